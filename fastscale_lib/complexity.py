@@ -1,0 +1,346 @@
+"""Counting: flops (multiply-adds), params and activations, of one network or of a whole grid at once.
+
+Counted as in pycls: a convolution's and a linear layer's multiply-adds, with one for each output of a bias; every
+weight, bias and the two parameters of a BN channel; as activations, the outputs of convolutions, max-pools and
+linear layers. BN, activation functions, means, sums and products count no flops.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
+from functools import cache
+from itertools import repeat
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from .blocks import Activation, Conv, Gate, GlobalPool, Linear, MaxPool, Norm, Residual, describe
+from .networks import Dimensions, Network
+from .scaling import (
+    Strategy,
+    StrategyError,
+    factors,
+    scale,
+    scale_factor,
+    scaled_dimensions,
+    unrounded_dimensions,
+)
+from .scaling import strategy as named_strategy
+from .zoo import network as named_network
+
+METRICS = ("flops", "params", "activations")
+# Counts go through arrays of int64; a grid whose largest network comes near that is counted one by one, exactly.
+_ARRAY_LIMIT = 2**60
+_CHUNK = 8192  # combinations counted at once: their arrays stay in the processor's cache
+
+
+class Complexity(NamedTuple):
+    """Exact counts for one image: `flops` are multiply-adds; `activations` are output elements."""
+
+    flops: Any
+    params: Any
+    activations: Any
+
+    def __str__(self) -> str:
+        return f"{self.flops:,} flops (multiply-adds), {self.params:,} params, {self.activations:,} activations"
+
+
+class Placed(NamedTuple):
+    """A layer at its place: full name, sides of its input and output, and where it is there (a bool or array)."""
+
+    name: str
+    layer: Any
+    side_in: Any
+    side_out: Any
+    present: Any
+
+
+def complexity(network: Network | str) -> Complexity:
+    """Flops (multiply-adds), params and activations of a network, as exact integers of any size."""
+    network = named_network(network)
+    return count(network, network.dimensions)
+
+
+def count(network: Network, dims: Dimensions) -> Complexity:
+    """The complexity of the network with other sizes, each of which may be an array."""
+    flops = params = activations = 0
+    side = dims.resolution
+    for run in describe(network, dims):
+        run_flops = run_params = run_activations = 0
+        for placed in place(run.parts, side):
+            counted = count_layer(placed.layer, placed.side_out)
+            if placed.present is not True:
+                counted = [each * placed.present for each in counted]
+            run_flops = run_flops + counted[0]
+            run_params = run_params + counted[1]
+            run_activations = run_activations + counted[2]
+        side = side_after(run.parts, side)
+        flops = flops + run.times * run_flops
+        params = params + run.times * run_params
+        activations = activations + run.times * run_activations
+    return Complexity(flops, params, activations)
+
+
+def count_layer(layer: Any, side: Any) -> tuple[Any, Any, Any]:
+    """Flops, params and activations of one layer whose output has this side."""
+    match layer:
+        case Conv():
+            group_width = layer.width_in if layer.group_width is None else layer.group_width
+            weights = layer.kernel**2 * group_width * layer.width_out
+            area = side * side
+            outputs = layer.width_out * area
+            if layer.bias:
+                return weights * area + outputs, weights + layer.width_out, outputs
+            return weights * area, weights, outputs
+        case Norm():
+            return 0, 2 * layer.width, 0
+        case MaxPool():
+            return 0, 0, layer.width * side * side
+        case Linear():
+            weights = layer.width_in * layer.width_out + layer.width_out
+            return weights, weights, layer.width_out
+    return 0, 0, 0
+
+
+def place(parts: Iterable, side: Any, prefix: str = "", present: Any = True) -> Iterator[Placed]:
+    """The layers among the parts, in order; activation functions, which count nothing, are passed over."""
+    for part in parts:
+        match part:
+            case Residual():
+                yield from place(part.branch, side, prefix, present)
+                if part.projected is not False:
+                    yield from place(part.shortcut, side, f"{prefix}shortcut.", part.projected)
+            case Gate():
+                yield from place(part.parts, side, f"{prefix}{part.name}.", present)
+            case Activation():
+                pass
+            case _:
+                yield Placed(prefix + part.name, part, side, _side_after_layer(part, side), present)
+        side = side_after((part,), side)
+
+
+def side_after(parts: Iterable, side: Any) -> Any:
+    """The side of the output of these parts, for an input of this side."""
+    for part in parts:
+        if isinstance(part, Residual):
+            side = side_after(part.branch, side)
+        elif not isinstance(part, Gate):
+            side = _side_after_layer(part, side)
+    return side
+
+
+def _side_after_layer(layer: Any, side: Any) -> Any:
+    if isinstance(layer, GlobalPool):
+        return 1
+    stride = getattr(layer, "stride", 1)
+    return side if stride == 1 else (side - 1) // stride + 1
+
+
+def layers(network: Network | str) -> pd.DataFrame:
+    """One row per layer, in order; names are those of the torch module that `build` makes.
+
+    Columns: name, kind, kernel, stride, groups, width_in, width_out, resolution_in, resolution_out (pixels to a
+    side), flops (multiply-adds), params, activations. The columns' sums are the network's complexity.
+    """
+    network = named_network(network)
+    rows, side = [], network.resolution
+    for run in describe(network):
+        placed = list(place(run.parts, side))
+        for number in range(run.first, run.first + run.times):
+            prefix = f"{run.name}.block{number}." if run.first else f"{run.name}."
+            rows += [(prefix + each.name, *_row(each)) for each in placed]
+        if run.times:
+            side = side_after(run.parts, side)
+    names = ["name", "kind", "kernel", "stride", "groups", "width_in", "width_out", "resolution_in", "resolution_out"]
+    return pd.DataFrame(rows, columns=[*names, *METRICS])
+
+
+def _row(placed: Placed) -> tuple:
+    layer = placed.layer
+    width_in = getattr(layer, "width_in", None) or layer.width
+    width_out = getattr(layer, "width_out", None) or layer.width
+    group_width = getattr(layer, "group_width", None) or width_in
+    return (
+        type(layer).__name__.lower(),
+        getattr(layer, "kernel", 1),
+        getattr(layer, "stride", 1),
+        width_in // group_width,
+        width_in,
+        width_out,
+        placed.side_in,
+        placed.side_out,
+        *count_layer(layer, placed.side_out),
+    )
+
+
+def sweep(
+    networks: Sequence[Network | str] | Network | str,
+    strategies: Sequence[Strategy | str | float] | Strategy | str | float,
+    scales: Sequence[float] | float,
+    stages: bool = True,
+) -> pd.DataFrame:
+    """Every network scaled by every strategy and scale factor: one row per combination, in that order.
+
+    Arguments:
+        networks, strategies: one or several; a strategy may be a number, which is an α.
+        scales: one or several scale factors above 0.
+        stages: False leaves out the columns of text (depths, widths, group_widths, as "2-6-12-2").
+
+    Returns:
+        Columns network, strategy, alpha (NaN outside the α family), scale, flops (multiply-adds), params,
+        activations, resolution, depths, widths, group_widths. Each row equals `complexity(scale(...))`.
+    """
+    networks = [named_network(each) for each in _several(networks, Network | str)]
+    strategies = [named_strategy(each) for each in _several(strategies, Strategy | str | float | int | Fraction)]
+    scales = _scales(scales)
+    if not (networks and strategies and len(scales)):
+        raise ValueError("sweep: there is nothing to count; give at least one network, one strategy and one scale")
+    frames = [_grid(network, strategies, scales, stages) for network in networks]
+    return pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+
+
+def _grid(network: Network, strategies: list[Strategy], scales: np.ndarray, stages: bool) -> pd.DataFrame:
+    columns = {
+        "network": [network.name] * (len(strategies) * len(scales)),
+        "strategy": np.repeat(np.array([each.name for each in strategies], dtype=object), len(scales)),
+        "alpha": np.repeat([np.nan if each.alpha is None else float(each.alpha) for each in strategies], len(scales)),
+        "scale": np.tile(scales, len(strategies)),
+    }
+    fits = _fits_arrays(network, strategies, float(scales.max()))
+    columns |= (_count_arrays if fits else _count_one_by_one)(network, strategies, scales, stages)
+    return pd.DataFrame(columns)
+
+
+def _count_arrays(network: Network, strategies: list[Strategy], scales: np.ndarray, stages: bool) -> dict:
+    """The columns of counts, computed for many combinations at once."""
+    powers = grid_factors(strategies, scales)
+    size = len(strategies) * len(scales)
+    columns = {name: np.empty(size, dtype=np.int64) for name in (*METRICS, "resolution")}
+    texts = {name: [] for name in ("depths", "widths", "group_widths")}
+    for start in range(0, size, _CHUNK):
+        part = slice(start, min(start + _CHUNK, size))
+        dims = scaled_dimensions(network, *(f[part] if isinstance(f, np.ndarray) else f for f in powers))
+        for metric, values in zip(METRICS, count(network, dims), strict=True):
+            columns[metric][part] = values
+        columns["resolution"][part] = dims.resolution
+        for name in texts if stages else ():
+            texts[name] += _dashed(getattr(dims, name), part.stop - part.start)
+    return columns | texts if stages else columns
+
+
+def _count_one_by_one(network: Network, strategies: list[Strategy], scales: np.ndarray, stages: bool) -> dict:
+    """The same columns, from one exact count after the other, for numbers beyond 64 bits."""
+    scaled = [scale(network, strategy, s) for strategy in strategies for s in scales.tolist()]
+    counts = [complexity(each) for each in scaled]
+    columns = {metric: [getattr(each, metric) for each in counts] for metric in METRICS}
+    columns["resolution"] = [each.resolution for each in scaled]
+    for name in ("depths", "widths", "group_widths") if stages else ():
+        columns[name] = ["-".join(map(str, getattr(each, name))) for each in scaled]
+    return columns
+
+
+def grid_factors(strategies: Sequence[Strategy], scales: np.ndarray) -> tuple:
+    """What depth, width, group width and resolution are multiplied by in every combination.
+
+    An array over the combinations, strategy by strategy; or the number 1, for what no strategy changes.
+    """
+    values = scales.tolist()
+
+    @cache
+    def powers(exponent: float) -> np.ndarray:
+        # math.pow is what `scale` uses; numpy's power may differ from it in the last bit, and so in a rounding.
+        return np.fromiter(map(math.pow, values, repeat(exponent)), float, len(values))
+
+    per_dimension = zip(*(map(float, each.exponents) for each in strategies), strict=True)
+    return tuple(np.concatenate([powers(e) for e in es]) if any(es) else 1.0 for es in per_dimension)
+
+
+def _fits_arrays(network: Network, strategies: Sequence[Strategy], s: float) -> bool:
+    """Whether all counts up to this scale factor are far from the end of int64."""
+    # First a bound for all strategies together, then, where that is too coarse, each by itself.
+    try:
+        largest = [max(values) for values in zip(*(factors(each, max(s, 1.0)) for each in strategies), strict=True)]
+        sizes = unrounded_dimensions(network, *largest)
+        sizes = [sizes.resolution, sizes.stem_width, *sizes.depths, *sizes.widths, *sizes.group_widths]
+        if max(sizes) < 2**50 and max(count(network, scaled_dimensions(network, *largest))) < _ARRAY_LIMIT:
+            return True
+    except OverflowError:
+        return False
+    return len(strategies) > 1 and all(_fits_arrays(network, [each], s) for each in strategies)
+
+
+def _scales(scales: Any) -> np.ndarray:
+    try:
+        values = np.atleast_1d(np.asarray(scales, dtype=float))
+    except (TypeError, ValueError):
+        raise StrategyError(f"sweep: the scale factors are {scales!r}, but must be numbers above 0") from None
+    for s in values[~(np.isfinite(values) & (values > 0))][:1].tolist():
+        scale_factor(s)
+    return values.ravel()
+
+
+def _several(values: Any, single: Any) -> list:
+    return [values] if isinstance(values, single) else list(values)
+
+
+def _dashed(per_stage: tuple, size: int) -> list[str]:
+    """ "2-6-12-2" for each network of the grid."""
+    lists = [each.tolist() if isinstance(each, np.ndarray) else [each] * size for each in per_stage]
+    return ["-".join(map(str, row)) for row in zip(*lists, strict=True)]
+
+
+def laws(
+    networks: Sequence[Network | str], strategies: Sequence[Strategy | str], scales: Sequence[float]
+) -> pd.DataFrame:
+    """The asymptotic laws in the form of `sweep`: the base network's counts, times s to the law's exponent.
+
+    What grows slower than the law (stem, classifier, rounding) is in the counts of `sweep` and not in these.
+
+    Returns:
+        Columns network, strategy, alpha, scale, flops (multiply-adds), params, activations, as real numbers.
+    """
+    frames = []
+    scales = _scales(scales)
+    for network in [named_network(each) for each in _several(networks, Network | str)]:
+        base = complexity(network)
+        for each in [named_strategy(each) for each in _several(strategies, Strategy | str | float | int | Fraction)]:
+            alpha = np.nan if each.alpha is None else float(each.alpha)
+            grown = {metric: getattr(base, metric) * scales ** float(getattr(each.laws, metric)) for metric in METRICS}
+            labels = {"network": network.name, "strategy": each.name, "alpha": alpha, "scale": scales}
+            frames.append(pd.DataFrame(labels | grown))
+    return pd.concat(frames, ignore_index=True)
+
+
+def fit_exponents(
+    network: Network | str, strategies: Sequence[Strategy | str], scales: Sequence[float] | None = None
+) -> pd.DataFrame:
+    """The exponents of s that the counts really follow: least squares of log count over log s.
+
+    Arguments:
+        scales: where to count; left out: 200 of them, evenly spaced in log s from 1 to 64.
+
+    Returns:
+        Columns network, strategy, metric, law (the exact exponent, a Fraction), fitted, residual (the largest
+        deviation of a count from the fitted power law, as a fraction), scale_from, scale_to.
+
+    Raises:
+        ValueError: fewer than two different scales.
+    """
+    scales = _scales(np.geomspace(1, 64, 200) if scales is None else scales)
+    if len(np.unique(scales)) < 2:
+        raise ValueError(f"fit_exponents: {len(scales)} scale(s) given; an exponent takes two different ones at least")
+    rows = []
+    for each in [named_strategy(each) for each in _several(strategies, Strategy | str | float | int | Fraction)]:
+        frame = sweep(network, each, scales, stages=False)
+        for metric in METRICS:
+            x, y = np.log(scales), np.log(frame[metric].to_numpy(dtype=float))
+            slope, offset = np.polyfit(x, y, 1)
+            residual = np.expm1(np.abs(y - (slope * x + offset)).max())
+            law = getattr(each.laws, metric)
+            name = named_network(network).name
+            rows.append((name, each.name, metric, law, slope, residual, scales.min(), scales.max()))
+    names = ["network", "strategy", "metric", "law", "fitted", "residual", "scale_from", "scale_to"]
+    return pd.DataFrame(rows, columns=names)

@@ -1,0 +1,557 @@
+"""What a network is: stem, stages, head; made by hand or from a file.
+
+A `Network` is plain data. It knows what can be built and refuses the rest in a sentence; how it scales, what it
+costs and how it runs are the business of the other rooms.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+import operator
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+from .exact import at_least, at_most, lcm, nearest
+
+MBCONV = "mbconv"
+BASIC = "res_basic_block"
+BLOCKS = ("res_bottleneck_block", "res_bottleneck_linear_block", BASIC, MBCONV)
+ACTIVATIONS = ("relu", "silu", "gelu")
+
+
+class StemShape(NamedTuple):
+    """The convolution of a stem, and whether a 3×3 stride-2 max-pool follows it."""
+
+    kernel: int
+    stride: int
+    pool: bool
+
+    @property
+    def total_stride(self) -> int:
+        return self.stride * (2 if self.pool else 1)
+
+
+# Names as in pycls.
+STEMS = {
+    "simple_stem_in": StemShape(3, 2, pool=False),
+    "res_stem_in": StemShape(7, 2, pool=True),
+    "res_stem_cifar": StemShape(3, 1, pool=False),  # for small images
+}
+
+
+class NetworkError(ValueError):
+    """A network that cannot be built, or is not known; the message names the part, the value and the rule."""
+
+
+@dataclass(frozen=True)
+class Stem:
+    """The first convolution, with BN and activation: `kind` is a key of `STEMS`."""
+
+    kind: str
+    width: int
+
+    def __post_init__(self):
+        _known("stem", self.kind, STEMS)
+        _whole(self, "stem", "width")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A run of `depth` blocks of one width; the first of them carries the stride.
+
+    `bottleneck` multiplies the width to the block's inner width (for MBConv it is the expansion ratio, and
+    multiplies the block's input width); `group_width` is the channels in each group of the k×k convolution.
+    """
+
+    depth: int
+    width: int
+    stride: int = 2
+    bottleneck: float = 1.0
+    group_width: int = 1
+    kernel: int = 3
+
+    def __post_init__(self):
+        for name in ("depth", "width", "stride", "group_width", "kernel"):
+            _whole(self, "stage", name)
+        _positive(self, "stage", "bottleneck")
+        if self.kernel % 2 == 0:
+            raise NetworkError(f"stage: kernel {self.kernel} is even, but padding (k−1)/2 needs an odd kernel")
+
+
+@dataclass(frozen=True)
+class Head:
+    """What follows the last stage: a 1×1 convolution of this width (0: none), global pool, linear layer."""
+
+    width: int = 0
+
+    def __post_init__(self):
+        _whole(self, "head", "width", least=0)
+
+
+class Dimensions(NamedTuple):
+    """The sizes that scaling changes; each is an int, or an array with one entry a network."""
+
+    resolution: Any
+    stem_width: Any
+    depths: tuple
+    widths: tuple
+    group_widths: tuple
+    head_width: Any
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A network that a strategy does reach: its scale factor s and its count."""
+
+    s: float
+    count: int
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Where a scaled network comes from; what was asked, what was achieved, and which roundings were changed.
+
+    `metric`, `target`, `achieved`, `changes` and `neighbours` are filled by `scale_to` alone; `neighbours` are
+    the nearest counts below and above the target that the strategy reaches by s alone.
+    """
+
+    base: str
+    strategy: str
+    s: float
+    metric: str | None = None
+    target: float | None = None
+    achieved: int | None = None
+    changes: tuple[str, ...] = ()
+    neighbours: tuple[Neighbour, ...] = ()
+
+    @property
+    def error(self) -> float:
+        """How far the achieved count lies from the target, as a signed fraction of the target."""
+        return self.achieved / self.target - 1 if self.target else 0.0
+
+    def __str__(self) -> str:
+        said = f"{self.base} scaled by {self.strategy} with s = {self.s:.6g}"
+        if self.metric is None:
+            return said
+        said += f": {self.metric} asked {self.target:,.0f}, achieved {self.achieved:,} ({self.error:+.2%})"
+        if self.changes:
+            said += "; changed: " + "; ".join(self.changes)
+        elif self.neighbours and abs(self.error) > 0.01:
+            near = " and ".join(f"{n.count:,} (s = {n.s:.6g})" for n in self.neighbours)
+            said += f"; the strategy's nearest counts are {near}"
+        return said
+
+
+@dataclass(frozen=True)
+class Network:
+    """A convolutional network for square images of `resolution` pixels and `channels` channels.
+
+    Equality and hash are by what the network is; `scaling`, where it comes from, does not count.
+    """
+
+    name: str
+    resolution: int
+    stem: Stem
+    block: str
+    stages: tuple[Stage, ...]
+    head: Head = field(default_factory=Head)
+    se_ratio: float = 0.0
+    activation: str = "relu"
+    classes: int = 1000
+    channels: int = 3
+    scaling: Scaling | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self):
+        for name in ("resolution", "classes", "channels"):
+            _whole(self, "network", name)
+        _positive(self, "network", "se_ratio", least=0.0, most=1.0)
+        _known("block", self.block, BLOCKS)
+        _known("activation", self.activation, ACTIVATIONS)
+        object.__setattr__(self, "stages", tuple(self.stages))
+        if not self.stages:
+            raise NetworkError("network: it has no stages; give at least one")
+        for number, stage in enumerate(self.stages, 1):
+            _check_stage(self.block, number, stage)
+
+    @property
+    def depths(self) -> tuple[int, ...]:
+        return tuple(stage.depth for stage in self.stages)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        return tuple(stage.width for stage in self.stages)
+
+    @property
+    def group_widths(self) -> tuple[int, ...]:
+        return tuple(stage.group_width for stage in self.stages)
+
+    @property
+    def total_stride(self) -> int:
+        """How many pixels of the image, to a side, become one of the last stage."""
+        return STEMS[self.stem.kind].total_stride * math.prod(stage.stride for stage in self.stages)
+
+    @property
+    def dimensions(self) -> Dimensions:
+        return Dimensions(
+            self.resolution, self.stem.width, self.depths, self.widths, self.group_widths, self.head.width
+        )
+
+    def with_dimensions(self, dims: Dimensions, **changes) -> Network:
+        """The same network with other sizes (and other fields, where named)."""
+        try:
+            stages = tuple(
+                replace(stage, depth=depth, width=width, group_width=group_width)
+                for stage, depth, width, group_width in zip(
+                    self.stages, dims.depths, dims.widths, dims.group_widths, strict=True
+                )
+            )
+            return replace(
+                self,
+                resolution=dims.resolution,
+                stem=replace(self.stem, width=dims.stem_width),
+                stages=stages,
+                head=Head(dims.head_width),
+                **changes,
+            )
+        except NetworkError as error:
+            raise NetworkError(f"{self.name}: {error}") from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dicts, lists and numbers; `Network.from_dict` gives the network back."""
+        plain = asdict(self)
+        plain["stages"] = list(plain["stages"])
+        if self.scaling is None:
+            del plain["scaling"]
+        else:
+            plain["scaling"]["changes"] = list(self.scaling.changes)
+            plain["scaling"]["neighbours"] = list(plain["scaling"]["neighbours"])
+        return plain
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Network:
+        """The network that `to_dict` described.
+
+        Raises:
+            NetworkError: a key is missing or unknown, or the network cannot be built.
+        """
+        plain = dict(_mapping("network", plain))
+        stages = plain.get("stages", ())
+        if isinstance(stages, str | Mapping) or not isinstance(stages, Iterable):
+            raise NetworkError(f"network: stages must be a list with one entry a stage, not {stages!r}")
+        plain["stages"] = tuple(_make(Stage, f"stage {number}", stage) for number, stage in enumerate(stages, 1))
+        plain["stem"] = _make(Stem, "stem", plain.get("stem", {}))
+        plain["head"] = _make(Head, "head", plain.get("head", {}))
+        if plain.get("scaling") is not None:
+            scaling = dict(_mapping("scaling", plain["scaling"]))
+            scaling["changes"] = tuple(scaling.get("changes", ()))
+            scaling["neighbours"] = tuple(_make(Neighbour, "neighbour", n) for n in scaling.get("neighbours", ()))
+            plain["scaling"] = _make(Scaling, "scaling", scaling)
+        return _make(cls, "network", plain)
+
+    def to_yaml(self) -> str:
+        """YAML text, in the order of the fields, one line a stage."""
+        import yaml
+
+        plain = self.to_dict()
+        lines = []
+        for key, value in plain.items():
+            if key == "stages":
+                lines += ["stages:"] + [f"- {_flow(yaml, stage)}" for stage in value]
+            else:
+                lines.append(f"{key}: {_flow(yaml, value)}")
+        return "\n".join(lines) + "\n"
+
+    @classmethod
+    def from_yaml(cls, text: str) -> Network:
+        """The network that a YAML text describes; loading is safe, so the text can run nothing.
+
+        Raises:
+            NetworkError: the text is not YAML, or is not a network that can be built.
+        """
+        import yaml
+
+        try:
+            plain = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise NetworkError(f"network: this is not plain YAML: {' '.join(str(error).split())}") from None
+        return cls.from_dict(plain)
+
+    def to_python(self) -> str:
+        """A Python expression that makes this network again, given `import fastscale_lib as fs`."""
+        stages = zip(*(tuple(getattr(s, f.name) for f in fields(Stage)) for s in self.stages), strict=True)
+        depths, widths, strides, bottlenecks, group_widths, kernels = (list(values) for values in stages)
+        arguments = {
+            "name": self.name,
+            "resolution": self.resolution,
+            "stem": self.stem.kind,
+            "stem_width": self.stem.width,
+            "block": self.block,
+            "depths": depths,
+            "widths": widths,
+            "strides": strides,
+            "bottlenecks": bottlenecks,
+            "group_widths": group_widths,
+            "kernels": kernels,
+            "se_ratio": self.se_ratio,
+            "head_width": self.head.width,
+            "activation": self.activation,
+            "classes": self.classes,
+            "channels": self.channels,
+        }
+        return "fs.anynet(\n" + "".join(f"    {name}={value!r},\n" for name, value in arguments.items()) + ")"
+
+    def __str__(self) -> str:
+        sizes = f"depths {_dashed(self.depths)}, widths {_dashed(self.widths)}"
+        return (
+            f"{self.name} ({self.resolution}×{self.resolution} px, {sizes}, group widths {_dashed(self.group_widths)})"
+        )
+
+    def _repr_html_(self) -> str:
+        return table(self)
+
+
+def table(network: Network) -> str:
+    """The network stage by stage, as an HTML table (a fragment, with every text escaped)."""
+    side = network.resolution
+    rows = []
+
+    def row(part, stride, *cells):
+        nonlocal side
+        side = (side - 1) // stride + 1
+        rows.append("".join(f"<td>{cell}</td>" for cell in (part, *cells, stride, f"{side}×{side}")))
+
+    row("stem", STEMS[network.stem.kind].total_stride, "", network.stem.width, "", "", _stem_kernel(network))
+    for number, s in enumerate(network.stages, 1):
+        row(
+            f"stage {number}",
+            s.stride,
+            s.depth,
+            s.width,
+            s.group_width,
+            f"{s.bottleneck:g}",
+            f"{s.kernel}×{s.kernel}",
+        )
+    if network.head.width:
+        row("head", 1, "", network.head.width, "", "", "1×1")
+    rows.append(f"<td>classes</td><td></td><td>{network.classes}</td>" + "<td></td>" * 5)
+    titles = ("", "depth", "width", "group width", "bottleneck", "kernel", "stride", "output")
+    head = "".join(f"<th>{title}</th>" for title in titles)
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    se = f", SE {network.se_ratio:g}" if network.se_ratio else ""
+    caption = html.escape(
+        f"{network.name}: {network.block}{se}, {network.activation}, {network.resolution}×{network.resolution} px"
+    )
+    return f"<table class='fastscale-network'><caption>{caption}</caption><tr>{head}</tr>{body}</table>"
+
+
+def anynet(
+    *,
+    depths: Sequence[int],
+    widths: Sequence[int],
+    strides: int | Sequence[int] = 2,
+    bottlenecks: float | Sequence[float] = 1.0,
+    group_widths: int | Sequence[int] | None = None,
+    kernels: int | Sequence[int] = 3,
+    block: str = "res_bottleneck_block",
+    stem: str = "simple_stem_in",
+    stem_width: int = 32,
+    se_ratio: float = 0.0,
+    head_width: int = 0,
+    activation: str = "relu",
+    classes: int = 1000,
+    resolution: int = 224,
+    channels: int = 3,
+    name: str = "AnyNet",
+) -> Network:
+    """A network described by hand, with one entry a stage (a single number serves all stages).
+
+    Arguments:
+        depths, widths: blocks, and output channels, of each stage.
+        strides: of each stage's first block.
+        bottlenecks: inner width over width (for "mbconv": expansion ratio, inner width over input width).
+        group_widths: channels a group of the k×k convolution; left out: no groups (for "mbconv": depthwise).
+        kernels: side of the k×k convolution, odd.
+        block: "res_bottleneck_block", "res_bottleneck_linear_block", "res_basic_block" or "mbconv".
+        stem: "simple_stem_in" (3×3, stride 2), "res_stem_in" (7×7, stride 2, max-pool) or "res_stem_cifar"
+            (3×3, stride 1, for small images).
+        se_ratio: hidden over input channels of squeeze-and-excitation; 0 for none.
+        head_width: width of a 1×1 convolution before the classifier; 0 for none.
+
+    Raises:
+        NetworkError: naming the stage, the value and the rule.
+    """
+    stages = len(_sequence("depths", depths))
+    depths, widths, strides, bottlenecks, kernels = (
+        _per_stage(key, value, stages)
+        for key, value in {
+            "depths": depths,
+            "widths": widths,
+            "strides": strides,
+            "bottlenecks": bottlenecks,
+            "kernels": kernels,
+        }.items()
+    )
+    if group_widths is None:
+        group_widths = tuple(_undivided(block, w, b) for w, b in zip(widths, bottlenecks, strict=True))
+    group_widths = _per_stage("group_widths", group_widths, stages)
+    rows = zip(depths, widths, strides, bottlenecks, group_widths, kernels, strict=True)
+    return Network(
+        name=name,
+        resolution=resolution,
+        stem=Stem(stem, stem_width),
+        block=block,
+        stages=tuple(_stage(number, row) for number, row in enumerate(rows, 1)),
+        head=Head(head_width),
+        se_ratio=se_ratio,
+        activation=activation,
+        classes=classes,
+        channels=channels,
+    )
+
+
+def fit(block: str, width, bottleneck: float, group_width) -> tuple[Any, Any]:
+    """The width and group width, nearest to those given, that a stage can be built with.
+
+    The rule is pycls' (Dollár et al. 2021, code release). There 1/b or b is whole; for b = p/q in general the
+    inner width is also kept a multiple of p, so that the width comes out whole. Numbers or arrays.
+    """
+    if block == BASIC:
+        return width, width  # both convolutions are dense
+    p, q = _ratio(bottleneck)
+    inner = at_least(1, width * p // q)
+    group_width = 1 if block == MBCONV else at_most(inner, group_width)
+    grain = lcm(group_width, p)
+    inner = at_least(grain, grain * nearest(inner / grain))
+    return inner * q // p, group_width
+
+
+def width_grain(block: str, bottleneck: float, group_width: int) -> int:
+    """The smallest step of a stage's width: whole in eights and in what `fit` allows."""
+    if block == BASIC:
+        return 8
+    p, q = _ratio(bottleneck)
+    return math.lcm(8, math.lcm(group_width, p) * q // p)
+
+
+def _ratio(bottleneck: float) -> tuple[int, int]:
+    return Fraction(bottleneck).limit_denominator(1000).as_integer_ratio()
+
+
+def _undivided(block: str, width: int, bottleneck: float) -> int:
+    """The group width of a k×k convolution without groups (MBConv's is depthwise by definition)."""
+    if block == MBCONV:
+        return 1
+    return width if block == BASIC else max(1, round(width * bottleneck))
+
+
+def _stage(number: int, row: Sequence) -> Stage:
+    try:
+        return Stage(*row)
+    except NetworkError as error:
+        raise NetworkError(str(error).replace("stage:", f"stage {number}:", 1)) from None
+
+
+def _check_stage(block: str, number: int, stage: Stage) -> None:
+    """The rules that bind a stage's numbers to each other."""
+    width, b, g = stage.width, stage.bottleneck, stage.group_width
+    if block == MBCONV:
+        if g != 1:
+            raise NetworkError(f"stage {number}: group width {g}, but MBConv is depthwise: its group width is 1")
+        if b < 1:
+            raise NetworkError(f"stage {number}: bottleneck {b:g}, but MBConv expands: its ratio is at least 1")
+    elif block == BASIC:
+        if (b, g) != (1, width):
+            raise NetworkError(
+                f"stage {number}: bottleneck {b:g} and group width {g}, but {BASIC} has dense convolutions: "
+                f"its bottleneck is 1 and its group width is its width, {width}"
+            )
+    elif round(width * b) < 1 or round(width * b) % g:
+        fitting = fit(block, width, b, g)
+        raise NetworkError(
+            f"stage {number}: inner width {round(width * b)} (width {width} × bottleneck {b:g}) is not a multiple "
+            f"of group width {g}; width {fitting[0]} with group width {fitting[1]} would fit"
+        )
+
+
+def _known(part: str, value: Any, known: Iterable[str]) -> None:
+    if value not in list(known):
+        raise NetworkError(f"{part}: {value!r} is not one of {', '.join(known)}")
+
+
+def _whole(owner: Any, part: str, name: str, least: int = 1) -> None:
+    """Make the field a Python int, or refuse it."""
+    value = getattr(owner, name)
+    try:
+        number = None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or number < least:
+        raise NetworkError(f"{part}: {name} is {value!r}, but must be a whole number of at least {least}")
+    object.__setattr__(owner, name, number)
+
+
+def _positive(owner: Any, part: str, name: str, least: float | None = None, most: float = math.inf) -> None:
+    """Make the field a float in (0, most), or in [least, most], or refuse it."""
+    value = getattr(owner, name)
+    try:
+        number = math.nan if isinstance(value, bool | str) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not (math.isfinite(number) and number <= most and (number > 0 if least is None else number >= least)):
+        rule = "a number above 0" if least is None else f"a number from {least:g} to {most:g}"
+        raise NetworkError(f"{part}: {name} is {value!r}, but must be {rule}")
+    object.__setattr__(owner, name, number)
+
+
+def _sequence(name: str, values: Any) -> Sequence:
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise NetworkError(f"network: {name} is {values!r}, but must have one entry a stage, as in [1, 2, 6, 2]")
+    return list(values)
+
+
+def _per_stage(name: str, values: Any, stages: int) -> list:
+    """One value a stage; a single number serves all."""
+    if not isinstance(values, Iterable):
+        return [values] * stages
+    values = _sequence(name, values)
+    if len(values) != stages:
+        raise NetworkError(f"network: {name} has {len(values)} entries, but there are {stages} stages (as in depths)")
+    return values
+
+
+def _mapping(part: str, plain: Any) -> Mapping:
+    if not isinstance(plain, Mapping):
+        raise NetworkError(f"{part}: expected names with values, got {plain!r}")
+    return plain
+
+
+def _make(cls: type, part: str, plain: Any):
+    """A dataclass from a mapping whose keys are its fields, no more and no fewer than it needs."""
+    names = {f.name: f.default is MISSING and f.default_factory is MISSING for f in fields(cls)}
+    plain = _mapping(part, plain)
+    if unknown := [str(key) for key in plain if key not in names]:
+        raise NetworkError(f"{part}: {', '.join(unknown)} is not known here; known are {', '.join(names)}")
+    if missing := [name for name, needed in names.items() if needed and name not in plain]:
+        raise NetworkError(f"{part}: {', '.join(missing)} is missing")
+    try:
+        return cls(**plain)
+    except NetworkError as error:
+        raise NetworkError(re.sub(r"^stage:", f"{part}:", str(error))) from None
+
+
+def _flow(yaml, value: Any) -> str:
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=math.inf, allow_unicode=True)
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
+def _dashed(values: Iterable[int]) -> str:
+    return "-".join(str(value) for value in values)
+
+
+def _stem_kernel(network: Network) -> str:
+    shape = STEMS[network.stem.kind]
+    return f"{shape.kernel}×{shape.kernel}" + (" + pool" if shape.pool else "")
