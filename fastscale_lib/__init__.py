@@ -1,1 +1,64 @@
-"""Fast and accurate model scaling, explored: describe a network once; count it, build it, time it, slide it."""
+"""Fast and accurate model scaling, explored: describe a network once; count it, build it, time it, slide it.
+
+After Dollár, Singh, Girshick: Fast and Accurate Model Scaling, CVPR 2021. Importing this loads neither torch nor
+plotly: they come with the first network that is built and the first figure that is drawn.
+"""
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from .build import build
+from .complexity import Complexity, complexity, fit_exponents, laws, layers, sweep
+from .networks import Network, NetworkError, anynet
+from .scaling import STRATEGIES, Strategy, StrategyError, scale, strategy
+from .zoo import families, network, networks, regnet
+
+if TYPE_CHECKING:
+    from .explorer import Explorer, explore
+
+__all__ = [
+    "STRATEGIES",
+    "Complexity",
+    "Explorer",
+    "Network",
+    "NetworkError",
+    "Strategy",
+    "StrategyError",
+    "anynet",
+    "build",
+    "complexity",
+    "explore",
+    "families",
+    "figures",
+    "fit_exponents",
+    "laws",
+    "layers",
+    "network",
+    "networks",
+    "regnet",
+    "scale",
+    "strategy",
+    "sweep",
+]
+
+try:
+    __version__ = version("fastscale")
+except PackageNotFoundError:  # used from a source tree that was not installed
+    __version__ = "0+unknown"
+
+# Rooms that load plotly or ipywidgets, by the public names that live there.
+_LATER = {"Explorer": "explorer", "explore": "explorer", "figures": None}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    room = _LATER[name]
+    value = getattr(import_module(f".{room}", __name__), name) if room else import_module(f".{name}", __name__)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

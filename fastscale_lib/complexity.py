@@ -223,12 +223,34 @@ def _count_arrays(network: Network, strategies: list[Strategy], scales: np.ndarr
     for start in range(0, size, _CHUNK):
         part = slice(start, min(start + _CHUNK, size))
         dims = scaled_dimensions(network, *(f[part] if isinstance(f, np.ndarray) else f for f in powers))
-        for metric, values in zip(METRICS, count(network, dims), strict=True):
-            columns[metric][part] = values
+        distinct, which = _distinct(dims, part.stop - part.start)
+        for metric, values in zip(METRICS, count(network, distinct), strict=True):
+            columns[metric][part] = values[which] if isinstance(values, np.ndarray) else values
         columns["resolution"][part] = dims.resolution
         for name in texts if stages else ():
             texts[name] += _dashed(getattr(dims, name), part.stop - part.start)
     return columns | texts if stages else columns
+
+
+def _distinct(dims: Dimensions, size: int) -> tuple[Dimensions, np.ndarray]:
+    """Each run of equal networks once, and for every network the index of its run.
+
+    Rounding makes neighbouring scales one network more often than not; each needs to be counted once.
+    """
+    arrays = [a for a in (dims[0], dims[1], *dims[2], *dims[3], *dims[4], dims[5]) if isinstance(a, np.ndarray)]
+    starts = np.zeros(size, dtype=bool)
+    starts[0] = True
+    for array in arrays:
+        starts[1:] |= array[1:] != array[:-1]
+    if starts.all():
+        return dims, np.arange(size)
+
+    def kept(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(map(kept, value))
+        return value[starts] if isinstance(value, np.ndarray) else value
+
+    return Dimensions(*map(kept, dims)), np.cumsum(starts) - 1
 
 
 def _count_one_by_one(network: Network, strategies: list[Strategy], scales: np.ndarray, stages: bool) -> dict:

@@ -1,0 +1,42 @@
+"""From a network's description to a torch module; torch is loaded when the first one is built."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .networks import Network
+from .zoo import network as named_network
+
+if TYPE_CHECKING:
+    import torch
+
+
+def build(
+    network: Network | str,
+    device: str | torch.device | None = None,
+    *,
+    drop_path: float = 0.0,
+    zero_gamma: bool = False,
+) -> torch.nn.Module:
+    """A torch module from images (N, channels, r, r) to logits (N, classes), freshly initialised.
+
+    It is made of the very layers that `complexity` counts; the rows of `layers(network)` and the keys of its
+    `state_dict` have the same names. It takes images of other sides too, though it is counted at `resolution`.
+
+    Arguments:
+        network: a Network, or the name of a base network.
+        device: as torch takes it, "meta" included; None is torch's default.
+        drop_path: probability with which the last residual branch is left out of a sample in training; that of
+            the blocks before grows linearly up to it (Huang et al., Deep Networks with Stochastic Depth, 2016).
+        zero_gamma: start the last BN of each residual branch at γ = 0 (Goyal et al., Accurate, Large Minibatch
+            SGD, 2017, section 5.1).
+
+    Raises:
+        NetworkError: the name is not that of a base network.
+        ValueError: drop_path is not in [0, 1).
+    """
+    if not 0 <= drop_path < 1:
+        raise ValueError(f"build: drop_path is {drop_path!r}, but must be a probability from 0 to below 1")
+    from .modules import ConvNet
+
+    return ConvNet(named_network(network), device, drop_path, zero_gamma)

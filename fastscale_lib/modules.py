@@ -1,0 +1,147 @@
+"""Torch modules, one for each layer and block of the description in `blocks`."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from torch import nn
+
+from .blocks import Activation, Conv, Gate, GlobalPool, Linear, MaxPool, Norm, Residual, describe
+from .networks import Network
+
+ACTIVATIONS = {
+    "relu": lambda: nn.ReLU(inplace=True),
+    "silu": lambda: nn.SiLU(inplace=True),
+    "gelu": nn.GELU,
+    "sigmoid": nn.Sigmoid,
+}
+
+
+class ConvNet(nn.Sequential):
+    """Stem, stages and head in order, as `stem`, `stage1.block1`, …, `head`; `network` is what it was built from."""
+
+    def __init__(self, network: Network, device: Any = None, drop_path: float = 0.0, zero_gamma: bool = False) -> None:
+        drop_rates = iter(_drop_rates(network, drop_path))
+        children: OrderedDict[str, nn.Sequential] = OrderedDict()
+        with torch.device(device) if device is not None else nullcontext():
+            for run in describe(network):
+                if not run.first:
+                    children[run.name] = _sequential(run.parts, network)
+                    continue
+                stage = children.setdefault(run.name, nn.Sequential())
+                for number in range(run.first, run.first + run.times):
+                    (part,) = run.parts
+                    stage.add_module(f"block{number}", ResidualBlock(part, network, next(drop_rates)))
+            super().__init__(children)
+            self.network = network
+            _initialise(self, zero_gamma)
+
+
+class ResidualBlock(nn.Module):
+    """A branch and, where the shapes allow, the sum with the block's (projected) input."""
+
+    def __init__(self, part: Residual, network: Network, drop_rate: float) -> None:
+        super().__init__()
+        self.branch = [layer.name for layer in part.branch]
+        for layer in part.branch:
+            self.add_module(layer.name, _module(layer, network))
+        self.last_norm = next((layer.name for layer in part.branch if isinstance(layer, Norm) and layer.last), None)
+        self.shortcut = _sequential(part.shortcut, network) if part.projected else None
+        self.added = bool(part.added)
+        self.drop_path = DropPath(drop_rate) if drop_rate and self.added else None
+        self.after = [layer.name for layer in part.after]
+        for layer in part.after:
+            self.add_module(layer.name, _module(layer, network))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = x
+        for name in self.branch:
+            y = getattr(self, name)(y)
+        if self.drop_path is not None:
+            y = self.drop_path(y)
+        if self.added:
+            y = y + (x if self.shortcut is None else self.shortcut(x))
+        for name in self.after:
+            y = getattr(self, name)(y)
+        return y
+
+
+class SqueezeExcite(nn.Sequential):
+    """The input times what the layers make of it."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * super().forward(x)
+
+
+class Classifier(nn.Linear):
+    """A linear layer on globally pooled images (N, width, 1, 1)."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x.flatten(1))
+
+
+class DropPath(nn.Module):
+    """In training, sets whole samples to 0 with probability `rate`, and makes up for it in the others."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not self.training:
+            return x
+        kept = torch.empty(x.shape[0], 1, 1, 1, dtype=x.dtype, device=x.device).bernoulli_(1 - self.rate)
+        return x * kept / (1 - self.rate)
+
+    def extra_repr(self) -> str:
+        return f"rate={self.rate:g}"
+
+
+def _sequential(parts: Iterable, network: Network) -> nn.Sequential:
+    return nn.Sequential(OrderedDict((part.name, _module(part, network)) for part in parts))
+
+
+def _module(part: Any, network: Network) -> nn.Module:
+    match part:
+        case Conv():
+            groups = 1 if part.group_width is None else part.width_in // part.group_width
+            padding = (part.kernel - 1) // 2
+            return nn.Conv2d(
+                part.width_in, part.width_out, part.kernel, part.stride, padding, groups=groups, bias=part.bias
+            )
+        case Norm():
+            return nn.BatchNorm2d(part.width)
+        case Activation():
+            return ACTIVATIONS[part.kind or network.activation]()
+        case MaxPool():
+            return nn.MaxPool2d(part.kernel, part.stride, padding=(part.kernel - 1) // 2)
+        case GlobalPool():
+            return nn.AdaptiveAvgPool2d(1)
+        case Linear():
+            return Classifier(part.width_in, part.width_out)
+        case Gate():
+            return SqueezeExcite(OrderedDict((inner.name, _module(inner, network)) for inner in part.parts))
+    raise TypeError(f"no module for {part!r}")
+
+
+def _drop_rates(network: Network, drop_path: float) -> list[float]:
+    blocks = sum(network.depths)
+    return [drop_path * (block + 1) / blocks for block in range(blocks)]
+
+
+def _initialise(model: nn.Module, zero_gamma: bool) -> None:
+    """He et al., Delving Deep into Rectifiers, 2015, for convolutions; small weights for the classifier."""
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, std=0.01)
+            nn.init.zeros_(module.bias)
+        elif isinstance(module, ResidualBlock) and zero_gamma and module.last_norm:
+            nn.init.zeros_(getattr(module, module.last_norm).weight)
