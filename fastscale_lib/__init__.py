@@ -12,6 +12,7 @@ from .build import build
 from .complexity import Complexity, complexity, fit_exponents, laws, layers, sweep
 from .networks import Network, NetworkError, anynet
 from .scaling import STRATEGIES, Strategy, StrategyError, scale, strategy
+from .targets import TargetWarning, scale_to
 from .zoo import families, network, networks, regnet
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ __all__ = [
     "NetworkError",
     "Strategy",
     "StrategyError",
+    "TargetWarning",
     "anynet",
     "build",
     "complexity",
@@ -38,6 +40,7 @@ __all__ = [
     "networks",
     "regnet",
     "scale",
+    "scale_to",
     "strategy",
     "sweep",
 ]

@@ -305,10 +305,9 @@ class Network:
         return "fs.anynet(\n" + "".join(f"    {name}={value!r},\n" for name, value in arguments.items()) + ")"
 
     def __str__(self) -> str:
-        sizes = f"depths {_dashed(self.depths)}, widths {_dashed(self.widths)}"
-        return (
-            f"{self.name} ({self.resolution}×{self.resolution} px, {sizes}, group widths {_dashed(self.group_widths)})"
-        )
+        sizes = {"depths": self.depths, "widths": self.widths, "group widths": self.group_widths}
+        text = ", ".join(f"{name} {'-'.join(map(str, values))}" for name, values in sizes.items())
+        return f"{self.name} ({self.resolution}×{self.resolution} px, {text})"
 
     def _repr_html_(self) -> str:
         return table(self)
@@ -345,6 +344,8 @@ def table(network: Network) -> str:
     caption = html.escape(
         f"{network.name}: {network.block}{se}, {network.activation}, {network.resolution}×{network.resolution} px"
     )
+    if network.scaling is not None:
+        caption += f"<br><small>{html.escape(str(network.scaling))}</small>"
     return f"<table class='fastscale-network'><caption>{caption}</caption><tr>{head}</tr>{body}</table>"
 
 
@@ -429,12 +430,12 @@ def fit(block: str, width, bottleneck: float, group_width) -> tuple[Any, Any]:
     return inner * q // p, group_width
 
 
-def width_grain(block: str, bottleneck: float, group_width: int) -> int:
-    """The smallest step of a stage's width: whole in eights and in what `fit` allows."""
+def grain(block: str, bottleneck: float, group_width: Any) -> Any:
+    """The smallest step of a stage's width, at this group width, that can be built."""
     if block == BASIC:
-        return 8
+        return 1
     p, q = _ratio(bottleneck)
-    return math.lcm(8, math.lcm(group_width, p) * q // p)
+    return lcm(group_width, p) * q // p
 
 
 def _ratio(bottleneck: float) -> tuple[int, int]:
@@ -546,10 +547,6 @@ def _make(cls: type, part: str, plain: Any):
 def _flow(yaml, value: Any) -> str:
     text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=math.inf, allow_unicode=True)
     return text.removesuffix("\n").removesuffix("\n...")
-
-
-def _dashed(values: Iterable[int]) -> str:
-    return "-".join(str(value) for value in values)
 
 
 def _stem_kernel(network: Network) -> str:

@@ -1,0 +1,273 @@
+"""The scaled network nearest a target: first by the scale factor alone, then by changing single roundings."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from .complexity import METRICS, complexity, count, grid_factors
+from .exact import lcm, nearest
+from .networks import BASIC, MBCONV, Dimensions, Neighbour, Network, Scaling, grain
+from .scaling import (
+    RESOLUTION_STEP,
+    WIDTH_STEP,
+    Strategy,
+    StrategyError,
+    factors,
+    scale,
+    scale_factor,
+    scaled_dimensions,
+    unrounded_dimensions,
+)
+from .scaling import strategy as named_strategy
+from .zoo import network as named_network
+
+TOLERANCE = 0.01
+_SMALLEST_S, _LARGEST_S = 2.0**-40, 2.0**40
+
+
+class TargetWarning(UserWarning):
+    """The nearest network is farther than 1 % from the target; the message says what lies around it."""
+
+
+def scale_to(
+    network: Network | str,
+    strategy: Strategy | str | float,
+    *,
+    flops: float | None = None,
+    params: float | None = None,
+    activations: float | None = None,
+    adjust: bool = True,
+) -> Network:
+    """The network, scaled by the strategy, whose count is nearest a target.
+
+    Every network that the strategy gives for s around the target is counted. Where none of them lies within 1 %,
+    single roundings are changed: the width of a stage by one grain, the resolution by one step of 4; those that
+    depart least from the strategy's unrounded dimensions (one or two of them, more only where two do not do).
+
+    Arguments:
+        flops, params, activations: the target; exactly one of them (flops are multiply-adds).
+        adjust: False changes no rounding, and keeps to s alone. A strategy that scales neither width nor
+            resolution keeps to s in any case.
+
+    Returns:
+        A Network whose `scaling` says target, achieved, s, the changed roundings, and the nearest counts below
+        and above that s alone reaches. Never farther off than `scale` by the ratio of flops.
+
+    Raises:
+        StrategyError: there is not exactly one target above 0, or the strategy does not change that count.
+
+    Warns:
+        TargetWarning: with `adjust`, if the nearest network is still more than 1 % off.
+    """
+    network, strategy = named_network(network), named_strategy(strategy)
+    metric, target = _one_target(flops=flops, params=params, activations=activations)
+    by_s = _Candidates.around(network, strategy, metric, target)
+    best, chosen = by_s, by_s.nearest()
+    changeable = strategy.exponents.w or strategy.exponents.r
+    if adjust and changeable and by_s.errors[chosen] > TOLERANCE:
+        best, chosen = _adjusted(by_s)
+    network = best.network(chosen, neighbours=by_s.neighbours())
+    if adjust and best.errors[chosen] > TOLERANCE:
+        warnings.warn(str(network.scaling), TargetWarning, stacklevel=2)
+    return network
+
+
+@dataclass(frozen=True)
+class _Candidates:
+    """Networks near a target, each the strategy's own for a scale factor in `s`, but for the changed roundings.
+
+    `signs` has one row a network and one column a changeable size, the stages' widths and then the resolution:
+    how many steps (−1, 0, 1) the size lies from its own rounding.
+    """
+
+    base: Network
+    strategy: Strategy
+    metric: str
+    target: float
+    s: np.ndarray
+    dims: Dimensions
+    signs: np.ndarray
+
+    @classmethod
+    def around(cls, base: Network, strategy: Strategy, metric: str, target: float) -> _Candidates:
+        """Each different network that the strategy gives for scale factors around the target."""
+        crossing = _crossing(base, strategy, metric, target)
+        plain = target / getattr(complexity(base), metric)  # where `scale` would land, so as never to be worse
+        s = np.append(_between_roundings(base, strategy, crossing), [crossing, scale_factor(plain)])
+        s = s[np.argsort(np.abs(np.log(s / plain)), kind="stable")]
+        dims = scaled_dimensions(base, *grid_factors([strategy], s))
+        dims = Dimensions(*(_each(value, lambda size: np.broadcast_to(size, len(s))) for value in dims))
+        # Of equal networks the one with s nearest the plain ratio stays.
+        sizes = np.stack([dims[0], dims[1], *dims[2], *dims[3], *dims[4], dims[5]])
+        first = np.sort(np.unique(sizes, axis=1, return_index=True)[1])
+        dims = Dimensions(*(_each(value, lambda size: size[first]) for value in dims))
+        signs = np.zeros((len(first), len(base.stages) + 1), dtype=int)
+        return cls(base, strategy, metric, target, s[first], dims, signs)
+
+    @cached_property
+    def counts(self) -> np.ndarray:
+        return np.broadcast_to(getattr(count(self.base, self.dims), self.metric), len(self.s))
+
+    @cached_property
+    def errors(self) -> np.ndarray:
+        return np.abs(self.counts / self.target - 1)
+
+    def nearest(self) -> int:
+        """The index of the nearest count."""
+        return int(self.errors.argmin())
+
+    def neighbours(self) -> tuple[Neighbour, ...]:
+        """The nearest counts on both sides of the target."""
+        below, above = np.flatnonzero(self.counts <= self.target), np.flatnonzero(self.counts >= self.target)
+        found = [side[self.errors[side].argmin()] for side in (below, above) if len(side)]
+        return tuple(Neighbour(float(self.s[i]), int(self.counts[i])) for i in dict.fromkeys(found))
+
+    def changed(self, index: np.ndarray, signs: np.ndarray) -> _Candidates:
+        """The networks of these indices with their sizes changed by these steps, where that leaves a size."""
+        dims = Dimensions(*(_each(value, lambda size: size[index]) for value in self.dims))
+        widths, group_widths = list(dims.widths), list(dims.group_widths)
+        for stage, (described, sign) in enumerate(zip(self.base.stages, signs.T, strict=False)):
+            block, b = self.base.block, described.bottleneck
+            dense = (described.group_width == round(described.width * b)) & (group_widths[stage] == widths[stage] * b)
+            # One group stays one group: its width follows.
+            step = lcm(WIDTH_STEP, grain(block, b, np.where(dense, 1, group_widths[stage])))
+            widths[stage] = widths[stage] + sign * step
+            inner = widths[stage] if block == BASIC else nearest(widths[stage] * b)
+            group_widths[stage] = np.where(dense & (block != MBCONV), inner, group_widths[stage])
+        resolution = dims.resolution + signs[:, -1] * RESOLUTION_STEP
+        dims = dims._replace(widths=tuple(widths), group_widths=tuple(group_widths), resolution=resolution)
+        possible = np.min([resolution, *widths], axis=0) > 0
+        dims = Dimensions(*(_each(value, lambda size: size[possible]) for value in dims))
+        return replace(self, s=self.s[index][possible], dims=dims, signs=signs[possible])
+
+    def departures(self) -> np.ndarray:
+        """How far the changed sizes lie from the unrounded ones: the sum of |log| of their ratios."""
+        asked = unrounded_dimensions(self.base, *grid_factors([self.strategy], self.s))
+        sizes = zip((*self.dims.widths, self.dims.resolution), (*asked.widths, asked.resolution), strict=True)
+        return sum(
+            np.abs(np.log(size / wanted)) * (sign != 0)
+            for (size, wanted), sign in zip(sizes, self.signs.T, strict=True)
+        )
+
+    def network(self, index: int, neighbours: tuple[Neighbour, ...]) -> Network:
+        """The candidate as a network, with its provenance."""
+        s = float(self.s[index])
+        plain = scale(self.base, self.strategy, s)
+        dims = Dimensions(*(_each(value, lambda size: int(size[index])) for value in self.dims))
+        name = f"{self.base.name} {self.strategy} {self.metric}={self.target:.4g}"
+        scaling = Scaling(
+            base=self.base.name,
+            strategy=self.strategy.name,
+            s=s,
+            metric=self.metric,
+            target=self.target,
+            achieved=int(self.counts[index]),
+            changes=tuple(self._sentences(index, plain.dimensions, dims)),
+            neighbours=neighbours,
+        )
+        return plain.with_dimensions(dims, name=name, scaling=scaling)
+
+    def _sentences(self, index: int, plain: Dimensions, dims: Dimensions) -> Iterator[str]:
+        asked = unrounded_dimensions(self.base, *factors(self.strategy, float(self.s[index])))
+        names = [f"stage {stage} width" for stage in range(1, len(dims.widths) + 1)] + ["resolution"]
+        sizes = [(*each.widths, each.resolution) for each in (dims, plain, asked)]
+        for name, size, before, wanted, sign in zip(names, *sizes, self.signs[index], strict=True):
+            if sign:
+                yield f"{name} {size} instead of {before} (unrounded {wanted:.1f})"
+
+
+def _adjusted(by_s: _Candidates) -> tuple[_Candidates, int]:
+    """The candidates, and the one among them, that come within 1 % by the smallest changes."""
+    sizes = by_s.signs.shape[1]
+    nearest, chosen = by_s, by_s.nearest()
+    # One or two sizes of any network; where that is not enough, all sizes of those nearest the target.
+    everywhere, nearby = np.arange(len(by_s.s)), np.argsort(by_s.errors, kind="stable")[:32]
+    for indices, most in ((everywhere, 2), (nearby, sizes)):
+        signs = _all_signs(sizes, most)
+        candidates = by_s.changed(np.repeat(indices, len(signs)), np.tile(signs, (len(indices), 1)))
+        within = np.flatnonzero(candidates.errors <= TOLERANCE)
+        if len(within):
+            return candidates, int(within[candidates.departures()[within].argmin()])
+        if len(candidates.errors) and candidates.errors.min() < nearest.errors[chosen]:
+            nearest, chosen = candidates, candidates.nearest()
+    return nearest, chosen
+
+
+def _all_signs(sizes: int, most: int) -> np.ndarray:
+    """Every way to change at least one, and at most so many, of the sizes by one step up or down."""
+    signs = np.array(list(product((-1, 0, 1), repeat=sizes)))
+    changes = np.abs(signs).sum(axis=1)
+    return signs[(changes > 0) & (changes <= most)]
+
+
+def _one_target(**targets: float | None) -> tuple[str, float]:
+    given = {metric: value for metric, value in targets.items() if value is not None}
+    if len(given) != 1:
+        raise StrategyError(f"scale_to: {len(given)} targets given; give exactly one of {', '.join(METRICS)}")
+    ((metric, value),) = given.items()
+    try:
+        number = math.nan if isinstance(value, bool | str) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not (math.isfinite(number) and number > 0):
+        raise StrategyError(f"scale_to: the {metric} asked are {value!r}, but must be a finite number above 0")
+    return metric, number
+
+
+def _crossing(base: Network, strategy: Strategy, metric: str, target: float) -> float:
+    """A scale factor at which the count passes the target, by bisection of log s; or the end that is nearer."""
+
+    def counted(s: float) -> int:
+        return getattr(complexity(scale(base, strategy, s)), metric)
+
+    low, high = _SMALLEST_S, _LARGEST_S
+    if counted(low) == counted(high):
+        raise StrategyError(
+            f"scale_to: {strategy} does not change the {metric} of {base.name}: they stay {counted(1.0):,}; "
+            "use a strategy that does, or ask for another count"
+        )
+    if target <= counted(low):
+        return low
+    if target >= counted(high):
+        return high
+    while high / low > 1 + 1e-9:
+        middle = math.sqrt(low * high)
+        low, high = (middle, high) if counted(middle) < target else (low, middle)
+    return high
+
+
+def _between_roundings(base: Network, strategy: Strategy, crossing: float) -> np.ndarray:
+    """One scale factor from each interval, around the crossing, in which nothing is rounded otherwise."""
+    d, w, g, r = (float(exponent) for exponent in strategy.exponents)
+    ends = (base.stem.width, base.head.width) if base.block == MBCONV else ()
+    sizes = {(size, d, 1) for size in base.depths} | {(size, w, WIDTH_STEP) for size in (*base.widths, *ends)}
+    sizes |= {(size, g, 1) for size in base.group_widths} | {(base.resolution, r, RESOLUTION_STEP)}
+    sizes = [(size, e, step) for size, e, step in sizes if e and size]
+
+    def halves(size: int, e: float, step: int, low: float, high: float) -> tuple[int, int]:
+        """The first and last k for which size · s^e / step = k + 1/2, where the rounding changes, is in reach."""
+        return math.ceil(size * low**e / step - 0.5), math.floor(size * high**e / step - 0.5)
+
+    reach = 1.3
+    while sum(last - first for first, last in (halves(*s, crossing / reach, crossing * reach) for s in sizes)) > 2000:
+        reach = math.sqrt(reach)  # a network so large has enough of them nearer by
+    low, high = crossing / reach, crossing * reach
+    bounds = [np.array([low, high])]
+    for size, e, step in sizes:
+        first, last = halves(size, e, step, low, high)
+        bounds.append(((np.arange(first, last + 1) + 0.5) * step / size) ** (1 / e))
+    ordered = np.unique(np.concatenate(bounds))
+    return np.sqrt(ordered[1:] * ordered[:-1])
+
+
+def _each(value: Any, change: Callable[[Any], Any]) -> Any:
+    """The change made to an entry of Dimensions: to its one size, or to that of each stage."""
+    return tuple(map(change, value)) if isinstance(value, tuple) else change(value)
