@@ -50,7 +50,8 @@ def scale_to(
 
     Every network that the strategy gives for s around the target is counted. Where none of them lies within 1 %,
     single roundings are changed: the width of a stage by one grain, the resolution by one step of 4; those that
-    depart least from the strategy's unrounded dimensions (one or two of them, more only where two do not do).
+    depart least from the strategy's unrounded dimensions. One step of one or two sizes mostly does; where it does
+    not, of more sizes, and in the end more steps.
 
     Arguments:
         flops, params, activations: the target; exactly one of them (flops are multiply-adds).
@@ -84,8 +85,8 @@ def scale_to(
 class _Candidates:
     """Networks near a target, each the strategy's own for a scale factor in `s`, but for the changed roundings.
 
-    `signs` has one row a network and one column a changeable size, the stages' widths and then the resolution:
-    how many steps (−1, 0, 1) the size lies from its own rounding.
+    `steps` has one row a network and one column a changeable size, the stages' widths and then the resolution:
+    how many steps the size lies from its own rounding.
     """
 
     base: Network
@@ -94,7 +95,7 @@ class _Candidates:
     target: float
     s: np.ndarray
     dims: Dimensions
-    signs: np.ndarray
+    steps: np.ndarray
 
     @classmethod
     def around(cls, base: Network, strategy: Strategy, metric: str, target: float) -> _Candidates:
@@ -109,8 +110,8 @@ class _Candidates:
         sizes = np.stack([dims[0], dims[1], *dims[2], *dims[3], *dims[4], dims[5]])
         first = np.sort(np.unique(sizes, axis=1, return_index=True)[1])
         dims = Dimensions(*(_each(value, lambda size: size[first]) for value in dims))
-        signs = np.zeros((len(first), len(base.stages) + 1), dtype=int)
-        return cls(base, strategy, metric, target, s[first], dims, signs)
+        steps = np.zeros((len(first), len(base.stages) + 1), dtype=int)
+        return cls(base, strategy, metric, target, s[first], dims, steps)
 
     @cached_property
     def counts(self) -> np.ndarray:
@@ -130,31 +131,31 @@ class _Candidates:
         found = [side[self.errors[side].argmin()] for side in (below, above) if len(side)]
         return tuple(Neighbour(float(self.s[i]), int(self.counts[i])) for i in dict.fromkeys(found))
 
-    def changed(self, index: np.ndarray, signs: np.ndarray) -> _Candidates:
+    def changed(self, index: np.ndarray, steps: np.ndarray) -> _Candidates:
         """The networks of these indices with their sizes changed by these steps, where that leaves a size."""
         dims = Dimensions(*(_each(value, lambda size: size[index]) for value in self.dims))
         widths, group_widths = list(dims.widths), list(dims.group_widths)
-        for stage, (described, sign) in enumerate(zip(self.base.stages, signs.T, strict=False)):
+        for stage, (described, step) in enumerate(zip(self.base.stages, steps.T, strict=False)):
             block, b = self.base.block, described.bottleneck
             dense = (described.group_width == round(described.width * b)) & (group_widths[stage] == widths[stage] * b)
             # One group stays one group: its width follows.
-            step = lcm(WIDTH_STEP, grain(block, b, np.where(dense, 1, group_widths[stage])))
-            widths[stage] = widths[stage] + sign * step
+            one = lcm(WIDTH_STEP, grain(block, b, np.where(dense, 1, group_widths[stage])))
+            widths[stage] = widths[stage] + step * one
             inner = widths[stage] if block == BASIC else nearest(widths[stage] * b)
             group_widths[stage] = np.where(dense & (block != MBCONV), inner, group_widths[stage])
-        resolution = dims.resolution + signs[:, -1] * RESOLUTION_STEP
+        resolution = dims.resolution + steps[:, -1] * RESOLUTION_STEP
         dims = dims._replace(widths=tuple(widths), group_widths=tuple(group_widths), resolution=resolution)
         possible = np.min([resolution, *widths], axis=0) > 0
         dims = Dimensions(*(_each(value, lambda size: size[possible]) for value in dims))
-        return replace(self, s=self.s[index][possible], dims=dims, signs=signs[possible])
+        return replace(self, s=self.s[index][possible], dims=dims, steps=steps[possible])
 
     def departures(self) -> np.ndarray:
         """How far the changed sizes lie from the unrounded ones: the sum of |log| of their ratios."""
         asked = unrounded_dimensions(self.base, *grid_factors([self.strategy], self.s))
         sizes = zip((*self.dims.widths, self.dims.resolution), (*asked.widths, asked.resolution), strict=True)
         return sum(
-            np.abs(np.log(size / wanted)) * (sign != 0)
-            for (size, wanted), sign in zip(sizes, self.signs.T, strict=True)
+            np.abs(np.log(size / wanted)) * (step != 0)
+            for (size, wanted), step in zip(sizes, self.steps.T, strict=True)
         )
 
     def network(self, index: int, neighbours: tuple[Neighbour, ...]) -> Network:
@@ -179,20 +180,26 @@ class _Candidates:
         asked = unrounded_dimensions(self.base, *factors(self.strategy, float(self.s[index])))
         names = [f"stage {stage} width" for stage in range(1, len(dims.widths) + 1)] + ["resolution"]
         sizes = [(*each.widths, each.resolution) for each in (dims, plain, asked)]
-        for name, size, before, wanted, sign in zip(names, *sizes, self.signs[index], strict=True):
-            if sign:
+        for name, size, before, wanted, step in zip(names, *sizes, self.steps[index], strict=True):
+            if step:
                 yield f"{name} {size} instead of {before} (unrounded {wanted:.1f})"
 
 
 def _adjusted(by_s: _Candidates) -> tuple[_Candidates, int]:
     """The candidates, and the one among them, that come within 1 % by the smallest changes."""
-    sizes = by_s.signs.shape[1]
+    sizes = by_s.steps.shape[1]
     nearest, chosen = by_s, by_s.nearest()
-    # One or two sizes of any network; where that is not enough, all sizes of those nearest the target.
-    everywhere, nearby = np.arange(len(by_s.s)), np.argsort(by_s.errors, kind="stable")[:32]
-    for indices, most in ((everywhere, 2), (nearby, sizes)):
-        signs = _all_signs(sizes, most)
-        candidates = by_s.changed(np.repeat(indices, len(signs)), np.tile(signs, (len(indices), 1)))
+    # One or two sizes of any network; where that is not enough, all sizes of those nearest the target; and where
+    # group widths or ceilings of halved resolutions leave a gap that even this does not fill, several steps.
+    everywhere, by_error = np.arange(len(by_s.s)), np.argsort(by_s.errors, kind="stable")
+    single = _single_steps(sizes, sizes)
+    tiers = (
+        (everywhere, _single_steps(sizes, 2)),
+        (by_error[:32], single),
+        (by_error[:8], np.concatenate([times * single for times in (2, 3, 4)])),
+    )
+    for indices, steps in tiers:
+        candidates = by_s.changed(np.repeat(indices, len(steps)), np.tile(steps, (len(indices), 1)))
         within = np.flatnonzero(candidates.errors <= TOLERANCE)
         if len(within):
             return candidates, int(within[candidates.departures()[within].argmin()])
@@ -201,11 +208,11 @@ def _adjusted(by_s: _Candidates) -> tuple[_Candidates, int]:
     return nearest, chosen
 
 
-def _all_signs(sizes: int, most: int) -> np.ndarray:
+def _single_steps(sizes: int, most: int) -> np.ndarray:
     """Every way to change at least one, and at most so many, of the sizes by one step up or down."""
-    signs = np.array(list(product((-1, 0, 1), repeat=sizes)))
-    changes = np.abs(signs).sum(axis=1)
-    return signs[(changes > 0) & (changes <= most)]
+    steps = np.array(list(product((-1, 0, 1), repeat=sizes)))
+    changes = np.abs(steps).sum(axis=1)
+    return steps[(changes > 0) & (changes <= most)]
 
 
 def _one_target(**targets: float | None) -> tuple[str, float]:

@@ -1,0 +1,199 @@
+"""Figures from data frames: the same strategy, metric and unit look alike in every figure of the project.
+
+Every function takes frames and gives a plotly figure, or plain trace dicts; none keeps state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from .scaling import strategy as named_strategy
+
+
+class Metric(NamedTuple):
+    """How a column is named, in which unit it is shown, and how its numbers are written."""
+
+    label: str
+    unit: str
+    ticks: str = "~s"
+
+    @property
+    def title(self) -> str:
+        return f"{self.label} ({self.unit})" if self.unit else self.label
+
+
+METRICS = {
+    "flops": Metric("flops", "multiply-adds"),
+    "params": Metric("params", "weights"),
+    "activations": Metric("activations", "elements"),
+    "median_ms": Metric("time", "ms a batch", "~g"),
+    "scale": Metric("scale factor s", "times the flops", "~g"),
+    "alpha": Metric("α", "share of width", "~g"),
+    "times_base": Metric("times the base", "", "~g"),
+}
+
+
+class Style(NamedTuple):
+    """Colour and marker of a strategy; the marker tells it apart without the colour."""
+
+    colour: str
+    symbol: str
+
+
+# Okabe and Ito's palette, safe for colour-blind readers, and two more of Tol's.
+STYLES = {
+    "d": Style("#E69F00", "square"),
+    "w": Style("#0072B2", "circle"),
+    "r": Style("#CC79A7", "diamond"),
+    "dw": Style("#56B4E9", "triangle-up"),
+    "dr": Style("#999933", "triangle-down"),
+    "wr": Style("#882255", "pentagon"),
+    "dwr": Style("#D55E00", "cross"),
+    "dWr": Style("#009E73", "star"),
+}
+_MORE = ("hexagon2", "bowtie", "hourglass", "star-triangle-up", "star-diamond", "octagon", "x")
+_INK = "#222222"
+METRIC_STYLES = {
+    "flops": ("#777777", "dot"),
+    "params": ("#AA4499", "dash"),
+    "activations": ("#222222", "solid"),
+}
+
+
+def style(name: str) -> Style:
+    """The style of a strategy: fixed for the paper's names, dark with another marker for any other."""
+    if name in STYLES:
+        return STYLES[name]
+    if name.startswith("alpha="):
+        return Style(_INK, "x-thin-open")
+    return Style("#5A5A5A", _MORE[sum(map(ord, name)) % len(_MORE)])
+
+
+def label(name: str) -> str:
+    """The strategy's name as it is shown: α = 0.8 for alpha=0.8."""
+    return f"α = {float(name.removeprefix('alpha=')):.3g}" if name.startswith("alpha=") else name
+
+
+def stages_text(frame: pd.DataFrame) -> list[str]:
+    """For each row of a sweep, what shows on hover: scale, resolution, and the stages."""
+    columns = (frame[name].tolist() for name in ("scale", "resolution", "depths", "widths", "group_widths"))
+    return [
+        f"s = {s:.3g}, {r}×{r} px<br>depths {d}<br>widths {w}<br>group widths {g}"
+        for s, r, d, w, g in zip(*columns, strict=True)
+    ]
+
+
+def curve(frame: pd.DataFrame, y: str, x: str = "flops", **more: Any) -> dict[str, Any]:
+    """The counted curve of one network under one strategy, from the rows of a sweep."""
+    name = frame["strategy"].iloc[0]
+    colour, symbol = style(name)
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": label(name),
+        "legendgroup": name,
+        "x": frame[x].to_numpy(dtype=float),
+        "y": frame[y].to_numpy(dtype=float),
+        "text": stages_text(frame) if "widths" in frame else None,
+        "line": {"color": colour, "width": 2},
+        "marker": {"color": colour, "symbol": symbol, "size": 7, "maxdisplayed": 7},
+        "hovertemplate": _hover(label(name), x, y),
+        **more,
+    }
+
+
+def law(frame: pd.DataFrame, y: str, x: str = "flops", **more: Any) -> dict[str, Any]:
+    """The dashed line of a strategy's law, from the rows of `laws`."""
+    name = frame["strategy"].iloc[0]
+    ends = frame.sort_values("scale").iloc[[0, -1]]
+    exponent = getattr(named_strategy(name).laws, y)
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": f"{label(name)}: law",
+        "legendgroup": name,
+        "showlegend": False,
+        "x": ends[x].to_numpy(dtype=float),
+        "y": ends[y].to_numpy(dtype=float),
+        "line": {"color": style(name).colour, "width": 1, "dash": "dash"},
+        "hovertemplate": f"{label(name)}: {METRICS[y].label} ∝ s<sup>{exponent}</sup><extra></extra>",
+        **more,
+    }
+
+
+def marks(frame: pd.DataFrame, y: str, x: str = "flops", **more: Any) -> dict[str, Any]:
+    """One large marker for each row of a sweep, in the style of its strategy."""
+    styles = [style(name) for name in frame["strategy"]]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "present scale",
+        "showlegend": False,
+        "x": frame[x].to_numpy(dtype=float),
+        "y": frame[y].to_numpy(dtype=float),
+        "text": [f"{label(n)}<br>{t}" for n, t in zip(frame["strategy"], stages_text(frame), strict=True)],
+        "marker": {
+            "color": [each.colour for each in styles],
+            "symbol": [each.symbol for each in styles],
+            "size": 13,
+            "line": {"color": _INK, "width": 1.5},
+        },
+        "hovertemplate": _hover("", x, y),
+        **more,
+    }
+
+
+def complexity_curves(
+    frame: pd.DataFrame,
+    laws: pd.DataFrame | None = None,
+    y: Sequence[str] = ("activations", "params"),
+    x: str = "flops",
+    title: str | None = None,
+) -> go.Figure:
+    """Counted curves, and dashed the laws, of one network under several strategies; one panel for each y.
+
+    Arguments:
+        frame: rows of `sweep`, of one network.
+        laws: rows of `laws`, of the same network and strategies.
+    """
+    figure = make_subplots(rows=1, cols=len(y), horizontal_spacing=0.11)
+    for column, metric in enumerate(y, 1):
+        for name, rows in frame.groupby("strategy", sort=False):
+            figure.add_trace(curve(rows, metric, x, showlegend=column == 1), row=1, col=column)
+            if laws is not None:
+                figure.add_trace(law(laws[laws["strategy"] == name], metric, x), row=1, col=column)
+        figure.update_xaxes(**log_axis(x), row=1, col=column)
+        figure.update_yaxes(**log_axis(metric), row=1, col=column)
+    figure.update_layout(**layout(title), height=420)
+    return figure
+
+
+def log_axis(metric: str) -> dict[str, Any]:
+    """A logarithmic axis with the metric's title, unit and ticks."""
+    shown = METRICS[metric]
+    return {"type": "log", "title": {"text": shown.title, "standoff": 6}, "tickformat": shown.ticks, "dtick": "D2"}
+
+
+def layout(title: str | None = None) -> dict[str, Any]:
+    """What all figures share."""
+    return {
+        "template": "plotly_white",
+        "title": {"text": title, "font": {"size": 15}} if title else None,
+        "font": {"size": 11},
+        "margin": {"l": 60, "r": 15, "t": 50 if title else 25, "b": 45},
+        "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
+        "hoverlabel": {"align": "left"},
+        "colorway": [each.colour for each in STYLES.values()],
+    }
+
+
+def _hover(name: str, x: str, y: str) -> str:
+    numbers = "<br>".join(
+        f"{METRICS[metric].label} %{{{axis}:.4s}} {METRICS[metric].unit}" for axis, metric in (("x", x), ("y", y))
+    )
+    return (f"<b>{name}</b><br>" if name else "") + f"%{{text}}<br>{numbers}<extra></extra>"
