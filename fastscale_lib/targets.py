@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import product
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,7 @@ from .zoo import network as named_network
 
 TOLERANCE = 0.01
 _SMALLEST_S, _LARGEST_S = 2.0**-40, 2.0**40
+_LARGEST_TARGET = 1e17  # networks around it are counted in int64
 
 
 class TargetWarning(UserWarning):
@@ -192,7 +193,7 @@ def _adjusted(by_s: _Candidates) -> tuple[_Candidates, int]:
     # One or two sizes of any network; where that is not enough, all sizes of those nearest the target; and where
     # group widths or ceilings of halved resolutions leave a gap that even this does not fill, several steps.
     everywhere, by_error = np.arange(len(by_s.s)), np.argsort(by_s.errors, kind="stable")
-    single = _single_steps(sizes, sizes)
+    single = _single_steps(sizes, sizes if sizes <= 8 else 3)  # there are 3 to the power of sizes
     tiers = (
         (everywhere, _single_steps(sizes, 2)),
         (by_error[:32], single),
@@ -210,9 +211,13 @@ def _adjusted(by_s: _Candidates) -> tuple[_Candidates, int]:
 
 def _single_steps(sizes: int, most: int) -> np.ndarray:
     """Every way to change at least one, and at most so many, of the sizes by one step up or down."""
-    steps = np.array(list(product((-1, 0, 1), repeat=sizes)))
-    changes = np.abs(steps).sum(axis=1)
-    return steps[(changes > 0) & (changes <= most)]
+    rows = []
+    for number in range(1, most + 1):
+        for which in combinations(range(sizes), number):
+            for signs in product((-1, 1), repeat=number):
+                rows.append(np.zeros(sizes, dtype=int))
+                rows[-1][list(which)] = signs
+    return np.array(rows)
 
 
 def _one_target(**targets: float | None) -> tuple[str, float]:
@@ -226,6 +231,8 @@ def _one_target(**targets: float | None) -> tuple[str, float]:
         number = math.nan
     if not (math.isfinite(number) and number > 0):
         raise StrategyError(f"scale_to: the {metric} asked are {value!r}, but must be a finite number above 0")
+    if number > _LARGEST_TARGET:
+        raise StrategyError(f"scale_to: the {metric} asked are {value!r}, but may be {_LARGEST_TARGET:g} at most")
     return metric, number
 
 

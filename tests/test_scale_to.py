@@ -101,6 +101,12 @@ def test_other_targets_than_flops(metric, name, strategy, ratio):
     assert count(network, metric) == pytest.approx(target, rel=0.03)
 
 
+def test_a_network_of_many_stages():
+    network = fs.anynet(depths=[1] * 12, widths=[64] * 12, strides=[2, 2, 2, *[1] * 9], group_widths=16)
+    target = 2.71 * count(network)
+    assert count(fs.scale_to(network, "dWr", flops=target)) == pytest.approx(target, rel=0.01)
+
+
 def test_scales_down_too():
     target = 0.3 * count("EfficientNet-B0")
     assert count(fs.scale_to("EfficientNet-B0", "dWr", flops=target)) == pytest.approx(target, rel=0.01)
@@ -113,6 +119,7 @@ def test_scales_down_too():
         ({"flops": 1e9, "params": 1e6}, "2 targets given"),
         ({"flops": 0}, "the flops asked are 0, but must be a finite number above 0"),
         ({"flops": "4e9"}, "the flops asked are '4e9'"),
+        ({"flops": 1e18}, "the flops asked are 1e+18, but may be 1e+17 at most"),
         ({"activations": float("nan")}, "the activations asked are nan"),
     ],
 )
