@@ -1,0 +1,426 @@
+"""Timing: a network or module measured here, and networks measured in a process apart."""
+
+import json
+import math
+import os
+import queue
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.utils import benchmark
+
+import fastscale_lib as fs
+from fastscale_lib import timing
+from fastscale_lib.timing import MeasureError, Measurement, SettingError, measure, median_interval
+from fastscale_lib.worker import Worker
+
+TINY = fs.anynet(name="Tiny", depths=[1, 1], widths=[16, 32], group_widths=8, stem_width=8, resolution=32, classes=10)
+SHORT = {"batch": 4, "seconds": 0.3, "interval": 0.2, "device": "cpu"}
+LONG = {"batch": 4, "seconds": 60, "interval": 1e-9, "device": "cpu"}
+
+posix = pytest.mark.skipif(os.name != "posix", reason="kills processes by signals")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Threads that wait for each other take many times longer where other work keeps the processors busy."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")  # for the process apart
+        yield
+    torch.set_num_threads(threads)
+
+
+class Witness(torch.nn.Module):
+    """A module that keeps what it is given and how it is run."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.linear = torch.nn.Conv2d(3, 8, 3), torch.nn.Linear(8, 5)
+
+    def forward(self, images):
+        features = self.conv(images)
+        self.images, self.kind, self.graph = images, features.dtype, features.requires_grad
+        self.was_training = self.training
+        return self.linear(features.mean((2, 3)))
+
+
+# What a measurement says.
+
+
+@pytest.mark.parametrize("mode", timing.MODES)
+def test_a_measurement_says_what_was_measured_and_how(mode):
+    found = measure(TINY, **SHORT, mode=mode)
+    assert (found.network, found.resolution, found.batch, found.mode) == ("Tiny", 32, 4, mode)
+    assert (found.device, found.threads, found.torch) == ("cpu", torch.get_num_threads(), torch.__version__)
+    assert found.low_ms <= found.median_ms <= found.high_ms
+    assert found.q1_ms <= found.median_ms <= found.q3_ms
+    assert found.images_per_s == pytest.approx(4 / found.median_ms * 1000)
+    assert found.runs % found.blocks == 0
+    assert found.peak_memory_bytes is None  # on a CPU it would tell of the process, not of the network
+    assert f"batch 4 · fp32 · {mode}" in str(found)
+
+
+def test_a_measurement_survives_json():
+    found = measure(TINY, **SHORT)
+    assert Measurement.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+    with pytest.raises(ValueError, match="missing or unknown: batch"):
+        Measurement.from_dict({key: value for key, value in found.to_dict().items() if key != "batch"})
+
+
+def test_minutes_of_an_epoch():
+    found = Measurement.from_dict({**measure(TINY, **SHORT).to_dict(), "images_per_s": 1000.0})
+    assert found.epoch_minutes() == pytest.approx(1_281_167 / 1000 / 60)
+    assert found.epoch_minutes(devices=8) == pytest.approx(found.epoch_minutes() / 8)
+
+
+def test_as_text():
+    found = measure(TINY, **SHORT)
+    times = {"median_ms": 12.34, "low_ms": 12.2, "high_ms": 1250.0, "images_per_s": 5203.4, "device_name": "GPU"}
+    text = str(Measurement.from_dict({**found.to_dict(), **times, "blocks": 20, "tf32": True}))
+    assert text == (
+        "12.3 ms (12.2 to 1,250.0, 95 % interval) · 5,203 images/s · GPU · batch 4 · fp32 (TF32) · inference"
+    )
+    assert "range of 3 blocks" in str(Measurement.from_dict({**found.to_dict(), "blocks": 3}))
+
+
+# That it is right.
+
+
+@pytest.mark.parametrize("mode", timing.MODES)
+def test_agrees_with_the_benchmark_of_torch(mode):
+    module = Witness()
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.001, momentum=0.9)
+    images, labels = torch.randn(16, 3, 64, 64), torch.randint(5, (16,))
+    images = images.to(memory_format=torch.channels_last)
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        torch.nn.functional.cross_entropy(module(images), labels).backward()
+        optimizer.step()
+
+    def forward():
+        with torch.inference_mode():
+            module(images)
+
+    run = {"training": step, "inference": forward}[mode]
+    timer = benchmark.Timer("run()", globals={"run": run})
+    ours, theirs = [], []
+    for _ in range(6):  # in turn, and the quickest of each: what other work on the machine disturbs least
+        found = measure(module, batch=16, resolution=64, mode=mode, device="cpu", seconds=0.3)
+        module.train(mode == "training")
+        blocks = [timer.timeit(found.runs // found.blocks).mean * 1000 for _ in range(found.blocks)]
+        ours.append(found.q1_ms)
+        theirs.append(np.quantile(blocks, 0.25))
+    assert min(ours) == pytest.approx(min(theirs), rel=0.3)
+
+
+def test_the_interval_is_of_order_statistics():
+    assert median_interval([3, 1, 2]) == (1, 3)  # too few for 95 %: the range
+    assert median_interval(range(1, 7)) == (1, 6)
+    assert median_interval(range(1, 101)) == (40, 61)  # as in the tables of the sign test
+    assert median_interval(range(1, 5001))[0] == pytest.approx(2500 - 1.96 * math.sqrt(5000) / 2, abs=1)
+    with pytest.raises(ValueError, match="no times"):
+        median_interval([])
+
+
+@pytest.mark.parametrize("n", range(6, 60))
+def test_the_interval_covers_95_percent_and_no_narrower_one_does(n):
+    def coverage(k):
+        return 1 - 2 * sum(math.comb(n, i) for i in range(k)) / 2**n
+
+    k = median_interval(range(1, n + 1))[0]
+    assert coverage(k) >= 0.95 > coverage(k + 1)
+
+
+def test_the_interval_covers_the_median_of_skewed_times():
+    times = np.random.default_rng(0).lognormal(sigma=1, size=(4000, 25))  # whose median is 1
+    covered = np.mean([low <= 1 <= high for low, high in map(median_interval, times)])
+    assert covered == pytest.approx(0.957, abs=0.012)  # 1 − 2·P(B ≤ 7) for B ~ Bin(25, ½), ± 4 standard errors
+
+
+def test_stops_at_the_interval_or_at_the_time():
+    wide = measure(TINY, batch=4, interval=50, seconds=30, device="cpu")
+    assert wide.converged
+    assert wide.half_width <= 50
+    began = time.perf_counter()
+    narrow = measure(TINY, batch=4, interval=1e-9, seconds=0.5, device="cpu")
+    assert not narrow.converged
+    assert 0.5 < time.perf_counter() - began < 5
+
+
+def test_one_block_is_timed_whatever_the_budget():
+    found = measure(TINY, batch=64, resolution=128, seconds=1e-6, device="cpu")
+    assert (found.blocks, found.converged, found.resolution) == (1, False, 128)
+    assert "a single block" in str(found)
+
+
+# What is run.
+
+
+def test_the_input_is_random_and_laid_out_as_asked():
+    witness = Witness()
+    measure(witness, **SHORT, resolution=32)
+    assert witness.images.shape == (4, 3, 32, 32)
+    assert witness.images.std() == pytest.approx(1, abs=0.05)
+    assert witness.images.is_contiguous(memory_format=torch.channels_last)
+    measure(witness, **SHORT, resolution=32, channels_last=False)
+    assert witness.images.is_contiguous()
+
+
+def test_training_changes_the_weights_and_inference_does_not():
+    witness = Witness().eval()
+    before = witness.conv.weight.detach().clone()
+    measure(witness, **SHORT, resolution=32)
+    assert torch.equal(witness.conv.weight, before)
+    assert (witness.graph, witness.was_training) == (False, False)
+    measure(witness, **SHORT, resolution=32, mode="training")
+    assert not torch.equal(witness.conv.weight, before)
+    assert witness.conv.weight.isfinite().all()
+    assert (witness.graph, witness.was_training) == (True, True)
+    assert not witness.training  # as it was
+
+
+def test_precision_is_what_the_layers_compute_in():
+    witness = Witness()
+    measure(witness, **SHORT, resolution=32, precision="bf16")
+    assert witness.kind == torch.bfloat16
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        measure(witness, **SHORT, resolution=32, precision="fp32")
+    assert witness.kind == torch.float32
+    assert witness.conv.weight.dtype == torch.float32
+
+
+def test_progress_goes_through_the_phases():
+    told = []
+    measure(TINY, **SHORT, progress=lambda phase, fraction: told.append((phase, fraction)))
+    assert list(dict.fromkeys(phase for phase, _ in told)) == ["building", "warm-up", "timing"]
+    fractions = [fraction for _, fraction in told]
+    assert fractions == sorted(fractions)
+    assert 0 <= fractions[0] <= fractions[-1] <= 1
+
+
+def tf32_state():
+    b = torch.backends
+    parts = (b.cuda.matmul, b.cudnn.conv, b.cudnn.rnn, b.mkldnn.matmul)
+    return [part.fp32_precision for part in parts], b.cudnn.benchmark, torch.get_float32_matmul_precision()
+
+
+@pytest.mark.parametrize("precision", ["highest", "high"])
+def test_global_flags_are_as_before(precision):
+    torch.set_float32_matmul_precision(precision)
+    try:
+        before = tf32_state()
+        measure(TINY, **SHORT, tf32=precision == "highest")
+        assert tf32_state() == before
+        with pytest.raises(SettingError):
+            measure(Witness(), **SHORT)  # refused when the flags are already set
+        assert tf32_state() == before
+    finally:
+        torch.set_float32_matmul_precision("highest")
+
+
+# What is refused.
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"batch": 0}, "batch is 0, but must be a whole number of at least 1; try batch=64"),
+        ({"batch": -1}, "batch is -1, but must be"),
+        ({"batch": 2.5}, "batch is 2.5, but must be"),
+        ({"batch": True}, "batch is True, but must be"),
+        ({"resolution": 0}, "resolution is 0, but must be a whole number of at least 1; try resolution=224"),
+        ({"mode": "train"}, "mode is 'train', but must be one of inference, training"),
+        ({"precision": "int8"}, "precision is 'int8', but must be one of fp32, bf16, fp16"),
+        ({"precision": "fp16"}, "precision is 'fp16', but a CPU is measured in fp32 or bf16; try precision='bf16'"),
+        ({"compile": "yes"}, "compile is 'yes', but must be True or False; try compile=True"),
+        ({"seconds": 0}, "seconds is 0, but must be a number above 0"),
+        ({"interval": math.nan}, "interval is nan, but must be a number above 0"),
+        ({"device": "cuda:99"}, "device is 'cuda:99', but must be a device that torch finds here; try one of: cpu"),
+        ({"device": "gpu"}, "device is 'gpu', but must be 'cpu', 'cuda' or 'cuda:N'; here there are: cpu"),
+    ],
+)
+def test_refuses_in_a_sentence(settings, sentence):
+    with pytest.raises(ValueError, match=r"^\w+ is .*; .*$") as refused:
+        measure(TINY, **{**SHORT, **settings})
+    assert sentence in str(refused.value)
+    assert refused.value.reason == "setting"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_no_device_stands_in_for_a_missing_gpu():
+    with pytest.raises(ValueError, match="device is 'cuda', but must be a device that torch finds here"):
+        measure(TINY, **{**SHORT, "device": "cuda"})
+
+
+def test_a_module_needs_a_resolution_and_must_be_one():
+    with pytest.raises(SettingError, match="resolution is None, but a module does not tell its own"):
+        measure(Witness(), **SHORT)
+    with pytest.raises(SettingError, match="cannot measure a list"):
+        measure([TINY], **SHORT)
+
+
+def test_memory_that_runs_out_is_said_in_a_sentence():
+    with pytest.raises(
+        MeasureError, match=r"^Tiny: memory ran out on cpu in .* batch 100000000; try batch=5"
+    ) as ran_out:
+        measure(TINY, **{**SHORT, "batch": 10**8, "resolution": 4096})
+    assert ran_out.value.reason == "out of memory"
+
+
+def test_devices_have_names():
+    assert "threads)" in timing.devices()["cpu"] or "1 thread)" in timing.devices()["cpu"]
+
+
+# In a process apart.
+
+
+@pytest.fixture(scope="module")
+def worker():
+    with Worker() as worker:
+        yield worker
+
+
+class Events:
+    """Callback of a job: keeps its events, and can wait for one."""
+
+    def __init__(self):
+        self.all, self._new = [], queue.SimpleQueue()
+
+    def __call__(self, event):
+        self.all.append(event)
+        self._new.put(event)
+
+    def wait_for(self, *wanted, timeout=30):
+        while True:
+            event = self._new.get(timeout=timeout)
+            if event["kind"] in wanted or event.get("phase") in wanted:
+                return event
+
+    @property
+    def terminal(self):
+        return [event for event in self.all if event["kind"] != "progress"]
+
+
+def start_long(worker):
+    """A job that is being timed and would go on for a minute."""
+    events = Events()
+    worker.submit({"network": TINY.to_dict(), **LONG}, events)
+    events.wait_for("timing")
+    return events
+
+
+def test_two_measurements_share_a_process(worker):
+    told = []
+    first = worker.measure(TINY, **SHORT, progress=lambda phase, fraction: told.append(phase))
+    pid = worker.pid
+    second = worker.measure(TINY, **SHORT, mode="training")
+    assert worker.pid == pid != os.getpid()
+    assert (first.network, first.mode, second.mode) == ("Tiny", "inference", "training")
+    assert set(told) == {"building", "warm-up", "timing"}
+    assert worker.devices() == timing.devices()
+
+
+def test_a_refusal_is_the_same_from_a_worker(worker):
+    with pytest.raises(ValueError, match="batch is 0, but must be a whole number") as refused:
+        worker.measure(TINY, **{**SHORT, "batch": 0})
+    assert refused.value.reason == "setting"
+    with pytest.raises(MeasureError, match="colour") as failed:
+        worker.measure(TINY, **SHORT, colour="blue")
+    assert failed.value.reason == "failed"
+
+
+@posix
+def test_one_job_at_a_time_and_its_cancelling(worker):
+    events = start_long(worker)
+    with pytest.raises(MeasureError, match="a job is in hand"):
+        worker.submit({"network": TINY.to_dict()}, print)
+    assert os.getpgid(worker.pid) != os.getpgid(0)  # Ctrl-C here does not reach it
+    began = time.perf_counter()
+    worker.cancel()
+    assert not worker.busy
+    assert events.wait_for("error")["reason"] == "cancelled"
+    assert time.perf_counter() - began < 1
+    assert worker.measure(TINY, **SHORT).blocks
+    assert len(events.terminal) == 1
+    worker.cancel()  # with nothing in hand, nothing happens
+    assert worker.pid
+
+
+@posix
+def test_a_killed_process_is_one_error_and_the_next_measurement_works(worker):
+    events = start_long(worker)
+    pid = worker.pid
+    os.kill(pid, signal.SIGKILL)
+    event = events.wait_for("error")
+    assert event["reason"] == "died"
+    assert "killed (signal 9)" in event["message"]
+    assert "try a smaller batch" in event["message"]
+    assert worker.measure(TINY, **SHORT).blocks
+    assert worker.pid != pid
+    assert len(events.terminal) == 1
+
+
+@posix
+def test_a_time_limit(worker):
+    with pytest.raises(MeasureError, match=r"stopped at the time limit of 0\.5 s") as stopped:
+        worker.measure(TINY, timeout=0.5, **LONG)
+    assert stopped.value.reason == "time limit"
+
+
+@posix
+def test_a_crash_between_jobs_goes_unnoticed_and_a_callback_may_submit():
+    events = Events()
+
+    def then_again(event):
+        assert event["kind"] == "devices"
+        worker.submit({"kind": "devices"}, events)
+
+    with Worker() as worker:
+        worker.submit({"kind": "dance"}, first := Events())
+        assert "kind is 'dance'" in first.wait_for("error")["message"]
+        os.kill(worker.pid, signal.SIGSEGV)
+        while worker.pid:
+            time.sleep(0.01)
+        worker.submit({"kind": "devices"}, then_again)
+        assert "cpu" in events.wait_for("devices")["devices"]
+    with pytest.raises(MeasureError, match="closed"):
+        worker.submit({"kind": "devices"}, events)
+
+
+@posix
+def test_the_process_ends_with_its_caller_and_the_caller_loads_no_torch():
+    code = (
+        "import json, sys, time\n"
+        "from fastscale_lib.worker import Worker\n"
+        "worker = Worker()\n"
+        "tell = lambda event: print(event.get('phase'), worker.pid, 'torch' in sys.modules, flush=True)\n"
+        "worker.submit(json.loads(sys.argv[1]), tell)\n"
+        "time.sleep(60)\n"
+    )
+    request = json.dumps({"network": TINY.to_dict(), **LONG})
+    root = str(Path(fs.__file__).parents[1])
+    command = [sys.executable, "-c", code, request]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": root}) as caller:
+        said = next(line.split() for line in caller.stdout if line.startswith("timing"))
+        caller.kill()
+    pid, torch_loaded = int(said[1]), said[2]
+    assert torch_loaded == "False"
+    deadline = time.monotonic() + 5
+    while runs(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not runs(pid)
+
+
+def runs(pid):
+    """Whether the process still runs (one that has ended may be listed until somebody asks after it)."""
+    asked = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True)
+    return asked.stdout.strip() not in ("", "Z", "Z+", "Zs")
