@@ -8,9 +8,9 @@ linear layers. BN, activation functions, means, sums and products count no flops
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from itertools import repeat
 from typing import Any, NamedTuple
 
@@ -60,7 +60,11 @@ class Placed(NamedTuple):
 
 def complexity(network: Network | str) -> Complexity:
     """Flops (multiply-adds), params and activations of a network, as exact integers of any size."""
-    network = named_network(network)
+    return _complexity(named_network(network))
+
+
+@lru_cache(maxsize=4096)
+def _complexity(network: Network) -> Complexity:
     return count(network, network.dimensions)
 
 
@@ -69,15 +73,15 @@ def count(network: Network, dims: Dimensions) -> Complexity:
     flops = params = activations = 0
     side = dims.resolution
     for run in describe(network, dims):
+        placed, side = place(run.parts, side)
         run_flops = run_params = run_activations = 0
-        for placed in place(run.parts, side):
-            counted = count_layer(placed.layer, placed.side_out)
-            if placed.present is not True:
-                counted = [each * placed.present for each in counted]
+        for each in placed:
+            counted = count_layer(each.layer, each.side_out)
+            if each.present is not True:
+                counted = [value * each.present for value in counted]
             run_flops = run_flops + counted[0]
             run_params = run_params + counted[1]
             run_activations = run_activations + counted[2]
-        side = side_after(run.parts, side)
         flops = flops + run.times * run_flops
         params = params + run.times * run_params
         activations = activations + run.times * run_activations
@@ -105,31 +109,26 @@ def count_layer(layer: Any, side: Any) -> tuple[Any, Any, Any]:
     return 0, 0, 0
 
 
-def place(parts: Iterable, side: Any, prefix: str = "", present: Any = True) -> Iterator[Placed]:
-    """The layers among the parts, in order; activation functions, which count nothing, are passed over."""
-    for part in parts:
-        match part:
-            case Residual():
-                yield from place(part.branch, side, prefix, present)
-                if part.projected is not False:
-                    yield from place(part.shortcut, side, f"{prefix}shortcut.", part.projected)
-            case Gate():
-                yield from place(part.parts, side, f"{prefix}{part.name}.", present)
-            case Activation():
-                pass
-            case _:
-                yield Placed(prefix + part.name, part, side, _side_after_layer(part, side), present)
-        side = side_after((part,), side)
+def place(parts: Iterable, side: Any, prefix: str = "", present: Any = True) -> tuple[list[Placed], Any]:
+    """The layers among the parts, in order, for an input of this side; and the side of the parts' output.
 
-
-def side_after(parts: Iterable, side: Any) -> Any:
-    """The side of the output of these parts, for an input of this side."""
+    Activation functions, which count nothing, are passed over.
+    """
+    placed: list[Placed] = []
     for part in parts:
         if isinstance(part, Residual):
-            side = side_after(part.branch, side)
-        elif not isinstance(part, Gate):
-            side = _side_after_layer(part, side)
-    return side
+            branch, after = place(part.branch, side, prefix, present)
+            placed += branch
+            if part.projected is not False:
+                placed += place(part.shortcut, side, f"{prefix}shortcut.", part.projected)[0]
+            side = after
+        elif isinstance(part, Gate):
+            placed += place(part.parts, side, f"{prefix}{part.name}.", present)[0]
+        elif not isinstance(part, Activation):
+            after = _side_after_layer(part, side)
+            placed.append(Placed(prefix + part.name, part, side, after, present))
+            side = after
+    return placed, side
 
 
 def _side_after_layer(layer: Any, side: Any) -> Any:
@@ -148,12 +147,11 @@ def layers(network: Network | str) -> pd.DataFrame:
     network = named_network(network)
     rows, side = [], network.resolution
     for run in describe(network):
-        placed = list(place(run.parts, side))
+        placed, after = place(run.parts, side)
         for number in range(run.first, run.first + run.times):
             prefix = f"{run.name}.block{number}." if run.first else f"{run.name}."
             rows += [(prefix + each.name, *_row(each)) for each in placed]
-        if run.times:
-            side = side_after(run.parts, side)
+        side = after if run.times else side
     names = ["name", "kind", "kernel", "stride", "groups", "width_in", "width_out", "resolution_in", "resolution_out"]
     return pd.DataFrame(rows, columns=[*names, *METRICS])
 
@@ -206,7 +204,7 @@ def _grid(network: Network, strategies: list[Strategy], scales: np.ndarray, stag
     columns = {
         "network": [network.name] * (len(strategies) * len(scales)),
         "strategy": np.repeat(np.array([each.name for each in strategies], dtype=object), len(scales)),
-        "alpha": np.repeat([np.nan if each.alpha is None else float(each.alpha) for each in strategies], len(scales)),
+        "alpha": np.repeat([_alpha(each) for each in strategies], len(scales)),
         "scale": np.tile(scales, len(strategies)),
     }
     fits = _fits_arrays(network, strategies, float(scales.max()))
@@ -282,8 +280,11 @@ def grid_factors(strategies: Sequence[Strategy], scales: np.ndarray) -> tuple:
 
 def _fits_arrays(network: Network, strategies: Sequence[Strategy], s: float) -> bool:
     """Whether all counts up to this scale factor are far from the end of int64."""
-    # First a bound for all strategies together, then, where that is too coarse, each by itself.
+    # First a quick bound, with room for what is rounded up; then one for all strategies together; then each.
     try:
+        growth = max(math.prod(max(f, 1.0) ** 2 for f in factors(each, max(s, 1.0))) for each in strategies)
+        if growth * max(complexity(network)) < _ARRAY_LIMIT / 2**12:
+            return True
         largest = [max(values) for values in zip(*(factors(each, max(s, 1.0)) for each in strategies), strict=True)]
         sizes = unrounded_dimensions(network, *largest)
         sizes = [sizes.resolution, sizes.stem_width, *sizes.depths, *sizes.widths, *sizes.group_widths]
@@ -292,6 +293,10 @@ def _fits_arrays(network: Network, strategies: Sequence[Strategy], s: float) -> 
     except OverflowError:
         return False
     return len(strategies) > 1 and all(_fits_arrays(network, [each], s) for each in strategies)
+
+
+def _alpha(strategy: Strategy) -> float:
+    return np.nan if strategy.alpha is None else float(strategy.alpha)
 
 
 def _scales(scales: Any) -> np.ndarray:
@@ -324,16 +329,23 @@ def laws(
     Returns:
         Columns network, strategy, alpha, scale, flops (multiply-adds), params, activations, as real numbers.
     """
-    frames = []
+    networks = [named_network(each) for each in _several(networks, Network | str)]
+    strategies = [named_strategy(each) for each in _several(strategies, Strategy | str | float | int | Fraction)]
     scales = _scales(scales)
-    for network in [named_network(each) for each in _several(networks, Network | str)]:
-        base = complexity(network)
-        for each in [named_strategy(each) for each in _several(strategies, Strategy | str | float | int | Fraction)]:
-            alpha = np.nan if each.alpha is None else float(each.alpha)
-            grown = {metric: getattr(base, metric) * scales ** float(getattr(each.laws, metric)) for metric in METRICS}
-            labels = {"network": network.name, "strategy": each.name, "alpha": alpha, "scale": scales}
-            frames.append(pd.DataFrame(labels | grown))
-    return pd.concat(frames, ignore_index=True)
+    cases = [(network, each) for network in networks for each in strategies]
+    columns: dict[str, Any] = {
+        "network": np.repeat([network.name for network, _ in cases], len(scales)),
+        "strategy": np.repeat([each.name for _, each in cases], len(scales)),
+        "alpha": np.repeat([_alpha(each) for _, each in cases], len(scales)),
+        "scale": np.tile(scales, len(cases)),
+    }
+    for metric in METRICS:
+        grown = [
+            getattr(complexity(network), metric) * scales ** float(getattr(each.laws, metric))
+            for network, each in cases
+        ]
+        columns[metric] = np.concatenate(grown)
+    return pd.DataFrame(columns)
 
 
 def fit_exponents(

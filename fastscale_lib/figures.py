@@ -21,6 +21,7 @@ class Metric(NamedTuple):
     label: str
     unit: str
     ticks: str = "~s"
+    steps: str = "D2"  # which digits a logarithmic axis labels: D2 is 1, 2, 5; D1 is all
 
     @property
     def title(self) -> str:
@@ -34,7 +35,7 @@ METRICS = {
     "median_ms": Metric("time", "ms a batch", "~g"),
     "scale": Metric("scale factor s", "times the flops", "~g"),
     "alpha": Metric("α", "share of width", "~g"),
-    "times_base": Metric("times the base", "", "~g"),
+    "times_base": Metric("times the base", "", "~g", "D1"),
 }
 
 
@@ -57,7 +58,7 @@ STYLES = {
     "dWr": Style("#009E73", "star"),
 }
 _MORE = ("hexagon2", "bowtie", "hourglass", "star-triangle-up", "star-diamond", "octagon", "x")
-_INK = "#222222"
+INK = "#222222"
 METRIC_STYLES = {
     "flops": ("#777777", "dot"),
     "params": ("#AA4499", "dash"),
@@ -70,7 +71,7 @@ def style(name: str) -> Style:
     if name in STYLES:
         return STYLES[name]
     if name.startswith("alpha="):
-        return Style(_INK, "x-thin-open")
+        return Style(INK, "x-thin-open")
     return Style("#5A5A5A", _MORE[sum(map(ord, name)) % len(_MORE)])
 
 
@@ -141,7 +142,7 @@ def marks(frame: pd.DataFrame, y: str, x: str = "flops", **more: Any) -> dict[st
             "color": [each.colour for each in styles],
             "symbol": [each.symbol for each in styles],
             "size": 13,
-            "line": {"color": _INK, "width": 1.5},
+            "line": {"color": INK, "width": 1.5},
         },
         "hovertemplate": _hover("", x, y),
         **more,
@@ -176,7 +177,14 @@ def complexity_curves(
 def log_axis(metric: str) -> dict[str, Any]:
     """A logarithmic axis with the metric's title, unit and ticks."""
     shown = METRICS[metric]
-    return {"type": "log", "title": {"text": shown.title, "standoff": 6}, "tickformat": shown.ticks, "dtick": "D2"}
+    return {
+        "type": "log",
+        "title": {"text": shown.title, "standoff": 6},
+        "tickformat": shown.ticks,
+        "dtick": shown.steps,
+        "ticklabeloverflow": "allow",  # to look for overflow takes more time than to draw
+        "automargin": False,
+    }
 
 
 def layout(title: str | None = None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import math
 import re
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 from .exact import at_least, choose, nearest
@@ -59,13 +59,13 @@ class Strategy:
     name: str
     exponents: Exponents
 
-    @property
+    @cached_property
     def laws(self) -> Laws:
         """Flops of a stage go as d·w²·r², params as d·w², activations as d·w·r² (the paper, section 3)."""
         d, w, _, r = self.exponents
         return Laws(d + 2 * w + 2 * r, d + 2 * w, d + w + 2 * r)
 
-    @property
+    @cached_property
     def alpha(self) -> Fraction | None:
         """The α of the family dWr (the paper, section 5) that this strategy is, or None if it is of no such α."""
         alpha = 2 * self.exponents.w

@@ -1,0 +1,277 @@
+"""The explorer's controls: each shows one trait and sets it, and says in place what is wrong with a value."""
+
+from __future__ import annotations
+
+import html
+import math
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as w
+import traitlets as T
+
+from .complexity import complexity
+from .figures import label
+from .scaling import STRATEGIES
+from .tables import comparison_table, complexity_table, network_tables
+from .zoo import families
+
+if TYPE_CHECKING:
+    from .explorer import Explorer
+
+ALPHA_MARKS = {"⅓ dwr": 1 / 3, "0.8 dWr": 0.8, "1 w": 1.0}
+OWN = "(own)"
+STYLE = """<style>
+.fastscale-table, .fastscale-network { border-collapse: collapse; font-size: 12px; line-height: 1.35;
+  margin: 0 0 10px 0; color: var(--jp-ui-font-color1, #222); }
+.fastscale-table caption, .fastscale-network caption { text-align: left; font-weight: 600; padding: 2px 0; }
+.fastscale-table th, .fastscale-network th { font-weight: 600; border-bottom: 1px solid #999; }
+.fastscale-table th, .fastscale-network th, .fastscale-table td, .fastscale-network td { text-align: right;
+  padding: 1px 5px; white-space: nowrap; }
+.fastscale-table td:first-child, .fastscale-network td:first-child { text-align: left; }
+.fastscale-message { color: #b00020; font-weight: 600; }
+.fastscale-status { color: var(--jp-ui-font-color1, #222); }
+.fastscale-controls .widget-label { width: auto; min-width: 0; margin-right: 4px; }
+.fastscale-controls .widget-html-content { line-height: 1.4; }
+.fastscale-controls .widget-readout { min-width: 36px; width: auto; margin-left: 6px; }
+.fastscale-controls .widget-hslider .slider-container, .fastscale-controls .noUi-target { margin-right: 6px; }
+.fastscale-controls .jupyter-button { padding: 0 8px; }
+</style>"""
+
+
+class Controls:
+    """The widgets around the figure, bound both ways to the explorer's traits."""
+
+    def __init__(self, explorer: Explorer) -> None:
+        self.explorer = explorer
+        self._following = False
+        self._make_scaling()
+        self._make_timing()
+        self._make_tables()
+        self._bind()
+        explorer.observe(lambda _: self._say(), names=["message", "status"])
+        explorer.observe(lambda _: self._show_progress(), names=["busy", "progress"])
+        explorer.observe(lambda _: self.follow(), names=["devices"])
+        self.follow()
+        self._show_progress()
+
+    def layout(self, figure: w.DOMWidget) -> list[w.Widget]:
+        """Controls above, the figure and the tables beside it, or below where the page is narrow."""
+        wrap = w.Layout(flex_flow="row wrap", align_items="center", grid_gap="0 6px")
+        rows = (
+            [self.family, self.network, self.resolution, self.alpha, *self.alpha_marks],
+            [self.scale, self.flops, w.Label("Strategies"), self.strategies],
+            [self.device, self.batch, self.precision, self.mode, self.time, self.live, self.cancel],
+            [self.progress, self.status, self.message],
+        )
+        above = w.VBox([w.HBox(row, layout=wrap) for row in rows])
+        above.add_class("fastscale-controls")
+        export = w.HBox([w.Label("Save"), *self.exports], layout=wrap)
+        beside = w.VBox([self.shown, self.tables, export], layout=w.Layout(flex="0 1 auto", padding="8px"))
+        picture = w.Box([figure], layout=w.Layout(flex="1 1 620px", min_width="420px", display="block"))
+        below = w.HBox([picture, beside], layout=w.Layout(flex_flow="row wrap", width="100%"))
+        return [w.HTML(STYLE), above, below]
+
+    def follow(self) -> None:
+        """Show the present state in every control."""
+        x = self.explorer
+        self._following = True
+        try:
+            self._follow_network()
+            self._follow_strategies()
+            self.alpha.value = x.alpha
+            self.scale.value = x.scale
+            self.flops.value = f"{x.flops / 1e9:.6g}"
+            self.resolution.value, self.batch.value = x.resolution, x.batch
+            self.precision.value, self.mode.value, self.live.value = x.precision, x.mode, x.live
+            names = {"auto": "auto (GPU, else CPU)"} | x.devices
+            if x.device not in names:
+                names[x.device] = x.device
+            self.device.options = [
+                (f"{name} · {text}" if name in x.devices else text, name) for name, text in names.items()
+            ]
+            self.device.value = x.device
+        finally:
+            self._following = False
+
+    def show_tables(self) -> None:
+        """Show the tables of the present state."""
+        x = self.explorer
+        base, scaled = x.base, x.scaled()
+        self.tables.value = (
+            complexity_table(base, scaled, x.strategy(), x.scale)
+            + comparison_table(x.marked, complexity(base), x.times, x.scale)
+            + network_tables(base, scaled)
+        )
+
+    def _make_scaling(self) -> None:
+        wide = w.Layout(width="auto")
+        described = {"description_width": "initial"}
+        self.family = w.Dropdown(description="Base", options=[], layout=w.Layout(width="150px"), style=described)
+        self.network = w.Dropdown(layout=w.Layout(width="140px"), tooltip="base network")
+        self.resolution = w.IntText(description="at (px)", layout=w.Layout(width="110px"), style=described)
+        self.alpha = w.FloatSlider(
+            description="α",
+            min=0,
+            max=1,
+            step=0.01,
+            readout_format=".2f",
+            layout=w.Layout(width="235px"),
+            style=described,
+            tooltip="α: the share of the scaling given to width",
+        )
+        self.alpha_marks = [
+            w.Button(description=text, layout=wide, tooltip=f"set α to {value:.3g}")
+            for text, value in ALPHA_MARKS.items()
+        ]
+        self.scale = w.FloatLogSlider(
+            description="Scale s",
+            base=2,
+            min=-2,
+            max=6,
+            step=0.05,
+            readout_format=".3g",
+            layout=w.Layout(width="290px"),
+            style=described,
+            tooltip="how many times the flops of the base network",
+        )
+        self.flops = w.Text(
+            description="flops (G multiply-adds)",
+            continuous_update=False,
+            layout=w.Layout(width="225px"),
+            style=described,
+            tooltip="the flops wanted; sets the scale factor",
+        )
+        self.strategies = w.HBox([], layout=w.Layout(flex_flow="row wrap"))
+        self._boxes: dict[str, w.Checkbox] = {}
+
+    def _make_timing(self) -> None:
+        described = {"description_width": "initial"}
+        self.device = w.Dropdown(description="Time on", layout=w.Layout(width="235px"), style=described)
+        self.batch = w.IntText(description="batch (images)", layout=w.Layout(width="140px"), style=described)
+        self.precision = w.Dropdown(
+            description="precision", options=["fp32", "bf16", "fp16"], layout=w.Layout(width="125px"), style=described
+        )
+        self.mode = w.Dropdown(
+            description="mode", options=["inference", "training"], layout=w.Layout(width="135px"), style=described
+        )
+        narrow = w.Layout(width="60px")
+        self.time = w.Button(
+            description="Time", button_style="primary", layout=narrow, tooltip="time the marked networks"
+        )
+        self.live = w.Checkbox(
+            description="Live", indent=False, layout=w.Layout(width="50px"), tooltip="time whenever the sliders rest"
+        )
+        self.cancel = w.Button(
+            description="Cancel", layout=w.Layout(width="70px"), tooltip="stop timing; what was measured stays"
+        )
+        self.progress = w.FloatProgress(min=0, max=1, layout=w.Layout(width="130px"))
+        self.status, self.message = w.HTML(), w.HTML()
+
+    def _make_tables(self) -> None:
+        self.shown = w.Dropdown(
+            description="Scaled network by", layout=w.Layout(width="230px"), style={"description_width": "initial"}
+        )
+        self.tables = w.HTML()
+        self.exports = [
+            w.Button(description=text, layout=w.Layout(width="auto"), tooltip=tip)
+            for text, tip in {
+                "Python": "the shown scaled network as Python",
+                "YAML": "the shown scaled network as YAML",
+                "CSV": "the curves as CSV",
+                "HTML": "the page as one file that opens offline, with an α slider",
+            }.items()
+        ]
+
+    def _bind(self) -> None:
+        for name in (
+            "network",
+            "alpha",
+            "scale",
+            "resolution",
+            "batch",
+            "precision",
+            "mode",
+            "device",
+            "live",
+            "shown",
+        ):
+            getattr(self, name).observe(lambda change, name=name: self._ask(name, change["new"]), "value")
+        self.family.observe(lambda change: self._ask_family(change["new"]), "value")
+        self.flops.observe(lambda change: self._ask("flops", change["new"]), "value")
+        for button, value in zip(self.alpha_marks, ALPHA_MARKS.values(), strict=True):
+            button.on_click(lambda _, value=value: self._ask("alpha", value))
+        self.time.on_click(lambda _: self._try(self.explorer.time))
+        self.cancel.on_click(lambda _: self.explorer.cancel())
+        for button in self.exports:
+            button.on_click(lambda button: self._try(self._save, button.description.lower()))
+
+    def _ask(self, name: str, value: Any) -> None:
+        """Set a trait by hand; what is wrong is said in place, and nothing else changes."""
+        if self._following or value is None:
+            return
+        if name == "flops":
+            value = _giga(value)
+        self._try(setattr, self.explorer, name, value)
+
+    def _try(self, action: Any, *arguments: Any) -> None:
+        self.explorer.message = ""
+        try:
+            action(*arguments)
+        except (T.TraitError, ValueError, OSError) as error:
+            self.explorer.message = str(error)
+
+    def _ask_family(self, family: str) -> None:
+        if not self._following and family in families():
+            self._ask("network", families()[family][0])
+
+    def _save(self, kind: str) -> None:
+        path = self.explorer.save(kind)
+        self.explorer.status = f"saved {path.name} beside the notebook"
+
+    def _follow_network(self) -> None:
+        name, known = self.explorer.network.name, families()
+        family = next((each for each, names in known.items() if name in names), OWN)
+        if family == OWN:
+            known = {**known, OWN: [name]}
+        self.family.options, self.family.value = list(known), family
+        self.network.options = known[family]
+        self.network.value = name
+
+    def _follow_strategies(self) -> None:
+        x = self.explorer
+        for name in dict.fromkeys([*STRATEGIES, *x.strategies]):
+            if name not in self._boxes:
+                box = w.Checkbox(description=label(name), indent=False, layout=w.Layout(width="auto"))
+                box.style = {"description_width": "initial"}
+                box.observe(lambda _: self._ask_strategies(), "value")
+                self._boxes[name] = box
+        if len(self.strategies.children) != len(self._boxes):
+            self.strategies.children = tuple(self._boxes.values())
+        for name, box in self._boxes.items():
+            box.value = name in x.strategies
+        self.shown.options = [("the α slider", "α"), *((label(name), name) for name in x.strategies)]
+        self.shown.value = x.shown
+
+    def _ask_strategies(self) -> None:
+        if not self._following:
+            self._ask("strategies", tuple(name for name, box in self._boxes.items() if box.value))
+
+    def _say(self) -> None:
+        x = self.explorer
+        self.message.value = f"<div role='alert' class='fastscale-message'>{html.escape(x.message)}</div>"
+        self.status.value = f"<div role='status' class='fastscale-status'>{html.escape(x.status)}</div>"
+
+    def _show_progress(self) -> None:
+        x = self.explorer
+        self.progress.value = x.progress
+        self.cancel.disabled, self.time.disabled = not x.busy, x.busy
+        self.progress.layout.display = None if x.busy else "none"
+
+
+def _giga(text: str) -> Any:
+    """The number of multiply-adds that a field in units of 10⁹ means; text that is no number stays as it is."""
+    try:
+        value = float(str(text).strip().rstrip("Gg"))
+    except ValueError:
+        return text
+    return value * 1e9 if math.isfinite(value) else value

@@ -1,0 +1,44 @@
+// Added to plotly's FigureWidget bundle by live.py, where FigureView names the view's class.
+{
+  const view = FigureView.prototype;
+
+  // The page would send back what a change did to each trace; the kernel has said so itself, and need not know.
+  view._sendTraceDeltas = view._sendLayoutDelta = function () {};
+
+  // A view whose output was cleared goes on listening; drawing there would throw, and stop the views that live.
+  for (const name of Object.getOwnPropertyNames(view).filter((name) => name.startsWith("do_"))) {
+    const draw = view[name];
+    view[name] = function () {
+      if (this.el._fullLayout) return draw.call(this);
+    };
+  }
+
+  // While one change is being drawn, those that arrive are joined, so that the picture keeps up with the hand.
+  const animate = view.do_animate;
+  view.do_animate = function () {
+    const change = this.model.get("_py2js_animate");
+    if (change === null) return;
+    const waiting = (this.waiting ??= { traces: new Map(), layout: {} });
+    change.style_traces.forEach((trace, i) =>
+      waiting.traces.set(trace, { ...waiting.traces.get(trace), ...change.style_data[i] })
+    );
+    Object.assign(waiting.layout, change.layout_data);
+    if (this.drawing) return;
+    const next = () => {
+      this.drawing = waiting.traces.size > 0 && Boolean(this.el._fullLayout);
+      if (!this.drawing) return;
+      const joined = {
+        ...change,
+        style_traces: [...waiting.traces.keys()],
+        style_data: [...waiting.traces.values()],
+        layout_data: waiting.layout,
+      };
+      waiting.traces.clear();
+      waiting.layout = {};
+      const model = { get: () => joined, _normalize_trace_indexes: (traces) => traces };
+      // The bundle calls _sendTraceDeltas when the frame has been drawn.
+      animate.call(Object.create(this, { model: { value: model }, _sendTraceDeltas: { value: next } }));
+    };
+    next();
+  };
+}

@@ -1,0 +1,127 @@
+"""Several measurements one after another in the process apart, without blocking the thread that asked for them."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from .worker import Event, Worker
+
+# Reasons after which the other jobs would fail alike, or are not wanted.
+_FINAL = ("setting", "cancelled")
+
+
+class Job(NamedTuple):
+    """A request to the worker, and the key under which its events are told."""
+
+    key: Hashable
+    request: Mapping[str, Any]
+
+
+class Measuring:
+    """Runs jobs in order; every event of theirs is told to `on_event(key, event)`, and the end of all as "done".
+
+    Where the asking thread runs an event loop (a notebook's kernel does), events are told there, so that widgets
+    are touched by one thread alone; elsewhere, by the thread that reads from the worker.
+    """
+
+    def __init__(self, on_event: Callable[[Hashable, Event], None]) -> None:
+        self.worker = Worker()
+        self._on_event = on_event
+        self._events: queue.SimpleQueue[tuple[Job, Event]] = queue.SimpleQueue()
+        self._jobs: deque[Job] = deque()
+        self._current: Job | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._telling = threading.RLock()
+
+    @property
+    def busy(self) -> bool:
+        return self._current is not None
+
+    @property
+    def left(self) -> int:
+        """How many jobs are still to be done, the present one included."""
+        return len(self._jobs) + self.busy
+
+    def start(self, jobs: Iterable[Job]) -> None:
+        """Do these jobs; what was in hand or waiting is dropped."""
+        with self._telling:
+            self._loop = running_loop()
+            self._jobs = deque(jobs)
+            if self._current:
+                self.worker.cancel()  # its end starts the first of these
+            else:
+                self._next()
+
+    def cancel(self) -> None:
+        """Drop all jobs; the one in hand ends with an error event of reason "cancelled"."""
+        with self._telling:
+            self._jobs.clear()
+            self.worker.cancel()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Block until all is done, telling events from here; False if that took longer than `timeout` seconds."""
+        end = None if timeout is None else time.monotonic() + timeout
+        while self.busy and (end is None or time.monotonic() < end):
+            try:
+                self._tell(*self._events.get(timeout=0.05))
+            except queue.Empty:
+                continue
+        return not self.busy
+
+    def close(self) -> None:
+        self._jobs.clear()
+        self.worker.close()
+
+    def _next(self) -> None:
+        self._current = self._jobs.popleft() if self._jobs else None
+        if self._current is None:
+            self._on_event(None, {"kind": "done"})
+            return
+        job = self._current
+        self.worker.submit(job.request, lambda event: self._arrived(job, event))
+
+    def _arrived(self, job: Job, event: Event) -> None:
+        """In the thread that reads from the worker."""
+        self._events.put((job, event))
+        if self._loop is None:
+            self._tell_all()
+            return
+        try:
+            self._loop.call_soon_threadsafe(self._tell_all)
+        except RuntimeError:  # the loop is closed: the kernel is going down
+            self._jobs.clear()
+
+    def _tell_all(self) -> None:
+        while True:
+            try:
+                job, event = self._events.get_nowait()
+            except queue.Empty:
+                return
+            self._tell(job, event)
+
+    def _tell(self, job: Job, event: Event) -> None:
+        with self._telling:
+            self._on_event(job.key, event)
+            if event["kind"] == "progress":
+                return
+            if event["kind"] == "error" and event["reason"] in _FINAL and not self._replaced(event):
+                self._jobs.clear()
+            self._next()
+
+    def _replaced(self, event: Event) -> bool:
+        """Whether the job was cancelled for others that now wait."""
+        return event["reason"] == "cancelled" and bool(self._jobs)
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """The event loop of the calling thread, if one is running."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

@@ -1,0 +1,219 @@
+"""The explorer's picture: four panels over flops (activations, params, time) and over α, from data frames.
+
+The same traces make the live figure, which is told only what changed, and the page that is shared.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from .figures import INK, METRIC_STYLES, METRICS, curve, label, layout, log_axis, marks, stages_text, style
+from .scaling import strategy as named_strategy
+
+COUNTED = ("activations", "params")
+ALPHA_NAMES = {"dwr": 1 / 3, "dWr": 0.8, "w": 1.0}
+_AXES = {"activations": "", "params": "2", "time": "3", "alpha": "4"}
+_COLUMNS, _ROWS = ((0.0, 0.44), (0.56, 1.0)), ((0.61, 1.0), (0.0, 0.38))
+_PLACES = {"activations": (0, 0), "params": (1, 0), "time": (0, 1), "alpha": (1, 1)}
+
+NOTHING_TIMED = "nothing measured yet: press Time"
+
+Traces = dict[str, dict[str, Any]]
+
+
+class View(NamedTuple):
+    """What the four panels show.
+
+    `curves` has the `counted` traces of each strategy, of which those in `shown` are visible; `laws` is a frame of
+    `laws` for the shown ones; `marks` are their rows of `sweep` at the present scale, and `alphas` those of the α
+    family; `base` is the base network's complexity; `times` has one row a measurement: strategy, flops, median_ms,
+    low_ms, high_ms, text.
+    """
+
+    curves: dict[str, Traces]
+    shown: tuple[str, ...]
+    laws: pd.DataFrame
+    marks: pd.DataFrame
+    alphas: pd.DataFrame
+    base: Any
+    alpha: float
+    times: pd.DataFrame
+
+
+def traces(view: View) -> Traces:
+    """Every trace of the four panels by name, as plain dicts, in a fixed order for the same curves."""
+    made: Traces = {}
+    for panel in COUNTED:
+        for name, pair in view.curves.items():
+            made[f"{panel}/{name}"] = {**pair[panel], "visible": name in view.shown}
+        made[f"{panel}/laws"] = _laws(view.laws, panel)
+        made[f"{panel}/marks"] = marks(view.marks, panel, **axes(panel))
+    made["time/points"] = _times(view.times)
+    for metric in ("flops", *COUNTED):
+        made[f"alpha/{metric}"] = _over_alpha(view, metric)
+    made["alpha/present"] = _present(view)
+    return made
+
+
+def counted(frame: pd.DataFrame, **more: Any) -> Traces:
+    """A strategy's curves in the panels of activations and params, from its rows of a sweep."""
+    return {panel: curve(frame, panel, showlegend=panel == COUNTED[0], **axes(panel), **more) for panel in COUNTED}
+
+
+def axes(panel: str) -> dict[str, str]:
+    return {"xaxis": f"x{_AXES[panel]}", "yaxis": f"y{_AXES[panel]}"}
+
+
+def figure_layout(view: View, ranges: dict[str, list[float]], note: str = NOTHING_TIMED, height: int = 560) -> dict:
+    """The four panels' axes, their titles and ranges, the marks at the named α, and what is said of the timings."""
+    made = {**layout(), "height": height, "hovermode": "closest", "uirevision": "explorer"}
+    above = {"x": _COLUMNS[1][0], "y": _ROWS[1][1] + 0.05, "yanchor": "bottom"}
+    made["legend2"] = {"orientation": "h", "entrywidth": 75, **above}
+    for panel, (column, row) in _PLACES.items():
+        number = _AXES[panel]
+        x, y = ("alpha", "times_base") if panel == "alpha" else ("flops", "median_ms" if panel == "time" else panel)
+        made[f"xaxis{number}"] = {**_axis(x), "domain": _COLUMNS[column], "anchor": f"y{number}"}
+        made[f"yaxis{number}"] = {**_axis(y), "domain": _ROWS[row], "anchor": f"x{number}"}
+    for name, limits in {**ranges, "yaxis3": _time_range(view.times), "yaxis4": _alpha_range(view)}.items():
+        made[name]["range"] = limits
+    made["shapes"] = [
+        {"type": "line", "x0": a, "x1": a, "xref": "x4", "y0": 0, "y1": 1, "yref": "y4 domain", "line": _THIN}
+        for a in ALPHA_NAMES.values()
+    ]
+    above = {"yanchor": "bottom", "showarrow": False}
+    made["annotations"] = [
+        {"text": name, "x": a, "xref": "x4", "y": 1, "yref": "y4 domain", **above} for name, a in ALPHA_NAMES.items()
+    ]
+    made["annotations"] += [
+        {"text": note, "x": 0, "xanchor": "left", "xref": "x3 domain", "y": 1, "yref": "y3 domain", **above}
+    ]
+    return made
+
+
+def count_ranges(curves: dict[str, Traces]) -> dict[str, list[float]]:
+    """Ranges of the axes of counts that hold all these curves, shown or not, so that they stay where they are."""
+    drawn = [pair[panel] for pair in curves.values() for panel in COUNTED]
+    flops = _log_range(np.concatenate([trace["x"] for trace in drawn]))
+    ranges = {"xaxis": flops, "xaxis2": flops, "xaxis3": flops}
+    for panel in COUNTED:
+        ranges[f"yaxis{_AXES[panel]}"] = _log_range(np.concatenate([pair[panel]["y"] for pair in curves.values()]))
+    return ranges
+
+
+def _alpha_range(view: View) -> list[float]:
+    ratios = [view.alphas[metric].to_numpy(dtype=float) / getattr(view.base, metric) for metric in ("flops", *COUNTED)]
+    return _log_range(np.concatenate(ratios))
+
+
+def _time_range(times: pd.DataFrame) -> list[float]:
+    if times.empty:
+        return [0.0, 2.0]
+    return _log_range(times[["low_ms", "high_ms"]].to_numpy(dtype=float))
+
+
+def _log_range(values: np.ndarray) -> list[float]:
+    """The range of a logarithmic axis that holds these values, with some room."""
+    low, high = np.log10(values.min()), np.log10(values.max())
+    room = 0.05 * (high - low) + 0.03
+    return [float(low - room), float(high + room)]
+
+
+_THIN = {"color": "#BBBBBB", "width": 1, "dash": "dot"}
+
+
+def _axis(metric: str) -> dict[str, Any]:
+    if metric == "alpha":
+        return {"title": {"text": "α (share of width), at the present scale", "standoff": 6}, "range": [-0.03, 1.03]}
+    return log_axis(metric)
+
+
+def _laws(laws: pd.DataFrame, panel: str) -> dict[str, Any]:
+    """All laws as one trace, since each trace costs time at every move; a gap lies between two of them."""
+    names, flops, counts = (laws[column].tolist() for column in ("strategy", "flops", panel))
+    x, y, text = [], [], []
+    for row, name in enumerate(names):
+        if row and names[row - 1] != name:
+            x.append(np.nan), y.append(np.nan), text.append("")
+        exponent = getattr(named_strategy(name).laws, panel)
+        x.append(flops[row]), y.append(counts[row])
+        text.append(f"law of {label(name)}: {METRICS[panel].label} ∝ s<sup>{exponent}</sup>")
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": "laws",
+        "legendgroup": "laws",
+        "showlegend": panel == COUNTED[0],
+        "x": np.array(x),
+        "y": np.array(y),
+        "text": text,
+        "line": {"color": "#888888", "width": 1, "dash": "dash"},
+        "hovertemplate": "%{text}<extra></extra>",
+        **axes(panel),
+    }
+
+
+def _times(times: pd.DataFrame) -> dict[str, Any]:
+    styles = [style(name) for name in times["strategy"]]
+    median = times["median_ms"].to_numpy(dtype=float)
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "measured",
+        "showlegend": False,
+        "x": times["flops"].to_numpy(dtype=float),
+        "y": median,
+        "error_y": {
+            "type": "data",
+            "symmetric": False,
+            "array": times["high_ms"].to_numpy(dtype=float) - median,
+            "arrayminus": median - times["low_ms"].to_numpy(dtype=float),
+            "color": INK,
+        },
+        "text": times["text"].tolist(),
+        "marker": {
+            "color": [each.colour for each in styles],
+            "symbol": [each.symbol for each in styles],
+            "size": 11,
+            "line": {"color": INK, "width": 1},
+        },
+        "hovertemplate": "%{text}<extra></extra>",
+        **axes("time"),
+    }
+
+
+def _over_alpha(view: View, metric: str) -> dict[str, Any]:
+    colour, dash = METRIC_STYLES[metric]
+    shown = METRICS[metric]
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": shown.label,
+        "legendgroup": "alpha",
+        "legend": "legend2",
+        "x": view.alphas["alpha"].to_numpy(dtype=float),
+        "y": view.alphas[metric].to_numpy(dtype=float) / getattr(view.base, metric),
+        "text": stages_text(view.alphas),
+        "line": {"color": colour, "dash": dash, "width": 2},
+        "hovertemplate": f"α = %{{x:.3g}}: {shown.label} %{{y:.3g}} times the base<br>%{{text}}<extra></extra>",
+        **axes("alpha"),
+    }
+
+
+def _present(view: View) -> dict[str, Any]:
+    """The three metrics at the present α."""
+    row = view.marks.iloc[(view.marks["alpha"] - view.alpha).abs().argmin()]
+    colours = [METRIC_STYLES[metric][0] for metric in ("flops", *COUNTED)]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "present α",
+        "showlegend": False,
+        "x": np.full(3, view.alpha),
+        "y": np.array([row[metric] / getattr(view.base, metric) for metric in ("flops", *COUNTED)], dtype=float),
+        "marker": {"color": colours, "size": 11, "symbol": "hexagon", "line": {"color": INK, "width": 1.5}},
+        "hovertemplate": "α = %{x:.3g}: %{y:.3g} times the base<extra></extra>",
+        **axes("alpha"),
+    }
