@@ -1,0 +1,66 @@
+# `make` alone lists the targets. All of them share one environment, .venv, made on first use.
+PYTHON ?= python3
+PORT ?= 8888
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# JupyterLab's settings where the user has none of their own: no question about news at the first start.
+LAB_DEFAULTS := $(VENV)/share/jupyter/lab/settings/overrides.json
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help explore test bench lint clean
+
+help:  ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@echo "  PYTHON=python3.12   the Python that .venv is made with (now: $(PYTHON)); make clean first to change it"
+	@echo "  PORT=9000           the port of make explore (now: $(PORT))"
+	@echo "  ARGS='...'          more options for jupyter lab (explore) or pytest (test, bench)"
+
+# Without a display no browser is started (a text browser would take over the terminal): the URL is printed.
+explore: $(STAMP)  ## Open the explorer in JupyterLab, on this machine only
+	@set --; \
+	if [ "$$(id -u)" = 0 ]; then set -- "$$@" --allow-root; fi; \
+	if [ "$$(uname)" = Linux ] && [ -z "$$DISPLAY$$WAYLAND_DISPLAY$$BROWSER" ]; then \
+		set -- "$$@" --no-browser; \
+	fi; \
+	exec $(BIN)/python -m jupyterlab "$$@" --ip=localhost --port=$(PORT) \
+		--ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks/00_explorer.ipynb \
+		$(ARGS)
+
+test: lint  ## Check the style, then run the whole test suite
+	$(BIN)/python -m pytest $(ARGS)
+
+bench: $(STAMP)  ## Run the benchmarks, which are no part of make test
+	$(BIN)/python -m pytest tests/benchmarks $(ARGS)
+
+lint: $(STAMP)  ## Check the style of code and notebooks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+clean:  ## Remove .venv and everything else that was made here
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .benchmarks
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# The stamp is written last: an interrupted installation is taken up again by the next make.
+$(STAMP): pyproject.toml constraints.txt
+	@command -v "$(PYTHON)" >/dev/null || { \
+		echo "fastscale needs Python 3.10 or newer, and there is no $(PYTHON): install it, or name yours as in make PYTHON=python3.12" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+		echo "fastscale needs Python 3.10 or newer, and $(PYTHON) is older: name another as in make PYTHON=python3.12" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) has no venv and ensurepip: install them (on Debian and Ubuntu the package python3-venv)" >&2; exit 1; }
+	@rm -f $@
+	@if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
+		echo "Making the environment $(VENV) with $$("$(PYTHON)" -V)."; \
+		"$(PYTHON)" -m venv --clear $(VENV); \
+	fi
+	@echo "Installing packages into $(VENV): a few minutes the first time, since torch is large."
+	@$(PIP) install -c constraints.txt -e '.[test]'
+	@mkdir -p $(dir $(LAB_DEFAULTS))
+	@echo '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}' > $(LAB_DEFAULTS)
+	@touch $@

@@ -1,0 +1,224 @@
+"""What is declared, pinned, installed and shipped are one thing: pyproject, constraints, environment, wheel."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+REPO = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+ENVIRONMENT = yaml.safe_load((REPO / "environment.yml").read_text(encoding="utf-8"))
+CONDA_NAMES = {"pytorch": "torch"}
+PYTHONS = ("3.10", "3.11", "3.12", "3.13")
+PIN = re.compile(r"==[^,*]+")
+
+
+def requirements(lines: list[str]) -> list[Requirement]:
+    return [Requirement(line) for line in lines]
+
+
+RUNTIME = requirements(PROJECT["dependencies"])
+TEST = requirements(PROJECT["optional-dependencies"]["test"])
+PINS = requirements(
+    [
+        line
+        for line in (REPO / "constraints.txt").read_text(encoding="utf-8").splitlines()
+        if line and not line.startswith("#")
+    ]
+)
+
+
+def applies(requirement: Requirement, python: str) -> bool:
+    """Whether the requirement's marker holds on the last patch release of a Python."""
+    markers = {"python_version": python, "python_full_version": f"{python}.99"}
+    return requirement.marker is None or requirement.marker.evaluate(markers)
+
+
+def pins(python: str) -> dict[str, str]:
+    """Pinned version by name, on one Python."""
+    return {canonicalize_name(pin.name): str(pin.specifier)[2:] for pin in PINS if applies(pin, python)}
+
+
+# ------------------------------------------------------------------------------------- declared
+
+
+def test_ranges_are_bounded():
+    for requirement in [*RUNTIME, *TEST]:
+        assert ">=" in str(requirement.specifier), requirement
+    for requirement in RUNTIME:
+        assert "<" in str(requirement.specifier), requirement
+
+
+def test_environment_names_what_pyproject_names():
+    conda = requirements([line for line in ENVIRONMENT["dependencies"] if isinstance(line, str)])
+    ranges = {CONDA_NAMES.get(entry.name, entry.name): entry.specifier for entry in conda}
+    assert ranges.pop("python") == SpecifierSet(PROJECT["requires-python"])
+    assert ranges.pop("pip") == SpecifierSet()
+    assert ranges == {requirement.name: requirement.specifier for requirement in RUNTIME}
+
+
+def test_environment_installs_this_package_and_nothing_else_by_pip():
+    assert ENVIRONMENT["name"] == PROJECT["name"]
+    assert [line for line in ENVIRONMENT["dependencies"] if not isinstance(line, str)] == [{"pip": ["-e ."]}]
+
+
+# --------------------------------------------------------------------------------------- pinned
+
+
+def test_constraints_are_single_public_versions():
+    for pin in PINS:
+        assert PIN.fullmatch(str(pin.specifier)), pin
+        assert not pin.extras, pin
+        assert Version(str(pin.specifier)[2:]).local is None, pin  # a local build is one machine's
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_no_package_is_pinned_twice(python):
+    names = [canonicalize_name(pin.name) for pin in PINS if applies(pin, python)]
+    assert sorted(names) == sorted(set(names))
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_direct_dependencies_are_pinned_within_their_range(python):
+    pinned = pins(python)
+    for requirement in [*RUNTIME, *TEST]:
+        if applies(requirement, python):
+            assert requirement.specifier.contains(pinned[canonicalize_name(requirement.name)]), requirement.name
+
+
+# ------------------------------------------------------------------------------------ installed
+
+
+def closure(lines: list[Requirement]) -> set[str]:
+    """Names of the packages needed here: the given ones, and what those bring along."""
+    seen: set[tuple[str, str]] = set()
+    ahead = [(line, "") for line in lines]
+    while ahead:
+        line, extra = ahead.pop()
+        if line.marker and not line.marker.evaluate({"extra": extra}):
+            continue
+        name = canonicalize_name(line.name)
+        new = {(name, wanted) for wanted in ("", *line.extras)} - seen
+        needed = requirements(importlib.metadata.requires(name) or []) if new else []
+        ahead += [(need, wanted) for need in needed for _, wanted in new]
+        seen |= new
+    return {name for name, _ in seen}
+
+
+@pytest.mark.skipif(
+    Path(sys.prefix).resolve() != (REPO / ".venv").resolve(),
+    reason="holds in the environment that make builds; another may choose other versions within the ranges",
+)
+def test_installed_versions_are_the_pinned_ones():
+    pinned = {
+        canonicalize_name(pin.name): str(pin.specifier)[2:]
+        for pin in PINS
+        if pin.marker is None or pin.marker.evaluate()
+    }
+    by_torch = re.compile(r"nvidia-|cuda-|triton$")  # its GPU parts come with it, where there are any
+    needed = [name for name in closure([*RUNTIME, *TEST]) if not by_torch.match(name)]
+    installed = {name: Version(importlib.metadata.version(name)).public for name in needed}
+    assert installed == {name: pinned.get(name) for name in needed}
+
+
+def test_installed_package_has_the_version_of_pyproject():
+    assert importlib.metadata.version(PROJECT["name"]) == PROJECT["version"]
+
+
+# -------------------------------------------------------------------------------------- shipped
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory) -> Path:
+    """A copy of the files that git knows: neither ignored ones nor an earlier build get into the wheel."""
+    if shutil.which("git") is None or not (REPO / ".git").exists():
+        pytest.skip("needs git and a clone of the repository to know which files are the project's")
+    listing = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=REPO,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    copy = tmp_path_factory.mktemp("source")
+    for name in filter(None, listing.stdout.split("\0")):
+        if (REPO / name).is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(REPO / name, copy / name)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def wheel(source, tmp_path_factory) -> Path:
+    """The wheel that pip builds of the copy, with the setuptools installed here."""
+    out = tmp_path_factory.mktemp("wheel")
+    pip("wheel", "--no-build-isolation", "--wheel-dir", str(out), str(source))
+    (built,) = out.glob("*.whl")
+    return built
+
+
+def pip(command: str, *arguments: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "--disable-pip-version-check", command, "--no-deps", *arguments],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_wheel_carries_every_file_of_the_package(source, wheel):
+    package = source / "fastscale_lib"
+    ours = {path.relative_to(source).as_posix() for path in package.rglob("*") if path.is_file()}
+    with zipfile.ZipFile(wheel) as archive:
+        shipped = {name for name in archive.namelist() if ".dist-info/" not in name}
+    assert shipped == ours
+
+
+def test_wheel_carries_the_licence_and_the_dependencies(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        (metadata,) = [name for name in names if name.endswith(".dist-info/METADATA")]
+        text = archive.read(metadata).decode()
+    assert any(name.endswith("/LICENSE") for name in names)
+    assert "License-Expression: MIT" in text
+    assert f"Requires-Python: {PROJECT['requires-python']}" in text
+    for requirement in RUNTIME:
+        assert f"Requires-Dist: {requirement}" in text
+
+
+def test_installed_wheel_imports_without_torch_and_plotly(wheel, tmp_path):
+    target = tmp_path / "target"
+    pip("install", "--no-index", "--target", str(target), str(wheel))
+    program = f"""
+import sys
+sys.path.insert(0, {str(target)!r})
+import fastscale_lib
+print(fastscale_lib.__file__)
+print(sorted({{"torch", "plotly"}} & set(sys.modules)))
+"""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "COV"))}
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    file, loaded = done.stdout.splitlines()
+    assert Path(file).is_relative_to(target)
+    assert loaded == "[]"
