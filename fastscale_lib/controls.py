@@ -11,8 +11,9 @@ import traitlets as T
 
 from .complexity import complexity
 from .figures import label
+from .networks import table
 from .scaling import STRATEGIES
-from .tables import comparison_table, complexity_table, network_tables
+from .tables import comparison_table, complexity_table
 from .zoo import families
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ STYLE = """<style>
 .fastscale-table th, .fastscale-network th, .fastscale-table td, .fastscale-network td { text-align: right;
   padding: 1px 5px; white-space: nowrap; }
 .fastscale-table td:first-child, .fastscale-network td:first-child { text-align: left; }
+.fastscale-tables { display: flex; flex-wrap: wrap; gap: 0 18px; align-items: flex-start; }
 .fastscale-message { color: #b00020; font-weight: 600; }
 .fastscale-status { color: var(--jp-ui-font-color1, #222); }
 .fastscale-controls .widget-label { width: auto; min-width: 0; margin-right: 4px; }
@@ -59,7 +61,7 @@ class Controls:
         wrap = w.Layout(flex_flow="row wrap", align_items="center", grid_gap="0 6px")
         rows = (
             [self.family, self.network, self.resolution, self.alpha, *self.alpha_marks],
-            [self.scale, self.flops, w.Label("Strategies"), self.strategies],
+            [self.scale, self.flops, w.Label("Curves"), self.strategies],
             [self.device, self.batch, self.precision, self.mode, self.time, self.live, self.cancel],
             [self.progress, self.status, self.message],
         )
@@ -98,16 +100,17 @@ class Controls:
         x = self.explorer
         base, scaled = x.base, x.scaled()
         self.tables.value = (
-            complexity_table(base, scaled, x.strategy(), x.scale)
+            "<div class='fastscale-tables'><div>"
+            + complexity_table(base, scaled, x.strategy(), x.scale)
             + comparison_table(x.marked, complexity(base), x.times, x.scale)
-            + network_tables(base, scaled)
+            + f"</div>{table(base)}{table(scaled)}</div>"
         )
 
     def _make_scaling(self) -> None:
         wide = w.Layout(width="auto")
         described = {"description_width": "initial"}
-        self.family = w.Dropdown(description="Base", options=[], layout=w.Layout(width="150px"), style=described)
-        self.network = w.Dropdown(layout=w.Layout(width="140px"), tooltip="base network")
+        self.family = w.Dropdown(description="Base", options=[], layout=w.Layout(width="140px"), style=described)
+        self.network = w.Dropdown(layout=w.Layout(width="132px"), tooltip="base network")
         self.resolution = w.IntText(description="at (px)", layout=w.Layout(width="110px"), style=described)
         self.alpha = w.FloatSlider(
             description="α",
@@ -115,7 +118,7 @@ class Controls:
             max=1,
             step=0.01,
             readout_format=".2f",
-            layout=w.Layout(width="235px"),
+            layout=w.Layout(width="205px"),
             style=described,
             tooltip="α: the share of the scaling given to width",
         )
@@ -130,14 +133,14 @@ class Controls:
             max=6,
             step=0.05,
             readout_format=".3g",
-            layout=w.Layout(width="290px"),
+            layout=w.Layout(width="245px"),
             style=described,
             tooltip="how many times the flops of the base network",
         )
         self.flops = w.Text(
             description="flops (G multiply-adds)",
             continuous_update=False,
-            layout=w.Layout(width="225px"),
+            layout=w.Layout(width="210px"),
             style=described,
             tooltip="the flops wanted; sets the scale factor",
         )
@@ -146,8 +149,10 @@ class Controls:
 
     def _make_timing(self) -> None:
         described = {"description_width": "initial"}
-        self.device = w.Dropdown(description="Time on", layout=w.Layout(width="235px"), style=described)
-        self.batch = w.IntText(description="batch (images)", layout=w.Layout(width="140px"), style=described)
+        self.device = w.Dropdown(description="Time on", layout=w.Layout(width="185px"), style=described)
+        self.batch = w.IntText(
+            description="batch", tooltip="images a batch", layout=w.Layout(width="90px"), style=described
+        )
         self.precision = w.Dropdown(
             description="precision", options=["fp32", "bf16", "fp16"], layout=w.Layout(width="125px"), style=described
         )

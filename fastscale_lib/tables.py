@@ -10,13 +10,8 @@ import pandas as pd
 from .complexity import METRICS, Complexity, complexity
 from .figures import METRICS as SHOWN
 from .figures import label, style
-from .networks import Network, table
+from .networks import Network
 from .scaling import Strategy
-
-
-def network_tables(base: Network, scaled: Network) -> str:
-    """Base and scaled network stage by stage."""
-    return table(base) + table(scaled)
 
 
 def complexity_table(base: Network, scaled: Network, strategy: Strategy, s: float) -> str:
