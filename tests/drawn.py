@@ -1,0 +1,79 @@
+"""What hypothesis draws: networks made by hand, base networks, strategies and scale factors."""
+
+import math
+
+from hypothesis import strategies as st
+
+import fastscale_lib as fs
+from fastscale_lib.networks import ACTIVATIONS, BASIC, BLOCKS, MBCONV, STEMS, fit
+
+# Ratios as networks have them, and odd ones.
+RATIOS = (1, 0.25, 0.5, 2, 4, 1.5, 2.5, 0.3, 0.7, 1 / 3)
+EXPANSIONS = (1, 6, 3, 1.5, 2.4)
+
+
+@st.composite
+def anynets(draw, max_depth: int = 4, max_width: int = 96, max_resolution: int = 72) -> fs.Network:
+    """A network of any block type and any stem that can be built."""
+    block = draw(st.sampled_from(BLOCKS))
+    stages = draw(st.integers(1, 4))
+
+    def each(values: st.SearchStrategy) -> list:
+        return draw(st.lists(values, min_size=stages, max_size=stages))
+
+    ratios = {MBCONV: EXPANSIONS, BASIC: (1,)}.get(block, RATIOS)
+    bottlenecks = each(st.sampled_from(ratios))
+    asked = zip(each(st.integers(1, max_width)), bottlenecks, each(st.integers(1, 32)), strict=True)
+    fitted = [fit(block, *sizes) for sizes in asked]
+    return fs.anynet(
+        name=draw(st.sampled_from(["AnyNet", "Ünïcode №5", "null", "a: b # c"])),
+        block=block,
+        depths=each(st.integers(1, max_depth)),
+        widths=[width for width, _ in fitted],
+        group_widths=[group_width for _, group_width in fitted],
+        bottlenecks=bottlenecks,
+        strides=each(st.integers(1, 3)),
+        kernels=each(st.sampled_from([1, 3, 5, 7])),
+        stem=draw(st.sampled_from(list(STEMS))),
+        stem_width=draw(st.integers(1, 48)),
+        se_ratio=draw(st.sampled_from([0, 0.25, 0.1, 1])),
+        head_width=draw(st.sampled_from([0, 40, 96])),
+        activation=draw(st.sampled_from(ACTIVATIONS)),
+        classes=draw(st.integers(1, 100)),
+        channels=draw(st.integers(1, 4)),
+        resolution=draw(st.integers(1, max_resolution)),
+    )
+
+
+def base_networks() -> st.SearchStrategy[fs.Network]:
+    return st.sampled_from(fs.networks()).map(fs.network)
+
+
+def alphas() -> st.SearchStrategy:
+    return st.fractions(0, 1, max_denominator=40) | st.floats(0, 1)
+
+
+@st.composite
+def grammars(draw) -> str:
+    """An explicit strategy such as d1_w8_g8_r1, with weights that are not all 0."""
+    weights = draw(
+        st.dictionaries(st.sampled_from("dwgr"), st.integers(0, 9) | st.sampled_from([0.5, 2.25]), min_size=1).filter(
+            lambda weights: any(weights.values())
+        )
+    )
+    return "_".join(f"{name}{weight}" for name, weight in weights.items())
+
+
+def scaling_strategies() -> st.SearchStrategy[fs.Strategy]:
+    return (
+        st.sampled_from(list(fs.STRATEGIES)).map(fs.strategy)
+        | grammars().map(fs.strategy)
+        | alphas().map(lambda alpha: fs.strategy(alpha=alpha))
+    )
+
+
+def scales(least: float = 1 / 64, most: float = 256) -> st.SearchStrategy[float]:
+    """Scale factors, evenly in log s, and round ones."""
+    powers = range(math.ceil(math.log2(least)), math.floor(math.log2(most)) + 1)
+    even = st.floats(math.log(least), math.log(most)).map(math.exp).map(lambda s: min(max(s, least), most))
+    return st.sampled_from([2.0**power for power in powers]) | even

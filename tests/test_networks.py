@@ -1,0 +1,453 @@
+"""Networks: by published name, by hand, from files; what cannot be built is refused in a sentence."""
+
+import dataclasses
+import html
+import html.parser
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from drawn import anynets, base_networks, scales, scaling_strategies
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+import fastscale_lib as fs
+from fastscale_lib.networks import BLOCKS, STEMS, Head, Neighbour, Scaling, Stage, Stem, fit, table
+
+NAMES = fs.networks()
+scaled_networks = st.builds(fs.scale, base_networks() | anynets(), scaling_strategies(), scales(1 / 16, 64))
+
+
+def small(**changes) -> fs.Network:
+    """A network made by hand, for small images."""
+    return fs.anynet(
+        **{"depths": [1, 2], "widths": [32, 64], "stem": "res_stem_cifar", "stem_width": 16, "resolution": 32} | changes
+    )
+
+
+# The zoo
+
+
+def test_the_zoo_holds_forty_networks_family_by_family():
+    assert len(NAMES) == len(set(NAMES)) == 40
+    sizes = {family: len(names) for family, names in fs.families().items()}
+    assert sizes == {"EfficientNet": 8, "RegNetX": 12, "RegNetY": 12, "RegNetZ": 2, "ResNet": 3, "ResNeXt": 3}
+    assert [name for names in fs.families().values() for name in names] == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_base_network_bears_its_published_name(name):
+    assert fs.network(name).name == name
+
+
+def test_each_family_goes_from_small_to_large():
+    for names in fs.families().values():
+        flops = [fs.complexity(name).flops for name in names]
+        assert flops == sorted(flops)
+
+
+def test_a_published_network():
+    """RegNetY-4.0GF as in Radosavovic et al., Designing Network Design Spaces, 2020, Figure 19."""
+    net = fs.network("RegNetY-4.0GF")
+    assert (net.resolution, net.stem.width, net.se_ratio) == (224, 32, 0.25)
+    assert net.depths == (2, 6, 12, 2)
+    assert net.widths == (128, 192, 512, 1088)
+    assert net.group_widths == (64, 64, 64, 64)
+
+
+@pytest.mark.parametrize(
+    ("name", "flops_g", "params_m", "activations_m"),
+    [("EfficientNet-B6", 19.40, 43.04, 167.39), ("EfficientNet-B7", 38.33, 66.35, 289.94)],
+)
+def test_b6_and_b7_have_the_published_complexity(name, flops_g, params_m, activations_m):
+    """As in the timm project's benchmark results. Params and activations agree as they are.
+
+    Its multiply-adds include two for each output of a BN layer, which we do not count: with them they agree.
+    """
+    counted, layers = fs.complexity(name), fs.layers(name)
+    norms = layers[layers.kind == "norm"]
+    norm_outputs = (norms.width_out * norms.resolution_out**2).sum()
+    assert round(counted.params / 1e6, 2) == params_m
+    assert round(counted.activations / 1e6, 2) == activations_m
+    assert round((counted.flops + 2 * norm_outputs) / 1e9, 2) == flops_g
+
+
+@pytest.mark.parametrize("name", ["regnety-4gf", "RegNetY 4.0GF", "REGNETY_4.0GF", "RegNetY-4GF"])
+def test_case_dashes_and_a_trailing_zero_do_not_matter(name):
+    assert fs.network(name) is fs.network("RegNetY-4.0GF")
+
+
+@pytest.mark.parametrize(
+    ("mistyped", "nearest"),
+    [
+        ("EfficientNet-B8", "EfficientNet-B"),
+        ("RegNetY-4.5GF", "RegNetY-4.0GF"),
+        ("RegnetZ-4G", "RegNetZ-4GF"),
+        ("ResNet50x", "ResNet-50"),
+        ("Resnext-5O", "ResNeXt-50"),
+    ],
+)
+def test_a_mistyped_name_gets_the_nearest_names(mistyped, nearest):
+    with pytest.raises(fs.NetworkError, match="the nearest names are") as refused:
+        fs.network(mistyped)
+    assert repr(mistyped) in str(refused.value)
+    assert nearest in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["", "x", "ViT-L/16", 50, None, ["ResNet-50"]])
+def test_what_is_no_name_at_all_is_refused_in_a_sentence(name):
+    with pytest.raises(fs.NetworkError, match=r"^network: .* (neither|not)"):
+        fs.network(name)
+
+
+def test_a_network_stands_for_itself():
+    assert fs.network(net := small()) is net
+
+
+# To a dict, YAML or Python, and back
+
+any_network = base_networks() | anynets() | scaled_networks
+
+
+@given(any_network)
+def test_a_network_comes_back_from_a_dict(net):
+    back = fs.Network.from_dict(net.to_dict())
+    assert (back, back.scaling) == (net, net.scaling)
+
+
+@given(any_network)
+def test_a_network_comes_back_from_yaml(net):
+    back = fs.Network.from_yaml(net.to_yaml())
+    assert (back, back.scaling) == (net, net.scaling)
+
+
+@given(any_network)
+def test_a_network_comes_back_from_python(net):
+    assert eval(net.to_python(), {"fs": fs}) == net
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_base_network_comes_back_from_each(name):
+    net = fs.network(name)
+    assert fs.Network.from_dict(net.to_dict()) == net
+    assert fs.Network.from_yaml(net.to_yaml()) == net
+    assert eval(net.to_python(), {"fs": fs}) == net
+
+
+@given(st.text())
+@example("a\n...")
+@example("a\n--- b")
+@example("'\"\\\t\x00\x85\u2028 – №")
+def test_any_name_comes_back(name):
+    net = small(name=name)
+    assert fs.Network.from_yaml(net.to_yaml()) == net
+    assert eval(net.to_python(), {"fs": fs}) == net
+
+
+def test_where_a_network_comes_from_is_kept():
+    scaling = Scaling(
+        "Base", "dWr", 2.5, "flops", 16e9, 15_999_000_000, ("stage 2: width 64 → 72",), (Neighbour(2.0, 9),)
+    )
+    net = dataclasses.replace(small(), scaling=scaling)
+    assert fs.Network.from_dict(net.to_dict()).scaling == scaling
+    assert fs.Network.from_yaml(net.to_yaml()).scaling == scaling
+    assert fs.scale("ResNet-50", "dWr", 4).scaling == Scaling("ResNet-50", "dWr", 4.0)
+
+
+def test_a_dict_is_plain_and_yaml_is_short():
+    net = fs.network("RegNetY-4.0GF")
+    plain = net.to_dict()
+    assert plain["stages"][1] == {
+        "depth": 6,
+        "width": 192,
+        "stride": 2,
+        "bottleneck": 1.0,
+        "group_width": 64,
+        "kernel": 3,
+    }
+    assert "scaling" not in plain
+    lines = net.to_yaml().splitlines()
+    assert lines[:4] == [
+        "name: RegNetY-4.0GF",
+        "resolution: 224",
+        "stem: {kind: simple_stem_in, width: 32}",
+        "block: res_bottleneck_block",
+    ]
+    assert "- {depth: 6, width: 192, stride: 2, bottleneck: 1.0, group_width: 64, kernel: 3}" in lines
+
+
+def test_yaml_runs_nothing(tmp_path):
+    made = tmp_path / "made"
+    with pytest.raises(fs.NetworkError, match="this is not plain YAML"):
+        fs.Network.from_yaml(
+            f"!!python/object/apply:pathlib.Path.touch [!!python/object/apply:pathlib.Path ['{made}']]"
+        )
+    with pytest.raises(fs.NetworkError, match="this is not plain YAML"):
+        fs.Network.from_yaml(
+            small().to_yaml().replace("name: AnyNet", f"name: !!python/object/apply:os.mkdir ['{made}']")
+        )
+    assert not Path(made).exists()
+
+
+@pytest.mark.parametrize("text", ["", "3", "[1, 2]", "a: [", "just text", "\x00"])
+def test_yaml_that_is_no_network_is_refused_in_a_sentence(text):
+    with pytest.raises(fs.NetworkError, match="network: "):
+        fs.Network.from_yaml(text)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda d: d.pop("block"), "network: block is missing"),
+        (lambda d: d.pop("stages"), "no stages"),
+        (lambda d: d.pop("stem"), "stem: kind, width is missing"),
+        (lambda d: d["stages"][1].pop("width"), "stage 2: width is missing"),
+        (lambda d: d["stages"][1].update(widht=8), "stage 2: widht is not known here; known are depth, width"),
+        (lambda d: d.update(stem="simple_stem_in"), "stem: expected names with values, got 'simple_stem_in'"),
+        (lambda d: d.update(stages={"depth": 1}), "stages must be a list with one entry a stage"),
+        (lambda d: d.update(stages=[1]), "stage 1: expected names with values, got 1"),
+        (lambda d: d.update(stages=None), "stages must be a list"),
+        (lambda d: d["stages"][0].update(depth=0), "stage 1: depth is 0, but must be a whole number of at least 1"),
+        (lambda d: d["stages"][1].update(width="64"), "stage 2: width is '64'"),
+        (lambda d: d["stages"][1].update(group_width=5), "stage 2: inner width 64 .* multiple of group width 5"),
+        (lambda d: d.update(colour="red", sound=1), "network: colour, sound is not known here"),
+        (lambda d: d.update(head=None), "head: expected names with values, got None"),
+        (lambda d: d.update(scaling={"base": "x"}), "scaling: strategy, s is missing"),
+        (lambda d: d.update(scaling=3), "scaling: expected names with values, got 3"),
+    ],
+)
+def test_a_wrong_dict_is_refused_in_a_sentence(change, sentence):
+    plain = small().to_dict()
+    change(plain)
+    with pytest.raises(fs.NetworkError, match=sentence):
+        fs.Network.from_dict(plain)
+
+
+def test_what_a_dict_leaves_out_has_the_default():
+    plain = {
+        "name": "Short",
+        "resolution": 32,
+        "stem": {"kind": "res_stem_cifar", "width": 16},
+        "block": "res_basic_block",
+        "stages": [{"depth": 1, "width": 16, "group_width": 16}],
+    }
+    net = fs.Network.from_dict(plain)
+    assert net == fs.anynet(
+        name="Short",
+        resolution=32,
+        stem="res_stem_cifar",
+        stem_width=16,
+        block="res_basic_block",
+        depths=[1],
+        widths=[16],
+    )
+
+
+# Made by hand
+
+
+def test_a_single_number_serves_all_stages():
+    net = small(strides=1, bottlenecks=0.25, group_widths=8, kernels=5)
+    assert net == small(strides=[1, 1], bottlenecks=[0.25, 0.25], group_widths=[8, 8], kernels=[5, 5])
+
+
+def test_without_group_widths_there_are_no_groups():
+    assert small(bottlenecks=0.5).group_widths == (16, 32)
+    assert small(block="res_basic_block").group_widths == (32, 64)
+    assert small(block="mbconv", bottlenecks=6).group_widths == (1, 1)
+
+
+def test_numpy_numbers_become_plain_ones():
+    net = small(
+        depths=np.array([1, 2]),
+        widths=np.array([32, 64], np.int32),
+        bottlenecks=np.float32(0.5),
+        resolution=np.int64(32),
+    )
+    assert net == small(bottlenecks=0.5)
+    assert {type(each) for each in (*net.depths, *net.widths, net.resolution)} == {int}
+    assert type(net.stages[0].bottleneck) is float
+    assert net.to_yaml() == small(bottlenecks=0.5).to_yaml()
+
+
+def test_a_stem_for_small_images_keeps_the_resolution():
+    assert small(strides=[1, 2]).total_stride == 2
+    assert fs.layers(small()).resolution_out[0] == 32
+    assert fs.network("ResNet-50").total_stride == 2 * 2 * 1 * 2 * 2 * 2
+
+
+NOT_WHOLE = [0, -1, 2.0, 1.5, "8", True, None, float("nan"), float("inf")]
+
+
+@pytest.mark.parametrize("value", NOT_WHOLE, ids=repr)
+@pytest.mark.parametrize("field", ["depths", "widths", "strides", "group_widths", "kernels"])
+def test_a_stage_takes_whole_numbers(field, value):
+    name = field.removesuffix("s")
+    with pytest.raises(fs.NetworkError, match=rf"^stage 2: {name} is .*, but must be a whole number of at least 1"):
+        small(**{field: [1, value]})
+
+
+@pytest.mark.parametrize("value", NOT_WHOLE, ids=repr)
+@pytest.mark.parametrize("field", ["resolution", "classes", "channels", "stem_width"])
+def test_a_network_takes_whole_numbers(field, value):
+    part = "stem: width" if field == "stem_width" else f"network: {field}"
+    with pytest.raises(fs.NetworkError, match=f"^{part} is .*, but must be a whole number of at least 1"):
+        small(**{field: value})
+
+
+@pytest.mark.parametrize("value", [0, -1, "1", True, None, float("nan"), float("inf"), 1j], ids=repr)
+def test_a_bottleneck_is_a_number_above_0(value):
+    with pytest.raises(fs.NetworkError, match=r"^stage 2: bottleneck is .*, but must be a number above 0"):
+        small(bottlenecks=[1, value])
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"depths": [], "widths": []}, "no stages; give at least one"),
+        ({"depths": 3}, r"depths is 3, but must have one entry a stage"),
+        ({"depths": "12"}, r"depths is '12', but must have one entry a stage"),
+        ({"widths": [32]}, r"widths has 1 entries, but there are 2 stages"),
+        ({"strides": [1, 2, 3]}, r"strides has 3 entries, but there are 2 stages"),
+        ({"widths": "ab"}, "widths is 'ab'"),
+        ({"kernels": [3, 4]}, r"stage 2: kernel 4 is even, but padding \(k−1\)/2 needs an odd kernel"),
+        ({"group_widths": [32, 24]}, r"stage 2: inner width 64 .* is not a multiple of group width 24; width \d+ with"),
+        ({"bottlenecks": [1, 0.001]}, r"stage 2: inner width 0 "),
+        ({"block": "mbconv", "group_widths": [1, 8]}, "stage 2: group width 8, but MBConv is depthwise"),
+        ({"block": "mbconv", "bottlenecks": [6, 0.5]}, "stage 2: bottleneck 0.5, but MBConv expands"),
+        ({"block": "res_basic_block", "bottlenecks": [1, 4]}, "stage 2: bottleneck 4 .* res_basic_block has dense"),
+        ({"block": "res_basic_block", "group_widths": [32, 8]}, "stage 2: .* group width 8, .* its width, 64"),
+        ({"block": "transformer"}, "block: 'transformer' is not one of res_bottleneck_block, "),
+        ({"stem": "patchify"}, "stem: 'patchify' is not one of simple_stem_in, res_stem_in, res_stem_cifar"),
+        ({"activation": "tanh"}, "activation: 'tanh' is not one of relu, silu, gelu"),
+        ({"se_ratio": 1.5}, "se_ratio is 1.5, but must be a number from 0 to 1"),
+        ({"se_ratio": -0.1}, "se_ratio is -0.1"),
+        ({"se_ratio": True}, "se_ratio is True"),
+        ({"head_width": -8}, "head: width is -8, but must be a whole number of at least 0"),
+        ({"head_width": 1.0}, r"head: width is 1\.0"),
+    ],
+)
+def test_what_cannot_be_built_is_refused_with_stage_value_and_rule(changes, sentence):
+    with pytest.raises(fs.NetworkError, match=sentence):
+        small(**changes)
+
+
+def test_the_refusal_tells_what_would_fit():
+    with pytest.raises(fs.NetworkError, match="width 72 with group width 24 would fit"):
+        small(widths=[32, 64], group_widths=[32, 24])
+    assert small(widths=[32, 72], group_widths=[32, 24]).widths == (32, 72)
+
+
+@given(st.sampled_from(BLOCKS), st.integers(1, 5000), st.floats(0.01, 16), st.integers(1, 512))
+@example("res_bottleneck_block", 2000, 0.0004, 1)
+def test_what_is_made_to_fit_can_be_built(block, width, bottleneck, group_width):
+    if block == "res_basic_block":
+        bottleneck = 1.0
+    elif block == "mbconv":
+        bottleneck = max(1.0, bottleneck)
+    width, group_width = fit(block, width, bottleneck, group_width)
+    net = small(block=block, depths=[1], widths=[width], bottlenecks=bottleneck, group_widths=group_width)
+    assert fit(block, width, bottleneck, group_width) == (net.widths[0], net.group_widths[0])
+
+
+def test_a_regnet_is_expanded_into_its_stages():
+    """RegNetX-200MF, from its four numbers; blocks of one width are one stage."""
+    net = fs.regnet(name="RegNetX-200MF", depth=13, w0=24, wa=36.44, wm=2.49, group_width=8)
+    assert net == fs.network("RegNetX-200MF")
+    assert (net.depths, net.widths) == ((1, 1, 4, 7), (24, 56, 152, 368))
+
+
+# What a network is like
+
+
+def test_a_network_is_frozen_and_hashable():
+    net = small()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        net.resolution = 64
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        net.stages[0].width = 64
+    assert {net: "found"}[small()] == "found"
+    assert isinstance(small(depths=[1, 2]).stages, tuple)
+
+
+def test_equality_is_by_what_a_network_is_not_by_where_it_comes_from():
+    scaled = fs.scale("ResNet-50", "dWr", 4)
+    by_hand = dataclasses.replace(scaled, scaling=None)
+    assert by_hand == scaled
+    assert hash(by_hand) == hash(scaled)
+    assert small(classes=10) != small(classes=11)
+    assert small(name="a") != small(name="b")
+
+
+@given(any_network)
+def test_a_network_survives_pickling(net):
+    back = pickle.loads(pickle.dumps(net))
+    assert (back, back.scaling, hash(back)) == (net, net.scaling, hash(net))
+
+
+class Cells(html.parser.HTMLParser):
+    """The rows of cells in a table, and every tag that was met."""
+
+    def __init__(self):
+        super().__init__()
+        self.rows, self.tags, self.text = [], set(), ""
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_data(self, data):
+        self.text += data
+        if self.rows and self.rows[-1]:
+            self.rows[-1][-1] += data
+
+
+def cells(net: fs.Network) -> Cells:
+    parser = Cells()
+    parser.feed(net._repr_html_())
+    return parser
+
+
+def test_a_network_shows_itself_as_a_table_of_stages():
+    title, *rows = cells(fs.network("EfficientNet-B0")).rows
+    assert title == ["", "depth", "width", "group width", "bottleneck", "kernel", "stride", "output"]
+    assert rows[0] == ["stem", "", "32", "", "", "3×3", "2", "112×112"]
+    assert rows[3] == ["stage 3", "2", "40", "1", "6", "5×5", "2", "28×28"]
+    assert rows[-2][:3] == ["head", "", "1280"]
+    assert rows[-1][:3] == ["classes", "", "1000"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_table_tells_the_sides_that_are_counted(name):
+    layers = fs.layers(name)
+    shown = [row[-1] for row in cells(fs.network(name)).rows if row[0].startswith(("stem", "stage"))]
+    last = [
+        layers[layers.name.str.startswith(part)] for part in ["stem", *(f"stage{n}." for n in range(1, len(shown)))]
+    ]
+    assert shown == [f"{rows.resolution_out.iloc[-1]}×{rows.resolution_out.iloc[-1]}" for rows in last]
+
+
+def test_the_table_escapes_names():
+    name = "<script>alert('&')</script>"
+    shown = cells(small(name=name))
+    assert "script" not in shown.tags
+    assert name in shown.text
+    assert table(small(name=name)) == small(name=name)._repr_html_()
+
+
+def test_a_network_says_in_a_line_what_it_is():
+    assert str(small()) == "AnyNet (32×32 px, depths 1-2, widths 32-64, group widths 32-64)"
+
+
+@pytest.mark.parametrize("kind", STEMS)
+def test_the_parts_are_refused_by_themselves_too(kind):
+    assert Stem(kind, np.int64(8)).width == 8
+    with pytest.raises(fs.NetworkError, match="stem: width is 0"):
+        Stem(kind, 0)
+    with pytest.raises(fs.NetworkError, match="stage: depth is 0"):
+        Stage(0, 8)
+    assert Head().width == 0

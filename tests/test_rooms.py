@@ -1,0 +1,171 @@
+"""The house keeps its walls: which module imports which, read from the source.
+
+An arrow goes down only; the counting half knows no torch, the measuring half no plotly.
+"""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import fastscale_lib
+
+PACKAGE = Path(fastscale_lib.__file__).parent
+
+
+class Room(NamedTuple):
+    """What a module may import: rooms of this package, and packages of others; `later` only inside a function."""
+
+    rooms: str = ""
+    packages: str = ""
+    later: str = ""
+
+
+COUNTING = "exact networks zoo blocks scaling complexity targets"
+MEASURING = "timing worker"
+ROOMS = {
+    "exact": Room(packages="numpy"),
+    "networks": Room("exact", later="yaml"),
+    "zoo": Room("networks"),
+    "blocks": Room("exact networks"),
+    "scaling": Room("exact networks zoo"),
+    "complexity": Room("exact networks zoo blocks scaling", "numpy pandas"),
+    "targets": Room("exact networks zoo blocks scaling complexity", "numpy pandas"),
+    "modules": Room("networks blocks", "torch"),
+    "build": Room("networks zoo modules", later="torch"),
+    "timing": Room(f"{COUNTING} build", "numpy pandas", later="torch"),
+    "worker": Room(f"{COUNTING} build timing", "numpy pandas", later="torch"),
+    "figures": Room(COUNTING, "numpy pandas plotly"),
+    "explorer": Room(f"{COUNTING} {MEASURING} figures", "numpy pandas plotly ipywidgets traitlets anywidget IPython"),
+}
+
+# A room of several files.
+FILES_OF = {"explorer": "explorer controls live measuring page panels tables"}
+ROOM_OF = {file: room for room, files in FILES_OF.items() for file in files.split()}
+
+
+class Import(NamedTuple):
+    """One import: of a room (as it is written here) or of a package; `later` is inside a function."""
+
+    room: bool
+    name: str
+    later: bool
+
+    def __str__(self) -> str:
+        return f"{'.' * self.room}{self.name}{' (in a function)' * self.later}"
+
+
+def imports(file: Path) -> Iterator[Import]:
+    """Every import of a file, but for those that only a type checker reads."""
+    depth = len(file.relative_to(PACKAGE).parts)  # so many dots lead out of the package's subfolders and back to it
+
+    def visit(node: ast.AST, later: bool) -> Iterator[Import]:
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            return
+        if isinstance(node, ast.Import):
+            yield from (named(alias.name, later) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            if node.level == depth:
+                names = [node.module] if node.module else [alias.name for alias in node.names]
+                rooms = (name.split(".")[0] for name in names if not name.startswith("__"))  # __version__ is no room
+                yield from (Import(True, ROOM_OF.get(name, name), later) for name in rooms)
+            elif node.level == 0:
+                yield named(node.module, later)
+        inside = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        for child in ast.iter_child_nodes(node):
+            yield from visit(child, later or inside)
+
+    def named(module: str, later: bool) -> Import:
+        first, *rest = module.split(".")
+        own = first == PACKAGE.name and bool(rest)
+        return Import(own, ROOM_OF.get(rest[0], rest[0]) if own else first, later)
+
+    yield from visit(ast.parse(file.read_text("utf-8")), False)
+
+
+def allowed(mine: Room, asked: Import) -> set[str]:
+    if asked.room:
+        return set(mine.rooms.split())
+    return {*sys.stdlib_module_names, *mine.packages.split(), *(mine.later.split() if asked.later else ())}
+
+
+def room(file: Path) -> str:
+    """A module is a room, and so is a subfolder, unless ROOM_OF says otherwise."""
+    name = file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    return ROOM_OF.get(name, name)
+
+
+FILES = [file for file in sorted(PACKAGE.rglob("*.py")) if file != PACKAGE / "__init__.py"]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
+def test_a_room_imports_only_what_it_may(file):
+    assert room(file) in ROOMS, f"a new room: give {room(file)} its place in ROOMS, above"
+    mine = ROOMS[room(file)]
+    others = [each for each in imports(file) if each.name != room(file)]
+    crossed = [str(each) for each in others if each.name not in allowed(mine, each)]
+    assert crossed == []
+
+
+def test_arrows_go_down_only():
+    """The table itself: each room's arrows lead to rooms that are listed before it."""
+    built = []
+    for name, mine in ROOMS.items():
+        assert set(mine.rooms.split()) <= set(built), name
+        built.append(name)
+
+
+def reached(name: str, later: bool) -> set[str]:
+    """The rooms that are loaded with this one, and the packages they load."""
+    found, waiting = set(), [name]
+    while waiting:
+        if (here := waiting.pop()) in found:
+            continue
+        found.add(here)
+        for file in FILES:
+            if room(file) == here:
+                todo = [each for each in imports(file) if later or not each.later]
+                waiting += [each.name for each in todo if each.room]
+                found |= {each.name for each in todo if not each.room}
+    return found
+
+
+EVER = {"plotly", "ipywidgets", "anywidget", "IPython"}
+
+
+@pytest.mark.parametrize("name", [name for name in COUNTING.split() if (PACKAGE / f"{name}.py").exists()])
+def test_the_counting_half_never_loads_torch_or_plotly(name):
+    assert not reached(name, later=True) & {"torch", *EVER}
+
+
+@pytest.mark.parametrize("name", [name for name in ("build", *MEASURING.split()) if (PACKAGE / f"{name}.py").exists()])
+def test_the_measuring_half_never_loads_plotly_and_loads_torch_only_when_it_measures(name):
+    assert not reached(name, later=True) & EVER
+    assert "torch" in reached(name, later=True)
+    assert "torch" not in reached(name, later=False)
+
+
+def test_the_package_itself_loads_neither():
+    eager = {each.name for each in imports(PACKAGE / "__init__.py") if each.room and not each.later}
+    assert eager
+    for name in eager:
+        assert not reached(name, later=False) & {"torch", *EVER}
+
+
+def test_the_imports_of_a_file_are_found(tmp_path, monkeypatch):
+    """The reader itself, on a file with every kind of import."""
+    monkeypatch.setattr(sys.modules[__name__], "PACKAGE", tmp_path / "fastscale_lib")
+    file = tmp_path / "fastscale_lib" / "room.py"
+    file.parent.mkdir()
+    file.write_text(
+        "import os.path, numpy as np\nfrom . import zoo\nfrom .networks import Network\n"
+        "import fastscale_lib.blocks\nfrom . import __version__\nif TYPE_CHECKING:\n    import torch\n"
+        "def f():\n    from torch import nn\n    if x:\n        from .build import y\n"
+    )
+    assert [str(each) for each in imports(file)] == [
+        *["os", "numpy", ".zoo", ".networks", ".blocks"],
+        *["torch (in a function)", ".build (in a function)"],
+    ]
