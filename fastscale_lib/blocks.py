@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from .exact import at_least, nearest
+from .exact import at_least, nearest_multiple, whole_multiple
 from .networks import BASIC, MBCONV, STEMS, Dimensions, Network
 
 
@@ -127,7 +127,7 @@ def basic_block(b: Block) -> tuple:
     branch = (
         *_conv_norm("1", b.width_in, b.width, b.kernel, b.stride),
         Activation("act1"),
-        *_squeeze_excite(b, b.width, nearest(b.width_in * b.se_ratio)),
+        *_squeeze_excite(b, b.width, nearest_multiple(b.width_in, b.se_ratio)),
         *_conv_norm("2", b.width, b.width, b.kernel, last=True),
     )
     return (_projected(b, branch),)
@@ -135,12 +135,12 @@ def basic_block(b: Block) -> tuple:
 
 def mbconv(b: Block) -> tuple:
     """MBConv: 1×1 expansion, depthwise k×k, SE, linear 1×1 (Tan and Le, EfficientNet, 2019)."""
-    inner = _floor(b.width_in * b.bottleneck)
+    inner = whole_multiple(b.width_in, b.bottleneck)
     parts = (
         *_expansion(b, inner),
         *_conv_norm("2", inner, inner, b.kernel, b.stride, group_width=1),
         Activation("act2"),
-        *_squeeze_excite(b, inner, _floor(b.width_in * b.se_ratio)),
+        *_squeeze_excite(b, inner, whole_multiple(b.width_in, b.se_ratio)),
         *_conv_norm("3", inner, b.width, last=True),
     )
     return (_where_unchanged(b, parts),)
@@ -199,13 +199,13 @@ def _conv_norm(
 
 
 def _bottleneck(b: Block) -> tuple:
-    inner = nearest(b.width * b.bottleneck)
+    inner = nearest_multiple(b.width, b.bottleneck)
     return (
         *_conv_norm("1", b.width_in, inner),
         Activation("act1"),
         *_conv_norm("2", inner, inner, b.kernel, b.stride, b.group_width),
         Activation("act2"),
-        *_squeeze_excite(b, inner, nearest(b.width_in * b.se_ratio)),
+        *_squeeze_excite(b, inner, nearest_multiple(b.width_in, b.se_ratio)),
         *_conv_norm("3", inner, b.width, last=True),
     )
 
@@ -243,7 +243,3 @@ def _projected(b: Block, branch: tuple) -> Residual:
 def _where_unchanged(b: Block, branch: tuple) -> Residual:
     """The sum of branch and input where their shapes agree, else the branch alone."""
     return Residual(branch, added=False if b.stride > 1 else b.width_in == b.width)
-
-
-def _floor(x):
-    return int(x) if isinstance(x, int | float) else x.astype("int64")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import TYPE_CHECKING
 
 from .networks import Network
@@ -28,14 +29,14 @@ def build(
         device: as torch takes it, "meta" included; None is torch's default.
         drop_path: probability with which the last residual branch is left out of a sample in training; that of
             the blocks before grows linearly up to it (Huang et al., Deep Networks with Stochastic Depth, 2016).
-        zero_gamma: start the last BN of each residual branch at γ = 0 (Goyal et al., Accurate, Large Minibatch
-            SGD, 2017, section 5.1).
+        zero_gamma: start the last BN of each branch that is added to its input at γ = 0, so that the blocks start
+            as identities (Goyal et al., Accurate, Large Minibatch SGD, 2017, section 5.1).
 
     Raises:
         NetworkError: the name is not that of a base network.
         ValueError: drop_path is not in [0, 1).
     """
-    if not 0 <= drop_path < 1:
+    if not (isinstance(drop_path, Real) and 0 <= drop_path < 1):
         raise ValueError(f"build: drop_path is {drop_path!r}, but must be a probability from 0 to below 1")
     from .modules import ConvNet
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from fractions import Fraction
 from functools import cache, lru_cache
 from itertools import repeat
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -191,8 +191,8 @@ def sweep(
         Columns network, strategy, alpha (NaN outside the α family), scale, flops (multiply-adds), params,
         activations, resolution, depths, widths, group_widths. Each row equals `complexity(scale(...))`.
     """
-    networks = [named_network(each) for each in _several(networks, Network | str)]
-    strategies = [named_strategy(each) for each in _several(strategies, Strategy | str | float | int | Fraction)]
+    networks = [named_network(each) for each in _several(networks)]
+    strategies = [named_strategy(each) for each in _several(strategies)]
     scales = _scales(scales)
     if not (networks and strategies and len(scales)):
         raise ValueError("sweep: there is nothing to count; give at least one network, one strategy and one scale")
@@ -301,16 +301,19 @@ def _alpha(strategy: Strategy) -> float:
 
 def _scales(scales: Any) -> np.ndarray:
     try:
-        values = np.atleast_1d(np.asarray(scales, dtype=float))
-    except (TypeError, ValueError):
+        values = np.atleast_1d(np.asarray(scales)).ravel()
+    except ValueError:  # rows of different lengths
         raise StrategyError(f"sweep: the scale factors are {scales!r}, but must be numbers above 0") from None
+    if values.dtype.kind not in "iuf":
+        return np.array([scale_factor(s) for s in values.tolist()], dtype=float)
+    values = values.astype(float)
     for s in values[~(np.isfinite(values) & (values > 0))][:1].tolist():
         scale_factor(s)
-    return values.ravel()
+    return values
 
 
-def _several(values: Any, single: Any) -> list:
-    return [values] if isinstance(values, single) else list(values)
+def _several(values: Any) -> list:
+    return [values] if isinstance(values, Network | Strategy | str | Real) else list(values)
 
 
 def _dashed(per_stage: tuple, size: int) -> list[str]:
@@ -329,8 +332,8 @@ def laws(
     Returns:
         Columns network, strategy, alpha, scale, flops (multiply-adds), params, activations, as real numbers.
     """
-    networks = [named_network(each) for each in _several(networks, Network | str)]
-    strategies = [named_strategy(each) for each in _several(strategies, Strategy | str | float | int | Fraction)]
+    networks = [named_network(each) for each in _several(networks)]
+    strategies = [named_strategy(each) for each in _several(strategies)]
     scales = _scales(scales)
     cases = [(network, each) for network in networks for each in strategies]
     columns: dict[str, Any] = {
@@ -367,7 +370,7 @@ def fit_exponents(
     if len(np.unique(scales)) < 2:
         raise ValueError(f"fit_exponents: {len(scales)} scale(s) given; an exponent takes two different ones at least")
     rows = []
-    for each in [named_strategy(each) for each in _several(strategies, Strategy | str | float | int | Fraction)]:
+    for each in [named_strategy(each) for each in _several(strategies)]:
         frame = sweep(network, each, scales, stages=False)
         for metric in METRICS:
             x, y = np.log(scales), np.log(frame[metric].to_numpy(dtype=float))

@@ -5,6 +5,7 @@ counting is therefore written once, and the vectorised sweep cannot drift from t
 """
 
 import math
+from fractions import Fraction
 
 import numpy as np
 
@@ -14,6 +15,18 @@ def nearest(x):
     if isinstance(x, np.ndarray):
         return np.rint(x).astype(np.int64)
     return round(x)
+
+
+def nearest_multiple(count, factor: float):
+    """The integer nearest count × factor, halves to even; exact also where a float could not hold it."""
+    return nearest(count * (factor if _arrays(count) or count < 2**53 else Fraction(factor)))
+
+
+def whole_multiple(count, factor: float):
+    """count × factor without its fraction, as int() leaves it."""
+    if isinstance(count, np.ndarray):
+        return (count * factor).astype(np.int64)
+    return int(count * (factor if count < 2**53 else Fraction(factor)))
 
 
 def at_least(bound, x):
@@ -29,6 +42,14 @@ def at_most(bound, x):
 def choose(condition, yes, no):
     """`yes` where the condition holds, `no` elsewhere."""
     return np.where(condition, yes, no) if isinstance(condition, np.ndarray) else yes if condition else no
+
+
+def one_by_one(function, *values):
+    """The function of the numbers, or of each entry of the arrays, for what has no formula that takes arrays."""
+    if not _arrays(*values):
+        return function(*values)
+    rows = np.broadcast(*values)
+    return np.array([function(*map(int, row)) for row in rows], dtype=np.int64).reshape(rows.shape)
 
 
 def lcm(a, b):

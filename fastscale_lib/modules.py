@@ -143,5 +143,5 @@ def _initialise(model: nn.Module, zero_gamma: bool) -> None:
         elif isinstance(module, nn.Linear):
             nn.init.normal_(module.weight, std=0.01)
             nn.init.zeros_(module.bias)
-        elif isinstance(module, ResidualBlock) and zero_gamma and module.last_norm:
+        elif isinstance(module, ResidualBlock) and zero_gamma and module.added and module.last_norm:
             nn.init.zeros_(getattr(module, module.last_norm).weight)

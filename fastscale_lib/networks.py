@@ -11,11 +11,10 @@ import math
 import operator
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import MISSING, asdict, dataclass, field, fields, replace
-from fractions import Fraction
+from dataclasses import MISSING, asdict, astuple, dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
-from .exact import at_least, at_most, lcm, nearest
+from .exact import at_least, at_most, choose, lcm, nearest, nearest_multiple, one_by_one
 
 MBCONV = "mbconv"
 BASIC = "res_basic_block"
@@ -247,8 +246,11 @@ class Network:
         plain["head"] = _make(Head, "head", plain.get("head", {}))
         if plain.get("scaling") is not None:
             scaling = dict(_mapping("scaling", plain["scaling"]))
-            scaling["changes"] = tuple(scaling.get("changes", ()))
-            scaling["neighbours"] = tuple(_make(Neighbour, "neighbour", n) for n in scaling.get("neighbours", ()))
+            for name in ("changes", "neighbours"):
+                if not isinstance(scaling.get(name, ()), list | tuple):
+                    raise NetworkError(f"scaling: {name} is {scaling[name]!r}, but must be a list")
+                scaling[name] = tuple(scaling.get(name, ()))
+            scaling["neighbours"] = tuple(_make(Neighbour, "neighbour", each) for each in scaling["neighbours"])
             plain["scaling"] = _make(Scaling, "scaling", scaling)
         return _make(cls, "network", plain)
 
@@ -396,16 +398,20 @@ def anynet(
             "kernels": kernels,
         }.items()
     )
+    rows = zip(depths, widths, strides, bottlenecks, [1] * stages, kernels, strict=True)
+    described = [_stage(number, row) for number, row in enumerate(rows, 1)]
     if group_widths is None:
-        group_widths = tuple(_undivided(block, w, b) for w, b in zip(widths, bottlenecks, strict=True))
+        group_widths = [_undivided(block, stage) for stage in described]
     group_widths = _per_stage("group_widths", group_widths, stages)
-    rows = zip(depths, widths, strides, bottlenecks, group_widths, kernels, strict=True)
     return Network(
         name=name,
         resolution=resolution,
         stem=Stem(stem, stem_width),
         block=block,
-        stages=tuple(_stage(number, row) for number, row in enumerate(rows, 1)),
+        stages=tuple(
+            _stage(number, (*astuple(stage)[:4], group_width, stage.kernel))
+            for number, (stage, group_width) in enumerate(zip(described, group_widths, strict=True), 1)
+        ),
         head=Head(head_width),
         se_ratio=se_ratio,
         activation=activation,
@@ -414,39 +420,53 @@ def anynet(
     )
 
 
-def fit(block: str, width, bottleneck: float, group_width) -> tuple[Any, Any]:
-    """The width and group width, nearest to those given, that a stage can be built with.
+def fit(block: str, width: Any, bottleneck: float, group_width: Any) -> tuple[Any, Any]:
+    """The width and group width, nearest to those given, that a stage can be built with; numbers or arrays.
 
-    The rule is pycls' (Dollár et al. 2021, code release). There 1/b or b is whole; for b = p/q in general the
-    inner width is also kept a multiple of p, so that the width comes out whole. Numbers or arrays.
+    Where they fit they stay. Else the inner width goes to the nearest multiple of the group width (of both group
+    width and bottleneck, where that is whole and above 1), and the width with it: the rule of pycls (the code of
+    Dollár et al. 2021), whose bottlenecks are all whole or one over a whole number.
     """
+    if block == MBCONV:
+        return width, 1
     if block == BASIC:
         return width, width  # both convolutions are dense
-    p, q = _ratio(bottleneck)
-    inner = at_least(1, width * p // q)
-    group_width = 1 if block == MBCONV else at_most(inner, group_width)
-    grain = lcm(group_width, p)
-    inner = at_least(grain, grain * nearest(inner / grain))
-    return inner * q // p, group_width
+    inner = nearest_multiple(width, bottleneck)
+    group_width = at_most(at_least(1, inner), group_width)
+    if bottleneck <= 1 or bottleneck == int(bottleneck):
+        grain = lcm(group_width, int(bottleneck)) if bottleneck > 1 else group_width
+        multiple = grain * at_least(1, nearest(at_least(1, inner) / grain))
+        fitted = nearest(multiple / bottleneck) if bottleneck < 1 else multiple // int(bottleneck)
+    else:
+        fitted = one_by_one(lambda w, g: _search_fit(w, bottleneck, g), width, group_width)
+    return choose((inner >= 1) & (inner % group_width == 0), width, fitted), group_width
+
+
+def _search_fit(width: int, bottleneck: float, group_width: int) -> int:
+    """For a bottleneck such as 1.5 not every inner width is that of some width: the nearest one that is."""
+    for step in range(4 * group_width + 4):
+        for near in (width - step, width + step):
+            inner = nearest_multiple(near, bottleneck) if near > 0 else 0
+            if inner and inner % group_width == 0:
+                return near
+    raise NetworkError(f"width {width} × bottleneck {bottleneck:g}: no width near it fits group width {group_width}")
 
 
 def grain(block: str, bottleneck: float, group_width: Any) -> Any:
-    """The smallest step of a stage's width, at this group width, that can be built."""
-    if block == BASIC:
+    """The step in which widths that fit this group width follow each other (about, for an odd bottleneck)."""
+    if block in (BASIC, MBCONV):
         return 1
-    p, q = _ratio(bottleneck)
-    return lcm(group_width, p) * q // p
+    if bottleneck >= 1:
+        whole = round(bottleneck)
+        return lcm(group_width, whole) // whole
+    return at_least(1, nearest(group_width / bottleneck))
 
 
-def _ratio(bottleneck: float) -> tuple[int, int]:
-    return Fraction(bottleneck).limit_denominator(1000).as_integer_ratio()
-
-
-def _undivided(block: str, width: int, bottleneck: float) -> int:
+def _undivided(block: str, stage: Stage) -> int:
     """The group width of a k×k convolution without groups (MBConv's is depthwise by definition)."""
     if block == MBCONV:
         return 1
-    return width if block == BASIC else max(1, round(width * bottleneck))
+    return stage.width if block == BASIC else max(1, nearest_multiple(stage.width, stage.bottleneck))
 
 
 def _stage(number: int, row: Sequence) -> Stage:
@@ -470,10 +490,10 @@ def _check_stage(block: str, number: int, stage: Stage) -> None:
                 f"stage {number}: bottleneck {b:g} and group width {g}, but {BASIC} has dense convolutions: "
                 f"its bottleneck is 1 and its group width is its width, {width}"
             )
-    elif round(width * b) < 1 or round(width * b) % g:
+    elif (inner := nearest_multiple(width, b)) < 1 or inner % g:
         fitting = fit(block, width, b, g)
         raise NetworkError(
-            f"stage {number}: inner width {round(width * b)} (width {width} × bottleneck {b:g}) is not a multiple "
+            f"stage {number}: inner width {inner} (width {width} × bottleneck {b:g}) is not a multiple "
             f"of group width {g}; width {fitting[0]} with group width {fitting[1]} would fit"
         )
 

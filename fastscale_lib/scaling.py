@@ -235,7 +235,7 @@ def _alpha_strategy(alpha: Any) -> Strategy:
 
 def _fraction(alpha: Any) -> Fraction:
     """The simple fraction that was meant: 4/5 for the float 0.8, 1/3 for 0.3333333333333333."""
-    exact = Fraction(alpha)
+    exact = Fraction(alpha if isinstance(alpha, str | Fraction | float | int) else float(alpha))
     simple = exact.limit_denominator(1000)
     return simple if float(simple) == float(exact) else exact
 

@@ -10,6 +10,7 @@ import re
 from functools import lru_cache
 from importlib import resources
 from itertools import groupby
+from numbers import Real
 from typing import Any
 
 from .networks import Network, NetworkError, anynet, fit
@@ -76,7 +77,14 @@ def regnet(
         w0, wa, wm: initial width, its slope a block, and the width multiplier of the quantisation.
         group_width, bottleneck, stride: of every stage.
         settings: as for `anynet`.
+
+    Raises:
+        NetworkError: naming the value and the rule.
     """
+    for name, value, least in (("depth", depth, 1), ("w0", w0, 1), ("wa", wa, 0), ("wm", wm, 1.000001)):
+        if isinstance(value, bool) or not isinstance(value, Real) or not least <= value < math.inf:
+            rule = "above 1" if name == "wm" else f"at least {least}"
+            raise NetworkError(f"regnet: {name} is {value!r}, but must be a number {rule}")
     steps = (round(math.log((w0 + wa * block) / w0) / math.log(wm)) for block in range(depth))
     runs = [(8 * round(w0 * wm**step / 8), len(list(run))) for step, run in groupby(steps)]
     # Neighbouring steps may round to one width; blocks of one width are one stage.
