@@ -70,22 +70,26 @@ def _complexity(network: Network) -> Complexity:
 
 def count(network: Network, dims: Dimensions) -> Complexity:
     """The complexity of the network with other sizes, each of which may be an array."""
-    flops = params = activations = 0
+    totals: list[Any] = [0, 0, 0]
     side = dims.resolution
     for run in describe(network, dims):
         placed, side = place(run.parts, side)
-        run_flops = run_params = run_activations = 0
+        of_run: list[Any] = [0, 0, 0]
         for each in placed:
-            counted = count_layer(each.layer, each.side_out)
-            if each.present is not True:
-                counted = [value * each.present for value in counted]
-            run_flops = run_flops + counted[0]
-            run_params = run_params + counted[1]
-            run_activations = run_activations + counted[2]
-        flops = flops + run.times * run_flops
-        params = params + run.times * run_params
-        activations = activations + run.times * run_activations
-    return Complexity(flops, params, activations)
+            for metric, value in enumerate(count_layer(each.layer, each.side_out)):
+                of_run[metric] = _sum(of_run[metric], value, each.present)
+        for metric, value in enumerate(of_run):
+            totals[metric] = _sum(totals[metric], value, run.times)
+    return Complexity(*totals)
+
+
+def _sum(total: Any, value: Any, times: Any) -> Any:
+    """total + value × times, without the arithmetic that would change nothing: with arrays, that is most of it."""
+    if isinstance(value, int) and value == 0:
+        return total
+    if not (isinstance(times, int) and times == 1):
+        value = value * times
+    return value if isinstance(total, int) and total == 0 else total + value
 
 
 def count_layer(layer: Any, side: Any) -> tuple[Any, Any, Any]:
@@ -196,11 +200,15 @@ def sweep(
     scales = _scales(scales)
     if not (networks and strategies and len(scales)):
         raise ValueError("sweep: there is nothing to count; give at least one network, one strategy and one scale")
-    frames = [_grid(network, strategies, scales, stages) for network in networks]
+    frames = [pd.DataFrame(sweep_columns(network, strategies, scales, stages)) for network in networks]
     return pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
 
 
-def _grid(network: Network, strategies: list[Strategy], scales: np.ndarray, stages: bool) -> pd.DataFrame:
+def sweep_columns(
+    network: Network, strategies: Sequence[Strategy], scales: Sequence[float] | np.ndarray, stages: bool = True
+) -> dict[str, Any]:
+    """The columns of `sweep` for one network, as arrays and lists: a frame takes longer to make than a small sweep."""
+    scales = np.asarray(scales, dtype=float)
     columns = {
         "network": [network.name] * (len(strategies) * len(scales)),
         "strategy": np.repeat(np.array([each.name for each in strategies], dtype=object), len(scales)),
@@ -208,11 +216,10 @@ def _grid(network: Network, strategies: list[Strategy], scales: np.ndarray, stag
         "scale": np.tile(scales, len(strategies)),
     }
     fits = _fits_arrays(network, strategies, float(scales.max()))
-    columns |= (_count_arrays if fits else _count_one_by_one)(network, strategies, scales, stages)
-    return pd.DataFrame(columns)
+    return columns | (_count_arrays if fits else _count_one_by_one)(network, strategies, scales, stages)
 
 
-def _count_arrays(network: Network, strategies: list[Strategy], scales: np.ndarray, stages: bool) -> dict:
+def _count_arrays(network: Network, strategies: Sequence[Strategy], scales: np.ndarray, stages: bool) -> dict:
     """The columns of counts, computed for many combinations at once."""
     powers = grid_factors(strategies, scales)
     size = len(strategies) * len(scales)
@@ -251,7 +258,7 @@ def _distinct(dims: Dimensions, size: int) -> tuple[Dimensions, np.ndarray]:
     return Dimensions(*map(kept, dims)), np.cumsum(starts) - 1
 
 
-def _count_one_by_one(network: Network, strategies: list[Strategy], scales: np.ndarray, stages: bool) -> dict:
+def _count_one_by_one(network: Network, strategies: Sequence[Strategy], scales: np.ndarray, stages: bool) -> dict:
     """The same columns, from one exact count after the other, for numbers beyond 64 bits."""
     scaled = [scale(network, strategy, s) for strategy in strategies for s in scales.tolist()]
     counts = [complexity(each) for each in scaled]
@@ -334,21 +341,23 @@ def laws(
     """
     networks = [named_network(each) for each in _several(networks)]
     strategies = [named_strategy(each) for each in _several(strategies)]
-    scales = _scales(scales)
-    cases = [(network, each) for network in networks for each in strategies]
-    columns: dict[str, Any] = {
-        "network": np.repeat([network.name for network, _ in cases], len(scales)),
-        "strategy": np.repeat([each.name for _, each in cases], len(scales)),
-        "alpha": np.repeat([_alpha(each) for _, each in cases], len(scales)),
-        "scale": np.tile(scales, len(cases)),
+    frames = [pd.DataFrame(law_columns(network, strategies, _scales(scales))) for network in networks]
+    return pd.concat(frames, ignore_index=True)
+
+
+def law_columns(network: Network, strategies: Sequence[Strategy], scales: np.ndarray) -> dict[str, Any]:
+    """The columns of `laws` for one network."""
+    base = complexity(network)
+    columns = {
+        "network": [network.name] * (len(strategies) * len(scales)),
+        "strategy": np.repeat(np.array([each.name for each in strategies], dtype=object), len(scales)),
+        "alpha": np.repeat([_alpha(each) for each in strategies], len(scales)),
+        "scale": np.tile(scales, len(strategies)),
     }
     for metric in METRICS:
-        grown = [
-            getattr(complexity(network), metric) * scales ** float(getattr(each.laws, metric))
-            for network, each in cases
-        ]
-        columns[metric] = np.concatenate(grown)
-    return pd.DataFrame(columns)
+        exponents = np.array([float(getattr(each.laws, metric)) for each in strategies])
+        columns[metric] = (getattr(base, metric) * scales ** exponents[:, None]).ravel()
+    return columns
 
 
 def fit_exponents(

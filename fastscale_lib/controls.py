@@ -98,12 +98,13 @@ class Controls:
     def show_tables(self) -> None:
         """Show the tables of the present state."""
         x = self.explorer
-        base, scaled = x.base, x.scaled()
+        at_base = complexity(x.base)
+        times = x.times
         self.tables.value = (
             "<div class='fastscale-tables'><div>"
-            + complexity_table(base, scaled, x.strategy(), x.scale)
-            + comparison_table(x.marked, complexity(base), x.times, x.scale)
-            + f"</div>{table(base)}{table(scaled)}</div>"
+            + complexity_table(at_base, x.counted(), x.strategy(), x.scale)
+            + comparison_table(x.marked, at_base, times[times["scale"] == x.scale], x.scale)
+            + f"</div>{table(x.base)}{table(x.scaled())}</div>"
         )
 
     def _make_scaling(self) -> None:

@@ -22,7 +22,7 @@ import pandas as pd
 import traitlets as T
 
 from . import panels
-from .complexity import complexity, laws, sweep
+from .complexity import METRICS, Complexity, complexity, law_columns, sweep, sweep_columns
 from .controls import Controls
 from .figures import label
 from .live import LiveFigure
@@ -36,8 +36,8 @@ from .zoo import network as named_network
 
 ALPHA = "α"  # the name, among the strategies, of the one that the slider sets
 SMALLEST_SCALE, LARGEST_SCALE = 1 / 4, 64
-SCALES = np.geomspace(SMALLEST_SCALE, LARGEST_SCALE, 64)
-FAMILY = [named_strategy(alpha=alpha) for alpha in sorted({*np.linspace(0, 1, 41).tolist(), 1 / 3})]
+SCALES = tuple(np.geomspace(SMALLEST_SCALE, LARGEST_SCALE, 64).tolist())
+FAMILY = tuple(named_strategy(alpha=alpha) for alpha in sorted({*np.linspace(0, 1, 41).tolist(), 1 / 3}))
 MODES, PRECISIONS = ("inference", "training"), ("fp32", "bf16", "fp16")
 AUTO = "auto"
 LARGEST_RESOLUTION, LARGEST_BATCH, LARGEST_SECONDS = 2048, 65536, 600
@@ -119,8 +119,7 @@ class Explorer(widgets.VBox):
             raise T.TraitError(f"explorer: {', '.join(sorted(unknown))} is not known; known are {', '.join(_DEFAULTS)}")
         super().__init__()
         self._settling = True
-        self._curves: dict[str, tuple[Any, panels.Traces]] = {}
-        self._family: tuple[Any, Any] = None, None
+        self._kept: dict[str, tuple[Any, Any]] = {}
         self._measuring: Measuring | None = None
         self._rest: threading.Timer | None = None
         self._own_batch = "batch" in state
@@ -162,6 +161,11 @@ class Explorer(widgets.VBox):
         """The base network scaled by this strategy, or by the shown one, to the present scale."""
         return scale(self.base, self.strategy(name), self.scale)
 
+    def counted(self, name: str | None = None) -> Complexity:
+        """The complexity of the network that `scaled` gives."""
+        row = (*self.strategies, ALPHA).index(name or self.shown)
+        return Complexity(*(int(self.marked[metric][row]) for metric in METRICS))
+
     @property
     def curves(self) -> pd.DataFrame:
         """The rows of `sweep` that are drawn: the chosen strategies and the slider's, over all scales."""
@@ -170,13 +174,7 @@ class Explorer(widgets.VBox):
     @property
     def times(self) -> pd.DataFrame:
         """What was measured of the present base network under the present settings."""
-        rows = [
-            (t.strategy, t.scale, t.flops, m.median_ms, m.low_ms, m.high_ms, m.device_name, f"{label(t.strategy)}: {m}")
-            for t in self.measurements
-            if t.base == self.base and t.settings == self._settings()
-            for m in [t.measurement]
-        ]
-        return pd.DataFrame(rows, columns=_TIME_COLUMNS)
+        return self._keep("times", _times, self.measurements, self.base, self._settings())
 
     # Timing
 
@@ -276,33 +274,37 @@ class Explorer(widgets.VBox):
 
     def _view(self) -> panels.View:
         base, slider = self.base, self.slider
-        names = [*dict.fromkeys([*STRATEGIES, *self.strategies])]
-        self._count_curves(base, {name: named_strategy(name) for name in names} | {ALPHA: slider})
         shown = [named_strategy(name) for name in self.strategies]
-        self.marked = sweep(base, [*shown, slider], self.scale)
-        if self._family[0] != (base, self.scale):
-            self._family = (base, self.scale), sweep(base, FAMILY, self.scale)
+        names = [*dict.fromkeys([*STRATEGIES, *self.strategies])]
+        curves = self._keep("curves", self._named_curves, base, tuple(names))
+        present = self._keep("present", sweep_columns, base, (*shown, *FAMILY), (self.scale,))
+        by_slider = self._keep("slider", sweep_columns, base, (slider,), (*SCALES, self.scale))
+        self.marked = {name: [*rows[: len(shown)], by_slider[name][-1]] for name, rows in present.items()}
+        drawn = panels.counted(_rows(by_slider, 0, len(SCALES)), name="α (slider)", legendgroup=ALPHA)
         return panels.View(
-            curves={name: self._curves[name][1] for name in [*names, ALPHA]},
+            curves=curves | {ALPHA: drawn},
             shown=(*self.strategies, ALPHA),
-            laws=laws(base, [*shown, slider], [SMALLEST_SCALE, LARGEST_SCALE]),
+            laws=law_columns(base, [*shown, slider], np.array([SMALLEST_SCALE, LARGEST_SCALE])),
             marks=self.marked,
-            alphas=self._family[1],
+            alphas=_rows(present, len(shown), None),
             base=complexity(base),
             alpha=self.alpha,
             times=self.times,
         )
 
-    def _count_curves(self, base: Network, strategies: dict[str, Strategy]) -> None:
-        """Count the curves that are not known yet, all at once."""
-        new = {name: each for name, each in strategies.items() if self._curves.get(name, (None,))[0] != (base, each)}
-        if not new:
-            return
-        frame = sweep(base, list(new.values()), SCALES)
-        for number, (name, each) in enumerate(new.items()):
-            rows = frame.iloc[number * len(SCALES) : (number + 1) * len(SCALES)]
-            more = {"name": "α (slider)", "legendgroup": ALPHA} if name == ALPHA else {}
-            self._curves[name] = (base, each), panels.counted(rows, **more)
+    def _keep(self, name: str, make: Callable, *arguments: Any) -> Any:
+        """What `make` gives for these arguments; that of the last move, if they have not changed."""
+        if self._kept.get(name, (None,))[0] != arguments:
+            self._kept[name] = arguments, make(*arguments)
+        return self._kept[name][1]
+
+    def _named_curves(self, base: Network, names: tuple[str, ...]) -> dict[str, panels.Traces]:
+        columns = sweep_columns(base, [named_strategy(name) for name in names], SCALES)
+        size = len(SCALES)
+        return {
+            name: panels.counted(_rows(columns, number * size, (number + 1) * size))
+            for number, name in enumerate(names)
+        }
 
     # Measuring, continued
 
@@ -475,6 +477,20 @@ class Explorer(widgets.VBox):
         if not 0 < value <= LARGEST_SECONDS:
             raise T.TraitError(f"seconds: {proposal['value']!r}, but must be above 0 and at most {LARGEST_SECONDS}")
         return value
+
+
+def _times(measurements: tuple[Timed, ...], base: Network, settings: tuple) -> pd.DataFrame:
+    rows = [
+        (t.strategy, t.scale, t.flops, m.median_ms, m.low_ms, m.high_ms, m.device_name, f"{label(t.strategy)}: {m}")
+        for t in measurements
+        if (t.base, t.settings) == (base, settings)
+        for m in [t.measurement]
+    ]
+    return pd.DataFrame(rows, columns=_TIME_COLUMNS)
+
+
+def _rows(columns: dict[str, Any], start: int, stop: int | None) -> dict[str, Any]:
+    return {name: values[start:stop] for name, values in columns.items()}
 
 
 class _Asked(NamedTuple):

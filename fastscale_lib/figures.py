@@ -1,18 +1,22 @@
 """Figures from data frames: the same strategy, metric and unit look alike in every figure of the project.
 
-Every function takes frames and gives a plotly figure, or plain trace dicts; none keeps state.
+Every function takes frames and gives a plotly figure, or plain trace dicts; none keeps state. Where a frame is one
+case's rows, a mapping of its columns does as well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from .scaling import strategy as named_strategy
+
+Frame = pd.DataFrame | Mapping[str, Any]
 
 
 class Metric(NamedTuple):
@@ -80,30 +84,35 @@ def label(name: str) -> str:
     return f"α = {float(name.removeprefix('alpha=')):.3g}" if name.startswith("alpha=") else name
 
 
-def stages_text(frame: pd.DataFrame) -> list[str]:
+def stages_text(frame: Frame) -> list[str]:
     """For each row of a sweep, what shows on hover: scale, resolution, and the stages."""
-    columns = (frame[name].tolist() for name in ("scale", "resolution", "depths", "widths", "group_widths"))
+    columns = (list(frame[name]) for name in ("scale", "resolution", "depths", "widths", "group_widths"))
     return [
         f"s = {s:.3g}, {r}×{r} px<br>depths {d}<br>widths {w}<br>group widths {g}"
         for s, r, d, w, g in zip(*columns, strict=True)
     ]
 
 
-def curve(frame: pd.DataFrame, y: str, x: str = "flops", **more: Any) -> dict[str, Any]:
+def numbers(values: Any) -> np.ndarray:
+    """A column as an array of floats, which is what plotly sends fastest."""
+    return np.asarray(values, dtype=float)
+
+
+def curve(frame: Frame, y: str, x: str = "flops", **more: Any) -> dict[str, Any]:
     """The counted curve of one network under one strategy, from the rows of a sweep."""
-    name = frame["strategy"].iloc[0]
+    name = next(iter(frame["strategy"]))
     colour, symbol = style(name)
     return {
         "type": "scatter",
         "mode": "lines+markers",
         "name": label(name),
         "legendgroup": name,
-        "x": frame[x].to_numpy(dtype=float),
-        "y": frame[y].to_numpy(dtype=float),
+        "x": numbers(frame[x]),
+        "y": numbers(frame[y]),
         "text": stages_text(frame) if "widths" in frame else None,
         "line": {"color": colour, "width": 2},
         "marker": {"color": colour, "symbol": symbol, "size": 7, "maxdisplayed": 7},
-        "hovertemplate": _hover(label(name), x, y),
+        "hovertemplate": _hover(more.get("name", label(name)), x, y),
         **more,
     }
 
@@ -127,7 +136,7 @@ def law(frame: pd.DataFrame, y: str, x: str = "flops", **more: Any) -> dict[str,
     }
 
 
-def marks(frame: pd.DataFrame, y: str, x: str = "flops", **more: Any) -> dict[str, Any]:
+def marks(frame: Frame, y: str, x: str = "flops", **more: Any) -> dict[str, Any]:
     """One large marker for each row of a sweep, in the style of its strategy."""
     styles = [style(name) for name in frame["strategy"]]
     return {
@@ -135,8 +144,8 @@ def marks(frame: pd.DataFrame, y: str, x: str = "flops", **more: Any) -> dict[st
         "mode": "markers",
         "name": "present scale",
         "showlegend": False,
-        "x": frame[x].to_numpy(dtype=float),
-        "y": frame[y].to_numpy(dtype=float),
+        "x": numbers(frame[x]),
+        "y": numbers(frame[y]),
         "text": [f"{label(n)}<br>{t}" for n, t in zip(frame["strategy"], stages_text(frame), strict=True)],
         "marker": {
             "color": [each.colour for each in styles],

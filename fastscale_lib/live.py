@@ -37,7 +37,7 @@ class LiveFigure(go.FigureWidget):
     _esm, _quick = _bundle()
 
     def __init__(self, traces: Traces, layout: dict[str, Any]) -> None:
-        self._present = False
+        self._present, self._moves = False, 0
         super().__init__(list(traces.values()), layout)
         self._drawn = traces
         self._ranges = {name: axis["range"] for name, axis in layout.items() if _is_axis(name) and "range" in axis}
@@ -52,11 +52,23 @@ class LiveFigure(go.FigureWidget):
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
         """The state for a page that is loaded anew: the present traces and layout, not the first ones."""
         state = super().get_state(key, drop_defaults)
-        if self._present:
-            for name, now in (("_widget_data", self._data), ("_widget_layout", self._layout)):
-                if name in state:
-                    state[name] = _py_to_js(now, None)
+        if self._present and key is None:
+            present = {"_widget_data": self._data, "_widget_layout": self._layout, "_py2js_animate": None}
+            state |= {name: _py_to_js(now, None) for name, now in present.items()}
         return state
+
+    def _send_animate_msg(self, styles_data: Any, relayout_data: Any, trace_indexes: Any, animation_opts: Any) -> None:
+        """As plotly's, but in one message rather than four: no edit is counted, and the message is not taken back."""
+        self._moves += 1
+        self._py2js_animate = {
+            "style_data": styles_data,
+            "style_traces": trace_indexes,
+            "layout_data": relayout_data,
+            "animation_opts": animation_opts,
+            "trace_edit_id": self._moves,  # makes each message a change
+            "layout_edit_id": self._moves,
+            "source_view_id": None,
+        }
 
     def draw(self, traces: Traces, layout: dict[str, Any], reset: bool = False) -> None:
         """Show these traces, under these axes' ranges and annotations.

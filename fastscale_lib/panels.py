@@ -10,7 +10,20 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from .figures import INK, METRIC_STYLES, METRICS, curve, label, layout, log_axis, marks, stages_text, style
+from .figures import (
+    INK,
+    METRIC_STYLES,
+    METRICS,
+    Frame,
+    curve,
+    label,
+    layout,
+    log_axis,
+    marks,
+    numbers,
+    stages_text,
+    style,
+)
 from .scaling import strategy as named_strategy
 
 COUNTED = ("activations", "params")
@@ -35,9 +48,9 @@ class View(NamedTuple):
 
     curves: dict[str, Traces]
     shown: tuple[str, ...]
-    laws: pd.DataFrame
-    marks: pd.DataFrame
-    alphas: pd.DataFrame
+    laws: Frame
+    marks: Frame
+    alphas: Frame
     base: Any
     alpha: float
     times: pd.DataFrame
@@ -52,13 +65,14 @@ def traces(view: View) -> Traces:
         made[f"{panel}/laws"] = _laws(view.laws, panel)
         made[f"{panel}/marks"] = marks(view.marks, panel, **axes(panel))
     made["time/points"] = _times(view.times)
+    text = stages_text(view.alphas)
     for metric in ("flops", *COUNTED):
-        made[f"alpha/{metric}"] = _over_alpha(view, metric)
+        made[f"alpha/{metric}"] = _over_alpha(view, metric, text)
     made["alpha/present"] = _present(view)
     return made
 
 
-def counted(frame: pd.DataFrame, **more: Any) -> Traces:
+def counted(frame: Frame, **more: Any) -> Traces:
     """A strategy's curves in the panels of activations and params, from its rows of a sweep."""
     return {panel: curve(frame, panel, showlegend=panel == COUNTED[0], **axes(panel), **more) for panel in COUNTED}
 
@@ -104,7 +118,7 @@ def count_ranges(curves: dict[str, Traces]) -> dict[str, list[float]]:
 
 
 def _alpha_range(view: View) -> list[float]:
-    ratios = [view.alphas[metric].to_numpy(dtype=float) / getattr(view.base, metric) for metric in ("flops", *COUNTED)]
+    ratios = [numbers(view.alphas[metric]) / getattr(view.base, metric) for metric in ("flops", *COUNTED)]
     return _log_range(np.concatenate(ratios))
 
 
@@ -130,9 +144,9 @@ def _axis(metric: str) -> dict[str, Any]:
     return log_axis(metric)
 
 
-def _laws(laws: pd.DataFrame, panel: str) -> dict[str, Any]:
+def _laws(laws: Frame, panel: str) -> dict[str, Any]:
     """All laws as one trace, since each trace costs time at every move; a gap lies between two of them."""
-    names, flops, counts = (laws[column].tolist() for column in ("strategy", "flops", panel))
+    names, flops, counts = (list(laws[column]) for column in ("strategy", "flops", panel))
     x, y, text = [], [], []
     for row, name in enumerate(names):
         if row and names[row - 1] != name:
@@ -157,19 +171,19 @@ def _laws(laws: pd.DataFrame, panel: str) -> dict[str, Any]:
 
 def _times(times: pd.DataFrame) -> dict[str, Any]:
     styles = [style(name) for name in times["strategy"]]
-    median = times["median_ms"].to_numpy(dtype=float)
+    median = numbers(times["median_ms"])
     return {
         "type": "scatter",
         "mode": "markers",
         "name": "measured",
         "showlegend": False,
-        "x": times["flops"].to_numpy(dtype=float),
+        "x": numbers(times["flops"]),
         "y": median,
         "error_y": {
             "type": "data",
             "symmetric": False,
-            "array": times["high_ms"].to_numpy(dtype=float) - median,
-            "arrayminus": median - times["low_ms"].to_numpy(dtype=float),
+            "array": numbers(times["high_ms"]) - median,
+            "arrayminus": median - numbers(times["low_ms"]),
             "color": INK,
         },
         "text": times["text"].tolist(),
@@ -184,7 +198,7 @@ def _times(times: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _over_alpha(view: View, metric: str) -> dict[str, Any]:
+def _over_alpha(view: View, metric: str, text: list[str]) -> dict[str, Any]:
     colour, dash = METRIC_STYLES[metric]
     shown = METRICS[metric]
     return {
@@ -193,9 +207,9 @@ def _over_alpha(view: View, metric: str) -> dict[str, Any]:
         "name": shown.label,
         "legendgroup": "alpha",
         "legend": "legend2",
-        "x": view.alphas["alpha"].to_numpy(dtype=float),
-        "y": view.alphas[metric].to_numpy(dtype=float) / getattr(view.base, metric),
-        "text": stages_text(view.alphas),
+        "x": numbers(view.alphas["alpha"]),
+        "y": numbers(view.alphas[metric]) / getattr(view.base, metric),
+        "text": text,
         "line": {"color": colour, "dash": dash, "width": 2},
         "hovertemplate": f"α = %{{x:.3g}}: {shown.label} %{{y:.3g}} times the base<br>%{{text}}<extra></extra>",
         **axes("alpha"),
@@ -204,7 +218,7 @@ def _over_alpha(view: View, metric: str) -> dict[str, Any]:
 
 def _present(view: View) -> dict[str, Any]:
     """The three metrics at the present α."""
-    row = view.marks.iloc[(view.marks["alpha"] - view.alpha).abs().argmin()]
+    row = int(np.nanargmin(np.abs(numbers(view.marks["alpha"]) - view.alpha)))
     colours = [METRIC_STYLES[metric][0] for metric in ("flops", *COUNTED)]
     return {
         "type": "scatter",
@@ -212,7 +226,9 @@ def _present(view: View) -> dict[str, Any]:
         "name": "present α",
         "showlegend": False,
         "x": np.full(3, view.alpha),
-        "y": np.array([row[metric] / getattr(view.base, metric) for metric in ("flops", *COUNTED)], dtype=float),
+        "y": np.array(
+            [view.marks[metric][row] / getattr(view.base, metric) for metric in ("flops", *COUNTED)], dtype=float
+        ),
         "marker": {"color": colours, "size": 11, "symbol": "hexagon", "line": {"color": INK, "width": 1.5}},
         "hovertemplate": "α = %{x:.3g}: %{y:.3g} times the base<extra></extra>",
         **axes("alpha"),

@@ -97,11 +97,9 @@ def strategy(name: str | float | Strategy | None = None, *, alpha: float | Fract
         return _alpha_strategy(alpha)
     if not isinstance(name, str):
         return _alpha_strategy(name)
-    if name in STRATEGIES:
-        return Strategy(name, _weights_exponents(STRATEGIES[name]))
     if match := re.fullmatch(r"(?:alpha|α)\s*=\s*(\S+)", name.strip()):
         return _alpha_strategy(match[1])
-    return Strategy(name, _weights_exponents(name))
+    return _weighted_strategy(name)
 
 
 def scale(network: Network | str, strategy: Strategy | str | float, s: float) -> Network:
@@ -201,7 +199,11 @@ def _round_group_width(group_width):
     return choose(g <= 2, g, choose(g <= 5, 4, 8 * nearest(g / 8)))
 
 
-@lru_cache
+@lru_cache(maxsize=4096)
+def _weighted_strategy(name: str) -> Strategy:
+    return Strategy(name, _weights_exponents(STRATEGIES.get(name, name)))
+
+
 def _weights_exponents(text: str) -> Exponents:
     weights = dict.fromkeys("dwgr", Fraction(0))
     parts = [re.fullmatch(r"([dwgr])(\d+(?:\.\d+)?)", part) for part in text.split("_")]
@@ -230,7 +232,12 @@ def _alpha_strategy(alpha: Any) -> Strategy:
         value = None
     if value is None or not 0 <= value <= 1:
         raise StrategyError(f"strategy: alpha is {alpha!r}, but must be a number from 0 to 1")
-    return Strategy(f"alpha={float(value):.6g}", _alpha_exponents(value))
+    return _family_strategy(value)
+
+
+@lru_cache(maxsize=4096)
+def _family_strategy(alpha: Fraction) -> Strategy:
+    return Strategy(f"alpha={float(alpha):.6g}", _alpha_exponents(alpha))
 
 
 def _fraction(alpha: Any) -> Fraction:

@@ -7,41 +7,38 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from .complexity import METRICS, Complexity, complexity
+from .complexity import METRICS, Complexity
 from .figures import METRICS as SHOWN
-from .figures import label, style
-from .networks import Network
+from .figures import Frame, label, style
 from .scaling import Strategy
 
 
-def complexity_table(base: Network, scaled: Network, strategy: Strategy, s: float) -> str:
+def complexity_table(base: Complexity, counted: Complexity, strategy: Strategy, s: float) -> str:
     """Flops, params and activations: what the law asks for, what is counted, and that as times the base."""
-    at_base, counted = complexity(base), complexity(scaled)
     rows = []
     for metric in METRICS:
-        before, after = getattr(at_base, metric), getattr(counted, metric)
-        exponent = getattr(strategy.laws, metric)
+        before, after, exponent = getattr(base, metric), getattr(counted, metric), getattr(strategy.laws, metric)
         asked = before * s ** float(exponent)
-        shown = SHOWN[metric]
-        rows.append((shown.title, short(asked), short(after), f"{after / before:.3g}×", f"s<sup>{exponent}</sup>"))
+        times = f"{after / before:.3g}×"
+        rows.append((SHOWN[metric].title, short(asked), short(after), times, f"s<sup>{exponent}</sup>"))
     titles = ("", "asked", "counted", "times the base", "law")
     return html_table(f"{label(strategy.name)} at s = {s:.3g}", titles, rows)
 
 
-def comparison_table(frame: pd.DataFrame, base: Complexity, times: pd.DataFrame, s: float) -> str:
+def comparison_table(frame: Frame, base: Complexity, times: pd.DataFrame, s: float) -> str:
     """Every marked network: its counts as times the base, its resolution, and its time where it was measured.
 
     Arguments:
         frame: rows of `sweep` at the scale s.
         times: the explorer's measurements.
     """
-    measured = times[times["scale"] == s].set_index("strategy")["median_ms"] if len(times) else {}
+    measured = dict(zip(times["strategy"], times["median_ms"], strict=True)) if len(times) else {}
     rows = []
-    for row in frame.itertuples():
-        time = f"{measured[row.strategy]:.4g} ms" if row.strategy in measured else "–"
-        name = f"<span style='color:{style(row.strategy).colour}'>■</span> {html.escape(label(row.strategy))}"
-        ratios = [f"{getattr(row, metric) / getattr(base, metric):.3g}×" for metric in METRICS]
-        rows.append((name, *ratios, f"{row.resolution} px", time))
+    for row, strategy in enumerate(frame["strategy"]):
+        time = f"{measured[strategy]:.4g} ms" if strategy in measured else "–"
+        name = f"<span style='color:{style(strategy).colour}'>■</span> {html.escape(label(strategy))}"
+        ratios = [f"{frame[metric][row] / getattr(base, metric):.3g}×" for metric in METRICS]
+        rows.append((name, *ratios, f"{frame['resolution'][row]} px", time))
     return html_table(f"All at s = {s:.3g}, times the base", ("", *METRICS, "resolution", "time a batch"), rows)
 
 
