@@ -13,7 +13,7 @@ from .complexity import complexity
 from .figures import label
 from .networks import table
 from .scaling import STRATEGIES
-from .tables import comparison_table, complexity_table
+from .tables import STYLE, comparison_table, complexity_table
 from .zoo import families
 
 if TYPE_CHECKING:
@@ -21,15 +21,7 @@ if TYPE_CHECKING:
 
 ALPHA_MARKS = {"⅓ dwr": 1 / 3, "0.8 dWr": 0.8, "1 w": 1.0}
 OWN = "(own)"
-STYLE = """<style>
-.fastscale-table, .fastscale-network { border-collapse: collapse; font-size: 12px; line-height: 1.35;
-  margin: 0 0 10px 0; color: var(--jp-ui-font-color1, #222); }
-.fastscale-table caption, .fastscale-network caption { text-align: left; font-weight: 600; padding: 2px 0; }
-.fastscale-table th, .fastscale-network th { font-weight: 600; border-bottom: 1px solid #999; }
-.fastscale-table th, .fastscale-network th, .fastscale-table td, .fastscale-network td { text-align: right;
-  padding: 1px 5px; white-space: nowrap; }
-.fastscale-table td:first-child, .fastscale-network td:first-child { text-align: left; }
-.fastscale-tables { display: flex; flex-wrap: wrap; gap: 0 18px; align-items: flex-start; }
+CONTROL_STYLE = """<style>
 .fastscale-message { color: #b00020; font-weight: 600; }
 .fastscale-status { color: var(--jp-ui-font-color1, #222); }
 .fastscale-controls .widget-label { width: auto; min-width: 0; margin-right: 4px; }
@@ -71,7 +63,7 @@ class Controls:
         beside = w.VBox([self.shown, self.tables, export], layout=w.Layout(flex="0 1 auto", padding="8px"))
         picture = w.Box([figure], layout=w.Layout(flex="1 1 620px", min_width="420px", display="block"))
         below = w.HBox([picture, beside], layout=w.Layout(flex_flow="row wrap", width="100%"))
-        return [w.HTML(STYLE), above, below]
+        return [w.HTML(STYLE + CONTROL_STYLE), above, below]
 
     def follow(self) -> None:
         """Show the present state in every control."""

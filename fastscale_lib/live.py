@@ -74,10 +74,12 @@ class LiveFigure(go.FigureWidget):
         """Show these traces, under these axes' ranges and annotations.
 
         Arguments:
-            traces: by name, the same names in the same order as before.
+            traces: by name.
             layout: as for the constructor; an axis that the user has zoomed keeps its range,
             reset: unless this is set.
         """
+        if list(traces) != list(self._drawn):
+            self._replace(traces)
         changes = {}
         for index, (name, trace) in enumerate(traces.items()):
             if changed := _changes(self._drawn[name], trace):
@@ -94,6 +96,12 @@ class LiveFigure(go.FigureWidget):
                 self._send_relayout_msg(moved)
         else:
             self._send_changes(changes, moved)
+
+    def _replace(self, traces: Traces) -> None:
+        """Other traces than before, as when a strategy is new."""
+        self.data = ()
+        self.add_traces(list(traces.values()))
+        self._drawn = traces
 
     def _send_changes(self, changes: dict[int, dict[str, Any]], moved: dict[str, Any]) -> None:
         """Everything else: a full redraw."""

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 from .worker import Event, Worker
 
+# A process that has torch loaded is worth keeping, if its present run is a short one.
+PATIENCE_S = 0.5
 # Reasons after which the other jobs would fail alike, or are not wanted.
 _FINAL = ("setting", "cancelled")
 
@@ -54,7 +56,7 @@ class Measuring:
             self._loop = running_loop()
             self._jobs = deque(jobs)
             if self._current:
-                self.worker.cancel()  # its end starts the first of these
+                self.worker.cancel(PATIENCE_S)  # its end starts the first of these
             else:
                 self._next()
 
@@ -62,7 +64,7 @@ class Measuring:
         """Drop all jobs; the one in hand ends with an error event of reason "cancelled"."""
         with self._telling:
             self._jobs.clear()
-            self.worker.cancel()
+            self.worker.cancel(PATIENCE_S)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block until all is done, telling events from here; False if that took longer than `timeout` seconds."""

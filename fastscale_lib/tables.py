@@ -12,6 +12,17 @@ from .figures import METRICS as SHOWN
 from .figures import Frame, label, style
 from .scaling import Strategy
 
+STYLE = """<style>
+.fastscale-table, .fastscale-network { border-collapse: collapse; font-size: 12px; line-height: 1.35;
+  margin: 0 0 10px 0; color: var(--jp-ui-font-color1, #222); }
+.fastscale-table caption, .fastscale-network caption { text-align: left; font-weight: 600; padding: 2px 0; }
+.fastscale-table th, .fastscale-network th { font-weight: 600; border-bottom: 1px solid #999; }
+.fastscale-table th, .fastscale-network th, .fastscale-table td, .fastscale-network td { text-align: right;
+  padding: 1px 5px; white-space: nowrap; }
+.fastscale-table td:first-child, .fastscale-network td:first-child { text-align: left; }
+.fastscale-tables { display: flex; flex-wrap: wrap; gap: 0 18px; align-items: flex-start; }
+</style>"""
+
 
 def complexity_table(base: Complexity, counted: Complexity, strategy: Strategy, s: float) -> str:
     """Flops, params and activations: what the law asks for, what is counted, and that as times the base."""

@@ -34,6 +34,7 @@ Event = dict[str, Any]
 _SLACK_S = 120.0  # for starting, importing torch, building, and a first run
 _COMPILE_S = 600.0  # torch.compile takes minutes for a deep network
 _REPORT_S = 0.1  # a person sees no more than some ten updates a second
+CANCELLED = "the measurement was cancelled"
 _TERMINAL = ("result", "error", "devices")
 
 
@@ -120,11 +121,16 @@ class Worker:
         """
         return self._wait({"kind": "devices"}, timeout, None)["devices"]
 
-    def cancel(self) -> None:
-        """Kill the process at once if a job is in hand, which gets an "error" event with reason "cancelled"."""
+    def cancel(self, patience: float = 0.0) -> None:
+        """End the job in hand, if any, with an "error" event with reason "cancelled", by killing the process.
+
+        Arguments:
+            patience: seconds in which the process may end the job between two runs by itself, and so live on for
+                the next; after them it is killed.
+        """
         child = self._child
         if child and child.busy:
-            child.kill("cancelled", "the measurement was cancelled", child.job)
+            child.cancel(patience)
 
     def close(self) -> None:
         """End the process; a job in hand is cancelled. Closing twice is fine, submitting afterwards is not."""
@@ -239,6 +245,24 @@ class _Child:
             if self.process.poll() is None:
                 _kill_group(self.process)
 
+    def cancel(self, patience: float) -> None:
+        """End the job in hand: ask, and kill after `patience` seconds."""
+        job = self.job
+        if job is None:
+            return
+        if patience <= 0:
+            self._kill_cancelled(job)
+            return
+        with contextlib.suppress(OSError, ValueError):
+            self.process.stdin.write(json.dumps({"kind": "cancel", "id": job.number}) + "\n")
+            self.process.stdin.flush()
+        timer = threading.Timer(patience, self._kill_cancelled, (job,))
+        timer.daemon = True
+        timer.start()
+
+    def _kill_cancelled(self, job: _Job) -> None:
+        self.kill("cancelled", CANCELLED, job)
+
     def join(self) -> None:
         """Wait until the process is gone (not in a callback: the thread to wait for is running it)."""
         if threading.current_thread() is not self._reader:
@@ -322,10 +346,11 @@ def main() -> None:
     """The other side: serve requests until stdin ends."""
     _be_killed_first()
     requests: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    cancelled: set[int] = set()
     source, sink = _take_pipes()
-    threading.Thread(target=_listen, args=(source, requests), daemon=True).start()
+    threading.Thread(target=_listen, args=(source, requests, cancelled), daemon=True).start()
     while True:
-        _serve(requests.get(), sink)
+        _serve(requests.get(), sink, cancelled)
 
 
 def _be_killed_first() -> None:
@@ -343,18 +368,22 @@ def _take_pipes() -> tuple[IO[str], IO[str]]:
     return source, sink
 
 
-def _listen(source: IO[str], requests: queue.SimpleQueue[Event]) -> None:
+def _listen(source: IO[str], requests: queue.SimpleQueue[Event], cancelled: set[int]) -> None:
     """Put requests in the queue; when stdin ends the parent is gone, and so are we, whatever is in hand."""
     try:
         for line in source:
-            requests.put(json.loads(line))
+            request = json.loads(line)
+            if request["kind"] == "cancel":
+                cancelled.add(request["id"])
+            else:
+                requests.put(request)
     finally:
         if hasattr(os, "killpg") and os.getpid() == os.getpgrp():
             os.killpg(os.getpgrp(), signal.SIGKILL)  # with what torch.compile has started
         os._exit(0)
 
 
-def _serve(request: Event, sink: IO[str]) -> None:
+def _serve(request: Event, sink: IO[str], cancelled: set[int]) -> None:
     """Do what is asked, and tell how it ended."""
     number, kind = request.pop("id"), request.pop("kind")
 
@@ -364,7 +393,7 @@ def _serve(request: Event, sink: IO[str]) -> None:
 
     try:
         if kind == "measure":
-            tell("result", measurement=_measurement(request, _reporter(tell)))
+            tell("result", measurement=_measurement(request, _reporter(tell, lambda: number in cancelled)))
         elif kind == "devices":
             tell("devices", devices=devices())
         else:
@@ -384,12 +413,14 @@ def _measurement(request: Event, report: Callable[[str, float], None]) -> Event:
     return measure(network, progress=report, **request).to_dict()
 
 
-def _reporter(tell: Callable[..., None]) -> Callable[[str, float], None]:
-    """A `progress` that tells of a new phase at once, and else only now and then."""
+def _reporter(tell: Callable[..., None], cancelled: Callable[[], bool]) -> Callable[[str, float], None]:
+    """A `progress` that tells of a new phase at once, and else only now and then; it ends a cancelled job."""
     told = ("", 0.0)
 
     def report(phase: str, fraction: float) -> None:
         nonlocal told
+        if cancelled():
+            raise MeasureError(CANCELLED, "cancelled")
         now = time.monotonic()
         if phase != told[0] or now - told[1] >= _REPORT_S:
             told = (phase, now)

@@ -355,6 +355,14 @@ def test_one_job_at_a_time_and_its_cancelling(worker):
     assert worker.pid
 
 
+def test_a_patient_cancel_keeps_the_process_for_the_next_job(worker):
+    events, pid = start_long(worker), worker.pid
+    worker.cancel(patience=10.0)
+    assert events.wait_for("error")["reason"] == "cancelled"
+    assert worker.measure(TINY, **SHORT).blocks
+    assert worker.pid == pid
+
+
 @posix
 def test_a_killed_process_is_one_error_and_the_next_measurement_works(worker):
     events = start_long(worker)

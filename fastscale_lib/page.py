@@ -1,0 +1,113 @@
+"""The explorer as one HTML file: four panels and an α slider that need neither a kernel nor a network."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from . import __version__, panels
+from .complexity import complexity
+from .networks import Network, table
+from .scaling import scale as scale_network
+from .scaling import strategy as named_strategy
+from .tables import STYLE, comparison_table, complexity_table
+from .views import Views, layout
+
+ALPHAS = sorted({*np.linspace(0, 1, 21).round(2).tolist(), 1 / 3})
+
+_CONFIG = {"displaylogo": False, "responsive": True}
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+{style}
+<style>body {{ font-family: system-ui, sans-serif; margin: 1em; color: #222; background: #fff; }}</style>
+</head>
+<body>
+<h1>{title}</h1>
+<p>{summary}</p>
+{figure}
+<div class="fastscale-tables"><div>{counts}</div>{networks}</div>
+<p><small>{source}</small></p>
+</body>
+</html>
+"""
+
+
+def page(base: Network, strategies: Sequence[str], alpha: float, scale: float, times: pd.DataFrame, note: str) -> str:
+    """The page of a base network scaled by these strategies and, step by step, by the α family.
+
+    Arguments:
+        alpha, scale: the α that the slider starts at, and the scale that is marked.
+        times, note: measurements to be drawn, and what is said of them.
+    """
+    slider = named_strategy(alpha=alpha)
+    scaled, at_base = scale_network(base, slider, scale), complexity(base)
+    figure = slider_figure(base, strategies, alpha, scale, times, note)
+    marks = Views().view(base, strategies, alpha, scale, times).marks
+    at_scale = times[times["scale"] == scale]
+    summary = (
+        "Complexity as the network grows: counted (lines), by law (dashed), and at the marked scale. Flops are "
+        "multiply-adds. The slider sets α of the fast scaling family; the tables are for the α it starts at."
+    )
+    return _PAGE.format(
+        title=html.escape(f"{base.name} scaled, s = {scale:.3g}"),
+        style=STYLE,
+        summary=summary,
+        figure=figure.to_html(
+            full_html=False, include_plotlyjs=True, config={"displaylogo": False, "responsive": True}
+        ),
+        counts=complexity_table(at_base, complexity(scaled), slider, scale)
+        + comparison_table(marks, at_base, at_scale, scale),
+        networks=table(base) + table(scaled),
+        source=f"fastscale {html.escape(__version__)}, after Dollár, Singh, Girshick: Fast and Accurate Model "
+        "Scaling, CVPR 2021.",
+    )
+
+
+def slider_figure(
+    base: Network, strategies: Sequence[str], alpha: float, scale: float, times: pd.DataFrame, note: str
+) -> go.Figure:
+    """The four panels with a slider whose steps, computed beforehand, carry what changes with α."""
+    views, alphas = Views(), sorted({*ALPHAS, alpha})
+    made = [views.view(base, strategies, each, scale, times) for each in alphas]
+    steps = [panels.traces(view) for view in made]
+    first = alphas.index(alpha)
+    changing = [name for name in steps[0] if name.split("/")[1] in ("α", "laws", "marks", "present")]
+    indices = [list(steps[0]).index(name) for name in changing]
+    figure = go.Figure(list(steps[first].values()), layout(made[first], note))
+    figure.update_layout(
+        height=640,
+        margin={"b": 110},
+        sliders=[
+            {
+                "active": first,
+                "currentvalue": {"prefix": "α = "},
+                "pad": {"t": 50},
+                "steps": [
+                    {"label": f"{each:.3g}", "method": "restyle", "args": [_restyle(traces, changing), indices]}
+                    for each, traces in zip(alphas, steps, strict=True)
+                ],
+            }
+        ],
+    )
+    return figure
+
+
+def _restyle(traces: panels.Traces, names: list[str]) -> dict[str, list[Any]]:
+    """What moves, as lists: a slider's step is passed on to the page as it is."""
+    return {key: [_plain(traces[name].get(key)) for name in names] for key in ("x", "y", "text")}
+
+
+def _plain(values: Any) -> Any:
+    if isinstance(values, np.ndarray):
+        return [None if np.isnan(value) else value for value in values.tolist()]
+    return values

@@ -1,0 +1,213 @@
+"""The explorer's timings: the marked networks, measured one after another in a process apart."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, NamedTuple
+
+import pandas as pd
+import traitlets as T
+
+from .complexity import complexity
+from .figures import label
+from .measuring import Job, Measuring, running_loop
+from .networks import Dimensions, Network
+from .state import AUTO, State
+from .timing import Measurement
+from .views import ALPHA
+
+CPU_BATCH = 8  # the default where there is no GPU
+REST_S = 0.5  # how long the state must have rested before Live measures
+_COLUMNS = ["strategy", "scale", "flops", "median_ms", "low_ms", "high_ms", "device_name", "text"]
+
+
+class Marked(NamedTuple):
+    """A scaled network to be measured: of which base, under which settings, and by which strategies it comes."""
+
+    base: Network
+    settings: tuple
+    network: Dimensions
+    strategies: tuple[str, ...]
+    scale: float
+    flops: int
+
+
+class Timed(NamedTuple):
+    """A scaled network that was measured: of which base, under which settings, by which strategy, and how long."""
+
+    base: Network
+    settings: tuple
+    network: Dimensions
+    strategy: str
+    scale: float
+    flops: int
+    measurement: Measurement
+
+
+class TimedState(State):
+    """The state, and the timings made of it; what goes on and what is wrong is said in `status` and `message`."""
+
+    message = T.Unicode("", help="what is wrong")
+    status = T.Unicode("", help="what goes on")
+    busy = T.Bool(False, help="whether something is being measured")
+    progress = T.Float(0.0, help="how much of it is done, from 0 to 1")
+    measurements = T.Tuple(help="every `Timed` network, in the order of measuring")
+
+    def __init__(self, *arguments: Any, **traits: Any) -> None:
+        super().__init__(*arguments, **traits)
+        self._measuring: Measuring | None = None
+        self._rest: threading.Timer | None = None
+        self._own_batch = False  # whether the batch was chosen, or is the default
+        self._waiting: bool | None = None  # for the devices: whether to measure again what is known
+        self._jobs = 0
+        self._failures: list[str] = []
+
+    @property
+    def times(self) -> pd.DataFrame:
+        """What was measured of the present base network under the present settings; times in ms a batch."""
+        rows = [
+            (t.strategy, t.scale, t.flops, m.median_ms, m.low_ms, m.high_ms, m.device_name, f"{label(t.strategy)}: {m}")
+            for t in self.measurements
+            if (t.base, t.settings) == (self.base, self.settings)
+            for m in [t.measurement]
+        ]
+        return pd.DataFrame(rows, columns=_COLUMNS)
+
+    @property
+    def settings(self) -> tuple:
+        """What a time depends on beside the network: batch, mode, precision, device."""
+        device = self.device
+        if device == AUTO:
+            device = next((name for name in self.devices if name.startswith("cuda")), "cpu")
+        return self.batch, self.mode, self.precision, device
+
+    def time(self) -> None:
+        """Measure the marked networks, one after another, and return at once; see `wait`."""
+        self._measure(again=True)
+
+    def cancel(self) -> None:
+        """Stop measuring; what was measured stays."""
+        self._waiting = None
+        if self._measuring:
+            self._measuring.cancel()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Block until nothing is being measured; False if that took longer than `timeout` seconds."""
+        return self._measuring is None or self._measuring.wait(timeout)
+
+    def stop(self) -> None:
+        """End the process that measures."""
+        if self._rest:
+            self._rest.cancel()
+        if self._measuring:
+            self._measuring.close()
+
+    def ask_devices(self) -> None:
+        """Learn which devices there are, in the process apart, so that this one need not load torch."""
+        if not self.devices and not self._measurer.busy:
+            self._measurer.start([Job(None, {"kind": "devices"})])
+
+    def measure_soon(self) -> None:
+        """With `live`, measure once the state has rested; what was being measured is overtaken."""
+        if self._rest:
+            self._rest.cancel()
+        if not self.live:
+            return
+        loop = running_loop()
+        wake = (lambda: loop.call_soon_threadsafe(self._measure_live)) if loop else self._measure_live
+        self._rest = threading.Timer(REST_S, wake)
+        self._rest.daemon = True
+        self._rest.start()
+
+    def _measure_live(self) -> None:
+        if self.live:
+            self.message = ""
+            self._measure(again=False)
+
+    def _measure(self, again: bool) -> None:
+        if not self.devices:
+            self._waiting, self.busy, self.status = again, True, "starting the process that measures"
+            self.ask_devices()
+            return
+        jobs = self._marked(again)
+        if not jobs and not self.busy:
+            return
+        self._jobs, self._failures = len(jobs), []
+        self.busy, self.progress = True, 0.0
+        self._measurer.start(jobs)
+
+    def _marked(self, again: bool) -> list[Job]:
+        """A job for each different marked network; those that were measured already only if asked for again."""
+        known = {(t.base, t.settings, t.network) for t in self.measurements}
+        by_network: dict[Dimensions, list[str]] = {}
+        for name in (*self.strategies, ALPHA):
+            by_network.setdefault(self.scaled(name).dimensions, []).append(name)
+        jobs = []
+        for dims, names in by_network.items():
+            if again or (self.base, self.settings, dims) not in known:
+                network = self.scaled(names[0])
+                strategies = tuple(self.strategy(name).name for name in names)
+                flops = complexity(network).flops
+                key = Marked(self.base, self.settings, dims, strategies, self.scale, flops)
+                jobs.append(Job(key, self._request(network)))
+        return jobs
+
+    def _request(self, network: Network) -> dict[str, Any]:
+        batch, mode, precision, device = self.settings
+        settings = {"batch": batch, "mode": mode, "precision": precision, "device": device, "seconds": self.seconds}
+        return {"kind": "measure", "network": network.to_dict(), **settings}
+
+    @property
+    def _measurer(self) -> Measuring:
+        if self._measuring is None:
+            self._measuring = Measuring(self._on_event)
+        return self._measuring
+
+    def _on_event(self, key: Marked | None, event: dict[str, Any]) -> None:
+        getattr(self, f"_on_{event['kind']}")(key, event)
+
+    def _on_devices(self, key: None, event: dict[str, Any]) -> None:
+        self.devices = event["devices"]
+        if not any(name.startswith("cuda") for name in self.devices) and not self._own_batch:
+            self.batch, self._own_batch = CPU_BATCH, False
+            self.status = f"no GPU here: timing is on the CPU, with batch {CPU_BATCH}"
+        if self.device != AUTO and self.device not in self.devices:
+            self.message = f"device: {self.device!r} is not there; use one of {AUTO}, {', '.join(self.devices)}"
+            self.device, self._waiting = AUTO, None
+        if self._waiting is not None:
+            again, self._waiting = self._waiting, None
+            self._measure(again)
+
+    def _on_progress(self, key: Marked, event: dict[str, Any]) -> None:
+        if key is None:
+            return
+        done = self._jobs - self._measurer.left
+        self.progress = min(1.0, (done + min(event["fraction"], 1.0)) / self._jobs)
+        names = " and ".join(map(label, key.strategies))
+        self.status = f"timing {done + 1} of {self._jobs}: {names} ({event['phase']})"
+
+    def _on_result(self, key: Marked, event: dict[str, Any]) -> None:
+        measurement = Measurement.from_dict(event["measurement"])
+        timed = tuple(
+            Timed(key.base, key.settings, key.network, name, key.scale, key.flops, measurement)
+            for name in key.strategies
+        )
+        replaced = {(t.base, t.settings, t.strategy, t.scale) for t in timed}
+        kept = (t for t in self.measurements if (t.base, t.settings, t.strategy, t.scale) not in replaced)
+        self.measurements = (*kept, *timed)
+
+    def _on_error(self, key: Marked | None, event: dict[str, Any]) -> None:
+        if event["reason"] == "cancelled":
+            self.status = "cancelled; what was measured stays"
+        elif key is None:
+            self.message, self._waiting = f"there is no timing: {event['message']}", None
+        else:
+            self._failures.append(f"{' and '.join(map(label, key.strategies))}: {event['message']}")
+            self.message = "; ".join(self._failures)
+
+    def _on_done(self, key: None, event: dict[str, Any]) -> None:
+        if not self.busy:
+            return
+        self.busy, self.progress = False, 1.0
+        if not self._failures and self.status.startswith("timing"):
+            self.status = f"timed {self._jobs} networks" if self._jobs > 1 else "timed 1 network"
