@@ -53,7 +53,7 @@ class Controls:
         wrap = w.Layout(flex_flow="row wrap", align_items="center", grid_gap="0 6px")
         rows = (
             [self.family, self.network, self.resolution, self.alpha, *self.alpha_marks],
-            [self.scale, self.flops, w.Label("Curves"), self.strategies],
+            [self.scale, self.flops, w.HBox([w.Label("Curves"), self.strategies])],
             [self.device, self.batch, self.precision, self.mode, self.time, self.live, self.cancel],
             [self.progress, self.status, self.message],
         )

@@ -113,7 +113,7 @@ class Explorer(widgets.VBox, TimedState):
 
     def to_html(self) -> str:
         """A page that shows the four panels by itself, without a network or a kernel, with an α slider."""
-        return page(self.base, self.strategies, self.alpha, self.scale, self.times, self._note())
+        return page(self.base, self.strategies, self.alpha, self.scale, self.times, self._note("not measured"))
 
     def save(self, kind: str, folder: str | Path = ".") -> Path:
         """Write "python", "yaml", "csv" or "html" to a new file in the folder, and return its path.
@@ -153,9 +153,14 @@ class Explorer(widgets.VBox, TimedState):
     def _make_view(self) -> panels.View:
         return self._views.view(self.base, self.strategies, self.alpha, self.scale, self.times)
 
-    def _note(self) -> str:
+    def _note(self, nothing: str = "nothing measured yet: press Time") -> str:
+        """What is said of the timings, above their panel."""
         devices = self.times["device_name"]
-        return panels.NOTHING_TIMED if devices.empty else f"measured on {html.escape(devices.iloc[-1])}"
+        return nothing if devices.empty else f"measured on {html.escape(devices.iloc[-1])}, {self._setting()}"
+
+    def _setting(self) -> str:
+        batch, mode, precision, _ = self.settings
+        return f"batch {batch}, {precision} {mode}"
 
 
 def _new_file(folder: Path, stem: str, ending: str) -> Path:

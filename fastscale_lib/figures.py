@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+import plotly.io as pio
 from plotly.subplots import make_subplots
 
 from .scaling import strategy as named_strategy
@@ -172,6 +173,8 @@ def complexity_curves(
         laws: rows of `laws`, of the same network and strategies.
     """
     figure = make_subplots(rows=1, cols=len(y), horizontal_spacing=0.11)
+    if laws is not None:
+        figure.add_trace(_key("law", mode="lines", line={"color": INK, "width": 1, "dash": "dash"}))
     for column, metric in enumerate(y, 1):
         for name, rows in frame.groupby("strategy", sort=False):
             figure.add_trace(curve(rows, metric, x, showlegend=column == 1), row=1, col=column)
@@ -181,6 +184,82 @@ def complexity_curves(
         figure.update_yaxes(**log_axis(metric), row=1, col=column)
     figure.update_layout(**layout(title), height=420)
     return figure
+
+
+def exponents(fits: pd.DataFrame, title: str | None = None) -> go.Figure:
+    """Fitted exponents beside their laws: a panel for each metric, a place on the x axis for each strategy.
+
+    The networks stand side by side, in their order; the first range of s has open markers, any later one filled.
+
+    Arguments:
+        fits: rows of `fit_exponents`, of one or several networks and one or two ranges of s.
+    """
+    strategies, networks, metrics = (list(fits[name].unique()) for name in ("strategy", "network", "metric"))
+    figure = make_subplots(rows=1, cols=len(metrics), horizontal_spacing=0.07)
+    ranges = list(dict.fromkeys(zip(fits["scale_from"], fits["scale_to"], strict=True)))
+    for number, (low, high) in enumerate(ranges):
+        marker = {"color": INK, "symbol": "circle" if number else "circle-open", "size": 9}
+        figure.add_trace(_key(f"fitted, s from {low:,.4g} to {high:,.7g}", mode="markers", marker=marker))
+    figure.add_trace(_key("law", mode="lines", line={"color": INK, "width": 2}))
+    for column, metric in enumerate(metrics, 1):
+        rows = fits[fits["metric"] == metric]
+        figure.add_trace(_law_bars(rows, strategies), row=1, col=column)
+        places = {name: (rank + 0.5) / len(networks) * 0.7 - 0.35 for rank, name in enumerate(networks)}
+        styles = [style(name) for name in rows["strategy"]]
+        opened = ["-open" if bounds == ranges[0] else "" for bounds in zip(rows.scale_from, rows.scale_to, strict=True)]
+        figure.add_trace(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "showlegend": False,
+                "x": [strategies.index(r.strategy) + places[r.network] for r in rows.itertuples()],
+                "y": numbers(rows["fitted"]),
+                "text": [
+                    f"<b>{label(r.strategy)}</b>, {r.network}<br>s from {r.scale_from:,.4g} to {r.scale_to:,.7g}<br>"
+                    f"fitted {r.fitted:.3f}, law {r.law}<br>counts off the fit by up to {r.residual:.1%}"
+                    for r in rows.itertuples()
+                ],
+                "marker": {
+                    "color": [each.colour for each in styles],
+                    "symbol": [each.symbol + end for each, end in zip(styles, opened, strict=True)],
+                    "size": 9,
+                    "line": {"width": 1.5},
+                },
+                "hovertemplate": "%{text}<extra></extra>",
+            },
+            row=1,
+            col=column,
+        )
+        ticks = {"tickvals": list(range(len(strategies))), "ticktext": [label(name) for name in strategies]}
+        figure.update_xaxes(**ticks, showgrid=False, zeroline=False, row=1, col=column)
+        figure.update_yaxes(title={"text": f"{METRICS[metric].label}: exponent of s"}, row=1, col=column)
+    figure.update_layout(**layout(title), height=380)
+    return figure
+
+
+def offline() -> None:
+    """Notebook figures from now on embed plotly.js, once a notebook (about 5 MB): they show without a network."""
+    pio.renderers.default = "plotly_mimetype+notebook"
+
+
+def _law_bars(rows: pd.DataFrame, strategies: list[str]) -> dict[str, Any]:
+    """A short line at each strategy's law."""
+    known = dict(zip(rows["strategy"], rows["law"], strict=True))
+    bars = [(rank, float(known[name])) for rank, name in enumerate(strategies) if name in known]
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "showlegend": False,
+        "x": [x for rank, _ in bars for x in (rank - 0.4, rank + 0.4, None)],
+        "y": [y for _, law in bars for y in (law, law, None)],
+        "line": {"color": INK, "width": 2},
+        "hoverinfo": "skip",
+    }
+
+
+def _key(name: str, **look: Any) -> dict[str, Any]:
+    """An entry of the legend, with nothing drawn."""
+    return {"type": "scatter", "name": name, "x": [None], "y": [None], **look}
 
 
 def log_axis(metric: str) -> dict[str, Any]:

@@ -32,7 +32,6 @@ _AXES = {"activations": "", "params": "2", "time": "3", "alpha": "4"}
 _COLUMNS, _ROWS = ((0.0, 0.44), (0.56, 1.0)), ((0.61, 1.0), (0.0, 0.38))
 _PLACES = {"activations": (0, 0), "params": (1, 0), "time": (0, 1), "alpha": (1, 1)}
 
-NOTHING_TIMED = "nothing measured yet: press Time"
 
 Traces = dict[str, dict[str, Any]]
 
@@ -81,7 +80,7 @@ def axes(panel: str) -> dict[str, str]:
     return {"xaxis": f"x{_AXES[panel]}", "yaxis": f"y{_AXES[panel]}"}
 
 
-def figure_layout(view: View, ranges: dict[str, list[float]], note: str = NOTHING_TIMED, height: int = 560) -> dict:
+def figure_layout(view: View, ranges: dict[str, list[float]], note: str, height: int = 560) -> dict:
     """The four panels' axes, their titles and ranges, the marks at the named α, and what is said of the timings."""
     made = {**layout(), "height": height, "hovermode": "closest", "uirevision": "explorer"}
     above = {"x": _COLUMNS[1][0], "y": _ROWS[1][1] + 0.05, "yanchor": "bottom"}
@@ -205,7 +204,6 @@ def _over_alpha(view: View, metric: str, text: list[str]) -> dict[str, Any]:
         "type": "scatter",
         "mode": "lines",
         "name": shown.label,
-        "legendgroup": "alpha",
         "legend": "legend2",
         "x": numbers(view.alphas["alpha"]),
         "y": numbers(view.alphas[metric]) / getattr(view.base, metric),
