@@ -13,6 +13,8 @@ from .complexity import Complexity, complexity, fit_exponents, laws, layers, swe
 from .networks import Network, NetworkError, anynet
 from .scaling import STRATEGIES, Strategy, StrategyError, scale, strategy
 from .targets import TargetWarning, scale_to
+from .timing import MeasureError, Measurement, measure
+from .worker import Worker
 from .zoo import families, network, networks, regnet
 
 if TYPE_CHECKING:
@@ -22,11 +24,14 @@ __all__ = [
     "STRATEGIES",
     "Complexity",
     "Explorer",
+    "MeasureError",
+    "Measurement",
     "Network",
     "NetworkError",
     "Strategy",
     "StrategyError",
     "TargetWarning",
+    "Worker",
     "anynet",
     "build",
     "complexity",
@@ -36,6 +41,7 @@ __all__ = [
     "fit_exponents",
     "laws",
     "layers",
+    "measure",
     "network",
     "networks",
     "regnet",

@@ -155,7 +155,7 @@ class Explorer(widgets.VBox, TimedState):
 
     def _note(self, nothing: str = "nothing measured yet: press Time") -> str:
         """What is said of the timings, above their panel."""
-        devices = self.times["device_name"]
+        devices = self.times["device"]
         return nothing if devices.empty else f"measured on {html.escape(devices.iloc[-1])}, {self._setting()}"
 
     def _setting(self) -> str:

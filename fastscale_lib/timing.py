@@ -108,6 +108,11 @@ class Measurement:
     library: str
     date: str
 
+    @property
+    def where(self) -> str:
+        """The device by its human name, which says so where it is a CPU."""
+        return f"CPU: {self.device_name}" if self.device == "cpu" else self.device_name
+
     def epoch_minutes(self, devices: int = 1) -> float:
         """Minutes for one pass over ImageNet's 1,281,167 images at this speed.
 
@@ -145,7 +150,7 @@ class Measurement:
             spread = "a single block"
         precision = self.precision + (" (TF32)" if self.tf32 else "")
         return (
-            f"{median} ms ({spread}) · {self.images_per_s:,.0f} images/s · {self.device_name} · "
+            f"{median} ms ({spread}) · {self.images_per_s:,.0f} images/s · {self.where} · "
             f"batch {self.batch} · {precision} · {self.mode}"
         )
 

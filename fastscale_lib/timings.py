@@ -18,7 +18,7 @@ from .views import ALPHA
 
 CPU_BATCH = 8  # the default where there is no GPU
 REST_S = 0.5  # how long the state must have rested before Live measures
-_COLUMNS = ["strategy", "scale", "flops", "median_ms", "low_ms", "high_ms", "device_name", "text"]
+_COLUMNS = ["strategy", "scale", "flops", "median_ms", "low_ms", "high_ms", "device", "text"]
 
 
 class Marked(NamedTuple):
@@ -66,7 +66,7 @@ class TimedState(State):
     def times(self) -> pd.DataFrame:
         """What was measured of the present base network under the present settings; times in ms a batch."""
         rows = [
-            (t.strategy, t.scale, t.flops, m.median_ms, m.low_ms, m.high_ms, m.device_name, f"{label(t.strategy)}: {m}")
+            (t.strategy, t.scale, t.flops, m.median_ms, m.low_ms, m.high_ms, m.where, f"{label(t.strategy)}: {m}")
             for t in self.measurements
             if (t.base, t.settings) == (self.base, self.settings)
             for m in [t.measurement]
