@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import pandas as pd
+from pandas.io.formats.style import Styler
 
 HOLDS, FAILS, UNTESTED = "holds", "does not hold", "not tested here"
 
@@ -34,3 +35,10 @@ def scorecard(claims: Iterable[Claim]) -> pd.DataFrame:
     frame = pd.DataFrame(claims, columns=list(Claim._fields))
     numbers = dict.fromkeys(("paper", "found", "tolerance"), float)
     return frame.astype(numbers).assign(verdict=[each.verdict for each in claims])
+
+
+def table(verdicts: pd.DataFrame) -> Styler:
+    """A scorecard as notebooks show it: every text escaped and in full, what does not hold in bold."""
+    left = [{"selector": "th, td", "props": "text-align: left"}]
+    shown = verdicts.style.format(precision=3, na_rep="–", escape="html").hide(axis="index").set_table_styles(left)
+    return shown.map(lambda verdict: "font-weight: bold" if verdict == FAILS else "", subset=["verdict"])

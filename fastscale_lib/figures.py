@@ -183,58 +183,64 @@ def complexity_curves(
         figure.update_xaxes(**log_axis(x), row=1, col=column)
         figure.update_yaxes(**log_axis(metric), row=1, col=column)
     figure.update_layout(**layout(title), height=420)
-    return figure
+    return _titled(figure)
 
 
 def exponents(fits: pd.DataFrame, title: str | None = None) -> go.Figure:
-    """Fitted exponents beside their laws: a panel for each metric, a place on the x axis for each strategy.
+    """How far fitted exponents lie from their laws: a panel for each metric, a place on the x axis for each strategy.
 
     The networks stand side by side, in their order; the first range of s has open markers, any later one filled.
 
     Arguments:
-        fits: rows of `fit_exponents`, of one or several networks and one or two ranges of s.
+        fits: rows of `fit_exponents`, of one or several networks and ranges of s.
     """
-    strategies, networks, metrics = (list(fits[name].unique()) for name in ("strategy", "network", "metric"))
-    figure = make_subplots(rows=1, cols=len(metrics), horizontal_spacing=0.07)
+    strategies, metrics = (list(fits[name].unique()) for name in ("strategy", "metric"))
     ranges = list(dict.fromkeys(zip(fits["scale_from"], fits["scale_to"], strict=True)))
+    titles = [METRICS[metric].label for metric in metrics]
+    figure = make_subplots(1, len(metrics), subplot_titles=titles, shared_yaxes=True, horizontal_spacing=0.02)
     for number, (low, high) in enumerate(ranges):
-        marker = {"color": INK, "symbol": "circle" if number else "circle-open", "size": 9}
-        figure.add_trace(_key(f"fitted, s from {low:,.4g} to {high:,.7g}", mode="markers", marker=marker))
-    figure.add_trace(_key("law", mode="lines", line={"color": INK, "width": 2}))
+        marker = {"color": INK, "symbol": "circle" if number else "circle-open", "size": 8}
+        figure.add_trace(_key(f"s from {low:,.7g} to {high:,.7g}", mode="markers", marker=marker))
     for column, metric in enumerate(metrics, 1):
         rows = fits[fits["metric"] == metric]
-        figure.add_trace(_law_bars(rows, strategies), row=1, col=column)
-        places = {name: (rank + 0.5) / len(networks) * 0.7 - 0.35 for rank, name in enumerate(networks)}
-        styles = [style(name) for name in rows["strategy"]]
-        opened = ["-open" if bounds == ranges[0] else "" for bounds in zip(rows.scale_from, rows.scale_to, strict=True)]
-        figure.add_trace(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "showlegend": False,
-                "x": [strategies.index(r.strategy) + places[r.network] for r in rows.itertuples()],
-                "y": numbers(rows["fitted"]),
-                "text": [
-                    f"<b>{label(r.strategy)}</b>, {r.network}<br>s from {r.scale_from:,.4g} to {r.scale_to:,.7g}<br>"
-                    f"fitted {r.fitted:.3f}, law {r.law}<br>counts off the fit by up to {r.residual:.1%}"
-                    for r in rows.itertuples()
-                ],
-                "marker": {
-                    "color": [each.colour for each in styles],
-                    "symbol": [each.symbol + end for each, end in zip(styles, opened, strict=True)],
-                    "size": 9,
-                    "line": {"width": 1.5},
-                },
-                "hovertemplate": "%{text}<extra></extra>",
-            },
-            row=1,
-            col=column,
-        )
-        ticks = {"tickvals": list(range(len(strategies))), "ticktext": [label(name) for name in strategies]}
+        figure.add_trace(_departures(rows, strategies, list(fits["network"].unique()), ranges[0]), row=1, col=column)
+        laws = dict(zip(rows["strategy"], rows["law"], strict=True))
+        texts = [f"{label(name)}<br>s<sup>{laws[name]}</sup>" for name in strategies]
+        ticks = {"tickvals": list(range(len(strategies))), "ticktext": texts, "range": [-0.5, len(strategies) - 0.5]}
         figure.update_xaxes(**ticks, showgrid=False, zeroline=False, row=1, col=column)
-        figure.update_yaxes(title={"text": f"{METRICS[metric].label}: exponent of s"}, row=1, col=column)
-    figure.update_layout(**layout(title), height=380)
-    return figure
+    figure.update_yaxes(zeroline=True, zerolinecolor=INK)
+    figure.update_yaxes(title={"text": "exponent of s: fitted − law"}, col=1)
+    figure.update_layout(**layout(title), height=400)
+    figure.update_layout(legend={"y": 1.1})  # above the panels' titles
+    return _titled(figure, 105)
+
+
+def _departures(rows: pd.DataFrame, strategies: list, networks: list, first: tuple[float, float]) -> dict[str, Any]:
+    """A marker for each fit of one metric, in the style of its strategy; open for the first range of s."""
+    step = 0.7 / len(networks)
+    places = {name: (rank + 0.5) * step - 0.35 for rank, name in enumerate(networks)}
+    styles = [style(name) for name in rows["strategy"]]
+    opened = ["-open" if each == first else "" for each in zip(rows["scale_from"], rows["scale_to"], strict=True)]
+    colours = [each.colour for each in styles]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "showlegend": False,
+        "x": [strategies.index(row.strategy) + places[row.network] for row in rows.itertuples()],
+        "y": numbers(rows["fitted"]) - numbers(rows["law"]),
+        "text": [
+            f"<b>{label(row.strategy)}</b>, {row.network}<br>s from {row.scale_from:,.7g} to {row.scale_to:,.7g}<br>"
+            f"fitted {row.fitted:.3f}, law {row.law}<br>counts off the fit by up to {row.residual:.1%}"
+            for row in rows.itertuples()
+        ],
+        "marker": {
+            "color": colours,
+            "symbol": [each.symbol.removesuffix("-open") + end for each, end in zip(styles, opened, strict=True)],
+            "size": 9,
+            "line": {"color": colours, "width": 1.5},
+        },
+        "hovertemplate": "%{text}<extra></extra>",
+    }
 
 
 def offline() -> None:
@@ -242,24 +248,16 @@ def offline() -> None:
     pio.renderers.default = "plotly_mimetype+notebook"
 
 
-def _law_bars(rows: pd.DataFrame, strategies: list[str]) -> dict[str, Any]:
-    """A short line at each strategy's law."""
-    known = dict(zip(rows["strategy"], rows["law"], strict=True))
-    bars = [(rank, float(known[name])) for rank, name in enumerate(strategies) if name in known]
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "showlegend": False,
-        "x": [x for rank, _ in bars for x in (rank - 0.4, rank + 0.4, None)],
-        "y": [y for _, law in bars for y in (law, law, None)],
-        "line": {"color": INK, "width": 2},
-        "hoverinfo": "skip",
-    }
-
-
 def _key(name: str, **look: Any) -> dict[str, Any]:
     """An entry of the legend, with nothing drawn."""
     return {"type": "scatter", "name": name, "x": [None], "y": [None], **look}
+
+
+def _titled(figure: go.Figure, top: int = 80) -> go.Figure:
+    """The figure with room for a title above its legend, where it has a title."""
+    if figure.layout.title.text:
+        figure.update_layout(margin={"t": top}, title={"y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 12}})
+    return figure
 
 
 def log_axis(metric: str) -> dict[str, Any]:

@@ -165,6 +165,8 @@ class Network:
     scaling: Scaling | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self):
+        if not (isinstance(self.name, str) and self.name.strip() and self.name.isprintable()):
+            raise NetworkError(f"network: name is {self.name!r}, but must be a line of text")
         for name in ("resolution", "classes", "channels"):
             _whole(self, "network", name)
         _positive(self, "network", "se_ratio", least=0.0, most=1.0)

@@ -135,14 +135,25 @@ def test_every_base_network_comes_back_from_each(name):
     assert eval(net.to_python(), {"fs": fs}) == net
 
 
-@given(st.text())
-@example("a\n...")
-@example("a\n--- b")
-@example("'\"\\\t\x00\x85\u2028 – №")
-def test_any_name_comes_back(name):
+printable = st.characters(categories=("L", "M", "N", "P", "S"), include_characters=" ")
+
+
+@given(st.text(printable, min_size=1).filter(str.strip))
+@example("...")
+@example("--- b")
+@example("null")
+@example("'\"\\ – № #")
+def test_any_name_of_one_line_comes_back(name):
     net = small(name=name)
     assert fs.Network.from_yaml(net.to_yaml()) == net
     assert eval(net.to_python(), {"fs": fs}) == net
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\nb", "a\tb", "a\u2028b", "a\x00b", None, 7])
+def test_a_name_is_a_line_of_text(name):
+    """A name stands in comments, tables and file names, where a second line would be taken for something else."""
+    with pytest.raises(fs.NetworkError, match=r"network: name is .*, but must be a line of text"):
+        small(name=name)
 
 
 def test_where_a_network_comes_from_is_kept():

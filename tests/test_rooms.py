@@ -43,10 +43,6 @@ ROOMS = {
     "explorer": Room(f"{COUNTING} {MEASURING} figures", "numpy pandas plotly ipywidgets traitlets anywidget IPython"),
 }
 
-# A room of several files.
-FILES_OF = {"explorer": "explorer controls live measuring page panels tables"}
-ROOM_OF = {file: room for room, files in FILES_OF.items() for file in files.split()}
-
 
 class Import(NamedTuple):
     """One import: of a room (as it is written here) or of a package; `later` is inside a function."""
@@ -72,7 +68,7 @@ def imports(file: Path) -> Iterator[Import]:
             if node.level == depth:
                 names = [node.module] if node.module else [alias.name for alias in node.names]
                 rooms = (name.split(".")[0] for name in names if not name.startswith("__"))  # __version__ is no room
-                yield from (Import(True, ROOM_OF.get(name, name), later) for name in rooms)
+                yield from (Import(True, name, later) for name in rooms)
             elif node.level == 0:
                 yield named(node.module, later)
         inside = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
@@ -82,7 +78,7 @@ def imports(file: Path) -> Iterator[Import]:
     def named(module: str, later: bool) -> Import:
         first, *rest = module.split(".")
         own = first == PACKAGE.name and bool(rest)
-        return Import(own, ROOM_OF.get(rest[0], rest[0]) if own else first, later)
+        return Import(own, rest[0] if own else first, later)
 
     yield from visit(ast.parse(file.read_text("utf-8")), False)
 
@@ -94,9 +90,8 @@ def allowed(mine: Room, asked: Import) -> set[str]:
 
 
 def room(file: Path) -> str:
-    """A module is a room, and so is a subfolder, unless ROOM_OF says otherwise."""
-    name = file.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    return ROOM_OF.get(name, name)
+    """A module is a room, and so is a subfolder."""
+    return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
 FILES = [file for file in sorted(PACKAGE.rglob("*.py")) if file != PACKAGE / "__init__.py"]

@@ -1,6 +1,7 @@
 """Fixtures which drive notebooks in a real JupyterLab with a headless Chromium.
 
-One server and one browser serve the whole test session; each test gets a fresh page and workspace.
+One server and one browser serve the whole test session; each test gets a fresh page and workspace, but for what a
+module opens by ``open_shared``.
 
     def test_slider(open_notebook):
         nb = open_notebook(["import ipywidgets as w\nw.IntSlider()"], wait_for=".jupyter-widgets")
@@ -254,12 +255,8 @@ def viewport(request: pytest.FixtureRequest) -> dict[str, int]:
     return size if isinstance(size, dict) else dict(zip(("width", "height"), size, strict=True))
 
 
-@pytest.fixture
-def new_page(browser: Any, viewport: dict[str, int]) -> Iterator[Callable[..., Any]]:
-    """Return ``new_page(**context_options)``: a page with its own cookies and storage.
-
-    Errors of the page's scripts are gathered in ``page.errors`` (a list of strings).
-    """
+@contextlib.contextmanager
+def _pages(browser: Any, viewport: dict[str, int]) -> Iterator[Callable[..., Any]]:
     contexts = []
 
     def make(**options: Any) -> Any:
@@ -272,9 +269,21 @@ def new_page(browser: Any, viewport: dict[str, int]) -> Iterator[Callable[..., A
         page.on("console", lambda m: page.errors.append(m.text) if m.type == "error" else None)
         return page
 
-    yield make
-    for context in contexts:
-        context.close()
+    try:
+        yield make
+    finally:
+        for context in contexts:
+            context.close()
+
+
+@pytest.fixture
+def new_page(browser: Any, viewport: dict[str, int]) -> Iterator[Callable[..., Any]]:
+    """Return ``new_page(**context_options)``: a page with its own cookies and storage.
+
+    Errors of the page's scripts are gathered in ``page.errors`` (a list of strings).
+    """
+    with _pages(browser, viewport) as make:
+        yield make
 
 
 @pytest.fixture
@@ -421,15 +430,10 @@ class NotebookPage:
         self._thread.shutdown()
 
 
-@pytest.fixture
-def open_notebook(
-    jupyter_lab: Lab, request: pytest.FixtureRequest, new_page: Callable[..., Any]
+@contextlib.contextmanager
+def _notebooks(
+    lab: Lab, new_page: Callable[..., Any], first_page: Callable[[], Any]
 ) -> Iterator[Callable[..., NotebookPage]]:
-    """Return ``open_notebook(cells, *, name=None, run=True, wait_for=None, page=None, timeout=60)``.
-
-    ``cells`` is a list of sources, the path of an .ipynb, or a NotebookPage whose file (and kernel) is to be
-    opened in a second page. The first call uses the test's ``page``, later ones a new one unless it is given.
-    """
     opened: list[NotebookPage] = []
 
     def open_(
@@ -441,13 +445,11 @@ def open_notebook(
         page: Any = None,
         timeout: float = 60,
     ) -> NotebookPage:
-        path = cells.path if isinstance(cells, NotebookPage) else jupyter_lab.write_notebook(cells, name)
+        path = cells.path if isinstance(cells, NotebookPage) else lab.write_notebook(cells, name)
         if page is None:
-            page = new_page() if opened else request.getfixturevalue("page")
-        url = (
-            f"{jupyter_lab.url}/lab/workspaces/test-{uuid.uuid4().hex[:8]}/tree/{quote(path)}?token={jupyter_lab.token}"
-        )
-        notebook = NotebookPage(jupyter_lab, page, path, url)
+            page = new_page() if opened else first_page()
+        url = f"{lab.url}/lab/workspaces/test-{uuid.uuid4().hex[:8]}/tree/{quote(path)}?token={lab.token}"
+        notebook = NotebookPage(lab, page, path, url)
         opened.append(notebook)
         page.goto(url)
         notebook.wait_ready(timeout)
@@ -457,8 +459,30 @@ def open_notebook(
             notebook.wait_for(wait_for, timeout)
         return notebook
 
-    yield open_
-    for notebook in opened:
-        notebook.close()
-    if opened:
-        jupyter_lab.end_sessions([n.path for n in opened])
+    try:
+        yield open_
+    finally:
+        for notebook in opened:
+            notebook.close()
+        if opened:
+            lab.end_sessions([n.path for n in opened])
+
+
+@pytest.fixture
+def open_notebook(
+    jupyter_lab: Lab, request: pytest.FixtureRequest, new_page: Callable[..., Any]
+) -> Iterator[Callable[..., NotebookPage]]:
+    """Return ``open_notebook(cells, *, name=None, run=True, wait_for=None, page=None, timeout=60)``.
+
+    ``cells`` is a list of sources, the path of an .ipynb, or a NotebookPage whose file (and kernel) is to be
+    opened in a second page. The first call uses the test's ``page``, later ones a new one unless it is given.
+    """
+    with _notebooks(jupyter_lab, new_page, lambda: request.getfixturevalue("page")) as open_:
+        yield open_
+
+
+@pytest.fixture(scope="module")
+def open_shared(jupyter_lab: Lab, browser: Any) -> Iterator[Callable[..., NotebookPage]]:
+    """As ``open_notebook``, but what it opens stays open for all tests of the module."""
+    with _pages(browser, VIEWPORT) as make, _notebooks(jupyter_lab, make, make) as open_:
+        yield open_

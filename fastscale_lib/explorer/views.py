@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..complexity import complexity, law_columns, sweep_columns
+from ..networks import Network
+from ..scaling import STRATEGIES, Strategy
+from ..scaling import strategy as named_strategy
 from . import panels
-from .complexity import complexity, law_columns, sweep_columns
-from .networks import Network
-from .scaling import STRATEGIES, Strategy
-from .scaling import strategy as named_strategy
 
 ALPHA = "α"  # the name, among the strategies, of the one that the slider sets
 SMALLEST_SCALE, LARGEST_SCALE = 1 / 4, 64.0

@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from . import __version__, panels
-from .complexity import complexity
-from .networks import Network, table
-from .scaling import scale as scale_network
-from .scaling import strategy as named_strategy
+from .. import __version__
+from ..complexity import complexity
+from ..networks import Network, table
+from ..scaling import scale as scale_network
+from ..scaling import strategy as named_strategy
+from . import panels
 from .tables import STYLE, comparison_table, complexity_table
 from .views import Views, layout
 

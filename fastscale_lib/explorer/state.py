@@ -11,13 +11,13 @@ from typing import Any
 
 import traitlets as T
 
-from .complexity import complexity
-from .networks import Network
-from .scaling import Strategy, scale, scale_factor
-from .scaling import strategy as named_strategy
+from ..complexity import complexity
+from ..networks import Network
+from ..scaling import Strategy, scale, scale_factor
+from ..scaling import strategy as named_strategy
+from ..zoo import network as named_network
 from .tables import short
 from .views import ALPHA, LARGEST_SCALE, SMALLEST_SCALE
-from .zoo import network as named_network
 
 AUTO = "auto"
 MODES, PRECISIONS = ("inference", "training"), ("fp32", "bf16", "fp16")

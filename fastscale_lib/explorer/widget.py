@@ -15,11 +15,11 @@ import ipywidgets as widgets
 import pandas as pd
 import traitlets as T
 
+from ..complexity import METRICS, Complexity, sweep
+from ..networks import Network
 from . import panels
-from .complexity import METRICS, Complexity, sweep
 from .controls import Controls
 from .live import LiveFigure
-from .networks import Network
 from .page import page
 from .state import DEFAULTS
 from .timings import TimedState

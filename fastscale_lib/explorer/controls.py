@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as w
 import traitlets as T
 
-from .complexity import complexity
-from .figures import label
-from .networks import table
-from .scaling import STRATEGIES
+from ..complexity import complexity
+from ..figures import label
+from ..networks import table
+from ..scaling import STRATEGIES
+from ..zoo import families
 from .tables import STYLE, comparison_table, complexity_table
-from .zoo import families
 
 if TYPE_CHECKING:
-    from .explorer import Explorer
+    from .widget import Explorer
 
 ALPHA_MARKS = {"⅓ dwr": 1 / 3, "0.8 dWr": 0.8, "1 w": 1.0}
 OWN = "(own)"

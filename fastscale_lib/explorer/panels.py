@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from .figures import (
+from ..figures import (
     INK,
     METRIC_STYLES,
     METRICS,
@@ -24,7 +24,7 @@ from .figures import (
     stages_text,
     style,
 )
-from .scaling import strategy as named_strategy
+from ..scaling import strategy as named_strategy
 
 COUNTED = ("activations", "params")
 ALPHA_NAMES = {"dwr": 1 / 3, "dWr": 0.8, "w": 1.0}

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from .worker import Event, Worker
+from ..worker import Event, Worker
 
 # A process that has torch loaded is worth keeping, if its present run is a short one.
 PATIENCE_S = 0.5

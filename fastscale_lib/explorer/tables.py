@@ -7,10 +7,10 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from .complexity import METRICS, Complexity
-from .figures import METRICS as SHOWN
-from .figures import Frame, label, style
-from .scaling import Strategy
+from ..complexity import METRICS, Complexity
+from ..figures import METRICS as SHOWN
+from ..figures import Frame, label, style
+from ..scaling import Strategy
 
 STYLE = """<style>
 .fastscale-table, .fastscale-network { border-collapse: collapse; font-size: 12px; line-height: 1.35;

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import pandas as pd
 import traitlets as T
 
-from .complexity import complexity
-from .figures import label
+from ..complexity import complexity
+from ..figures import label
+from ..networks import Dimensions, Network
+from ..timing import Measurement
 from .measuring import Job, Measuring, running_loop
-from .networks import Dimensions, Network
 from .state import AUTO, State
-from .timing import Measurement
 from .views import ALPHA
 
 CPU_BATCH = 8  # the default where there is no GPU
