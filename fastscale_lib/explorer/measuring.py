@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import queue
+import math
 import threading
 import time
 from collections import deque
@@ -14,6 +14,7 @@ from ..worker import Event, Worker
 
 # A process that has torch loaded is worth keeping, if its present run is a short one.
 PATIENCE_S = 0.5
+LOOK_S = 0.05  # how often one who waits looks
 # Reasons after which the other jobs would fail alike, or are not wanted.
 _FINAL = ("setting", "cancelled")
 
@@ -35,11 +36,12 @@ class Measuring:
     def __init__(self, on_event: Callable[[Hashable, Event], None]) -> None:
         self.worker = Worker()
         self._on_event = on_event
-        self._events: queue.SimpleQueue[tuple[Job, Event]] = queue.SimpleQueue()
+        self._events: deque[tuple[Job, Event]] = deque()
         self._jobs: deque[Job] = deque()
         self._current: Job | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._telling = threading.RLock()
+        self._telling = threading.RLock()  # held while an event is told, so that one is told at a time, in order
+        self._news = threading.Event()  # for one who waits
 
     @property
     def busy(self) -> bool:
@@ -68,13 +70,19 @@ class Measuring:
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block until all is done, telling events from here; False if that took longer than `timeout` seconds."""
-        end = None if timeout is None else time.monotonic() + timeout
-        while self.busy and (end is None or time.monotonic() < end):
+        end = math.inf if timeout is None else time.monotonic() + timeout
+        while self._telling.acquire(timeout=_seconds_until(end)):
             try:
-                self._tell(*self._events.get(timeout=0.05))
-            except queue.Empty:
-                continue
-        return not self.busy
+                self._tell_all()
+                if not self.busy:
+                    return True
+            finally:
+                self._telling.release()
+            if time.monotonic() >= end:
+                break
+            self._news.wait(min(LOOK_S, _seconds_until(end)))
+            self._news.clear()
+        return False
 
     def close(self) -> None:
         self._jobs.clear()
@@ -90,7 +98,8 @@ class Measuring:
 
     def _arrived(self, job: Job, event: Event) -> None:
         """In the thread that reads from the worker."""
-        self._events.put((job, event))
+        self._events.append((job, event))
+        self._news.set()
         if self._loop is None:
             self._tell_all()
             return
@@ -100,25 +109,26 @@ class Measuring:
             self._jobs.clear()
 
     def _tell_all(self) -> None:
-        while True:
-            try:
-                job, event = self._events.get_nowait()
-            except queue.Empty:
-                return
-            self._tell(job, event)
+        with self._telling:
+            while self._events:
+                self._tell(*self._events.popleft())
 
     def _tell(self, job: Job, event: Event) -> None:
-        with self._telling:
+        try:
             self._on_event(job.key, event)
-            if event["kind"] == "progress":
-                return
-            if event["kind"] == "error" and event["reason"] in _FINAL and not self._replaced(event):
-                self._jobs.clear()
-            self._next()
+        finally:  # whatever its callback does, a job that has ended makes way for the next
+            if event["kind"] != "progress":
+                if event["kind"] == "error" and event["reason"] in _FINAL and not self._replaced(event):
+                    self._jobs.clear()
+                self._next()
 
     def _replaced(self, event: Event) -> bool:
         """Whether the job was cancelled for others that now wait."""
         return event["reason"] == "cancelled" and bool(self._jobs)
+
+
+def _seconds_until(end: float) -> float:
+    return min(threading.TIMEOUT_MAX, max(0.0, end - time.monotonic()))
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
