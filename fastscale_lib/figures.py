@@ -7,6 +7,7 @@ case's rows, a mapping of its columns does as well.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -82,7 +83,7 @@ def style(name: str) -> Style:
 
 def label(name: str) -> str:
     """The strategy's name as it is shown: α = 0.8 for alpha=0.8."""
-    return f"α = {float(name.removeprefix('alpha=')):.3g}" if name.startswith("alpha=") else name
+    return f"α = {float(Fraction(name.removeprefix('alpha='))):.3g}" if name.startswith("alpha=") else name
 
 
 def stages_text(frame: Frame) -> list[str]:

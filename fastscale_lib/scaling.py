@@ -237,14 +237,18 @@ def _alpha_strategy(alpha: Any) -> Strategy:
 
 @lru_cache(maxsize=4096)
 def _family_strategy(alpha: Fraction) -> Strategy:
-    return Strategy(f"alpha={float(alpha):.6g}", _alpha_exponents(alpha))
+    decimal = repr(float(alpha)).removesuffix(".0")
+    text = decimal if Fraction(decimal) == alpha else str(alpha)  # a name means just the strategy it names
+    return Strategy(f"alpha={text}", _alpha_exponents(alpha))
 
 
 def _fraction(alpha: Any) -> Fraction:
-    """The simple fraction that was meant: 4/5 for the float 0.8, 1/3 for 0.3333333333333333."""
-    exact = Fraction(alpha if isinstance(alpha, str | Fraction | float | int) else float(alpha))
-    simple = exact.limit_denominator(1000)
-    return simple if float(simple) == float(exact) else exact
+    """The fraction that was meant: 4/5 for the float 0.8, 1/3 for 0.3333333333333333; else the decimal as written."""
+    if isinstance(alpha, str | Fraction | int):
+        return Fraction(alpha)
+    number = float(alpha)
+    simple = Fraction(number).limit_denominator(1000)
+    return simple if float(simple) == number else Fraction(repr(number))
 
 
 named_strategy = strategy  # under a name that a parameter called `strategy` does not hide

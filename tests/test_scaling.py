@@ -72,6 +72,13 @@ def test_an_alpha_is_given_in_many_ways():
     assert fs.strategy(alpha=1) == fs.strategy(alpha=1.0)
 
 
+@given(st.one_of(st.floats(0, 1), st.fractions(0, 1)))
+@example(1 / 3)
+@example(0.1234567)
+def test_the_name_of_an_alpha_means_that_alpha(alpha):
+    assert fs.strategy(fs.strategy(alpha=alpha).name) == fs.strategy(alpha=alpha)
+
+
 def test_a_name_that_the_strategy_tells_gives_the_strategy():
     for strategy in map(fs.strategy, [*fs.STRATEGIES, "d1_w8_g0_r1", 0.25, 1]):
         assert fs.strategy(strategy.name) == fs.strategy(strategy) == strategy

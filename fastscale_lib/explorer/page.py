@@ -12,16 +12,15 @@ import plotly.graph_objects as go
 
 from .. import __version__
 from ..complexity import complexity
+from ..figures import label
 from ..networks import Network, table
+from ..scaling import Strategy
 from ..scaling import scale as scale_network
-from ..scaling import strategy as named_strategy
 from . import panels
 from .tables import STYLE, comparison_table, complexity_table
 from .views import Views, layout
 
 ALPHAS = sorted({*np.linspace(0, 1, 21).round(2).tolist(), 1 / 3})
-
-_CONFIG = {"displaylogo": False, "responsive": True}
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -43,30 +42,38 @@ _PAGE = """<!DOCTYPE html>
 """
 
 
-def page(base: Network, strategies: Sequence[str], alpha: float, scale: float, times: pd.DataFrame, note: str) -> str:
+def page(
+    base: Network,
+    strategies: Sequence[str],
+    alpha: float,
+    scale: float,
+    times: pd.DataFrame,
+    note: str,
+    tabled: Strategy,
+) -> str:
     """The page of a base network scaled by these strategies and, step by step, by the α family.
 
     Arguments:
         alpha, scale: the α that the slider starts at, and the scale that is marked.
         times, note: measurements to be drawn, and what is said of them.
+        tabled: the strategy whose scaled network is shown stage by stage.
     """
-    slider = named_strategy(alpha=alpha)
-    scaled, at_base = scale_network(base, slider, scale), complexity(base)
+    scaled, at_base = scale_network(base, tabled, scale), complexity(base)
     figure = slider_figure(base, strategies, alpha, scale, times, note)
     marks = Views().view(base, strategies, alpha, scale, times).marks
     at_scale = times[times["scale"] == scale]
     summary = (
         "Complexity as the network grows: counted (lines), by law (dashed), and at the marked scale. Flops are "
-        "multiply-adds. The slider sets α of the fast scaling family; the tables are for the α it starts at."
+        f"multiply-adds. The slider sets α of the fast scaling family; the tables are for {label(tabled.name)}."
     )
     return _PAGE.format(
         title=html.escape(f"{base.name} scaled, s = {scale:.3g}"),
         style=STYLE,
-        summary=summary,
+        summary=html.escape(summary),
         figure=figure.to_html(
-            full_html=False, include_plotlyjs=True, config={"displaylogo": False, "responsive": True}
+            full_html=False, include_plotlyjs=True, config={"displaylogo": False, "responsive": True}, div_id="panels"
         ),
-        counts=complexity_table(at_base, complexity(scaled), slider, scale)
+        counts=complexity_table(at_base, complexity(scaled), tabled, scale)
         + comparison_table(marks, at_base, at_scale, scale),
         networks=table(base) + table(scaled),
         source=f"fastscale {html.escape(__version__)}, after Dollár, Singh, Girshick: Fast and Accurate Model "

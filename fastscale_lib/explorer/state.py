@@ -21,7 +21,8 @@ from .views import ALPHA, LARGEST_SCALE, SMALLEST_SCALE
 
 AUTO = "auto"
 MODES, PRECISIONS = ("inference", "training"), ("fp32", "bf16", "fp16")
-LARGEST_RESOLUTION, LARGEST_BATCH, LARGEST_SECONDS = 2048, 65536, 600
+LARGEST_RESOLUTION, LARGEST_BATCH, LARGEST_SECONDS, LARGEST_FLOPS = 2048, 65536, 600, 10**15
+ROUNDING = 1e-5  # flops are shown with six digits, and what is shown may be typed
 # In this order, since the later are checked against the earlier; None follows from those.
 DEFAULTS = {
     "network": "EfficientNet-B0",
@@ -40,22 +41,28 @@ DEFAULTS = {
 }
 
 
+class Checked(T.TraitType):
+    """A trait whose validator is all that judges its value; unlike `Any`, it lets no None past it."""
+
+    default_value = None
+
+
 class State(T.HasTraits):
     """The traits that are set, each checked, and what follows from them."""
 
-    network = T.Any()
-    strategies = T.Any()
-    alpha = T.Any()
-    scale = T.Any()
-    flops = T.Any()
-    resolution = T.Any()
-    batch = T.Any()
-    precision = T.Any()
-    mode = T.Any()
-    device = T.Any()
-    seconds = T.Any()
+    network = Checked()
+    strategies = Checked()
+    alpha = Checked()
+    scale = Checked()
+    flops = Checked()
+    resolution = Checked()
+    batch = Checked()
+    precision = Checked()
+    mode = Checked()
+    device = Checked()
+    seconds = Checked()
     live = T.Bool()
-    shown = T.Any()
+    shown = Checked()
     devices = T.Dict(help="the devices that can be measured on, by torch name, once they are known")
 
     _settling = False
@@ -68,7 +75,7 @@ class State(T.HasTraits):
         try:
             for name, default in DEFAULTS.items():
                 value = state.get(name, default)
-                setattr(self, name, self._following(name) if value is None else value)
+                setattr(self, name, self._following(name) if value is default is None else value)
             if state.get("flops") is not None:
                 self.scale = self.flops / complexity(self.base).flops
         finally:
@@ -113,12 +120,20 @@ class State(T.HasTraits):
 
     def _following(self, name: str) -> Any:
         if name == "resolution":
-            return max(self.network.resolution, self.network.total_stride)
+            return _own_resolution(self.network)
         return complexity(self.base).flops * self.scale
 
     @T.validate("network")
     def _check_network(self, proposal: dict[str, Any]) -> Network:
-        return _or_trait_error(named_network, proposal["value"])
+        network = _or_trait_error(named_network, proposal["value"])
+        if (own := _own_resolution(network)) > LARGEST_RESOLUTION:
+            raise T.TraitError(f"network: {network.name} needs {own} pixels, but here goes up to {LARGEST_RESOLUTION}")
+        if complexity(replace(network, resolution=LARGEST_RESOLUTION)).flops > LARGEST_FLOPS:
+            raise T.TraitError(
+                f"network: {network.name} is too large: here a network has at most {short(LARGEST_FLOPS)} "
+                f"multiply-adds at {LARGEST_RESOLUTION} pixels"
+            )
+        return network
 
     @T.validate("strategies")
     def _check_strategies(self, proposal: dict[str, Any]) -> tuple[str, ...]:
@@ -134,8 +149,7 @@ class State(T.HasTraits):
     @T.validate("scale")
     def _check_scale(self, proposal: dict[str, Any]) -> float:
         s = _or_trait_error(scale_factor, proposal["value"])
-        # A target of flops at the very end of the slider may come out a rounding beyond it.
-        if not SMALLEST_SCALE * (1 - 1e-9) <= s <= LARGEST_SCALE * (1 + 1e-9):
+        if not SMALLEST_SCALE * (1 - ROUNDING) <= s <= LARGEST_SCALE * (1 + ROUNDING):
             raise T.TraitError(
                 f"scale: the factor is {s:g}, but here goes from {SMALLEST_SCALE:g} to {LARGEST_SCALE:g}"
             )
@@ -145,7 +159,7 @@ class State(T.HasTraits):
     def _check_flops(self, proposal: dict[str, Any]) -> float:
         base = complexity(self.base).flops
         value = _number(proposal["value"])
-        if not SMALLEST_SCALE * base * (1 - 1e-9) <= value <= LARGEST_SCALE * base * (1 + 1e-9):
+        if not SMALLEST_SCALE * base * (1 - ROUNDING) <= value <= LARGEST_SCALE * base * (1 + ROUNDING):
             raise T.TraitError(
                 f"flops: {proposal['value']!r} multiply-adds wanted, but {self.network.name} goes here from "
                 f"{short(SMALLEST_SCALE * base)} to {short(LARGEST_SCALE * base)} "
@@ -185,6 +199,11 @@ class State(T.HasTraits):
         if not 0 < value <= LARGEST_SECONDS:
             raise T.TraitError(f"seconds: {proposal['value']!r}, but must be above 0 and at most {LARGEST_SECONDS}")
         return value
+
+
+def _own_resolution(network: Network) -> int:
+    """The resolution at which a base network is taken up: its own, if its last stage sees a pixel at least."""
+    return max(network.resolution, network.total_stride)
 
 
 def _indexed(device: str) -> str:

@@ -172,8 +172,8 @@ class TimedState(State):
             self.batch, self._own_batch = CPU_BATCH, False
             self.status = f"no GPU here: timing is on the CPU, with batch {CPU_BATCH}"
         if self.device != AUTO and self.device not in self.devices:
-            self.message = f"device: {self.device!r} is not there; use one of {AUTO}, {', '.join(self.devices)}"
-            self.device, self._waiting = AUTO, None
+            missing, self.device, self._waiting = self.device, AUTO, None
+            self.message = f"device: {missing!r} is not there; use one of {AUTO}, {', '.join(self.devices)}"
         if self._waiting is not None:
             again, self._waiting = self._waiting, None
             self._measure(again)

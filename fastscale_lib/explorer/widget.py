@@ -113,7 +113,8 @@ class Explorer(widgets.VBox, TimedState):
 
     def to_html(self) -> str:
         """A page that shows the four panels by itself, without a network or a kernel, with an α slider."""
-        return page(self.base, self.strategies, self.alpha, self.scale, self.times, self._note("not measured"))
+        note = self._note("not measured")
+        return page(self.base, self.strategies, self.alpha, self.scale, self.times, note, self.strategy())
 
     def save(self, kind: str, folder: str | Path = ".") -> Path:
         """Write "python", "yaml", "csv" or "html" to a new file in the folder, and return its path.
@@ -125,8 +126,7 @@ class Explorer(widgets.VBox, TimedState):
         if kind not in _ENDINGS:
             raise T.TraitError(f"explorer: {kind!r} cannot be saved; use one of {', '.join(_ENDINGS)}")
         text = getattr(self, f"to_{kind}")()
-        stem = "".join(c if c.isascii() and (c.isalnum() or c in "-.=") else "_" for c in self.scaled().name)
-        path = _new_file(Path(folder), stem.replace("__", "_x"), _ENDINGS[kind])
+        path = _new_file(Path(folder), _file_name(self.scaled().name), _ENDINGS[kind])
         path.write_text(text, encoding="utf-8")
         return path
 
@@ -134,6 +134,7 @@ class Explorer(widgets.VBox, TimedState):
         name = change["name"]
         if not self.settle(name):
             return
+        self.message = ""
         self._own_batch |= name == "batch"
         self._controls.follow()
         if name not in ("seconds", "live"):
@@ -161,6 +162,12 @@ class Explorer(widgets.VBox, TimedState):
     def _setting(self) -> str:
         batch, mode, precision, _ = self.settings
         return f"batch {batch}, {precision} {mode}"
+
+
+def _file_name(name: str) -> str:
+    """A network's name as every file system takes it: RegNetY-4.0GF_dWr_x4."""
+    plain = "".join(c if c.isascii() and (c.isalnum() or c in "-.=") else "_" for c in name.replace("×", "x"))
+    return plain.lstrip("._")[:100] or "network"
 
 
 def _new_file(folder: Path, stem: str, ending: str) -> Path:

@@ -1,0 +1,82 @@
+"""Claims: what the paper predicts beside what came out, and a verdict that follows from the two."""
+
+import math
+from fractions import Fraction
+
+import pandas as pd
+import pytest
+
+from fastscale_lib.claims import FAILS, HOLDS, UNTESTED, Claim, scorecard, table
+
+
+@pytest.mark.parametrize(
+    ("paper", "found", "tolerance", "verdict"),
+    [
+        (0.6, 0.61, 0.02, HOLDS),
+        (0.6, 0.57, 0.02, FAILS),  # too low is as wrong
+        (0.6, 0.63, 0.02, FAILS),  # as too high
+        (0.5, 0.75, 0.25, HOLDS),  # the tolerance's ends belong to it
+        (Fraction(3, 5), 0.611, 0.02, HOLDS),  # laws are fractions
+        (0, 0, 0, HOLDS),
+        (0, 1, 0, FAILS),
+        (0.6, math.inf, 0.02, FAILS),
+        (0.6, None, 0.02, UNTESTED),
+        (0.6, math.nan, math.inf, UNTESTED),  # no tolerance makes nothing hold
+    ],
+)
+def test_verdicts(paper, found, tolerance, verdict):
+    assert Claim("activations under dWr", paper, found, tolerance).verdict == verdict
+
+
+def test_without_a_tolerance_only_the_very_number_holds():
+    assert Claim("pairs in another order", 0, 0).verdict == HOLDS
+    assert Claim("activations under w", 0.5, 0.5 + 1e-12).verdict == FAILS
+
+
+CLAIMS = [
+    Claim("activations under w", Fraction(1, 2), 0.517, 0.02, "counted: EfficientNet-B0"),
+    Claim("activations under dw", 0.75, 0.674, 0.05, "counted: RegNetZ-500MF"),
+    Claim("time follows activations", 1, None),
+]
+
+
+def test_a_scorecard_has_a_row_for_each_claim():
+    frame = scorecard(CLAIMS)
+    assert list(frame) == ["claim", "paper", "found", "tolerance", "evidence", "verdict"]
+    assert frame["claim"].tolist() == [each.claim for each in CLAIMS]
+    assert frame["verdict"].tolist() == [HOLDS, FAILS, UNTESTED]
+    assert frame["paper"].tolist() == [0.5, 0.75, 1.0]
+    assert frame["found"].isna().tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize("claims", [[], CLAIMS[2:], CLAIMS])
+def test_a_scorecard_s_columns_are_of_the_same_kind_however_few_the_claims(claims):
+    frame = scorecard(each for each in claims)  # any iterable will do
+    assert len(frame) == len(claims)
+    assert all(frame[name].dtype == float for name in ("paper", "found", "tolerance"))
+    assert table(frame).to_html().count("<tr>") == 1 + len(claims)
+
+
+def test_a_table_shows_every_claim_in_full_and_what_does_not_hold_in_bold():
+    long = Claim("activations " * 40, 0.75, 0.674, evidence="counted")
+    html = table(scorecard([*CLAIMS, long])).to_html()
+    assert long.claim in html
+    assert ">0.517</td>" in html
+    assert ">–</td>" in html  # nothing was found
+    assert "nan" not in html
+    styled, _ = html.split("</style>")
+    assert [f"row{row}_col5" in styled for row in range(4)] == [False, True, False, True]
+    assert "bold" in styled
+
+
+def test_text_in_a_table_stays_text():
+    html = table(scorecard([Claim("<b>s</b> & α < 1", 1, 1, evidence="<script>alert(1)</script>")])).to_html()
+    assert "&lt;b&gt;s&lt;/b&gt; &amp; α &lt; 1" in html
+    assert "<script>" not in html
+
+
+def test_a_scorecard_is_left_as_it_was():
+    frame = scorecard(CLAIMS)
+    before = frame.copy()
+    table(frame).to_html()
+    pd.testing.assert_frame_equal(frame, before)

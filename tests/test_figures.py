@@ -1,0 +1,167 @@
+"""Figures: frames in, plotly out; a strategy, metric or unit looks the same wherever it is drawn."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import fastscale_lib as fs
+from fastscale_lib import figures
+
+NAME, STRATEGIES = "RegNetY-400MF", ["d", "w", "dwr", "dWr", "d1_w2_g2_r1", "alpha=0.5"]
+SCALES = np.geomspace(1 / 4, 64, 12)
+METRICS = ("flops", "params", "activations")
+
+
+@pytest.fixture(scope="module")
+def frame() -> pd.DataFrame:
+    return fs.sweep(NAME, STRATEGIES, SCALES)
+
+
+@pytest.fixture(scope="module")
+def laws() -> pd.DataFrame:
+    return fs.laws(NAME, STRATEGIES, SCALES)
+
+
+# Styles
+
+
+def test_the_paper_s_strategies_have_one_style_each_with_and_without_colour():
+    styles = [figures.style(name) for name in fs.STRATEGIES]
+    assert len(styles) == 8
+    assert len({style.colour for style in styles}) == 8
+    assert len({style.symbol for style in styles}) == 8
+
+
+def test_the_styles_are_fixed():
+    """Who knows dWr as a green star finds it so in every figure, of this version and the next."""
+    assert {name: tuple(figures.style(name)) for name in fs.STRATEGIES} == {
+        "d": ("#E69F00", "square"),
+        "w": ("#0072B2", "circle"),
+        "r": ("#CC79A7", "diamond"),
+        "dw": ("#56B4E9", "triangle-up"),
+        "dr": ("#999933", "triangle-down"),
+        "wr": ("#882255", "pentagon"),
+        "dwr": ("#D55E00", "cross"),
+        "dWr": ("#009E73", "star"),
+    }
+
+
+@pytest.mark.parametrize("name", ["d1_w2_g2_r1", "g1", "d3_w1", "alpha=0.25", "alpha=0.8"])
+def test_other_strategies_look_like_none_of_the_paper_s(name):
+    named = [figures.style(each) for each in fs.STRATEGIES]
+    other = figures.style(name)
+    assert other == figures.style(name)
+    assert other.colour not in {style.colour for style in named}
+    assert other.symbol not in {style.symbol for style in named}
+
+
+def test_metrics_are_told_apart_without_colour():
+    styles = [figures.METRIC_STYLES[metric] for metric in METRICS]
+    assert len({colour for colour, _ in styles}) == len({dash for _, dash in styles}) == len(METRICS)
+
+
+@pytest.mark.parametrize(("name", "shown"), [("dWr", "dWr"), ("alpha=0.8", "α = 0.8"), ("alpha=1/3", "α = 0.333")])
+def test_labels(name, shown):
+    assert figures.label(name) == shown
+
+
+# Figures from frames
+
+
+def drawn(figure, strategy: str, panel: int, dashed: bool):
+    """The one trace of a strategy in a panel (from 1): its counts, or dashed its law."""
+    axis = "x" if panel == 1 else f"x{panel}"
+    [trace] = [
+        each
+        for each in figure.data
+        if (each.legendgroup, each.xaxis, each.line.dash == "dash") == (strategy, axis, dashed)
+    ]
+    return trace
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_curves_are_the_frame_s_numbers(frame, laws, strategy):
+    figure = figures.complexity_curves(frame, laws)
+    rows, ends = frame[frame.strategy == strategy], laws[laws.strategy == strategy].iloc[[0, -1]]
+    for panel, metric in enumerate(("activations", "params"), 1):
+        curve = drawn(figure, strategy, panel, dashed=False)
+        assert list(curve.x) == rows.flops.tolist()
+        assert list(curve.y) == rows[metric].tolist()
+        assert (curve.line.color, curve.marker.symbol) == figures.style(strategy)
+        law = drawn(figure, strategy, panel, dashed=True)
+        assert list(law.x) == ends.flops.tolist()
+        assert list(law.y) == ends[metric].tolist()
+        assert law.line.color == curve.line.color
+        assert f"s<sup>{getattr(fs.strategy(strategy).laws, metric)}</sup>" in law.hovertemplate
+
+
+def test_a_law_needs_no_order_of_rows(frame, laws):
+    shuffled = figures.complexity_curves(frame, laws.sample(frac=1, random_state=3))
+    for strategy in STRATEGIES:
+        ours = drawn(shuffled, strategy, 1, dashed=True)
+        assert list(ours.x) == list(drawn(figures.complexity_curves(frame, laws), strategy, 1, dashed=True).x)
+
+
+def test_without_laws_nothing_is_dashed(frame):
+    assert not [trace for trace in figures.complexity_curves(frame).data if trace.line.dash]
+
+
+def test_the_legend_names_each_strategy_once(frame, laws):
+    figure = figures.complexity_curves(frame, laws)
+    named = [trace.name for trace in figure.data if trace.showlegend is not False]
+    assert named == ["law", *map(figures.label, STRATEGIES)]
+
+
+def test_axes_are_logarithmic_and_say_their_units(frame):
+    figure = figures.complexity_curves(frame, y=("activations", "params", "flops"), x="scale")
+    titles = [figure.layout[f"yaxis{n}"].title.text for n in ("", 2, 3)]
+    assert titles == ["activations (elements)", "params (weights)", "flops (multiply-adds)"]
+    assert figure.layout.xaxis3.title.text == "scale factor s (times the flops)"
+    assert {figure.layout[f"{axis}axis{n}"].type for axis in "xy" for n in ("", 2, 3)} == {"log"}
+
+
+@pytest.mark.parametrize("metric", figures.METRICS)
+def test_every_quantity_with_a_unit_shows_it(metric):
+    title = figures.log_axis(metric)["title"]["text"]
+    assert title == "times the base" or title.endswith(f"({figures.METRICS[metric].unit})")
+
+
+def test_hover_tells_the_stages(frame):
+    figure = figures.complexity_curves(frame)
+    row = frame[frame.strategy == "dWr"].iloc[5]
+    text = drawn(figure, "dWr", 1, dashed=False).text[5]
+    for part in (row.depths, row.widths, row.group_widths, f"{row.resolution}×{row.resolution} px"):
+        assert part in text
+    assert "multiply-adds" in figure.data[0].hovertemplate
+
+
+def test_a_sweep_without_stages_is_drawn_as_well():
+    figure = figures.complexity_curves(fs.sweep(NAME, "dWr", SCALES, stages=False))
+    assert list(figure.data[0].x) == fs.sweep(NAME, "dWr", SCALES).flops.tolist()
+
+
+def test_a_mapping_of_columns_is_as_good_as_a_frame(frame):
+    rows = frame[frame.strategy == "dwr"]
+    columns = {name: rows[name].tolist() for name in rows}
+    for function in (figures.curve, figures.marks):
+        ours, theirs = function(columns, "params"), function(rows, "params")
+        assert ours.pop("x").tolist() == theirs.pop("x").tolist()
+        assert ours.pop("y").tolist() == theirs.pop("y").tolist()
+        assert ours == theirs
+
+
+def test_marks_wear_their_strategies_styles(frame):
+    rows = frame[frame.scale == SCALES[3]]
+    trace = figures.marks(rows, "activations")
+    styles = [figures.style(name) for name in STRATEGIES]
+    assert trace["marker"]["color"] == [style.colour for style in styles]
+    assert trace["marker"]["symbol"] == [style.symbol for style in styles]
+    assert trace["y"].tolist() == rows.activations.tolist()
+    assert [text.split("<br>")[0] for text in trace["text"]] == list(map(figures.label, STRATEGIES))
+
+
+def test_frames_are_left_as_they_were(frame, laws):
+    before = frame.copy(), laws.copy()
+    figures.complexity_curves(frame, laws, title="as before")
+    pd.testing.assert_frame_equal(frame, before[0])
+    pd.testing.assert_frame_equal(laws, before[1])
