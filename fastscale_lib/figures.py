@@ -39,7 +39,7 @@ METRICS = {
     "params": Metric("params", "weights"),
     "activations": Metric("activations", "elements"),
     "median_ms": Metric("time", "ms a batch", "~g"),
-    "scale": Metric("scale factor s", "times the flops", "~g"),
+    "scale": Metric("scale factor s", "times the flops wanted", "~g"),
     "alpha": Metric("α", "share of width", "~g"),
     "times_base": Metric("times the base", "", "~g", "D1"),
 }
@@ -212,6 +212,7 @@ def exponents(fits: pd.DataFrame, title: str | None = None) -> go.Figure:
     figure.update_yaxes(zeroline=True, zerolinecolor=INK)
     figure.update_yaxes(title={"text": "exponent of s: fitted − law"}, col=1)
     figure.update_layout(**layout(title), height=400)
+    figure.update_annotations(font_size=13)
     figure.update_layout(legend={"y": 1.1})  # above the panels' titles
     return _titled(figure, 105)
 

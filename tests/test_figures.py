@@ -116,7 +116,7 @@ def test_axes_are_logarithmic_and_say_their_units(frame):
     figure = figures.complexity_curves(frame, y=("activations", "params", "flops"), x="scale")
     titles = [figure.layout[f"yaxis{n}"].title.text for n in ("", 2, 3)]
     assert titles == ["activations (elements)", "params (weights)", "flops (multiply-adds)"]
-    assert figure.layout.xaxis3.title.text == "scale factor s (times the flops)"
+    assert figure.layout.xaxis3.title.text == "scale factor s (times the flops wanted)"
     assert {figure.layout[f"{axis}axis{n}"].type for axis in "xy" for n in ("", 2, 3)} == {"log"}
 
 

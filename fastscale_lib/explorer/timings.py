@@ -61,17 +61,21 @@ class TimedState(State):
         self._waiting: bool | None = None  # for the devices: whether to measure again what is known
         self._jobs = 0
         self._failures: list[str] = []
+        self._times: tuple[tuple, pd.DataFrame] | None = None  # for what they are, and they
 
     @property
     def times(self) -> pd.DataFrame:
         """What was measured of the present base network under the present settings; times in ms a batch."""
-        rows = [
-            (t.strategy, t.scale, t.flops, m.median_ms, m.low_ms, m.high_ms, m.where, f"{label(t.strategy)}: {m}")
-            for t in self.measurements
-            if (t.base, t.settings) == (self.base, self.settings)
-            for m in [t.measurement]
-        ]
-        return pd.DataFrame(rows, columns=_COLUMNS)
+        key = self.measurements, self.base, self.settings
+        if self._times is None or self._times[0] != key:  # three readers ask at every move of a slider
+            rows = [
+                (t.strategy, t.scale, t.flops, m.median_ms, m.low_ms, m.high_ms, m.where, f"{label(t.strategy)}: {m}")
+                for t in self.measurements
+                if (t.base, t.settings) == key[1:]
+                for m in [t.measurement]
+            ]
+            self._times = key, pd.DataFrame(rows, columns=_COLUMNS)
+        return self._times[1].copy(deep=False)
 
     @property
     def settings(self) -> tuple:

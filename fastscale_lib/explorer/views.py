@@ -31,25 +31,31 @@ class Views:
     ) -> panels.View:
         """What the panels show of a base network scaled by these strategies and by the α family."""
         shown, slider = [named_strategy(name) for name in strategies], named_strategy(alpha=alpha)
-        curves = self._keep("curves", _named_curves, base, tuple(dict.fromkeys([*STRATEGIES, *strategies])))
-        present = self._keep("present", sweep_columns, base, (*shown, *FAMILY), (scale,))
-        by_slider = self._keep("slider", sweep_columns, base, (slider,), (*SCALES, scale))
+        names = tuple(dict.fromkeys([*STRATEGIES, *strategies]))
+        curves = self._keep("curves", lambda: _named_curves(base, names), base, names)
+        # Either of these two has the slider's network at this scale: at a move of a slider one of them is made anew.
+        by_slider = self._keep("slider", lambda: sweep_columns(base, [slider], [*SCALES, scale]), base, slider)
+        ways = [*shown, slider, *FAMILY]
+        present = self._keep("present", lambda: sweep_columns(base, ways, [scale]), base, *shown, scale)
+        at = len(shown)
+        known = present["strategy"][at] == slider.name
+        marked = _rows(present, at, at + 1) if known else _rows(by_slider, len(SCALES), None)
         drawn = panels.counted(_rows(by_slider, 0, len(SCALES)), name="α (slider)", legendgroup=ALPHA)
         return panels.View(
             curves=curves | {ALPHA: drawn},
             shown=(*strategies, ALPHA),
             laws=law_columns(base, [*shown, slider], np.array([SMALLEST_SCALE, LARGEST_SCALE])),
-            marks={name: [*rows[: len(shown)], by_slider[name][-1]] for name, rows in present.items()},
-            alphas=_rows(present, len(shown), None),
+            marks={name: [*rows[:at], *marked[name]] for name, rows in present.items()},
+            alphas=_rows(present, at + 1, None),
             base=complexity(base),
             alpha=alpha,
             times=times,
         )
 
-    def _keep(self, name: str, make: Callable, *arguments: Any) -> Any:
-        """What `make` gives for these arguments; that of the last view, if they have not changed."""
-        if self._kept.get(name, (None,))[0] != arguments:
-            self._kept[name] = arguments, make(*arguments)
+    def _keep(self, name: str, make: Callable, *on: Any) -> Any:
+        """What `make` gives; that of the last view, if what it depends on has not changed."""
+        if self._kept.get(name, (None,))[0] != on:
+            self._kept[name] = on, make()
         return self._kept[name][1]
 
 

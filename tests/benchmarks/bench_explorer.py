@@ -1,0 +1,87 @@
+"""What a move of a slider costs the kernel: in a real one, with its messages written, and 8 strategies drawn."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from jupyter_client.manager import start_new_kernel
+
+import fastscale_lib as fs
+
+GOAL_MS = 10.0  # at p95
+
+# Each move goes to a value not seen before; traces that differ are what the page is sent.
+MOVES = """
+import gc, json, time, warnings
+import numpy as np, plotly.graph_objects as go
+import fastscale_lib as fs
+x = fs.explore("RegNetY-4.0GF", list(fs.STRATEGIES), 0.8, 4)
+display(x)
+random = np.random.default_rng(0)
+
+def timed(moves, n=200):
+    taken = []
+    for value in random.permutation(n):
+        start = time.perf_counter()
+        moves(value / n)
+        taken.append(1000 * (time.perf_counter() - start))
+    return {"p50": np.percentile(taken, 50), "p95": np.percentile(taken, 95)}
+
+def alpha(share): x.alpha = share
+def scale(share): x.scale = 2 ** (8 * share - 2)
+def base(share): x.resolution = 160 + int(200 * share)
+
+stock = go.FigureWidget(x.figure)
+display(stock)
+def by_plotly(share):
+    x.alpha = share
+    with stock.batch_update():
+        for theirs, ours in zip(stock.data, x.figure.data):
+            theirs.update(x=ours.x, y=ours.y, text=ours.text)
+
+for each in (alpha, scale, base, by_plotly):
+    timed(each, 20)
+print(json.dumps({
+    "α slider": timed(alpha),
+    "scale slider": timed(scale),
+    "resolution of the base": timed(base, 100),
+    "α slider, and plotly's own batch_update of the same traces": timed(by_plotly, 50),
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def kernel() -> Iterator:
+    manager, client = start_new_kernel()
+    yield client
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+
+
+def test_a_move_of_a_slider(report, kernel):
+    said, errors = [], []
+
+    def keep(message: dict) -> None:
+        if message["msg_type"] == "stream" and message["content"]["name"] == "stdout":
+            said.append(message["content"]["text"])
+        elif message["msg_type"] == "error":
+            errors.append("\n".join(message["content"]["traceback"]))
+
+    kernel.execute_interactive(MOVES, timeout=300, output_hook=keep)
+    assert not errors, errors[0]
+    ms = json.loads("".join(said))
+    *_, reference = ms
+    rows = [
+        (
+            name,
+            f"{each['p50']:.1f} ms",
+            f"p95 {each['p95']:.1f} ms"
+            + (
+                f", goal {GOAL_MS:g} ms; {ms[reference]['p50'] / each['p50']:.1f} times as fast as the last"
+                if name != reference
+                else ""
+            ),
+        )
+        for name, each in ms.items()
+    ]
+    report.table(f"RegNetY-4.0GF, {len(fs.STRATEGIES)} strategies × 64 scales: a move in the kernel", rows, ms=ms)
