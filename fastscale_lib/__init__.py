@@ -12,6 +12,7 @@ from .build import build
 from .complexity import Complexity, complexity, fit_exponents, laws, layers, sweep
 from .networks import Network, NetworkError, anynet
 from .scaling import STRATEGIES, Strategy, StrategyError, scale, strategy
+from .store import Store, StoreError, StoreWarning
 from .targets import TargetWarning, scale_to
 from .timing import MeasureError, Measurement, measure
 from .worker import Worker
@@ -28,6 +29,9 @@ __all__ = [
     "Measurement",
     "Network",
     "NetworkError",
+    "Store",
+    "StoreError",
+    "StoreWarning",
     "Strategy",
     "StrategyError",
     "TargetWarning",

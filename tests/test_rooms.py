@@ -38,6 +38,7 @@ ROOMS = {
     "build": Room("networks zoo modules", later="torch"),
     "timing": Room(f"{COUNTING} build", "numpy pandas", later="torch"),
     "worker": Room(f"{COUNTING} build timing", "numpy pandas", later="torch"),
+    "store": Room("exact networks", "pandas"),
     "claims": Room(packages="pandas"),
     "figures": Room(COUNTING, "numpy pandas plotly"),
     "explorer": Room(f"{COUNTING} {MEASURING} figures", "numpy pandas plotly ipywidgets traitlets anywidget IPython"),

@@ -1,0 +1,174 @@
+"""The store: what `add` has returned for is on the disk, whoever is killed and whenever."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import fastscale_lib as fs
+from fastscale_lib.store import Store, StoreError, StoreWarning, network_id
+
+texts = st.text(st.characters(exclude_categories=["Cs"]))
+plain = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), texts)
+
+
+@pytest.fixture
+def store(tmp_path) -> Store:
+    return Store(tmp_path / "measured" / "here.jsonl")
+
+
+def test_rows_come_back_in_their_order(store):
+    rows = [{"network": "ResNet-50", "batch": 64, "median_ms": 1 / 3}, {"network": "x\ny\u2028 №", "batch": None}]
+    for row in rows:
+        store.add(row)
+    assert store.rows() == Store(store.path).rows() == rows
+    assert len(store.path.read_bytes().splitlines()) == 2
+    assert store.find(batch=64) == rows[:1]
+    assert store.find(batch=64, network="ResNet-18") == []
+
+
+@given(st.lists(st.dictionaries(texts, plain), max_size=5))
+def test_any_plain_row_comes_back(tmp_path_factory, rows):
+    store = Store(tmp_path_factory.mktemp("store") / "s.jsonl")
+    for row in rows:
+        store.add(row)
+    assert Store(store.path).rows() == rows
+
+
+def test_an_empty_store_has_no_rows_and_makes_no_file(store):
+    assert store.rows() == []
+    assert store.frame().empty
+    assert not store.path.exists()
+
+
+def test_a_frame_has_a_row_a_measurement(store):
+    store.add({"network": "a", "median_ms": 1.5})
+    store.add({"network": "b", "reason": "out of memory"})
+    pd.testing.assert_frame_equal(
+        store.frame(),
+        pd.DataFrame({"network": ["a", "b"], "median_ms": [1.5, None], "reason": [None, "out of memory"]}),
+        check_dtype=False,
+    )
+
+
+def test_what_another_writer_adds_is_seen(store):
+    store.add({"n": 1})
+    assert len(store) == 1
+    Store(store.path).add({"n": 2})
+    assert [row["n"] for row in store] == [1, 2]
+
+
+def test_a_file_that_is_replaced_is_read_anew(store):
+    for n in range(3):
+        store.add({"n": n})
+    assert len(store) == 3
+    store.path.write_text('{"n": 9}\n')
+    assert store.rows() == [{"n": 9}]
+
+
+@pytest.mark.parametrize("row", [{"ms": float("nan")}, {"ms": float("inf")}, {"net": object()}, {"b": b"x"}])
+def test_what_json_does_not_hold_is_refused_and_nothing_is_written(store, row):
+    with pytest.raises(StoreError, match=r"^store: this row cannot be kept as JSON \(.*\); give plain"):
+        store.add(row)
+    assert not store.path.exists()
+
+
+def test_another_file_is_neither_read_nor_written(tmp_path):
+    path = tmp_path / "notes.md"
+    path.write_text("# Notes\n\nNothing measured.\n")
+    for use in (lambda: Store(path).add({"n": 1}), Store(path).rows, Store(path).frame):
+        with pytest.raises(StoreError, match="is no store of measurements"):
+            use()
+    assert path.read_text() == "# Notes\n\nNothing measured.\n"
+
+
+@pytest.mark.parametrize("cut", [2, 7, 20])
+def test_a_torn_last_line_is_told_and_the_next_row_is_whole(store, cut):
+    for n in range(2):
+        store.add({"network": "ResNet-50", "n": n})
+    os.truncate(store.path, store.path.stat().st_size - cut)
+    again = Store(store.path)
+    with pytest.warns(StoreWarning, match="line 2 is no whole row"):
+        assert [row["n"] for row in again.rows()] == [0]
+    again.add({"n": 2})
+    for reader in (again, Store(store.path)):
+        with pytest.warns(StoreWarning, match="line 2 is no whole row"):
+            assert [row["n"] for row in reader.rows()] == [0, 2]
+
+
+def test_a_row_that_lacks_its_newline_is_all_there_and_stays_one(store):
+    store.add({"n": 1})
+    os.truncate(store.path, store.path.stat().st_size - 1)
+    again = Store(store.path)
+    assert again.rows() == [{"n": 1}]
+    again.add({"n": 2})
+    again.add({"n": 3})
+    assert again.rows() == Store(store.path).rows() == [{"n": 1}, {"n": 2}, {"n": 3}]
+
+
+def test_networks_are_told_apart_by_what_they_compute():
+    net = fs.network("RegNetY-400MF")
+    by_hand = fs.Network.from_dict(net.to_dict() | {"name": "mine"})
+    assert network_id(by_hand) == network_id(net)
+    assert network_id(fs.scale(net, "w", 2)) != network_id(net)
+    assert len({network_id(fs.network(name)) for name in fs.networks()}) == len(fs.networks())
+
+
+WRITER = """
+import sys
+from fastscale_lib.store import Store
+store, writer = Store(sys.argv[1]), sys.argv[2]
+n = len(store.find(writer=writer))
+print("ready", flush=True)
+while True:
+    store.add({"writer": writer, "n": n, "text": "x" * (n % 7) * 1000})
+    print(n, flush=True)
+    n += 1
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kills by a signal")
+@pytest.mark.filterwarnings("ignore::fastscale_lib.store.StoreWarning")
+def test_a_hundred_killed_writers_lose_and_double_nothing(tmp_path):
+    """Two writers at a time on one file, each killed at a random moment and started again."""
+    path, dice = tmp_path / "s.jsonl", random.Random(0)
+    acknowledged: dict[str, set[int]] = {"a": set(), "b": set()}
+
+    def start(writer: str) -> subprocess.Popen:
+        command = [sys.executable, "-W", "ignore", "-c", WRITER, str(path), writer]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+    for _ in range(50):
+        pair = {writer: start(writer) for writer in acknowledged}
+        for process in pair.values():
+            assert process.stdout.readline() == "ready\n"
+        for writer, process in pair.items():
+            acknowledged[writer] |= {int(process.stdout.readline()) for _ in range(dice.randrange(3))}
+        time.sleep(dice.uniform(0, 0.01))
+        for writer, process in pair.items():
+            process.kill()
+            said = process.communicate(timeout=60)[0].splitlines(keepends=True)
+            acknowledged[writer] |= {int(line) for line in said if line.endswith("\n")}
+        rows = Store(path).rows()  # every file opens
+        for writer, known in acknowledged.items():
+            kept = [row["n"] for row in rows if row["writer"] == writer]
+            assert known <= set(kept), "an acknowledged row is missing"
+            assert kept == list(range(len(kept))), "a row is double, or out of order"
+    assert min(map(len, acknowledged.values())) > 20
+
+
+def test_a_writer_that_is_stopped_in_the_middle_of_a_row(tmp_path):
+    """The file as a kill between two writes leaves it: half a row, in the middle of a letter."""
+    path = tmp_path / "s.jsonl"
+    path.write_bytes(json.dumps({"n": 0}).encode() + b"\n" + '{"network": "é'.encode()[:-1])
+    store = Store(path)
+    store.add({"n": 1})
+    with pytest.warns(StoreWarning):
+        assert store.rows() == [{"n": 0}, {"n": 1}]
