@@ -24,6 +24,7 @@ except ImportError:  # Windows, where one process may add at a time
 
 from .networks import Network
 
+
 class StoreWarning(UserWarning):
     """Lines of a store that are no rows, and were passed over."""
 
