@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from .build import build
 from .complexity import Complexity, complexity, fit_exponents, laws, layers, sweep
+from .measurement import Comparison, MeasureError, Measurement, compare
 from .networks import Network, NetworkError, anynet
 from .scaling import STRATEGIES, Strategy, StrategyError, scale, strategy
 from .store import Store, StoreError, StoreWarning
 from .targets import TargetWarning, scale_to
-from .timing import MeasureError, Measurement, measure
+from .timing import measure
 from .worker import Worker
 from .zoo import families, network, networks, regnet
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "STRATEGIES",
+    "Comparison",
     "Complexity",
     "Explorer",
     "MeasureError",
@@ -38,6 +40,7 @@ __all__ = [
     "Worker",
     "anynet",
     "build",
+    "compare",
     "complexity",
     "explore",
     "families",

@@ -8,12 +8,11 @@ from __future__ import annotations
 import contextlib
 import math
 import numbers
-import operator
 import platform
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -22,13 +21,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .build import build
+from .measurement import MeasureError, Measurement, SettingError, median_interval, whole
 from .networks import Network
 from .zoo import network as named_network
 
 if TYPE_CHECKING:
     import torch
 
-IMAGENET_IMAGES = 1_281_167  # the training set of ILSVRC 2012
 MODES = ("inference", "training")
 PRECISIONS = ("fp32", "bf16", "fp16")
 
@@ -46,113 +45,6 @@ _TIMED_S = 0.25  # the interval is not looked at before
 # covers the median of normal noise in 92 to 94 % of simulated measurements; these rarer looks, in 94 to 96 %.
 _FIRST_LOOK = 12
 _LOOK_GROWTH = 1.25
-
-
-class MeasureError(RuntimeError):
-    """A measurement that could not be made; `reason` says why in a word or two, the message in a sentence.
-
-    Reasons: "setting", "out of memory", "failed", and, from a worker, "busy", "cancelled", "time limit", "died".
-    """
-
-    def __init__(self, message: str, reason: str = "failed"):
-        super().__init__(message)
-        self.reason = reason
-
-
-class SettingError(MeasureError, ValueError):
-    """A setting that cannot be measured; the message names the value, the rule and the remedy."""
-
-    def __init__(self, message: str, reason: str = "setting"):
-        super().__init__(message, reason)
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """One network timed on one device, with all that is needed to say so honestly.
-
-    The time of a run (one forward pass, or one training step, on `batch` images) is `median_ms`; `low_ms` to
-    `high_ms` is the distribution-free 95 % interval of that median (the range, where `blocks` is below 6), and
-    `half_width` its larger side as a fraction of the median. `converged`: `half_width` came down to the interval
-    asked for. `peak_memory_bytes` is what torch's allocator held at most during the timed part on a GPU, weights
-    included; None on a CPU, where the process's peak says more of the process than of the network. `tf32` and
-    `cudnn_benchmark` concern GPUs and are False on a CPU. `date` is UTC.
-    """
-
-    network: str
-    resolution: int
-    batch: int
-    mode: str
-    precision: str
-    channels_last: bool
-    compile: bool
-    device: str
-    device_name: str
-    median_ms: float
-    low_ms: float
-    high_ms: float
-    q1_ms: float
-    q3_ms: float
-    half_width: float
-    converged: bool
-    runs: int
-    blocks: int
-    images_per_s: float
-    peak_memory_bytes: int | None
-    threads: int
-    tf32: bool
-    cudnn_benchmark: bool
-    torch: str
-    cuda: str | None
-    cudnn: str | None
-    driver: str | None
-    library: str
-    date: str
-
-    @property
-    def where(self) -> str:
-        """The device by its human name, which says so where it is a CPU."""
-        return f"CPU: {self.device_name}" if self.device == "cpu" else self.device_name
-
-    def epoch_minutes(self, devices: int = 1) -> float:
-        """Minutes for one pass over ImageNet's 1,281,167 images at this speed.
-
-        An extrapolation: data loading and communication cost nothing, and `devices` devices, each with its own
-        batch, share the images perfectly.
-
-        Arguments:
-            devices: how many devices share the images.
-
-        Raises:
-            SettingError: `devices` is not a whole number of at least 1.
-        """
-        return IMAGENET_IMAGES / self.images_per_s / 60 / _whole("devices", devices)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain strings, numbers and None; `Measurement.from_dict` gives the measurement back."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, plain: Mapping[str, Any]) -> Measurement:
-        """The measurement that `to_dict` described.
-
-        Raises:
-            ValueError: a key is missing or unknown.
-        """
-        names = {field.name for field in fields(cls)}
-        if wrong := sorted(names ^ set(plain)):
-            raise ValueError(f"measurement: missing or unknown: {', '.join(wrong)}")
-        return cls(**plain)
-
-    def __str__(self) -> str:
-        median, low, high = _same_digits(self.median_ms, self.low_ms, self.high_ms)
-        spread = f"{low} to {high}, " + ("95 % interval" if self.blocks >= 6 else f"range of {self.blocks} blocks")
-        if self.blocks == 1:
-            spread = "a single block"
-        precision = self.precision + (" (TF32)" if self.tf32 else "")
-        return (
-            f"{median} ms ({spread}) · {self.images_per_s:,.0f} images/s · {self.where} · "
-            f"batch {self.batch} · {precision} · {self.mode}"
-        )
 
 
 def measure(
@@ -219,33 +111,6 @@ def devices() -> dict[str, str]:
     return found
 
 
-def median_interval(times: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
-    """The interval between two order statistics that covers the median, whatever the distribution.
-
-    Of n independent times, the number below the median is binomial (n, 1/2); so the k-th smallest and the k-th
-    largest enclose the median with a probability of 1 − 2·P(fewer than k below), and k is the largest that keeps
-    it at `confidence`. For 95 % that takes 6 times; below, this is the range, which covers less.
-
-    Raises:
-        ValueError: there are no times.
-    """
-    if not len(times):
-        raise ValueError("median_interval: there are no times; give at least one")
-    ordered, k = sorted(times), _rank(len(times), confidence)
-    return ordered[k - 1], ordered[-k]
-
-
-def _rank(n: int, confidence: float) -> int:
-    """The k of `median_interval`, in whole numbers: 2**-n is too small for a float where n is large."""
-    k, ways, below = 1, 1, 1  # `below`: of the 2**n outcomes, those with fewer than k times below the median
-    while True:
-        ways = ways * (n - k + 1) // k
-        if 2 * (below + ways) / 2**n > 1 - confidence:
-            return k
-        below += ways
-        k += 1
-
-
 @dataclass(frozen=True)
 class _Settings:
     """What was asked for, checked as far as that goes without torch."""
@@ -262,9 +127,9 @@ class _Settings:
     device: str
 
     def __post_init__(self):
-        object.__setattr__(self, "batch", _whole("batch", self.batch))
+        object.__setattr__(self, "batch", whole("batch", self.batch))
         if self.resolution is not None:
-            object.__setattr__(self, "resolution", _whole("resolution", self.resolution))
+            object.__setattr__(self, "resolution", whole("resolution", self.resolution))
         _known("mode", self.mode, MODES)
         _known("precision", self.precision, PRECISIONS)
         for name in ("interval", "seconds"):
@@ -273,16 +138,6 @@ class _Settings:
             if getattr(self, name) not in (True, False):
                 raise SettingError(f"{name} is {getattr(self, name)!r}, but must be True or False; try {name}=True")
             object.__setattr__(self, name, bool(getattr(self, name)))
-
-
-def _whole(name: str, value: Any) -> int:
-    with contextlib.suppress(TypeError):
-        if not isinstance(value, bool) and operator.index(value) >= 1:
-            return operator.index(value)
-    raise SettingError(f"{name} is {value!r}, but must be a whole number of at least 1; try {name}={_TRY[name]}")
-
-
-_TRY = {"batch": 64, "resolution": 224, "devices": 8}
 
 
 def _known(name: str, value: Any, known: Sequence[str]) -> None:
@@ -656,12 +511,6 @@ def one_line(error: BaseException) -> str:
     """The first line that an error says, with its kind."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
-
-
-def _same_digits(*values: float) -> list[str]:
-    """The numbers with as many decimals as give the first of them three digits."""
-    decimals = max(0, 2 - math.floor(math.log10(values[0])))
-    return [f"{value:,.{decimals}f}" for value in values]
 
 
 def _quiet(phase: str, fraction: float) -> None:

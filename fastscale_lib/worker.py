@@ -25,8 +25,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from .measurement import MeasureError, Measurement, SettingError
 from .networks import Network
-from .timing import MeasureError, Measurement, SettingError, devices, measure, one_line
+from .timing import devices, measure, one_line
 from .zoo import network as named_network
 
 Event = dict[str, Any]

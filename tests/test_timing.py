@@ -17,7 +17,8 @@ from torch.utils import benchmark
 
 import fastscale_lib as fs
 from fastscale_lib import timing
-from fastscale_lib.timing import MeasureError, Measurement, SettingError, measure, median_interval
+from fastscale_lib.measurement import MeasureError, Measurement, SettingError, median_interval
+from fastscale_lib.timing import measure
 from fastscale_lib.worker import Worker
 
 TINY = fs.anynet(name="Tiny", depths=[1, 1], widths=[16, 32], group_widths=8, stem_width=8, resolution=32, classes=10)
@@ -86,7 +87,7 @@ def test_as_text():
     times = {"median_ms": 12.34, "low_ms": 12.2, "high_ms": 1250.0, "images_per_s": 5203.4, "device_name": "GPU"}
     text = str(Measurement.from_dict({**found.to_dict(), **times, "blocks": 20, "tf32": True}))
     assert text == (
-        "12.3 ms (12.2 to 1,250.0, 95 % interval) · 5,203 images/s · GPU · batch 4 · fp32 (TF32) · inference"
+        "12.3 ms (12.2 to 1,250.0, 95 % interval) · 5,203 images/s · CPU: A chip · batch 4 · fp32 (TF32) · inference"
     )
     assert "range of 3 blocks" in str(Measurement.from_dict({**found.to_dict(), "blocks": 3}))
 

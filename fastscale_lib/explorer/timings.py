@@ -10,8 +10,8 @@ import traitlets as T
 
 from ..complexity import complexity
 from ..figures import label
+from ..measurement import Measurement
 from ..networks import Dimensions, Network
-from ..timing import Measurement
 from .measuring import Job, Measuring, running_loop
 from .state import AUTO, State
 from .views import ALPHA
