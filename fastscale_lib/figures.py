@@ -27,7 +27,7 @@ class Metric(NamedTuple):
     label: str
     unit: str
     ticks: str = "~s"
-    steps: str = "D2"  # which digits a logarithmic axis labels: D2 is 1, 2, 5; D1 is all
+    steps: str = "D2"  # which digits a logarithmic axis labels: D2 is 1, 2, 5; D1 is all; none: what there is room for
 
     @property
     def title(self) -> str:
@@ -35,7 +35,7 @@ class Metric(NamedTuple):
 
 
 METRICS = {
-    "flops": Metric("flops", "multiply-adds"),
+    "flops": Metric("flops", "multiply-adds", steps=""),
     "params": Metric("params", "weights"),
     "activations": Metric("activations", "elements"),
     "median_ms": Metric("time", "ms a batch", "~g"),
@@ -262,6 +262,9 @@ def _titled(figure: go.Figure, top: int = 80) -> go.Figure:
     return figure
 
 
+_MINOR = {"dtick": "D1", "ticks": "outside", "ticklen": 3, "tickcolor": "#999999"}
+
+
 def log_axis(metric: str) -> dict[str, Any]:
     """A logarithmic axis with the metric's title, unit and ticks."""
     shown = METRICS[metric]
@@ -269,7 +272,11 @@ def log_axis(metric: str) -> dict[str, Any]:
         "type": "log",
         "title": {"text": shown.title, "standoff": 6},
         "tickformat": shown.ticks,
-        "dtick": shown.steps,
+        **(
+            {"dtick": shown.steps}
+            if shown.steps
+            else {"nticks": 3, "minor": {"dtick": "D1", "ticks": "outside", "ticklen": 3, "tickcolor": "#999999"}}
+        ),
         "ticklabeloverflow": "allow",  # to look for overflow takes more time than to draw
         "automargin": False,
     }

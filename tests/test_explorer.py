@@ -196,8 +196,8 @@ def test_set_by_hand_it_is_the_picture_of_a_fresh_explorer(x, state):
         x.strategies = (*x.strategies, "d1_w2_g2_r1")  # no hand can; its box is there from then on
     for name, box in boxes(x).items():
         box.value = name in state["strategies"]
-    x._controls.alpha.value = state["alpha"]
-    x._controls.scale.value = state["scale"]
+    x._controls.alpha_field.value = repr(state["alpha"])
+    x._controls.scale_field.value = repr(state["scale"])
     reached = {name: getattr(x, name) for name in state}
     assert picture(x) == fresh(reached)
     assert (x.alpha, x.scale, set(x.strategies)) == (state["alpha"], state["scale"], set(state["strategies"]))
@@ -259,9 +259,28 @@ def test_flops_by_hand_are_in_units_of_a_billion(x):
     base = fs.complexity(x.base).flops
     x._controls.flops.value = f"{8 * base / 1e9:.9g}"
     assert x.scale == pytest.approx(8, rel=1e-8)
-    assert x._controls.scale.value == x.scale
+    assert x._controls.scale.value == pytest.approx(8)
+    assert x._controls.scale_field.value == "8"
     x._controls.scale.value = 2
     assert float(x._controls.flops.value) == pytest.approx(2 * base / 1e9, rel=1e-5)
+
+
+@pytest.mark.parametrize(("name", "value"), [("alpha", 1 / 3), ("alpha", 0.123), ("scale", 5), ("scale", 0.3)])
+def test_a_value_between_two_steps_of_a_slider_stays(x, name, value):
+    """The page rounds what a slider shows to its steps, and sends that back."""
+    setattr(x, name, value)
+    slider = getattr(x._controls, name)
+    shown = slider.value
+    slider.value = shown * (1 + 1e-12)  # as a page that prints and reads decimals does
+    assert getattr(x, name) == value
+    slider.value = 0.5
+    assert getattr(x, name) == 0.5
+
+
+@pytest.mark.parametrize(("text", "alpha"), [("1/3", 1 / 3), ("0.25", 0.25), (" .5 ", 0.5), ("1e-3", 0.001)])
+def test_typed_alpha(x, text, alpha):
+    x._controls.alpha_field.value = text
+    assert (x.alpha, x.message) == (alpha, "")
 
 
 @pytest.mark.parametrize("s", [0.25, 1 / 3, 64])
@@ -295,7 +314,8 @@ def test_the_marks_on_the_alpha_slider_set_it(x):
     for button, alpha in zip(x._controls.alpha_marks, (1 / 3, 0.8, 1.0), strict=True):
         button.click()
         assert x.alpha == alpha
-        assert x._controls.alpha.value == alpha
+        assert x._controls.alpha.value == pytest.approx(alpha, abs=0.005)
+        assert x._controls.alpha_field.value == f"{alpha:.4g}"
     for alpha, name in ((1 / 3, "dwr"), (0.8, "dWr"), (1, "w")):
         x.alpha = alpha
         assert x.scaled().dimensions == x.scaled(name).dimensions
@@ -537,9 +557,13 @@ BY_HAND = [
     ("flops", "-3", "^flops: "),
     ("flops", "a lot", "^flops: 'a lot'"),
     ("flops", "", "^flops: "),
-    ("flops", "nan", "^flops: nan"),
-    ("flops", "inf", "^flops: inf"),
-    ("flops", "1e999", "^flops: inf"),
+    ("flops", "nan", "^flops: 'nan'"),
+    ("flops", "inf", "^flops: 'inf'"),
+    ("flops", "1e999", "^flops: "),
+    ("alpha_field", "much", "^strategy: alpha is 'much'"),
+    ("alpha_field", "1.5", "^strategy: alpha is 1.5"),
+    ("scale_field", "0", "^scale: the scale factor is 0.0"),
+    ("scale_field", "1000", "^scale: the factor is 1000, but here goes from 0.25 to 64"),
     ("batch", -1, "^batch: -1 images, but must be a whole number from 1 to "),
     ("batch", 0, "^batch: 0"),
     ("resolution", 7, "^resolution: 7 pixels, but must be a whole number from 32 to "),

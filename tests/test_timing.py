@@ -84,7 +84,7 @@ def test_minutes_of_an_epoch():
 
 def test_as_text():
     found = measure(TINY, **SHORT)
-    times = {"median_ms": 12.34, "low_ms": 12.2, "high_ms": 1250.0, "images_per_s": 5203.4, "device_name": "GPU"}
+    times = {"median_ms": 12.34, "low_ms": 12.2, "high_ms": 1250.0, "images_per_s": 5203.4, "device_name": "A chip"}
     text = str(Measurement.from_dict({**found.to_dict(), **times, "blocks": 20, "tf32": True}))
     assert text == (
         "12.3 ms (12.2 to 1,250.0, 95 % interval) · 5,203 images/s · CPU: A chip · batch 4 · fp32 (TF32) · inference"

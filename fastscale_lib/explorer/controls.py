@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import html
 import math
+from collections.abc import Callable
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
@@ -20,13 +22,15 @@ if TYPE_CHECKING:
     from .widget import Explorer
 
 ALPHA_MARKS = {"⅓ dwr": 1 / 3, "0.8 dWr": 0.8, "1 w": 1.0}
+ALPHA_STEP, SCALE_STEP = 0.01, 0.05  # of the sliders; the scale's is one of its logarithm to the base of 2
 OWN = "(own)"
 CONTROL_STYLE = """<style>
 .fastscale-message { color: #b00020; font-weight: 600; }
 .fastscale-status { color: var(--jp-ui-font-color1, #222); }
 .fastscale-controls .widget-label { width: auto; min-width: 0; margin-right: 4px; }
 .fastscale-controls .widget-html-content { line-height: 1.4; }
-.fastscale-controls .widget-readout { min-width: 36px; width: auto; margin-left: 6px; }
+.fastscale-controls .widget-checkbox { margin-right: 8px; }
+.fastscale-controls .widget-checkbox input { margin: 0 3px 0 0; }
 .fastscale-controls .widget-hslider .slider-container, .fastscale-controls .noUi-target { margin-right: 6px; }
 .fastscale-controls .jupyter-button { padding: 0 8px; }
 </style>"""
@@ -46,22 +50,27 @@ class Controls:
         explorer.observe(lambda _: self._show_progress(), names=["busy", "progress"])
         explorer.observe(lambda _: self.follow(), names=["devices"])
         self.follow()
+        self._say()
         self._show_progress()
 
     def layout(self, figure: w.DOMWidget) -> list[w.Widget]:
         """Controls above, the figure and the tables beside it, or below where the page is narrow."""
         wrap = w.Layout(flex_flow="row wrap", align_items="center", grid_gap="0 6px")
         rows = (
-            [self.family, self.network, self.resolution, self.alpha, *self.alpha_marks],
-            [self.scale, self.flops, w.HBox([w.Label("Curves"), self.strategies])],
-            [self.device, self.batch, self.precision, self.mode, self.time, self.live, self.cancel],
+            [self.family, self.network, self.resolution, w.HBox([w.Label("Curves"), self.strategies])],
+            [
+                w.HBox([self.alpha, self.alpha_field, *self.alpha_marks]),
+                w.HBox([self.scale, self.scale_field]),
+                self.flops,
+            ],
+            [self.device, self.batch, self.precision, self.mode, w.HBox([self.time, self.live, self.cancel])],
             [self.progress, self.status, self.message],
         )
         above = w.VBox([w.HBox(row, layout=wrap) for row in rows])
         above.add_class("fastscale-controls")
         export = w.HBox([w.Label("Save"), *self.exports], layout=wrap)
-        beside = w.VBox([self.shown, self.tables, export], layout=w.Layout(flex="0 1 auto", padding="8px"))
-        picture = w.Box([figure], layout=w.Layout(flex="1 1 620px", min_width="420px", display="block"))
+        beside = w.VBox([self.shown, self.tables, export], layout=w.Layout(flex="1 1 480px", padding="8px"))
+        picture = w.Box([figure], layout=w.Layout(flex="1 1 600px", min_width="420px", display="block"))
         below = w.HBox([picture, beside], layout=w.Layout(flex_flow="row wrap", width="100%"))
         return [w.HTML(STYLE + CONTROL_STYLE), above, below]
 
@@ -72,12 +81,12 @@ class Controls:
         try:
             self._follow_network()
             self._follow_strategies()
-            self.alpha.value = x.alpha
-            self.scale.value = x.scale
+            self.alpha.value, self.alpha_field.value = _on_alpha_step(x.alpha), f"{x.alpha:.4g}"
+            self.scale.value, self.scale_field.value = _on_scale_step(x.scale), f"{x.scale:.4g}"
             self.flops.value = f"{x.flops / 1e9:.6g}"
             self.resolution.value, self.batch.value = x.resolution, x.batch
             self.precision.value, self.mode.value, self.live.value = x.precision, x.mode, x.live
-            names = {"auto": "auto (GPU, else CPU)"} | x.devices
+            names = {"auto": "auto"} | x.devices
             if x.device not in names:
                 names[x.device] = x.device
             self.device.options = [
@@ -102,16 +111,18 @@ class Controls:
     def _make_scaling(self) -> None:
         wide = w.Layout(width="auto")
         described = {"description_width": "initial"}
-        self.family = w.Dropdown(description="Base", options=[], layout=w.Layout(width="140px"), style=described)
-        self.network = w.Dropdown(layout=w.Layout(width="132px"), tooltip="base network")
-        self.resolution = w.IntText(description="at (px)", layout=w.Layout(width="110px"), style=described)
+        self.family = w.Dropdown(description="Family", options=[], layout=w.Layout(width="150px"), style=described)
+        self.network = w.Dropdown(description="Base network", layout=w.Layout(width="240px"), style=described)
+        self.resolution = w.IntText(
+            description="Base resolution (px)", layout=w.Layout(width="195px"), style=described, tooltip="of its images"
+        )
         self.alpha = w.FloatSlider(
             description="α",
             min=0,
             max=1,
-            step=0.01,
-            readout_format=".2f",
-            layout=w.Layout(width="205px"),
+            step=ALPHA_STEP,
+            readout=False,
+            layout=w.Layout(width="170px"),
             style=described,
             tooltip="α: the share of the scaling given to width",
         )
@@ -124,16 +135,19 @@ class Controls:
             base=2,
             min=-2,
             max=6,
-            step=0.05,
-            readout_format=".3g",
-            layout=w.Layout(width="245px"),
+            step=SCALE_STEP,
+            readout=False,
+            layout=w.Layout(width="210px"),
             style=described,
             tooltip="how many times the flops of the base network",
         )
+        exact = {"continuous_update": False, "layout": w.Layout(width="58px")}
+        self.alpha_field = w.Text(tooltip="α, exactly", **exact)
+        self.scale_field = w.Text(tooltip="the scale factor s, exactly", **exact)
         self.flops = w.Text(
             description="flops (G multiply-adds)",
             continuous_update=False,
-            layout=w.Layout(width="210px"),
+            layout=w.Layout(width="228px"),
             style=described,
             tooltip="the flops wanted; sets the scale factor",
         )
@@ -142,7 +156,12 @@ class Controls:
 
     def _make_timing(self) -> None:
         described = {"description_width": "initial"}
-        self.device = w.Dropdown(description="Time on", layout=w.Layout(width="185px"), style=described)
+        self.device = w.Dropdown(
+            description="Time on",
+            layout=w.Layout(width="185px"),
+            style=described,
+            tooltip="auto: the GPU where there is one, else the CPU",
+        )
         self.batch = w.IntText(
             description="batch", tooltip="images a batch", layout=w.Layout(width="90px"), style=described
         )
@@ -183,8 +202,6 @@ class Controls:
     def _bind(self) -> None:
         for name in (
             "network",
-            "alpha",
-            "scale",
             "resolution",
             "batch",
             "precision",
@@ -195,7 +212,10 @@ class Controls:
         ):
             getattr(self, name).observe(lambda change, name=name: self._ask(name, change["new"]), "value")
         self.family.observe(lambda change: self._ask_family(change["new"]), "value")
-        self.flops.observe(lambda change: self._ask("flops", change["new"]), "value")
+        self.alpha.observe(lambda change: self._slide("alpha", change["new"], _on_alpha_step), "value")
+        self.scale.observe(lambda change: self._slide("scale", change["new"], _on_scale_step), "value")
+        for name, field in (("flops", self.flops), ("alpha", self.alpha_field), ("scale", self.scale_field)):
+            field.observe(lambda change, name=name: self._ask(name, _number(change["new"], name)), "value")
         for button, value in zip(self.alpha_marks, ALPHA_MARKS.values(), strict=True):
             button.on_click(lambda _, value=value: self._ask("alpha", value))
         self.time.on_click(lambda _: self._try(self.explorer.time))
@@ -207,9 +227,12 @@ class Controls:
         """Set a trait by hand; what is wrong is said in place, and nothing else changes."""
         if self._following or value is None:
             return
-        if name == "flops":
-            value = _giga(value)
         self._try(setattr, self.explorer, name, value)
+
+    def _slide(self, name: str, value: float, on_step: Callable[[float], float]) -> None:
+        """Set a trait by its slider; a slider that shows the step nearest to the present value asks for nothing."""
+        if not math.isclose(value, on_step(getattr(self.explorer, name)), rel_tol=1e-6, abs_tol=1e-9):
+            self._ask(name, value)
 
     def _try(self, action: Any, *arguments: Any) -> None:
         self.explorer.message = ""
@@ -266,10 +289,18 @@ class Controls:
         self.progress.layout.display = None if x.busy else "none"
 
 
-def _giga(text: str) -> Any:
-    """The number of multiply-adds that a field in units of 10⁹ means; text that is no number stays as it is."""
+def _number(text: str, name: str) -> Any:
+    """The number that a field means, flops in units of 10⁹; text that is no number stays as it is, and is refused."""
     try:
-        value = float(str(text).strip().rstrip("Gg"))
-    except ValueError:
+        value = float(Fraction(text.strip().rstrip("Gg×x")))
+    except (ValueError, ZeroDivisionError, OverflowError):
         return text
-    return value * 1e9 if math.isfinite(value) else value
+    return value * 1e9 if name == "flops" else value
+
+
+def _on_alpha_step(alpha: float) -> float:
+    return round(round(alpha / ALPHA_STEP) * ALPHA_STEP, 6)
+
+
+def _on_scale_step(scale: float) -> float:
+    return 2 ** (round(math.log2(scale) / SCALE_STEP) * SCALE_STEP)

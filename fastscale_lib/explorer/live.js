@@ -13,6 +13,26 @@
     };
   }
 
+  // Plotly looks at the window alone; a sidebar that opens, or tables that come to lie below, change the width too.
+  const { perform_render, remove, handle_plotly_relayout } = view;
+  view.perform_render = function () {
+    perform_render.call(this);
+    this.observer = new ResizeObserver(() => {
+      const drawn = this.el._fullLayout;
+      if (drawn && this.el.clientWidth && drawn.width !== this.el.clientWidth) this.autosizeFigure();
+    });
+    this.observer.observe(this.el);
+  };
+  view.remove = function () {
+    this.observer?.disconnect();
+    remove.call(this);
+  };
+
+  // Ranges that the kernel sent are no zoom of the user's.
+  view.handle_plotly_relayout = function (change) {
+    if (!this.drawing) handle_plotly_relayout.call(this, change);
+  };
+
   // While one change is being drawn, those that arrive are joined, so that the picture keeps up with the hand.
   const animate = view.do_animate;
   view.do_animate = function () {

@@ -29,7 +29,7 @@ from ..scaling import strategy as named_strategy
 COUNTED = ("activations", "params")
 ALPHA_NAMES = {"dwr": 1 / 3, "dWr": 0.8, "w": 1.0}
 _AXES = {"activations": "", "params": "2", "time": "3", "alpha": "4"}
-_COLUMNS, _ROWS = ((0.0, 0.44), (0.56, 1.0)), ((0.61, 1.0), (0.0, 0.38))
+_COLUMNS, _ROWS = ((0.0, 0.44), (0.56, 1.0)), ((0.6, 1.0), (0.0, 0.39))
 _PLACES = {"activations": (0, 0), "params": (1, 0), "time": (0, 1), "alpha": (1, 1)}
 
 
@@ -80,11 +80,11 @@ def axes(panel: str) -> dict[str, str]:
     return {"xaxis": f"x{_AXES[panel]}", "yaxis": f"y{_AXES[panel]}"}
 
 
-def figure_layout(view: View, ranges: dict[str, list[float]], note: str, height: int = 560) -> dict:
+def figure_layout(view: View, ranges: dict[str, list[float]], note: str, height: int = 580) -> dict:
     """The four panels' axes, their titles and ranges, the marks at the named α, and what is said of the timings."""
     made = {**layout(), "height": height, "hovermode": "closest", "uirevision": "explorer"}
-    above = {"x": _COLUMNS[1][0], "y": _ROWS[1][1] + 0.05, "yanchor": "bottom"}
-    made["legend2"] = {"orientation": "h", "entrywidth": 75, **above}
+    above = {"x": 1, "xanchor": "right", "y": _ROWS[1][1] + 0.04, "yanchor": "bottom"}
+    made["legend2"] = {"orientation": "h", **above}
     for panel, (column, row) in _PLACES.items():
         number = _AXES[panel]
         x, y = ("alpha", "times_base") if panel == "alpha" else ("flops", "median_ms" if panel == "time" else panel)

@@ -18,7 +18,7 @@ STYLE = """<style>
 .fastscale-table caption, .fastscale-network caption { text-align: left; font-weight: 600; padding: 2px 0; }
 .fastscale-table th, .fastscale-network th { font-weight: 600; border-bottom: 1px solid #999; }
 .fastscale-table th, .fastscale-network th, .fastscale-table td, .fastscale-network td { text-align: right;
-  padding: 1px 5px; white-space: nowrap; }
+  padding: 1px 4px; white-space: nowrap; }
 .fastscale-table td:first-child, .fastscale-network td:first-child { text-align: left; }
 .fastscale-tables { display: flex; flex-wrap: wrap; gap: 0 18px; align-items: flex-start; }
 </style>"""

@@ -136,9 +136,9 @@ class Explorer(widgets.VBox, TimedState):
             return
         self.message = ""
         self._own_batch |= name == "batch"
-        self._controls.follow()
         if name not in ("seconds", "live"):
             self._show(reset=name in ("network", "resolution"))
+        self._controls.follow()
         self.measure_soon()
 
     def _show(self, reset: bool = False) -> None:

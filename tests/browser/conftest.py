@@ -365,7 +365,12 @@ class NotebookPage:
 
     def reload(self, wait_for: str | None = None, timeout: float = 60) -> None:
         """Reload the page (the kernel lives on) and wait until notebook and ``wait_for`` are back."""
-        self.page.goto("about:blank")  # a plain goto of the same address would not reset the page
+        leave = lambda dialog: dialog.accept()  # noqa: E731
+        self.page.on("dialog", leave)  # JupyterLab asks where a change is not saved
+        try:
+            self.page.goto("about:blank")  # a plain goto of the same address would not reset the page
+        finally:
+            self.page.remove_listener("dialog", leave)
         self.page.goto(self.url)
         self.wait_ready(timeout)
         if wait_for:
@@ -422,12 +427,21 @@ class NotebookPage:
             raise RuntimeError(re.sub(r"\x1b\[[0-9;]*m", "", trace))
         return "".join(text)
 
+    def restart_kernel(self) -> None:
+        """Restart the kernel, and wait until it is idle."""
+        self.panel("await panel.sessionContext.session.kernel.restart();")
+        self.wait_idle()
+        self._let_go()  # its old channels may miss what it prints first
+
     def close(self) -> None:
         """Let go of the kernel's channels (the kernel itself is ended by the fixture)."""
+        self._let_go()
+        self._thread.shutdown()
+
+    def _let_go(self) -> None:
         if self._client is not None:
             self._thread.submit(self._client.stop_channels).result(10)
-            self._client = None
-        self._thread.shutdown()
+            self._client, self._client_kernel = None, None
 
 
 @contextlib.contextmanager
@@ -443,15 +457,24 @@ def _notebooks(
         run: bool = True,
         wait_for: str | None = None,
         page: Any = None,
+        beside: NotebookPage | None = None,
         timeout: float = 60,
     ) -> NotebookPage:
         path = cells.path if isinstance(cells, NotebookPage) else lab.write_notebook(cells, name)
-        if page is None:
+        if beside is not None:
+            page = beside.page
+        elif page is None:
             page = new_page() if opened else first_page()
         url = f"{lab.url}/lab/workspaces/test-{uuid.uuid4().hex[:8]}/tree/{quote(path)}?token={lab.token}"
         notebook = NotebookPage(lab, page, path, url)
         opened.append(notebook)
-        page.goto(url)
+        if beside is None:
+            page.goto(url)
+        else:
+            beside.panel(
+                "await jupyterapp.commands.execute('docmanager:open', {path: arg, options: {mode: 'split-right'}});",
+                path,
+            )
         notebook.wait_ready(timeout)
         if run:
             notebook.run_all(wait_for, timeout)
@@ -472,10 +495,11 @@ def _notebooks(
 def open_notebook(
     jupyter_lab: Lab, request: pytest.FixtureRequest, new_page: Callable[..., Any]
 ) -> Iterator[Callable[..., NotebookPage]]:
-    """Return ``open_notebook(cells, *, name=None, run=True, wait_for=None, page=None, timeout=60)``.
+    """Return ``open_notebook(cells, *, name=None, run=True, wait_for=None, page=None, beside=None, timeout=60)``.
 
     ``cells`` is a list of sources, the path of an .ipynb, or a NotebookPage whose file (and kernel) is to be
-    opened in a second page. The first call uses the test's ``page``, later ones a new one unless it is given.
+    opened in a second page. The first call uses the test's ``page``, later ones a new one unless it is given, or
+    the notebook is opened ``beside`` another one, in the same window of JupyterLab.
     """
     with _notebooks(jupyter_lab, new_page, lambda: request.getfixturevalue("page")) as open_:
         yield open_
