@@ -34,10 +34,26 @@ def build(
 
     Raises:
         NetworkError: the name is not that of a base network.
-        ValueError: drop_path is not in [0, 1).
+        ValueError: drop_path is not in [0, 1), or the device is not there.
     """
     if not (isinstance(drop_path, Real) and 0 <= drop_path < 1):
         raise ValueError(f"build: drop_path is {drop_path!r}, but must be a probability from 0 to below 1")
     from .modules import ConvNet
 
-    return ConvNet(named_network(network), device, drop_path, zero_gamma)
+    return ConvNet(named_network(network), _there(device), drop_path, zero_gamma)
+
+
+def _there(device: str | torch.device | None) -> torch.device | None:
+    """The device, or a refusal: no other stands in for it."""
+    import torch
+
+    if device is None:
+        return None
+    try:
+        found = torch.device(device)
+    except (RuntimeError, TypeError):
+        raise ValueError(f"build: {device!r} is not a device; use cpu, cuda, cuda:1 or meta") from None
+    if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
+        count = torch.cuda.device_count()
+        raise ValueError(f"build: {device!r} is not there: torch sees {count} GPUs here; use cpu, or another GPU")
+    return found

@@ -36,10 +36,10 @@ class Measurement:
 
     The time of a run (one forward pass, or one training step, on `batch` images) is `median_ms`; `low_ms` to
     `high_ms` is the distribution-free 95 % interval of that median (the range, where `blocks` is below 6), and
-    `half_width` its larger side as a fraction of the median. `converged`: `half_width` came down to the interval
-    asked for. `peak_memory_bytes` is what torch's allocator held at most during the timed part on a GPU, weights
-    included; None on a CPU, where the process's peak says more of the process than of the network. `tf32` and
-    `cudnn_benchmark` concern GPUs and are False on a CPU. `date` is UTC.
+    `half_width` its larger side as a fraction of the median (None for a single block). `converged`: it came down to
+    the interval asked for. `peak_memory_bytes` is what torch's allocator held at most during the timed part on a
+    GPU, weights included; None on a CPU, where the process's peak says more of the process than of the network.
+    `tf32` and `cudnn_benchmark` concern GPUs and are False on a CPU. `date` is UTC.
     """
 
     network: str
@@ -56,7 +56,7 @@ class Measurement:
     high_ms: float
     q1_ms: float
     q3_ms: float
-    half_width: float
+    half_width: float | None
     converged: bool
     runs: int
     blocks: int

@@ -149,7 +149,7 @@ class Scaling:
 class Network:
     """A convolutional network for square images of `resolution` pixels and `channels` channels.
 
-    Equality and hash are by what the network is; `scaling`, where it comes from, does not count.
+    Equality and hash are by name and by what the network is; `scaling`, where it comes from, does not count.
     """
 
     name: str
@@ -278,6 +278,8 @@ class Network:
         """
         import yaml
 
+        if not isinstance(text, str):
+            raise NetworkError(f"network: {type(text).__name__} is no YAML; give the text, as of Path(...).read_text()")
         try:
             plain = yaml.safe_load(text)
         except yaml.YAMLError as error:

@@ -246,7 +246,7 @@ def _fraction(alpha: Any) -> Fraction:
     """The fraction that was meant: 4/5 for the float 0.8, 1/3 for 0.3333333333333333; else the decimal as written."""
     if isinstance(alpha, str | Fraction | int):
         return Fraction(alpha)
-    number = float(alpha)
+    number = float(alpha if isinstance(alpha, float) else str(alpha))  # a float32 means the decimal that it shows
     simple = Fraction(number).limit_denominator(1000)
     return simple if float(simple) == number else Fraction(repr(number))
 

@@ -52,7 +52,7 @@ def scale_to(
     Every network that the strategy gives for s around the target is counted. Where none of them lies within 1 %,
     single roundings are changed: the width of a stage by one grain, the resolution by one step of 4; those that
     depart least from the strategy's unrounded dimensions. One step of one or two sizes mostly does; where it does
-    not, of more sizes, and in the end more steps.
+    not, of more sizes, and in the end more steps. What the strategy leaves alone stays, unless only it comes near.
 
     Arguments:
         flops, params, activations: the target; exactly one of them (flops are multiply-adds).
@@ -187,8 +187,11 @@ class _Candidates:
 
 
 def _adjusted(by_s: _Candidates) -> tuple[_Candidates, int]:
-    """The candidates, and the one among them, that come within 1 % by the smallest changes."""
-    sizes = by_s.steps.shape[1]
+    """The candidates, and the one among them, that come within 1 % by the smallest changes.
+
+    Sizes that the strategy leaves alone are changed only where no change of the others comes within 1 %.
+    """
+    sizes, scaled = by_s.steps.shape[1], by_s.strategy.exponents
     nearest, chosen = by_s, by_s.nearest()
     # One or two sizes of any network; where that is not enough, all sizes of those nearest the target; and where
     # group widths or ceilings of halved resolutions leave a gap that even this does not fill, several steps.
@@ -199,7 +202,9 @@ def _adjusted(by_s: _Candidates) -> tuple[_Candidates, int]:
         (by_error[:32], single),
         (by_error[:8], np.concatenate([times * single for times in (2, 3, 4)])),
     )
-    for indices, steps in tiers:
+    own = np.array([bool(scaled.w)] * (sizes - 1) + [bool(scaled.r)])
+    kept = [(indices, steps[~steps[:, ~own].any(axis=1)]) for indices, steps in tiers]
+    for indices, steps in (*kept, *(() if own.all() else tiers)):
         candidates = by_s.changed(np.repeat(indices, len(steps)), np.tile(steps, (len(indices), 1)))
         within = np.flatnonzero(candidates.errors <= TOLERANCE)
         if len(within):

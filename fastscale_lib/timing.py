@@ -427,7 +427,7 @@ def _record(
 ) -> Measurement:
     low, high = median_interval(blocks)
     q1, median, q3 = (float(value) for value in np.quantile(blocks, (0.25, 0.5, 0.75)))
-    half_width = _half_width(blocks)
+    half_width = _half_width(blocks) if len(blocks) > 1 else None  # one block tells nothing of its spread
     asked = ("batch", "mode", "precision", "channels_last", "compile", "resolution")
     return Measurement(
         network=name,

@@ -81,10 +81,20 @@ def regnet(
     Raises:
         NetworkError: naming the value and the rule.
     """
-    for name, value, least in (("depth", depth, 1), ("w0", w0, 1), ("wa", wa, 0), ("wm", wm, 1.000001)):
+    for name, value, least in (
+        ("depth", depth, 1),
+        ("w0", w0, 1),
+        ("wa", wa, 0),
+        ("wm", wm, 1.000001),
+        ("group_width", group_width, 1),
+    ):
         if isinstance(value, bool) or not isinstance(value, Real) or not least <= value < math.inf:
             rule = "above 1" if name == "wm" else f"at least {least}"
             raise NetworkError(f"regnet: {name} is {value!r}, but must be a number {rule}")
+    for name, value in (("depth", depth), ("group_width", group_width)):
+        if value != int(value):
+            raise NetworkError(f"regnet: {name} is {value!r}, but must be a whole number of at least 1")
+    depth = int(depth)
     steps = (round(math.log((w0 + wa * block) / w0) / math.log(wm)) for block in range(depth))
     runs = [(8 * round(w0 * wm**step / 8), len(list(run))) for step, run in groupby(steps)]
     # Neighbouring steps may round to one width; blocks of one width are one stage.

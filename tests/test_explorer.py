@@ -191,7 +191,7 @@ def test_set_by_hand_it_is_the_picture_of_a_fresh_explorer(x, state):
         x._controls.family.value = state["network"].split("-")[0]
         x._controls.network.value = state["network"]
     if state["resolution"] is not None:
-        x._controls.resolution.value = state["resolution"]
+        x._controls.resolution.value = str(state["resolution"])
     if "d1_w2_g2_r1" in state["strategies"]:
         x.strategies = (*x.strategies, "d1_w2_g2_r1")  # no hand can; its box is there from then on
     for name, box in boxes(x).items():
@@ -233,8 +233,10 @@ def test_every_drawn_and_tabled_number_is_that_of_the_core(x, state):
 def test_all_settings_reach_the_controls_and_back(x):
     for name, value in {"batch": 32, "precision": "bf16", "mode": "training", "device": "cpu", "live": False}.items():
         setattr(x, name, value)
-        assert getattr(x._controls, name).value == value
-    for name, value in {"batch": 16, "precision": "fp16", "mode": "inference", "device": "auto"}.items():
+        assert getattr(x._controls, name).value == (str(value) if name == "batch" else value)
+    x._controls.batch.value = "16"
+    assert x.batch == 16
+    for name, value in {"precision": "fp16", "mode": "inference", "device": "auto"}.items():
         getattr(x._controls, name).value = value
         assert getattr(x, name) == value
     assert x.message == ""
@@ -299,7 +301,7 @@ def test_another_network_brings_its_resolution_and_flops_and_keeps_the_scale(x):
     x.network = "EfficientNet-B3"
     assert (x.resolution, x.scale, x.alpha) == (fs.network("EfficientNet-B3").resolution, 6, 0.25)
     assert x.flops == 6 * fs.complexity("EfficientNet-B3").flops
-    assert x._controls.resolution.value == x.resolution
+    assert x._controls.resolution.value == str(x.resolution)
 
 
 def test_the_resolution_is_the_base_s(x):
@@ -564,10 +566,13 @@ BY_HAND = [
     ("alpha_field", "1.5", "^strategy: alpha is 1.5"),
     ("scale_field", "0", "^scale: the scale factor is 0.0"),
     ("scale_field", "1000", "^scale: the factor is 1000, but here goes from 0.25 to 64"),
-    ("batch", -1, "^batch: -1 images, but must be a whole number from 1 to "),
-    ("batch", 0, "^batch: 0"),
-    ("resolution", 7, "^resolution: 7 pixels, but must be a whole number from 32 to "),
-    ("resolution", 99999, "^resolution: 99999"),
+    ("batch", "1e6", "^batch: 1000000 images"),
+    ("batch", "many", "^batch: 'many'"),
+    ("batch", "2.5", "^batch: 2.5 images"),
+    ("batch", "-1", "^batch: -1 images, but must be a whole number from 1 to "),
+    ("batch", "0", "^batch: 0"),
+    ("resolution", "7", "^resolution: 7 pixels, but must be a whole number from 32 to "),
+    ("resolution", "99999", "^resolution: 99999"),
 ]
 
 
@@ -586,14 +591,14 @@ def test_a_wrong_value_by_hand_is_answered_in_place_until_a_good_one_comes(x, na
 
 
 def test_the_present_value_by_hand_clears_the_message_as_well(x):
-    x._controls.batch.value = -1
+    x._controls.batch.value = "-1"
     assert x.message
-    x._controls.batch.value = x.batch
+    x._controls.batch.value = str(x.batch)
     assert said(x) == ""
 
 
 def test_a_good_value_by_code_clears_the_message(x):
-    x._controls.batch.value = -1
+    x._controls.batch.value = "-1"
     x.batch = 4
     assert said(x) == ""
 
@@ -685,7 +690,7 @@ def test_saving_by_hand(x, tmp_path, monkeypatch):
     [python] = tmp_path.glob("*.py")
     assert x.message == ""
     assert {path.suffix for path in tmp_path.iterdir()} == {".py", ".yaml", ".csv"}
-    assert tmp_path.glob("*.csv").__next__().name in x.status
+    assert tmp_path.glob("*.csv").__next__().name in x._controls.saved.value
     assert python.read_text("utf-8") == x.to_python()
 
 
@@ -806,7 +811,9 @@ def test_all_marked_networks_are_timed_and_equal_ones_once(timing):
     assert f"measured on {escape(by_width.where)}, batch 2, fp32 inference" in notes
     assert by_width.where.startswith("CPU: ")
     assert all(by_width.device_name in text for text in drawn.text)
-    assert [row[-1] for row in tables(timing)[1][1:]] == [f"{ms:.4g} ms" for ms in times.median_ms]
+    assert [row[-1] for row in tables(timing)[1][1:]] == [
+        f"{each.median_ms:.4g} ms ({each.low_ms:.4g} to {each.high_ms:.4g})" for each in times.itertuples()
+    ]
     assert "cpu" in timing.devices
 
 

@@ -462,3 +462,16 @@ def test_the_parts_are_refused_by_themselves_too(kind):
     with pytest.raises(fs.NetworkError, match="stage: depth is 0"):
         Stage(0, 8)
     assert Head().width == 0
+
+
+@pytest.mark.parametrize(("name", "value"), [("group_width", 0), ("depth", 13.5), ("depth", 0), ("group_width", "8")])
+def test_a_regnet_that_cannot_be_is_refused(name, value):
+    settings = {"depth": 13, "w0": 24, "wa": 36.44, "wm": 2.49, "group_width": 8, "name": "x"} | {name: value}
+    with pytest.raises(fs.NetworkError, match=f"^regnet: {name} is .*, but must be a .*number"):
+        fs.regnet(**settings)
+
+
+@pytest.mark.parametrize("text", [None, 3, b"name: x"])
+def test_what_is_no_text_is_no_yaml(text):
+    with pytest.raises(fs.NetworkError, match="is no YAML; give the text"):
+        fs.Network.from_yaml(text)

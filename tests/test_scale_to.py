@@ -4,6 +4,7 @@ import re
 import warnings
 
 import hypothesis.strategies as st
+import numpy as np
 import pytest
 from hypothesis import given, settings
 
@@ -131,3 +132,12 @@ def test_refuses_what_is_no_target(targets, sentence):
 def test_refuses_a_count_that_the_strategy_does_not_change():
     with pytest.raises(fs.StrategyError, match=r"r does not change the params of ResNet-50: they stay 25,557,032"):
         fs.scale_to("ResNet-50", "r", params=3e7)
+
+
+@pytest.mark.parametrize("strategy", ["w", "dw"])
+@pytest.mark.parametrize("name", ["EfficientNet-B0", "RegNetY-4.0GF", "ResNet-50", "RegNetX-200MF"])
+def test_what_the_strategy_leaves_alone_stays(name, strategy):
+    """A network scaled by w that sees larger images is none that is scaled by w."""
+    base = fs.network(name)
+    for times in np.geomspace(1.5, 16, 12):
+        assert fs.scale_to(base, strategy, flops=times * fs.complexity(base).flops).resolution == base.resolution

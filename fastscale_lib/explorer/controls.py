@@ -25,7 +25,7 @@ ALPHA_MARKS = {"⅓ dwr": 1 / 3, "0.8 dWr": 0.8, "1 w": 1.0}
 ALPHA_STEP, SCALE_STEP = 0.01, 0.05  # of the sliders; the scale's is one of its logarithm to the base of 2
 OWN = "(own)"
 CONTROL_STYLE = """<style>
-.fastscale-message { color: #b00020; font-weight: 600; }
+.fastscale-message { color: var(--jp-error-color1, #b00020); font-weight: 600; }
 .fastscale-status { color: var(--jp-ui-font-color1, #222); }
 .fastscale-controls .widget-label { width: auto; min-width: 0; margin-right: 4px; }
 .fastscale-controls .widget-html-content { line-height: 1.4; }
@@ -68,7 +68,7 @@ class Controls:
         )
         above = w.VBox([w.HBox(row, layout=wrap) for row in rows])
         above.add_class("fastscale-controls")
-        export = w.HBox([w.Label("Save"), *self.exports], layout=wrap)
+        export = w.HBox([w.Label("Save"), *self.exports, self.saved], layout=wrap)
         beside = w.VBox([self.shown, self.tables, export], layout=w.Layout(flex="1 1 480px", padding="8px"))
         picture = w.Box([figure], layout=w.Layout(flex="1 1 600px", min_width="420px", display="block"))
         below = w.HBox([picture, beside], layout=w.Layout(flex_flow="row wrap", width="100%"))
@@ -84,7 +84,7 @@ class Controls:
             self.alpha.value, self.alpha_field.value = _on_alpha_step(x.alpha), f"{x.alpha:.4g}"
             self.scale.value, self.scale_field.value = _on_scale_step(x.scale), f"{x.scale:.4g}"
             self.flops.value = f"{x.flops / 1e9:.6g}"
-            self.resolution.value, self.batch.value = x.resolution, x.batch
+            self.resolution.value, self.batch.value = str(x.resolution), str(x.batch)
             self.precision.value, self.mode.value, self.live.value = x.precision, x.mode, x.live
             names = {"auto": "auto"} | x.devices
             if x.device not in names:
@@ -113,8 +113,12 @@ class Controls:
         described = {"description_width": "initial"}
         self.family = w.Dropdown(description="Family", options=[], layout=w.Layout(width="150px"), style=described)
         self.network = w.Dropdown(description="Base network", layout=w.Layout(width="240px"), style=described)
-        self.resolution = w.IntText(
-            description="Base resolution (px)", layout=w.Layout(width="195px"), style=described, tooltip="of its images"
+        self.resolution = w.Text(
+            description="Base resolution (px)",
+            continuous_update=False,
+            layout=w.Layout(width="190px"),
+            style=described,
+            tooltip="the side of the base network's images",
         )
         self.alpha = w.FloatSlider(
             description="α",
@@ -162,8 +166,12 @@ class Controls:
             style=described,
             tooltip="auto: the GPU where there is one, else the CPU",
         )
-        self.batch = w.IntText(
-            description="batch", tooltip="images a batch", layout=w.Layout(width="90px"), style=described
+        self.batch = w.Text(
+            description="batch",
+            continuous_update=False,
+            layout=w.Layout(width="95px"),
+            style=described,
+            tooltip="images a batch",
         )
         self.precision = w.Dropdown(
             description="precision", options=["fp32", "bf16", "fp16"], layout=w.Layout(width="125px"), style=described
@@ -188,7 +196,7 @@ class Controls:
         self.shown = w.Dropdown(
             description="Scaled network by", layout=w.Layout(width="230px"), style={"description_width": "initial"}
         )
-        self.tables = w.HTML()
+        self.tables, self.saved = w.HTML(), w.HTML()
         self.exports = [
             w.Button(description=text, layout=w.Layout(width="auto"), tooltip=tip)
             for text, tip in {
@@ -202,8 +210,6 @@ class Controls:
     def _bind(self) -> None:
         for name in (
             "network",
-            "resolution",
-            "batch",
             "precision",
             "mode",
             "device",
@@ -214,7 +220,8 @@ class Controls:
         self.family.observe(lambda change: self._ask_family(change["new"]), "value")
         self.alpha.observe(lambda change: self._slide("alpha", change["new"], _on_alpha_step), "value")
         self.scale.observe(lambda change: self._slide("scale", change["new"], _on_scale_step), "value")
-        for name, field in (("flops", self.flops), ("alpha", self.alpha_field), ("scale", self.scale_field)):
+        typed = {"flops": self.flops, "alpha": self.alpha_field, "scale": self.scale_field}
+        for name, field in (typed | {"resolution": self.resolution, "batch": self.batch}).items():
             field.observe(lambda change, name=name: self._ask(name, _number(change["new"], name)), "value")
         for button, value in zip(self.alpha_marks, ALPHA_MARKS.values(), strict=True):
             button.on_click(lambda _, value=value: self._ask("alpha", value))
@@ -235,7 +242,7 @@ class Controls:
             self._ask(name, value)
 
     def _try(self, action: Any, *arguments: Any) -> None:
-        self.explorer.message = ""
+        self.explorer.message = self.saved.value = ""
         try:
             action(*arguments)
         except (T.TraitError, ValueError, OSError) as error:
@@ -247,7 +254,7 @@ class Controls:
 
     def _save(self, kind: str) -> None:
         path = self.explorer.save(kind)
-        self.explorer.status = f"saved {path.name} beside the notebook"
+        self.saved.value = f"<div role='status'>saved {html.escape(path.name)} in the notebook's folder</div>"
 
     def _follow_network(self) -> None:
         name, known = self.explorer.network.name, families()
@@ -295,7 +302,9 @@ def _number(text: str, name: str) -> Any:
         value = float(Fraction(text.strip().rstrip("Gg×x")))
     except (ValueError, ZeroDivisionError, OverflowError):
         return text
-    return value * 1e9 if name == "flops" else value
+    if name == "flops":
+        return value * 1e9
+    return int(value) if name in ("resolution", "batch") and value.is_integer() else value
 
 
 def _on_alpha_step(alpha: float) -> float:

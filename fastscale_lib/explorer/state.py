@@ -161,7 +161,7 @@ class State(T.HasTraits):
         value = _number(proposal["value"])
         if not SMALLEST_SCALE * base * (1 - ROUNDING) <= value <= LARGEST_SCALE * base * (1 + ROUNDING):
             raise T.TraitError(
-                f"flops: {proposal['value']!r} multiply-adds wanted, but {self.network.name} goes here from "
+                f"flops: {_said(proposal['value'])} multiply-adds wanted, but {self.network.name} goes here from "
                 f"{short(SMALLEST_SCALE * base)} to {short(LARGEST_SCALE * base)} "
                 f"({SMALLEST_SCALE:g} to {LARGEST_SCALE:g} times its own)"
             )
@@ -223,6 +223,10 @@ def _number(value: Any) -> float:
         return math.nan if isinstance(value, bool | str) else float(value)
     except (TypeError, ValueError, OverflowError):
         return math.nan
+
+
+def _said(value: Any) -> str:
+    return short(value) if isinstance(value, int | float) and not isinstance(value, bool) else repr(value)
 
 
 def _whole(name: str, value: Any, least: int, most: int, unit: str) -> int:

@@ -20,6 +20,7 @@ STYLE = """<style>
 .fastscale-table th, .fastscale-network th, .fastscale-table td, .fastscale-network td { text-align: right;
   padding: 1px 4px; white-space: nowrap; }
 .fastscale-table td:first-child, .fastscale-network td:first-child { text-align: left; }
+.fastscale-swatch { display: inline-block; width: 8px; height: 8px; border: 1px solid #999; }
 .fastscale-tables { display: flex; flex-wrap: wrap; gap: 0 18px; align-items: flex-start; }
 </style>"""
 
@@ -43,11 +44,13 @@ def comparison_table(frame: Frame, base: Complexity, times: pd.DataFrame, s: flo
         frame: rows of `sweep` at the scale s.
         times: the explorer's measurements.
     """
-    measured = dict(zip(times["strategy"], times["median_ms"], strict=True)) if len(times) else {}
+    columns = (times[name] for name in ("strategy", "median_ms", "low_ms", "high_ms"))
+    measured = {name: each for name, *each in zip(*columns, strict=True)} if len(times) else {}
     rows = []
     for row, strategy in enumerate(frame["strategy"]):
-        time = f"{measured[strategy]:.4g} ms" if strategy in measured else "–"
-        name = f"<span style='color:{style(strategy).colour}'>■</span> {html.escape(label(strategy))}"
+        time = "{:.4g} ms ({:.4g} to {:.4g})".format(*measured[strategy]) if strategy in measured else "–"
+        swatch = f"<span class='fastscale-swatch' style='background:{style(strategy).colour}'></span>"
+        name = f"{swatch} {html.escape(label(strategy))}"
         ratios = [f"{frame[metric][row] / getattr(base, metric):.3g}×" for metric in METRICS]
         rows.append((name, *ratios, f"{frame['resolution'][row]} px", time))
     return html_table(f"All at s = {s:.3g}, times the base", ("", *METRICS, "resolution", "time a batch"), rows)

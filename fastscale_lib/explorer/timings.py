@@ -59,8 +59,8 @@ class TimedState(State):
         self._rest: threading.Timer | None = None
         self._own_batch = False  # whether the batch was chosen, or is the default
         self._waiting: bool | None = None  # for the devices: whether to measure again what is known
-        self._jobs = 0
-        self._failures: list[str] = []
+        self._jobs = self._failed = 0
+        self._failures: dict[str, list[str]] = {}  # whose measurements failed, by what was said
         self._times: tuple[tuple, pd.DataFrame] | None = None  # for what they are, and they
 
     @property
@@ -136,7 +136,7 @@ class TimedState(State):
         jobs = self._marked(again)
         if not jobs and not self.busy:
             return
-        self._jobs, self._failures = len(jobs), []
+        self._jobs, self._failed, self._failures = len(jobs), 0, {}
         self.busy, self.progress = True, 0.0
         self._measurer.start(jobs)
 
@@ -206,12 +206,14 @@ class TimedState(State):
         elif key is None:
             self.message, self._waiting = f"there is no timing: {event['message']}", None
         else:
-            self._failures.append(f"{' and '.join(map(label, key.strategies))}: {event['message']}")
-            self.message = "; ".join(self._failures)
+            self._failed += 1
+            self._failures.setdefault(event["message"], []).extend(map(label, key.strategies))
+            self.message = "; ".join(f"{' and '.join(names)}: {text}" for text, names in self._failures.items())
 
     def _on_done(self, key: None, event: dict[str, Any]) -> None:
         if not self.busy:
             return
         self.busy, self.progress = False, 1.0
-        if not self._failures and self.status.startswith("timing"):
-            self.status = f"timed {self._jobs} networks" if self._jobs > 1 else "timed 1 network"
+        if self.status.startswith("timing"):
+            done = self._jobs - self._failed
+            self.status = f"timed {done} network{'s' * (done != 1)}"

@@ -248,7 +248,9 @@ def test_the_notebook_shows_four_panels(story, tmp_path):
     assert story.page.errors == []
     assert story.plot(TITLES) == PANELS
     assert set(story.picture()["activations"]["curves"]) == {"w", "dw", "dwr", "dWr", "α"}
-    for label in ("Base", "at (px)", "flops (G multiply-adds)", "Time on", "batch", "precision", "mode"):
+    for label in ("Family", "Base network", "Base resolution (px)", FLOPS):
+        assert story.field(label).is_visible(), label
+    for label in ("Time on", "batch", "precision", "mode"):
         assert story.field(label).is_visible(), label
     for label in ("α", "Scale s"):
         assert story.slider(label).is_visible(), label
@@ -317,7 +319,7 @@ def test_typed_flops_move_the_scale(x):
 
 
 def test_typed_alpha(x):
-    field = x.box.get_by_title("α, exactly").locator("input")
+    field = x.box.locator(".widget-hslider:has(label:text-is('α')) + .widget-text input")
     field.fill("1/3")
     field.press("Enter")
     until(x.page, lambda: x.kernel("alpha") == pytest.approx(1 / 3))
@@ -421,7 +423,7 @@ def test_a_new_base_network_ends_the_zoom(x):
         (FLOPS, "0", "flops: 0.0 multiply-adds wanted, but EfficientNet-B0 goes here from 96.46 M to 24.69 G"),
         (FLOPS, "many", "flops: 'many' multiply-adds wanted, but EfficientNet-B0 goes here from 96.46 M to 24.69 G"),
         ("batch", "-1", "batch: -1 images, but must be a whole number from 1 to 65536"),
-        ("at (px)", "7", "resolution: 7 pixels, but must be a whole number from 32 to 2048"),
+        ("Base resolution (px)", "7", "resolution: 7 pixels, but must be a whole number from 32 to 2048"),
     ],
 )
 def test_wrong_input_is_answered_in_place(x, label, text, sentence):
