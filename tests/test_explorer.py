@@ -279,6 +279,17 @@ def test_a_value_between_two_steps_of_a_slider_stays(x, name, value):
     assert getattr(x, name) == 0.5
 
 
+def test_a_slider_is_not_sent_back_what_it_said(x):
+    """Else it would jump back under a hand that has moved on."""
+    for slider, values in (
+        (x._controls.alpha, [k / 100 for k in range(101)]),
+        (x._controls.scale, [2 ** (k / 20) for k in range(-40, 121)]),
+    ):
+        for value in values:
+            slider.value = value
+            assert slider.value == value
+
+
 @pytest.mark.parametrize(("text", "alpha"), [("1/3", 1 / 3), ("0.25", 0.25), (" .5 ", 0.5), ("1e-3", 0.001)])
 def test_typed_alpha(x, text, alpha):
     x._controls.alpha_field.value = text

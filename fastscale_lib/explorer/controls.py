@@ -81,8 +81,9 @@ class Controls:
         try:
             self._follow_network()
             self._follow_strategies()
-            self.alpha.value, self.alpha_field.value = _on_alpha_step(x.alpha), f"{x.alpha:.4g}"
-            self.scale.value, self.scale_field.value = _on_scale_step(x.scale), f"{x.scale:.4g}"
+            _show_step(self.alpha, _on_alpha_step(x.alpha))
+            _show_step(self.scale, _on_scale_step(x.scale))
+            self.alpha_field.value, self.scale_field.value = f"{x.alpha:.4g}", f"{x.scale:.4g}"
             self.flops.value = f"{x.flops / 1e9:.6g}"
             self.resolution.value, self.batch.value = str(x.resolution), str(x.batch)
             self.precision.value, self.mode.value, self.live.value = x.precision, x.mode, x.live
@@ -238,7 +239,7 @@ class Controls:
 
     def _slide(self, name: str, value: float, on_step: Callable[[float], float]) -> None:
         """Set a trait by its slider; a slider that shows the step nearest to the present value asks for nothing."""
-        if not math.isclose(value, on_step(getattr(self.explorer, name)), rel_tol=1e-6, abs_tol=1e-9):
+        if not _same_step(value, on_step(getattr(self.explorer, name))):
             self._ask(name, value)
 
     def _try(self, action: Any, *arguments: Any) -> None:
@@ -305,6 +306,16 @@ def _number(text: str, name: str) -> Any:
     if name == "flops":
         return value * 1e9
     return int(value) if name in ("resolution", "batch") and value.is_integer() else value
+
+
+def _same_step(value: float, other: float) -> bool:
+    return math.isclose(value, other, rel_tol=1e-6, abs_tol=1e-9)
+
+
+def _show_step(slider: w.FloatSlider | w.FloatLogSlider, value: float) -> None:
+    """Move the slider, unless it is there: a last digit would throw it back under a hand that moves on."""
+    if not _same_step(slider.value, value):
+        slider.value = value
 
 
 def _on_alpha_step(alpha: float) -> float:

@@ -80,9 +80,11 @@ def axes(panel: str) -> dict[str, str]:
     return {"xaxis": f"x{_AXES[panel]}", "yaxis": f"y{_AXES[panel]}"}
 
 
-def figure_layout(view: View, ranges: dict[str, list[float]], note: str, height: int = 580) -> dict:
+def figure_layout(view: View, ranges: dict[str, list[float]], note: str, height: int = 600) -> dict:
     """The four panels' axes, their titles and ranges, the marks at the named α, and what is said of the timings."""
     made = {**layout(), "height": height, "hovermode": "closest", "uirevision": "explorer"}
+    made["margin"] |= {"t": 52, "autoexpand": False}  # two rows of legend: plotly's own room outlives its need
+    made["legend"] |= {"tracegroupgap": 0, "y": 1.01}
     above = {"x": 1, "xanchor": "right", "y": _ROWS[1][1] + 0.04, "yanchor": "bottom"}
     made["legend2"] = {"orientation": "h", **above}
     for panel, (column, row) in _PLACES.items():
@@ -139,7 +141,7 @@ _THIN = {"color": "#BBBBBB", "width": 1, "dash": "dot"}
 
 def _axis(metric: str) -> dict[str, Any]:
     if metric == "alpha":
-        return {"title": {"text": "α (share of width), at the present scale", "standoff": 6}, "range": [-0.03, 1.03]}
+        return {"title": {"text": "α (share of width)", "standoff": 6}, "range": [-0.03, 1.03]}
     return log_axis(metric)
 
 

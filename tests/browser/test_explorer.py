@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -73,7 +74,7 @@ PANELS = [
     ["flops (multiply-adds)", "activations (elements)"],
     ["flops (multiply-adds)", "params (weights)"],
     ["flops (multiply-adds)", "time (ms a batch)"],
-    ["α (share of width), at the present scale", "times the base"],
+    ["α (share of width)", "times the base"],
 ]
 
 
@@ -119,7 +120,7 @@ SIDEWAYS = """box => {
 }"""
 
 
-def until(page: Any, condition: Callable[[], Any], seconds: float = 60) -> None:
+def until(page: Any, condition: Callable[[], Any], seconds: float = 30) -> None:
     """Wait until the condition holds; the page lives on meanwhile."""
     end = time.monotonic() + seconds
     while not condition():
@@ -272,10 +273,15 @@ def width(request, story) -> int:
 
 @pytest.mark.parametrize("width", [1280, 900, 1300], indirect=True, ids=["1280", "900", "wide again"])
 def test_nothing_overlaps_or_is_cut(story, width, tmp_path):
+    def ugly() -> list[str]:
+        return [
+            each for what in ("controls", "picture") for each in story.box.evaluate(f"box => ({UGLY})([box, {what!r}])")
+        ]
+
+    with contextlib.suppress(pytest.fail.Exception):
+        until(story.page, lambda: not ugly(), seconds=5)  # plotly takes a second turn where a legend needs more room
     story.nb.screenshot(tmp_path / f"{width}.png")
-    for what in ("controls", "picture"):
-        ugly = story.box.evaluate(f"box => ({UGLY})([box, {what!r}])")
-        assert not ugly, "\n".join(ugly)
+    assert ugly() == []
     assert story.box.evaluate(SIDEWAYS) == []
 
 
@@ -405,7 +411,7 @@ def test_a_zoom_survives_a_move(x):
 
 def test_a_new_base_network_ends_the_zoom(x):
     zoomed = zoom(x)
-    x.box.locator("select[title='base network']").select_option("EfficientNet-B2")
+    x.field("Base network").select_option("EfficientNet-B2")
     until(x.page, lambda: x.kernel("network.name") == "EfficientNet-B2")
     assert x.follows()
     until(x.page, lambda: x.range() != zoomed)
@@ -420,7 +426,7 @@ def test_a_new_base_network_ends_the_zoom(x):
 @pytest.mark.parametrize(
     ("label", "text", "sentence"),
     [
-        (FLOPS, "0", "flops: 0.0 multiply-adds wanted, but EfficientNet-B0 goes here from 96.46 M to 24.69 G"),
+        (FLOPS, "0", "flops: 0 multiply-adds wanted, but EfficientNet-B0 goes here from 96.46 M to 24.69 G"),
         (FLOPS, "many", "flops: 'many' multiply-adds wanted, but EfficientNet-B0 goes here from 96.46 M to 24.69 G"),
         ("batch", "-1", "batch: -1 images, but must be a whole number from 1 to 65536"),
         ("Base resolution (px)", "7", "resolution: 7 pixels, but must be a whole number from 32 to 2048"),
@@ -507,7 +513,7 @@ def test_reload_shows_the_present_state(x):
     assert x.follows()
     assert x.picture() == before
     assert x.field(FLOPS).input_value() == f"{x.kernel('flops') / 1e9:.6g}"
-    assert x.box.locator("select[title='base network']").input_value() == "EfficientNet-B1"
+    assert x.field("Base network").input_value() == "EfficientNet-B1"
     x.slider("α").press("ArrowLeft")
     until(x.page, lambda: x.kernel("alpha") == 0.78)
     assert x.follows()
@@ -619,8 +625,8 @@ def test_live_measures_where_the_slider_rests(tiny):
 
 def test_the_saved_page_opens_offline_and_its_slider_works(x, new_page, jupyter_lab):
     x.button("HTML").click()
-    until(x.page, lambda: x.said("status").startswith("saved "))
-    saved = jupyter_lab.root / x.said("status").split()[1]
+    note = x.box.get_by_role("status").filter(has_text="saved ")
+    saved = jupyter_lab.root / note.text_content().split()[1]
     page = new_page(offline=True)
     asked = []
     page.on("request", lambda request: asked.append(request.url))
