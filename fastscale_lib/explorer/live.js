@@ -25,6 +25,7 @@
   };
   view.remove = function () {
     this.observer?.disconnect();
+    clearTimeout(this.late);
     remove.call(this);
   };
 
@@ -45,6 +46,7 @@
     Object.assign(waiting.layout, change.layout_data);
     if (this.drawing) return;
     const next = () => {
+      clearTimeout(this.late);
       this.drawing = waiting.traces.size > 0 && Boolean(this.el._fullLayout);
       if (!this.drawing) return;
       const joined = {
@@ -55,6 +57,16 @@
       };
       waiting.traces.clear();
       waiting.layout = {};
+      // A frame that a redraw of the whole figure interrupts never tells its end: it is drawn again.
+      const again = () => {
+        if (document.hidden) return (this.late = setTimeout(again, 1000));
+        joined.style_traces.forEach((trace, i) =>
+          waiting.traces.set(trace, { ...joined.style_data[i], ...waiting.traces.get(trace) })
+        );
+        waiting.layout = { ...joined.layout_data, ...waiting.layout };
+        next();
+      };
+      this.late = setTimeout(again, 1000);
       const model = { get: () => joined, _normalize_trace_indexes: (traces) => traces };
       // The bundle calls _sendTraceDeltas when the frame has been drawn.
       animate.call(Object.create(this, { model: { value: model }, _sendTraceDeltas: { value: next } }));

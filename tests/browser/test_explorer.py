@@ -126,7 +126,7 @@ def until(page: Any, condition: Callable[[], Any], seconds: float = 30) -> None:
     while not condition():
         if time.monotonic() > end:
             pytest.fail(f"waited {seconds} s in vain")
-        page.wait_for_timeout(20)
+        page.wait_for_timeout(100)  # what is asked of the kernel passes through the page's ears, too
 
 
 @dataclass
