@@ -38,7 +38,7 @@ METRICS = {
     "flops": Metric("flops", "multiply-adds", steps=""),
     "params": Metric("params", "weights"),
     "activations": Metric("activations", "elements"),
-    "median_ms": Metric("time", "ms a batch", "~g"),
+    "median_ms": Metric("time", "ms a batch", "~g", ""),
     "scale": Metric("scale factor s", "times the flops wanted", "~g"),
     "alpha": Metric("α", "share of width", "~g"),
     "times_base": Metric("times the base", "", "~g", "D1"),

@@ -823,7 +823,7 @@ def test_all_marked_networks_are_timed_and_equal_ones_once(timing):
     assert by_width.where.startswith("CPU: ")
     assert all(by_width.device_name in text for text in drawn.text)
     assert [row[-1] for row in tables(timing)[1][1:]] == [
-        f"{each.median_ms:.4g} ms ({each.low_ms:.4g} to {each.high_ms:.4g})" for each in times.itertuples()
+        f"{each.median_ms:.4g} ({each.low_ms:.3g} to {each.high_ms:.3g})" for each in times.itertuples()
     ]
     assert "cpu" in timing.devices
 
