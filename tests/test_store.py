@@ -129,7 +129,7 @@ n = len(store.find(writer=writer))
 print("ready", flush=True)
 while True:
     store.add({"writer": writer, "n": n, "text": "x" * (n % 7) * 1000})
-    print(n, flush=True)
+    print(f"{n}\\n", end="", flush=True)  # in one write, so that a kill leaves all of it or nothing
     n += 1
 """
 
