@@ -1,7 +1,18 @@
-"""Hypothesis draws the same examples on every run; `pytest --hypothesis-profile=explore` draws new and more ones."""
+"""What holds for all tests: how hypothesis draws, and that the browser tests come last."""
 
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
 
+# The same examples on every run; `pytest --hypothesis-profile=explore` draws new and more ones.
 settings.register_profile("ci", derandomize=True, deadline=None, max_examples=100, database=None)
 settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile("ci")
+
+BROWSER = Path(__file__).parent / "browser"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests last: they are slow, and Playwright leaves the main thread with a running event loop."""
+    items.sort(key=lambda item: BROWSER in item.path.parents)

@@ -1,7 +1,64 @@
-// Added to plotly's FigureWidget bundle by live.py, where FigureView names the view's class.
-{
-  const view = FigureView.prototype;
+// The page's side of LiveFigure: starts plotly's FigureWidget bundle, and makes its views keep up with a hand.
 
+// Starting plotly takes longer than anywidget waits for a model (2 s) on a slow or busy machine; then the figure would
+// be dead. So a model is ready at once, and one copy of plotly, once it runs, serves every figure of the page.
+const copies = (globalThis.fastscalePlotly ??= new Map());
+
+function plotly(code) {
+  if (!copies.has(code)) {
+    const url = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
+    const started = import(url).then((bundle) => {
+      if (bundle.FigureView) keepUp(bundle.FigureView.prototype);
+      return bundle;
+    });
+    copies.set(code, started);
+    started.catch(() => copies.delete(code)).finally(() => URL.revokeObjectURL(url));
+  }
+  return copies.get(code);
+}
+
+export default () => {
+  let ready;
+  return {
+    initialize({ model }) {
+      // What the kernel says before plotly runs is kept, and said again.
+      const early = [];
+      const hear = (name) => early.push([name, model.get(name)]);
+      const heard = EDITS.map((name) => [`change:${name}`, () => hear(name)]);
+      heard.forEach(([event, listener]) => model.on(event, listener));
+      ready = plotly(model.get("_plotly")).then((bundle) => {
+        heard.forEach(([event, listener]) => model.off(event, listener));
+        const widget = bundle.default();
+        const listeners = new Map();
+        let said = {};
+        widget.initialize({
+          model: {
+            get: (name) => (name in said ? said[name] : model.get(name)),
+            set: (name, value) => model.set(name, value),
+            on: (event, listener) => (listeners.set(event, listener), model.on(event, listener)),
+            save_changes: () => model.save_changes(),
+          },
+        });
+        for (const [name, value] of early) {
+          said = { [name]: value };
+          listeners.get(`change:${name}`)?.();
+        }
+        said = {};
+        return widget;
+      });
+      ready.catch((error) => console.error(error));
+    },
+    async render(view) {
+      return (await ready).render(view);
+    },
+  };
+};
+
+const EDITS = "addTraces deleteTraces moveTraces restyle relayout update animate removeLayoutProps removeTraceProps"
+  .split(" ")
+  .map((edit) => `_py2js_${edit}`);
+
+function keepUp(view) {
   // The page would send back what a change did to each trace; the kernel has said so itself, and need not know.
   view._sendTraceDeltas = view._sendLayoutDelta = function () {};
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from importlib import resources
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+import traitlets as T
 from plotly.serializers import _py_to_js
 
 from .panels import Traces
@@ -17,16 +17,6 @@ _MOVED = {"x", "y", "text"}  # what may change without a full redraw
 _DELTAS = ("_js2py_traceDeltas", "_js2py_layoutDelta")
 
 
-def _bundle() -> tuple[str, bool]:
-    """Plotly's widget code with ours added, and whether its form was the expected one."""
-    stock = resources.files("plotly").joinpath("package_data/widgetbundle.js").read_text("utf-8")
-    exported = re.search(r"export\s*\{\s*\S+ as FigureModel,\s*(\S+) as FigureView,\s*\S+ as default\s*\};", stock)
-    if exported is None:
-        return stock, False
-    ours = resources.files(__package__).joinpath("live.js").read_text("utf-8")
-    return stock[: exported.start()] + ours.replace("FigureView", exported[1]) + stock[exported.start() :], True
-
-
 class LiveFigure(go.FigureWidget):
     """Traces by name; `draw` sends what differs from what is drawn, past plotly's validation.
 
@@ -34,7 +24,10 @@ class LiveFigure(go.FigureWidget):
     about a third of a restyle's time.
     """
 
-    _esm, _quick = _bundle()
+    _esm = resources.files(__package__).joinpath("live.js").read_text("utf-8")
+    _plotly = T.Unicode(resources.files("plotly").joinpath("package_data/widgetbundle.js").read_text("utf-8")).tag(
+        sync=True
+    )
 
     def __init__(self, traces: Traces, layout: dict[str, Any]) -> None:
         self._present, self._moves = False, 0
@@ -89,7 +82,7 @@ class LiveFigure(go.FigureWidget):
         for index, changed in changes.items():
             self._data[index].update(changed)
         ranges_only = all(key.endswith(".range") for key in moved)
-        if self._quick and ranges_only and all(changed.keys() <= _MOVED for changed in changes.values()):
+        if ranges_only and all(changed.keys() <= _MOVED for changed in changes.values()):
             if changes:
                 self._send_animate_msg(list(changes.values()), moved, list(changes), _AT_ONCE)
             elif moved:

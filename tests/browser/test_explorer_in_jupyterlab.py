@@ -519,6 +519,31 @@ def test_reload_shows_the_present_state(x):
     assert x.follows()
 
 
+def test_a_page_on_which_plotly_starts_slowly(open_notebook):
+    slow = """
+import traitlets
+from fastscale_lib.explorer import widget
+
+class Slow(widget.LiveFigure):
+    _plotly = traitlets.Unicode(
+        "await new Promise(go => (globalThis.startPlotly = go));" + widget.LiveFigure._plotly.default_value
+    ).tag(sync=True)
+
+widget.LiveFigure = Slow"""
+    x = Shown(open_notebook([slow, *CELLS]))
+    x.page.wait_for_function("() => Boolean(globalThis.startPlotly)")
+    x.page.wait_for_timeout(2500)  # a widget that takes 2 s to begin is given up
+    x.slider("α").press("ArrowRight")
+    x.set(strategies=("w", "r"))
+    assert x.box.locator(".main-svg").count() == 0
+    x.page.evaluate("startPlotly()")
+    x.box.locator(".main-svg").first.wait_for()
+    assert x.follows()
+    x.slider("α").press("ArrowRight")
+    until(x.page, lambda: x.kernel("alpha") == 0.82)
+    assert x.follows()
+
+
 def test_two_notebooks_and_a_kernel_restarted(x, open_shared):
     other = Shown(open_shared([CELLS[0].replace("0.2", "0.3"), CELLS[1]], beside=x.nb, timeout=120))
     other.box.locator(".main-svg").first.wait_for()
