@@ -31,7 +31,7 @@ class Metric(NamedTuple):
 
     @property
     def title(self) -> str:
-        return f"{self.label} ({self.unit})" if self.unit else self.label
+        return f"{self.label} ({self.unit})"
 
 
 METRICS = {
@@ -41,7 +41,7 @@ METRICS = {
     "median_ms": Metric("time", "ms a batch", "~g", ""),
     "scale": Metric("scale factor s", "times the flops wanted", "~g"),
     "alpha": Metric("α", "share of width", "~g"),
-    "times_base": Metric("times the base", "", "~g", "D1"),
+    "times_asked": Metric("count", "times s × base", "~g"),
 }
 
 

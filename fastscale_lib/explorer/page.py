@@ -18,7 +18,7 @@ from ..scaling import Strategy
 from ..scaling import scale as scale_network
 from . import panels
 from .tables import STYLE, comparison_table, complexity_table
-from .views import Views, layout
+from .views import Views
 
 ALPHAS = sorted({*np.linspace(0, 1, 21).round(2).tolist(), 1 / 3})
 
@@ -91,7 +91,7 @@ def slider_figure(
     first = alphas.index(alpha)
     changing = [name for name in steps[0] if name.split("/")[1] in ("α", "laws", "marks", "present")]
     indices = [list(steps[0]).index(name) for name in changing]
-    figure = go.Figure(list(steps[first].values()), layout(made[first], note))
+    figure = go.Figure(list(steps[first].values()), panels.figure_layout(made[first], note))
     figure.update_layout(
         height=640,
         margin={"b": 110},

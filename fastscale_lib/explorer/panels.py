@@ -41,8 +41,9 @@ class View(NamedTuple):
 
     `curves` has the `counted` traces of each strategy, of which those in `shown` are visible; `laws` is a frame of
     `laws` for the shown ones; `marks` are their rows of `sweep` at the present scale, and `alphas` those of the α
-    family; `base` is the base network's complexity; `times` has one row a measurement: strategy, flops, median_ms,
-    low_ms, high_ms, text.
+    family; `asked` is what each metric is held against in the panel over α, s times the base's; `times` has one row
+    a measurement: strategy, flops, median_ms, low_ms, high_ms, text. `ranges` are those of the axes that stay where
+    they are while a slider moves: an axis that moves is drawn anew, which takes longer than all that is drawn on it.
     """
 
     curves: dict[str, Traces]
@@ -50,9 +51,10 @@ class View(NamedTuple):
     laws: Frame
     marks: Frame
     alphas: Frame
-    base: Any
+    asked: dict[str, float]
     alpha: float
     times: pd.DataFrame
+    ranges: dict[str, list[float]]
 
 
 def traces(view: View) -> Traces:
@@ -80,7 +82,7 @@ def axes(panel: str) -> dict[str, str]:
     return {"xaxis": f"x{_AXES[panel]}", "yaxis": f"y{_AXES[panel]}"}
 
 
-def figure_layout(view: View, ranges: dict[str, list[float]], note: str, height: int = 600) -> dict:
+def figure_layout(view: View, note: str, height: int = 600) -> dict:
     """The four panels' axes, their titles and ranges, the marks at the named α, and what is said of the timings."""
     made = {**layout(), "height": height, "hovermode": "closest", "uirevision": "explorer"}
     made["margin"] |= {"t": 52, "autoexpand": False}  # two rows of legend: plotly's own room outlives its need
@@ -89,10 +91,10 @@ def figure_layout(view: View, ranges: dict[str, list[float]], note: str, height:
     made["legend2"] = {"orientation": "h", **above}
     for panel, (column, row) in _PLACES.items():
         number = _AXES[panel]
-        x, y = ("alpha", "times_base") if panel == "alpha" else ("flops", "median_ms" if panel == "time" else panel)
+        x, y = ("alpha", "times_asked") if panel == "alpha" else ("flops", "median_ms" if panel == "time" else panel)
         made[f"xaxis{number}"] = {**_axis(x), "domain": _COLUMNS[column], "anchor": f"y{number}"}
         made[f"yaxis{number}"] = {**_axis(y), "domain": _ROWS[row], "anchor": f"x{number}"}
-    for name, limits in {**ranges, "yaxis3": _time_range(view.times), "yaxis4": _alpha_range(view)}.items():
+    for name, limits in {**view.ranges, "yaxis3": _time_range(view.times)}.items():
         made[name]["range"] = limits
     made["shapes"] = [
         {"type": "line", "x0": a, "x1": a, "xref": "x4", "y0": 0, "y1": 1, "yref": "y4 domain", "line": _THIN}
@@ -118,8 +120,10 @@ def count_ranges(curves: dict[str, Traces]) -> dict[str, list[float]]:
     return ranges
 
 
-def _alpha_range(view: View) -> list[float]:
-    ratios = [numbers(view.alphas[metric]) / getattr(view.base, metric) for metric in ("flops", *COUNTED)]
+def alpha_range(alphas: Frame, base: Any) -> list[float]:
+    """The range of the axis of counts over α that holds these rows of the α family at several scales."""
+    asked = numbers(alphas["scale"])
+    ratios = [numbers(alphas[metric]) / (asked * getattr(base, metric)) for metric in ("flops", *COUNTED)]
     return _log_range(np.concatenate(ratios))
 
 
@@ -208,10 +212,10 @@ def _over_alpha(view: View, metric: str, text: list[str]) -> dict[str, Any]:
         "name": shown.label,
         "legend": "legend2",
         "x": numbers(view.alphas["alpha"]),
-        "y": numbers(view.alphas[metric]) / getattr(view.base, metric),
+        "y": numbers(view.alphas[metric]) / view.asked[metric],
         "text": text,
         "line": {"color": colour, "dash": dash, "width": 2},
-        "hovertemplate": f"α = %{{x:.3g}}: {shown.label} %{{y:.3g}} times the base<br>%{{text}}<extra></extra>",
+        "hovertemplate": f"α = %{{x:.3g}}: {shown.label} %{{y:.3g}} times s × base<br>%{{text}}<extra></extra>",
         **axes("alpha"),
     }
 
@@ -226,10 +230,8 @@ def _present(view: View) -> dict[str, Any]:
         "name": "present α",
         "showlegend": False,
         "x": np.full(3, view.alpha),
-        "y": np.array(
-            [view.marks[metric][row] / getattr(view.base, metric) for metric in ("flops", *COUNTED)], dtype=float
-        ),
+        "y": np.array([view.marks[metric][row] / view.asked[metric] for metric in ("flops", *COUNTED)], dtype=float),
         "marker": {"color": colours, "size": 11, "symbol": "hexagon", "line": {"color": INK, "width": 1.5}},
-        "hovertemplate": "α = %{x:.3g}: %{y:.3g} times the base<extra></extra>",
+        "hovertemplate": "α = %{x:.3g}: %{y:.3g} times s × base<extra></extra>",
         **axes("alpha"),
     }

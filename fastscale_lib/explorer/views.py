@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..complexity import complexity, law_columns, sweep_columns
+from ..complexity import METRICS, complexity, law_columns, sweep_columns
 from ..networks import Network
 from ..scaling import STRATEGIES, Strategy
 from ..scaling import strategy as named_strategy
@@ -30,6 +30,7 @@ class Views:
         self, base: Network, strategies: Sequence[str], alpha: float, scale: float, times: pd.DataFrame
     ) -> panels.View:
         """What the panels show of a base network scaled by these strategies and by the α family."""
+        at_base = complexity(base)
         shown, slider = [named_strategy(name) for name in strategies], named_strategy(alpha=alpha)
         names = tuple(dict.fromkeys([*STRATEGIES, *strategies]))
         curves = self._keep("curves", lambda: _named_curves(base, names), base, names)
@@ -47,9 +48,10 @@ class Views:
             laws=law_columns(base, [*shown, slider], np.array([SMALLEST_SCALE, LARGEST_SCALE])),
             marks={name: [*rows[:at], *marked[name]] for name, rows in present.items()},
             alphas=_rows(present, at + 1, None),
-            base=complexity(base),
+            asked={metric: scale * getattr(at_base, metric) for metric in METRICS},
             alpha=alpha,
             times=times,
+            ranges=self._keep("ranges", lambda: _ranges(base, curves), base),
         )
 
     def _keep(self, name: str, make: Callable, *on: Any) -> Any:
@@ -59,10 +61,10 @@ class Views:
         return self._kept[name][1]
 
 
-def layout(view: panels.View, note: str) -> dict[str, Any]:
-    """The panels' layout for this view: axes that hold the paper's strategies, and what is said of the timings."""
-    ranges = panels.count_ranges({name: view.curves[name] for name in STRATEGIES})
-    return panels.figure_layout(view, ranges, note)
+def _ranges(base: Network, curves: dict[str, panels.Traces]) -> dict[str, list[float]]:
+    """Of the axes that hold the paper's strategies over all scales, and the whole α family at some of them."""
+    ranges = panels.count_ranges({name: curves[name] for name in STRATEGIES})
+    return ranges | {"yaxis4": panels.alpha_range(sweep_columns(base, FAMILY, SCALES[::9]), complexity(base))}
 
 
 def _named_curves(base: Network, names: tuple[str, ...]) -> dict[str, panels.Traces]:

@@ -23,7 +23,7 @@ from .live import LiveFigure
 from .page import page
 from .state import DEFAULTS
 from .timings import TimedState
-from .views import ALPHA, SCALES, Views, layout
+from .views import ALPHA, SCALES, Views
 
 _ENDINGS = {"python": "py", "yaml": "yaml", "csv": "csv", "html": "html"}
 
@@ -66,7 +66,7 @@ class Explorer(widgets.VBox, TimedState):
         self._own_batch = "batch" in state
         self._views = Views()
         self._view = self._make_view()
-        self.figure = LiveFigure(panels.traces(self._view), layout(self._view, self._note()))
+        self.figure = LiveFigure(panels.traces(self._view), panels.figure_layout(self._view, self._note()))
         self._controls = Controls(self)
         self.children = self._controls.layout(self.figure)
         self.add_class("fastscale-explorer")
@@ -148,7 +148,7 @@ class Explorer(widgets.VBox, TimedState):
         except ValueError as error:
             self.message = str(error)
             return
-        self.figure.draw(panels.traces(self._view), layout(self._view, self._note()), reset)
+        self.figure.draw(panels.traces(self._view), panels.figure_layout(self._view, self._note()), reset)
         self._controls.show_tables()
 
     def _make_view(self) -> panels.View:

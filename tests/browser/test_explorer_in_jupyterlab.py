@@ -74,7 +74,7 @@ PANELS = [
     ["flops (multiply-adds)", "activations (elements)"],
     ["flops (multiply-adds)", "params (weights)"],
     ["flops (multiply-adds)", "time (ms a batch)"],
-    ["α (share of width)", "times the base"],
+    ["α (share of width)", "count (times s × base)"],
 ]
 
 
