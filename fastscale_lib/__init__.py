@@ -9,13 +9,21 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from .build import build
+from .calibration import calibrate
+from .capacity import largest_batch
 from .complexity import Complexity, complexity, fit_exponents, laws, layers, sweep
+from .correlation import correlations, leads
 from .measurement import Comparison, MeasureError, Measurement, compare
 from .networks import Network, NetworkError, anynet
+from .plans import Plan, PlanError
+from .published import PublishedError, published, read_measured
+from .runtime import PredictionError, RuntimeModel, prediction_errors
 from .scaling import STRATEGIES, Strategy, StrategyError, scale, strategy
 from .store import Store, StoreError, StoreWarning
+from .sweeping import SweepWarning, run
 from .targets import TargetWarning, scale_to
 from .timing import measure
+from .timm import PublishedWarning, read_timm
 from .worker import Worker
 from .zoo import families, network, networks, regnet
 
@@ -31,27 +39,43 @@ __all__ = [
     "Measurement",
     "Network",
     "NetworkError",
+    "Plan",
+    "PlanError",
+    "PredictionError",
+    "PublishedError",
+    "PublishedWarning",
+    "RuntimeModel",
     "Store",
     "StoreError",
     "StoreWarning",
     "Strategy",
     "StrategyError",
+    "SweepWarning",
     "TargetWarning",
     "Worker",
     "anynet",
     "build",
+    "calibrate",
     "compare",
     "complexity",
+    "correlations",
     "explore",
     "families",
     "figures",
     "fit_exponents",
+    "largest_batch",
     "laws",
     "layers",
+    "leads",
     "measure",
     "network",
     "networks",
+    "prediction_errors",
+    "published",
+    "read_measured",
+    "read_timm",
     "regnet",
+    "run",
     "scale",
     "scale_to",
     "strategy",

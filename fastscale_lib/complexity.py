@@ -129,13 +129,14 @@ def place(parts: Iterable, side: Any, prefix: str = "", present: Any = True) -> 
         elif isinstance(part, Gate):
             placed += place(part.parts, side, f"{prefix}{part.name}.", present)[0]
         elif not isinstance(part, Activation):
-            after = _side_after_layer(part, side)
+            after = side_after(part, side)
             placed.append(Placed(prefix + part.name, part, side, after, present))
             side = after
     return placed, side
 
 
-def _side_after_layer(layer: Any, side: Any) -> Any:
+def side_after(layer: Any, side: Any) -> Any:
+    """The side of a layer's output for an input of this side; numbers, or arrays of them."""
     if isinstance(layer, GlobalPool):
         return 1
     stride = getattr(layer, "stride", 1)

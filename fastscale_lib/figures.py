@@ -16,6 +16,7 @@ import plotly.graph_objects as go
 import plotly.io as pio
 from plotly.subplots import make_subplots
 
+from .correlation import case, complete, pearson
 from .scaling import strategy as named_strategy
 
 Frame = pd.DataFrame | Mapping[str, Any]
@@ -39,6 +40,7 @@ METRICS = {
     "params": Metric("params", "weights"),
     "activations": Metric("activations", "elements"),
     "median_ms": Metric("time", "ms a batch", "~g", ""),
+    "ms_per_image": Metric("time", "ms an image", "~g", ""),
     "scale": Metric("scale factor s", "times the flops wanted", "~g"),
     "alpha": Metric("α", "share of width", "~g"),
     "times_asked": Metric("count", "times s × base", "~g"),
@@ -70,6 +72,10 @@ METRIC_STYLES = {
     "params": ("#AA4499", "dash"),
     "activations": ("#222222", "solid"),
 }
+METRIC_SYMBOLS = {"flops": "circle-open", "params": "square-open", "activations": "diamond"}
+_NAMED_FAMILIES = len(STYLES)
+_OTHERS = "other families"
+_MANY_TICKS = 500  # from the smallest to the largest, where a narrow logarithmic axis has room for its decades only
 
 
 def style(name: str) -> Style:
@@ -111,7 +117,7 @@ def curve(frame: Frame, y: str, x: str = "flops", **more: Any) -> dict[str, Any]
         "legendgroup": name,
         "x": numbers(frame[x]),
         "y": numbers(frame[y]),
-        "text": stages_text(frame) if "widths" in frame else None,
+        "text": stages_text(frame) if "widths" in frame and "text" not in more else None,
         "line": {"color": colour, "width": 2},
         "marker": {"color": colour, "symbol": symbol, "size": 7, "maxdisplayed": 7},
         "hovertemplate": _hover(more.get("name", label(name)), x, y),
@@ -245,6 +251,148 @@ def _departures(rows: pd.DataFrame, strategies: list, networks: list, first: tup
     }
 
 
+def runtime(
+    frame: pd.DataFrame,
+    metrics: Sequence[str] = ("flops", "params", "activations"),
+    log: bool = True,
+    title: str | None = None,
+) -> go.Figure:
+    """Time an image over complexity, a panel for each metric, a marker for each network in the style of its family.
+
+    Above each panel stands Pearson's r, of the logarithms where the axes are logarithmic, and in it the line of least
+    squares on the same axes. The 8 largest families have a style of their own.
+
+    Arguments:
+        frame: timings as `published` gives them, of one device, mode and precision.
+        metrics: those that no row of the frame has get no panel.
+        log: logarithmic axes, or plain ones that start at 0.
+    """
+    frame = frame.reset_index(drop=True)
+    known = complete(frame, metrics)
+    shown = list(known.columns.drop("ms_per_image"))
+    rows = frame.loc[known.index]
+    named = list(rows["family"].value_counts().index[:_NAMED_FAMILIES])
+    families = rows["family"].where(rows["family"].isin(named), _OTHERS)
+    scaled = np.log(known) if log else known
+    figure = make_subplots(
+        1,
+        max(len(shown), 1),
+        shared_yaxes=True,
+        horizontal_spacing=0.03,
+        subplot_titles=[
+            f"{METRICS[metric].label}: r{' of logs' if log else ''} = {_r(scaled[metric], scaled['ms_per_image'])}"
+            for metric in shown
+        ],
+    )
+    axis = log_axis if log else _plain_axis
+    for column, metric in enumerate(shown, 1):
+        for family, look in _family_styles(families, named).items():
+            trace = _networks(rows[families == family], metric, family, look, showlegend=column == 1)
+            figure.add_trace(trace, row=1, col=column)
+        figure.add_trace(_least_squares(scaled[metric], scaled["ms_per_image"], log), row=1, col=column)
+        figure.update_xaxes(**axis(metric), row=1, col=column)
+        if log and known[metric].max() > _MANY_TICKS * known[metric].min():
+            figure.update_xaxes(dtick=1, row=1, col=column)
+        figure.update_yaxes(**axis("ms_per_image") | ({} if column == 1 else {"title": None}), row=1, col=column)
+    figure.update_layout(**layout(title), height=400)
+    figure.update_annotations(font_size=12)
+    figure.update_layout(legend={"y": 1.1})  # above the panels' titles
+    return _titled(figure, 105)
+
+
+def correlations(found: pd.DataFrame, title: str | None = None) -> go.Figure:
+    """Correlations with time side by side: a panel for each statistic, a line for each group, a marker a metric.
+
+    Whiskers are 95 % intervals, where there are any.
+
+    Arguments:
+        found: rows of `correlations`; what tells groups apart stands before the column metric.
+    """
+    by = list(found.columns[: found.columns.get_loc("metric")])
+    found = found.assign(case=[case(key) for key in found[by].itertuples(index=False)])
+    cases, statistics, metrics = (list(found[name].unique()) for name in ("case", "statistic", "metric"))
+    figure = make_subplots(1, len(statistics), subplot_titles=statistics, shared_yaxes=True, horizontal_spacing=0.03)
+    for column, statistic in enumerate(statistics, 1):
+        for place, metric in enumerate(metrics):
+            rows = found[(found["statistic"] == statistic) & (found["metric"] == metric)]
+            heights = [cases.index(each) + 0.22 * (place - (len(metrics) - 1) / 2) for each in rows["case"]]
+            figure.add_trace(_whiskers(rows, metric, heights, showlegend=column == 1), row=1, col=column)
+    ticks = {"tickvals": list(range(len(cases))), "ticktext": cases, "range": [len(cases) - 0.5, -0.5]}
+    figure.update_yaxes(**ticks, zeroline=False, automargin=True)
+    lowest = float(np.nanmin([0, *found["r"], *found["low"]]))
+    figure.update_xaxes(title={"text": "correlation with time, r", "standoff": 6}, range=[lowest, 1.03])
+    figure.update_layout(**layout(title), height=170 + 44 * len(cases))
+    figure.update_annotations(font_size=13)
+    figure.update_layout(legend={"y": 1 + 26 / (44 * len(cases) + 45)})  # above the panels' titles
+    return _titled(figure, 105)
+
+
+def _r(x: pd.Series, y: pd.Series) -> str:
+    return f"{float(pearson(x.to_numpy(), y.to_numpy())):.2f}" if len(x) > 2 else "–"
+
+
+def _family_styles(families: pd.Series, named: list[str]) -> dict[str, Style]:
+    """The styles of the families that there are; the many small ones come first, and lie behind the others."""
+    styles = {_OTHERS: Style("#BBBBBB", "circle-open"), **dict(zip(named, STYLES.values(), strict=False))}
+    return {name: look for name, look in styles.items() if (families == name).any()}
+
+
+def _networks(rows: pd.DataFrame, metric: str, name: str, look: Style, **more: Any) -> dict[str, Any]:
+    """A marker for each network of a family."""
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "legendgroup": name,
+        "x": numbers(rows[metric]),
+        "y": numbers(rows["ms_per_image"]),
+        "text": list(rows["network"]),
+        "marker": {"color": look.colour, "symbol": look.symbol, "size": 7},
+        "hovertemplate": _hover("", metric, "ms_per_image"),
+        **more,
+    }
+
+
+def _least_squares(x: pd.Series, y: pd.Series, log: bool) -> dict[str, Any]:
+    """The line through the points, drawn between the first and the last; nothing where it is not determined."""
+    ends = np.array([x.min(), x.max()] if x.nunique() > 1 else [])
+    slope, offset = np.polyfit(x, y, 1) if len(ends) else (0, 0)
+    heights = slope * ends + offset
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": "least squares",
+        "showlegend": False,
+        "x": np.exp(ends) if log else ends,
+        "y": np.exp(heights) if log else heights,
+        "line": {"color": INK, "width": 1, "dash": "dash"},
+        "hoverinfo": "skip",
+    }
+
+
+def _whiskers(rows: pd.DataFrame, metric: str, heights: list[float], **more: Any) -> dict[str, Any]:
+    colour = METRIC_STYLES[metric][0]
+    r, low, high = (numbers(rows[name]) for name in ("r", "low", "high"))
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": METRICS[metric].label,
+        "legendgroup": metric,
+        "x": r,
+        "y": heights,
+        "text": [
+            f"<b>{METRICS[metric].label}</b><br>{each.case}<br>r = {each.r:.3f}"
+            + (f" ({each.low:.3f} to {each.high:.3f})" if each.low == each.low else "")
+            + f"<br>{each.rows} rows, {each.families} families"
+            for each in rows.itertuples()
+        ],
+        "marker": {"color": colour, "symbol": METRIC_SYMBOLS[metric], "size": 9, "line": {"width": 1.5}},
+        "error_x": {"array": high - r, "arrayminus": r - low, "color": colour, "thickness": 1.2, "width": 3},
+        "hovertemplate": "%{text}<extra></extra>",
+        **more,
+    }
+
+
 def offline() -> None:
     """Notebook figures from now on embed plotly.js, once a notebook (about 5 MB): they show without a network."""
     pio.renderers.default = "plotly_mimetype+notebook"
@@ -278,6 +426,18 @@ def log_axis(metric: str) -> dict[str, Any]:
             else {"nticks": 3, "minor": {"dtick": "D1", "ticks": "outside", "ticklen": 3, "tickcolor": "#999999"}}
         ),
         "ticklabeloverflow": "allow",  # to look for overflow takes more time than to draw
+        "automargin": False,
+    }
+
+
+def _plain_axis(metric: str) -> dict[str, Any]:
+    """An axis from 0 with the metric's title, unit and ticks."""
+    shown = METRICS[metric]
+    return {
+        "title": {"text": shown.title, "standoff": 6},
+        "tickformat": shown.ticks,
+        "rangemode": "tozero",
+        "nticks": 6,
         "automargin": False,
     }
 

@@ -6,10 +6,16 @@ import contextlib
 import math
 import operator
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from typing import Any, NamedTuple
+from dataclasses import MISSING, asdict, dataclass, fields
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from .networks import Network
 
 IMAGENET_IMAGES = 1_281_167  # the training set of ILSVRC 2012
+_LAUNCH_BOUND = 0.9  # of the median; what is left is the error of the two times
+_BUSY = 0.1  # of all cores; below, a desktop's own work
 
 
 class MeasureError(RuntimeError):
@@ -40,6 +46,16 @@ class Measurement:
     the interval asked for. `peak_memory_bytes` is what torch's allocator held at most during the timed part on a
     GPU, weights included; None on a CPU, where the process's peak says more of the process than of the network.
     `tf32` and `cudnn_benchmark` concern GPUs and are False on a CPU. `date` is UTC.
+
+    The fields after `date` are None where the machine does not tell them, and in rows made before they were kept:
+
+    - `device_count`: GPUs of the same name in the machine; 1 on a CPU. `cpu_name`: the host's CPU, beside a GPU too.
+    - `launch_ms`: on a GPU, what the host needs to start one run's kernels, whatever they compute; a run cannot
+      take less (see `launch_bound`).
+    - `clock_mhz`, `power_w`, `temperature_c` and `throttle` (why the clock was held down, in words; () for no
+      reason): of the GPU at work, before the first timed block and after the last.
+    - `other_processes`: how many others held the GPU, at the worse of those two moments.
+    - `load`: the share of all the machine's cores that other processes used during the timed part, 0 to 1.
     """
 
     network: str
@@ -71,11 +87,47 @@ class Measurement:
     driver: str | None
     library: str
     date: str
+    device_count: int | None = None
+    cpu_name: str | None = None
+    launch_ms: float | None = None
+    clock_mhz_before: int | None = None
+    clock_mhz_after: int | None = None
+    power_w_before: float | None = None
+    power_w_after: float | None = None
+    temperature_c_before: int | None = None
+    temperature_c_after: int | None = None
+    throttle_before: tuple[str, ...] | None = None
+    throttle_after: tuple[str, ...] | None = None
+    other_processes: int | None = None
+    load: float | None = None
 
     @property
     def where(self) -> str:
         """The device by its human name, which says so where it is a CPU."""
         return f"CPU: {self.device_name}" if self.device == "cpu" else self.device_name
+
+    @property
+    def launch_bound(self) -> bool | None:
+        """Whether the GPU waited for the host: starting the kernels takes 90 % of the run's time, or more.
+
+        Such a time tells of the host and of the number of layers, not of the network's arithmetic. None where
+        `launch_ms` is.
+        """
+        return None if self.launch_ms is None else self.launch_ms >= _LAUNCH_BOUND * self.median_ms
+
+    @property
+    def warning(self) -> str | None:
+        """What disturbed the measurement, in a sentence; None where nothing is known to have."""
+        said = []
+        if self.other_processes:
+            said.append(
+                f"the GPU was shared with {self.other_processes} other process{'es' * (self.other_processes > 1)}"
+            )
+        if self.load is not None and self.load > _BUSY:
+            said.append(f"other processes used {self.load:.0%} of the machine's cores")
+        if held := sorted({*(self.throttle_before or ()), *(self.throttle_after or ())}):
+            said.append(f"the GPU's clock was held down ({', '.join(held)})")
+        return "; ".join(said) or None
 
     def epoch_minutes(self, devices: int = 1) -> float:
         """Minutes for one pass over ImageNet's 1,281,167 images at this speed.
@@ -93,19 +145,20 @@ class Measurement:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain strings, numbers and None; `Measurement.from_dict` gives the measurement back."""
-        return asdict(self)
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Measurement:
-        """The measurement that `to_dict` described.
+        """The measurement that `to_dict` described; those listed after `date` may be missing.
 
         Raises:
             ValueError: a key is missing or unknown.
         """
-        names = {field.name for field in fields(cls)}
-        if wrong := sorted(names ^ set(plain)):
+        needed = {field.name for field in fields(cls) if field.default is MISSING}
+        known = {field.name for field in fields(cls)}
+        if wrong := sorted((needed - set(plain)) | (set(plain) - known)):
             raise ValueError(f"measurement: missing or unknown: {', '.join(wrong)}")
-        return cls(**plain)
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in plain.items()})
 
     def __str__(self) -> str:
         median, low, high = _same_digits(self.median_ms, self.low_ms, self.high_ms)
@@ -115,8 +168,44 @@ class Measurement:
         precision = self.precision + (" (TF32)" if self.tf32 else "")
         return (
             f"{median} ms ({spread}) · {self.images_per_s:,.0f} images/s · {self.where} · "
-            f"batch {self.batch} · {precision} · {self.mode}"
+            f"batch {self.batch} · {precision} · {self.mode}" + (" · launch-bound" if self.launch_bound else "")
         )
+
+
+def measured_row(network: Network, measurement: Measurement) -> dict[str, Any]:
+    """The row of a measurement, as a store keeps it: its columns, and those that it shares with `failed_row`.
+
+    These are `description`, from which `Network.from_dict` makes the network that was measured, and `reason` and
+    `message`, which are None here.
+    """
+    described = {**network.to_dict(), "resolution": measurement.resolution}
+    return {**measurement.to_dict(), "description": described, "reason": None, "message": None}
+
+
+def failed_row(
+    network: Network, settings: Mapping[str, Any], error: MeasureError, surroundings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The row of a measurement that could not be made: the columns of `measured_row`, with times None.
+
+    Arguments:
+        settings: what `measure` was given; of it the row takes what a measurement records (batch, mode, precision,
+            channels_last, compile, threads, tf32), and `resolution` before the network's own. What is left out
+            is None.
+        error: why there is no measurement.
+        surroundings: what `surroundings.surroundings` says of the machine.
+    """
+    given = {key: value for key, value in settings.items() if value is not None}
+    resolution = given.get("resolution", network.resolution)
+    told = {"network": network.name, "resolution": resolution, "device": surroundings["device"], "date": now()}
+    known = {**surroundings, **given, **told}
+    described = {**network.to_dict(), "resolution": resolution}
+    row = {field.name: known.get(field.name) for field in fields(Measurement)}
+    return {**row, "description": described, "reason": error.reason, "message": str(error)}
+
+
+def now() -> str:
+    """The date and time in UTC, to the second, as records keep it."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 def median_interval(times: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
@@ -208,7 +297,7 @@ def whole(name: str, value: Any) -> int:
     raise SettingError(f"{name} is {value!r}, but must be a whole number of at least 1; try {name}={_TRY[name]}")
 
 
-_TRY = {"batch": 64, "resolution": 224, "devices": 8}
+_TRY = {"batch": 64, "resolution": 224, "devices": 8, "threads": 1, "limit": 4096, "memory_bytes": 2**30}
 
 
 def _same_digits(*values: float) -> list[str]:

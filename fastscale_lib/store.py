@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,7 @@ class Store:
     def __init__(self, path: str | os.PathLike) -> None:
         self.path = Path(path)
         self._rows: list[dict[str, Any]] = []
+        self._indexes: dict[tuple[str, ...], _Index] = {}
         self._torn: list[int] = []
         self._read_to = 0  # bytes
         self._lines = 0
@@ -77,13 +78,7 @@ class Store:
             StoreError: the file is something else.
         """
         self._read()
-        if self._torn:
-            some = ", ".join(map(str, self._torn[:5])) + ("…" if len(self._torn) > 5 else "")
-            warnings.warn(
-                f"store: {self.path}: line {some} is no whole row, as a writer that is killed leaves it; passed over",
-                StoreWarning,
-                stacklevel=2,
-            )
+        self._tell_of_torn_lines()
         return list(self._rows)
 
     def __len__(self) -> int:
@@ -93,8 +88,20 @@ class Store:
         return iter(self.rows())
 
     def find(self, **what: Any) -> list[dict[str, Any]]:
-        """The rows whose columns have these values: `store.find(network="ResNet-50", batch=64)`."""
-        return [row for row in self.rows() if all(name in row and row[name] == value for name, value in what.items())]
+        """The rows whose columns have these values: `store.find(network="ResNet-50", batch=64)`.
+
+        An index of these columns is kept from call to call: among 100,000 rows it takes no longer than among ten.
+
+        Raises:
+            StoreError: the file is something else.
+        """
+        self._read()
+        self._tell_of_torn_lines()
+        if not all(isinstance(value, Hashable) for value in what.values()):  # a list or a dict
+            return [row for row in self._rows if all(name in row and row[name] == what[name] for name in what)]
+        names = tuple(sorted(what))
+        index = self._indexes.setdefault(names, _Index(names))
+        return index.find(self._rows, tuple(what[name] for name in names))
 
     def frame(self) -> pd.DataFrame:
         """One row a measurement, in the order of adding; a column that a row lacks is missing there."""
@@ -136,7 +143,36 @@ class Store:
         return isinstance(row, dict)
 
     def _forget(self) -> None:
-        self._rows, self._torn, self._read_to, self._lines = [], [], 0, 0
+        self._rows, self._indexes, self._torn, self._read_to, self._lines = [], {}, [], 0, 0
+
+    def _tell_of_torn_lines(self) -> None:
+        if self._torn:
+            some = ", ".join(map(str, self._torn[:5])) + ("…" if len(self._torn) > 5 else "")
+            warnings.warn(
+                f"store: {self.path}: line {some} is no whole row, as a writer that is killed leaves it; passed over",
+                StoreWarning,
+                stacklevel=3,
+            )
+
+
+class _Index:
+    """Rows by their values in some columns; it grows with the rows, and each of them is looked at once."""
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self._names = names
+        self._found: dict[tuple, list[dict[str, Any]]] = {}
+        self._seen = 0
+
+    def find(self, rows: list[dict[str, Any]], values: tuple) -> list[dict[str, Any]]:
+        for row in rows[self._seen :]:
+            self._enter(row)
+        self._seen = len(rows)
+        return list(self._found.get(values, ()))
+
+    def _enter(self, row: dict[str, Any]) -> None:
+        # A row that lacks a column is not found by it; nor is one that holds a list there found by a number.
+        with contextlib.suppress(KeyError, TypeError):
+            self._found.setdefault(tuple(row[name] for name in self._names), []).append(row)
 
 
 def network_id(network: Network) -> str:

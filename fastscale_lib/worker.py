@@ -27,7 +27,10 @@ from typing import IO, Any
 
 from .measurement import MeasureError, Measurement, SettingError
 from .networks import Network
-from .timing import devices, measure, one_line
+from .running import one_line, try_run
+from .settings import Settings
+from .surroundings import devices, surroundings
+from .timing import measure
 from .zoo import network as named_network
 
 Event = dict[str, Any]
@@ -36,14 +39,14 @@ _SLACK_S = 120.0  # for starting, importing torch, building, and a first run
 _COMPILE_S = 600.0  # torch.compile takes minutes for a deep network
 _REPORT_S = 0.1  # a person sees no more than some ten updates a second
 CANCELLED = "the measurement was cancelled"
-_TERMINAL = ("result", "error", "devices")
+_TERMINAL = ("result", "error", "devices", "surroundings", "ran")
 
 
 class Worker:
     """Measures one network at a time in a process apart, which starts with the first job and serves many.
 
-    Each submitted job ends in exactly one terminal event ("result", "devices" or "error"), whatever becomes of
-    the process; after a job was cancelled, ran out of time or died, the next one starts a fresh process.
+    Each submitted job ends in exactly one terminal event (see `submit`), whatever becomes of the process;
+    after a job was cancelled, ran out of time or died, the next one starts a fresh process.
     """
 
     def __init__(self):
@@ -68,11 +71,13 @@ class Worker:
         """Start a job, and return at once.
 
         Arguments:
-            request: {"kind": "devices"}; or {"kind": "measure", "network": network.to_dict()} with the settings
-                of `measure` beside, all plain.
+            request: {"kind": "measure", "network": network.to_dict()} with the settings of `measure` beside, all
+                plain; {"kind": "try", ...} likewise, and `memory_bytes`, for `running.try_run`; {"kind": "devices"};
+                or {"kind": "surroundings", "device": ...}.
             on_event: called from another thread with {"kind": "progress", "phase": ..., "fraction": ...} now and
-                then, and once, last, with {"kind": "result", "measurement": {...}}, {"kind": "devices",
-                "devices": {...}} or {"kind": "error", "reason": ..., "message": one sentence}.
+                then, and once, last, with {"kind": "result", "measurement": {...}}, {"kind": "ran"} of a try,
+                {"kind": "devices", "devices": {...}}, {"kind": "surroundings", "surroundings": {...}} or
+                {"kind": "error", "reason": ..., "message": one sentence}.
             limit: seconds after which the job is killed; left out: the request's `seconds` and 2 minutes, with
                 compile 10 minutes more.
 
@@ -121,6 +126,30 @@ class Worker:
             MeasureError: with the reason why they cannot be told.
         """
         return self._wait({"kind": "devices"}, timeout, None)["devices"]
+
+    def surroundings(self, device: str | None = None, timeout: float | None = None) -> dict[str, Any]:
+        """What a measurement made here and now would record of the machine; see `surroundings.surroundings`.
+
+        Raises:
+            SettingError: (a ValueError) the device is not there.
+            MeasureError: with the reason why it cannot be told.
+        """
+        return self._wait({"kind": "surroundings", "device": device}, timeout, None)["surroundings"]
+
+    def try_run(self, network: Network | str, timeout: float | None = None, **settings: Any) -> None:
+        """Run a network twice, untimed, to see whether the memory is enough, and wait for it.
+
+        Arguments:
+            network: the network, or the name of a base network.
+            timeout: seconds after which the job is killed; see `submit`.
+            settings: of `timing.measure`, and `memory_bytes`; see `running.try_run`.
+
+        Raises:
+            NetworkError: this is not a network, nor the name of one.
+            SettingError: (a ValueError) a setting is wrong or the device is not there.
+            MeasureError: with reason "out of memory", or another.
+        """
+        self._wait({"kind": "try", "network": named_network(network).to_dict(), **settings}, timeout, None)
 
     def cancel(self, patience: float = 0.0) -> None:
         """End the job in hand, if any, with an "error" event with reason "cancelled", by killing the process.
@@ -395,10 +424,15 @@ def _serve(request: Event, sink: IO[str], cancelled: set[int]) -> None:
     try:
         if kind == "measure":
             tell("result", measurement=_measurement(request, _reporter(tell, lambda: number in cancelled)))
+        elif kind == "try":
+            _try(request)
+            tell("ran")
         elif kind == "devices":
             tell("devices", devices=devices())
+        elif kind == "surroundings":
+            tell("surroundings", surroundings=surroundings(**request))
         else:
-            raise SettingError(f"kind is {kind!r}, but must be 'measure' or 'devices'")
+            raise SettingError(f"kind is {kind!r}, but must be one of 'measure', 'try', 'devices', 'surroundings'")
     except MeasureError as error:
         tell("error", reason=error.reason, message=str(error))
     except ValueError as error:  # as from a network that cannot be built
@@ -412,6 +446,12 @@ def _measurement(request: Event, report: Callable[[str, float], None]) -> Event:
     gc.collect()  # the network before may sit in reference cycles
     network = Network.from_dict(request.pop("network"))
     return measure(network, progress=report, **request).to_dict()
+
+
+def _try(request: Event) -> None:
+    gc.collect()
+    network, memory_bytes = Network.from_dict(request.pop("network")), request.pop("memory_bytes", None)
+    try_run(network, Settings(**request), memory_bytes)
 
 
 def _reporter(tell: Callable[..., None], cancelled: Callable[[], bool]) -> Callable[[str, float], None]:

@@ -6,6 +6,8 @@ import pytest
 
 import fastscale_lib as fs
 from fastscale_lib import figures
+from fastscale_lib.correlation import correlations
+from fastscale_lib.published import published, tidy
 
 NAME, STRATEGIES = "RegNetY-400MF", ["d", "w", "dwr", "dWr", "d1_w2_g2_r1", "alpha=0.5"]
 SCALES = np.geomspace(1 / 4, 64, 12)
@@ -164,3 +166,96 @@ def test_frames_are_left_as_they_were(frame, laws):
     figures.complexity_curves(frame, laws, title="as before")
     pd.testing.assert_frame_equal(frame, before[0])
     pd.testing.assert_frame_equal(laws, before[1])
+
+
+# Runtime over complexity
+
+
+@pytest.fixture(scope="module")
+def timings() -> pd.DataFrame:
+    frame = published("pycls_zoo_v100")
+    return frame[frame["mode"] == "training"]
+
+
+def of_panel(figure, panel: int) -> list:
+    return [trace for trace in figure.data if trace.xaxis == ("x" if panel == 1 else f"x{panel}")]
+
+
+@pytest.mark.parametrize("log", [True, False])
+def test_every_timing_is_a_marker_in_the_style_of_its_family(timings, log):
+    figure = figures.runtime(timings, log=log)
+    for panel, metric in enumerate(METRICS, 1):
+        markers = {trace.name: trace for trace in of_panel(figure, panel) if trace.mode == "markers"}
+        assert set(markers) == set(timings["family"])
+        assert len({(trace.marker.color, trace.marker.symbol) for trace in markers.values()}) == len(markers)
+        for family, trace in markers.items():
+            rows = timings[timings["family"] == family]
+            assert list(trace.x) == rows[metric].tolist()
+            assert list(trace.y) == rows["ms_per_image"].tolist()
+            assert list(trace.text) == rows["network"].tolist()
+    assert [trace.name for trace in figure.data if trace.showlegend] == list(timings["family"].value_counts().index)
+
+
+@pytest.mark.parametrize(("log", "statistic"), [(True, "Pearson of logs"), (False, "Pearson")])
+def test_the_correlation_stands_above_each_panel(timings, log, statistic):
+    found = correlations(timings).query("statistic == @statistic").set_index("metric")["r"]
+    written = [each.text for each in figures.runtime(timings, log=log).layout.annotations]
+    name = "r of logs" if log else "r"
+    assert written == [f"{metric}: {name} = {found[metric]:.2f}" for metric in METRICS]
+
+
+@pytest.mark.parametrize("log", [True, False])
+def test_the_line_is_that_of_least_squares_on_the_axes_as_drawn(timings, log):
+    [line] = [trace for trace in of_panel(figures.runtime(timings, log=log), 3) if trace.mode == "lines"]
+    on_axes = np.log if log else np.asarray
+    columns = timings[["activations", "ms_per_image"]].astype(float)
+    slope, offset = np.polyfit(on_axes(columns["activations"]), on_axes(columns["ms_per_image"]), 1)
+    assert list(line.x) == pytest.approx([columns["activations"].min(), columns["activations"].max()])
+    assert list(on_axes(np.array(line.y))) == pytest.approx(list(slope * on_axes(np.array(line.x)) + offset))
+
+
+def test_runtime_axes_say_their_units_and_whether_they_are_logarithmic(timings):
+    for log in (True, False):
+        layout = figures.runtime(timings, log=log).layout
+        assert layout.yaxis.title.text == "time (ms an image)"
+        assert layout.xaxis.title.text == "flops (multiply-adds)"
+        assert (layout.xaxis2.type == layout.yaxis.type == "log") is log
+
+
+def test_many_families_share_one_style_but_for_the_largest():
+    names = [f"F{family}-{member}" for family in range(20) for member in range(20 - family)]
+    counts = {metric: np.arange(1, len(names) + 1) * 1000 for metric in METRICS}
+    figure = figures.runtime(tidy({"network": names, "ms_per_image": np.sqrt(counts["flops"]), **counts}))
+    assert [trace.name for trace in figure.data if trace.showlegend] == [
+        "other families",
+        *(f"F{family}" for family in range(8)),
+    ]
+
+
+def test_metrics_without_figures_get_no_panel(timings):
+    bare = timings.assign(flops=pd.NA, activations=pd.NA)
+    titles = [each.text.split(":")[0] for each in figures.runtime(bare).layout.annotations]
+    assert titles == ["params"]
+    assert not figures.runtime(bare.assign(params=pd.NA)).data
+
+
+def test_correlations_are_drawn_with_their_intervals(timings):
+    found = correlations(published())
+    figure = figures.correlations(found)
+    assert [each.text for each in figure.layout.annotations] == ["Pearson", "Pearson of logs", "Spearman"]
+    assert figure.layout.yaxis.ticktext[0] == "pycls_zoo_v100 · V100 · inference"
+    for trace in figure.data:
+        metric = trace.legendgroup
+        statistic = figure.layout.annotations[int((trace.xaxis or "x")[1:] or 1) - 1].text
+        rows = found[(found["metric"] == metric) & (found["statistic"] == statistic)]
+        assert list(trace.x) == rows["r"].tolist()
+        assert list(trace.x + trace.error_x.array) == pytest.approx(rows["high"].tolist())
+        assert list(trace.x - trace.error_x.arrayminus) == pytest.approx(rows["low"].tolist())
+        assert trace.marker.color == figures.METRIC_STYLES[metric][0]
+    assert len({trace.marker.symbol for trace in figure.data}) == len(METRICS)
+
+
+def test_negative_correlations_are_in_the_picture(timings):
+    found = correlations(timings.assign(ms_per_image=1 / timings["ms_per_image"]))
+    low, high = figures.correlations(found).layout.xaxis.range
+    assert low <= found["low"].min() < 0 < high

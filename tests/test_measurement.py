@@ -1,5 +1,6 @@
 """Two measurements compared: what their intervals allow to be said, and nothing more."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastscale_lib as fs
-from fastscale_lib.measurement import Measurement, SettingError, median_interval
+from fastscale_lib.measurement import (
+    MeasureError,
+    Measurement,
+    SettingError,
+    failed_row,
+    measured_row,
+    median_interval,
+)
 
 ONE = Measurement(
     *("ResNet-50", 224, 64, "inference", "fp32", True, False, "cuda:0", "Some GPU"),
@@ -81,3 +89,60 @@ def test_the_interval_of_a_ratio_covers_it_as_often_as_it_says():
 def test_a_wrong_margin_is_refused(same):
     with pytest.raises(SettingError, match=r"^same is .*, but must be a number of at least 0"):
         fs.compare(ONE, ONE, same=same)
+
+
+# What disturbed it.
+
+
+@pytest.mark.parametrize(("launch", "bound"), [(None, None), (2.0, False), (9.0, True), (11.0, True)])
+def test_a_run_that_waits_for_its_launches_is_launch_bound(launch, bound):
+    found = timed(10, launch_ms=launch)
+    assert found.launch_bound is bound
+    assert str(found).endswith(" · launch-bound") is (bound is True)
+
+
+@pytest.mark.parametrize(
+    ("beside", "warning"),
+    [
+        ({}, None),
+        ({"other_processes": 0, "load": 0.05, "throttle_before": (), "throttle_after": ()}, None),
+        ({"other_processes": 1}, "the GPU was shared with 1 other process"),
+        ({"other_processes": 3}, "the GPU was shared with 3 other processes"),
+        ({"load": 0.5}, "other processes used 50% of the machine's cores"),
+        (
+            {"throttle_before": ("power cap",), "throttle_after": ("thermal slowdown", "power cap")},
+            "the GPU's clock was held down (power cap, thermal slowdown)",
+        ),
+    ],
+)
+def test_a_disturbed_measurement_warns(beside, warning):
+    assert timed(10, **beside).warning == warning
+
+
+# Rows.
+
+NETWORK = fs.network("ResNet-50")
+SETTINGS = {"batch": 64, "mode": "training", "precision": "bf16", "channels_last": True, "compile": False}
+MACHINE = {"device": "cuda:0", "device_name": "Some GPU", "threads": 8, "torch": "2.11", "library": "0.1.0"}
+
+
+def test_a_failure_is_a_row_with_the_columns_of_a_measurement():
+    measured = measured_row(NETWORK, replace(ONE, throttle_after=("power cap",)))
+    error = MeasureError("ResNet-50: memory ran out; try batch=32", "out of memory")
+    failed = failed_row(NETWORK, {**SETTINGS, "threads": 4, "seconds": 10, "device": "cuda"}, error, MACHINE)
+    assert list(failed) == list(measured)
+    assert json.loads(json.dumps([measured, failed])) == [measured, failed]
+    assert (measured["reason"], measured["message"]) == (None, None)
+    assert (failed["reason"], failed["message"]) == ("out of memory", "ResNet-50: memory ran out; try batch=32")
+    assert (failed["network"], failed["resolution"], failed["mode"]) == ("ResNet-50", 224, "training")
+    assert (failed["device"], failed["device_name"], failed["threads"]) == ("cuda:0", "Some GPU", 4)
+    assert failed["median_ms"] is failed["images_per_s"] is failed["peak_memory_bytes"] is None
+
+
+def test_the_network_that_was_run_is_rebuilt_from_its_row():
+    error = MeasureError("stopped", "time limit")
+    for row in (
+        measured_row(NETWORK, replace(ONE, resolution=128)),
+        failed_row(NETWORK, {**SETTINGS, "resolution": 128}, error, MACHINE),
+    ):
+        assert fs.Network.from_dict(row["description"]) == replace(NETWORK, resolution=128)

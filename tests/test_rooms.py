@@ -25,7 +25,10 @@ class Room(NamedTuple):
 
 
 COUNTING = "exact networks zoo blocks scaling complexity targets"
-MEASURING = "measurement timing worker"
+RECORD = "exact networks measurement nvml settings surroundings"
+RUNNING = f"{RECORD} {COUNTING} build memory running timing worker capacity"
+SWEEPING = f"{RUNNING} store tasks plans progress sweeping"
+PREDICTING = f"{COUNTING} correlation least_squares operations runtime"
 ROOMS = {
     "exact": Room(packages="numpy"),
     "networks": Room("exact", later="yaml"),
@@ -34,15 +37,36 @@ ROOMS = {
     "scaling": Room("exact networks zoo"),
     "complexity": Room("exact networks zoo blocks scaling", "numpy pandas"),
     "targets": Room("exact networks zoo blocks scaling complexity", "numpy pandas"),
+    "correlation": Room("complexity", "numpy pandas"),
+    "least_squares": Room(packages="numpy"),
+    "operations": Room(COUNTING, "numpy"),
+    "runtime": Room(f"{COUNTING} correlation least_squares operations", "numpy pandas"),
     "modules": Room("networks blocks", "torch"),
     "build": Room("networks zoo modules", later="torch"),
-    "measurement": Room(),
-    "timing": Room(f"{COUNTING} build measurement", "numpy pandas", later="torch"),
-    "worker": Room(f"{COUNTING} build measurement timing", "numpy pandas", later="torch"),
+    "measurement": Room("exact networks"),
+    "nvml": Room(),
+    "settings": Room("measurement", later="torch"),
+    "surroundings": Room("measurement nvml settings", later="torch"),
+    "memory": Room("measurement", later="torch"),
+    "running": Room("networks build measurement settings memory", later="torch"),
+    "timing": Room(f"{RECORD} {COUNTING} build memory running", "numpy pandas", later="torch"),
+    "worker": Room(f"{RECORD} {COUNTING} build memory running timing", "numpy pandas", later="torch"),
+    "capacity": Room(f"{RECORD} {COUNTING} worker"),
     "store": Room("exact networks", "pandas"),
+    "published": Room("measurement store", "pandas"),
+    "timm": Room("published", "pandas"),
+    "tasks": Room(f"{RECORD} worker capacity"),
+    "progress": Room(),
+    "plans": Room(f"{RECORD} {COUNTING} store tasks", "pandas", later="yaml"),
+    "sweeping": Room(f"{RUNNING} store tasks plans progress", "pandas"),
+    "calibration": Room(f"{SWEEPING} runtime"),
     "claims": Room(packages="pandas"),
-    "figures": Room(COUNTING, "numpy pandas plotly"),
-    "explorer": Room(f"{COUNTING} {MEASURING} figures", "numpy pandas plotly ipywidgets traitlets anywidget IPython"),
+    "figures": Room(f"{COUNTING} correlation", "numpy pandas plotly"),
+    "explorer": Room(
+        f"{SWEEPING} {PREDICTING} calibration figures", "numpy pandas plotly ipywidgets traitlets anywidget IPython"
+    ),
+    "cli": Room(f"{SWEEPING}", later="distributed"),
+    "__main__": Room("cli"),
 }
 
 
@@ -139,7 +163,7 @@ def test_the_counting_half_never_loads_torch_or_plotly(name):
     assert not reached(name, later=True) & {"torch", *EVER}
 
 
-@pytest.mark.parametrize("name", ["build", "timing", "worker"])
+@pytest.mark.parametrize("name", ["build", "timing", "worker", "runtime", "plans", "tasks", "sweeping", "calibration", "cli"])
 def test_the_measuring_half_never_loads_plotly_and_loads_torch_only_when_it_measures(name):
     assert not reached(name, later=True) & EVER
     assert "torch" in reached(name, later=True)

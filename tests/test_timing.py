@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,9 @@ from torch.utils import benchmark
 import fastscale_lib as fs
 from fastscale_lib import timing
 from fastscale_lib.measurement import MeasureError, Measurement, SettingError, median_interval
+from fastscale_lib.running import Run, flags
+from fastscale_lib.settings import MODES, Settings
+from fastscale_lib.surroundings import devices, surroundings
 from fastscale_lib.timing import measure
 from fastscale_lib.worker import Worker
 
@@ -56,7 +60,7 @@ class Witness(torch.nn.Module):
 # What a measurement says.
 
 
-@pytest.mark.parametrize("mode", timing.MODES)
+@pytest.mark.parametrize("mode", MODES)
 def test_a_measurement_says_what_was_measured_and_how(mode):
     found = measure(TINY, **SHORT, mode=mode)
     assert (found.network, found.resolution, found.batch, found.mode) == ("Tiny", 32, 4, mode)
@@ -67,6 +71,9 @@ def test_a_measurement_says_what_was_measured_and_how(mode):
     assert found.runs % found.blocks == 0
     assert found.peak_memory_bytes is None  # on a CPU it would tell of the process, not of the network
     assert f"batch 4 · fp32 · {mode}" in str(found)
+    machine = surroundings("cpu")
+    assert {key: found.to_dict()[key] for key in machine} == machine
+    assert (found.launch_ms, found.throttle_after, found.other_processes) == (None, None, None)  # of GPUs
 
 
 def test_a_measurement_survives_json():
@@ -74,6 +81,15 @@ def test_a_measurement_survives_json():
     assert Measurement.from_dict(json.loads(json.dumps(found.to_dict()))) == found
     with pytest.raises(ValueError, match="missing or unknown: batch"):
         Measurement.from_dict({key: value for key, value in found.to_dict().items() if key != "batch"})
+
+
+def test_a_row_from_before_the_machine_was_watched_is_a_measurement():
+    row = measure(TINY, **SHORT).to_dict()
+    watched = list(row)[list(row).index("date") + 1 :]
+    older = Measurement.from_dict({key: value for key, value in row.items() if key not in watched})
+    assert {getattr(older, key) for key in watched} == {None}
+    with pytest.raises(ValueError, match="missing or unknown: colour"):
+        Measurement.from_dict({**row, "colour": "blue"})
 
 
 def test_minutes_of_an_epoch():
@@ -95,7 +111,7 @@ def test_as_text():
 # That it is right.
 
 
-@pytest.mark.parametrize("mode", timing.MODES)
+@pytest.mark.parametrize("mode", MODES)
 def test_agrees_with_the_benchmark_of_torch(mode):
     module = Witness()
     optimizer = torch.optim.SGD(module.parameters(), lr=0.001, momentum=0.9)
@@ -199,6 +215,61 @@ def test_precision_is_what_the_layers_compute_in():
     assert witness.conv.weight.dtype == torch.float32
 
 
+def test_threads_are_set_for_the_measurement_alone():
+    class Counting(Witness):
+        def forward(self, images):
+            self.threads = torch.get_num_threads()
+            return super().forward(images)
+
+    counting, before = Counting(), torch.get_num_threads()
+    found = measure(counting, **SHORT, resolution=32, threads=before + 1)
+    assert found.threads == counting.threads == before + 1
+    assert torch.get_num_threads() == before
+
+
+def test_what_is_compiled_is_compiled_once_for_its_own_size(monkeypatch):
+    graphs = []
+
+    def backend(graph, images):
+        graphs.append(graph)
+        return graph.forward
+
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
+    for batch in (2, 4):
+        assert measure(TINY, **{**SHORT, "batch": batch}, compile=True).compile
+    assert len(graphs) == 2
+
+
+def test_a_network_that_cannot_be_compiled_is_said_in_a_sentence(monkeypatch):
+    def backend(graph, images):
+        raise NotImplementedError("no compiler here")
+
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
+    with pytest.raises(MeasureError, match=r"^torch\.compile failed: .*; try compile=False$"):
+        measure(TINY, **SHORT, compile=True)
+
+
+def test_launching_is_timed_with_two_images_and_without_waiting_for_the_gpu(monkeypatch):
+    clock, batches = [0.0], []
+
+    def step(images, labels):
+        batches.append((len(images), len(labels)))
+        clock[0] += 0.003
+
+    def wait():
+        clock[0] += 1.0
+
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(torch.cuda, "synchronize", wait)
+    run = Run(step, torch.zeros(64, 3, 8, 8), torch.zeros(64))
+    settings = Settings(64, "training", "fp32", "cuda")
+    with flags(tf32=False):
+        assert timing._launch_seconds(run, settings) == pytest.approx(0.003)
+    assert set(batches) == {(2, 2)}
+    run()
+    assert batches[-1] == (64, 64)
+
+
 def test_progress_goes_through_the_phases():
     told = []
     measure(TINY, **SHORT, progress=lambda phase, fraction: told.append((phase, fraction)))
@@ -243,6 +314,7 @@ def test_global_flags_are_as_before(precision):
         ({"precision": "int8"}, "precision is 'int8', but must be one of fp32, bf16, fp16"),
         ({"precision": "fp16"}, "precision is 'fp16', but a CPU is measured in fp32 or bf16; try precision='bf16'"),
         ({"compile": "yes"}, "compile is 'yes', but must be True or False; try compile=True"),
+        ({"threads": 0}, "threads is 0, but must be a whole number of at least 1; try threads=1"),
         ({"seconds": 0}, "seconds is 0, but must be a number above 0"),
         ({"interval": math.nan}, "interval is nan, but must be a number above 0"),
         ({"device": "cuda:99"}, "device is 'cuda:99', but must be a device that torch finds here; try one of: cpu"),
@@ -275,10 +347,6 @@ def test_memory_that_runs_out_is_said_in_a_sentence():
     ) as ran_out:
         measure(TINY, **{**SHORT, "batch": 10**8, "resolution": 4096})
     assert ran_out.value.reason == "out of memory"
-
-
-def test_devices_have_names():
-    assert "threads)" in timing.devices()["cpu"] or "1 thread)" in timing.devices()["cpu"]
 
 
 # In a process apart.
@@ -327,13 +395,16 @@ def test_two_measurements_share_a_process(worker):
     assert worker.pid == pid != os.getpid()
     assert (first.network, first.mode, second.mode) == ("Tiny", "inference", "training")
     assert set(told) == {"building", "warm-up", "timing"}
-    assert worker.devices() == timing.devices()
+    assert worker.devices() == devices()
+    assert worker.surroundings("cpu") == surroundings("cpu")
 
 
 def test_a_refusal_is_the_same_from_a_worker(worker):
     with pytest.raises(ValueError, match="batch is 0, but must be a whole number") as refused:
         worker.measure(TINY, **{**SHORT, "batch": 0})
     assert refused.value.reason == "setting"
+    with pytest.raises(ValueError, match="device is 'cuda:99', but must be a device that torch finds here"):
+        worker.surroundings("cuda:99")
     with pytest.raises(MeasureError, match="colour") as failed:
         worker.measure(TINY, **SHORT, colour="blue")
     assert failed.value.reason == "failed"

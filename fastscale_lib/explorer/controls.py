@@ -63,7 +63,13 @@ class Controls:
                 w.HBox([self.scale, self.scale_field]),
                 self.flops,
             ],
-            [self.device, self.batch, self.precision, self.mode, w.HBox([self.time, self.live, self.cancel])],
+            [
+                self.device,
+                self.batch,
+                self.precision,
+                self.mode,
+                w.HBox([self.time, self.live, self.predict, self.cancel]),
+            ],
             [self.progress, self.status, self.message],
         )
         above = w.VBox([w.HBox(row, layout=wrap) for row in rows])
@@ -190,6 +196,11 @@ class Controls:
         self.cancel = w.Button(
             description="Cancel", layout=w.Layout(width="70px"), tooltip="stop timing; what was measured stays"
         )
+        self.predict = w.Button(
+            description="Predict",
+            layout=w.Layout(width="70px"),
+            tooltip="measure 40 small networks once, in about a minute, and predict the time of all others",
+        )
         self.progress = w.FloatProgress(min=0, max=1, layout=w.Layout(width="130px"))
         self.status, self.message = w.HTML(), w.HTML()
 
@@ -227,6 +238,7 @@ class Controls:
         for button, value in zip(self.alpha_marks, ALPHA_MARKS.values(), strict=True):
             button.on_click(lambda _, value=value: self._ask("alpha", value))
         self.time.on_click(lambda _: self._try(self.explorer.time))
+        self.predict.on_click(lambda _: self._try(self.explorer.calibrate))
         self.cancel.on_click(lambda _: self.explorer.cancel())
         for button in self.exports:
             button.on_click(lambda button: self._try(self._save, button.description.lower()))
@@ -293,7 +305,7 @@ class Controls:
     def _show_progress(self) -> None:
         x = self.explorer
         self.progress.value = x.progress
-        self.cancel.disabled, self.time.disabled = not x.busy, x.busy
+        self.cancel.disabled, self.time.disabled, self.predict.disabled = not x.busy, x.busy, x.busy
         self.progress.layout.display = None if x.busy else "none"
 
 

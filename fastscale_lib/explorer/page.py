@@ -18,7 +18,7 @@ from ..scaling import Strategy
 from ..scaling import scale as scale_network
 from . import panels
 from .tables import STYLE, comparison_table, complexity_table
-from .views import Views
+from .views import Predictor, Views
 
 ALPHAS = sorted({*np.linspace(0, 1, 21).round(2).tolist(), 1 / 3})
 
@@ -50,6 +50,7 @@ def page(
     times: pd.DataFrame,
     note: str,
     tabled: Strategy,
+    predictor: Predictor | None = None,
 ) -> str:
     """The page of a base network scaled by these strategies and, step by step, by the α family.
 
@@ -57,9 +58,10 @@ def page(
         alpha, scale: the α that the slider starts at, and the scale that is marked.
         times, note: measurements to be drawn, and what is said of them.
         tabled: the strategy whose scaled network is shown stage by stage.
+        predictor: draws predicted times, if given.
     """
     scaled, at_base = scale_network(base, tabled, scale), complexity(base)
-    figure = slider_figure(base, strategies, alpha, scale, times, note)
+    figure = slider_figure(base, strategies, alpha, scale, times, note, predictor)
     marks = Views().view(base, strategies, alpha, scale, times).marks
     at_scale = times[times["scale"] == scale]
     summary = (
@@ -82,14 +84,20 @@ def page(
 
 
 def slider_figure(
-    base: Network, strategies: Sequence[str], alpha: float, scale: float, times: pd.DataFrame, note: str
+    base: Network,
+    strategies: Sequence[str],
+    alpha: float,
+    scale: float,
+    times: pd.DataFrame,
+    note: str,
+    predictor: Predictor | None = None,
 ) -> go.Figure:
     """The four panels with a slider whose steps, computed beforehand, carry what changes with α."""
     views, alphas = Views(), sorted({*ALPHAS, alpha})
-    made = [views.view(base, strategies, each, scale, times) for each in alphas]
+    made = [views.view(base, strategies, each, scale, times, predictor) for each in alphas]
     steps = [panels.traces(view) for view in made]
     first = alphas.index(alpha)
-    changing = [name for name in steps[0] if name.split("/")[1] in ("α", "laws", "marks", "present")]
+    changing = [name for name in steps[0] if name.split("/")[1] in ("α", "band", "laws", "marks", "present")]
     indices = [list(steps[0]).index(name) for name in changing]
     figure = go.Figure(list(steps[first].values()), panels.figure_layout(made[first], note))
     figure.update_layout(

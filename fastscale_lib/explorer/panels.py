@@ -24,6 +24,7 @@ from ..figures import (
     stages_text,
     style,
 )
+from ..scaling import STRATEGIES
 from ..scaling import strategy as named_strategy
 
 COUNTED = ("activations", "params")
@@ -44,6 +45,8 @@ class View(NamedTuple):
     family; `asked` is what each metric is held against in the panel over α, s times the base's; `times` has one row
     a measurement: strategy, flops, median_ms, low_ms, high_ms, text. `ranges` are those of the axes that stay where
     they are while a slider moves: an axis that moves is drawn anew, which takes longer than all that is drawn on it.
+    `predicted` has each strategy's trace of predicted times, and `error` is how far they may be off, as a fraction;
+    without a model there are none.
     """
 
     curves: dict[str, Traces]
@@ -55,6 +58,8 @@ class View(NamedTuple):
     alpha: float
     times: pd.DataFrame
     ranges: dict[str, list[float]]
+    predicted: Traces
+    error: float
 
 
 def traces(view: View) -> Traces:
@@ -65,6 +70,10 @@ def traces(view: View) -> Traces:
             made[f"{panel}/{name}"] = {**pair[panel], "visible": name in view.shown}
         made[f"{panel}/laws"] = _laws(view.laws, panel)
         made[f"{panel}/marks"] = marks(view.marks, panel, **axes(panel))
+    for name, trace in view.predicted.items():
+        made[f"time/{name}"] = {**trace, "visible": name in view.shown}
+    if view.predicted:
+        made["time/band"] = _band(view.predicted[view.shown[-1]], view.error)
     made["time/points"] = _times(view.times)
     text = stages_text(view.alphas)
     for metric in ("flops", *COUNTED):
@@ -75,7 +84,16 @@ def traces(view: View) -> Traces:
 
 def counted(frame: Frame, **more: Any) -> Traces:
     """A strategy's curves in the panels of activations and params, from its rows of a sweep."""
-    return {panel: curve(frame, panel, showlegend=panel == COUNTED[0], **axes(panel), **more) for panel in COUNTED}
+    text = stages_text(frame)
+    return {
+        panel: curve(frame, panel, showlegend=panel == COUNTED[0], text=text, **axes(panel), **more)
+        for panel in COUNTED
+    }
+
+
+def predicted(drawn: dict[str, Any], ms: np.ndarray) -> dict[str, Any]:
+    """A strategy's curve of predicted times, over the points of its curve of counts."""
+    return {**drawn, **axes("time"), "y": ms, "showlegend": False, "hovertemplate": _PREDICTED.format(drawn["name"])}
 
 
 def axes(panel: str) -> dict[str, str]:
@@ -94,7 +112,7 @@ def figure_layout(view: View, note: str, height: int = 600) -> dict:
         x, y = ("alpha", "times_asked") if panel == "alpha" else ("flops", "median_ms" if panel == "time" else panel)
         made[f"xaxis{number}"] = {**_axis(x), "domain": _COLUMNS[column], "anchor": f"y{number}"}
         made[f"yaxis{number}"] = {**_axis(y), "domain": _ROWS[row], "anchor": f"x{number}"}
-    for name, limits in {**view.ranges, "yaxis3": _time_range(view.times)}.items():
+    for name, limits in {**view.ranges, "yaxis3": _time_range(view)}.items():
         made[name]["range"] = limits
     made["shapes"] = [
         {"type": "line", "x0": a, "x1": a, "xref": "x4", "y0": 0, "y1": 1, "yref": "y4 domain", "line": _THIN}
@@ -127,10 +145,11 @@ def alpha_range(alphas: Frame, base: Any) -> list[float]:
     return _log_range(np.concatenate(ratios))
 
 
-def _time_range(times: pd.DataFrame) -> list[float]:
-    if times.empty:
-        return [0.0, 2.0]
-    return _log_range(times[["low_ms", "high_ms"]].to_numpy(dtype=float))
+def _time_range(view: View) -> list[float]:
+    held = [view.times[["low_ms", "high_ms"]].to_numpy(dtype=float).ravel()]
+    held += [trace["y"] for name, trace in view.predicted.items() if name in STRATEGIES]
+    values = np.concatenate(held)
+    return _log_range(values) if len(values) else [0.0, 2.0]
 
 
 def _log_range(values: np.ndarray) -> list[float]:
@@ -140,6 +159,7 @@ def _log_range(values: np.ndarray) -> list[float]:
     return [float(low - room), float(high + room)]
 
 
+_PREDICTED = "{}: %{{x:.4s}} flops, predicted %{{y:.4g}} ms<br>%{{text}}<extra></extra>"
 _THIN = {"color": "#BBBBBB", "width": 1, "dash": "dot"}
 
 
@@ -199,6 +219,24 @@ def _times(times: pd.DataFrame) -> dict[str, Any]:
             "line": {"color": INK, "width": 1},
         },
         "hovertemplate": "%{text}<extra></extra>",
+        **axes("time"),
+    }
+
+
+def _band(trace: dict[str, Any], error: float) -> dict[str, Any]:
+    """How far the slider's predicted times may be off."""
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": "error",
+        "legendgroup": "error",
+        "showlegend": False,
+        "x": np.concatenate([trace["x"], trace["x"][::-1]]),
+        "y": np.concatenate([trace["y"] * (1 + error), trace["y"][::-1] / (1 + error)]),
+        "fill": "toself",
+        "fillcolor": "rgba(0, 0, 0, 0.08)",
+        "line": {"width": 0},
+        "hoverinfo": "skip",
         **axes("time"),
     }
 

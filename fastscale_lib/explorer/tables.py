@@ -48,12 +48,16 @@ def comparison_table(frame: Frame, base: Complexity, times: pd.DataFrame, s: flo
     measured = {name: each for name, *each in zip(*columns, strict=True)} if len(times) else {}
     rows = []
     for row, strategy in enumerate(frame["strategy"]):
-        time = "{:.4g} ({:.3g} to {:.3g})".format(*measured[strategy]) if strategy in measured else "–"
+        time = _time(*measured[strategy]) if strategy in measured else "–"
         swatch = f"<span class='fastscale-swatch' style='background:{style(strategy).colour}'></span>"
         name = f"{swatch} {html.escape(label(strategy))}"
         ratios = [f"{frame[metric][row] / getattr(base, metric):.3g}×" for metric in METRICS]
         rows.append((name, *ratios, f"{frame['resolution'][row]} px", time))
     return html_table(f"All at s = {s:.3g}, times the base", ("", *METRICS, "resolution", "ms a batch"), rows)
+
+
+def _time(median: float, low: float, high: float) -> str:
+    return f"{median:.4g} ({low:.3g} to {high:.3g})" if low < high else f"{median:.4g} (one block)"
 
 
 def html_table(caption: str, titles: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

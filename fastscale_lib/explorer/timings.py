@@ -31,6 +31,10 @@ class Marked(NamedTuple):
     scale: float
     flops: int
 
+    @property
+    def what(self) -> str:
+        return " and ".join(map(label, self.strategies))
+
 
 class Timed(NamedTuple):
     """A scaled network that was measured: of which base, under which settings, by which strategy, and how long."""
@@ -136,6 +140,10 @@ class TimedState(State):
         jobs = self._marked(again)
         if not jobs and not self.busy:
             return
+        self._begin(jobs)
+
+    def _begin(self, jobs: list[Job]) -> None:
+        """Do these jobs, one after another, in place of what is in hand."""
         self._jobs, self._failed, self._failures = len(jobs), 0, {}
         self.busy, self.progress = True, 0.0
         self._measurer.start(jobs)
@@ -187,8 +195,7 @@ class TimedState(State):
             return
         done = self._jobs - self._measurer.left
         self.progress = min(1.0, (done + min(event["fraction"], 1.0)) / self._jobs)
-        names = " and ".join(map(label, key.strategies))
-        self.status = f"timing {done + 1} of {self._jobs}: {names} ({event['phase']})"
+        self.status = f"timing {done + 1} of {self._jobs}: {key.what} ({event['phase']})"
 
     def _on_result(self, key: Marked, event: dict[str, Any]) -> None:
         measurement = Measurement.from_dict(event["measurement"])
@@ -207,7 +214,7 @@ class TimedState(State):
             self.message, self._waiting = f"there is no timing: {event['message']}", None
         else:
             self._failed += 1
-            self._failures.setdefault(event["message"], []).extend(map(label, key.strategies))
+            self._failures.setdefault(event["message"], []).append(key.what)
             self.message = "; ".join(f"{' and '.join(names)}: {text}" for text, names in self._failures.items())
 
     def _on_done(self, key: None, event: dict[str, Any]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 
 from ..complexity import METRICS, complexity, law_columns, sweep_columns
 from ..networks import Network
+from ..runtime import RuntimeModel
 from ..scaling import STRATEGIES, Strategy
 from ..scaling import strategy as named_strategy
 from . import panels
@@ -20,6 +22,26 @@ SCALES = tuple(np.geomspace(SMALLEST_SCALE, LARGEST_SCALE, 64).tolist())
 FAMILY = tuple(named_strategy(alpha=alpha) for alpha in sorted({*np.linspace(0, 1, 41).tolist(), 1 / 3}))
 
 
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """A model's predictions under one setting of it, as traces of the time panel."""
+
+    model: RuntimeModel
+    batch: int
+    setting: Mapping[str, Any]
+
+    @property
+    def error(self) -> float:
+        """How far a prediction may be off, as a fraction: the model's median error on what it has not seen."""
+        return self.model.fitted[self.model.setting(**self.setting)].error
+
+    def traces(self, base: Network, curves: Mapping[str, panels.Traces], *strategies: Strategy) -> panels.Traces:
+        """One for each of the curves, which are of these strategies over `SCALES`."""
+        ms = self.model.curve(base, strategies, SCALES, self.batch, **self.setting).reshape(len(curves), -1)
+        drawn = zip(curves.items(), ms, strict=True)
+        return {name: panels.predicted(pair[panels.COUNTED[0]], of_it) for (name, pair), of_it in drawn}
+
+
 class Views:
     """Makes views, each as fast as what it has in common with the last one allows."""
 
@@ -27,7 +49,13 @@ class Views:
         self._kept: dict[str, tuple[Any, Any]] = {}
 
     def view(
-        self, base: Network, strategies: Sequence[str], alpha: float, scale: float, times: pd.DataFrame
+        self,
+        base: Network,
+        strategies: Sequence[str],
+        alpha: float,
+        scale: float,
+        times: pd.DataFrame,
+        predictor: Predictor | None = None,
     ) -> panels.View:
         """What the panels show of a base network scaled by these strategies and by the α family."""
         at_base = complexity(base)
@@ -41,9 +69,15 @@ class Views:
         at = len(shown)
         known = present["strategy"][at] == slider.name
         marked = _rows(present, at, at + 1) if known else _rows(by_slider, len(SCALES), None)
-        drawn = panels.counted(_rows(by_slider, 0, len(SCALES)), name="α (slider)", legendgroup=ALPHA)
+        drawn = {ALPHA: panels.counted(_rows(by_slider, 0, len(SCALES)), name="α (slider)", legendgroup=ALPHA)}
+        predicted = {}
+        if predictor:
+            named = [named_strategy(name) for name in names]
+            predicted = self._keep(
+                "predicted", lambda: predictor.traces(base, curves, *named), base, names, predictor
+            ) | self._keep("sliding", lambda: predictor.traces(base, drawn, slider), base, slider, predictor)
         return panels.View(
-            curves=curves | {ALPHA: drawn},
+            curves=curves | drawn,
             shown=(*strategies, ALPHA),
             laws=law_columns(base, [*shown, slider], np.array([SMALLEST_SCALE, LARGEST_SCALE])),
             marks={name: [*rows[:at], *marked[name]] for name, rows in present.items()},
@@ -52,6 +86,8 @@ class Views:
             alpha=alpha,
             times=times,
             ranges=self._keep("ranges", lambda: _ranges(base, curves), base),
+            predicted=predicted,
+            error=predictor.error if predictor else 0.0,
         )
 
     def _keep(self, name: str, make: Callable, *on: Any) -> Any:

@@ -21,8 +21,8 @@ from . import panels
 from .controls import Controls
 from .live import LiveFigure
 from .page import page
+from .predicting import PredictedState
 from .state import DEFAULTS
-from .timings import TimedState
 from .views import ALPHA, SCALES, Views
 
 _ENDINGS = {"python": "py", "yaml": "yaml", "csv": "csv", "html": "html"}
@@ -50,14 +50,14 @@ def explore(
     return Explorer(network=network, strategies=strategies, alpha=alpha, scale=scale, **state)
 
 
-class Explorer(widgets.VBox, TimedState):
+class Explorer(widgets.VBox, PredictedState):
     """Slide α and the scale factor; see complexity follow, and time the scaled networks.
 
     Traits that are set: `network`, `strategies`, `alpha`, `scale`, `flops` (multiply-adds wanted: scale × the
     base's), `resolution` (of the base, pixels), `batch`, `precision`, `mode`, `device` ("auto": a GPU where there
     is one), `seconds` (to spend on each timing), `live`, `shown` (the strategy whose stages are tabled and that is
-    exported; "α" is the slider's). Traits that are read: `message` (what is wrong), `status`, `busy`, `progress`,
-    `devices`, `measurements`.
+    exported; "α" is the slider's), `model` (a `RuntimeModel` that predicts times; `calibrate` makes one). Traits that
+    are read: `message` (what is wrong), `status`, `busy`, `progress`, `devices`, `measurements`.
     """
 
     def __init__(self, **state: Any) -> None:
@@ -72,7 +72,7 @@ class Explorer(widgets.VBox, TimedState):
         self.add_class("fastscale-explorer")
         self._controls.show_tables()
         self.observe(self._on_state, names=list(DEFAULTS))
-        self.observe(lambda _: self._show(), names=["measurements"])
+        self.observe(lambda _: self._show(), names=["measurements", "model"])
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         self.ask_devices()
@@ -114,7 +114,9 @@ class Explorer(widgets.VBox, TimedState):
     def to_html(self) -> str:
         """A page that shows the four panels by itself, without a network or a kernel, with an α slider."""
         note = self._note("not measured")
-        return page(self.base, self.strategies, self.alpha, self.scale, self.times, note, self.strategy())
+        return page(
+            self.base, self.strategies, self.alpha, self.scale, self.times, note, self.strategy(), self.predictor
+        )
 
     def save(self, kind: str, folder: str | Path = ".") -> Path:
         """Write "python", "yaml", "csv" or "html" to a new file in the folder, and return its path.
@@ -136,6 +138,8 @@ class Explorer(widgets.VBox, TimedState):
             return
         self.message = ""
         self._own_batch |= name == "batch"
+        if name in ("mode", "precision", "device"):
+            self._find_model()
         if name not in ("seconds", "live"):
             self._show(reset=name in ("network", "resolution"))
         self._controls.follow()
@@ -152,12 +156,16 @@ class Explorer(widgets.VBox, TimedState):
         self._controls.show_tables()
 
     def _make_view(self) -> panels.View:
-        return self._views.view(self.base, self.strategies, self.alpha, self.scale, self.times)
+        return self._views.view(self.base, self.strategies, self.alpha, self.scale, self.times, self.predictor)
 
     def _note(self, nothing: str = "nothing measured yet: press Time") -> str:
         """What is said of the timings, above their panel."""
-        devices = self.times["device"]
-        return nothing if devices.empty else f"measured on {html.escape(devices.iloc[-1])}, {self._setting()}"
+        devices, predictor = self.times["device"], self.predictor
+        said = nothing if devices.empty else f"measured on {html.escape(devices.iloc[-1])}, {self._setting()}"
+        if predictor is None:
+            return said
+        lines = f"lines: predicted, ± {predictor.error:.0%}"
+        return f"{lines}, {self._setting()}" if devices.empty else f"{said}; {lines}"
 
     def _setting(self) -> str:
         batch, mode, precision, _ = self.settings

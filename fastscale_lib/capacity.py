@@ -1,0 +1,112 @@
+"""The largest batch that fits in a device's memory, found by trying, in a process apart."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable
+
+from .measurement import MeasureError, SettingError, whole
+from .networks import Network
+from .worker import Worker
+from .zoo import network as named_network
+
+_FIRST = 16  # images; where they do not fit, fewer are tried
+
+
+def largest_batch(
+    network: Network | str,
+    mode: str = "inference",
+    precision: str = "fp32",
+    device: str | None = None,
+    channels_last: bool = True,
+    resolution: int | None = None,
+    *,
+    limit: int = 4096,
+    grain: float = 1 / 16,
+    memory_bytes: int | None = None,
+    timeout: float | None = None,
+    progress: Callable[[str, float], None] | None = None,
+    worker: Worker | None = None,
+) -> int:
+    """The largest batch that fits, as `measure` would run it: inference, or whole training steps.
+
+    Each try runs the network twice in a process apart, so that a try that fails, or is killed, costs this process
+    nothing. A try whose process dies counts as one that did not fit.
+
+    A GPU's own memory is the bound. On a CPU it is 90 % of the memory that the machine, or the container, has
+    available when the try begins: allocating more fails there and then, so that no try makes the machine swap. This
+    needs Linux.
+
+    Arguments:
+        network: the network, or the name of a base network.
+        mode, precision, device, channels_last, resolution: as for `measure`. Compiled networks, which may need
+            another amount, are not tried.
+        limit: the largest batch that is tried.
+        grain: the batch found is short of one that does not fit by at most this fraction of itself (or by one image).
+        memory_bytes: the most memory that a run may take, where that is to be less than there is: on a GPU weights
+            included, on a CPU beside what the process holds before it builds the network.
+        timeout: seconds that one try may take; left out: some two minutes.
+        progress: called before each try with what is tried ("batch 64") and the fraction of the tries made, of those
+            that it may take.
+        worker: to try with, and left open; left out: one made for this.
+
+    Returns:
+        Images in a batch.
+
+    Raises:
+        NetworkError: this is not a network, nor the name of one.
+        SettingError: (a ValueError) a setting is wrong or the device is not there.
+        MeasureError: with reason "out of memory", not even one image fits; with "time limit", a try took too long; or
+            with the reason why a try failed otherwise.
+    """
+    network, limit = named_network(network), whole("limit", limit)
+    if not (isinstance(grain, (int, float)) and 0 < grain <= 1):
+        raise SettingError(f"grain is {grain!r}, but must be a fraction above 0 and at most 1; try grain=1/16")
+    if memory_bytes is not None:
+        memory_bytes = whole("memory_bytes", memory_bytes)
+    settings = {"mode": mode, "precision": precision, "device": device, "channels_last": channels_last}
+    settings |= {"resolution": resolution, "memory_bytes": memory_bytes}
+    tries, made = _most_tries(limit, grain), 0
+    with contextlib.nullcontext(worker) if worker else Worker() as at_work:
+
+        def failure(batch: int) -> MeasureError | None:
+            nonlocal made
+            if progress:
+                progress(f"batch {batch}", min(1.0, made / tries))
+            made += 1
+            try:
+                at_work.try_run(network, timeout, batch=batch, **settings)
+            except MeasureError as error:
+                if error.reason not in ("out of memory", "died"):
+                    raise
+                return error
+            return None
+
+        return _search(failure, limit, grain)
+
+
+def _search(failure: Callable[[int], MeasureError | None], limit: int, grain: float) -> int:
+    """Double while it fits, then halve the gap to what does not, down to the grain."""
+    fits, batch = 0, min(_FIRST, limit)
+    while (error := failure(batch)) is None:
+        fits = batch
+        if batch == limit:
+            return fits
+        batch = min(2 * batch, limit)
+    beyond = batch
+    while beyond - fits > max(1, grain * fits):
+        batch = (fits + beyond) // 2
+        if found := failure(batch):
+            beyond, error = batch, found
+        else:
+            fits = batch
+    if not fits:
+        raise error
+    return fits
+
+
+def _most_tries(limit: int, grain: float) -> int:
+    """As many as the search may take: doublings up to the limit, then halvings of the last of them."""
+    doublings = math.ceil(math.log2(max(1, limit / _FIRST))) + 1
+    return doublings + math.ceil(math.log2(1 / grain)) + 1

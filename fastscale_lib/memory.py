@@ -1,0 +1,105 @@
+"""How much memory a run may take, and whether it ran out.
+
+Importing this loads no torch; limiting does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .measurement import SettingError
+
+if TYPE_CHECKING:
+    import torch
+
+# As torch says it, cuDNN and cuBLAS, the C++ library, and oneDNN, of which the last names no cause: it could have
+# made the algorithm ("primitive descriptor"), but not the algorithm's tables.
+_RAN_OUT = re.compile(
+    "out of memory|can't allocate memory|ALLOC_FAILED|Storage size calculation overflowed|bad_alloc"
+    "|could not (create|execute) a primitive(?! descriptor)"
+)
+_SHARE = 0.9  # of the machine's available memory; the rest is for what others allocate meanwhile
+# A container's limit, and how much of it is taken: of the cgroups' second version, and of the first.
+_CGROUPS = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out: torch has an own error for it on GPUs, and none on CPUs or inside its libraries."""
+    return isinstance(error, MemoryError) or _RAN_OUT.search(str(error)) is not None
+
+
+@contextlib.contextmanager
+def limited(device: torch.device, memory_bytes: int | None = None) -> Iterator[None]:
+    """What allocates more memory, inside, fails as it does where memory ran out.
+
+    On a GPU the limit is `memory_bytes` for all that torch holds there, or the device itself. On a CPU this process
+    may take 90 % of what the machine has available, beside what it holds already, or `memory_bytes` if that is
+    less: without a limit Linux would promise more than there is, then swap, or kill. The limit is one on address space
+    that can be written to (RLIMIT_DATA), which is a little more than what is in use.
+
+    Raises:
+        SettingError: this is a CPU on a system that does not tell how much memory there is (Linux does).
+    """
+    import torch
+
+    if device.type == "cuda":
+        total = torch.cuda.get_device_properties(device).total_memory
+        torch.cuda.set_per_process_memory_fraction(min(1.0, (memory_bytes or total) / total), device)
+        try:
+            yield
+        finally:
+            torch.cuda.set_per_process_memory_fraction(1.0, device)
+        return
+    available = available_bytes()
+    if available is None:
+        raise SettingError("device is 'cpu', but only Linux tells how much memory a CPU has left; try device='cuda'")
+    import resource  # not on Windows
+
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    most = min(int(_SHARE * available), memory_bytes or available)
+    limits = [_held_bytes() + most, *(each for each in before if each != resource.RLIM_INFINITY)]
+    resource.setrlimit(resource.RLIMIT_DATA, (min(limits), before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, before)
+
+
+def available_bytes() -> int | None:
+    """What this machine, or the container that this process is in, can still give; None where it is not Linux."""
+    left = _number("/proc/meminfo", r"MemAvailable:\s+(\d+) kB")
+    if left is None:
+        return None
+    amounts = [left * 1024]
+    for limit, used in _CGROUPS:
+        most, taken = _number(limit, r"^(\d+)$"), _number(used, r"^(\d+)$")
+        if most is not None and taken is not None:
+            amounts.append(most - taken)
+    return max(0, min(amounts))
+
+
+def give_back(device: torch.device) -> None:
+    """Give the memory that torch keeps for later back to the GPU."""
+    import torch
+
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
+def _held_bytes() -> int:
+    """What this process can write to, as RLIMIT_DATA counts it."""
+    return 1024 * (_number("/proc/self/status", r"VmData:\s+(\d+) kB") or 0)
+
+
+def _number(file: str, pattern: str) -> int | None:
+    with contextlib.suppress(OSError):
+        found = re.search(pattern, Path(file).read_text(), re.MULTILINE)
+        return int(found[1]) if found else None
+    return None

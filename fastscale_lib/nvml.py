@@ -1,0 +1,157 @@
+"""What NVIDIA's management library (NVML) tells of one GPU: clock, power, temperature, and who else holds it.
+
+Asked through ctypes, as the library comes with the driver and so is wherever a GPU is. All of it is optional: what the
+machine, or this kind of GPU, does not tell is None. Loads no torch.
+
+Source of names and numbers: NVIDIA, NVML API Reference Guide, and the header nvml.h.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any, NamedTuple
+
+_SUCCESS, _TOO_SMALL = 0, 7  # nvmlReturn_t
+_SM_CLOCK, _GPU_SENSOR = 1, 0  # nvmlClockType_t, nvmlTemperatureSensors_t
+_NAME_BYTES = 96  # NVML_DEVICE_NAME_V2_BUFFER_SIZE
+
+# nvmlClocksEventReason..., bit by bit; left out are 0x1, an idle GPU, which is no reason, and what is reserved.
+REASONS = {
+    0x2: "application clocks",
+    0x4: "power cap",
+    0x8: "hardware slowdown",
+    0x10: "sync boost",
+    0x20: "thermal slowdown",
+    0x40: "hardware thermal slowdown",
+    0x80: "power brake",
+    0x100: "display clocks",
+}
+
+
+class _Process(ctypes.Structure):
+    """nvmlProcessInfo_t, of nvmlDeviceGetComputeRunningProcesses_v3."""
+
+    _fields_ = (
+        ("pid", ctypes.c_uint),
+        ("used_gpu_memory", ctypes.c_ulonglong),
+        ("gpu_instance_id", ctypes.c_uint),
+        ("compute_instance_id", ctypes.c_uint),
+    )
+
+
+class State(NamedTuple):
+    """One GPU at one moment; None for what NVML does not tell.
+
+    `throttle`: why the clock is held down, () for no reason. `other_processes`: those that compute on it, but for the
+    one that asks.
+    """
+
+    clock_mhz: int | None = None
+    power_w: float | None = None
+    temperature_c: int | None = None
+    throttle: tuple[str, ...] | None = None
+    other_processes: int | None = None
+
+
+def load() -> Any:
+    """The library, which its first call need not find willing; None where there is none."""
+    try:
+        return ctypes.CDLL("libnvidia-ml.so.1")
+    except OSError:
+        return None
+
+
+class Nvml:
+    """The library, opened: `with Nvml(load()) as nvml`. Without one, and with one that refuses, nothing is known.
+
+    A GPU is named by its UUID or its PCI bus id: NVML counts all GPUs of the machine in the order of the bus, CUDA
+    those that CUDA_VISIBLE_DEVICES leaves, in its own.
+
+    Arguments:
+        library: as `load` gives it.
+    """
+
+    def __init__(self, library: Any):
+        self._library = library
+
+    def __enter__(self) -> Nvml:
+        self._open = self._call("nvmlInit_v2")
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._open:
+            self._call("nvmlShutdown")
+
+    def find(self, *names: str) -> ctypes.c_void_p | None:
+        """The handle of the GPU that has one of these names: UUIDs, as "GPU-…", or PCI bus ids.
+
+        A handle is good until the library is closed.
+        """
+        handle = ctypes.c_void_p()
+        for name in names:
+            function = "nvmlDeviceGetHandleByPciBusId_v2" if name.endswith(".0") else "nvmlDeviceGetHandleByUUID"
+            if self._call(function, name.encode(), ctypes.byref(handle)):
+                return handle
+        return None
+
+    def state(self, handle: ctypes.c_void_p | None) -> State:
+        """How this GPU is now; of no GPU nothing is known."""
+        if handle is None:
+            return State()
+        milliwatts = self._number(ctypes.c_uint, "nvmlDeviceGetPowerUsage", handle)
+        return State(
+            clock_mhz=self._number(ctypes.c_uint, "nvmlDeviceGetClockInfo", handle, _SM_CLOCK),
+            power_w=None if milliwatts is None else milliwatts / 1000,
+            temperature_c=self._number(ctypes.c_uint, "nvmlDeviceGetTemperature", handle, _GPU_SENSOR),
+            throttle=self._throttle(handle),
+            other_processes=self._other_processes(handle),
+        )
+
+    def alike(self, handle: ctypes.c_void_p | None) -> int | None:
+        """How many GPUs in the machine have this one's name, itself included."""
+        name, count = self._name(handle), self._number(ctypes.c_uint, "nvmlDeviceGetCount_v2")
+        if name is None or count is None:
+            return None
+        return sum(self._name(self._at(index)) == name for index in range(count))
+
+    def _at(self, index: int) -> ctypes.c_void_p | None:
+        handle = ctypes.c_void_p()
+        return handle if self._call("nvmlDeviceGetHandleByIndex_v2", index, ctypes.byref(handle)) else None
+
+    def _name(self, handle: ctypes.c_void_p | None) -> bytes | None:
+        text = ctypes.create_string_buffer(_NAME_BYTES)
+        known = handle is not None and self._call("nvmlDeviceGetName", handle, text, _NAME_BYTES)
+        return text.value if known else None
+
+    def _throttle(self, handle: ctypes.c_void_p) -> tuple[str, ...] | None:
+        # The newer name first: drivers before 535 have only the older, which later ones keep for their sake.
+        for function in ("nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons"):
+            bits = self._number(ctypes.c_ulonglong, function, handle)
+            if bits is not None:
+                return tuple(word for bit, word in REASONS.items() if bits & bit)
+        return None
+
+    def _other_processes(self, handle: ctypes.c_void_p) -> int | None:
+        """The processes on the GPU, less one: us, though in a container perhaps under another number than our own.
+
+        A list without us, an empty one, is none: there the driver does not tell.
+        """
+        room = 64
+        while True:
+            count, processes = ctypes.c_uint(room), (_Process * room)()
+            code = self._code("nvmlDeviceGetComputeRunningProcesses_v3", handle, ctypes.byref(count), processes)
+            if code != _TOO_SMALL:
+                return count.value - 1 if code == _SUCCESS and count.value else None
+            room = max(2 * room, count.value)
+
+    def _number(self, kind: type, function: str, *arguments: Any) -> int | None:
+        value = kind()
+        return value.value if self._call(function, *arguments, ctypes.byref(value)) else None
+
+    def _call(self, function: str, *arguments: Any) -> bool:
+        return self._code(function, *arguments) == _SUCCESS
+
+    def _code(self, function: str, *arguments: Any) -> int | None:
+        """What the library answers; None where it, or this version of it, has no such function."""
+        found = getattr(self._library, function, None)
+        return None if found is None else found(*arguments)

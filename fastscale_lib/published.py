@@ -1,0 +1,194 @@
+"""Timings that others published, and stores of measured ones, in one form: a row for each network timed."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from .measurement import IMAGENET_IMAGES
+from .store import Store
+
+# The form of all timings, and the kind of each column: any of them can be missing, as sources leave things out.
+COLUMNS = {
+    **dict.fromkeys(("source", "network", "family", "mode", "device", "device_name"), "string"),
+    **dict.fromkeys(("devices", "batch", "resolution"), "Int64"),
+    "precision": "string",
+    **dict.fromkeys(("channels_last", "compile"), "boolean"),
+    **dict.fromkeys(("torch", "cuda"), "string"),
+    **dict.fromkeys(("flops", "params", "activations"), "Int64"),
+    **dict.fromkeys(("median_ms", "images_per_s", "ms_per_image"), "float64"),
+}
+# What stands before the architecture in a timm name: whose weights, or whose port of it, it is.
+_PORTS = ("tf", "tv", "gluon", "ssl", "swsl", "ig", "legacy", "dm")
+_HOUR_MS = 3_600_000
+
+
+class PublishedError(ValueError):
+    """Timings that cannot be read; the message names the file, what is wrong with it, and the remedy."""
+
+
+class _Timing(NamedTuple):
+    """One kind of time in a published table: what it was taken on, and how to get at it."""
+
+    table: str
+    mode: str
+    device_name: str
+    devices: int
+    batch: Callable[[pd.DataFrame], Any]
+    ms_per_image: Callable[[pd.DataFrame], pd.Series]
+    torch: str | None = None
+    cuda: str | None = None
+
+
+_ZOO, _EARLY = "pycls_zoo_v100", "early_convolutions_table2"
+_TIMINGS = (
+    _Timing(_ZOO, "inference", "V100", 1, lambda t: 64, lambda t: t["inference_ms_batch64"] / 64, "1.6", "10"),
+    _Timing(
+        *(_ZOO, "training", "V100", 8, lambda t: t["train_batch"] // 8),
+        lambda t: t["train_hours_8gpu_100epochs"] * _HOUR_MS / 100 * 8 / IMAGENET_IMAGES,
+        *("1.6", "10"),
+    ),
+    _Timing(
+        *(_EARLY, "training", "V100-32GB", 8, lambda t: t["train_batch"] // 8),
+        lambda t: t["epoch_minutes_8gpu"] * _HOUR_MS / 60 * 8 / IMAGENET_IMAGES,
+    ),
+)
+
+
+def published(name: str | None = None, folder: str | os.PathLike | None = None) -> pd.DataFrame:
+    """The published tables of `data/published`: one row for each network and kind of time.
+
+    The columns are those of every frame of timings: source, network, family, mode, device, device_name, devices,
+    batch (images on one device), resolution, precision, channels_last, compile, torch, cuda, flops (multiply-adds),
+    params, activations, median_ms (a batch; not a median where the source gives a mean, or does not say),
+    images_per_s (of one device) and ms_per_image. What a source does not say is missing. Counts are as precise as
+    they were published, with one decimal of G or M. Times of an epoch on several devices are taken as those of one
+    of them: ms_per_image is the epoch's time times devices over ImageNet's 1,281,167 images, loading included.
+
+    Arguments:
+        name: of one table, "pycls_zoo_v100" (inference and training) or "early_convolutions_table2" (training);
+            left out: both.
+        folder: that holds the tables; left out: `data/published` of the checkout.
+
+    Raises:
+        PublishedError: there is no table of this name, or no such folder.
+    """
+    known = list(dict.fromkeys(timing.table for timing in _TIMINGS))
+    if name is not None and name not in known:
+        raise PublishedError(f"published: {name!r} is no published table; the names are {', '.join(known)}")
+    folder = Path(folder) if folder is not None else data_folder() / "published"
+    return pd.concat(
+        [_read_timing(timing, folder) for timing in _TIMINGS if name in (None, timing.table)], ignore_index=True
+    )
+
+
+def _read_timing(timing: _Timing, folder: Path) -> pd.DataFrame:
+    path = folder / f"{timing.table}.csv"
+    if not path.is_file():
+        raise PublishedError(f"published: there is no {path}; give the folder that holds it, data/published")
+    table = pd.read_csv(path)
+    return tidy(
+        {
+            "source": timing.table,
+            "network": table["network"],
+            "mode": timing.mode,
+            "device": "cuda",
+            "device_name": timing.device_name,
+            "devices": timing.devices,
+            "batch": timing.batch(table),
+            "torch": timing.torch,
+            "cuda": timing.cuda,
+            "flops": counts(table["flops_g"], 1e9),
+            "params": counts(table["params_m"], 1e6),
+            "activations": counts(table["activations_m"], 1e6),
+            "ms_per_image": timing.ms_per_image(table),
+        }
+    )
+
+
+def read_measured(path: str | os.PathLike) -> pd.DataFrame:
+    """The measured rows of a store, in the form of `published`; rows that say why they have no time are left out.
+
+    The source is the file's name, and a scaled network is of its base network's family.
+
+    Arguments:
+        path: of a file of JSON Lines, as `Store` writes it: the columns of a `Measurement`, with flops, params and
+            activations.
+
+    Raises:
+        PublishedError: there is no such file, or its rows lack columns.
+        StoreError: the file is something else.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise PublishedError(f"read_measured: there is no {path}; give the path of a store")
+    rows = Store(path).frame()
+    if "reason" in rows:
+        rows = rows[rows["reason"].isna()].reset_index(drop=True)
+    if not len(rows):
+        return tidy({"network": pd.Series([], dtype=object)})
+    needed = ("network", "mode", "device_name", "batch", "median_ms", "flops", "params", "activations")
+    if lacking := [each for each in needed if each not in rows]:
+        raise PublishedError(
+            f"read_measured: {path} lacks {', '.join(lacking)}; measure with a library of this version"
+        )
+    known = {name: rows[name] for name in COLUMNS if name in rows}
+    bases = rows["base"].fillna(rows["network"]) if "base" in rows else rows["network"]
+    known |= {"source": path.name, "family": bases.map(family), "devices": 1}
+    known |= {"ms_per_image": rows["median_ms"] / rows["batch"]}
+    if "device" in known:
+        known["device"] = rows["device"].str.replace(r":\d+$", "", regex=True)  # cuda:1 is another of the same name
+    return tidy(known)
+
+
+def tidy(known: Mapping[str, Any]) -> pd.DataFrame:
+    """These columns (and single values, for all rows) in the form of all timings; network must be among them.
+
+    What follows from others is filled in: family, and of median_ms, images_per_s and ms_per_image what is missing.
+    """
+    frame = pd.DataFrame({"network": known["network"]}).assign(**known)
+    frame = frame.reindex(columns=list(COLUMNS)).astype(COLUMNS)
+    frame["family"] = frame["family"].fillna(frame["network"].map(family).astype("string"))
+    batch = frame["batch"].astype("float64")
+    frame["ms_per_image"] = frame["ms_per_image"].fillna(1000 / frame["images_per_s"])
+    frame["ms_per_image"] = frame["ms_per_image"].fillna(frame["median_ms"] / batch)
+    frame["images_per_s"] = frame["images_per_s"].fillna(1000 / frame["ms_per_image"])
+    frame["median_ms"] = frame["median_ms"].fillna(frame["ms_per_image"] * batch)
+    return frame
+
+
+def counts(values: pd.Series, unit: float) -> pd.Series:
+    """Counts published as decimals of a unit, as whole numbers."""
+    return (values.astype("float64") * unit).round().astype("Int64")
+
+
+def family(network: str) -> str:
+    """A guess at the family, from the name alone.
+
+    What stands before the first dash ("RegNetY" of RegNetY-4.0GF); of a timm name, the first word that says more
+    than whose weights it has, without size ("resnet" of tv_resnet50, "convnextv2" of convnextv2_atto).
+    """
+    if "-" in network:
+        return network.split("-")[0]
+    words = network.split("_")
+    word = next((word for word in words if word not in _PORTS), words[0])
+    return re.sub(r"(?<=[a-z])(?<!v)\d+[a-z]{0,2}$", "", word)
+
+
+def data_folder() -> Path:
+    """The checkout's `data`, which no wheel carries: beside the library, or in the working folder or above it.
+
+    Raises:
+        PublishedError: neither has one.
+    """
+    for place in (Path(__file__).resolve().parents[1], Path.cwd(), *Path.cwd().parents):
+        if (place / "data" / "published").is_dir():
+            return place / "data"
+    raise PublishedError(
+        "published: there is no data/published beside the library, here, or above; work in a checkout, or give folder="
+    )

@@ -1,0 +1,246 @@
+"""From settings to a run: the module on its device, the images, and the function that passes them through.
+
+Importing this loads no torch; running does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .build import build
+from .measurement import MeasureError, SettingError
+from .memory import give_back, is_out_of_memory, limited
+from .networks import Network
+from .settings import Settings, find_device
+
+if TYPE_CHECKING:
+    import torch
+
+Result = TypeVar("Result")
+
+
+class Run:
+    """One run each time it is called: a forward pass, or a training step.
+
+    Arguments:
+        step: passes images, and labels in training, through the module.
+        images: (batch, channels, resolution, resolution), on the device.
+        labels: (batch,); None in inference.
+    """
+
+    def __init__(self, step: Callable[..., None], images: torch.Tensor, labels: torch.Tensor | None = None):
+        self._step = step
+        self._given = (images,) if labels is None else (images, labels)
+
+    def __call__(self) -> None:
+        self._step(*self._given)
+
+    def with_few_images(self) -> Run:
+        """The same with 2 images, which are already there: as many layers, but next to no arithmetic."""
+        return Run(self._step, *(tensor[:2] for tensor in self._given))
+
+
+@contextlib.contextmanager
+def flags(tf32: bool) -> Iterator[tuple[bool, bool]]:
+    """TF32 and cuDNN's autotuner as a measurement wants them, and afterwards as they were; gives (TF32, autotuner).
+
+    Set by PyTorch's older switches, which keep all of its own views of TF32 consistent (torch.compile reads the
+    old ones); saved and restored by the newer, where there are any (from torch 2.9), as reading the old ones fails
+    after somebody has set the new.
+    """
+    from torch import backends, get_float32_matmul_precision, set_float32_matmul_precision
+
+    newer = hasattr(backends.cudnn, "conv")
+    parts = (backends.cuda.matmul, backends.cudnn)
+    if newer:
+        parts = (backends.cuda.matmul, backends.cudnn.conv, backends.cudnn.rnn, backends.mkldnn.matmul)
+    switch = "fp32_precision" if newer else "allow_tf32"
+    saved = [getattr(part, switch) for part in parts]
+    benchmark, matmul = backends.cudnn.benchmark, None
+    with contextlib.suppress(RuntimeError):
+        matmul = get_float32_matmul_precision()
+    try:
+        backends.cuda.matmul.allow_tf32 = backends.cudnn.allow_tf32 = tf32
+        backends.cudnn.benchmark = True
+        yield tf32, backends.cudnn.benchmark
+    finally:
+        backends.cudnn.benchmark = benchmark
+        if matmul is not None:
+            set_float32_matmul_precision(matmul)
+        for part, value in zip(parts, saved, strict=True):
+            setattr(part, switch, value)
+
+
+@contextlib.contextmanager
+def with_threads(count: int | None) -> Iterator[None]:
+    """As many threads of torch's in an operation on the CPU, and afterwards as before; None changes nothing."""
+    import torch
+
+    before = torch.get_num_threads()
+    if count is not None:
+        torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def on(device: torch.device) -> contextlib.AbstractContextManager:
+    """Makes the device current: CUDA events are recorded on the current device's stream."""
+    import torch
+
+    return torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext()
+
+
+def prepare(source: Any, settings: Settings, device: torch.device) -> tuple[Any, Settings, str, int]:
+    """The module on its device, the settings with the resolution known, the name, the channels of the images."""
+    import torch
+
+    if isinstance(source, Network):
+        network = replace(source, resolution=settings.resolution or source.resolution)
+        module, name, channels = build(network, device=device), network.name, network.channels
+        settings = replace(settings, resolution=network.resolution)
+    elif isinstance(source, torch.nn.Module):
+        module, name, channels = source.to(device), type(source).__name__, 3
+    else:
+        raise SettingError(f"cannot measure a {type(source).__name__}; give a Network or a torch module")
+    if settings.resolution is None:
+        raise SettingError("resolution is None, but a module does not tell its own; try resolution=224")
+    layout = torch.channels_last if settings.channels_last else torch.contiguous_format
+    return module.to(memory_format=layout), settings, name, channels
+
+
+def runner(module: Any, settings: Settings, device: torch.device, channels: int) -> Run:
+    """What is timed, on random images (and labels)."""
+    import torch
+
+    generator = torch.Generator(device).manual_seed(0)
+    shape = (settings.batch, channels, settings.resolution, settings.resolution)
+    images = torch.randn(shape, generator=generator, device=device)
+    if settings.channels_last:
+        images = images.to(memory_format=torch.channels_last)
+    if settings.mode == "inference":
+        return _inference(module, settings, images)
+    return _training(module, settings, images, generator)
+
+
+def _inference(module: Any, settings: Settings, images: torch.Tensor) -> Run:
+    import torch
+
+    forward = _forward(module.eval(), settings)
+    autocast = _autocast(settings, images)
+
+    def step(images: torch.Tensor) -> None:
+        with torch.inference_mode(), autocast():
+            forward(images)
+
+    return Run(step, images)
+
+
+def _training(module: Any, settings: Settings, images: torch.Tensor, generator: torch.Generator) -> Run:
+    import torch
+
+    classes = _classes(module, images)
+    labels = torch.randint(classes, (settings.batch,), generator=generator, device=images.device)
+    forward = _forward(module.train(), settings)
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.001, momentum=0.9)
+    scaler = torch.amp.GradScaler(images.device.type, enabled=settings.precision == "fp16")
+    autocast = _autocast(settings, images)
+
+    def step(images: torch.Tensor, labels: torch.Tensor) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        with autocast():
+            loss = torch.nn.functional.cross_entropy(forward(images), labels)
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
+
+    return Run(step, images, labels)
+
+
+def _forward(module: Any, settings: Settings) -> Callable:
+    import torch
+
+    if not settings.compile:
+        return module
+    # Networks share their forward code. Without this, the ninth one would meet torch.compile's limit of
+    # versions per code and run uncompiled, and the second batch size would be compiled for any size.
+    torch._dynamo.reset()
+    return torch.compile(module, dynamic=False)
+
+
+def _autocast(settings: Settings, images: torch.Tensor) -> Callable[[], torch.autocast]:
+    import torch
+
+    # fp32 is said, not left out: an autocast around `measure` must not reach in.
+    kind = torch.float16 if settings.precision == "fp16" else torch.bfloat16
+    return partial(torch.autocast, images.device.type, dtype=kind, enabled=settings.precision != "fp32")
+
+
+def _classes(module: Any, images: torch.Tensor) -> int:
+    """How many logits the module gives; asked with one image and no gradients."""
+    import torch
+
+    with torch.inference_mode():
+        logits = module.eval()(images[:1])
+    if not isinstance(logits, torch.Tensor) or logits.ndim != 2:
+        raise SettingError("the module does not give logits (images × classes), so it cannot be trained here")
+    return logits.shape[1]
+
+
+def try_run(source: Network, settings: Settings, memory_bytes: int | None = None) -> None:
+    """Run twice, untimed, to see whether the memory is enough: by the second run of a training step, gradients, the
+    optimizer's momenta and the tuned algorithms' workspaces are all there.
+
+    Arguments:
+        memory_bytes: the most that the runs may take; see `memory.limited`.
+
+    Raises:
+        SettingError: a setting is wrong or the device is not there.
+        MeasureError: with reason "out of memory".
+    """
+    device = find_device(settings.device, settings.precision)
+
+    def twice() -> None:
+        with flags(settings.tf32), on(device), limited(device, memory_bytes):
+            module, known, _, channels = prepare(source, settings, device)
+            run = runner(module, known, device, channels)
+            for _ in range(2):
+                run()
+            synchronize(device)
+
+    within_memory(twice, source, settings)
+
+
+def within_memory(action: Callable[[], Result], source: Any, settings: Settings) -> Result:
+    """What the action gives; memory that runs out becomes a MeasureError that says so, and is given back."""
+    try:
+        return action()
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+    # Out of the handler, so that no traceback keeps the tensors of the failed run alive.
+    device = find_device(settings.device, settings.precision)
+    give_back(device)
+    name = source.name if isinstance(source, Network) else type(source).__name__
+    remedy = f"batch={settings.batch // 2}" if settings.batch > 1 else "a lower resolution"
+    sentence = f"{name}: memory ran out on {device} in {settings.mode} with batch {settings.batch}; try {remedy}"
+    raise MeasureError(sentence, "out of memory")
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until a GPU has done all that it was given."""
+    import torch
+
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def one_line(error: BaseException) -> str:
+    """The first line that an error says, with its kind."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -1,0 +1,305 @@
+"""Running a plan: what the store does not hold is measured, here or on a cluster, and stored as it comes.
+
+`run` hands tasks to an executor, anything of the shape of `concurrent.futures.Executor`, and writes each row itself
+as soon as its task is done. So there is one writer, whoever measures; and stopping, at any moment, loses no more
+than what was in hand.
+
+On several machines Dask carries the tasks. Each has fastscale and `dask[distributed]` installed, in one version:
+
+    dask scheduler                                            # on one of them; it tells its address
+    CUDA_VISIBLE_DEVICES=0 dask worker tcp://host:8786 --nworkers 1 --nthreads 1 --resources GPU=1   # for each GPU
+    fastscale sweep plan.yaml --store rows.jsonl --scheduler tcp://host:8786                         # anywhere
+
+or, from Python, with whatever else starts a Dask cluster:
+
+    client = Client(cluster)
+    fs.run(plan, "rows.jsonl", client.get_executor(resources={"GPU": 1}, pure=False))
+
+On Slurm (dask-jobqueue):
+
+    cluster = SLURMCluster(
+        cores=1, memory="16GB", job_extra_directives=["--gres=gpu:1"], worker_extra_args=["--resources", "GPU=1"]
+    )
+    cluster.scale(jobs=8)
+
+On Kubernetes (the Dask operator, and an image that has fastscale):
+
+    cluster = KubeCluster(name="fastscale", image=image, n_workers=0)
+    cluster.add_worker_group(
+        "gpus", n_workers=8, image=image, resources={"limits": {"nvidia.com/gpu": "1"}},
+        worker_command=["dask", "worker", "--nthreads", "1", "--resources", "GPU=1"],
+    )
+
+A plan is for one kind of device: what is measured already is told by the device, asked of one worker. Where a cluster
+has several kinds, run one plan for each, and tell them apart by the resource, as in `resources={"A100": 1}`. Dask
+starts its workers with one thread for OpenMP: for CPUs, say `threads` in the plan.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from os import PathLike
+from queue import SimpleQueue
+from typing import Any
+
+import pandas as pd
+
+from .complexity import complexity
+from .measurement import MeasureError, Measurement, SettingError, failed_row, measured_row
+from .plans import Plan, Point
+from .progress import Line, Step, Tally
+from .running import one_line
+from .store import Store
+from .tasks import LARGEST, Answer, measured, surroundings
+from .worker import Worker
+
+# A row is that of a point if they agree in these, which the machine decides, and in what `_key` takes from the point.
+MACHINE = ("device_name", "torch", "cuda", "cudnn", "driver", "library")
+
+
+class SweepWarning(UserWarning):
+    """Rows that were made on another device than the plan was meant for."""
+
+
+def run(
+    plan: Plan,
+    store: Store | str | PathLike,
+    executor: Executor | None = None,
+    progress: Callable[[Step], None] | None = None,
+    retry: bool = False,
+    ahead: int = 64,
+) -> pd.DataFrame:
+    """Measure the points of a plan that the store does not hold yet, and store each as it comes.
+
+    A point is held if the store has a row of the same network (by `network_id`), batch, mode, precision, compile,
+    channels_last, tf32 and threads, made on the same device (by its name) with the same torch, CUDA, cuDNN, driver
+    and fastscale. Stopped, by Ctrl-C or by a kill, and called again, it goes on where it was.
+
+    Arguments:
+        store: a `Store`, or the path of one.
+        executor: what carries the tasks: anything of the shape of `concurrent.futures.Executor`. Its workers take one
+            task a device at a time, and measure in a process apart; where a sweep is stopped, a task that they have
+            begun may end, unrecorded. Left out: this machine, one process for each GPU, or one on a CPU.
+        progress: called with a `Step` at the start and after each row; left out: a line on stderr.
+        retry: whether to try again what the store holds as failed (out of memory, time limit, died, failed).
+        ahead: how many tasks the executor is given at a time: at least twice as many as it has workers.
+
+    Returns:
+        The rows of the plan's points, in their order, with the columns of `Measurement`; base, strategy, scale;
+        flops (multiply-adds), params, activations; network_id; description, from which `Network.from_dict` makes the
+        network again; fills_device (the batch was asked for as "largest"); worker, who measured it; and reason and
+        message, which are None where there is a time.
+
+    Raises:
+        SettingError: (a ValueError) a setting is wrong or the device is not there.
+        MeasureError: the executor has broken or dropped its tasks; what was measured is in the store.
+        StoreError: the file is no store.
+
+    Warns:
+        SweepWarning: a row was made on another kind of device than the one that was asked first.
+    """
+    if not (isinstance(ahead, int) and ahead >= 1):
+        raise SettingError(f"ahead is {ahead!r}, but must be a whole number of at least 1; try ahead=64")
+    store = store if isinstance(store, Store) else Store(store)
+    store.rows()  # a file that is no store is refused before anything is started
+    with _here(plan) if executor is None else contextlib.nullcontext(executor) as executor:
+        sweep = _Sweep(store, _machine(executor, plan), retry)
+        rows = {point: sweep.held(point) for point in plan.points()}
+        todo = [point for point, row in rows.items() if sweep.lacks(row)]
+        failed = 0 if retry else sum(row is not None and not _timed(row) for row in rows.values())
+        tally = Tally(progress or Line(), len(plan) - len(todo), len(plan), failed)
+        with contextlib.closing(_done(executor, todo, ahead)) as done:
+            for point, future in done:
+                tally.count(str(point), sweep.take(point, _answer(future)))
+    return sweep.frame(plan)
+
+
+@dataclass
+class _Sweep:
+    """What the store holds of a plan on this machine, and what comes into it."""
+
+    store: Store
+    machine: Mapping[str, Any]
+    retry: bool
+
+    def frame(self, plan: Plan) -> pd.DataFrame:
+        """The rows of the plan's points, in their order."""
+        return pd.DataFrame([row for point in plan.points() if (row := self.held(point))])
+
+    def held(self, point: Point, machine: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
+        """The point's row, made on this machine or on the one given: the last with a time, else the last."""
+        rows = self.store.find(**self._key(point, machine or self.machine))
+        return next((row for row in reversed(rows) if _timed(row)), rows[-1] if rows else None)
+
+    def lacks(self, row: Mapping[str, Any] | None) -> bool:
+        """Whether a point with this row is still to be measured."""
+        return row is None or (self.retry and not _timed(row))
+
+    def take(self, point: Point, answer: Answer) -> bool:
+        """Store the answer as the point's row, unless another sweep has; whether there is a time."""
+        row = self._row(point, answer)
+        if self.lacks(self.held(point, row)):
+            self.store.add(row)
+        if others := [name for name in MACHINE if row[name] != self.machine[name]]:
+            warnings.warn(
+                f"sweep: {row['worker']} has another {others[0]} ({row[others[0]]}) than the plan was begun for "
+                f"({self.machine[others[0]]}): its rows do not count for this plan; run one plan a kind of device",
+                SweepWarning,
+                stacklevel=3,
+            )
+        return _timed(row)
+
+    def _key(self, point: Point, machine: Mapping[str, Any]) -> dict[str, Any]:
+        """What a row of this point, made on this machine (or beside this row), has in its columns."""
+        settings = point.settings
+        return {
+            "network_id": point.network_id,
+            **({"fills_device": True} if point.batch == LARGEST else {"batch": point.batch}),
+            "mode": point.mode,
+            "precision": point.precision,
+            "compile": settings["compile"],
+            "channels_last": settings["channels_last"],
+            "tf32": settings["tf32"] and machine["device"] != "cpu",  # a CPU has none to let or forbid
+            "threads": settings["threads"] or machine["threads"],
+            **{name: machine[name] for name in MACHINE},
+        }
+
+    def _row(self, point: Point, answer: Answer) -> dict[str, Any]:
+        counts = complexity(point.network)._asdict()
+        where = {"base": point.base, "strategy": point.strategy, "scale": point.scale}
+        what = {"network_id": point.network_id, "fills_device": point.batch == LARGEST, "worker": answer["worker"]}
+        if measurement := answer.get("measurement"):
+            return {**where, **measured_row(point.network, Measurement.from_dict(measurement)), **counts, **what}
+        error = MeasureError(answer["message"], answer["reason"])
+        settings = {**_settings(point), "batch": None if point.batch == LARGEST else point.batch}
+        machine = {**self.machine, "device": answer["device"] or self.machine["device"]}
+        row = failed_row(point.network, settings, error, machine)
+        return {
+            **where,
+            **row,
+            **counts,
+            **what,
+            **self._key(point, self.machine),
+        }  # so that it is found as a measurement is
+
+
+def _timed(row: Mapping[str, Any]) -> bool:
+    return row.get("reason") is None
+
+
+def _settings(point: Point) -> dict[str, Any]:
+    return {**point.settings, "batch": point.batch, "mode": point.mode, "precision": point.precision}
+
+
+def _done(executor: Executor, points: Iterable[Point], ahead: int) -> Iterator[tuple[Point, Future]]:
+    """Each point with its future once that is done; no more than `ahead` are in hand, and none when this ends."""
+    points, finished, in_hand = iter(points), SimpleQueue(), set()
+    try:
+        while True:
+            for point in islice(points, ahead - len(in_hand)):
+                future = _submit(executor, measured, point.network.to_dict(), _settings(point))
+                in_hand.add(future)
+                future.add_done_callback(partial(_put, finished, point))
+            if not in_hand:
+                return
+            point, future = finished.get()
+            in_hand.remove(future)
+            yield point, future
+    finally:
+        for future in in_hand:
+            future.cancel()
+
+
+def _submit(executor: Executor, task: Callable[..., Answer], *data: Any) -> Future:
+    try:
+        return executor.submit(task, *data)
+    except Exception as error:  # each kind of executor has its own
+        raise _broken(error) from error
+
+
+def _broken(error: BaseException) -> MeasureError:
+    said = f"sweep: the executor has broken or dropped its tasks ({one_line(error)}); run the same again to go on"
+    return MeasureError(said, "cancelled")
+
+
+def _put(finished: SimpleQueue, point: Point, future: Future) -> None:
+    finished.put((point, future))
+
+
+def _answer(future: Future) -> Answer:
+    """What a task answered; an error where that would be every task's."""
+    try:
+        answer = future.result()
+    except (CancelledError, BrokenExecutor) as error:
+        raise _broken(error) from error
+    except Exception as error:
+        if type(error).__name__ != "KilledWorker":  # Dask's, which is not imported for its name
+            raise MeasureError(
+                f"sweep: a worker could not take its task ({one_line(error)}); is the same fastscale installed there?"
+            ) from error
+        nobody = {"worker": None, "device": None}
+        return {"reason": "died", "message": f"the workers that tried it died ({one_line(error)})", **nobody}
+    reason = answer.get("reason")
+    if reason in ("setting", "cancelled", "busy"):
+        raise (SettingError if reason == "setting" else MeasureError)(answer["message"], reason)
+    return answer
+
+
+def _machine(executor: Executor, plan: Plan) -> dict[str, Any]:
+    """What a row that this executor makes will say of its machine; also that the settings are right there."""
+    return _answer(_submit(executor, surroundings, {"device": plan.device}))["surroundings"]
+
+
+class _Here:
+    """This machine as an executor: for each device a thread, and a worker that it waits for."""
+
+    def __init__(self, workers: Mapping[str | None, Worker]):
+        self._workers = workers
+        self._free: SimpleQueue[tuple[str | None, Worker]] = SimpleQueue()
+        for each in workers.items():
+            self._free.put(each)
+        self._threads = ThreadPoolExecutor(len(workers), thread_name_prefix="fastscale sweep")
+
+    def submit(self, task: Callable[..., Answer], *data: Any) -> Future:
+        return self._threads.submit(self._with_device, task, *data)
+
+    def _with_device(self, task: Callable[..., Answer], *data: Any) -> Answer:
+        device, worker = self._free.get()
+        try:
+            *rest, settings = data
+            return task(*rest, {**settings, "device": device}, worker)
+        finally:
+            self._free.put((device, worker))
+
+    def close(self) -> None:
+        """End what is in hand, and the workers."""
+        for worker in self._workers.values():
+            worker.close()
+        self._threads.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _here(plan: Plan) -> Iterator[_Here]:
+    first = Worker()
+    with contextlib.closing(first):
+        devices = [plan.device] if plan.device else _gpus(first.devices()) or ["cpu"]
+        here = _Here({device: Worker() if number else first for number, device in enumerate(devices)})
+        with contextlib.closing(here):
+            yield here
+
+
+def _gpus(devices: Mapping[str, str]) -> list[str]:
+    """The GPUs among these devices, which must be of one kind."""
+    gpus = {device: name for device, name in devices.items() if device != "cpu"}
+    if len(set(gpus.values())) > 1:
+        raise SettingError(
+            f"device is left out, but the GPUs here are of several kinds ({', '.join(map(': '.join, gpus.items()))}); "
+            f"run one plan for each, as with device={next(iter(gpus))!r}"
+        )
+    return list(gpus)

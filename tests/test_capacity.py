@@ -1,0 +1,171 @@
+"""The largest batch that fits: what counts as fitting, and the search for it."""
+
+import os
+import signal
+import sys
+
+import pytest
+import torch
+
+import fastscale_lib as fs
+from fastscale_lib.capacity import largest_batch
+from fastscale_lib.measurement import MeasureError, SettingError
+from fastscale_lib.memory import available_bytes, is_out_of_memory, limited
+from fastscale_lib.worker import Worker
+
+TINY = fs.anynet(name="Tiny", depths=[1, 1], widths=[16, 32], group_widths=8, stem_width=8, resolution=64, classes=10)
+CPU = torch.device("cpu")
+MIB = 2**20
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells and limits a CPU's memory")
+
+
+@pytest.fixture(scope="module")
+def worker():
+    with pytest.MonkeyPatch.context() as patch, Worker() as worker:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield worker
+
+
+# What fits.
+
+
+@linux
+@pytest.mark.parametrize("mode", ["inference", "training"])
+def test_what_is_found_fits_and_not_much_more_does(worker, mode):
+    how = {"mode": mode, "precision": "fp32", "device": "cpu", "memory_bytes": 64 * MIB}
+    found = largest_batch(TINY, **how, grain=0.25, worker=worker)
+    assert found >= 8
+    pid = worker.pid
+    worker.try_run(TINY, batch=found // 2, **how)
+    with pytest.raises(MeasureError, match=f"memory ran out on cpu in {mode} with batch {3 * found}") as ran_out:
+        worker.try_run(TINY, batch=3 * found, **how)
+    assert ran_out.value.reason == "out of memory"
+    assert worker.pid == pid  # the process has survived
+    assert worker.measure(TINY, batch=3 * found, mode=mode, device="cpu", seconds=0.1).blocks  # and is unlimited again
+
+
+@linux
+def test_training_takes_more_memory_than_inference(worker):
+    how = {"device": "cpu", "memory_bytes": 64 * MIB, "grain": 0.5, "worker": worker}
+    assert largest_batch(TINY, "training", **how) < largest_batch(TINY, "inference", **how)
+
+
+@linux
+def test_where_nothing_fits_the_reason_is_told(worker):
+    with pytest.raises(MeasureError, match=r"^Tiny: memory ran out on cpu .* with batch 1; try a lower resolution"):
+        largest_batch(TINY, device="cpu", resolution=2048, memory_bytes=MIB, worker=worker)
+
+
+@linux
+def test_the_limit_is_upon_what_is_allocated_inside():
+    with limited(CPU, 64 * MIB):
+        assert torch.empty(16 * MIB, dtype=torch.uint8).numel()
+        with pytest.raises(RuntimeError) as error:
+            torch.empty(256 * MIB, dtype=torch.uint8)
+    assert is_out_of_memory(error.value)
+    assert torch.empty(256 * MIB, dtype=torch.uint8).numel()
+
+
+@linux
+def test_a_try_may_take_what_is_available_and_no_more():
+    with limited(CPU), pytest.raises(RuntimeError) as error:
+        torch.empty(available_bytes(), dtype=torch.uint8)
+    assert is_out_of_memory(error.value)
+
+
+def test_without_knowing_the_memory_no_batch_is_tried_on_a_cpu(monkeypatch):
+    monkeypatch.setattr("fastscale_lib.memory.available_bytes", lambda: None)
+    with pytest.raises(SettingError, match="only Linux tells how much memory a CPU has left"), limited(CPU):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("message", "ran_out"),
+    [
+        ("CUDA out of memory. Tried to allocate 2.00 GiB.", True),
+        ("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes.", True),
+        ("cuDNN error: CUDNN_STATUS_ALLOC_FAILED", True),
+        ("std::bad_alloc", True),
+        ("could not create a primitive", True),
+        ("could not create a primitive descriptor for a convolution", False),
+        ("mat1 and mat2 shapes cannot be multiplied", False),
+    ],
+)
+def test_what_counts_as_memory_running_out(message, ran_out):
+    assert is_out_of_memory(RuntimeError(message)) is ran_out
+
+
+# The search.
+
+
+class Device:
+    """Stands in for a worker on a device on which so many images fit; beyond, it fails for this reason."""
+
+    def __init__(self, fits: int, reason: str = "out of memory"):
+        self.fits, self.reason, self.tried = fits, reason, []
+
+    def try_run(self, network, timeout, batch, **settings):
+        self.tried.append(batch)
+        if batch > self.fits:
+            raise MeasureError(f"batch {batch} does not fit", self.reason)
+
+
+@pytest.mark.parametrize("fits", [1, 2, 15, 16, 17, 100, 1000, 1023])
+def test_the_search_is_right_to_the_grain(fits):
+    device, told = Device(fits), []
+    found = largest_batch(TINY, worker=device, progress=lambda phase, fraction: told.append((phase, fraction)))
+    assert found <= fits <= max(found, found * (1 + 1 / 16))
+    assert [phase for phase, _ in told] == [f"batch {batch}" for batch in device.tried]
+    fractions = [fraction for _, fraction in told]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] < 1  # it promised enough tries
+
+
+def test_it_ends_at_the_limit():
+    device = Device(10**9)
+    assert largest_batch(TINY, limit=100, worker=device) == 100
+    assert device.tried == [16, 32, 64, 100]
+    assert largest_batch(TINY, limit=3, worker=device) == 3
+
+
+def test_a_try_that_kills_the_process_did_not_fit():
+    assert 94 <= largest_batch(TINY, worker=Device(100, "died")) <= 100
+
+
+@linux
+def test_a_process_that_the_system_kills_is_survived(monkeypatch, worker):
+    """Killed in the middle of a try, as the system does when memory runs out."""
+    submit, killed = Worker.submit, []
+
+    def submit_and_kill(self, request, *rest):
+        number = submit(self, request, *rest)
+        if request["batch"] > 20:
+            killed.append(self.pid)
+            os.kill(self.pid, signal.SIGKILL)
+        return number
+
+    monkeypatch.setattr(Worker, "submit", submit_and_kill)
+    assert largest_batch(TINY, device="cpu", resolution=224, grain=0.25, worker=worker) == 20
+    assert len(set(killed)) == 2
+
+
+@pytest.mark.parametrize("reason", ["time limit", "failed", "setting"])
+def test_what_fails_otherwise_is_not_taken_for_memory(reason):
+    with pytest.raises(MeasureError) as failed:
+        largest_batch(TINY, worker=Device(40, reason))
+    assert failed.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("how", "sentence"),
+    [
+        ({"limit": 0}, "limit is 0, but must be a whole number of at least 1; try limit=4096"),
+        ({"grain": 0}, "grain is 0, but must be a fraction above 0 and at most 1; try grain=1/16"),
+        ({"memory_bytes": -1}, "memory_bytes is -1, but must be a whole number of at least 1"),
+    ],
+)
+def test_refuses_in_a_sentence(how, sentence):
+    with pytest.raises(SettingError) as refused:
+        largest_batch(TINY, worker=Device(1), **how)
+    assert sentence in str(refused.value)

@@ -1,0 +1,179 @@
+"""The command: sweeps that are killed and started again, what it says, and how it ends."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import pytest
+
+import fastscale_lib as fs
+from fastscale_lib import cli
+from fastscale_lib.plans import Plan
+from fastscale_lib.store import Store
+
+TINY = fs.anynet(name="Tiny", depths=[1], widths=[16], group_widths=8, stem_width=8, resolution=32, classes=10)
+PLAN = Plan(TINY, ["d", "w"], [1, 4, 9, 16], [1, 2], seconds=0.05, interval=0.2, device="cpu")  # of 14 points
+
+posix = pytest.mark.skipif(os.name != "posix", reason="kills by a signal")
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture
+def store(tmp_path) -> Store:
+    return Store(tmp_path / "rows.jsonl")
+
+
+@pytest.fixture
+def plan(tmp_path) -> str:
+    path = tmp_path / "plan.yaml"
+    path.write_text(PLAN.to_yaml())
+    return str(path)
+
+
+def start(*arguments: str) -> subprocess.Popen:
+    command = [sys.executable, "-m", "fastscale_lib", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def until_stored(store: Store, rows: int, process: subprocess.Popen) -> None:
+    end = time.monotonic() + 120
+    while len(store) < rows:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.005)
+
+
+def measured_once(store: Store) -> bool:
+    """Whether every point has one row, and no more."""
+    kept = Counter((row["network_id"], row["batch"]) for row in store)
+    return kept == Counter((point.network_id, point.batch) for point in PLAN.points())
+
+
+def test_a_sweep_from_the_shell(store, plan):
+    process = start("sweep", plan, "--store", str(store.path))
+    said, progress = process.communicate(timeout=200)
+    assert process.returncode == 0, progress
+    assert said == f"14 of 14 points have a time: {store.path}\n"
+    assert progress.startswith("0/14")
+    assert "\n14/14 · Tiny" in progress
+    assert measured_once(store)
+
+
+@posix
+@pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGINT])
+def test_a_sweep_that_is_killed_or_stopped_goes_on(store, plan, kill):
+    process = start("sweep", plan, "--store", str(store.path))
+    until_stored(store, 4, process)
+    process.send_signal(kill)
+    _, said = process.communicate(timeout=60)
+    before = store.rows()
+    assert 4 <= len(before) < 14
+    if kill == signal.SIGINT:
+        assert process.returncode == 130
+        assert said.endswith("fastscale: stopped; run the same command again to go on\n")
+    process = start("sweep", plan, "--store", str(store.path))
+    _, said = process.communicate(timeout=200)
+    assert process.returncode == 0, said
+    assert store.rows()[: len(before)] == before
+    assert measured_once(store)
+
+
+@posix
+def test_on_a_cluster_the_command_is_killed_and_goes_on(store, plan):
+    distributed = pytest.importorskip("distributed")
+    settings = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "host": "127.0.0.1"}
+    with distributed.LocalCluster(**settings, dashboard_address=None, resources={"GPU": 1}) as cluster:
+        command = ["sweep", plan, "--store", str(store.path), "--scheduler", cluster.scheduler_address]
+        process = start(*command)
+        until_stored(store, 3, process)
+        process.kill()
+        process.communicate(timeout=60)
+        assert 3 <= len(store) < 14
+        process = start(*command)
+        said, progress = process.communicate(timeout=200)
+        assert process.returncode == 0, progress
+    assert said.startswith("14 of 14 points have a time")
+    assert measured_once(store)
+    assert all(row["worker"].startswith("tcp://127.0.0.1:") for row in store)
+
+
+def test_a_plan_whose_points_have_no_answer_ends_with_1_and_out_of_memory_is_one(store, plan, monkeypatch, capsys):
+    def ended(*reasons):
+        rows = PLAN.frame().assign(reason=[*reasons, *[None] * (14 - len(reasons))])
+        monkeypatch.setattr(cli, "run", lambda *arguments, **settings: rows)
+        return cli.main(["sweep", plan, "--store", str(store.path)]), capsys.readouterr().out
+
+    assert ended() == (0, f"14 of 14 points have a time: {store.path}\n")
+    assert ended("out of memory") == (0, f"13 of 14 points have a time, 1 out of memory: {store.path}\n")
+    assert ended("died", "died")[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("networks: [ResNet-51]", "network: 'ResNet-51' is not a base network; the nearest names are ResNet-"),
+        ("networks: ResNet-50\nbatch: 0", "batch is 0, but must be a whole number of at least 1; try batch=64"),
+        ("networks: ResNet-50\nscale: 2", "plan: 'scale' is not known here; did you mean scales?"),
+    ],
+)
+def test_a_wrong_plan_is_said_in_one_sentence(tmp_path, store, capsys, text, said):
+    (tmp_path / "plan.yaml").write_text(text)
+    assert cli.main(["sweep", str(tmp_path / "plan.yaml"), "--store", str(store.path)]) == 2
+    shown = capsys.readouterr()
+    assert shown.err.startswith(f"fastscale: {said}")
+    assert shown.err.count("\n") == 1
+    assert shown.out == ""
+    assert not store.path.exists()
+
+
+def test_a_scheduler_that_is_not_there_is_said(plan, store, capsys, monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(cli, "_CONNECT_S", 0.5)
+    assert cli.main(["sweep", plan, "--store", str(store.path), "--scheduler", "tcp://127.0.0.1:1"]) == 2
+    assert "--scheduler tcp://127.0.0.1:1: no Dask scheduler answers there" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    assert cli.main(["sweep", plan, "--store", str(store.path), "--scheduler", "tcp://127.0.0.1:1"]) == 2
+    assert "pip install 'fastscale[cluster]'" in capsys.readouterr().err
+
+
+def test_a_store_that_is_something_else_is_not_written(plan, tmp_path, capsys):
+    (tmp_path / "notes.md").write_text("# Notes\n\nNothing measured.\n")
+    assert cli.main(["sweep", plan, "--store", str(tmp_path / "notes.md")]) == 2
+    assert "is no store of measurements" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [[], ["sweep"], ["sweep", "plan.yaml"], ["swep"]])
+def test_a_command_that_is_not_whole_is_refused(arguments, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(arguments)
+    assert "usage: fastscale" in capsys.readouterr().err
+
+
+def test_help_says_what_there_is(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["sweep", "--help"])
+    said = capsys.readouterr().out
+    assert all(word in said for word in ("PLAN", "--store", "--scheduler", "--retry", "YAML", "Exit status"))
+
+
+def test_a_sweep_needs_neither_figures_nor_notebooks_nor_dask(tmp_path):
+    """The command on a machine with torch, numpy and pandas alone: of the others, importing fails."""
+    absent = ["plotly", "ipywidgets", "anywidget", "IPython", "papermill", "yaml", "dask", "distributed"]
+    (tmp_path / "plan.json").write_text(json.dumps(Plan(TINY, batch=2, seconds=0.05, device="cpu").to_dict()))
+    program = f"""
+import sys
+sys.modules.update(dict.fromkeys({absent!r}))
+from fastscale_lib.cli import main
+sys.exit(main(["sweep", {str(tmp_path / "plan.json")!r}, "--store", {str(tmp_path / "rows.jsonl")!r}]))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("1 of 1 points have a time")

@@ -1,0 +1,186 @@
+"""Correlations of time with complexity, their intervals, and which metric is ahead."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fastscale_lib.complexity import METRICS
+from fastscale_lib.correlation import GROUP, STATISTICS, case, complete, correlations, leads, pearson
+from fastscale_lib.published import published, tidy
+
+
+def timings(families: int = 8, members: int = 4, noise: float = 0.02, seed: int = 1, **more) -> pd.DataFrame:
+    """Networks whose time follows activations, but for the noise; families differ in flops and params for these."""
+    draw = np.random.default_rng(seed)
+    activations = np.exp(draw.uniform(14, 18, (families, members)))
+    flops = 200 * activations * np.exp(draw.normal(0, 1, (families, 1)))
+    params = activations / 5 * np.exp(draw.normal(0, 2, (families, 1)))
+    time = activations / 1e7 * np.exp(draw.normal(0, noise, (families, members)))
+    counts = {"flops": flops, "params": params, "activations": activations}
+    names = [f"F{family}-{member}" for family in range(families) for member in range(members)]
+    columns = {name: np.rint(values.ravel()) for name, values in counts.items()}
+    return tidy({"network": names, **columns, "ms_per_image": time.ravel(), "mode": "inference", **more})
+
+
+def value(found: pd.DataFrame, metric: str, statistic: str) -> pd.Series:
+    [(_, row)] = found[(found["metric"] == metric) & (found["statistic"] == statistic)].iterrows()
+    return row
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_correlations_are_those_of_the_textbook(metric):
+    frame = timings(noise=0.5)
+    frame.loc[3, "activations"] = frame.loc[4, "activations"]  # ties share their rank
+    found = correlations(frame)
+    columns = frame[[metric, "ms_per_image"]].astype(float)
+    for statistic, each in zip(STATISTICS, (columns, np.log(columns), columns.rank()), strict=True):
+        r = np.corrcoef(each[metric], each["ms_per_image"])[0, 1]
+        assert value(found, metric, statistic).r == pytest.approx(r, abs=1e-12)
+
+
+def test_a_row_for_each_group_metric_and_statistic():
+    frame = pd.concat([timings(mode="inference"), timings(mode="training", precision="fp32")])
+    found = correlations(frame)
+    assert len(found) == 2 * len(METRICS) * len(STATISTICS)
+    assert list(found)[: len(GROUP)] == list(GROUP)
+    assert set(zip(found["rows"], found["families"], strict=True)) == {(32, 8)}
+    assert found[list(GROUP)].drop_duplicates()["mode"].tolist() == ["inference", "training"]
+    assert len(correlations(frame, by=["family"])) == 8 * 9
+
+
+def test_groups_have_a_name_without_what_is_missing():
+    assert case(("timm.csv", pd.NA, "training", None)) == "timm.csv · training"
+
+
+# Intervals
+
+
+def test_an_interval_holds_the_correlation_and_narrows_with_the_families():
+    few, many = (correlations(timings(families, noise=1)) for families in (6, 200))
+    for found in (few, many):
+        assert (found["low"] <= found["r"]).all()
+        assert (found["r"] <= found["high"]).all()
+    width = [value(each, "activations", "Pearson of logs") for each in (few, many)]
+    assert (width[1].high - width[1].low) < (width[0].high - width[0].low) / 2
+
+
+def test_networks_of_one_family_are_no_more_evidence():
+    """Each network ten times over: the correlations stay, and so do their intervals."""
+    frame = timings(noise=0.5)
+    once, often = correlations(frame), correlations(pd.concat([frame] * 10, ignore_index=True))
+    numbers = ["r", "low", "high"]
+    np.testing.assert_allclose(often[numbers], once[numbers], atol=1e-9)
+    assert (often["rows"] == 10 * once["rows"]).all()
+
+
+def test_intervals_cover_the_truth_nearly_as_often_as_they_say():
+    """Of 200 draws from a normal law with r = 0.8, in families of one."""
+    covered = 0
+    for seed in range(200):
+        x, y = np.random.default_rng(seed).multivariate_normal([9, 9], [[1, 0.8], [0.8, 1]], 30).T
+        frame = tidy(
+            {"network": [f"F{n}-1" for n in range(30)], "flops": np.rint(np.exp(x) * 1e6), "ms_per_image": 1.0}
+        )
+        found = correlations(frame.assign(ms_per_image=np.exp(y)), metrics=["flops"], resamples=200)
+        row = value(found, "flops", "Pearson of logs")
+        covered += row.low <= 0.8 <= row.high
+    assert 0.85 <= covered / 200 <= 0.98
+
+
+def test_the_seed_settles_the_interval():
+    frame = timings(noise=0.5)
+    pd.testing.assert_frame_equal(correlations(frame), correlations(frame))
+    assert not correlations(frame, seed=1)["low"].equals(correlations(frame)["low"])
+
+
+def test_fewer_than_five_families_give_no_interval():
+    found = correlations(timings(families=4, members=10))
+    assert found["r"].notna().all()
+    assert found[["low", "high"]].isna().all(axis=None)
+
+
+# What is missing
+
+
+def test_all_metrics_of_a_group_are_judged_on_the_same_rows():
+    frame = timings()
+    frame.loc[:4, "flops"] = pd.NA
+    frame.loc[5, "ms_per_image"] = np.nan
+    frame.loc[6, "params"] = 0  # rounded away
+    found = correlations(frame)
+    assert set(found["rows"]) == {32 - 7}
+    assert list(complete(frame).index) == list(range(7, 32))
+
+
+def test_a_metric_that_a_group_lacks_is_not_judged_and_keeps_no_other_from_it():
+    """As in timm's files of training, which have params alone."""
+    frame = timings(flops=pd.NA, activations=pd.NA)
+    found = correlations(frame)
+    assert found[found["metric"] != "params"][["r", "low", "high"]].isna().all(axis=None)
+    assert set(found[found["metric"] == "params"]["rows"]) == {32}
+    assert value(found, "params", "Spearman").r == value(correlations(timings()), "params", "Spearman").r
+    assert set(leads(frame)["verdict"]) == {"not tested"}
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2])
+def test_too_few_rows_have_no_correlation(rows):
+    frame = timings()
+    frame.loc[rows:, "ms_per_image"] = np.nan
+    assert correlations(frame)["r"].isna().all()
+
+
+def test_constants_have_none():
+    assert correlations(timings().assign(ms_per_image=2.0))["r"].isna().all()
+    assert np.isnan(pearson(np.ones(5), np.arange(5.0)))
+
+
+# Which is ahead
+
+
+def test_the_metric_that_time_follows_is_ahead_and_the_others_behind():
+    frame = timings(families=12)
+    assert set(leads(frame)["verdict"]) == {"ahead"}
+    flops = leads(frame, "flops")
+    assert set(flops[flops["other"] == "activations"]["verdict"]) == {"behind"}
+    assert flops[flops["other"] == "activations"]["high"].max() < 0
+
+
+def test_a_lead_is_the_difference_of_two_correlations():
+    frame = timings(noise=0.5)
+    found = correlations(frame)
+    for row in leads(frame).itertuples():
+        expected = value(found, "activations", row.statistic).r - value(found, row.other, row.statistic).r
+        assert row.lead == pytest.approx(expected)
+        assert row.low <= row.lead <= row.high
+
+
+def test_equals_are_undecided_and_so_are_few_families():
+    twins = timings()
+    twins["flops"] = twins["activations"] * 2
+    found = leads(twins)
+    assert set(found[found["other"] == "flops"]["verdict"]) == {"undecided"}
+    assert set(leads(timings(families=4))["verdict"]) == {"undecided"}
+
+
+def test_an_unknown_metric_is_refused():
+    with pytest.raises(ValueError, match="'time' is none of the metrics; give one of flops, params, activations"):
+        leads(timings(), "time")
+
+
+# Against what was published
+
+
+def test_early_convolutions_activations_correlate_as_its_authors_report():
+    """r = 0.93 over all their models, of which Table 2 is a part; flops and params come out lower here."""
+    found = correlations(published("early_convolutions_table2"))
+    assert value(found, "activations", "Pearson").r == pytest.approx(0.93, abs=0.01)
+    assert value(found, "flops", "Pearson").r == pytest.approx(0.645, abs=0.001)
+    assert value(found, "params", "Pearson").r == pytest.approx(0.637, abs=0.001)
+
+
+def test_frames_are_left_as_they_were():
+    frame = timings()
+    before = frame.copy()
+    correlations(frame)
+    leads(frame)
+    pd.testing.assert_frame_equal(frame, before)

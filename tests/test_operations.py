@@ -1,0 +1,70 @@
+"""The operations that run: they add up to the counts, and move what torch is seen to move."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import fastscale_lib as fs
+from fastscale_lib.complexity import grid_factors
+from fastscale_lib.operations import KINDS, Operations, operations
+from fastscale_lib.scaling import scaled_dimensions
+
+SEEN = {
+    torch.nn.Conv2d: ("conv 1×1", "conv k×k", "conv in groups", "conv depthwise"),
+    torch.nn.BatchNorm2d: ("norm",),
+    torch.nn.Linear: ("linear",),
+    torch.nn.MaxPool2d: ("pool",),
+    torch.nn.AdaptiveAvgPool2d: ("pool",),
+}
+
+
+def total(ops: Operations, column: str, *kinds: str) -> np.ndarray:
+    chosen = np.isin(ops.kind, [KINDS.index(kind) for kind in kinds or KINDS])
+    return (getattr(ops, column) * ops.times * chosen).sum(axis=0)
+
+
+@pytest.mark.parametrize("name", fs.networks())
+def test_they_add_up_to_the_counts(name):
+    ops, counted = operations(fs.network(name)), fs.complexity(name)
+    assert total(ops, "flops") == counted.flops
+    assert total(ops, "weights") == counted.params
+
+
+@pytest.mark.parametrize("name", ["EfficientNet-B0", "RegNetY-400MF", "RegNetZ-500MF", "ResNet-50", "ResNeXt-50"])
+def test_they_move_what_torch_is_seen_to_move(name):
+    network = fs.network(name)
+    module, seen = fs.build(network, device="meta").eval(), dict.fromkeys(KINDS, 0)
+
+    def look(layer, inputs, output):
+        kinds = next((kinds for kind, kinds in SEEN.items() if isinstance(layer, kind)), None)
+        if kinds is None:
+            kinds = ("smooth",) if isinstance(layer, torch.nn.SiLU | torch.nn.Sigmoid) else ("pointwise",)
+        seen[kinds[0]] += inputs[0].numel() + output.numel()
+
+    for layer in module.modules():
+        if not list(layer.children()):
+            layer.register_forward_hook(look)
+    module(torch.empty(1, 3, network.resolution, network.resolution, device="meta"))
+
+    ops = operations(network)
+    for kinds in {*SEEN.values(), ("smooth",)}:
+        assert total(ops, "moved", *kinds) == seen[kinds[0]], kinds
+    assert total(ops, "moved", "pointwise") > seen["pointwise"]  # sums and products are no modules
+
+
+@given(
+    st.sampled_from(fs.networks()),
+    st.lists(st.sampled_from([*fs.STRATEGIES, "d1_w8_g8_r1", "w1"]), min_size=1, max_size=3, unique=True),
+    st.lists(st.floats(0.25, 32), min_size=1, max_size=3),
+)
+def test_many_networks_at_once_are_as_one_by_one(name, strategies, scales):
+    network, strategies = fs.network(name), [fs.strategy(each) for each in strategies]
+    dims = scaled_dimensions(network, *grid_factors(strategies, np.array(scales)))
+    together = operations(network, dims, len(strategies) * len(scales))
+    one_by_one = [operations(fs.scale(network, each, s)) for each in strategies for s in scales]
+    for column in ("flops", "moved", "weights", "times"):
+        for kind in KINDS:
+            alone = [total(ops, column, kind)[0] for ops in one_by_one]
+            assert total(together, column, kind).tolist() == alone, (column, kind)

@@ -1,0 +1,163 @@
+"""The explorer's predicted times: a model that is set, or fitted to probes that are measured once."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_up import TINY, by_layers, rows
+from seen import picture, plain, said, trace, until
+
+import fastscale_lib as fs
+from fastscale_lib import calibration
+from fastscale_lib.explorer import predicting
+from fastscale_lib.explorer.views import SCALES
+
+BASE = "RegNetY-400MF"
+
+
+@pytest.fixture(scope="module")
+def model():
+    return fs.RuntimeModel.fit(rows(by_layers))
+
+
+@pytest.fixture
+def probes(monkeypatch, tmp_path):
+    """Twelve small probes, kept in a folder of the test's own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setattr(predicting, "probes", lambda: TINY)
+    monkeypatch.setattr(predicting, "PROBE_SECONDS", 0.05)
+    monkeypatch.setattr(predicting, "_LEAST", 10)
+
+
+@pytest.fixture
+def x():
+    made = fs.explore(BASE, device="cpu", batch=8)
+    yield made
+    made.close()
+
+
+def curve(x, name: str) -> tuple[list, list]:
+    [drawn] = [t for t in x.figure.data if t.xaxis == "x3" and t.legendgroup == name and t.visible is not False]
+    return plain(drawn.x), plain(drawn.y)
+
+
+def test_a_model_draws_a_curve_for_each_strategy(x, model):
+    x.model = model
+    for name in (*x.strategies, "α"):
+        flops, ms = curve(x, name)
+        strategy = x.strategy(name)
+        assert ms == pytest.approx(model.curve(x.base, [strategy], SCALES, 8).tolist())
+        assert flops == fs.sweep(BASE, strategy, SCALES)["flops"].tolist()
+    assert "lines: predicted, ± " in x.figure.layout.annotations[-1].text
+    assert plain(x.figure.layout.yaxis3.range) != [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("alpha", 0.3),
+        ("scale", 16),
+        ("batch", 32),
+        ("network", "ResNet-50"),
+        ("resolution", 160),
+        ("strategies", ("d",)),
+    ],
+)
+def test_the_curves_follow_every_control(x, model, name, value):
+    x.model = model
+    setattr(x, name, value)
+    fresh = fs.explore(BASE, device="cpu", batch=8)
+    setattr(fresh, name, value)
+    fresh.model = model
+    assert picture(x) == picture(fresh)
+    fresh.close()
+
+
+def test_the_band_is_the_stated_error(x, model):
+    x.model = model
+    _, ms = curve(x, "α")
+    band = np.array(plain(trace(x, "error", "3").y)).reshape(2, -1)
+    off = 1 + model.rates()["error"][0]
+    assert band[0] == pytest.approx(np.array(ms) * off)
+    assert band[1][::-1] == pytest.approx(np.array(ms) / off)
+
+
+def test_nothing_is_predicted_where_the_model_knows_no_such_setting(x, model):
+    before = picture(x)
+    x.model = model
+    assert picture(x) != before
+    x.mode = "training"
+    assert x.predictor is None
+    x.mode = "inference"
+    assert x.predictor.model is model
+    x.model = None
+    assert picture(x) == before
+
+
+def test_the_page_draws_them_too(x, model):
+    without = x.to_html()
+    x.model = model
+    assert "lines: predicted" in x.to_html()
+    assert "lines: predicted" not in without
+
+
+def test_a_press_measures_the_probes_once_and_predicts(x, probes):
+    x.ask_devices()
+    assert x.wait(60)
+    assert x.model is None
+    x._controls.predict.click()
+    assert x.busy
+    assert x._controls.predict.disabled
+    assert x.wait(120)
+    assert said(x) == ""
+    assert x.status.startswith("timed 12 networks; times are predicted, with a median error of ")
+    assert x.predictor.model is x.model
+    kept = fs.Store(calibration.kept_in()).frame()
+    assert kept["network"].tolist() == [probe.name for probe in TINY]
+
+    other = fs.explore(BASE, device="cpu")
+    other.ask_devices()
+    assert other.wait(60)
+    assert other.predictor
+    assert curve(other, "w") == curve(x, "w")
+    other.mode = "training"
+    assert other.model is None
+    other.mode = "inference"
+    assert other.model
+    other.close()
+    x._controls.predict.click()
+    assert not x.busy
+    assert len(fs.Store(calibration.kept_in())) == 12
+
+    fitted = fs.RuntimeModel.fit(pd.DataFrame(kept))
+    assert x.model.predict(BASE, 8).equals(fitted.predict(BASE, 8))
+
+
+def test_cancelled_it_goes_on_where_it_was(x, probes):
+    x.ask_devices()
+    assert x.wait(60)
+    x.calibrate()
+    store = fs.Store(calibration.kept_in())
+    until(lambda: len(store) >= 2)
+    x.cancel()
+    assert x.wait(30)
+    assert "cancelled" in x.status
+    held = len(store)
+    assert held < 12
+    assert x.model is None
+    x.calibrate()
+    assert x.wait(120)
+    assert len(store) == 12
+    assert store.frame()["network_id"].nunique() == 12
+    assert x.model
+
+
+def test_before_the_devices_are_known_it_asks_for_patience(x):
+    x._controls.predict.click()
+    assert said(x) == "predict: the devices are not known yet; try again in a moment"
+
+
+def test_what_is_no_model_is_refused(x):
+    with pytest.raises(Exception, match="model"):
+        x.model = "fast"
+    assert x.model is None

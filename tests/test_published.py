@@ -1,0 +1,160 @@
+"""Timings of others in one form: published tables, timm's files, and stores of measured rows."""
+
+import json
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from published import PUBLISHED
+
+import fastscale_lib as fs
+from fastscale_lib.measurement import IMAGENET_IMAGES
+from fastscale_lib.published import COLUMNS, PublishedError, data_folder, family, published, read_measured
+
+NAMES = ["pycls_zoo_v100", "early_convolutions_table2"]
+
+
+def one(frame: pd.DataFrame, **what) -> pd.Series:
+    """The only row with these values."""
+    for column, value in what.items():
+        frame = frame[frame[column] == value]
+    [(_, row)] = frame.iterrows()
+    return row
+
+
+def test_every_frame_has_the_same_columns_of_the_same_kinds():
+    for name in NAMES:
+        frame = published(name)
+        assert list(frame) == list(COLUMNS)
+        assert {column: str(kind) for column, kind in frame.dtypes.items()} == COLUMNS
+
+
+def test_both_tables_together_are_the_default():
+    pd.testing.assert_frame_equal(published(), pd.concat(map(published, NAMES), ignore_index=True))
+
+
+def test_the_zoo_of_pycls_has_times_of_inference_and_of_training():
+    """RegNetX-200MF: 11 ms for 64 images on one V100, and 3 hours for 100 epochs on eight."""
+    inference = one(published("pycls_zoo_v100"), network="RegNetX-200MF", mode="inference")
+    assert (inference.batch, inference.devices, inference.median_ms) == (64, 1, 11.0)
+    assert inference.ms_per_image == 11 / 64
+    assert inference.images_per_s == pytest.approx(64 / 0.011)
+
+    training = one(published("pycls_zoo_v100"), network="RegNetX-200MF", mode="training")
+    assert (training.batch, training.devices) == (128, 8)  # 1024 images on 8 devices
+    epoch_minutes = IMAGENET_IMAGES / (training.images_per_s * 8) / 60
+    assert epoch_minutes == pytest.approx(3.0 * 60 / 100)
+    assert training.median_ms == pytest.approx(training.ms_per_image * 128)
+
+
+def test_an_epoch_of_early_convolutions_is_as_long_as_published():
+    """EfficientNet-B4: 19.4 minutes an epoch on 8 GPUs."""
+    row = one(published("early_convolutions_table2"), network="EfficientNet-B4")
+    assert (row["mode"], row.device_name, row.batch) == ("training", "V100-32GB", 64)
+    assert row.ms_per_image / 8 * IMAGENET_IMAGES / 60_000 == pytest.approx(19.4)
+
+
+def test_counts_are_whole_and_as_published():
+    row = one(published("early_convolutions_table2"), network="RegNetY-4GF")
+    assert (row.flops, row.params, row.activations) == (4_100_000_000, 22_400_000, 14_500_000)
+
+
+def test_what_a_source_does_not_say_is_missing():
+    assert published()[["precision", "channels_last", "resolution", "compile"]].isna().all(axis=None)
+    assert published("early_convolutions_table2")["torch"].isna().all()
+
+
+def test_an_unknown_table_is_answered_with_the_names():
+    with pytest.raises(PublishedError, match=r"'timm' is no published table; the names are pycls_zoo_v100, early"):
+        published("timm")
+
+
+def test_another_folder_can_be_given(tmp_path):
+    (tmp_path / "pycls_zoo_v100.csv").write_bytes((PUBLISHED / "pycls_zoo_v100.csv").read_bytes())
+    assert len(published("pycls_zoo_v100", tmp_path)) == 72
+    with pytest.raises(PublishedError, match=r"there is no .*early_convolutions_table2\.csv; give the folder"):
+        published("early_convolutions_table2", tmp_path)
+
+
+def test_a_library_outside_of_a_checkout_finds_the_data_above_the_working_folder(tmp_path, monkeypatch):
+    installed = tmp_path / "site-packages" / "fastscale_lib" / "published.py"
+    monkeypatch.setattr(sys.modules[data_folder.__module__], "__file__", str(installed))
+    monkeypatch.chdir(PUBLISHED.parents[1] / "notebooks")
+    assert data_folder() == PUBLISHED.parent
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(PublishedError, match=r"there is no data/published .*; work in a checkout, or give folder="):
+        data_folder()
+
+
+@pytest.mark.parametrize(
+    ("network", "guess"),
+    [
+        *[("RegNetY-4.0GF", "RegNetY"), ("ViT_P-18GF", "ViT_P"), ("ResNet-50", "ResNet")],
+        *[("resnet50", "resnet"), ("tv_resnet50", "resnet"), ("resnet32ts", "resnet"), ("resnetv2_50", "resnetv2")],
+        *[("regnety_040", "regnety"), ("tf_efficientnetv2_b0", "efficientnetv2"), ("efficientnet_b0", "efficientnet")],
+        *[("convnextv2_atto", "convnextv2"), ("mobilenetv3_small_050", "mobilenetv3"), ("vgg16", "vgg")],
+        *[("vit_base_patch16_224", "vit"), ("densenetblur121d", "densenetblur"), ("res2net50_26w_4s", "res2net")],
+        *[("dpn68b", "dpn"), ("inception_v3", "inception"), ("tf", "tf")],
+    ],
+)
+def test_families_are_guessed_from_names(network, guess):
+    assert family(network) == guess
+
+
+# Stores of measured rows
+
+
+def measured(**more) -> dict:
+    """A row as sweeps write it, of a scaled network on a CPU."""
+    counts = fs.complexity("ResNet-50")._asdict()
+    return {
+        **{"network": "ResNet-50 dWr ×1", "base": "ResNet-50", "strategy": "dWr", "scale": 1.0, "mode": "inference"},
+        **{"batch": 4, "resolution": 224, "precision": "fp32", "channels_last": True, "compile": False},
+        **{"device": "cpu", "device_name": "Some CPU", "median_ms": 200.0, "images_per_s": 20.0, "reason": None},
+        **{"torch": "2.13.0", "cuda": None, "low_ms": 199.0, "high_ms": 202.0, **counts, **more},
+    }
+
+
+def store(path, *rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_measured_rows_take_the_form_of_published_ones(tmp_path):
+    frame = read_measured(store(tmp_path / "mine.jsonl", measured(), measured(device="cuda:1", cuda="12.6")))
+    assert {column: str(kind) for column, kind in frame.dtypes.items()} == COLUMNS
+    row = frame.iloc[0]
+    assert (row.source, row.family, row.device, row.devices) == ("mine.jsonl", "ResNet", "cpu", 1)
+    assert (row.median_ms, row.ms_per_image, row.images_per_s) == (200.0, 50.0, 20.0)
+    assert tuple(row[["flops", "params", "activations"]]) == fs.complexity("ResNet-50")
+    assert frame["device"].tolist() == ["cpu", "cuda"]
+
+
+def test_rows_that_say_why_they_have_no_time_are_left_out(tmp_path):
+    failed = measured(reason="out of memory", median_ms=None, images_per_s=None)
+    assert len(read_measured(store(tmp_path / "mine.jsonl", measured(), failed))) == 1
+    nothing = read_measured(store(tmp_path / "none.jsonl", failed))
+    assert (len(nothing), list(nothing)) == (0, list(COLUMNS))
+
+
+def test_a_network_that_is_not_scaled_is_of_its_own_family(tmp_path):
+    plain = measured(network="RegNetY-400MF", base=None)
+    scaled = measured(network="anything", base="EfficientNet-B0")
+    bare = {name: value for name, value in plain.items() if name != "base"}
+    assert read_measured(store(tmp_path / "a.jsonl", plain, scaled))["family"].tolist() == ["RegNetY", "EfficientNet"]
+    assert read_measured(store(tmp_path / "b.jsonl", bare))["family"].tolist() == ["RegNetY"]
+
+
+def test_a_store_without_counts_is_refused_with_what_it_lacks(tmp_path):
+    bare = {name: value for name, value in measured().items() if name not in ("flops", "activations")}
+    with pytest.raises(PublishedError, match=r"mine\.jsonl lacks flops, activations; "):
+        read_measured(store(tmp_path / "mine.jsonl", bare))
+    with pytest.raises(PublishedError, match=r"there is no .*none\.jsonl; give the path of a store"):
+        read_measured(tmp_path / "none.jsonl")
+
+
+def test_published_and_measured_rows_go_into_one_frame(tmp_path):
+    frame = pd.concat([published(), read_measured(store(tmp_path / "mine.jsonl", measured()))], ignore_index=True)
+    assert {column: str(kind) for column, kind in frame.dtypes.items()} == COLUMNS
+    assert np.allclose(frame["images_per_s"] * frame["ms_per_image"], 1000)

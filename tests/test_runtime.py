@@ -1,0 +1,142 @@
+"""Times predicted: from measurements of a device that is made up, so that the truth is known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_up import BASES, HERE, RATES, by_layers, made_up_device, rows
+
+import fastscale_lib as fs
+from fastscale_lib.runtime import BY, LEAST_ROWS, SETTING, families_of
+
+
+def by_activations(network: fs.Network, batch: int) -> float:
+    return batch * fs.complexity(network).activations / 2e9 + 0.003
+
+
+@pytest.fixture(scope="module")
+def measured() -> pd.DataFrame:
+    return rows(by_layers)
+
+
+@pytest.fixture(scope="module")
+def model(measured) -> fs.RuntimeModel:
+    return fs.RuntimeModel.fit(measured)
+
+
+def test_it_predicts_what_it_was_not_fitted_to(model):
+    unseen = ["RegNetY-1.6GF", "EfficientNet-B2", "ResNet-101", fs.scale("RegNetX-1.6GF", "dWr", 3)]
+    for batch in (1, 16):
+        truth = made_up_device().predict(unseen, batch)["predicted_ms"]
+        assert model.predict(unseen, batch)["predicted_ms"].to_numpy() == pytest.approx(truth.to_numpy(), rel=0.03)
+
+
+def test_its_rates_are_those_of_the_device(model):
+    rates = model.rates().iloc[0]
+    assert rates["rows"] == len(BASES) * 7
+    assert rates["families"] == 6
+    for name in ("conv 1×1", "conv depthwise", "memory"):
+        assert rates[name] == pytest.approx(RATES[name], rel=0.3), name
+
+
+def test_a_few_bad_measurements_do_not_spoil_it(measured):
+    disturbed = measured.copy()
+    disturbed.loc[disturbed.index[::9], "median_ms"] *= 3
+    truth = measured["median_ms"].to_numpy()
+    fitted = fs.RuntimeModel.fit(disturbed)
+    predicted = [fitted.predict(fs.Network.from_dict(each), 4)["predicted_ms"][0] for each in measured["description"]]
+    assert np.median(np.abs(predicted / truth - 1)) < 0.03
+
+
+def test_the_error_is_that_on_families_left_out(measured):
+    found = fs.prediction_errors(measured).set_index("by")
+    assert list(found.index) == list(BY)
+    assert found["error"]["layers"] < min(found["error"].drop("layers")) / 2
+    assert (found["error"] <= found["error_90"]).all()
+    fitted = fs.RuntimeModel.fit(measured, by="flops").rates()
+    assert fitted["error"][0] == pytest.approx(found["error"]["flops"])
+
+    regnets = measured["base"].str.startswith("RegNetX")
+    others = fs.RuntimeModel.fit(measured[~regnets], by="flops")
+    networks = [fs.Network.from_dict(each) for each in measured.loc[regnets, "description"]]
+    off = others.predict(networks, 4)["predicted_ms"].to_numpy() / measured.loc[regnets, "median_ms"].to_numpy() - 1
+    only = measured.copy()
+    only.loc[~regnets, "base"] = "Others-1"
+    error = fs.prediction_errors(only[regnets], extra=only[~regnets]).set_index("by")["error"]["flops"]
+    assert error == pytest.approx(np.median(np.abs(off)), rel=1e-3)
+
+
+def test_a_baseline_is_right_where_the_device_is_that_simple():
+    simple = rows(by_activations)
+    baseline = fs.RuntimeModel.fit(simple, by="activations")
+    truth = by_activations(fs.network("RegNetY-1.6GF"), 8) * 1e3
+    assert baseline.predict("RegNetY-1.6GF", 8)["predicted_ms"][0] == pytest.approx(truth, rel=0.01)
+    errors = fs.prediction_errors(simple).set_index("by")["error"]
+    assert errors["activations"] < 0.01
+    assert errors["flops and activations"] < 0.01
+    assert errors["flops"] > 0.05
+
+
+def test_a_curve_is_what_is_predicted_of_each_network(model):
+    base, strategies, scales = fs.network("RegNetY-400MF"), ["w", "dwr", 0.37], [0.25, 1, 3, 64]
+    together = model.curve(base, [fs.strategy(each) for each in strategies], scales, batch=3)
+    networks = [fs.scale(base, each, s) for each in strategies for s in scales]
+    assert together == pytest.approx(model.predict(networks, 3)["predicted_ms"].to_numpy(), rel=1e-9)
+
+
+def test_layers_add_up_and_say_what_bounds_them(model):
+    layers = model.layers("EfficientNet-B0", batch=8)
+    whole = model.predict("EfficientNet-B0", batch=8)["predicted_ms"][0]
+    assert (layers["predicted_ms"] * layers["times"]).sum() == pytest.approx(whole)
+    assert layers["flops"].dot(layers["times"]) == 8 * fs.complexity("EfficientNet-B0").flops
+    assert set(layers["bound"]) == {"arithmetic", "data", "launch"}
+    assert set(model.layers("EfficientNet-B0", batch=1)["bound"]) >= {"launch"}
+
+
+def test_the_band_is_the_stated_error(model):
+    one = model.predict("ResNet-50").iloc[0]
+    off = 1 + model.rates()["error"][0]
+    assert (one.low_ms, one.high_ms) == pytest.approx((one.predicted_ms / off, one.predicted_ms * off))
+
+
+def test_settings_are_fitted_apart(measured):
+    training = rows(lambda network, batch: 3.5 * by_layers(network, batch), mode="training")
+    model = fs.RuntimeModel.fit(pd.concat([measured, training]))
+    once, thrice = (model.predict("ResNet-50", mode=mode)["predicted_ms"][0] for mode in ("inference", "training"))
+    assert thrice / once == pytest.approx(3.5, rel=0.05)
+    with pytest.raises(fs.PredictionError, match="no setting fits 2 of the settings"):
+        model.predict("ResNet-50")
+    with pytest.raises(fs.PredictionError, match="mode='sleeping' fits 0 of the settings"):
+        model.predict("ResNet-50", mode="sleeping")
+    with pytest.raises(fs.PredictionError, match="'moed' is no setting; try mode"):
+        model.predict("ResNet-50", moed="training")
+
+
+def test_rows_without_a_time_are_passed_over(measured):
+    failed = measured.iloc[:3].assign(median_ms=None, half_width=None, reason="out of memory")
+    both = fs.RuntimeModel.fit(pd.concat([measured, failed]))
+    assert both.rates()["rows"][0] == len(measured)
+
+
+def test_what_cannot_be_fitted_is_said(measured):
+    with pytest.raises(fs.PredictionError, match=r"lacks description; give the frame of a store"):
+        fs.RuntimeModel.fit(measured.drop(columns="description"))
+    few = measured.iloc[: LEAST_ROWS - 1]
+    with pytest.raises(fs.PredictionError, match=f"{len(few)} measured rows for Made-up.* takes {LEAST_ROWS}"):
+        fs.RuntimeModel.fit(few)
+    with pytest.raises(fs.PredictionError, match="'depth' is no model; use one of layers, flops"):
+        fs.RuntimeModel.fit(measured, by="depth")
+    with pytest.raises(fs.PredictionError, match="curves are drawn by layers alone"):
+        fs.RuntimeModel.fit(measured, by="flops").curve(fs.network("ResNet-50"), [fs.strategy("w")], [1], 4)
+
+
+def test_one_family_alone_is_judged_by_fifths(measured):
+    one = measured[measured["base"].str.startswith(("RegNetX", "RegNetY"))].assign(base="probe-1")
+    rates = fs.RuntimeModel.fit(one).rates()
+    assert rates["families"][0] == 1
+    assert 0 <= rates["error"][0] < 0.1
+
+
+def test_a_row_without_a_base_is_of_its_own_family():
+    frame = pd.DataFrame({"network": ["mine-1", "RegNetY-400MF w ×2"], "base": [None, "RegNetY-400MF"]})
+    assert families_of(frame) == ["mine", "RegNetY"]
+    assert set(SETTING) == set(HERE)

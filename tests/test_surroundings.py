@@ -1,0 +1,68 @@
+"""What the record says of the machine, and of what else goes on in it."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from fastscale_lib import nvml, surroundings
+from fastscale_lib.measurement import SettingError
+from fastscale_lib.nvml import State
+
+
+def test_the_machine_is_told_without_measuring():
+    told = surroundings.surroundings("cpu")
+    assert (told["device"], told["device_count"], told["driver"]) == ("cpu", 1, None)
+    assert told["device_name"] == told["cpu_name"] == surroundings.cpu_name()
+    assert (told["threads"], told["torch"]) == (torch.get_num_threads(), torch.__version__)
+    with pytest.raises(SettingError, match="device is 'cuda:99', but must be a device that torch finds here"):
+        surroundings.surroundings("cuda:99")
+
+
+def test_devices_have_names():
+    assert "threads)" in surroundings.devices()["cpu"] or "1 thread)" in surroundings.devices()["cpu"]
+
+
+def test_of_a_cpu_nvml_is_not_asked():
+    assert surroundings.gpu_state(torch.device("cpu")) == State()
+
+
+@pytest.mark.parametrize(
+    ("known", "names"),
+    [
+        (
+            {"uuid": "1234-abcd", "pci_domain_id": 0, "pci_bus_id": 26, "pci_device_id": 0},
+            ["GPU-1234-abcd", "MIG-1234-abcd", "00000000:1a:00.0"],
+        ),
+        ({"uuid": "1234-abcd"}, ["GPU-1234-abcd", "MIG-1234-abcd"]),
+        ({}, []),
+    ],
+    ids=["new torch", "torch without bus ids", "old torch"],
+)
+def test_nvml_is_asked_for_the_very_gpu_that_torch_uses(monkeypatch, known, names):
+    class Asked(nvml.Nvml):
+        def find(self, *given):
+            asked.extend(given)
+
+    asked = []
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(**known))
+    monkeypatch.setattr(nvml, "Nvml", Asked)
+    assert surroundings.gpu_state(torch.device("cuda", 1)) == State()
+    assert asked == names
+
+
+@pytest.mark.parametrize(
+    ("end", "share"),
+    [
+        ((140.0, 30.0, 20.0), 0.0),  # all that was busy were we
+        ((140.0, 40.0, 20.0), 0.25),
+        ((140.0, 20.0, 20.0), 0.0),  # the two clocks tick apart
+        ((100.1, 10.1, 0.0), None),  # too short
+        (None, None),
+    ],
+)
+def test_the_load_is_what_others_used(monkeypatch, end, share):
+    monkeypatch.setattr(surroundings, "_processor_seconds", lambda: (100.0, 10.0, 0.0))
+    load = surroundings.Load()
+    monkeypatch.setattr(surroundings, "_processor_seconds", lambda: end)
+    assert load.share() == share
