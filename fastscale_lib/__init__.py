@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .build import build
 from .calibration import calibrate
 from .capacity import largest_batch
+from .ceilings import Ceilings, ceilings, roofline_share
 from .complexity import Complexity, complexity, fit_exponents, laws, layers, sweep
 from .correlation import correlations, leads
 from .measurement import Comparison, MeasureError, Measurement, compare
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "STRATEGIES",
+    "Ceilings",
     "Comparison",
     "Complexity",
     "Explorer",
@@ -56,6 +58,7 @@ __all__ = [
     "anynet",
     "build",
     "calibrate",
+    "ceilings",
     "compare",
     "complexity",
     "correlations",
@@ -75,6 +78,7 @@ __all__ = [
     "read_measured",
     "read_timm",
     "regnet",
+    "roofline_share",
     "run",
     "scale",
     "scale_to",

@@ -67,43 +67,48 @@ def largest_batch(
         memory_bytes = whole("memory_bytes", memory_bytes)
     settings = {"mode": mode, "precision": precision, "device": device, "channels_last": channels_last}
     settings |= {"resolution": resolution, "memory_bytes": memory_bytes}
-    tries, made = _most_tries(limit, grain), 0
+    most, tried, failures = _most_tries(limit, grain), [], []
     with contextlib.nullcontext(worker) if worker else Worker() as at_work:
 
-        def failure(batch: int) -> MeasureError | None:
-            nonlocal made
+        def fits(batch: int) -> bool:
             if progress:
-                progress(f"batch {batch}", min(1.0, made / tries))
-            made += 1
+                progress(f"batch {batch}", min(1.0, len(tried) / most))
+            tried.append(batch)
             try:
                 at_work.try_run(network, timeout, batch=batch, **settings)
             except MeasureError as error:
                 if error.reason not in ("out of memory", "died"):
                     raise
-                return error
-            return None
+                failures.append(error)
+                return False
+            return True
 
-        return _search(failure, limit, grain)
+        found = _search(fits, limit, grain)
+    if found:
+        return found
+    ran_out = any(error.reason == "out of memory" for error in failures)
+    last = failures[-1]
+    raise MeasureError(
+        f"{network.name}: not even one image fits: {last}", "out of memory" if ran_out else last.reason
+    ) from last
 
 
-def _search(failure: Callable[[int], MeasureError | None], limit: int, grain: float) -> int:
-    """Double while it fits, then halve the gap to what does not, down to the grain."""
-    fits, batch = 0, min(_FIRST, limit)
-    while (error := failure(batch)) is None:
-        fits = batch
+def _search(fits: Callable[[int], bool], limit: int, grain: float) -> int:
+    """Double while it fits, then halve the gap to what does not, down to the grain; 0 where nothing fits."""
+    most, batch = 0, min(_FIRST, limit)
+    while fits(batch):
+        most = batch
         if batch == limit:
-            return fits
+            return most
         batch = min(2 * batch, limit)
     beyond = batch
-    while beyond - fits > max(1, grain * fits):
-        batch = (fits + beyond) // 2
-        if found := failure(batch):
-            beyond, error = batch, found
+    while beyond - most > max(1, grain * most):
+        batch = (most + beyond) // 2
+        if fits(batch):
+            most = batch
         else:
-            fits = batch
-    if not fits:
-        raise error
-    return fits
+            beyond = batch
+    return most
 
 
 def _most_tries(limit: int, grain: float) -> int:

@@ -14,8 +14,10 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
+from .ceilings import ceilings
 from .measurement import MeasureError
 from .plans import Plan
+from .settings import PRECISIONS
 from .store import Store
 from .sweeping import run
 
@@ -64,6 +66,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     sweep.add_argument("--retry", action="store_true", help="try again what the store holds as failed")
     sweep.set_defaults(command=_sweep)
+    limits = commands.add_parser(
+        "ceilings",
+        help="how fast the device can be at all: a large matrix product and a large copy",
+        description="Measure a device's two ceilings, once for each precision, and add them to a file.",
+    )
+    limits.add_argument("--store", required=True, metavar="FILE", help="where they go, one JSON object a line")
+    limits.add_argument("--device", help="cpu, cuda or cuda:1; left out: the GPU where there is one")
+    limits.add_argument("--precision", nargs="+", default=["fp32"], choices=PRECISIONS, help="left out: fp32")
+    limits.set_defaults(command=_ceilings)
     return parser
 
 
@@ -75,6 +86,16 @@ def _sweep(asked: argparse.Namespace) -> int:
     said = "".join(f", {number:,} {reason}" for reason, number in reasons.items())
     print(f"{len(rows) - reasons.total():,} of {len(plan):,} points have a time{said}: {store.path}")
     return DONE if len(rows) == len(plan) and set(reasons) <= {"out of memory"} else FAILED
+
+
+def _ceilings(asked: argparse.Namespace) -> int:
+    store = Store(asked.store)
+    for precision in asked.precision:
+        found = ceilings(asked.device, precision)
+        store.add(found.to_dict())
+        rate, data = found.multiply_adds_per_s / 1e9, found.bytes_per_s / 1e9
+        print(f"{found.device_name}, {precision}: {rate:,.0f} G multiply-adds/s, {data:,.1f} GB/s")
+    return DONE
 
 
 @contextlib.contextmanager

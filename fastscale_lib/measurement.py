@@ -22,11 +22,13 @@ class MeasureError(RuntimeError):
     """A measurement that could not be made; `reason` says why in a word or two, the message in a sentence.
 
     Reasons: "setting", "out of memory", "failed", and, from a worker, "busy", "cancelled", "time limit", "died".
+    `spoilt`: the process that tried can measure no more.
     """
 
-    def __init__(self, message: str, reason: str = "failed"):
+    def __init__(self, message: str, reason: str = "failed", spoilt: bool = False):
         super().__init__(message)
         self.reason = reason
+        self.spoilt = spoilt
 
 
 class SettingError(MeasureError, ValueError):

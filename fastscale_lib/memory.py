@@ -16,12 +16,10 @@ from .measurement import SettingError
 if TYPE_CHECKING:
     import torch
 
-# As torch says it, cuDNN and cuBLAS, the C++ library, and oneDNN, of which the last names no cause: it could have
-# made the algorithm ("primitive descriptor"), but not the algorithm's tables.
-_RAN_OUT = re.compile(
-    "out of memory|can't allocate memory|ALLOC_FAILED|Storage size calculation overflowed|bad_alloc"
-    "|could not (create|execute) a primitive(?! descriptor)"
-)
+# oneDNN names no cause: it could have made the algorithm (the "primitive descriptor"), but not its tables.
+_ONEDNN = r"could not (create|execute) a primitive(?! descriptor)"
+# As torch says it, cuDNN and cuBLAS, the C++ library, and oneDNN.
+_RAN_OUT = rf"out of memory|can't allocate memory|ALLOC_FAILED|Storage size calculation overflowed|bad_alloc|{_ONEDNN}"
 _SHARE = 0.9  # of the machine's available memory; the rest is for what others allocate meanwhile
 # A container's limit, and how much of it is taken: of the cgroups' second version, and of the first.
 _CGROUPS = (
@@ -32,7 +30,12 @@ _CGROUPS = (
 
 def is_out_of_memory(error: Exception) -> bool:
     """Whether memory ran out: torch has an own error for it on GPUs, and none on CPUs or inside its libraries."""
-    return isinstance(error, MemoryError) or _RAN_OUT.search(str(error)) is not None
+    return isinstance(error, MemoryError) or re.search(_RAN_OUT, str(error)) is not None
+
+
+def is_spoilt(error: Exception) -> bool:
+    """Whether the process can measure no more: oneDNN (as of torch 2.13), once refused memory, keeps refusing."""
+    return re.search(_ONEDNN, str(error)) is not None
 
 
 @contextlib.contextmanager

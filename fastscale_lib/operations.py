@@ -140,3 +140,8 @@ def _conv_kind(layer: Conv) -> Any:
 
 def _pointwise(elements: Any, passes: int, times: Any = 1, smooth: bool = False) -> Operation:
     return Operation(_KIND["smooth" if smooth else "pointwise"], 0, passes * elements, 0, 1, 1, times)
+
+
+def element_bytes(precision: str) -> int:
+    """Bytes of an element of an image's tensors in this precision; weights stay in fp32 under autocast."""
+    return 4 if precision == "fp32" else 2

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from .build import build
 from .measurement import MeasureError, SettingError
-from .memory import give_back, is_out_of_memory, limited
-from .networks import Network
+from .memory import give_back, is_out_of_memory, is_spoilt, limited
+from .networks import Network, anynet
 from .settings import Settings, find_device
 
 if TYPE_CHECKING:
@@ -201,19 +201,36 @@ def try_run(source: Network, settings: Settings, memory_bytes: int | None = None
 
     Raises:
         SettingError: a setting is wrong or the device is not there.
-        MeasureError: with reason "out of memory".
+        MeasureError: with reason "out of memory"; on a CPU it may as well crash: not all libraries take a refusal.
     """
     device = find_device(settings.device, settings.precision)
 
     def twice() -> None:
-        with flags(settings.tf32), on(device), limited(device, memory_bytes):
-            module, known, _, channels = prepare(source, settings, device)
-            run = runner(module, known, device, channels)
-            for _ in range(2):
-                run()
-            synchronize(device)
+        with flags(settings.tf32), on(device):
+            _twice(_SMALL, replace(settings, batch=2, resolution=None), device)
+            with limited(device, memory_bytes):
+                _twice(source, settings, device)
 
-    within_memory(twice, source, settings)
+    try:
+        within_memory(twice, source, settings)
+    except MeasureError as error:
+        error.spoilt |= device.type == "cpu"  # and others crash some time later
+        raise
+
+
+# Run first, without a limit: what torch loads for a first training step, some 100 MB, is none of the network's.
+_SMALL = anynet(name="small", depths=[1], widths=[8], group_widths=8, stem_width=8, resolution=32, classes=10)
+
+
+def _twice(source: Network, settings: Settings, device: torch.device) -> None:
+    import torch
+
+    module, settings, _, channels = prepare(source, settings, device)
+    run = runner(module, settings, device, channels)
+    for _ in range(2):
+        run()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def within_memory(action: Callable[[], Result], source: Any, settings: Settings) -> Result:
@@ -223,21 +240,14 @@ def within_memory(action: Callable[[], Result], source: Any, settings: Settings)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
+        spoilt = is_spoilt(error)
     # Out of the handler, so that no traceback keeps the tensors of the failed run alive.
     device = find_device(settings.device, settings.precision)
     give_back(device)
     name = source.name if isinstance(source, Network) else type(source).__name__
     remedy = f"batch={settings.batch // 2}" if settings.batch > 1 else "a lower resolution"
     sentence = f"{name}: memory ran out on {device} in {settings.mode} with batch {settings.batch}; try {remedy}"
-    raise MeasureError(sentence, "out of memory")
-
-
-def synchronize(device: torch.device) -> None:
-    """Wait until a GPU has done all that it was given."""
-    import torch
-
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    raise MeasureError(sentence, "out of memory", spoilt)
 
 
 def one_line(error: BaseException) -> str:

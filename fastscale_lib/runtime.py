@@ -19,7 +19,7 @@ from .complexity import complexity, grid_factors
 from .correlation import pearson
 from .least_squares import fit_logs
 from .networks import Network
-from .operations import KINDS, Operations, operations
+from .operations import KINDS, Operations, element_bytes, operations
 from .scaling import Strategy, scaled_dimensions
 from .zoo import network as named_network
 
@@ -35,7 +35,6 @@ BY = {
 LEAST_ROWS = 10
 _FOLDS = 5
 
-_BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
 _NOISE = 0.05  # what any model leaves open, as a fraction: rows that are more exact than this weigh no more
 
 
@@ -398,7 +397,7 @@ def _runs(networks: Sequence[Network], batch: np.ndarray, setting: tuple) -> _Ru
 
 
 def _bytes(setting: tuple) -> int:
-    return _BYTES[setting[SETTING.index("precision")]]
+    return element_bytes(setting[SETTING.index("precision")])
 
 
 def _form(by: str) -> Any:

@@ -28,10 +28,10 @@ class Settings:
         SettingError: a setting is wrong.
     """
 
-    batch: int
-    mode: str
-    precision: str
-    device: str | torch.device | None
+    batch: int = 64
+    mode: str = "inference"
+    precision: str = "fp32"
+    device: str | torch.device | None = None
     channels_last: bool = True
     compile: bool = False
     resolution: int | None = None

@@ -46,7 +46,7 @@ class Worker:
     """Measures one network at a time in a process apart, which starts with the first job and serves many.
 
     Each submitted job ends in exactly one terminal event (see `submit`), whatever becomes of the process;
-    after a job was cancelled, ran out of time or died, the next one starts a fresh process.
+    after a job was cancelled, ran out of time, died or spoilt it, the next one starts a fresh process.
     """
 
     def __init__(self):
@@ -271,9 +271,13 @@ class _Child:
         with self._lock:
             if self._over or self._ending or (only and self.job is not only):
                 return
-            self._ending = reason, message
-            if self.process.poll() is None:
-                _kill_group(self.process)
+            self._end(reason, message)
+
+    def _end(self, reason: str, message: str) -> None:
+        """Kill the process; `_lock` is held."""
+        self._ending = reason, message
+        if self.process.poll() is None:
+            _kill_group(self.process)
 
     def cancel(self, patience: float) -> None:
         """End the job in hand: ask, and kill after `patience` seconds."""
@@ -324,6 +328,8 @@ class _Child:
                 return
             if event["kind"] in _TERMINAL:
                 self._finished()
+            if event.pop("spoilt", False):  # the next job starts a fresh one
+                self._end("died", "the measuring process was of no more use")
         job.tell(event)
 
     def _finished(self) -> _Job | None:
@@ -434,7 +440,7 @@ def _serve(request: Event, sink: IO[str], cancelled: set[int]) -> None:
         else:
             raise SettingError(f"kind is {kind!r}, but must be one of 'measure', 'try', 'devices', 'surroundings'")
     except MeasureError as error:
-        tell("error", reason=error.reason, message=str(error))
+        tell("error", reason=error.reason, message=str(error), spoilt=error.spoilt)
     except ValueError as error:  # as from a network that cannot be built
         tell("error", reason="setting", message=" ".join(str(error).split()))
     except Exception as error:

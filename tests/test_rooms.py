@@ -59,13 +59,14 @@ ROOMS = {
     "progress": Room(),
     "plans": Room(f"{RECORD} {COUNTING} store tasks", "pandas", later="yaml"),
     "sweeping": Room(f"{RUNNING} store tasks plans progress", "pandas"),
+    "ceilings": Room(f"{RECORD} {COUNTING} operations timing", "numpy pandas", later="torch"),
     "calibration": Room(f"{SWEEPING} runtime"),
     "claims": Room(packages="pandas"),
     "figures": Room(f"{COUNTING} correlation", "numpy pandas plotly"),
     "explorer": Room(
         f"{SWEEPING} {PREDICTING} calibration figures", "numpy pandas plotly ipywidgets traitlets anywidget IPython"
     ),
-    "cli": Room(f"{SWEEPING}", later="distributed"),
+    "cli": Room(f"{SWEEPING} operations ceilings", later="distributed"),
     "__main__": Room("cli"),
 }
 
@@ -158,12 +159,16 @@ def reached(name: str, later: bool) -> set[str]:
 EVER = {"plotly", "ipywidgets", "anywidget", "IPython"}
 
 
-@pytest.mark.parametrize("name", [*COUNTING.split(), "measurement", "store"])
+@pytest.mark.parametrize(
+    "name", [*COUNTING.split(), *["correlation", "operations", "least_squares", "runtime", "measurement", "store"]]
+)
 def test_the_counting_half_never_loads_torch_or_plotly(name):
     assert not reached(name, later=True) & {"torch", *EVER}
 
 
-@pytest.mark.parametrize("name", ["build", "timing", "worker", "runtime", "plans", "tasks", "sweeping", "calibration", "cli"])
+@pytest.mark.parametrize(
+    "name", ["build", "timing", "worker", "plans", "tasks", "sweeping", "calibration", "ceilings", "cli"]
+)
 def test_the_measuring_half_never_loads_plotly_and_loads_torch_only_when_it_measures(name):
     assert not reached(name, later=True) & EVER
     assert "torch" in reached(name, later=True)

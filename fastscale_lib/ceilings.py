@@ -1,0 +1,126 @@
+"""How fast a device can be at all: a large matrix product and a large copy; and how near to that a measurement came.
+
+Both are timed by `measure`, as modules that pay no attention to their images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .measurement import Measurement
+from .networks import Network
+from .operations import element_bytes, operations
+from .settings import find_device
+from .timing import measure
+
+_SIDE = {"cuda": 8192, "cpu": 2048}  # of the matrices: their arithmetic outweighs all else
+_COPIED = {"cuda": 2**30, "cpu": 2**28}  # bytes: beyond every cache
+# The backward pass makes two products for each one of the forward pass, and moves as much again for both.
+_TRAINING = 3
+
+
+@dataclass(frozen=True)
+class Ceilings:
+    """A device's two ceilings under one precision, with the measurements that they come from.
+
+    `multiply_adds_per_s` is of a product of two square matrices; `bytes_per_s`, read and written, of a copy on the
+    device. `device_name`, `threads`, `precision` and `tf32` are those of rows that may be held against them.
+    """
+
+    device_name: str
+    threads: int
+    precision: str
+    tf32: bool
+    multiply_adds_per_s: float
+    bytes_per_s: float
+    product: Mapping[str, Any]
+    copy: Mapping[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values; `Ceilings(**plain)` gives them back."""
+        return asdict(self)
+
+
+def ceilings(
+    device: str | None = None,
+    precision: str = "fp32",
+    tf32: bool = False,
+    threads: int | None = None,
+    seconds: float = 3.0,
+) -> Ceilings:
+    """Measure a device's ceilings; arguments as for `measure`, `seconds` for each of the two.
+
+    Raises:
+        SettingError: (a ValueError) a setting is wrong or the device is not there.
+        MeasureError: memory ran out.
+    """
+    kind = find_device(device, precision).type
+    how = {"batch": 1, "resolution": 1, "device": device, "seconds": seconds, "tf32": tf32, "threads": threads}
+    product, copy = _modules(_SIDE[kind], _COPIED[kind])
+    timed = measure(product, precision=precision, **how), measure(copy, **how)
+    rates = _SIDE[kind] ** 3 / timed[0].median_ms * 1e3, 2 * _COPIED[kind] / timed[1].median_ms * 1e3
+    return _ceilings(timed[0], *rates, *(each.to_dict() for each in timed))
+
+
+def _ceilings(at: Measurement, *rest: Any) -> Ceilings:
+    return Ceilings(at.device_name, at.threads, at.precision, at.tf32, *rest)
+
+
+def _modules(side: int, size: int) -> tuple[Any, Any]:
+    """A product of matrices of this side, and a copy of so many bytes, as modules."""
+    import torch
+
+    class Product(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            generator = torch.Generator().manual_seed(0)
+            for name in "ab":
+                self.register_buffer(name, torch.randn(side, side, generator=generator))
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return self.a @ self.b
+
+    class Copy(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            generator = torch.Generator().manual_seed(0)
+            self.register_buffer("source", torch.randn(size // 4, generator=generator))
+            self.register_buffer("target", torch.empty(size // 4))
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return self.target.copy_(self.source)
+
+    return Product(), Copy()
+
+
+def roofline_share(frame: pd.DataFrame, known: list[Ceilings]) -> pd.Series:
+    """How near each measured row came to its device's ceilings: 1 is as fast as they allow, 0.1 a tenth of that.
+
+    The floor of a time is the sum over the operations of the larger of arithmetic at the one ceiling and data at the
+    other, every tensor read and written once, with nothing fused; training counts three times the forward pass. A
+    share above 1 is possible where data stays in a cache that the copy goes beyond.
+
+    Arguments:
+        frame: rows of a store: description, batch, mode, precision, median_ms, device_name, threads, tf32.
+        known: ceilings; a row that none of them is for has NaN.
+    """
+    by_setting = {(each.device_name, each.threads, each.precision, each.tf32): each for each in known}
+    keys = zip(*(frame[name] for name in ("device_name", "threads", "precision", "tf32")), strict=True)
+    shares = [
+        _floor_ms(row, by_setting[key]) / row.median_ms if key in by_setting else np.nan
+        for key, row in zip(keys, frame.itertuples(), strict=True)
+    ]
+    return pd.Series(shares, index=frame.index, name="roofline_share", dtype=float)
+
+
+def _floor_ms(row: Any, at: Ceilings) -> float:
+    ops = operations(Network.from_dict(row.description))
+    moved = element_bytes(row.precision) * (row.batch * ops.moved + ops.weights)
+    bounds = row.batch * ops.flops / at.multiply_adds_per_s, moved / at.bytes_per_s
+    passes = _TRAINING if row.mode == "training" else 1
+    return 1e3 * passes * float((np.maximum(*bounds) * ops.times).sum())
