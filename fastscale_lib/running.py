@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
+# Run first, without a limit: what torch loads for a first training step, some 100 MB, is none of the network's.
+_SMALL = anynet(name="small", depths=[1], widths=[32], group_widths=8, stem_width=32, resolution=32, classes=10)
+
 
 class Run:
     """One run each time it is called: a forward pass, or a training step.
@@ -201,7 +204,7 @@ def try_run(source: Network, settings: Settings, memory_bytes: int | None = None
 
     Raises:
         SettingError: a setting is wrong or the device is not there.
-        MeasureError: with reason "out of memory"; on a CPU it may as well crash: not all libraries take a refusal.
+        MeasureError: with reason "out of memory".
     """
     device = find_device(settings.device, settings.precision)
 
@@ -214,12 +217,8 @@ def try_run(source: Network, settings: Settings, memory_bytes: int | None = None
     try:
         within_memory(twice, source, settings)
     except MeasureError as error:
-        error.spoilt |= device.type == "cpu"  # and others crash some time later
+        error.spoilt |= device.type == "cpu"  # oneDNN may have been refused before torch was
         raise
-
-
-# Run first, without a limit: what torch loads for a first training step, some 100 MB, is none of the network's.
-_SMALL = anynet(name="small", depths=[1], widths=[8], group_widths=8, stem_width=8, resolution=32, classes=10)
 
 
 def _twice(source: Network, settings: Settings, device: torch.device) -> None:

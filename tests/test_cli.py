@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -15,7 +16,7 @@ from fastscale_lib import cli
 from fastscale_lib.plans import Plan
 from fastscale_lib.store import Store
 
-TINY = fs.anynet(name="Tiny", depths=[1], widths=[16], group_widths=8, stem_width=8, resolution=32, classes=10)
+TINY = fs.anynet(name="Tiny", depths=[1], widths=[16], group_widths=8, stem_width=16, resolution=32, classes=10)
 PLAN = Plan(TINY, ["d", "w"], [1, 4, 9, 16], [1, 2], seconds=0.05, interval=0.2, device="cpu")  # of 14 points
 
 posix = pytest.mark.skipif(os.name != "posix", reason="kills by a signal")
@@ -35,6 +36,14 @@ def store(tmp_path) -> Store:
 def plan(tmp_path) -> str:
     path = tmp_path / "plan.yaml"
     path.write_text(PLAN.to_yaml())
+    return str(path)
+
+
+@pytest.fixture
+def slow_plan(tmp_path) -> str:
+    """The same points, each of which takes long enough to be interrupted."""
+    path = tmp_path / "slow.yaml"
+    path.write_text(replace(PLAN, seconds=0.4, interval=1e-9).to_yaml())
     return str(path)
 
 
@@ -69,8 +78,8 @@ def test_a_sweep_from_the_shell(store, plan):
 
 @posix
 @pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGINT])
-def test_a_sweep_that_is_killed_or_stopped_goes_on(store, plan, kill):
-    process = start("sweep", plan, "--store", str(store.path))
+def test_a_sweep_that_is_killed_or_stopped_goes_on(store, slow_plan, kill):
+    process = start("sweep", slow_plan, "--store", str(store.path))
     until_stored(store, 4, process)
     process.send_signal(kill)
     _, said = process.communicate(timeout=60)
@@ -79,7 +88,7 @@ def test_a_sweep_that_is_killed_or_stopped_goes_on(store, plan, kill):
     if kill == signal.SIGINT:
         assert process.returncode == 130
         assert said.endswith("fastscale: stopped; run the same command again to go on\n")
-    process = start("sweep", plan, "--store", str(store.path))
+    process = start("sweep", slow_plan, "--store", str(store.path))
     _, said = process.communicate(timeout=200)
     assert process.returncode == 0, said
     assert store.rows()[: len(before)] == before
@@ -87,11 +96,11 @@ def test_a_sweep_that_is_killed_or_stopped_goes_on(store, plan, kill):
 
 
 @posix
-def test_on_a_cluster_the_command_is_killed_and_goes_on(store, plan):
+def test_on_a_cluster_the_command_is_killed_and_goes_on(store, slow_plan):
     distributed = pytest.importorskip("distributed")
     settings = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "host": "127.0.0.1"}
     with distributed.LocalCluster(**settings, dashboard_address=None, resources={"GPU": 1}) as cluster:
-        command = ["sweep", plan, "--store", str(store.path), "--scheduler", cluster.scheduler_address]
+        command = ["sweep", slow_plan, "--store", str(store.path), "--scheduler", cluster.scheduler_address]
         process = start(*command)
         until_stored(store, 3, process)
         process.kill()

@@ -11,7 +11,7 @@ from fastscale_lib.explorer import measuring
 from fastscale_lib.explorer.measuring import Job, Measuring
 from fastscale_lib.worker import Worker
 
-TINY = fs.anynet(name="Tiny", depths=[1], widths=[16], group_widths=8, stem_width=8, resolution=32, classes=10)
+TINY = fs.anynet(name="Tiny", depths=[1], widths=[16], group_widths=8, stem_width=16, resolution=32, classes=10)
 DONE = (None, "done")
 
 

@@ -335,6 +335,8 @@ def without_measurements(tmp_path_factory) -> nbformat.NotebookNode:
             counts = fs.complexity(name)
             row = {"network": name, "batch": 2, "mode": "inference", "device": "cpu", "device_name": "Some CPU"}
             row |= {"median_ms": counts.flops / 1e7, "precision": "fp32", "reason": None, **counts._asdict()}
+            row |= {"channels_last": True, "compile": False, "tf32": False, "threads": 1, "half_width": 0.01}
+            row["description"] = fs.network(name).to_dict()
             store.write(json.dumps(row) + "\n")
     timm = REPO / "tests" / "timm" / "timm_benchmark_rtx3090_amp_nhwc.csv"
     parameters = {"data": str(folder / "data"), "stores": [str(folder / "own.jsonl")], "timm": [str(timm)]}
@@ -386,6 +388,14 @@ def test_a_cpu_on_which_flops_win_is_shown_and_not_hidden(without_measurements):
     assert own["evidence"].str.startswith("flops: behind").all()
     lower = tables(without_measurements)[3]
     assert ["own.jsonl · Some CPU · inference · fp32", "Pearson", "flops"] in [row[:3] for row in lower]
+
+
+def test_times_are_predicted_from_measured_rows(without_measurements):
+    [errors] = [rows for rows in tables(without_measurements) if rows[0][-1] == "pearson_of_logs"]
+    by, error = errors[0].index("by"), errors[0].index("error")
+    found = {row[by]: float(row[error]) for row in errors[1:]}
+    assert list(found) == ["layers", "flops", "params", "activations", "flops and activations"]
+    assert found["flops"] < 0.01 < found["activations"]
 
 
 def test_a_file_of_timm_is_judged_beside_the_rest(without_measurements):

@@ -22,7 +22,7 @@ from fastscale_lib.progress import Line, Step
 from fastscale_lib.store import Store, network_id
 from fastscale_lib.sweeping import SweepWarning, run
 
-TINY = fs.anynet(name="Tiny", depths=[1], widths=[16], group_widths=8, stem_width=8, resolution=32, classes=10)
+TINY = fs.anynet(name="Tiny", depths=[1], widths=[16], group_widths=8, stem_width=16, resolution=32, classes=10)
 SHORT = {"seconds": 0.05, "interval": 0.2, "device": "cpu"}
 PLAN = Plan(TINY, ["d", "w"], [1, 4, 9, 16], [1, 2], **SHORT)  # of 14 points
 
@@ -331,7 +331,7 @@ def test_a_log_gets_a_line_now_and_then_and_a_terminal_one_in_place(capsys, monk
     line = Line()
     for step in steps:
         line(step)
-    assert [text[:3] for text in capsys.readouterr().err.splitlines()] == ["0/3", "3/3"]
+    assert [text[:3] for text in capsys.readouterr().err.splitlines() if text] == ["0/3", "3/3"]
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     line = Line()
     for step in steps:

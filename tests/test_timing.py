@@ -25,7 +25,7 @@ from fastscale_lib.surroundings import devices, surroundings
 from fastscale_lib.timing import measure
 from fastscale_lib.worker import Worker
 
-TINY = fs.anynet(name="Tiny", depths=[1, 1], widths=[16, 32], group_widths=8, stem_width=8, resolution=32, classes=10)
+TINY = fs.anynet(name="Tiny", depths=[1, 1], widths=[16, 32], group_widths=8, stem_width=16, resolution=32, classes=10)
 SHORT = {"batch": 4, "seconds": 0.3, "interval": 0.2, "device": "cpu"}
 LONG = {"batch": 4, "seconds": 60, "interval": 1e-9, "device": "cpu"}
 
