@@ -1,0 +1,318 @@
+"""Weights from elsewhere: those of timm, torchvision and pycls, loaded into the modules that `build` makes."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+from .networks import Network
+from .zoo import network as named_network
+
+if TYPE_CHECKING:
+    import torch
+
+    from .modules import ConvNet
+
+# Our layers that hold tensors, in the order in which a Naming gives theirs.
+_BRANCH = ("conv1", "norm1", "conv2", "norm2", "conv3", "norm3", "se.reduce", "se.expand")
+_IN_BLOCK = (*_BRANCH, "shortcut.conv", "shortcut.norm")
+_AT_ENDS = ("stem.conv", "stem.norm", "head.conv", "head.norm", "head.linear")
+_BLOCK = re.compile(r"stage(\d+)\.block(\d+)\.(.+)")
+_CHECKPOINT_ENTRIES = ("model_state", "state_dict", "model")  # of pycls, timm, and torchvision's training scripts
+_COUNTER = "num_batches_tracked"
+
+
+class WeightsError(ValueError):
+    """Weights that do not fit the module one to one."""
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How another library names the layers of its networks; "-" stands for a layer that it does not have.
+
+    Fields:
+        source: the library, and its networks.
+        marker: a key that tells this naming from the others.
+        block: prefix of a block's layers, with stage and block counted from 1, stage0 and block0 from 0.
+        layers: theirs, for each of ours in `_IN_BLOCK`.
+        ends: theirs, for each of ours in `_AT_ENDS`; {after} is the number after the last stage's.
+        unexpanded: as layers, where an MBConv without an expansion has other names.
+    """
+
+    source: str
+    marker: str
+    block: str
+    layers: str
+    ends: str
+    unexpanded: str = ""
+
+    def of(self, layer: str, expanded: bool, stages: int) -> str | None:
+        """Their name of our layer; None where they have none."""
+        if (found := _BLOCK.fullmatch(layer)) is None:
+            prefix, ours, theirs = "", _AT_ENDS, self.ends.format(after=stages + 1)
+        else:
+            stage, block, layer = int(found[1]), int(found[2]), found[3]
+            prefix = self.block.format(stage=stage, block=block, stage0=stage - 1, block0=block - 1)
+            ours, theirs = _IN_BLOCK, self.layers if expanded else self.unexpanded or self.layers
+        name = dict(zip(ours, theirs.split(), strict=True))[layer]
+        return None if name == "-" else prefix + name
+
+
+_OWN = Naming(
+    source="fastscale",
+    marker="stem.norm.weight",
+    block="stage{stage}.block{block}.",
+    layers=" ".join(_IN_BLOCK),
+    ends=" ".join(_AT_ENDS),
+)
+_TORCHVISION_EFFICIENTNET = Naming(
+    source="torchvision's EfficientNet",
+    marker="features.0.0.weight",
+    block="features.{stage}.{block0}.block.",
+    layers="0.0 0.1 1.0 1.1 3.0 3.1 2.fc1 2.fc2 - -",
+    unexpanded="- - 0.0 0.1 2.0 2.1 1.fc1 1.fc2 - -",
+    ends="features.0.0 features.0.1 features.{after}.0 features.{after}.1 classifier.1",
+)
+_TIMM_REGNET = Naming(
+    source="timm's RegNet",
+    marker="s1.b1.conv1.conv.weight",
+    block="s{stage}.b{block}.",
+    layers="conv1.conv conv1.bn conv2.conv conv2.bn conv3.conv conv3.bn se.fc1 se.fc2 downsample.conv downsample.bn",
+    ends="stem.conv stem.bn final_conv.conv final_conv.bn head.fc",
+)
+NAMINGS = (
+    _OWN,
+    _TORCHVISION_EFFICIENTNET,
+    Naming(
+        source="torchvision's RegNet",
+        marker="trunk_output.block1.block1-0.f.a.0.weight",
+        block="trunk_output.block{stage}.block{stage}-{block0}.",
+        layers="f.a.0 f.a.1 f.b.0 f.b.1 f.c.0 f.c.1 f.se.fc1 f.se.fc2 proj.0 proj.1",
+        ends="stem.0 stem.1 - - fc",
+    ),
+    Naming(
+        source="torchvision's or timm's ResNet",
+        marker="layer1.0.conv1.weight",
+        block="layer{stage}.{block0}.",
+        layers="conv1 bn1 conv2 bn2 conv3 bn3 - - downsample.0 downsample.1",
+        ends="conv1 bn1 - - fc",
+    ),
+    Naming(
+        source="timm's EfficientNet",
+        marker="conv_stem.weight",
+        block="blocks.{stage0}.{block0}.",
+        layers="conv_pw bn1 conv_dw bn2 conv_pwl bn3 se.conv_reduce se.conv_expand - -",
+        unexpanded="- - conv_dw bn1 conv_pw bn2 se.conv_reduce se.conv_expand - -",
+        ends="conv_stem bn1 conv_head bn2 classifier",
+    ),
+    _TIMM_REGNET,
+    Naming(
+        source="pycls's RegNet or ResNet",
+        marker="s1.b1.f.a.weight",
+        block="s{stage}.b{block}.",
+        layers="f.a f.a_bn f.b f.b_bn f.c f.c_bn f.se.f_ex.0 f.se.f_ex.2 proj bn",
+        ends="stem.conv stem.bn head.conv head.bn head.fc",
+    ),
+    Naming(
+        source="pycls's EfficientNet",
+        marker="s1.b1.dwise.weight",
+        block="s{stage}.b{block}.",
+        layers="exp exp_bn dwise dwise_bn lin_proj lin_proj_bn se.f_ex.0 se.f_ex.2 - -",
+        ends="stem.conv stem.bn head.conv head.conv_bn head.fc",
+    ),
+)
+# A state dict does not hold the ε of BN: torch's default everywhere but in torchvision's EfficientNet-B5 to B7.
+_DEFAULT_EPS, _LARGE_EPS = 1e-5, 1e-3
+_LARGE_EFFICIENTNETS = ("EfficientNet-B5", "EfficientNet-B6", "EfficientNet-B7")
+
+
+def load_weights(
+    model: ConvNet,
+    weights: torch.nn.Module | Mapping[str, torch.Tensor] | str | os.PathLike,
+    *,
+    classifier: bool = True,
+    eps: float | None = None,
+) -> ConvNet:
+    """Load the weights of the same network in timm, torchvision or pycls; they must fit one to one.
+
+    The logits are then theirs, for EfficientNet, RegNetX, RegNetY, ResNet and ResNeXt of the three, and for those of
+    timm's RegNetZ that have a head convolution, given a network with that `head`. They are not for timm's
+    tf_efficientnet, which pads as TensorFlow does. Torchvision's RegNetX-400MF, RegNetY-800MF and RegNetY-8GF have
+    other widths than the published networks, and need a network with these.
+
+    A state dict tells names and shapes only. A module of theirs tells more: one with a convolution of another stride,
+    padding, dilation or number of groups is refused, and the ε of BN is taken over. For a state dict ε is set to 1e-5,
+    for torchvision's EfficientNet-B5 to B7 to 1e-3; for one of ours it stays as it is. Images must be prepared as for
+    the source; pycls, for one, takes the channels in the order blue, green, red.
+
+    Arguments:
+        model: what `build` returned, on any device but "meta".
+        weights: their module, its state dict, or a file that `torch.save` wrote: of a state dict, or a checkpoint with
+            one under "model_state", "state_dict" or "model". The names of the tensors tell the source. BN's counters
+            of batches may be missing, as in old files.
+        classifier: False leaves the model's own last linear layer, as for other classes.
+        eps: the ε of every BN, where it is known to be another.
+
+    Returns:
+        The model, on its device and in its dtype, still in training or evaluation as it was.
+
+    Raises:
+        WeightsError: a tensor is missing, left over or of another shape, or the source is not known; the model is
+            as it was.
+    """
+    import torch
+
+    _check_arguments(model, eps)
+    module = weights if isinstance(weights, torch.nn.Module) else None
+    given = dict(module.state_dict()) if module is not None else _state_dict(weights)
+    naming = _naming(given)
+    _check_last_activation(model.network, naming)
+    theirs = _their_names(model, naming)
+    if not classifier:
+        for ours in [each for each in theirs if each.startswith("head.linear.")]:
+            given.pop(theirs.pop(ours), None)
+    _check_tensors(model, naming, theirs, given)
+    layers = {_layer(ours): _layer(key) for ours, key in theirs.items()}
+    if module is not None:
+        _check_convolutions(model, module, layers)
+    fresh = {ours: given.get(key, torch.tensor(0)) for ours, key in theirs.items()}
+    model.load_state_dict(model.state_dict() | fresh)
+    for ours, layer in layers.items():
+        if isinstance(norm := model.get_submodule(ours), torch.nn.BatchNorm2d):
+            norm.eps = eps or (_eps(model, naming, norm.eps) if module is None else module.get_submodule(layer).eps)
+    return model
+
+
+def _check_arguments(model: Any, eps: Any) -> None:
+    from .modules import ConvNet
+
+    if not isinstance(model, ConvNet):
+        raise WeightsError(f"load_weights: {_kind(model)} is no network here; give what fs.build returned")
+    if any(each.is_meta for each in model.parameters()):
+        raise WeightsError("load_weights: a module on the meta device holds no numbers; build it on cpu or cuda")
+    if eps is not None and not (isinstance(eps, Real) and eps > 0):
+        raise WeightsError(f"load_weights: eps is {eps!r}, but must be a number above 0, such as 1e-3")
+
+
+def _state_dict(weights: Any) -> dict[str, torch.Tensor]:
+    """Tensors by their names: of a mapping, or of a file; taken out of a checkpoint that holds them in one entry."""
+    import torch
+
+    found = _read(os.fspath(weights)) if isinstance(weights, str | os.PathLike) else weights
+    if not isinstance(found, Mapping):
+        raise WeightsError(f"load_weights: {_kind(found)} is no state dict; give a mapping of names to tensors")
+    found = next((found[name] for name in _CHECKPOINT_ENTRIES if isinstance(found.get(name), Mapping)), found)
+    for key, tensor in found.items():
+        if not isinstance(tensor, torch.Tensor):
+            raise WeightsError(f"load_weights: {key!r} is {_kind(tensor)}, but a state dict holds tensors only")
+    return dict(found)
+
+
+def _read(path: str) -> Any:
+    import torch
+
+    if path.endswith(".safetensors"):
+        raise WeightsError(f"load_weights: {path}: give what safetensors.torch.load_file reads of a file of this form")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise WeightsError(
+            f"load_weights: {path}: {error.strerror or error}; give a file that torch.save wrote"
+        ) from None
+    except Exception:  # of many kinds: a file of another form is read as if it were its own
+        raise WeightsError(
+            f"load_weights: {path} is no file that torch.save wrote, or holds more than tensors, numbers and texts; "
+            "where you trust it, give its state dict, read by torch.load with weights_only=False"
+        ) from None
+
+
+def _naming(given: Mapping[str, Any]) -> Naming:
+    for naming in NAMINGS:
+        if naming.marker in given:
+            return naming
+    sources = ", ".join(naming.source for naming in NAMINGS)
+    first = next(iter(given), "none at all")
+    raise WeightsError(f"load_weights: the names of these tensors (first: {first}) are those of none of {sources}")
+
+
+def _check_last_activation(network: Network, naming: Naming) -> None:
+    if naming is _TIMM_REGNET and network.block == "res_bottleneck_linear_block" and not network.head.width:
+        raise WeightsError(
+            f"load_weights: {naming.source} has an activation after the last block where that is linear and the head "
+            f"has no convolution, but {network.name} has none: with the same weights the logits would differ; "
+            "regnetz_005 and regnetz_040_h, which have that convolution, can be loaded"
+        )
+
+
+def _their_names(model: ConvNet, naming: Naming) -> dict[str, str]:
+    """Their key for each of ours; a tensor that they cannot have is refused."""
+    ours = model.state_dict()
+    names = {}
+    for key in ours:
+        layer, _, leaf = key.rpartition(".")
+        found = _BLOCK.fullmatch(layer)
+        expanded = found is None or f"stage{found[1]}.block{found[2]}.conv1.weight" in ours
+        theirs = naming.of(layer, expanded, len(model.network.stages))
+        if theirs is None:
+            raise WeightsError(
+                f"load_weights: {naming.source} has no place for {key} of {model.network.name}; is it the same network?"
+            )
+        names[key] = f"{theirs}.{leaf}"
+    return names
+
+
+def _check_tensors(model: ConvNet, naming: Naming, theirs: Mapping[str, str], given: Mapping[str, Any]) -> None:
+    """One to one, and of the same shapes; the first that is not is named."""
+    about, name = f"load_weights: these weights ({naming.source})", model.network.name
+    state = model.state_dict()
+    for ours, key in theirs.items():
+        if key not in given and not key.endswith(_COUNTER):
+            raise WeightsError(f"{about} lack {key}, which is {ours} of {name}; are they of the same network?")
+        if key in given and given[key].shape != state[ours].shape:
+            shapes = f"{tuple(given[key].shape)} in {key}, but {tuple(state[ours].shape)} in {ours} of {name}"
+            remedy = "classifier=False leaves it out" if ours.startswith("head.linear.") else "build the same network"
+            raise WeightsError(f"{about} have the shape {shapes}; {remedy}")
+    if left := [key for key in given if key not in set(theirs.values())]:
+        raise WeightsError(
+            f"{about} have {left[0]}{_others(left)}, for which {name} has no place; are they of the same network?"
+        )
+
+
+def _check_convolutions(model: ConvNet, module: torch.nn.Module, layers: Mapping[str, str]) -> None:
+    """The same tensors make other logits where a convolution is set up otherwise, as those of tf_efficientnet are."""
+    import torch
+
+    for ours, layer in layers.items():
+        if not isinstance(mine := model.get_submodule(ours), torch.nn.Conv2d):
+            continue
+        for setting in ("stride", "padding", "dilation", "groups"):
+            here, there = getattr(mine, setting), getattr(module.get_submodule(layer), setting)
+            if here != there:
+                raise WeightsError(
+                    f"load_weights: {layer} has {setting} {there}, but {ours} of {model.network.name} has {here}: with "
+                    "the same weights the logits would differ; to load them nevertheless, give module.state_dict()"
+                )
+
+
+def _eps(model: ConvNet, naming: Naming, own: float) -> float:
+    """The ε that networks of these names have where they come from."""
+    if naming is _OWN:
+        return own
+    same = (name for name in _LARGE_EFFICIENTNETS if named_network(name).stages == model.network.stages)
+    return _LARGE_EPS if naming is _TORCHVISION_EFFICIENTNET and any(same) else _DEFAULT_EPS
+
+
+def _layer(key: str) -> str:
+    return key.rpartition(".")[0]
+
+
+def _kind(value: Any) -> str:
+    return f"a value of type {type(value).__name__}"
+
+
+def _others(names: list) -> str:
+    return f" and {len(names) - 1} more" if len(names) > 1 else ""
