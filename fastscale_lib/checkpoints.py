@@ -1,0 +1,109 @@
+"""A training's state in a file that is whole whenever it is there.
+
+Importing this loads no torch; reading and writing do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .measurement import MeasureError
+
+
+class TrainingError(MeasureError):
+    """A training that did not end; the message says why, and what is kept.
+
+    `reason` is "diverged" (the loss is no number), "out of memory", "disk" (a row or a checkpoint cannot be written)
+    or "checkpoint" (a file is none, or another training's).
+    """
+
+
+def write(path: Path, state: Mapping[str, Any]) -> None:
+    """Put the state in the place of what was there, at once: a reader, or a kill, meets the old file or the new.
+
+    Arguments:
+        state: dicts, lists, numbers, texts and tensors.
+
+    Raises:
+        TrainingError: it cannot be written, as where the disk is full; the old file is still there.
+    """
+    import torch
+
+    data = io.BytesIO()  # torch.save to a file hides what the system said
+    torch.save(dict(state), data)
+    try:
+        try:
+            _replace(path, data.getbuffer())
+        except FileNotFoundError:  # another training has just removed the folder, which was empty
+            _replace(path, data.getbuffer())
+    except OSError as error:
+        kept = "the one before is kept" if path.exists() else "there was none before"
+        raise TrainingError(
+            f"training: the checkpoint {path} cannot be written ({error.strerror}); {kept}; make room, and run the "
+            "same again",
+            "disk",
+        ) from None
+
+
+def read(path: Path, of: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The state in a file, on the CPU; None where there is no file.
+
+    Arguments:
+        of: what its `of` must be: the ids of the network, data and recipe, and the seed.
+
+    Raises:
+        TrainingError: the file is no checkpoint, or that of another training.
+    """
+    import torch
+
+    if not path.exists():
+        return None
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        found = dict(state["of"])
+    except Exception as error:  # of many kinds: pickle's, zip's, torch's
+        said = type(error).__name__
+        raise TrainingError(
+            f"training: {path} is no checkpoint ({said}); give another path, or delete it to begin anew", "checkpoint"
+        ) from None
+    if differs := [name for name in of if found.get(name) != of[name]]:
+        name = differs[0]
+        raise TrainingError(
+            f"training: {path} is the checkpoint of another training: its {name} is {found.get(name)}, not {of[name]}; "
+            "give another path, or delete it to begin anew",
+            "checkpoint",
+        )
+    return state
+
+
+def remove(path: Path) -> None:
+    """A checkpoint that has served, and its folder once that is empty."""
+    path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # other trainings are still there
+        path.parent.rmdir()
+
+
+def _replace(path: Path, data: memoryview) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(part)
+    if hasattr(os, "O_DIRECTORY"):  # the name, too, is to be on the disk
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

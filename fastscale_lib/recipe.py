@@ -1,0 +1,232 @@
+"""How a network is trained: every setting in one place, with its source.
+
+A recipe is data, and the same for all networks of a comparison. Importing this loads no torch.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import math
+import numbers
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from .settings import PRECISIONS
+from .yaml_text import YamlError, read_yaml
+
+_LR_IMAGES = 256  # the batch that `lr` is given for
+
+
+class RecipeError(ValueError):
+    """What is no recipe; the message names the setting, the value and the rule."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Stochastic gradient descent with Nesterov momentum, as Dollár et al. train (Fast and Accurate Model Scaling).
+
+    Weight decay is applied to weights of convolutions and linear layers, and not to BN and biases (Goyal et al.,
+    Accurate, Large Minibatch SGD, 2017, section 5.1).
+
+    Arguments:
+        epochs: passes over the training images. Each leaves out what does not fill a last batch.
+        batch: images in a step.
+        lr: the highest learning rate for a batch of 256; other batches get it in proportion (Goyal et al., section
+            2.1, the linear scaling rule; 0.1 is theirs).
+        warmup: share of all steps in which the learning rate grows linearly from 0 (Goyal et al., section 2.2: 5 of
+            90 epochs). Afterwards it falls to 0 along half a cosine (Loshchilov and Hutter, SGDR, 2017, equation 5).
+        momentum: Nesterov's (Sutskever et al., On the importance of initialization and momentum, 2013).
+        weight_decay: of each step's gradient, before the learning rate; 1e-4 is that of Goyal et al.
+        label_smoothing: ε, the share of the target that all classes divide (Szegedy et al., Rethinking the
+            Inception Architecture, 2016, section 7; 0.1 is theirs).
+        flip: whether half of the images are mirrored, left to right.
+        crop_padding: black pixels put around an image of which as large a part as before is cut out at random (He et
+            al., Deep Residual Learning, 2016, section 4.2: 4 for 32×32 pixels).
+        randaugment: random operations on each image: 0 for none, else usually 2 (Cubuk et al., RandAugment, 2020).
+        magnitude: of these operations, 0 to 10.
+        mixup: α of the Beta distribution by which pairs of images are mixed; 0 for none, 0.2 for ImageNet (Zhang et
+            al., mixup, 2018).
+        drop_path: probability with which the last block's branch is left out; that of the blocks before grows
+            linearly up to it (Huang et al., Deep Networks with Stochastic Depth, 2016).
+        zero_gamma: start the last BN of each branch at γ = 0 (Goyal et al., section 5.1).
+        ema: over which share of all steps the weights, and the statistics of BN, are averaged exponentially (Szegedy
+            et al., section 8, evaluate such averages; as a share it serves short and long trainings); 0 for none.
+        parts: a batch is computed in so many parts of equal size, and BN takes its statistics over one part. With
+            several processes each computes an equal share of the parts: 4 parts give the same gradients on 1, 2 or
+            4 devices.
+        precision: "fp32", "bf16" or "fp16" (on GPUs; with a scaled loss, as Micikevicius et al., Mixed Precision
+            Training, 2018); None: bf16 on a GPU, fp32 on a CPU.
+        channels_last: memory layout.
+
+    Raises:
+        RecipeError: a setting is out of its range.
+    """
+
+    epochs: int = 15
+    batch: int = 128
+    lr: float = 0.1
+    warmup: float = 0.05
+    momentum: float = 0.9
+    weight_decay: float = 1e-4
+    label_smoothing: float = 0.1
+    flip: bool = True
+    crop_padding: int = 4
+    randaugment: int = 0
+    magnitude: float = 5.0
+    mixup: float = 0.0
+    drop_path: float = 0.0
+    zero_gamma: bool = False
+    ema: float = 0.05
+    parts: int = 1
+    precision: str | None = None
+    channels_last: bool = True
+
+    def __post_init__(self):
+        for name, least in _WHOLE.items():
+            _check_whole(name, getattr(self, name), least)
+        for name, (low, high, closed) in _RANGES.items():
+            object.__setattr__(self, name, _in_range(name, getattr(self, name), low, high, closed))
+        for name in ("flip", "zero_gamma", "channels_last"):
+            if not isinstance(getattr(self, name), bool):
+                raise RecipeError(f"recipe: {name} is {getattr(self, name)!r}, but must be True or False")
+        if self.precision is not None and self.precision not in PRECISIONS:
+            raise RecipeError(f"recipe: precision is {self.precision!r}, but must be one of {', '.join(PRECISIONS)}")
+        if self.batch % self.parts:
+            raise RecipeError(f"recipe: a batch of {self.batch} has no {self.parts} parts of equal size; change one")
+
+    @property
+    def peak_lr(self) -> float:
+        """The highest learning rate, scaled with the batch."""
+        return self.lr * self.batch / _LR_IMAGES
+
+    def learning_rate(self, step: int, steps: int) -> float:
+        """That of a step, counted from 0, of so many in all."""
+        warmup = self.warmup * steps
+        if step < warmup:
+            return self.peak_lr * (step + 1) / (warmup + 1)
+        return self.peak_lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup)))
+
+    def ema_decay(self, step: int, steps: int) -> float:
+        """How much of the averaged weights a step keeps: little at first, so that the start is soon forgotten."""
+        return min(1 - 1 / max(1.0, self.ema * steps), (1 + step) / (10 + step))
+
+    def on(self, device_type: str) -> Recipe:
+        """With nothing left to the device: the precision that None stands for there."""
+        return replace(self, precision=self.precision or ("bf16" if device_type == "cuda" else "fp32"))
+
+    def set(self, *settings: str) -> Recipe:
+        """With other settings, each written as in JSON: `recipe.set("lr=0.4", "flip=false")`.
+
+        Raises:
+            RecipeError: one has no value, or no number where one is needed; or as `from_dict`.
+        """
+        changed = {}
+        for each in settings:
+            name, equals, value = each.partition("=")
+            if not (equals and value):
+                raise RecipeError(f"recipe: {each!r} sets nothing; write a name and its value, as in lr=0.4")
+            changed[name.strip()] = _value(value)
+        return self.from_dict({**self.to_dict(), **changed})
+
+    @property
+    def id(self) -> str:
+        """Twelve hexadecimal digits that tell recipes apart."""
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:12]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and texts; `Recipe.from_dict` gives the recipe back."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Recipe:
+        """The recipe that `to_dict` described; what is left out has its usual value.
+
+        Raises:
+            RecipeError: a key is unknown; or as `Recipe` itself.
+        """
+        if not isinstance(plain, Mapping):
+            raise RecipeError(f"recipe: expected names with values, as in epochs: 30, got {plain!r}")
+        known = [each.name for each in fields(cls)]
+        for key in plain:
+            if key not in known:
+                near = difflib.get_close_matches(str(key), known, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+                raise RecipeError(f"recipe: {key!r} is not known here; {hint}")
+        return cls(**plain)
+
+    def to_yaml(self) -> str:
+        """YAML text with every setting, the usual ones included."""
+        import yaml
+
+        return yaml.safe_dump(self.to_dict(), sort_keys=False)
+
+    @classmethod
+    def read(cls, path: str | Path) -> Recipe:
+        """The recipe in a file: JSON where its name ends in .json, else YAML.
+
+        Raises:
+            RecipeError: the file is not there or is no recipe.
+        """
+        path = Path(path)
+        try:
+            text = path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is no text"
+            raise RecipeError(f"recipe: {path} cannot be read: {reason}") from None
+        return cls.from_dict(_parsed(text, path))
+
+
+def _value(text: str) -> Any:
+    """As JSON reads it: a number, true, false or null; else the text itself."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text.strip()
+
+
+def _parsed(text: str, path: Path) -> Any:
+    if path.suffix.lower() == ".json":
+        try:
+            return json.loads(text)
+        except ValueError as error:
+            raise RecipeError(f"recipe: {path} is not JSON: {error}") from None
+    try:
+        return read_yaml(text)
+    except YamlError as error:
+        raise RecipeError(f"recipe: {path} is {error}") from None
+    except ModuleNotFoundError:
+        raise RecipeError(
+            f"recipe: {path} is read as YAML, which takes the package pyyaml; install it, or write JSON in a .json file"
+        ) from None
+
+
+_WHOLE = {"epochs": 1, "batch": 2, "crop_padding": 0, "randaugment": 0, "parts": 1}
+# Lowest and highest value, and whether these themselves may be.
+_RANGES = {
+    "lr": (0.0, math.inf, False),
+    "warmup": (0.0, 0.9, True),
+    "momentum": (0.0, 0.999, True),
+    "weight_decay": (0.0, 1.0, True),
+    "label_smoothing": (0.0, 0.9, True),
+    "magnitude": (0.0, 10.0, True),
+    "mixup": (0.0, 100.0, True),
+    "drop_path": (0.0, 0.9, True),
+    "ema": (0.0, 1.0, True),
+}
+
+
+def _check_whole(name: str, value: Any, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise RecipeError(f"recipe: {name} is {value!r}, but must be a whole number of at least {least}")
+
+
+def _in_range(name: str, value: Any, low: float, high: float, closed: bool) -> float:
+    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not number or not (low <= value <= high if closed else low < value < high):
+        said = f"from {low:g} to {high:g}" if closed else f"above {low:g}"
+        raise RecipeError(f"recipe: {name} is {value!r}, but must be a number {said}")
+    return float(value)

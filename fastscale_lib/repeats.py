@@ -1,0 +1,143 @@
+"""Errors of networks that were trained with several seeds each: means, differences, and their 95 % intervals.
+
+Seeds change the first weights, the order of the images and their augmentation. All intervals speak of that, for the
+images that the errors were taken on, and not of other images.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from .scaling import Strategy
+from .scaling import strategy as named_strategy
+
+_SURE = 0.95
+_NEAR = 0.05  # networks whose flops differ by less are compared as if at the same: few widths and depths can be built
+# What must be the same for errors to be compared, beside the base network.
+SETTING = ["data", "part", "recipe_id"]
+_COUNTS = ["flops", "params", "activations"]
+
+
+class Difference(NamedTuple):
+    """Of two mean errors, in percentage points: found, its 95 % interval low to high, and the fewest seeds of both."""
+
+    found: float
+    low: float
+    high: float
+    seeds: int
+
+
+def seed_errors(rows: pd.DataFrame) -> pd.DataFrame:
+    """Mean top-1 error over seeds, with its 95 % interval: a row for each network and setting.
+
+    The variance is taken to be the same for all networks that one base gives in one setting, and is estimated from
+    them together: few seeds of many networks are then enough. The interval is Student's, with as many degrees of
+    freedom as there are seeds beyond the first of each network. With one seed each there is none. It is cut at 0 and
+    100 %, beyond which no error lies: Student's takes no notice of these where few seeds give a wide one.
+
+    Arguments:
+        rows: of a store, as `train` writes them; others, as those of epochs and of trainings without an end, are
+            passed over. Of one network, setting and seed the last counts. Rows of `measure` give the time.
+
+    Returns:
+        Columns base, those of `SETTING`, device, network, strategy, scale (its flops, as times those of the base; NaN
+        where that was not trained), seeds, error, low, high (in %), deviation (between seeds, in percentage points; of
+        all of a base's networks), freedom, the counts flops, params and activations, and training_ms_per_image,
+        measured on the device that trained the network, with the largest batch (NaN where it was not); by base and
+        flops.
+    """
+    columns = ["base", *SETTING, "device", "network", "strategy", "scale", "seeds", "error", "low", "high"]
+    columns += ["deviation", "freedom", *_COUNTS, "training_ms_per_image"]
+    if "top1_error" not in rows or not (trained := _trained(rows)).size:
+        return pd.DataFrame(columns=columns)
+    parts = []
+    for (base, *setting), group in trained.groupby(["base", *SETTING], sort=False):
+        by = group.groupby("network_id", sort=False)
+        part = by[["network", "strategy", *_COUNTS]].first()
+        part["scale"] = part["flops"] / part["flops"].where(part["network"] == base).max()
+        part["device"] = by["device_name"].agg(lambda names: ", ".join(dict.fromkeys(names)))
+        part["training_ms_per_image"] = _times(rows, part)
+        part["seeds"], part["error"] = by["seed"].nunique(), by["top1_error"].mean()
+        freedom = int((part["seeds"] - 1).sum())
+        within = ((group["top1_error"] - by["top1_error"].transform("mean")) ** 2).sum()
+        deviation = math.sqrt(within / freedom) if freedom else math.nan
+        half = student(freedom) * deviation / part["seeds"] ** 0.5
+        ends = {"low": (part["error"] - half).clip(lower=0), "high": (part["error"] + half).clip(upper=100)}
+        part = part.assign(**ends, deviation=deviation, freedom=freedom)
+        parts.append(part.assign(base=base, **dict(zip(SETTING, setting, strict=True))))
+    return pd.concat(parts)[columns].sort_values(["base", "flops"], kind="stable").reset_index(drop=True)
+
+
+def error_difference(
+    errors: pd.DataFrame, one: Strategy | str | float, other: Strategy | str | float, scale: float
+) -> Difference | None:
+    """How far the mean error under one strategy lies above that under another, at so many times the base's flops.
+
+    Arguments:
+        errors: rows of `seed_errors` of one base and setting.
+        one, other: strategies, or their names.
+        scale: networks within 5 % of it are taken.
+
+    Returns:
+        The difference, or None where one of the two was not trained.
+    """
+    errors = errors[(errors["scale"] / scale - 1).abs() < _NEAR]
+    found = [errors[[_same(name, each) for name in errors["strategy"]]] for each in (one, other)]
+    if not all(len(each) for each in found):
+        return None
+    first, second = (each.iloc[0] for each in found)
+    gap = first["error"] - second["error"]
+    spread = first["deviation"] * math.sqrt(1 / first["seeds"] + 1 / second["seeds"])
+    half = student(int(first["freedom"])) * spread
+    return Difference(gap, gap - half, gap + half, int(min(first["seeds"], second["seeds"])))
+
+
+def _same(name: Any, way: Strategy | str | float) -> bool:
+    return not pd.isna(name) and named_strategy(name).exponents == named_strategy(way).exponents
+
+
+def student(freedom: int, sure: float = _SURE) -> float:
+    """How many standard errors lie between the middle and the ends of Student's interval; NaN for no freedom.
+
+    The probability within ± t is the finite sum of Abramowitz and Stegun, Handbook of Mathematical Functions, 1964,
+    26.7.3 and 26.7.4; t is found by halving.
+    """
+    if freedom < 1:
+        return math.nan
+    low, high = 0.0, 1.0
+    while _within(high, freedom) < sure:
+        high *= 2
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (low, middle) if _within(middle, freedom) > sure else (middle, high)
+    return high
+
+
+def _within(t: float, freedom: int) -> float:
+    angle = math.atan(t / math.sqrt(freedom))
+    sine, square = math.sin(angle), math.cos(angle) ** 2
+    odd = freedom % 2
+    term = total = math.cos(angle) if odd else 1.0
+    for k in range(2 + odd, freedom, 2):
+        term *= square * (k - 1) / k
+        total += term
+    if not odd:
+        return sine * total
+    return 2 / math.pi * (angle + (sine * total if freedom > 1 else 0.0))
+
+
+def _times(rows: pd.DataFrame, networks: pd.DataFrame) -> list[float]:
+    """Of the networks, by their ids."""
+    if "median_ms" not in rows:
+        return [math.nan] * len(networks)
+    measured = rows[(rows["mode"] == "training") & rows["median_ms"].notna()].sort_values("batch", kind="stable")
+    last = (measured["median_ms"] / measured["batch"]).groupby([measured["network_id"], measured["device_name"]]).last()
+    return [last.get(each, math.nan) for each in zip(networks.index, networks["device"], strict=True)]
+
+
+def _trained(rows: pd.DataFrame) -> pd.DataFrame:
+    ended = rows[(rows["kind"] == "trained") & rows["top1_error"].notna()]
+    return ended.drop_duplicates(["network_id", *SETTING, "seed"], keep="last")

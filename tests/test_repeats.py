@@ -1,0 +1,139 @@
+"""Errors over seeds: Student's intervals, what is compared with what, and how often an interval has the truth."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import fastscale_lib as fs
+from fastscale_lib.accuracy_figures import seed_panels
+from fastscale_lib.repeats import error_difference, seed_errors, student
+
+TABLE = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 10: 2.228, 29: 2.045, 30: 2.042, 120: 1.980}
+
+
+@pytest.mark.parametrize("freedom", TABLE)
+def test_student_s_quantiles_are_those_of_the_printed_tables(freedom):
+    assert student(freedom) == pytest.approx(TABLE[freedom], abs=5e-4)
+
+
+def test_student_s_interval_narrows_to_the_normal_one():
+    found = [student(freedom) for freedom in range(1, 200)]
+    assert found == sorted(found, reverse=True)
+    assert student(100_000) == pytest.approx(1.95997, abs=1e-4)
+    assert student(10, sure=0.99) == pytest.approx(3.169, abs=5e-4)
+    assert math.isnan(student(0))
+
+
+def row(strategy: str | None, error: float | None, seed: int, times: float = 1.0, **changes) -> dict:
+    """A row as `train` writes it, of what counts here."""
+    name = f"Tiny {strategy} {times}" if strategy else "Tiny"
+    what = {"kind": "trained", "network_id": name, "network": name, "base": "Tiny", "strategy": strategy}
+    setting = {"data": "noise", "part": "test", "recipe_id": "r", "device_name": "a CPU"}
+    counts = {"flops": round(1e6 * times), "params": 10, "activations": 20}
+    return {**what, **setting, **counts, "seed": seed, "top1_error": error, **changes}
+
+
+def rows(*made: dict) -> pd.DataFrame:
+    return pd.DataFrame(made)
+
+
+def test_means_and_intervals_are_those_of_a_pooled_variance():
+    """By hand: squares of deviations 2 + 8 + 0 over 2 + 1 + 0 degrees of freedom."""
+    errors = [(None, [9.0, 10.0, 11.0], 1.0), ("w", [8.0, 12.0], 4.0), ("dWr", [7.0], 4.01)]
+    made = [row(name, error, seed, times) for name, each, times in errors for seed, error in enumerate(each)]
+    found = seed_errors(rows(*made))
+    assert found["error"].tolist() == [10.0, 10.0, 7.0]
+    assert found["seeds"].tolist() == [3, 2, 1]
+    assert found["freedom"].tolist() == [3] * 3
+    deviation = math.sqrt((2 + 8) / 3)
+    assert found["deviation"].tolist() == pytest.approx([deviation] * 3)
+    assert (found["high"] - found["low"]).tolist() == pytest.approx(
+        [2 * 3.1824 * deviation / math.sqrt(seeds) for seeds in (3, 2, 1)], rel=1e-4
+    )
+    assert found["scale"].tolist() == [1.0, 4.0, 4.01]
+    gap = error_difference(found, "dWr", "w", 4)
+    assert (gap.found, gap.seeds) == (-3.0, 1)
+    assert gap.high - gap.found == pytest.approx(3.1824 * deviation * math.sqrt(1 / 2 + 1), rel=1e-4)
+    assert (gap.low + gap.high) / 2 == pytest.approx(gap.found)
+
+
+def test_an_interval_of_errors_ends_at_0_and_100_percent():
+    """Two seeds each, 4 points apart: Student's interval, ± 8.6 points, would leave the range."""
+    errors = {None: (1, 5), "w": (95, 99)}
+    made = [row(name, error, seed) for name, both in errors.items() for seed, error in enumerate(both)]
+    found = seed_errors(rows(*made))
+    half = 4.3027 * math.sqrt(8) / math.sqrt(2)
+    assert found["low"].tolist() == pytest.approx([0.0, 97 - half], rel=1e-4)
+    assert found["high"].tolist() == pytest.approx([3 + half, 100.0], rel=1e-4)
+    for trace in seed_panels(found.assign(strategy=[None, "w"]), ["flops"]).data:
+        assert list(trace.y - np.array(trace.error_y.arrayminus)) == pytest.approx(found["low"].tolist())
+        assert list(trace.y + np.array(trace.error_y.array)) == pytest.approx(found["high"].tolist())
+
+
+def test_an_interval_has_the_true_difference_as_often_as_it_says():
+    """Of 400 made up experiments with a true difference of 0.5, seven networks and three seeds each."""
+    random = np.random.default_rng(1)
+    hits = 0
+    for _ in range(400):
+        means = {None: 10.0, "w": 9.5, "dWr": 9.0, "d": 9.2, "r": 9.9, "dw": 9.3, "dwr": 9.1}
+        made = [
+            row(name, mean + 0.2 * random.standard_normal(), seed, 1.0 if name is None else 4.0)
+            for name, mean in means.items()
+            for seed in range(3)
+        ]
+        gap = error_difference(seed_errors(rows(*made)), "w", "dWr", 4)
+        hits += gap.low < 0.5 < gap.high
+    assert 0.92 < hits / 400 < 0.98
+
+
+def test_only_ended_trainings_count_and_the_last_of_a_seed():
+    found = seed_errors(
+        rows(
+            row(None, 50.0, 0),
+            row(None, 10.0, 0),
+            row(None, 12.0, 1),
+            row(None, 80.0, 1, kind="epoch"),
+            row(None, None, 2),
+        )
+    )
+    assert found[["error", "seeds"]].to_numpy().tolist() == [[11.0, 2]]
+
+
+def test_settings_are_kept_apart():
+    made = [row(None, 10.0, 0), row(None, 20.0, 0, recipe_id="other"), row(None, 30.0, 0, part="holdout")]
+    assert sorted(seed_errors(rows(*made))["error"]) == [10.0, 20.0, 30.0]
+
+
+def test_one_seed_has_no_interval_and_what_was_not_trained_no_difference():
+    found = seed_errors(rows(row(None, 10.0, 0), row("w", 9.0, 0, 4.0), row("d", 9.0, 0, 4.3)))
+    assert found["low"].isna().all()
+    assert error_difference(found, "w", "dWr", 4) is None
+    assert error_difference(found, "w", "d", 4) is None  # another size
+    assert error_difference(found, "w", "d", 8) is None  # nothing of this size
+    assert math.isnan(error_difference(found, "w", 1.0, 4).high)  # α = 1 is w, by another name
+    assert error_difference(found, "w", 1.0, 4).found == 0
+
+
+@pytest.mark.parametrize("nothing", [pd.DataFrame(), pd.DataFrame({"mode": ["training"], "kind": ["measured"]})])
+def test_of_nothing_there_is_nothing(nothing):
+    found = seed_errors(nothing)
+    assert len(found) == 0
+    assert error_difference(found, "w", "dWr", 4) is None
+
+
+def test_what_a_training_wrote_is_read(tmp_path):
+    from pictures import data
+
+    small = {"stem": "res_stem_cifar", "stem_width": 8, "classes": 4, "channels": 1, "resolution": 8}
+    base = fs.anynet(name="Tiny", depths=[1, 1], widths=[8, 16], strides=[1, 2], group_widths=8, **small)
+    networks = [base, fs.scale(base, "d", 2)]
+    store = fs.Store(tmp_path / "rows.jsonl")
+    recipe = fs.Recipe(epochs=1, batch=16, crop_padding=1)
+    fs.train_all(networks, data(), recipe, (0, 1), store=store, device="cpu", progress=lambda step: None)
+    found = seed_errors(store.frame())
+    assert found["seeds"].tolist() == [2, 2]
+    assert found["flops"].tolist() == [fs.complexity(each).flops for each in networks]
+    assert found["strategy"].isna().tolist() == [True, False]
+    assert found["high"].gt(found["error"]).all()

@@ -1,0 +1,508 @@
+"""Training: it learns, it repeats itself to the bit, it goes on after a kill, and two processes are as one."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from pictures import data
+
+import fastscale_lib as fs
+from fastscale_lib import checkpoints
+from fastscale_lib.datasets import ImageData
+from fastscale_lib.measurement import SettingError
+from fastscale_lib.progress import Step
+from fastscale_lib.trainer import Trainer, subsample
+
+posix = pytest.mark.skipif(os.name != "posix", reason="kills by a signal")
+CPU = torch.device("cpu")
+SMALL = {"stem": "res_stem_cifar", "stem_width": 8, "classes": 4, "channels": 1, "resolution": 8}
+TINY = fs.anynet(name="Tiny", depths=[1, 1], widths=[8, 16], strides=[1, 2], group_widths=8, **SMALL)
+RECIPE = fs.Recipe(epochs=3, batch=16, crop_padding=1, label_smoothing=0.0)
+ALL = replace(RECIPE, randaugment=2, mixup=0.2, drop_path=0.3, zero_gamma=True, label_smoothing=0.1)
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch):
+    """Small arrays: threads would only wait for each other."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def quiet(step: Step) -> None:
+    """No progress is shown."""
+
+
+def trained(network: fs.Network = TINY, images: ImageData | None = None, recipe: fs.Recipe = RECIPE, **settings):
+    """A row, trained on the CPU."""
+    return fs.train(network, images or data(), recipe, device="cpu", progress=quiet, **settings)
+
+
+def same(a: dict, b: dict) -> bool:
+    """Whether two states are equal to the last bit."""
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+BLOCKS = {
+    "res_bottleneck_block": {"group_widths": 8, "se_ratio": 0.25},
+    "res_bottleneck_linear_block": {"group_widths": 8, "activation": "silu"},
+    "res_basic_block": {},
+    "mbconv": {"bottlenecks": 4, "activation": "silu", "se_ratio": 0.25, "head_width": 64},
+}
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_a_network_of_each_block_overfits_256_images(block):
+    """On noise with labels at random: nothing but the weights can know them."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(256, (256, 1, 8, 8), generator=generator, dtype=torch.uint8).numpy()
+    labels = torch.randint(4, (256,), generator=generator).numpy()
+    memory = ImageData(images, labels, images, labels, part="training")
+    network = fs.anynet(block=block, depths=[1, 1], widths=[32, 64], strides=[1, 2], **BLOCKS[block], **SMALL)
+    recipe = fs.Recipe(epochs=24, batch=32, lr=0.4, weight_decay=0.0, flip=False, crop_padding=0, label_smoothing=0.0)
+    began = time.monotonic()
+    row = trained(network, memory, recipe)
+    assert row["top1_error"] == row["raw_top1_error"] == 0
+    assert time.monotonic() - began < 60
+
+
+def test_what_is_learned_holds_for_other_images():
+    row = trained(images=data(256, 128), recipe=replace(RECIPE, epochs=12, lr=0.2, flip=False, crop_padding=0))
+    assert row["top1_error"] < 15  # by chance 75
+    assert row["top5_error"] == 0  # of four classes
+    assert row["train_loss"] < 0.5
+
+
+def test_the_row_says_what_was_trained_and_where(tmp_path):
+    store = fs.Store(tmp_path / "rows.jsonl")
+    big = fs.scale(TINY, "w", 2)
+    row = trained(big, recipe=ALL, store=store)
+    *epochs, last = store.rows()
+    assert last == row
+    assert [each["epoch"] for each in epochs] == [1, 2, 3]
+    assert {each["kind"] for each in epochs} == {"epoch"}
+    assert (row["kind"], row["network"], row["base"], row["strategy"], row["scale"]) == (
+        "trained",
+        big.name,
+        "Tiny",
+        "w",
+        2,
+    )
+    assert fs.Network.from_dict(row["description"]) == big
+    assert fs.Recipe.from_dict(row["recipe"]) == replace(ALL, precision="fp32")
+    assert (row["flops"], row["params"], row["activations"]) == tuple(fs.complexity(big))
+    assert (row["part"], row["weights"], row["seed"], row["device"], row["repeatable"]) == (
+        "holdout",
+        "ema",
+        0,
+        "cpu",
+        True,
+    )
+    assert row["seconds"] == pytest.approx(sum(each["epoch_s"] for each in epochs))
+    assert row["images_per_s"] == pytest.approx(64 / row["epoch_s"])
+    assert row["peak_memory_bytes"] is None
+    assert not list(tmp_path.rglob("*.pt"))  # what has its row needs no checkpoint
+
+
+def test_the_errors_are_those_of_the_checkpoints_weights(tmp_path):
+    """Computed here by hand, from the files."""
+    images, path = data(64, 40), tmp_path / "tiny.pt"
+    row = trained(images=images, checkpoint=path)
+    mean, deviation = images.statistics
+    given = (torch.from_numpy(images.test_images).float() - mean[0]) / deviation[0]
+    for weights, name in (("ema", "top1_error"), ("model", "raw_top1_error")):
+        model = fs.build(TINY).eval()
+        model.load_state_dict(torch.load(path)[weights])
+        with torch.no_grad():
+            right = model(given.float()).argmax(1) == torch.from_numpy(images.test_labels)
+        assert row[name] == pytest.approx(100 * (1 - right.double().mean().item()))
+
+
+def test_the_test_images_are_used_once_at_the_end(tmp_path):
+    store = fs.Store(tmp_path / "rows.jsonl")
+    trained(images=data(part="test"), store=store)
+    *epochs, last = store.rows()
+    assert all("top1_error" not in row and "train_top1_error" in row for row in epochs)
+    assert "top1_error" in last
+    trained(images=data(part="test").held_out(16), store=store)
+    assert all("top1_error" in row for row in store.find(part="holdout"))
+
+
+def test_images_are_resized_to_the_network():
+    for resolution in (8, 12, 4):
+        trainer = Trainer(replace(TINY, resolution=resolution), data(), RECIPE.on("cpu"), 0, CPU)
+        seen = []
+        trainer.model.register_forward_pre_hook(lambda module, given, seen=seen: seen.append(given[0].shape))
+        trainer.errors()
+        assert set(seen) == {(16, 1, resolution, resolution)}
+
+
+def weights_after(steps: int, recipe: fs.Recipe, seed: int = 0) -> dict:
+    trainer = Trainer(TINY, data(16 * steps), recipe.on("cpu"), seed, CPU)
+    trainer.epoch()
+    return trainer.state()["model"]
+
+
+@pytest.mark.parametrize("recipe", [RECIPE, ALL], ids=["few", "all"])
+def test_a_seed_gives_the_same_weights_and_another_seed_others(recipe):
+    torch.manual_seed(1)
+    once, before = weights_after(4, recipe), torch.get_rng_state()
+    torch.manual_seed(2)
+    assert same(weights_after(4, recipe), once)
+    assert not same(weights_after(4, recipe, seed=1), once)
+    torch.manual_seed(1)
+    assert torch.equal(torch.get_rng_state(), before)  # the caller's generator is left alone
+
+
+def test_a_step_is_that_of_the_papers_formulas():
+    """One step, recomputed with torch's own functions: no part of the optimizer is taken on trust."""
+    recipe = replace(RECIPE, batch=16, epochs=1, flip=False, crop_padding=0, weight_decay=0.1, ema=0.0, warmup=0.0)
+    images = data(16)
+    trainer = Trainer(TINY, images, recipe.on("cpu"), 0, CPU)
+    model = fs.build(TINY)
+    model.load_state_dict(trainer.model.state_dict())
+    mean, deviation = images.statistics
+    given = ((torch.from_numpy(images.images).float() - mean[0]) / deviation[0]).float()
+    torch.nn.functional.cross_entropy(model(given), torch.from_numpy(images.labels)).backward()
+    trainer.epoch()
+    for (name, after), before in zip(trainer.model.named_parameters(), model.parameters(), strict=True):
+        decay = 0.1 if name.endswith("weight") and before.ndim > 1 else 0.0
+        gradient = before.grad + decay * before
+        # Nesterov's first step: the gradient, and momentum times it.
+        expected = before - recipe.peak_lr * (1 + 0.9) * gradient
+        assert torch.allclose(after, expected, atol=1e-6), name
+
+
+def test_the_averaged_weights_follow_the_decay():
+    recipe = replace(RECIPE, epochs=2, ema=0.5).on("cpu")
+    trainer = Trainer(TINY, data(16), recipe, 0, CPU)
+    first = {name: value.clone() for name, value in trainer.model.named_parameters()}
+    trainer.epoch()
+    decay = recipe.ema_decay(0, 2)
+    for name, value in trainer.averaged.named_parameters():
+        assert torch.allclose(value, decay * first[name] + (1 - decay) * trainer.model.get_parameter(name), atol=1e-6)
+
+
+def test_a_batch_in_parts_is_the_same_without_bn(monkeypatch):
+    """BN takes its statistics over a part; all else is as in one."""
+    recipe = replace(RECIPE, flip=False, crop_padding=0)
+    monkeypatch.setattr(torch.nn.BatchNorm2d, "train", lambda self, mode=True: self)
+
+    def after(parts: int) -> torch.Tensor:
+        trainer = Trainer(TINY, data(16), replace(recipe, parts=parts).on("cpu"), 0, CPU)
+        for module in trainer.model.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.training = False  # statistics stay as they are
+        trainer.epoch()
+        return torch.cat([each.flatten() for each in trainer.model.parameters()])
+
+    assert torch.allclose(after(1), after(4), atol=1e-6)
+
+
+def test_strided_1x1_convolutions_are_subsampled_to_the_same_result():
+    """In the layout in which torch's own would write beyond its memory."""
+    torch.manual_seed(0)
+    model, images = fs.build(TINY).eval(), torch.randn(2, 1, 8, 8)
+    strided = [m for m in model.modules() if getattr(m, "kernel_size", 0) == (1, 1) and m.stride == (2, 2)]
+    assert strided
+    expected = model(images)
+    subsample(model)
+    assert all(module.stride == (1, 1) for module in strided)
+    found = model.to(memory_format=torch.channels_last)(images.contiguous(memory_format=torch.channels_last))
+    assert torch.allclose(found, expected, atol=1e-5)
+    trainer = Trainer(TINY, data(), RECIPE.on("cpu"), 0, CPU)
+    assert all(m.stride == (1, 1) for m in trainer.model.modules() if getattr(m, "kernel_size", 0) == (1, 1))
+
+
+def test_what_is_done_is_not_trained_again(tmp_path):
+    store = fs.Store(tmp_path / "rows.jsonl")
+    row = trained(store=store)
+    began = len(store)
+    assert trained(replace(TINY, name="Other name"), store=store) == row
+    assert trained(store=str(store.path)) == row
+    assert len(store) == began
+    trained(store=store, seed=1)
+    trained(store=store, recipe=replace(RECIPE, lr=0.05))
+    assert len(store) == 3 * began
+
+
+@pytest.mark.parametrize("carried", [False, True], ids=["here", "by an executor"])
+def test_nothing_but_the_store_stays_behind(tmp_path, carried):
+    store = fs.Store(tmp_path / "rows.jsonl")
+    others = tmp_path / "rows.jsonl.checkpoints" / "anothers.pt"
+    for left in ([], [others]):
+        for each in left:
+            each.parent.mkdir()
+            each.touch()
+        settings = {"store": store, "device": "cpu", "progress": quiet}
+        with ProcessPoolExecutor(1) as executor:
+            seed = len(left)
+            fs.train_all([TINY], data(), RECIPE, (seed,), executor=executor if carried else None, **settings)
+        assert {each for each in tmp_path.rglob("*") if each.is_file()} == {store.path, *left}
+        assert (tmp_path / "rows.jsonl.checkpoints").exists() == bool(left)
+
+
+def test_a_folder_that_another_training_removes_is_made_again(tmp_path, monkeypatch):
+    path, make = tmp_path / "checkpoints" / "a.pt", tempfile.mkstemp
+
+    def removed_meanwhile(*arguments, **settings):
+        monkeypatch.setattr(tempfile, "mkstemp", make)
+        path.parent.rmdir()
+        return make(*arguments, **settings)
+
+    monkeypatch.setattr(tempfile, "mkstemp", removed_meanwhile)
+    checkpoints.write(path, {"of": {"seed": 0}})
+    assert checkpoints.read(path, {"seed": 0}) == {"of": {"seed": 0}}
+
+
+PROGRAM = """
+    import sys, torch
+    sys.path.insert(0, {tests!r})
+    import fastscale_lib as fs
+    from test_training import ALL, TINY
+    from pictures import data
+    torch.set_num_threads(1)
+    recipe = fs.Recipe(**(ALL.to_dict() | dict(epochs=6)))
+    fs.train(TINY, data(256), recipe, device="cpu", store={store!r}, checkpoint={file!r})
+"""
+
+
+def start(folder: Path, **limits) -> subprocess.Popen:
+    text = PROGRAM.format(tests=str(Path(__file__).parent), store=str(folder / "rows.jsonl"), file=str(folder / "a.pt"))
+    return subprocess.Popen([sys.executable, "-c", textwrap.dedent(text)], stderr=subprocess.PIPE, **limits)
+
+
+@posix
+def test_killed_at_any_moment_it_ends_in_the_same_bits(tmp_path):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    settings = {"store": whole / "rows.jsonl", "checkpoint": whole / "a.pt", "images": data(256)}
+    trained(recipe=replace(ALL, epochs=6), **settings)
+    kills = 0
+    for wait in (0.02, 0.15, None):  # seconds after another epoch's row is there
+        process, end = start(broken), time.monotonic() + 120
+        done = len(fs.Store(broken / "rows.jsonl"))
+        while wait is not None and len(fs.Store(broken / "rows.jsonl")) == done and process.poll() is None:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        if wait is not None:
+            time.sleep(wait)
+            process.send_signal(signal.SIGKILL)
+        kills += process.wait(120) == -signal.SIGKILL
+    assert process.returncode == 0
+    assert kills >= 2
+    ours, theirs = torch.load(broken / "a.pt"), torch.load(whole / "a.pt")
+    assert same(ours["model"], theirs["model"])
+    assert same(ours["ema"], theirs["ema"])
+    rows, expected = (fs.Store(each / "rows.jsonl").rows() for each in (broken, whole))
+    assert [(row["kind"], row["epoch"]) for row in rows] == [(row["kind"], row["epoch"]) for row in expected]
+    for name in ("train_loss", "top1_error", "raw_top1_error", "loss", "raw_loss"):
+        assert [row[name] for row in rows] == [row[name] for row in expected]
+
+
+@posix
+def test_stopped_by_hand_it_keeps_the_last_epoch(tmp_path):
+    path = tmp_path / "a.pt"
+    steps = []
+
+    def stop(step):
+        steps.append(step)
+        if step.done == 6:  # in the middle of the second of three epochs of 4 steps
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fs.train(TINY, data(), RECIPE, device="cpu", checkpoint=path, progress=stop)
+    assert torch.load(path)["epoch"] == 1
+    assert (
+        steps[-1].name
+        == f"Tiny, stripes, seed 0, epoch 2 of 3, error {torch.load(path)['rows'][0]['top1_error']:.2f} %"
+    )
+    assert trained(checkpoint=path)["epoch"] == 3
+
+
+@posix
+def test_a_disk_that_is_full_leaves_the_last_good_checkpoint(tmp_path):
+    import resource
+
+    good = {"of": {"seed": 0}, "weights": torch.zeros(10)}
+    checkpoints.write(tmp_path / "a.pt", good)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))  # the system refuses more, as a full disk does
+        with pytest.raises(
+            fs.TrainingError, match=r"cannot be written \(File too large\); the one before is kept; make"
+        ) as said:
+            checkpoints.write(tmp_path / "a.pt", {**good, "weights": torch.zeros(10_000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert said.value.reason == "disk"
+    assert torch.equal(checkpoints.read(tmp_path / "a.pt", {"seed": 0})["weights"], good["weights"])
+    assert [each.name for each in tmp_path.iterdir()] == ["a.pt"]
+
+
+def test_a_row_that_cannot_be_written_is_written_later(tmp_path, monkeypatch):
+    store = fs.Store(tmp_path / "rows.jsonl")
+
+    def full(row, unless):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "add", full)
+        with pytest.raises(
+            fs.TrainingError, match=r"cannot take a row \(No space left on device\); the checkpoint is kept"
+        ):
+            trained(store=store)
+    trained(store=store)
+    assert [row["epoch"] for row in store] == [1, 2, 3, 3]
+
+
+def test_a_loss_that_is_no_number_ends_it_and_keeps_the_last_epoch(tmp_path):
+    path = tmp_path / "a.pt"
+    wild = replace(RECIPE, lr=1e30, warmup=0.0)
+    with pytest.raises(fs.TrainingError, match=r"no finite number any more in epoch 1 .* try a lower lr") as said:
+        trained(recipe=wild, checkpoint=path)
+    assert said.value.reason == "diverged"
+    assert not path.exists()
+
+
+def test_memory_that_runs_out_is_a_sentence(monkeypatch):
+    def out(*arguments):
+        raise MemoryError
+
+    monkeypatch.setattr(Trainer, "epoch", out)
+    with pytest.raises(fs.TrainingError, match="Tiny: memory ran out on cpu with batch 16 in 1 parts; try parts=2"):
+        trained()
+
+
+def test_a_file_that_is_no_checkpoint_or_anothers_is_refused(tmp_path):
+    path = tmp_path / "a.pt"
+    path.write_bytes(b"no zip")
+    with pytest.raises(fs.TrainingError, match=r"a\.pt is no checkpoint \(.*\); give another path, or delete it"):
+        trained(checkpoint=path)
+    path.unlink()
+    trained(checkpoint=path)
+    with pytest.raises(fs.TrainingError, match="of another training: its seed is 0, not 1; give another path"):
+        trained(checkpoint=path, seed=1)
+    assert trained(checkpoint=path)["seed"] == 0  # done: read from the file
+
+
+@pytest.mark.parametrize(
+    ("network", "recipe", "said"),
+    [
+        (replace(TINY, classes=10), RECIPE, "Tiny is for 1 channels and 10 classes, but stripes has 1 and 4; give"),
+        (replace(TINY, resolution=1), RECIPE, "Tiny is too deep for its resolution: its strides make 1 px 2 times"),
+        (TINY, replace(RECIPE, batch=128), "batch is 128, but stripes has 64 images to train on; try a smaller"),
+        (TINY, replace(RECIPE, parts=16), "parts is 16, one for each image, but BN needs two or more; try fewer"),
+        (TINY, replace(RECIPE, precision="fp16"), "precision is 'fp16', but a CPU"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(network, recipe, said):
+    with pytest.raises(SettingError) as refused:
+        trained(network, recipe=recipe)
+    assert str(refused.value).startswith(said)
+
+
+def test_a_seed_and_a_device_that_are_none_are_refused():
+    with pytest.raises(SettingError, match="seed is -1, but must be a whole number of at least 0"):
+        trained(seed=-1)
+    with pytest.raises(SettingError, match="device is 'tpu'"):
+        fs.train(TINY, data(), RECIPE, device="tpu")
+
+
+JOINT = """
+    import sys, torch
+    sys.path.insert(0, {tests!r})
+    import fastscale_lib as fs
+    from test_training import ALL, RECIPE, TINY
+    from pictures import data
+    torch.set_num_threads(1)
+    recipe = fs.Recipe(**(ALL.to_dict() | dict(epochs=2, parts=4)))
+    both = fs.Recipe(**(RECIPE.to_dict() | dict(parts=2)))
+    fs.train_all([TINY], data(), both, (1, 2), device="cpu", store={store!r})  # one after another
+    row = fs.train(TINY, data(), recipe, device="cpu", checkpoint={file!r}, store={store!r})
+    assert row["processes"] == {processes}
+"""
+
+
+def test_two_processes_are_as_one_with_the_joint_batch(tmp_path):
+    """Real processes, joined by gloo: all weights after eight steps, with every augmentation and drop-path on."""
+    alone, file, store = tmp_path / "1.pt", tmp_path / "2.pt", tmp_path / "rows.jsonl"
+    trained(recipe=replace(ALL, epochs=2, parts=4), checkpoint=alone)
+    program = tmp_path / "joint.py"
+    program.write_text(
+        textwrap.dedent(JOINT.format(tests=str(Path(__file__).parent), file=str(file), store=str(store), processes=2))
+    )
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    done = subprocess.run([sys.executable, *torchrun, str(program)], capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert len(fs.Store(store)) == 2 * 4 + 3  # one process writes
+    saved = [torch.load(path) for path in (alone, file)]
+    for kind in ("model", "ema"):
+        assert_alike(*(each[kind] for each in saved))
+    rows = [each["rows"][-1] for each in saved]
+    assert rows[0]["top1_error"] == rows[1]["top1_error"]
+    assert rows[0]["loss"] == pytest.approx(rows[1]["loss"], rel=1e-5)
+
+
+def assert_alike(one: dict, other: dict) -> None:
+    for name in one:
+        if "tracked" not in name:  # how many parts a process has seen
+            assert torch.allclose(one[name], other[name], atol=1e-5), name
+
+
+NETWORKS = [TINY, fs.scale(TINY, "w", 2)]
+
+
+@pytest.mark.parametrize("carried", [False, True], ids=["here", "by an executor"])
+def test_a_comparison_is_resumed_and_each_training_is_done_once(tmp_path, carried):
+    store = fs.Store(tmp_path / "rows.jsonl")
+    recipe = replace(RECIPE, epochs=1)
+
+    def all_of(seeds: tuple[int, ...]) -> pd.DataFrame:
+        settings = {"store": store, "device": "cpu", "progress": quiet}
+        if not carried:
+            return fs.train_all(NETWORKS, data(), recipe, seeds, **settings)
+        with ProcessPoolExecutor(1) as executor:
+            return fs.train_all(NETWORKS, data(), recipe, seeds, executor=executor, **settings)
+
+    first = all_of((0,))
+    assert len(store) == 4  # an epoch and a training, of two networks
+    both = all_of((0, 1))
+    assert len(store) == 8
+    assert both["seed"].tolist() == [0, 0, 1, 1]
+    assert both["network"].tolist() == [network.name for network in NETWORKS] * 2
+    assert both.loc[[0, 1], "date"].tolist() == first["date"].tolist()
+    assert not list(tmp_path.rglob("*.pt"))
+
+
+def test_wherever_a_training_runs_it_gives_the_same_errors(tmp_path):
+    here = fs.train_all([TINY], data(), RECIPE, store=tmp_path / "here.jsonl", device="cpu", progress=quiet)
+    with ProcessPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,)) as executor:
+        settings = {"store": tmp_path / "there.jsonl", "device": "cpu", "progress": quiet}
+        there = fs.train_all([TINY], data(), RECIPE, executor=executor, **settings)
+    names = ["top1_error", "loss", "raw_loss", "train_loss"]
+    assert there[names].equals(here[names])
+
+
+@pytest.mark.parametrize("carried", [False, True], ids=["here", "by an executor"])
+def test_a_training_that_diverges_has_a_row_and_is_tried_again_where_asked(tmp_path, carried):
+    store = fs.Store(tmp_path / "rows.jsonl")
+    wild = replace(RECIPE, lr=1e30, warmup=0.0)
+    settings = {"store": store, "device": "cpu", "progress": quiet}
+    for retry, rows in ((False, 1), (False, 1), (True, 2)):
+        with ProcessPoolExecutor(1) as executor:
+            frame = fs.train_all([TINY], data(), wild, executor=executor if carried else None, retry=retry, **settings)
+        assert frame["reason"].tolist() == ["diverged"]
+        assert "try a lower lr" in frame["message"][0]
+        assert len(store) == rows
