@@ -1,0 +1,212 @@
+"""Figures over α at equal flops: counts with a slider over the scale, and times with what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from .equal_flops import knee
+from .figures import INK, METRICS, STYLES, _titled, layout, numbers
+
+_ALPHA = {"title": {"text": METRICS["alpha"].title, "standoff": 6}, "range": [-0.03, 1.03], "zeroline": False}
+_DASHED = {"color": INK, "width": 1, "dash": "dash"}
+
+
+def counts_over_alpha(
+    frame: pd.DataFrame,
+    laws: pd.DataFrame | None = None,
+    y: Sequence[str] = ("activations", "params"),
+    nearly: float = 0.25,
+    title: str | None = None,
+) -> go.Figure:
+    """Counts over α as times those of width scaling (α = 1) at the same flops: a panel for each y, a curve a network.
+
+    A slider goes through the scales; its steps are in the figure, so it works in a page without a kernel. A ring marks
+    each network's knee: from there on, all values are below the dotted line at 1 + nearly. None are above it: no ring.
+
+    Arguments:
+        frame: rows of `equal_flops`, α = 1 among them for every network and scale.
+        laws: rows of `laws` of one network, with the same scales and strategies of the α family; drawn dashed.
+    """
+    family = frame[frame["alpha"].notna()]
+    scales = list(family["scale"].unique())
+    figure = make_subplots(1, len(y), horizontal_spacing=0.11)
+    for column, metric in enumerate(y, 1):
+        for s in scales:
+            shown = {"visible": s == scales[-1], "showlegend": column == 1}
+            for trace in _counts(family[family["scale"] == s], metric, nearly):
+                figure.add_trace(trace | {"visible": shown["visible"]} | _legend(trace, shown), row=1, col=column)
+            if laws is not None:
+                trace = _law(laws[laws["scale"] == s], metric)
+                figure.add_trace(trace | shown, row=1, col=column)
+        figure.add_hline(1 + nearly, **_near_line(nearly), row=1, col=column)
+        figure.update_xaxes(**_ALPHA, row=1, col=column)
+        title_text = f"{METRICS[metric].label}, times those of α = 1"
+        figure.update_yaxes(title={"text": title_text, "standoff": 6}, rangemode="tozero", row=1, col=column)
+    figure.update_layout(**layout(title), height=470)
+    figure.update_layout(sliders=[_slider(scales, len(figure.data) // (len(y) * len(scales)), len(y))])
+    figure.update_layout(margin={"b": 110})
+    figure.update_annotations(font_size=11)
+    return _titled(figure)
+
+
+def times_over_alpha(
+    predicted: pd.DataFrame, measured: pd.DataFrame | None = None, nearly: float = 0.25, title: str | None = None
+) -> go.Figure:
+    """Predicted time over α at equal flops: a panel for each scale, with a band of the error, and what was measured.
+
+    The vertical line is at the knee; the dotted line at 1 + nearly times the predicted time of width scaling.
+
+    Arguments:
+        predicted: rows of `predicted_times`, of one case and network.
+        measured: rows of `measured_times` of the same case and network; strategies outside the α family have no place.
+    """
+    scales = list(predicted["scale"].unique())
+    panels = [f"{s:g} × the flops" for s in scales]
+    figure = make_subplots(1, len(scales), subplot_titles=panels, horizontal_spacing=0.06)
+    for column, s in enumerate(scales, 1):
+        rows = predicted[(predicted["scale"] == s) & predicted["alpha"].notna()].sort_values("alpha")
+        for trace in _predicted(rows):
+            figure.add_trace(trace | {"showlegend": column == 1}, row=1, col=column)
+        if measured is not None:
+            there = measured[(measured["scale"] == s) & measured["alpha"].notna()]
+            figure.add_trace(_measured(there) | {"showlegend": column == 1 and len(measured) > 0}, row=1, col=column)
+        wide = (1 + nearly) * rows["ms_per_image"].iloc[-1]
+        figure.add_hline(wide, **_near_line(nearly), row=1, col=column)
+        at = knee(rows["alpha"], rows["ms_per_image"], nearly)
+        note = {"annotation_text": f"knee {at:g}", "annotation_position": "bottom right" if at < 0.6 else "bottom left"}
+        figure.add_vline(at, line={"color": STYLES["dWr"].colour, "width": 1.5}, **note, row=1, col=column)
+        figure.update_xaxes(**_ALPHA, row=1, col=column)
+        figure.update_yaxes(rangemode="tozero", row=1, col=column)
+    figure.update_yaxes(title={"text": METRICS["ms_per_image"].title, "standoff": 6}, col=1)
+    figure.update_layout(**layout(title), height=400)
+    figure.update_annotations(font_size=12)
+    figure.update_layout(legend={"y": 1.1})  # above the panels' titles
+    return _titled(figure, 105)
+
+
+def _near_line(nearly: float) -> dict[str, Any]:
+    """The line that is nearly as low as α = 1, named above its right end."""
+    note = {"annotation_text": f"{1 + nearly:g} × α = 1", "annotation_position": "top right"}
+    return {"line": {"color": INK, "width": 1, "dash": "dot"}, **note}
+
+
+def _counts(rows: pd.DataFrame, metric: str, nearly: float) -> list[dict[str, Any]]:
+    """A curve for each network, and a ring at its knee."""
+    traces = []
+    looks = list(STYLES.values())
+    for number, (name, own) in enumerate(rows.groupby("network", sort=False)):
+        own = own.sort_values("alpha")
+        colour, symbol = looks[number % len(looks)]
+        alphas, values = numbers(own["alpha"]), numbers(own[metric])
+        at = knee(alphas, values, nearly)
+        times = values / values[-1]
+        shared = {"type": "scatter", "legendgroup": name, "hovertemplate": "%{text}<extra></extra>"}
+        texts = [f"<b>{name}</b><br>α = {a:.3g}: {t:.3g} × those of α = 1" for a, t in zip(alphas, times, strict=True)]
+        marker = {"color": colour, "symbol": symbol, "size": 7}
+        line = {"color": colour, "width": 2}
+        traces.append(
+            shared
+            | {"mode": "lines+markers", "name": name, "x": alphas, "y": times, "text": texts}
+            | {"line": line, "marker": marker}
+        )
+        ring = {"symbol": "circle-open", "color": colour, "size": 17, "line": {"width": 2}}
+        place = alphas == (at if at > alphas[0] else np.nan)
+        traces.append(
+            shared
+            | {"mode": "markers", "name": f"{name}: knee", "x": alphas[place], "y": times[place], "marker": ring}
+            | {"text": [f"<b>{name}</b><br>knee: α = {at:.3g}"] * place.sum()}
+        )
+    return traces
+
+
+def _law(rows: pd.DataFrame, metric: str) -> dict[str, Any]:
+    rows = rows.sort_values("alpha")
+    values = numbers(rows[metric])
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": "law",
+        "x": numbers(rows["alpha"]),
+        "y": values / values[-1],
+        "line": _DASHED,
+        "hovertemplate": "law: α = %{x:.3g}: %{y:.3g} × those of α = 1<extra></extra>",
+    }
+
+
+def _legend(trace: dict[str, Any], shown: dict[str, bool]) -> dict[str, bool]:
+    return {"showlegend": shown["showlegend"] and trace["mode"] != "markers"}
+
+
+def _slider(scales: Sequence[float], traces: int, panels: int) -> dict[str, Any]:
+    """Each step shows the traces of its scale, in every panel."""
+    steps = [
+        {
+            "label": f"{s:g} ×",
+            "method": "restyle",
+            "args": [{"visible": [each == number for each in range(len(scales)) for _ in range(traces)] * panels}],
+        }
+        for number, s in enumerate(scales)
+    ]
+    now = {"prefix": "times the base network's flops: ", "font": {"size": 12}}
+    return {"active": len(scales) - 1, "steps": steps, "currentvalue": now, "pad": {"t": 45}}
+
+
+def _predicted(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """The line of predicted time, and the band of the model's stated error."""
+    alphas = numbers(rows["alpha"])
+    colour = STYLES["w"].colour
+    texts = [
+        f"α = {row.alpha:.3g}: {row.ms_per_image:.3g} ms an image ({row.low_ms:.3g} to {row.high_ms:.3g})"
+        for row in rows.itertuples()
+    ]
+    error = rows["error"].iloc[0]
+    band = {
+        "type": "scatter",
+        "mode": "lines",
+        "name": f"its median error, ±{error:.0%}",
+        "x": np.concatenate([alphas, alphas[::-1]]),
+        "y": np.concatenate([numbers(rows["low_ms"]), numbers(rows["high_ms"])[::-1]]),
+        "fill": "toself",
+        "fillcolor": "rgba(0, 114, 178, 0.15)",
+        "line": {"width": 0},
+        "hoverinfo": "skip",
+    }
+    return [
+        band,
+        {
+            "type": "scatter",
+            "mode": "lines+markers",
+            "name": "predicted",
+            "x": alphas,
+            "y": numbers(rows["ms_per_image"]),
+            "text": texts,
+            "line": {"color": colour, "width": 2},
+            "marker": {"color": colour, "symbol": "circle", "size": 6},
+            "hovertemplate": "predicted, %{text}<extra></extra>",
+        },
+    ]
+
+
+def _measured(rows: pd.DataFrame) -> dict[str, Any]:
+    times, low, high = (numbers(rows[name]) for name in ("ms_per_image", "low_ms", "high_ms"))
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "measured, interpolated to these flops",
+        "x": numbers(rows["alpha"]),
+        "y": times,
+        "text": [
+            f"<b>{row.strategy}</b>, measured<br>{row.ms_per_image:.3g} ms an image"
+            f" ({row.low_ms:.3g} to {row.high_ms:.3g})"
+            for row in rows.itertuples()
+        ],
+        "error_y": {"array": high - times, "arrayminus": times - low, "color": INK, "thickness": 1.2, "width": 3},
+        "marker": {"color": STYLES["dwr"].colour, "symbol": "diamond", "size": 10, "line": {"color": INK, "width": 1}},
+        "hovertemplate": "%{text}<extra></extra>",
+    }

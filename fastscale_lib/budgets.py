@@ -1,0 +1,322 @@
+"""What a budget buys: the largest scaled network whose counts, time and memory all stay within."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from .complexity import METRICS, sweep
+from .footprint import peak_memory
+from .networks import Network
+from .runtime import LEAST_ROWS, SETTING, RuntimeModel
+from .scaling import Strategy, scale
+from .scaling import strategy as named_strategy
+from .settings import Settings
+from .store import Store
+from .targets import between_roundings
+from .zoo import network as named_network
+
+BUDGETS = ("time_ms", "memory_bytes", *METRICS)
+_SMALLEST_S, _LARGEST_S = 2.0**-30, 2.0**30
+_FINE = 0.1  # how closely memory is bracketed before its steps are looked at
+
+
+class BudgetError(ValueError):
+    """A budget that cannot be kept, or that bounds nothing; the message names it and the remedy."""
+
+
+class Costs(NamedTuple):
+    """How networks are to run: what costs are counted and predicted for."""
+
+    batch: int
+    mode: str
+    precision: str
+    model: RuntimeModel | None
+    setting: Mapping[str, Any]
+
+    def times(self, base: Network, strategy: Strategy, scales: Sequence[float]) -> np.ndarray:
+        """Predicted ms of a run, for each scale factor."""
+        known = {"mode": self.mode, "precision": self.precision, **self.setting}
+        return self.model.curve(base, [strategy], scales, self.batch, **known)
+
+    def memory(self, network: Network) -> int:
+        """Counted bytes at the worst moment of a run."""
+        return _memory(replace(network, name="counted", scaling=None), self.batch, self.mode, self.precision)
+
+    @property
+    def error(self) -> float:
+        """The model's stated error under this setting: the median on families that it has not seen."""
+        known = {"mode": self.mode, "precision": self.precision, **self.setting}
+        return self.model.fitted[self.model.setting(**known)].error
+
+
+def costs(
+    network: Network | str,
+    strategies: Sequence[Strategy | str | float] | Strategy | str | float,
+    scales: Sequence[float] | float,
+    *,
+    batch: int = 64,
+    mode: str = "inference",
+    precision: str = "fp32",
+    model: RuntimeModel | None = None,
+    memory: bool = True,
+    **setting: Any,
+) -> pd.DataFrame:
+    """A `sweep` of one network with what each scaled network costs to run.
+
+    Arguments:
+        network, strategies, scales: as for `sweep`.
+        batch, mode, precision: of the run.
+        model: predicts its time, by layers; left out: no time.
+        memory: False leaves out the counted memory, which takes about a second a network.
+        setting: what else tells the model's settings apart, as device_name="…".
+
+    Returns:
+        The columns of `sweep`, then predicted_ms, low_ms, high_ms (the time divided and multiplied by 1 + the model's
+        stated error; NaN without a model) and counted_memory_bytes (of `peak_memory`; missing without `memory`).
+
+    Raises:
+        PredictionError: the model knows no such setting, or several, or is a baseline.
+        SettingError: (a ValueError) batch, mode or precision is wrong.
+    """
+    how = _how(batch, mode, precision, model, setting)
+    base, frame = named_network(network), sweep(network, strategies, scales)
+    frame["predicted_ms"] = np.nan
+    if model is not None:
+        for name, rows in frame.groupby("strategy", sort=False):
+            frame.loc[rows.index, "predicted_ms"] = how.times(base, named_strategy(name), rows["scale"].to_numpy())
+    off = 1 + (0 if model is None else how.error)
+    frame["low_ms"], frame["high_ms"] = frame["predicted_ms"] / off, frame["predicted_ms"] * off
+    if memory:
+        scaled = (scale(base, row.strategy, row.scale) for row in frame.itertuples())
+        frame["counted_memory_bytes"] = pd.array([how.memory(each) for each in scaled], dtype="Int64")
+    else:
+        frame["counted_memory_bytes"] = pd.array([pd.NA] * len(frame), dtype="Int64")
+    return frame
+
+
+def within(
+    network: Network | str,
+    strategies: Sequence[Strategy | str | float] | Strategy | str | float,
+    *,
+    time_ms: float | None = None,
+    memory_bytes: float | None = None,
+    flops: float | None = None,
+    params: float | None = None,
+    activations: float | None = None,
+    batch: int = 64,
+    mode: str = "inference",
+    precision: str = "fp32",
+    model: RuntimeModel | None = None,
+    memory: bool = True,
+    **setting: Any,
+) -> pd.DataFrame:
+    """The largest network that each strategy makes of a base within a budget: one row for each strategy.
+
+    Rounding makes every count a staircase over s. All its steps within 30 % of where the budget is crossed are looked
+    at, and the largest s whose network keeps within every budget is taken; s lies inside its step, not at the edge.
+    Counts and times are looked at on every step; memory, which takes a second to count, by bisection, on the steps
+    that keep the other budgets, for which it is taken to grow with s.
+
+    Arguments:
+        network: the base network; it may be scaled down, too.
+        strategies: one or several, as for `sweep`.
+        time_ms: the most that a run may take, as the model predicts it. Its stated error is in low_ms and high_ms.
+        memory_bytes: the most that its tensors may take, as `peak_memory` counts them.
+        flops, params, activations: the most of each; flops are multiply-adds, and all are of one image.
+        batch, mode, precision, model, memory, setting: as for `costs`. Where several budgets are given, all must hold.
+
+    Returns:
+        The rows of `costs`, with bound: the budget that the next larger network would break (several, by a comma).
+        `scale(network, row.strategy, row.scale)` is the network.
+
+    Raises:
+        BudgetError: no budget is given, or it is no number above 0; a time is asked of no model; even the smallest
+            scaled network is beyond the budget; or the budget does not bound the strategy.
+        PredictionError, SettingError: as for `costs`.
+    """
+    given = {"time_ms": time_ms, "memory_bytes": memory_bytes}
+    given |= {"flops": flops, "params": params, "activations": activations}
+    budgets = {name: _number(name, value) for name, value in given.items() if value is not None}
+    if not budgets:
+        raise BudgetError(f"within: no budget is given; give one or several of {', '.join(BUDGETS)}")
+    if time_ms is not None and model is None:
+        raise BudgetError(
+            f"within: time_ms={time_ms:g} needs a model that predicts times; "
+            "give model=fs.calibrate() or model=fs.RuntimeModel.fit(rows)"
+        )
+    how = _how(batch, mode, precision, model, setting)
+    several = [strategies] if isinstance(strategies, str | Strategy | numbers.Real) else list(strategies)
+    if not several:
+        raise BudgetError("within: no strategy is given; give one at least, as in strategies=['dWr']")
+    base, known = (
+        named_network(network),
+        {"batch": batch, "mode": mode, "precision": precision, "model": model, "memory": memory, **setting},
+    )
+    rows = []
+    for strategy in map(named_strategy, several):
+        s, bound = _largest(_Scaled(base, strategy, how), budgets)
+        rows.append(costs(base, strategy, s, **known).assign(bound=bound))
+    return pd.concat(rows, ignore_index=True)
+
+
+def fitted_model(
+    paths: Iterable[str | os.PathLike], mode: str, precision: str, device_name: str = ""
+) -> RuntimeModel | None:
+    """A model fitted to the rows of stores that were measured in one setting: of those that fit, that of most rows.
+
+    Arguments:
+        device_name: of the device, as the rows have it; left out: any.
+
+    Returns:
+        The model, which knows this one setting; None where no setting has the rows that a fit takes.
+
+    Raises:
+        BudgetError: there are rows, but none of a device of this name.
+    """
+    frames = [Store(path).frame() for path in paths]
+    rows = pd.concat([each for each in frames if len(each)], ignore_index=True) if any(map(len, frames)) else None
+    if rows is None:
+        return None
+    if device_name and device_name not in set(rows["device_name"]):
+        names = ", ".join(sorted(set(rows["device_name"].dropna())))
+        raise BudgetError(f"fitted_model: no rows were measured on {device_name!r}; there are those of {names}")
+    fitting = rows["median_ms"].notna() & (rows["mode"] == mode) & (rows["precision"] == precision)
+    rows = rows[fitting & (rows["device_name"] == device_name if device_name else True)]
+    settings = [group for _, group in rows.groupby(list(SETTING), dropna=False)]
+    most = max(settings, key=len, default=())
+    return RuntimeModel.fit(most) if len(most) >= LEAST_ROWS else None
+
+
+class _Scaled:
+    """What the networks that one strategy makes of one base cost, by the name of the budget."""
+
+    def __init__(self, base: Network, strategy: Strategy, how: Costs) -> None:
+        self.base, self.strategy, self.how = base, strategy, how
+        self._memory: dict[float, int] = {}
+
+    def __str__(self) -> str:
+        return f"{self.base.name} scaled by {self.strategy}"
+
+    def cost(self, name: str, scales: np.ndarray) -> np.ndarray:
+        """One number a scale factor."""
+        if name == "time_ms":
+            return self.how.times(self.base, self.strategy, scales)
+        if name == "memory_bytes":
+            return np.array([self._counted_memory(s) for s in scales.tolist()])
+        return sweep(self.base, self.strategy, scales, stages=False)[name].to_numpy(dtype=float)
+
+    def broken(self, budgets: Mapping[str, float], s: float) -> list[str]:
+        """The budgets that the network at s is beyond."""
+        return [name for name, most in budgets.items() if self.cost(name, np.array([s]))[0] > most]
+
+    def _counted_memory(self, s: float) -> int:
+        if s not in self._memory:
+            self._memory[s] = self.how.memory(scale(self.base, self.strategy, s))
+        return self._memory[s]
+
+
+@lru_cache(maxsize=4096)
+def _memory(network: Network, batch: int, mode: str, precision: str) -> int:
+    return peak_memory(network, batch, mode, precision).peak_bytes
+
+
+def _largest(scaled: _Scaled, budgets: Mapping[str, float]) -> tuple[float, str]:
+    """The largest s that keeps within all budgets, and those that the next step breaks."""
+    quick = {name: most for name, most in budgets.items() if name != "memory_bytes"}
+    low, high = _bracket(scaled, quick or budgets, 1e-9 if quick else _FINE)
+    steps = _steps_within(scaled, quick, low * high)
+    if "memory_bytes" in budgets:
+        memory = {"memory_bytes": budgets["memory_bytes"]}
+        if quick and scaled.broken(memory, float(steps[-1])):
+            low, high = _bracket(scaled, memory, _FINE)
+            steps = _steps_within(scaled, quick, low * high)
+        if not quick or steps[-1] > low:
+            steps = steps[: _first(lambda s: s >= high or (s > low and bool(scaled.broken(memory, s))), steps)]
+    last = float(steps[-1])
+    after = between_roundings(scaled.base, scaled.strategy, last)
+    beyond = (scaled.broken(budgets, float(s)) for s in after[after > last * (1 + 1e-9)])
+    return last, ", ".join(next(filter(None, beyond), []))
+
+
+def _guess(scaled: _Scaled, most: float) -> float:
+    """About the s at which memory reaches its budget: along a power law, first that of activations, then its own."""
+    s, exponent = 1.0, max(float(scaled.strategy.laws.activations), 0.3)
+    for _ in range(2):
+        found = scaled.cost("memory_bytes", np.array([s]))[0]
+        if s != 1.0:
+            first = scaled.cost("memory_bytes", np.array([1.0]))[0]
+            exponent = max(math.log(found / first) / math.log(s), 0.3)
+        s *= (most / found) ** (1 / exponent)
+        s = min(max(s, _SMALLEST_S), _LARGEST_S)
+    return s
+
+
+def _steps_within(scaled: _Scaled, budgets: Mapping[str, float], square: float) -> np.ndarray:
+    """One s of each step around a scale factor, given squared, that keeps within the budgets."""
+    steps = between_roundings(scaled.base, scaled.strategy, math.sqrt(square))
+    keeps = np.ones(len(steps), dtype=bool)
+    for name, most in budgets.items():
+        keeps &= scaled.cost(name, steps) <= most
+    return steps[keeps]
+
+
+def _bracket(scaled: _Scaled, budgets: Mapping[str, float], width: float) -> tuple[float, float]:
+    """A scale factor that keeps within the budgets, and one at most this much larger, as a fraction, that does not."""
+    if scaled.broken(budgets, _SMALLEST_S):
+        raise _too_small(scaled, budgets)
+    low = high = _guess(scaled, budgets["memory_bytes"]) if "memory_bytes" in budgets else 1.0
+    step = 1 + max(width, _FINE)
+    while scaled.broken(budgets, low):
+        low, high, step = max(_SMALLEST_S, low / step), low, step**2
+    while low == high or not scaled.broken(budgets, high):
+        if high >= _LARGEST_S:
+            asked = ", ".join(f"{name}={most:,.10g}" for name, most in budgets.items())
+            raise BudgetError(
+                f"within: {asked} does not bound {scaled}, which changes nothing of it; give another budget beside it"
+            )
+        low, high, step = high, min(high * step, _LARGEST_S), step**2
+    while high / low > 1 + width:
+        middle = math.sqrt(low * high)
+        low, high = (low, middle) if scaled.broken(budgets, middle) else (middle, high)
+    return low, high
+
+
+def _too_small(scaled: _Scaled, budgets: Mapping[str, float]) -> BudgetError:
+    name = scaled.broken(budgets, _SMALLEST_S)[0]
+    least = scaled.cost(name, np.array([_SMALLEST_S]))[0]
+    return BudgetError(
+        f"within: {name}={budgets[name]:,.10g} is too little for {scaled}: its smallest network takes {least:,.6g}; "
+        "give more, or another strategy or base"
+    )
+
+
+def _first(true: Callable[[float], bool], steps: np.ndarray) -> int:
+    """How many steps stand before the first for which it is true, by bisection."""
+    low, high = 0, len(steps)
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if true(float(steps[middle])) else (middle + 1, high)
+    return low
+
+
+def _how(batch: int, mode: str, precision: str, model: RuntimeModel | None, setting: Mapping[str, Any]) -> Costs:
+    asked = Settings(batch, mode, precision)
+    if setting and model is None:
+        raise BudgetError(f"within: {', '.join(setting)} tells settings of a model apart, and no model is given")
+    return Costs(asked.batch, mode, precision, model, setting)
+
+
+def _number(name: str, value: Any) -> float:
+    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not (number and 0 < value < math.inf):
+        raise BudgetError(f"within: {name} is {value!r}, but must be a finite number above 0")
+    return float(value)

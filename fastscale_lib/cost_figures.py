@@ -1,0 +1,97 @@
+"""Figures of what networks cost: one beside another, and what a budget buys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from .figures import INK, METRICS, _titled, curve, label, layout, log_axis, numbers, style
+
+_EVIDENCE = {"counted": ("#0072B2", "circle"), "measured": ("#D55E00", "square"), "published": ("#009E73", "diamond")}
+
+
+def ratios(frame: pd.DataFrame, title: str | None = None) -> go.Figure:
+    """One network's costs as times another's, on a logarithmic axis: a row a cost, left of the line where it is less.
+
+    Arguments:
+        frame: columns cost (in words), evidence (beginning with counted, measured or published), ratio; and low, high
+            where a ratio has an interval, which is drawn as whiskers (NaN: none).
+    """
+    frame = frame.reindex(columns=list(dict.fromkeys([*frame.columns, "low", "high"])))
+    figure = go.Figure()
+    kinds = frame["evidence"].str.extract(r"(\w+)", expand=False)
+    for kind, (colour, symbol) in _EVIDENCE.items():
+        rows = frame[kinds == kind]
+        if len(rows):
+            figure.add_scatter(
+                x=numbers(rows["ratio"]),
+                y=list(rows["cost"]),
+                mode="markers",
+                name=kind,
+                marker={"color": colour, "symbol": symbol, "size": 11},
+                error_x={
+                    "array": numbers(rows["high"] - rows["ratio"]),
+                    "arrayminus": numbers(rows["ratio"] - rows["low"]),
+                    "symmetric": False,
+                    "thickness": 1.5,
+                },
+                customdata=rows[["evidence"]].to_numpy(),
+                hovertemplate="<b>%{y}</b><br>× %{x:.3g}<br>%{customdata[0]}<extra></extra>",
+            )
+    figure.add_vline(x=1, line={"color": INK, "width": 1, "dash": "dash"})
+    order = list(dict.fromkeys(frame["cost"]))
+    ticks = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10)
+    figure.update_xaxes(type="log", tickvals=ticks, ticktext=list(map(str, ticks)), title={"text": "ratio"})
+    figure.update_yaxes(categoryorder="array", categoryarray=order[::-1], automargin=True)
+    figure.update_layout(**layout(title), height=140 + 26 * len(order), showlegend=True)
+    return _titled(figure)
+
+
+def bought(
+    frame: pd.DataFrame,
+    budgets: Sequence[str] = ("predicted_ms", "counted_memory_bytes", "params", "activations"),
+    chosen: pd.DataFrame | None = None,
+    title: str | None = None,
+) -> go.Figure:
+    """The flops that each strategy buys over what they cost: a panel for each budget, a curve for each strategy.
+
+    Arguments:
+        frame: rows of `costs`, of one network.
+        budgets: columns; those that no row has get no panel.
+        chosen: rows of `within`, each shown as a large marker.
+    """
+    shown = [each for each in budgets if frame[each].notna().any()]
+    columns = min(2, len(shown))
+    figure = make_subplots(-(-len(shown) // columns), columns, horizontal_spacing=0.1, vertical_spacing=0.17)
+    for place, budget in enumerate(shown):
+        where = {"row": place // columns + 1, "col": place % columns + 1}
+        for name, rows in frame.groupby("strategy", sort=False):
+            ordered = rows.dropna(subset=[budget]).sort_values("scale")
+            figure.add_trace(curve(ordered, "flops", budget, name=label(name), showlegend=place == 0), **where)
+        for row in () if chosen is None else chosen.itertuples():
+            figure.add_trace(_choice(row, budget), **where)
+        figure.update_xaxes(**log_axis(budget), **where)
+        figure.update_yaxes(**log_axis("flops"), **where)
+        if METRICS[budget].steps == "D2" and frame[budget].max() > 30 * frame[budget].min():
+            figure.update_xaxes(dtick=1, **where)
+    figure.update_layout(**layout(title), height=60 + 290 * -(-len(shown) // columns))
+    return _titled(figure)
+
+
+def _choice(row: object, budget: str) -> dict:
+    look = style(row.strategy)
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": f"{label(row.strategy)}, within the budget",
+        "legendgroup": row.strategy,
+        "showlegend": False,
+        "x": [float(getattr(row, budget))],
+        "y": [float(row.flops)],
+        "marker": {"color": look.colour, "symbol": look.symbol, "size": 14, "line": {"color": INK, "width": 1.5}},
+        "hovertemplate": f"<b>{label(row.strategy)}</b> within the budget<br>s = {row.scale:.3g}"
+        f"<br>bound by {row.bound}<br>%{{y:.4s}} flops<extra></extra>",
+    }

@@ -1,0 +1,237 @@
+"""Strategies compared at the same flops: the networks, their measured and predicted times, and what is near width."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .complexity import complexity
+from .networks import Network
+from .published import PublishedError
+from .runtime import SETTING, PredictionError, RuntimeModel
+from .scaling import Strategy, scale_factor
+from .scaling import strategy as named_strategy
+from .store import Store
+from .targets import scale_to
+from .zoo import network as named_network
+
+# What tells measurements apart that are not to be mixed: where they come from, under which settings, at which batch.
+CASE = ("source", "device", *SETTING, "batch")
+LARGEST = "largest"  # the batch of rows that were to fill the device: another one for each network
+_TIMES = ("strategy", "alpha", "scale", "ms_per_image", "low_ms", "high_ms")
+
+
+def equal_flops(
+    networks: Sequence[Network | str] | Network | str,
+    strategies: Sequence[Strategy | str | float],
+    scales: Sequence[float],
+) -> pd.DataFrame:
+    """Each network scaled by each strategy to the same flops, by `scale_to`: within 1 % of scale × the network's.
+
+    Arguments:
+        scales: how many times the flops (multiply-adds) of the base network.
+
+    Returns:
+        One row a network, scale and strategy, in that order. Columns network, strategy, alpha (NaN outside the α
+        family), scale, scaled (the Network), flops, params, activations.
+
+    Raises:
+        NetworkError, StrategyError: naming the value and the rule.
+
+    Warns:
+        TargetWarning: where the nearest network is more than 1 % off.
+    """
+    bases = [named_network(each) for each in _several(networks)]
+    rows = []
+    for base in bases:
+        for s in map(scale_factor, scales):
+            for way in map(named_strategy, strategies):
+                scaled = scale_to(base, way, flops=s * complexity(base).flops)
+                rows.append((base.name, way.name, _alpha(way), s, scaled, *complexity(scaled)))
+    names = ["network", "strategy", "alpha", "scale", "scaled", "flops", "params", "activations"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def knee(alphas: Sequence[float], values: Sequence[float], nearly: float) -> float:
+    """The α from which on every value is nearly that of width scaling: at most 1 + nearly times the one of α = 1.
+
+    Arguments:
+        alphas: of the values, in any order; 1 is among them.
+        values: counts or times at the same flops, of which less is better.
+
+    Returns:
+        The smallest such α; 1 where no other is near.
+
+    Raises:
+        ValueError: α = 1 is not among the alphas, or a value is missing.
+    """
+    order = np.argsort(np.asarray(alphas, dtype=float), kind="stable")
+    alphas, values = np.asarray(alphas, dtype=float)[order], np.asarray(values, dtype=float)[order]
+    if not (len(alphas) and alphas[-1] == 1 and np.isfinite(values).all()):
+        raise ValueError("knee: a value is held to that of α = 1; give a value for each α, and 1 among them")
+    far = np.flatnonzero(values > (1 + nearly) * values[-1])
+    return float(alphas[far[-1] + 1] if len(far) else alphas[0])
+
+
+def knees(frame: pd.DataFrame, by: Sequence[str], value: str, nearly: float) -> pd.DataFrame:
+    """The knee of each group of rows: columns those of `by`, and knee; rows outside the α family are passed over."""
+    family = frame[frame["alpha"].notna()]
+    groups = family.groupby(list(by), sort=False, dropna=False)
+    rows = [(*key, knee(rows["alpha"], rows[value], nearly)) for key, rows in groups]
+    return pd.DataFrame(rows, columns=[*by, "knee"])
+
+
+def measured_rows(paths: Iterable[str | os.PathLike]) -> pd.DataFrame:
+    """The rows of several stores in one frame, with a column `source`, the file's name.
+
+    Raises:
+        PublishedError: there is no such file.
+        StoreError: a file is something else than a store.
+    """
+    frames = []
+    for path in map(Path, paths):
+        if not path.is_file():
+            raise PublishedError(f"measured_rows: there is no {path}; give the path of a store")
+        frames.append(Store(path).frame().assign(source=path.name))
+    empty = pd.DataFrame(columns=["mode", "source", "median_ms"])
+    return pd.concat(frames, ignore_index=True) if frames else empty
+
+
+def measured_times(
+    rows: pd.DataFrame,
+    network: Network | str,
+    strategies: Sequence[Strategy | str | float] | None = None,
+    scales: Sequence[float] | None = None,
+) -> pd.DataFrame:
+    """Measured times of a network's scaled networks, brought to the same flops.
+
+    Two strategies measured at one scale factor have not the same flops, since rounding gives more or less. So the
+    logarithm of a strategy's time is interpolated in the logarithm of its counted flops, between its two measured
+    networks next to the target; so are the ends of their intervals. The base network is one of every strategy's.
+    Nothing is extrapolated: a target that a strategy's networks do not enclose has no row.
+
+    Arguments:
+        rows: of `measured_rows`, or of one store.
+        strategies: left out: all that were measured.
+        scales: targets, as times the flops (multiply-adds) of the base network; left out: the largest that all of a
+            case's strategies reach.
+
+    Returns:
+        One row a case, scale and strategy. Columns those of `CASE` (batch is "largest" where the rows were to fill
+        the device), strategy, alpha, scale, ms_per_image, low_ms, high_ms (the 95 % interval, of an image).
+    """
+    base = named_network(network)
+    wanted = None if strategies is None else {named_strategy(each).exponents for each in strategies}
+    found = []
+    for case, timed in _cases(rows):
+        timed = timed[timed["base"] == base.name]
+        curves = {way: curve for way, curve in _curves(timed, base) if wanted is None or way.exponents in wanted}
+        if not curves:
+            continue
+        reached = min(curve["flops"].max() for curve in curves.values()) / complexity(base).flops
+        for s in [reached] if scales is None else map(scale_factor, scales):
+            for way, curve in curves.items():
+                times = _interpolated(curve, s * complexity(base).flops)
+                found += [(*case, way.name, _alpha(way), s, *times)] if times else []
+    return pd.DataFrame(found, columns=[*CASE, *_TIMES])
+
+
+def predicted_times(rows: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
+    """The time of each network of `equal_flops`, predicted for every case from that case's measured rows.
+
+    Arguments:
+        rows: as for `measured_times`; of all base networks, since the model is fitted to them.
+        frame: rows of `equal_flops`.
+
+    Returns:
+        One row a case and network: the columns of `CASE`, network, strategy, alpha, scale, ms_per_image, low_ms,
+        high_ms (the time divided and multiplied by 1 + error), error (the model's median error on families that it
+        has not seen), reason (why there is no prediction; None where there is one).
+    """
+    found = []
+    for case, _ in _cases(rows):
+        shown = frame[["network", "strategy", "alpha", "scale"]].assign(**dict(zip(CASE, case, strict=True)))
+        try:
+            times = _predicted(case, rows, list(frame["scaled"]))
+        except PredictionError as error:
+            times = dict.fromkeys(("ms_per_image", "low_ms", "high_ms", "error"), np.nan) | {"reason": str(error)}
+        found.append(shown.assign(**times))
+    names = [*CASE, "network", *_TIMES, "error", "reason"]
+    return pd.concat(found, ignore_index=True)[names] if found else pd.DataFrame(columns=names)
+
+
+def device_of(case: Mapping[str, Any] | pd.Series) -> str:
+    """A case in words, as evidence names it: "AMD EPYC, 2 threads, inference, fp32, batch 4"."""
+    threads = f", {case['threads']:g} threads" if case["device"] == "cpu" else ""
+    batch = "largest batch" if case["batch"] == LARGEST else f"batch {case['batch']}"
+    more = ", compiled" if case["compile"] else ""
+    return f"{case['device_name']}{threads}, {case['mode']}, {case['precision']}, {batch}{more}"
+
+
+def _predicted(case: tuple, rows: pd.DataFrame, networks: list[Network]) -> dict[str, Any]:
+    """The columns of predicted times, from a model that is fitted to the rows of the case's setting, of any batch."""
+    source, _, *setting, batch = case
+    if batch == LARGEST:
+        raise PredictionError("predict: the largest batch of a network is not known beforehand; give one batch for all")
+    alike = _labelled(rows)
+    for name, value in zip(("source", *SETTING), (source, *setting), strict=True):
+        alike = alike[alike[name].isna() if pd.isna(value) else alike[name] == value]
+    model = RuntimeModel.fit(alike)
+    [fitted] = model.fitted.values()
+    times = model.predict(networks, batch)
+    per_image = {"ms_per_image": "predicted_ms", "low_ms": "low_ms", "high_ms": "high_ms"}
+    columns = {name: times[column].to_numpy() / batch for name, column in per_image.items()}
+    return columns | {"error": fitted.error, "reason": None}
+
+
+def _cases(rows: pd.DataFrame) -> Iterator[tuple[tuple, pd.DataFrame]]:
+    """The timed rows of each case."""
+    rows = _labelled(rows)
+    return iter(rows.groupby(list(CASE), sort=False, dropna=False))
+
+
+def _labelled(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows that have a time, with their source, kind of device, and the batch that was asked for."""
+    rows = rows[rows["median_ms"].notna()] if "median_ms" in rows else pd.DataFrame(columns=["median_ms", *CASE])
+    if missing := sorted({"base", "strategy", "flops", "device", *SETTING, "batch"} - set(rows)):
+        if len(rows):
+            raise PredictionError(
+                f"times: the rows lack {', '.join(missing)}; give the rows of a store that a plan made"
+            )
+        return pd.DataFrame(columns=["base", "strategy", "flops", "median_ms", "images", *CASE])
+    rows = rows.assign(images=rows["batch"], device=rows["device"].str.replace(r":\d+$", "", regex=True))
+    rows["source"] = rows.get("source", "rows")
+    if "fills_device" in rows:
+        rows["batch"] = rows["batch"].astype(object).where(rows["fills_device"].ne(True), LARGEST)
+    return rows
+
+
+def _curves(timed: pd.DataFrame, base: Network) -> Iterator[tuple[Strategy, pd.DataFrame]]:
+    """The rows of each strategy, the base network's among them, in order of flops; of equal networks the last row."""
+    shared = timed[timed["flops"] == complexity(base).flops]
+    for name, own in timed[timed["strategy"].notna()].groupby("strategy", sort=False):
+        curve = pd.concat([shared, own]).drop_duplicates("flops", keep="last")
+        yield named_strategy(name), curve.sort_values("flops")
+
+
+def _interpolated(curve: pd.DataFrame, flops: float) -> tuple[float, ...] | None:
+    """Time, low and high end, of an image, between the neighbours of these flops; None outside of the curve."""
+    at = np.log(curve["flops"].to_numpy(dtype=float))
+    target = np.log(flops)
+    if not (at[0] <= target <= at[-1]):
+        return None
+    columns = (curve[name] / curve["images"] for name in ("median_ms", "low_ms", "high_ms"))
+    return tuple(float(np.exp(np.interp(target, at, np.log(values.to_numpy(dtype=float))))) for values in columns)
+
+
+def _alpha(strategy: Strategy) -> float:
+    return np.nan if strategy.alpha is None else float(strategy.alpha)
+
+
+def _several(values: Any) -> list:
+    return [values] if isinstance(values, Network | str) else list(values)

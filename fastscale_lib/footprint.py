@@ -1,0 +1,129 @@
+"""The memory that a run needs, counted without a device: the bytes of every tensor, while it is alive.
+
+Importing this loads no torch; counting does.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .build import build
+from .measurement import SettingError
+from .networks import Network
+from .running import runner
+from .settings import Settings
+from .zoo import network as named_network
+
+if TYPE_CHECKING:
+    import torch
+
+    from .live_tensors import LiveTensors
+
+
+class PeakMemory(NamedTuple):
+    """Bytes of all tensors alive at the worst moment of a run; `peak_bytes` is the sum of its parts at that moment.
+
+    `params_bytes`: weights, biases, and BN's running statistics. `gradients_bytes`: of the parameters, as far as they
+    are there at that moment. `momenta_bytes`: the optimizer's. `activations_bytes`: everything else, so what layers put
+    out, their gradients, copies in another precision, images and labels.
+    """
+
+    peak_bytes: int
+    params_bytes: int
+    gradients_bytes: int
+    momenta_bytes: int
+    activations_bytes: int
+
+    def __str__(self) -> str:
+        parts = (f"{name.removesuffix('_bytes')} {value / 1e6:,.1f} MB" for name, value in self._asdict().items())
+        return ", ".join(parts)
+
+
+def peak_memory(
+    network_or_module: Network | str | torch.nn.Module,
+    batch: int = 64,
+    mode: str = "inference",
+    precision: str = "fp32",
+    resolution: int | None = None,
+) -> PeakMemory:
+    """The most bytes of tensors that are alive at a time, in the very run that `measure` times.
+
+    Nothing is computed and no device is needed: torch passes tensors without data through the forward pass, or a
+    second training step (the first one makes the momenta), and the bytes of each are counted from when it is made until
+    it is freed. The same on every machine.
+
+    On a GPU, `peak_memory_bytes` of a measurement is higher: it also has the workspaces of convolution algorithms, and
+    rounds each tensor up to 512 bytes. What the allocator reserves beyond, and the device's context, are in neither.
+    torch.compile, which keeps fewer tensors, is not counted.
+
+    Arguments:
+        network_or_module: a `Network`, the name of a base network, or a torch module from images (3 channels) to
+            logits, which stays as it is.
+        batch: images in a run.
+        mode, precision: as for `measure`; fp16 is counted as bf16, of the same size.
+        resolution: side of the images in pixels; left out: the network's own (a module has none).
+
+    Raises:
+        NetworkError: the name is not that of a base network.
+        SettingError: (a ValueError) a setting is wrong.
+    """
+    from torch import device
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    from .live_tensors import LiveTensors
+
+    settings = Settings(batch, mode, precision, resolution=resolution, channels_last=False)  # takes as much as True
+    if precision == "fp16":  # scaling the loss looks at values, and there are none
+        settings = replace(settings, precision="bf16")
+    source, settings, channels = _source(network_or_module, settings)
+    with FakeTensorMode(), LiveTensors() as alive:
+        module = _copied_without_data(source)
+        params = alive.numbers([*module.parameters(), *module.buffers()])
+        # Which device the tensors claim to be on decides nothing but the autocast that they meet.
+        run = runner(module, settings, device("cpu"), channels)
+        given = set(alive.sizes)
+        run()
+        if mode == "inference":
+            return _parts(alive, params, set(), set())
+        gradients = alive.numbers(each.grad for each in module.parameters())
+        momenta = set(alive.sizes) - given - gradients
+        alive.restart()
+        run()
+        gradients |= alive.numbers(each.grad for each in module.parameters())
+        return _parts(alive, params, gradients, momenta)
+
+
+def _source(network_or_module: Any, settings: Settings) -> tuple[torch.nn.Module, Settings, int]:
+    """The module, which may be without data already; the settings with the resolution known; the images' channels."""
+    import torch
+
+    if isinstance(network_or_module, torch.nn.Module):
+        if settings.resolution is None:
+            raise SettingError("resolution is None, but a module does not tell its own; try resolution=224")
+        return network_or_module, settings, 3
+    if not isinstance(network_or_module, Network | str):
+        kind = type(network_or_module).__name__
+        raise SettingError(f"cannot count the memory of a {kind}; give a Network, its name, or a torch module")
+    network = named_network(network_or_module)
+    settings = replace(settings, resolution=settings.resolution or network.resolution)
+    return build(network, device="meta"), settings, network.channels
+
+
+def _copied_without_data(module: torch.nn.Module) -> torch.nn.Module:
+    """A copy whose params and buffers have sizes only: deepcopy finds them among what it has copied already."""
+    import torch
+
+    copies: dict[int, Any] = {}
+    for each in [*module.parameters(), *module.buffers()]:
+        empty = torch.empty(each.shape, dtype=each.dtype, device="cpu")
+        is_param = isinstance(each, torch.nn.Parameter)
+        copies[id(each)] = torch.nn.Parameter(empty, each.requires_grad) if is_param else empty
+    return copy.deepcopy(module, copies)
+
+
+def _parts(alive: LiveTensors, params: set[int], gradients: set[int], momenta: set[int]) -> PeakMemory:
+    """The bytes alive at the peak, by what they are of."""
+    found = [sum(alive.at_peak.get(number, 0) for number in numbers) for numbers in (params, gradients, momenta)]
+    return PeakMemory(alive.peak, *found, alive.peak - sum(found))

@@ -1,0 +1,50 @@
+"""Networks scaled up to a flop regime, beside those of the zoo that were designed for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from .complexity import complexity
+from .equal_flops import equal_flops
+from .networks import Network, NetworkError
+from .scaling import Strategy
+from .zoo import families
+from .zoo import network as named_network
+
+DESIGNED = "designed"  # stands where a scaled network has its strategy
+_LARGER = 1.2  # times the flops of the base: nearer networks of its family are no regime apart
+
+
+def regimes(networks: Sequence[Network | str], strategies: Sequence[Strategy | str | float]) -> pd.DataFrame:
+    """Each base network scaled by each strategy to the flops of the larger networks of its family, and these.
+
+    Returns:
+        One row a base network, strategy and larger network. Columns regime (the larger network's name), network (the
+        base's), strategy (or "designed" for the larger network itself), alpha, scale (times the base's flops),
+        scaled (the Network), flops (multiply-adds), params, activations, resolution, depths, widths, group_widths.
+
+    Raises:
+        NetworkError: a network is not of the zoo, or is the largest of its family.
+        StrategyError: there is no such strategy.
+    """
+    frame = pd.concat([_of(named_network(each), strategies) for each in networks], ignore_index=True)
+    for name in ("resolution", "depths", "widths", "group_widths"):
+        frame[name] = [getattr(each, name) for each in frame["scaled"]]
+    return frame
+
+
+def _of(base: Network, strategies: Sequence[Strategy | str | float]) -> pd.DataFrame:
+    smallest = _LARGER * complexity(base).flops
+    family = families().get(base.name.split("-")[0], [])
+    larger = [named_network(name) for name in family if complexity(name).flops > smallest]
+    if not larger:
+        raise NetworkError(f"regimes: {base.name} has no larger network of its family in the zoo; give a smaller base")
+    scales = [complexity(each).flops / complexity(base).flops for each in larger]
+    ways = {"network": base.name, "strategy": DESIGNED, "alpha": np.nan, "scale": scales, "scaled": larger}
+    designed = pd.DataFrame([complexity(each) for each in larger]).assign(**ways)
+    names = dict(zip(scales, (each.name for each in larger), strict=True))
+    both = pd.concat([equal_flops(base, strategies, scales), designed], ignore_index=True)
+    return both.assign(regime=both["scale"].astype(float).map(names))

@@ -1,0 +1,99 @@
+"""Two networks timed on one device in one way: what published tables and measured rows say of the pair."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from .complexity import complexity
+from .networks import Network
+from .published import PublishedError, published
+from .scaling import strategy as named_strategy
+from .store import Store, network_id
+
+_ALIKE = 0.05  # of the flops: scaled networks so near a target stand for the one nearest it
+_SETTING = ("source", "device_name", "device", "mode", "precision", "batch")
+_ALSO = ("threads", "channels_last", "compile", "tf32")
+
+
+def fast_scaled(source: str, network: str) -> bool:
+    """Whether a network of a published table was made by fast scaling, and not designed for its size.
+
+    That is so of the RegNets of *Early Convolutions* (Xiao et al., 2021, Table 2), and of no others.
+    """
+    return source == "early_convolutions_table2" and network.startswith("RegNet")
+
+
+def published_pairs(folder: str | os.PathLike, one: str, other: str) -> pd.DataFrame:
+    """The published timings of two networks side by side: a row for each table, device and mode that has both.
+
+    Columns: source, device_name, mode, one_ms, other_ms (an image, on one device), ratio (one's time as times the
+    other's).
+
+    Arguments:
+        folder: that holds the tables, as for `published`.
+        one, other: names as the tables have them.
+    """
+    keys = ["source", "device_name", "mode"]
+    times = published(folder=folder)
+    sides = [times.loc[times["network"] == name, [*keys, "ms_per_image"]] for name in (one, other)]
+    pairs = sides[0].merge(sides[1], on=keys).set_axis([*keys, "one_ms", "other_ms"], axis=1)
+    return pairs.assign(ratio=pairs["one_ms"] / pairs["other_ms"])
+
+
+def measured_pairs(paths: Iterable[str | os.PathLike], one: Network, other: Network) -> pd.DataFrame:
+    """The measured rows of two networks side by side: a row for each file, device and setting that has both.
+
+    A row is of a network that was scaled to a target if it was scaled from the same base by the same strategy to
+    flops (multiply-adds) within 5 %; else if it computes the same. Of several such rows the last is taken.
+
+    Columns: source (the file's name), device_name, device ("cpu" or "cuda"), mode, precision, batch, one_ms, other_ms
+    (medians, of a batch), ratio (one's time as times the other's), low, high (its extremes, where each median lies in
+    its 95 % interval), memory_ratio (of peak_memory_bytes; NaN on a CPU).
+
+    Raises:
+        PublishedError: there is no such file.
+        StoreError: a file is something else than a store.
+    """
+    frames = [_timed(Path(path)) for path in paths]
+    columns = [*_SETTING, *_ALSO, "median_ms", "low_ms", "high_ms", "peak_memory_bytes"]
+    both = []
+    for network in (one, other):
+        rows = [frame[[_is(row, network) for row in frame.to_dict("records")]] for frame in frames if len(frame)]
+        found = pd.concat([each.reindex(columns=columns) for each in rows]) if rows else pd.DataFrame(columns=columns)
+        both.append(found.drop_duplicates([*_SETTING, *_ALSO], keep="last"))
+    pairs = both[0].merge(both[1], on=[*_SETTING, *_ALSO], suffixes=("", "_other"))
+    memory = [pd.to_numeric(pairs[name]) for name in ("peak_memory_bytes", "peak_memory_bytes_other")]
+    return pairs[list(_SETTING)].assign(
+        one_ms=pairs["median_ms"],
+        other_ms=pairs["median_ms_other"],
+        ratio=(pairs["median_ms"] / pairs["median_ms_other"]).astype(float),
+        low=(pairs["low_ms"] / pairs["high_ms_other"]).astype(float),
+        high=(pairs["high_ms"] / pairs["low_ms_other"]).astype(float),
+        memory_ratio=(memory[0] / memory[1]).astype(float),
+    )
+
+
+def _timed(path: Path) -> pd.DataFrame:
+    """The rows of a store that have a time."""
+    if not path.is_file():
+        raise PublishedError(f"measured_pairs: there is no {path}; give the path of a store")
+    rows = Store(path).frame()
+    if not len(rows):
+        return rows
+    rows = rows[rows["median_ms"].notna()].assign(source=path.name)
+    return rows.assign(device=rows["device"].str.replace(r":\d+$", "", regex=True))
+
+
+def _is(row: dict, network: Network) -> bool:
+    """Whether a row is of this network."""
+    made = network.scaling
+    if made is None or made.target is None:
+        return row.get("network_id") == network_id(network)
+    if row.get("base") != made.base or not isinstance(row.get("strategy"), str):
+        return False
+    same = named_strategy(row["strategy"]).exponents == named_strategy(made.strategy).exponents
+    return same and abs(row["flops"] / complexity(network).flops - 1) <= _ALIKE

@@ -1,0 +1,60 @@
+"""Figures over α: what the slider shows, where the knee stands, and what was measured."""
+
+import numpy as np
+import pytest
+
+import fastscale_lib as fs
+from fastscale_lib.alpha_figures import counts_over_alpha, times_over_alpha
+from fastscale_lib.equal_flops import knee
+
+ALPHAS = [0.0, 0.5, 0.8, 1.0]
+SCALES = [2.0, 16.0]
+NETWORKS = ["EfficientNet-B0", "RegNetX-400MF"]
+
+
+@pytest.fixture(scope="module")
+def counted():
+    return fs.equal_flops(NETWORKS, ALPHAS, SCALES)
+
+
+def test_a_step_of_the_slider_shows_its_scale_in_both_panels(counted):
+    figure = counts_over_alpha(counted, fs.laws(NETWORKS[0], ALPHAS, SCALES))
+    [slider] = figure.layout.sliders
+    for s, step in zip(SCALES, slider.steps, strict=True):
+        [visible] = [each["visible"] for each in step.args]
+        shown = [trace for trace, seen in zip(figure.data, visible, strict=True) if seen]
+        for axis, metric in (("y", "activations"), ("y2", "params")):
+            for name in NETWORKS:
+                [curve] = [each for each in shown if (each.name, each.yaxis) == (name, axis)]
+                rows = counted[(counted["network"] == name) & (counted["scale"] == s)].set_index("alpha")[metric]
+                assert curve.y == pytest.approx((rows / rows[1.0])[ALPHAS])
+        laws = [each for each in shown if each.name == "law"]
+        assert laws[0].y == pytest.approx([s ** (0.5 - alpha / 2) for alpha in ALPHAS])
+    drawn = [trace.visible for trace in figure.data]
+    assert drawn == slider.steps[slider.active].args[0]["visible"]  # the figure begins as its slider says
+
+
+def test_a_ring_marks_each_knee(counted):
+    figure = counts_over_alpha(counted, y=["activations"], nearly=0.25)
+    for name in NETWORKS:
+        rows = counted[(counted["network"] == name) & (counted["scale"] == 16)]
+        [ring] = [each for each in figure.data if each.name == f"{name}: knee" and each.visible]
+        assert ring.x == (knee(rows["alpha"], rows["activations"], 0.25),)
+    everywhere = counts_over_alpha(counted, y=["activations"], nearly=100)
+    assert all(len(each.x) == 0 for each in everywhere.data if each.name.endswith(": knee"))
+
+
+def test_predicted_and_measured_times_stand_in_the_panel_of_their_scale(counted):
+    rows = counted[counted["network"] == NETWORKS[0]]
+    time = rows["activations"] / 1e5
+    predicted = rows.assign(ms_per_image=time, low_ms=time / 1.1, high_ms=time * 1.1, error=0.1)
+    measured = predicted[(predicted["scale"] == 16) & (predicted["alpha"] == 0.8)]
+    figure = times_over_alpha(predicted, measured, nearly=0.25)
+    for axis, s in (("y", 2.0), ("y2", 16.0)):
+        [line] = [each for each in figure.data if (each.name, each.yaxis) == ("predicted", axis)]
+        assert line.y == pytest.approx(time[rows["scale"] == s])
+        [points] = [each for each in figure.data if each.name.startswith("measured") and each.yaxis == axis]
+        assert list(points.x) == ([0.8] if s == 16 else [])
+    band = figure.data[0]
+    assert "±10%" in band.name
+    assert np.max(band.y) == pytest.approx(1.1 * time[rows["scale"] == 2].max())

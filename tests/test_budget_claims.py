@@ -1,0 +1,123 @@
+"""What a budget buys, as a scorecard says it: with its evidence, its interval, and what the laws expect."""
+
+import pandas as pd
+import pytest
+from made_up import made_up_device, rows
+
+import fastscale_lib as fs
+from fastscale_lib.budget_claims import (
+    bought_by_law,
+    budget_text,
+    device_kind,
+    flops_bought,
+    in_units,
+    predicted_from,
+)
+from fastscale_lib.claims import FAILS, HOLDS, UNDECIDED, UNTESTED, Claim
+
+BOUGHT = pd.DataFrame({"strategy": ["w", "dWr"], "flops": [2e9, 3e9]})
+
+
+def known_within(error_90: float) -> fs.RuntimeModel:
+    [(setting, fitted)] = made_up_device().fitted.items()
+    return fs.RuntimeModel("layers", {setting: fitted._replace(rows=42, error=0.01, error_90=error_90)})
+
+
+# What is bought
+
+
+def test_a_counted_budget_gives_a_ratio_without_an_interval():
+    assert flops_bought(BOUGHT, "dWr", "w", 6.0) == {"found": 1.5, "evidence": "counted"}
+
+
+@pytest.mark.parametrize(("error_90", "verdict"), [(0.2, HOLDS), (0.6, UNDECIDED)])
+def test_a_predicted_ratio_is_as_uncertain_as_nine_in_ten_predictions(error_90, verdict):
+    model = known_within(error_90)
+    ratio = flops_bought(BOUGHT, "dWr", "w", 6.0, model)
+    assert ratio["low"] == pytest.approx(1.5 / (1 + error_90))
+    assert ratio["high"] == pytest.approx(1.5 * (1 + error_90))
+    assert Claim("more", 1.0, relation=">", **ratio).verdict == verdict
+    assert Claim("less than half", 0.5, relation="<", **ratio).verdict == FAILS
+    assert ratio["evidence"] == f"predicted from 42 rows of Made-up, 90 % within {100 * error_90:.0f} %"
+
+
+def test_a_budget_below_the_base_network_is_not_judged():
+    ratio = flops_bought(BOUGHT, "dWr", "w", 0.8)
+    assert Claim("more", 1.0, relation=">", **ratio).verdict == UNTESTED
+    assert ratio["evidence"] == "the budget is 0.8 times what the base network costs: no scaling up"
+
+
+# What the laws say of it
+
+
+@pytest.mark.parametrize("metric", ["activations", "params"])
+@pytest.mark.parametrize("other", ["w", "dw", "dwr", "d"])
+def test_the_relation_is_the_one_that_counts_come_to_far_out(metric, other):
+    base, room = fs.network("RegNetY-4.0GF"), 1000.0
+    budget = {metric: room * getattr(fs.complexity(base), metric)}
+    flops = fs.within(base, ["dWr", other], **budget, memory=False)["flops"]
+    relation, limit = bought_by_law(metric, "dWr", other, room, "training")
+    assert Claim("", limit, flops[0] / flops[1], relation=relation).verdict == HOLDS
+
+
+def test_where_the_laws_put_a_strategy_behind_it_has_its_share_at_least():
+    assert bought_by_law("activations", "dWr", "w", 6.0, "training") == (">", pytest.approx(6 ** (1 / 0.6 - 2)))
+    assert bought_by_law("time_ms", "dWr", "w", 6.0, "inference") == (">", pytest.approx(6 ** (-1 / 3)))
+    assert bought_by_law("activations", "dWr", "dwr", 6.0, "training") == (">", 1.0)
+
+
+def test_memory_follows_activations_in_training_and_weights_in_inference():
+    for other in ("w", "dw", "dwr"):
+        trained = bought_by_law("memory_bytes", "dWr", other, 6.0, "training")
+        assert trained == bought_by_law("activations", "dWr", other, 6.0, "training")
+    assert bought_by_law("memory_bytes", "dWr", "w", 6.0, "inference") == (">", 1.0)
+    assert bought_by_law("memory_bytes", "dWr", "dwr", 6.0, "inference") == ("<", 1.0)
+    assert bought_by_law("memory_bytes", "dWr", "dw", 6.0, "inference") is None  # whose largest outputs grow slower
+    assert bought_by_law("params", "w", "dw", 6.0, "inference") is None  # of which both grow as s
+
+
+# Whose times
+
+
+def test_the_kind_of_a_model_s_device_is_that_of_its_rows(tmp_path):
+    store = fs.Store(tmp_path / "own.jsonl")
+    for device, name in (("cuda:1", "Made-up"), ("cpu", "Another")):
+        store.add({"device": device, "device_name": name})
+    model = made_up_device()
+    assert device_kind([store.path, tmp_path / "none.jsonl"], model) == "cuda"
+    assert device_kind([], model) == device_kind([store.path], None) == ""
+    store.add({"device": "cpu", "device_name": "Made-up"})  # then it cannot be told
+    assert device_kind([store.path], model) == ""
+
+
+def test_the_evidence_names_rows_device_and_error_of_a_real_fit():
+    model = fs.RuntimeModel.fit(rows(lambda network, batch: fs.complexity(network).flops * batch / 1e10))
+    [fitted] = model.fitted.values()
+    told = f"predicted from 42 rows of Made-up, 90 % within {100 * fitted.error_90:.0f} %"
+    assert predicted_from(model) == told
+
+
+# How it is shown
+
+
+def test_costs_are_shown_in_units_and_other_columns_as_they_are():
+    frame = fs.within("ResNet-50", "dWr", params=60e6, memory=False)
+    shown = in_units(frame)
+    assert shown["flops, G"][0] == frame["flops"][0] / 1e9
+    assert shown["params, M"][0] == frame["params"][0] / 1e6
+    assert list(shown["resolution"]) == list(frame["resolution"])
+    assert not {"flops", "params", "counted_memory_bytes"} & set(shown)
+
+
+@pytest.mark.parametrize(
+    ("name", "most", "text"),
+    [
+        ("time_ms", 57.89386, "57.9 ms"),
+        ("time_ms", 0.5, "0.500 ms"),
+        ("memory_bytes", 1036465000.0, "1,036 MB"),
+        ("params", 8054376.0, "8.05 M"),
+        ("flops", 16e9, "16.0 G"),
+    ],
+)
+def test_a_budget_is_shown_with_its_unit(name, most, text):
+    assert budget_text(name, most) == text

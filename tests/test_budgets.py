@@ -1,0 +1,143 @@
+"""What a budget buys: nothing larger keeps within it, as counting every scale by itself shows."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made_up import made_up_device, rows
+
+import fastscale_lib as fs
+from fastscale_lib.budgets import BudgetError, fitted_model
+
+SMALL = fs.anynet(name="small", depths=[1, 2], widths=[24, 48], group_widths=8, stem_width=16, resolution=64)
+FAMILY = ["w", "dw", "dwr", "dWr", 0.5]
+
+
+def dense(base, strategy, low=0.05, high=64.0, points=6000):
+    return fs.sweep(base, strategy, np.geomspace(low, high, points), stages=False)
+
+
+# Counts
+
+
+@pytest.mark.parametrize("metric", ["flops", "params", "activations"])
+@settings(max_examples=15)
+@given(base=st.sampled_from(["RegNetY-400MF", "EfficientNet-B0", "ResNet-50"]), way=st.sampled_from(FAMILY),
+       times=st.floats(0.5, 20))  # fmt: skip
+def test_no_larger_network_keeps_within_a_count(metric, base, way, times):
+    budget = times * getattr(fs.complexity(base), metric)
+    [row] = fs.within(base, way, **{metric: budget}, memory=False).itertuples()
+    assert getattr(row, metric) <= budget
+    every = dense(base, way)
+    beyond = every[(every[metric] <= budget) & (every["scale"] > row.scale)]
+    assert set(beyond["flops"]) <= {row.flops}  # s lies inside its step, and the rest of it is the same network
+    assert row.bound == metric
+
+
+def test_the_row_s_scale_gives_the_network():
+    for row in fs.within("RegNetY-4.0GF", FAMILY, params=60e6, memory=False).itertuples():
+        network = fs.scale("RegNetY-4.0GF", row.strategy, row.scale)
+        assert fs.complexity(network) == (row.flops, row.params, row.activations)
+
+
+def test_of_several_budgets_all_hold_and_one_binds():
+    alone = {name: fs.within("ResNet-50", "dWr", **{name: most}, memory=False).iloc[0]
+             for name, most in {"params": 80e6, "activations": 25e6}.items()}  # fmt: skip
+    both = fs.within("ResNet-50", "dWr", params=80e6, activations=25e6, memory=False).iloc[0]
+    assert both["scale"] == pytest.approx(min(row["scale"] for row in alone.values()), rel=0.05)
+    assert both["params"] <= 80e6
+    assert both["activations"] <= 25e6
+    assert both["bound"] == min(alone, key=lambda name: alone[name]["scale"])
+
+
+# Time
+
+
+def test_a_time_buys_what_the_model_predicts_to_keep_within():
+    model = made_up_device()
+    for row in fs.within("RegNetX-400MF", FAMILY, time_ms=200, batch=4, model=model, memory=False).itertuples():
+        network = fs.scale("RegNetX-400MF", row.strategy, row.scale)
+        assert row.predicted_ms == pytest.approx(model.predict(network, 4)["predicted_ms"][0])
+        assert row.predicted_ms <= 200
+        scales = np.geomspace(1, 20, 300) * row.scale
+        times = model.curve(fs.network("RegNetX-400MF"), [fs.strategy(row.strategy)], scales, 4)
+        assert ((times > 200) | np.isclose(times, row.predicted_ms)).all()  # beyond, or still the same network
+        assert times.max() > 200
+
+
+def test_predicted_times_come_with_the_stated_error():
+    model = fs.RuntimeModel.fit(rows(lambda network, batch: fs.complexity(network).flops * batch / 1e10))
+    row = fs.costs("ResNet-50", "w", 2.0, batch=4, model=model, memory=False).iloc[0]
+    [fitted] = model.fitted.values()
+    assert row["high_ms"] / row["predicted_ms"] == pytest.approx(1 + fitted.error)
+    assert row["predicted_ms"] / row["low_ms"] == pytest.approx(1 + fitted.error)
+
+
+# Memory
+
+
+@pytest.mark.parametrize("mode", ["inference", "training"])
+def test_memory_is_kept_within_and_the_next_step_is_not(mode):
+    budget = 3 * fs.peak_memory(SMALL, 32, mode).peak_bytes
+    for row in fs.within(SMALL, ["w", "dwr"], memory_bytes=budget, batch=32, mode=mode).itertuples():
+        network = fs.scale(SMALL, row.strategy, row.scale)
+        assert row.counted_memory_bytes == fs.peak_memory(network, 32, mode).peak_bytes <= budget
+        assert row.bound == "memory_bytes"
+        larger = [fs.scale(SMALL, row.strategy, row.scale * by) for by in (1.2, 1.3, 1.5, 2)]
+        assert min(fs.peak_memory(each, 32, mode).peak_bytes for each in larger) > budget
+
+
+def test_memory_beside_a_count_that_binds_changes_nothing():
+    alone = fs.within(SMALL, "w", params=2e5)
+    both = fs.within(SMALL, "w", params=2e5, memory_bytes=1e10)
+    assert both["scale"].tolist() == alone["scale"].tolist()
+    tight = fs.within(SMALL, "w", params=2e6, memory_bytes=int(alone["counted_memory_bytes"].iloc[0]))
+    assert tight["flops"].iloc[0] >= alone["flops"].iloc[0]
+    assert tight["bound"].iloc[0] == "memory_bytes"
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({}, "give one or several of time_ms, memory_bytes, flops, params, activations"),
+        ({"flops": -1}, "flops is -1.0, but must be|flops is -1, but must be a finite number above 0"),
+        ({"time_ms": 5}, "needs a model that predicts times"),
+        ({"params": 10}, "params=10 is too little for RegNetX-200MF scaled by w: its smallest network takes"),
+        ({"params": 1e7, "threads": 2}, "no model is given"),
+    ],
+)
+def test_a_budget_that_cannot_be_kept_is_refused_in_a_sentence(asked, said):
+    with pytest.raises(BudgetError, match=said):
+        fs.within("RegNetX-200MF", "w", **asked)
+
+
+def test_a_budget_that_bounds_nothing_is_refused():
+    with pytest.raises(BudgetError, match=r"params=10,000,000 does not bound RegNetX-200MF scaled by r"):
+        fs.within("RegNetX-200MF", "r", params=1e7)
+
+
+def test_a_setting_that_the_model_does_not_know_is_refused():
+    with pytest.raises(fs.PredictionError, match="mode='training'"):
+        fs.within("ResNet-50", "w", time_ms=5, mode="training", model=made_up_device())
+
+
+# The model
+
+
+def test_the_setting_of_most_rows_is_fitted(tmp_path):
+    stores = [fs.Store(tmp_path / name) for name in ("few.jsonl", "many.jsonl")]
+    time = lambda network, batch: fs.complexity(network).flops * batch / 1e10  # noqa: E731
+    for store, found in zip(stores, (rows(time, device_name="Few", bases=["ResNet-50", "ResNeXt-50"]), rows(time)),
+                            strict=True):  # fmt: skip
+        for row in found.to_dict("records"):
+            store.add(row)
+    paths = [store.path for store in stores]
+    assert set(fitted_model(paths, "inference", "fp32").rates()["device_name"]) == {"Made-up"}
+    assert set(fitted_model(paths, "inference", "fp32", "Few").rates()["device_name"]) == {"Few"}
+    assert fitted_model(paths, "training", "fp32") is None
+    assert fitted_model([], "inference", "fp32") is None
+    with pytest.raises(BudgetError, match="there are those of Few, Made-up"):
+        fitted_model(paths, "inference", "fp32", "None such")

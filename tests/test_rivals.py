@@ -1,0 +1,71 @@
+"""Pairs of networks: published beside published, measured beside measured, and only in one and the same setting."""
+
+import pytest
+
+import fastscale_lib as fs
+from fastscale_lib.published import data_folder
+from fastscale_lib.rivals import fast_scaled, measured_pairs, published_pairs
+from fastscale_lib.store import network_id
+
+BIG = fs.scale_to("RegNetY-4.0GF", "dWr", flops=16e9)
+RIVAL = fs.network("EfficientNet-B4")
+
+
+def measured(network: fs.Network, ms: float, **more) -> dict:
+    made = network.scaling
+    row = {"base": made.base if made else network.name, "strategy": made.strategy if made else None}
+    row |= {"network": network.name, "network_id": network_id(network), "flops": fs.complexity(network).flops}
+    row |= {"device": "cuda:1", "device_name": "Some GPU", "mode": "training", "precision": "bf16", "batch": 64}
+    row |= {"threads": 8, "channels_last": True, "compile": False, "tf32": False, "peak_memory_bytes": int(1e9 * ms)}
+    return row | {"median_ms": ms, "low_ms": 0.9 * ms, "high_ms": 1.1 * ms} | more
+
+
+@pytest.fixture
+def store(tmp_path):
+    return fs.Store(tmp_path / "gpu.jsonl")
+
+
+def test_the_published_pair_is_that_of_the_tables():
+    pairs = published_pairs(data_folder() / "published", "RegNetY-16GF", "EfficientNet-B4").set_index(
+        ["source", "mode"]
+    )
+    assert pairs["ratio"].to_dict() == pytest.approx(
+        {
+            ("pycls_zoo_v100", "inference"): 208 / 201,
+            ("pycls_zoo_v100", "training"): 50.8 / 57.1,
+            ("early_convolutions_table2", "training"): 17.9 / 19.4,
+        }
+    )
+
+
+def test_one_table_has_the_network_scaled_and_the_other_designed():
+    pairs = published_pairs(data_folder() / "published", "RegNetY-16GF", "EfficientNet-B4")
+    scaled = {source for source in pairs["source"] if fast_scaled(source, "RegNetY-16GF")}
+    assert scaled == {"early_convolutions_table2"}
+    assert not fast_scaled("early_convolutions_table2", "EfficientNet-B4")
+
+
+def test_rows_of_one_setting_make_a_pair(store):
+    planned = fs.scale("RegNetY-4.0GF", "dWr", 4)  # 2 % from the flops asked
+    store.add(measured(planned, 30.0))
+    store.add(measured(RIVAL, 40.0))
+    store.add(measured(RIVAL, 99.0, precision="fp32"))  # of which there is no other
+    store.add(measured(fs.scale("RegNetY-4.0GF", "dWr", 2), 10.0))  # another size
+    store.add(measured(fs.scale("RegNetY-4.0GF", "dwr", 4), 10.0))  # another strategy
+    [pair] = measured_pairs([store.path], BIG, RIVAL).itertuples()
+    assert (pair.device, pair.device_name, pair.batch) == ("cuda", "Some GPU", 64)
+    assert pair.ratio == pytest.approx(0.75)
+    assert (pair.low, pair.high) == pytest.approx((0.75 * 0.9 / 1.1, 0.75 * 1.1 / 0.9))
+    assert pair.memory_ratio == pytest.approx(0.75)
+
+
+def test_rows_that_say_why_they_have_no_time_make_none(store):
+    store.add(measured(BIG, 30.0))
+    store.add(measured(RIVAL, 40.0, median_ms=None, reason="out of memory"))
+    assert measured_pairs([store.path], BIG, RIVAL).empty
+    assert measured_pairs([], BIG, RIVAL).empty
+
+
+def test_a_file_that_is_not_there_is_said(tmp_path):
+    with pytest.raises(fs.PublishedError, match="give the path of a store"):
+        measured_pairs([tmp_path / "none.jsonl"], BIG, RIVAL)
