@@ -1,0 +1,165 @@
+"""Runs that are kept: a notebook that has run with the same of everything it depends on is not run again.
+
+Each run has a folder `<out>/runs/<name>/`. It is whole once `run.json` is in it, which is written last. What a run of
+that name and other parameters left behind is kept aside, in `<out>/runs/.earlier/`, under the key of the run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from .result import Report
+from .selection import Task
+
+_RUN, _EARLIER = "run.json", ".earlier"
+_KEPT = 50  # runs that are kept aside; in a checkout each change of the library leaves one behind
+_LIBRARY = Path(__file__).resolve().parents[1]
+
+
+class Runs:
+    """The runs in a folder of reports.
+
+    Arguments:
+        out: the folder of the reports.
+        machine: what the results depend on beside notebook, parameters, library and data: the devices' names, and the
+            versions of packages.
+        data: the folder of the published and measured figures; None where there is none.
+    """
+
+    def __init__(self, out: Path, machine: Mapping[str, Any], data: Path | None) -> None:
+        self._folder = out / "runs"
+        library = [path for path in _LIBRARY.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+        self._surroundings = {"machine": machine, "library": _digest(_LIBRARY, *library), "data": data and digest(data)}
+
+    def key(self, task: Task) -> str:
+        """The same for two runs if and only if they depend on the same."""
+        mine = {
+            "notebook": task.notebook.stem,
+            "source": digest(task.notebook),
+            "parameters": task.parameters,
+            "files": [digest(path) for path in task.files],
+        }
+        return hashlib.sha256(json.dumps({**mine, **self._surroundings}, sort_keys=True).encode()).hexdigest()
+
+    def find(self, task: Task) -> Report | None:
+        """The report of a run with this task's key, brought to the task's place; None where there is none."""
+        key, place = self.key(task), self._folder / task.name
+        if _kept(place, key):
+            return self._report(task)
+        aside = self._folder / _EARLIER / key
+        if _kept(aside, key):
+            self._clear(place)
+            os.replace(aside, place)
+            return self._report(task)
+        for other in self._folder.glob("*"):  # the same parameters under another name, as of a grid
+            if _kept(other, key):
+                self._clear(place)
+                _copy(other, place)
+                return self._report(task)
+        return None
+
+    def begin(self, task: Task) -> Path:
+        """An empty folder for the task to run in."""
+        place = self._folder / task.name
+        self._clear(place)
+        place.mkdir(parents=True)
+        return place
+
+    def end(self, task: Task, key: str, error: str | None, seconds: float, made: Mapping[str, str]) -> Report:
+        """What has run is whole now: from here on it is found by its key, unless it failed."""
+        place = self._folder / task.name
+        executed = place / task.notebook.name
+        run = {
+            "key": None if error else key,
+            "name": task.name,
+            "notebook": executed.name,
+            "sha256": digest(executed),
+            "parameters": task.parameters,
+            "error": error,
+            "seconds": round(seconds, 3),
+            "made": dict(made),
+        }
+        partly = place / f"{_RUN}.part"
+        partly.write_text(json.dumps(run, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        os.replace(partly, place / _RUN)
+        return Report(task.name, executed, task.parameters, error, seconds, made=dict(made))
+
+    def _report(self, task: Task) -> Report:
+        place = self._folder / task.name
+        run = _read(place)
+        return Report(
+            task.name,
+            place / run["notebook"],
+            task.parameters,
+            seconds=run["seconds"],
+            cached=True,
+            made=run["made"],
+        )
+
+    def _clear(self, place: Path) -> None:
+        """Make room: a whole run is kept aside, anything else goes."""
+        key = _read(place).get("key")
+        if key:
+            aside = self._folder / _EARLIER / key
+            shutil.rmtree(aside, ignore_errors=True)
+            aside.parent.mkdir(exist_ok=True)
+            os.replace(place, aside)
+            for old in sorted(aside.parent.iterdir(), key=lambda each: each.stat().st_mtime)[:-_KEPT]:
+                shutil.rmtree(old)
+        elif place.exists():
+            shutil.rmtree(place)
+
+
+def digest(path: Path) -> str:
+    """Of a file's content; of a folder's, every file's path within it and its content."""
+    if path.is_dir():
+        return _digest(path, *(each for each in path.rglob("*") if each.is_file()))
+    return _digest(path.parent, path)
+
+
+def _digest(folder: Path, *files: Path) -> str:
+    found = hashlib.sha256()
+    for path in sorted(files):
+        found.update(f"{path.relative_to(folder).as_posix()}\0".encode(errors="surrogateescape"))
+        found.update(hashlib.sha256(path.read_bytes()).digest())
+    return found.hexdigest()
+
+
+@lru_cache
+def versions() -> dict[str, str]:
+    """The versions of the packages that results depend on."""
+    found = {}
+    for name in ("fastscale", "torch", "numpy", "pandas", "plotly"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # fastscale itself, used from a source tree
+            found[name] = "unknown"
+    return found
+
+
+def _kept(place: Path, key: str) -> bool:
+    """Whether a whole run with this key lies here, as it was left."""
+    run = _read(place)
+    executed = place / str(run.get("notebook"))
+    return run.get("key") == key and executed.is_file() and digest(executed) == run["sha256"]
+
+
+def _read(place: Path) -> dict[str, Any]:
+    try:
+        return json.loads((place / _RUN).read_text("utf-8"))
+    except (OSError, ValueError):  # it was never whole
+        return {}
+
+
+def _copy(whole: Path, place: Path) -> None:
+    """A copy that is whole only once it has all."""
+    shutil.copytree(whole, place, ignore=shutil.ignore_patterns(_RUN))
+    shutil.copyfile(whole / _RUN, place / _RUN)

@@ -1,0 +1,155 @@
+"""A notebook's cells as a page shows them: prose and outputs as harmless HTML, code, figures as data, verdicts."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import mistune
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
+
+from .. import claims
+from . import plots
+from .sanitised import sanitised
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+PICTURES = ("image/png", "image/jpeg", "image/svg+xml")
+_TO_HTML = mistune.create_markdown(escape=False, plugins=["table", "strikethrough"])
+_TO_CODE = HtmlFormatter(nowrap=True)
+_HEADING = re.compile(r"<h([1-6])>(.*?)</h\1>", re.DOTALL)
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+
+
+class Heading(NamedTuple):
+    """A heading of the page: its level from 1, its anchor, and its text as HTML."""
+
+    level: int
+    anchor: str
+    html: str
+
+
+class Part(NamedTuple):
+    """One output: html, text, figure, picture, verdicts, widget or error; what it holds, and what is said of it."""
+
+    kind: str
+    content: Any
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell.
+
+    Attributes:
+        html: prose; empty for a cell of code.
+        number: of a cell of code, counted from 1 as it ran; None where it did not.
+        code: highlighted, as HTML.
+    """
+
+    html: str = ""
+    number: int | None = None
+    code: str = ""
+    parts: list[Part] = field(default_factory=list)
+
+    @property
+    def failed(self) -> bool:
+        return any(part.kind == "error" for part in self.parts)
+
+
+@dataclass(frozen=True)
+class Story:
+    """The whole notebook: the title that it begins with, its cells, and its other headings."""
+
+    title: str
+    cells: list[Cell]
+    headings: list[Heading]
+
+
+def story(notebook: Path, title: str) -> Story:
+    """Reads an executed notebook.
+
+    Arguments:
+        title: of one that does not begin with a heading.
+    """
+    stored = json.loads(notebook.read_text("utf-8"))["cells"]
+    cells, headings = [], _Headings()
+    for cell in stored:
+        source = _joined(cell["source"])
+        if cell["cell_type"] == "markdown":
+            cells.append(Cell(html=headings.anchored(sanitised(_TO_HTML(source)))))
+        elif cell["cell_type"] == "code" and source.strip():
+            parts = [part for output in cell["outputs"] for part in _parts(output)]
+            cells.append(Cell("", cell["execution_count"], highlight(source, PythonLexer(), _TO_CODE), parts))
+    return Story(headings.title or sanitised(title), cells, headings.found)
+
+
+class _Headings:
+    """Gives every heading an anchor; the first one of level 1 is the page's, and is taken out of the text."""
+
+    def __init__(self) -> None:
+        self.title = ""
+        self.found: list[Heading] = []
+
+    def anchored(self, text: str) -> str:
+        return _HEADING.sub(self._anchor, text)
+
+    def _anchor(self, match: re.Match[str]) -> str:
+        level, inner = int(match[1]), match[2]
+        if level == 1 and not self.title and not self.found:
+            self.title = inner
+            return ""
+        anchor = f"section-{len(self.found) + 1}"
+        self.found.append(Heading(level, anchor, re.sub(r"</?a\b[^>]*>", "", inner)))
+        return f'<h{level} id="{anchor}">{inner}</h{level}>'
+
+
+def _parts(output: Mapping[str, Any]) -> Iterator[Part]:
+    """What one output shows, in the richest form that a page can hold."""
+    if output["output_type"] == "stream":
+        yield Part("text", _plain(output["text"]), output["name"])
+    elif output["output_type"] == "error":
+        yield Part("error", _plain("\n".join(output["traceback"])), _plain(f"{output['ename']}: {output['evalue']}"))
+    else:
+        yield from _richest(output["data"])
+
+
+def _richest(data: Mapping[str, Any]) -> Iterator[Part]:
+    if claims.MIME in data:
+        yield Part("verdicts", claims.gathered(data[claims.MIME]))
+    elif plots.MIME in data:
+        figure = plots.defused({name: data[plots.MIME].get(name) or {} for name in ("data", "layout")})
+        yield Part("figure", figure, plots.described(figure))
+    elif WIDGET in data:
+        yield Part("widget", None)
+    elif picture := next((kind for kind in PICTURES if kind in data), None):
+        yield Part("picture", _address(picture, _joined(data[picture])), _joined(data.get("text/plain", "")))
+    elif "text/html" in data:
+        if shown := sanitised(_joined(data["text/html"])).strip():
+            yield Part("html", shown)
+    elif "text/markdown" in data:
+        yield Part("html", sanitised(_TO_HTML(_joined(data["text/markdown"]))))
+    elif "text/plain" in data:
+        yield Part("text", _plain(data["text/plain"]))
+
+
+def _address(kind: str, content: str) -> str:
+    """A picture as a data: address, in which an SVG runs nothing."""
+    coded = base64.b64encode(content.encode()).decode() if kind.endswith("xml") else "".join(content.split())
+    return f"data:{kind};base64,{coded}"
+
+
+def _plain(text: str | list[str]) -> str:
+    """Text without a terminal's colours."""
+    return _ANSI.sub("", _joined(text))
+
+
+def _joined(source: str | list[str]) -> str:
+    """A notebook's file may keep lines apart."""
+    return source if isinstance(source, str) else "".join(source)

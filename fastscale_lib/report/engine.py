@@ -1,0 +1,170 @@
+"""`report`, whole: what is asked for is checked, run or taken from the cache, and written as pages."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import platform
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from html import escape
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from ..progress import Line, Step, Tally
+from ..published import PublishedError, data_folder
+from ..worker import Worker
+from . import pages
+from .cache import Runs, versions
+from .execution import execute, one_line
+from .result import Report
+from .selection import PROFILES, SelectionError, Task, notebooks_folder, tasks
+
+try:
+    import fcntl
+except ModuleNotFoundError:  # on Windows
+    fcntl = None
+
+INDEX = "index.html"
+
+
+def run(
+    only: Sequence[str],
+    profile: str | None,
+    parameters: Mapping[str, Any],
+    grid: Mapping[str, Sequence[Any]],
+    jobs: int | None,
+    out: str | PathLike,
+    force: bool,
+    notebooks: str | PathLike | None,
+    limit: float | None,
+    progress: Callable[[Step], None] | None,
+) -> list[Report]:
+    """What `report` tells."""
+    jobs, out = _jobs(jobs), Path(out).absolute()
+    if limit is not None and not 0 < limit < math.inf:
+        raise SelectionError(f"limit is {limit!r}, but must be a number of seconds above 0; leave it out for none")
+    folder = notebooks_folder() if notebooks is None else Path(notebooks).absolute()
+    profile = profile or ("fast" if (folder / PROFILES).is_file() else None)
+    todo = tasks(folder, only, profile, parameters, grid)
+    machine = _machine(todo)
+    with _alone_in(out):
+        runs = Runs(out, machine, _data())
+        reports = {} if force else _cached(todo, runs, profile)
+        tally = Tally(progress or Line(), len(reports), len(todo), 0)
+        missing = [task for task in todo if task.name not in reports]
+        one = _Run(runs, {**machine, "profile": profile or "none"}, limit)
+        with contextlib.closing(_executed(missing, jobs, one)) as done:
+            for each in done:
+                reports[each.name] = _written(each)
+                tally.count(each.name, reports[each.name].error is None)
+        ordered = [reports[task.name] for task in todo]
+        (out / INDEX).write_text(pages.index(ordered), "utf-8")
+    return ordered
+
+
+def _cached(todo: Sequence[Task], runs: Runs, profile: str | None) -> dict[str, Report]:
+    """The reports that need no run, by name, with their pages written."""
+    found = {}
+    for task in todo:
+        if report := runs.find(task):
+            found[task.name] = _written(replace(report, made={**report.made, "profile": profile or "none"}))
+    return found
+
+
+def _jobs(asked: int | None) -> int:
+    if asked is not None:
+        if not (isinstance(asked, int) and asked >= 1):
+            raise SelectionError(
+                f"jobs is {asked!r}, but must be a whole number of at least 1; leave it out for the cores"
+            )
+        return asked
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _machine(todo: Sequence[Task]) -> dict[str, str]:
+    """Where the notebooks will run: devices, and versions of packages; it has the devices that they ask for.
+
+    A process apart asks: one that looks for a GPU holds some of it until it ends.
+    """
+    with Worker() as worker:
+        for device in {task.parameters.get("device") or None for task in todo} - {None}:
+            worker.surroundings(device=device)
+        devices = worker.devices()
+    return {"device": ", ".join(devices.values()), "python": platform.python_version(), **versions()}
+
+
+def _data() -> Path | None:
+    try:
+        return data_folder()
+    except PublishedError:  # a notebook that needs it will say so
+        return None
+
+
+@contextlib.contextmanager
+def _alone_in(out: Path) -> Iterator[None]:
+    """The folder of the reports, which no other `report` writes meanwhile."""
+    try:
+        (out / "runs").mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise SelectionError(f"report: {out} is no folder; name another by --out (in Python, out=)") from None
+    with (out / "runs" / ".lock").open("w") as file:
+        if fcntl is not None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise SelectionError(
+                    f"report: another report is being written to {out}; wait for it, or name another folder by --out"
+                ) from None
+        yield
+
+
+@dataclass(frozen=True)
+class _Run:
+    """How a task is run."""
+
+    runs: Runs
+    made: Mapping[str, str]
+    limit: float | None
+
+    def __call__(self, task: Task, stop: threading.Event) -> Report:
+        key, folder = self.runs.key(task), self.runs.begin(task)
+        made = {"date": datetime.now(timezone.utc).isoformat(timespec="seconds"), **self.made}
+        began = time.monotonic()
+        error = execute(task, folder, self.limit, stop)
+        return self.runs.end(task, key, error, time.monotonic() - began, made)
+
+
+def _executed(todo: Sequence[Task], jobs: int, run: _Run) -> Iterator[Report]:
+    """The reports as they come: several at a time, and then, alone, those that measure."""
+    stop = threading.Event()
+    beside = [task for task in todo if not task.measures]
+    alone = [task for task in todo if task.measures]
+    for group, width in ((beside, jobs), (alone, 1)):
+        with ThreadPoolExecutor(max(1, min(width, len(group))), thread_name_prefix="fastscale report") as threads:
+            futures = [threads.submit(run, task, stop) for task in group]
+            try:
+                for future in as_completed(futures):
+                    yield future.result()
+            except BaseException:  # Ctrl-C, or whoever takes the reports gives up
+                stop.set()
+                for future in futures:
+                    future.cancel()
+                raise
+
+
+def _written(report: Report) -> Report:
+    """The report, with its page on the disk; where no page can be made of it, one that says why."""
+    try:
+        page = pages.render(report)
+    except Exception as error:  # a notebook can show what no page was thought of for, and the others are to be made
+        report = replace(report, error=f"no page can be made of it: {one_line(f'{type(error).__name__}: {error}')}")
+        page = f"<!doctype html><meta charset=utf-8><title>{escape(report.name)}</title><p>{escape(report.error)}"
+    report.page.write_text(page, "utf-8")
+    return report

@@ -1,0 +1,202 @@
+"""One notebook run with parameters, in a process and a folder of its own.
+
+`execute` is the caller's side. `python -m fastscale_lib.report.execution` is the other: it reads what to run from
+stdin, runs it through papermill, and ends, with its kernel, when it is told to or when its stdin ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import IO, Any
+
+from .selection import Task
+
+_LOOK_S = 0.05  # between two looks at whether it is done
+_PATIENCE_S = 10.0  # for a process that is told to end
+_LONGEST = 300  # of an error in a sentence
+
+
+class Stopped(Exception):
+    """The run was given up, as the caller asked for."""
+
+
+def execute(task: Task, folder: Path, limit: float | None, stop: threading.Event) -> str | None:
+    """Run a notebook in this folder, which afterwards holds it, executed as far as it came, under its own name.
+
+    Arguments:
+        limit: seconds after which it is ended; None: it may take as long as it takes.
+        stop: once it is set, the run is given up.
+
+    Returns:
+        Why it failed, in a sentence; None where it did not.
+
+    Raises:
+        Stopped: it was given up.
+    """
+    with tempfile.TemporaryFile() as log:
+        process = _start(folder, log)
+        try:
+            with contextlib.suppress(BrokenPipeError):  # it has died already, and the log says of what
+                process.stdin.write(json.dumps({"notebook": str(task.notebook), "parameters": task.parameters}) + "\n")
+                process.stdin.flush()
+            in_time = _wait(process, limit, stop)
+        finally:
+            _end(process)
+        cells = _cells(folder / task.notebook.name)
+        if cells is None:  # it ended before the first cell, or while it was written
+            shutil.copyfile(task.notebook, folder / task.notebook.name)
+        if not in_time:
+            return f"it was ended after {limit:g} s, its time limit"
+        return _error(cells or []) or (_death(process.returncode, log) if process.returncode else None)
+
+
+def _start(folder: Path, log: IO[bytes]) -> subprocess.Popen[str]:
+    """The other side, in a session of its own: the caller's Ctrl-C does not reach it, and it dies as a group."""
+    here, inherited = str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH")
+    ours = {
+        "PYTHONPATH": os.pathsep.join([here, inherited] if inherited else [here]),  # the same library in the kernel
+        "JUPYTER_PREFER_ENV_PATH": "1",  # the kernel is this Python's, not one that the user has installed as python3
+        "PLOTLY_RENDERER": "plotly_mimetype",  # figures are kept as data; the page brings plotly.js once
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", __name__],
+        cwd=folder,
+        stdin=subprocess.PIPE,
+        stdout=log,
+        stderr=log,
+        encoding="utf-8",
+        env={**os.environ, **ours},
+        start_new_session=True,
+    )
+
+
+def _wait(process: subprocess.Popen[str], limit: float | None, stop: threading.Event) -> bool:
+    """Until it is done; False where it takes longer than it may."""
+    end = None if limit is None else time.monotonic() + limit
+    while process.poll() is None:
+        if stop.wait(_LOOK_S):
+            raise Stopped
+        if end is not None and time.monotonic() > end:
+            return False
+    return True
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End it if it has not ended itself: told to, it takes its kernel along."""
+    with contextlib.suppress(OSError):
+        process.stdin.close()
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            _kill_group(process)
+            process.wait()
+
+
+def _kill_group(process: subprocess.Popen[str]) -> None:
+    with contextlib.suppress(OSError):  # it was quicker
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+
+
+def _cells(notebook: Path) -> list[dict[str, Any]] | None:
+    """The cells of a notebook; None where there is no whole one."""
+    try:
+        return json.loads(notebook.read_text("utf-8"))["cells"]
+    except (OSError, ValueError):
+        return None
+
+
+def _error(cells: list[dict[str, Any]]) -> str | None:
+    """The error that executed cells show, in a sentence."""
+    for cell in cells:
+        for output in cell.get("outputs", ()):
+            if output["output_type"] == "error":
+                return one_line(f"cell [{cell['execution_count']}]: {output['ename']}: {output['evalue']}")
+    return None
+
+
+def _death(code: int, log: IO[bytes]) -> str:
+    """Why the process ended, by the last line that it left."""
+    log.seek(0)
+    lines = log.read().decode("utf-8", "replace").strip().splitlines()
+    how = f"signal {-code}" if code < 0 else f"exit status {code}"
+    return one_line(f"its process died ({how})" + (f": {lines[-1]}" if lines else ""))
+
+
+def one_line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+
+
+# The other side
+
+
+def main() -> None:
+    """Run the notebook that a line of stdin names, in the working folder."""
+    asked = json.loads(sys.stdin.readline())
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # which shuts the kernel down on its way
+    threading.Thread(target=_end_with_the_caller, daemon=True).start()
+    sys.exit(_run(Path(asked["notebook"]), asked["parameters"]))
+
+
+def _end_with_the_caller() -> None:
+    sys.stdin.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_PATIENCE_S)
+    if hasattr(os, "killpg"):
+        os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+def _run(notebook: Path, parameters: dict[str, Any]) -> int:
+    from papermill import PapermillExecutionError, execute_notebook
+
+    try:
+        execute_notebook(
+            _literal(str(notebook)),
+            _literal(notebook.name),
+            parameters,
+            kernel_name="python3",
+            language="python",
+            progress_bar=False,
+            store_widget_state=False,
+            shutdown_kernel="immediate",
+        )
+    except PapermillExecutionError:
+        return 1  # the notebook shows it
+    finally:
+        _tidy(Path(notebook.name))
+    return 0
+
+
+def _tidy(executed: Path) -> None:
+    """Takes out what papermill has put in: that a cell failed, which the page says, and folders of this machine."""
+    import nbformat
+    from papermill.execute import remove_error_markers
+
+    if executed.is_file():
+        notebook = remove_error_markers(nbformat.read(executed, nbformat.NO_CONVERT))
+        notebook.metadata.pop("papermill", None)
+        nbformat.write(notebook, executed)
+
+
+def _literal(path: str) -> str:
+    """A path that papermill leaves as it is: it fills in what stands in braces."""
+    return path.replace("{", "{{").replace("}", "}}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+"""Pages from reports: one HTML file each, which needs nothing else, asks nobody, and runs no script but its own."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import resources
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from ..claims import FAILS, HOLDS, UNDECIDED, UNTESTED, found_text
+from . import plots
+from .cells import Part, story
+from .result import Report
+
+SYMBOLS = {HOLDS: "✓", FAILS: "✗", UNDECIDED: "?", UNTESTED: "○"}
+CLASSES = {HOLDS: "holds", FAILS: "fails", UNDECIDED: "undecided", UNTESTED: "untested"}
+EVIDENCE = ("counted", "measured", "predicted", "published")
+BEYOND = "beyond the paper"  # how claims begin that the paper does not make; they are shown last
+OTHER = "other evidence"
+_HERE = resources.files(__package__)
+
+
+def render(report: Report) -> str:
+    """The page of one report, complete HTML.
+
+    It shows the story with its code folded, the figures as they can be played with, parameters and verdicts. Its own
+    scripts are named by their hash in a Content-Security-Policy, so no other runs, whatever a parameter says.
+    """
+    told = story(report.notebook, report.title)
+    failed = next((cell for cell in told.cells if cell.failed), None)
+    return _page("report.html.j2", report=report, story=told, failed=failed)
+
+
+def index(reports: Sequence[Report]) -> str:
+    """The page of all reports: what failed, the scorecard by kind of evidence, and a picture of each.
+
+    A report's size stands there if its page is written already.
+    """
+    rows = scorecard(reports)
+    kinds = [(kind, rows[rows["kind"] == kind]) for kind in (*EVIDENCE, OTHER, UNTESTED, BEYOND)]
+    failed = [each for each in reports if each.error]
+    return _page(
+        "index.html.j2",
+        reports=[*failed, *(each for each in reports if not each.error)],
+        failed=failed,
+        kinds=[(kind, part) for kind, part in kinds if len(part)],
+        counts=Counter(rows["verdict"]),
+        beyond=int((rows["kind"] == BEYOND).sum()),
+        made=common([each.made for each in reports]),
+        cards={each.name: _card(each) for each in reports},
+    )
+
+
+def scorecard(reports: Sequence[Report]) -> pd.DataFrame:
+    """The verdicts of all reports: the columns of `claims.scorecard`, the report, and the kind of evidence."""
+    frames = [each.verdicts().assign(report=each) for each in reports]
+    rows = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=["claim", "evidence", "verdict"])
+    told = zip(rows["claim"], rows["evidence"], rows["verdict"], strict=True)
+    return rows.assign(kind=[kind(*each) for each in told])
+
+
+def kind(claim: str, evidence: str, verdict: str) -> str:
+    """What a verdict rests on: one of `EVIDENCE`, other evidence, or nothing; or that the claim is not the paper's."""
+    if claim.startswith(BEYOND):
+        return BEYOND
+    if verdict == UNTESTED:
+        return UNTESTED
+    return next((each for each in EVIDENCE if evidence.startswith(each)), OTHER)
+
+
+def common(made: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """The entries that are the same in all."""
+    first, *others = made or [{}]
+    return {label: text for label, text in first.items() if all(each.get(label) == text for each in others)}
+
+
+class Card(NamedTuple):
+    """A report on the index: where its page is, how large in MB, its first figure, and how many of each verdict."""
+
+    address: str
+    size: float | None
+    picture: Part | None
+    counts: Counter
+
+
+def _card(report: Report) -> Card:
+    cells = story(report.notebook, report.title).cells
+    figure = next((part for cell in cells for part in cell.parts if part.kind == "figure"), None)
+    size = report.page.stat().st_size / 1e6 if report.page.is_file() else None
+    picture = figure and figure._replace(content=plots.still(figure.content))
+    return Card(quote(report.page.name), size, picture, Counter(report.verdicts()["verdict"]))
+
+
+def _page(template: str, **content: Any) -> str:
+    scripts = [_plotly(), *(_text(name) for name in ("page.js", "figures.js"))]
+    return (
+        _templates()
+        .get_template(template)
+        .render(
+            **content,
+            scripts=[Markup(script) for script in scripts],
+            allowed=" ".join(f"'sha256-{_hash(script)}'" for script in scripts),
+            style=Markup(_text("page.css")),
+        )
+    )
+
+
+@cache
+def _templates() -> Environment:
+    made = Environment(
+        loader=PackageLoader(__package__, "."),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    made.globals |= {"symbols": SYMBOLS, "classes": CLASSES}
+    made.filters |= {
+        "harmless": Markup,  # what `cells` has sanitised
+        "embedded": lambda value: Markup(plots.embedded(value)),
+        "number": _number,
+        "found": found_text,
+        "short": _short,
+        "value": _value,
+    }
+    return made
+
+
+def _number(value: float) -> str:
+    return "–" if value is None or math.isnan(value) else f"{value:,.3f}"
+
+
+def _short(name: str) -> str:
+    """Of a numbered notebook's report the number, and what a grid has added."""
+    return re.sub(r"^(\d+)_[^\s,]*", r"\1", name)
+
+
+def _value(value: Any) -> str:
+    """A parameter's value, as it would be given."""
+    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False, default=str)
+
+
+@cache
+def _text(name: str) -> str:
+    return _HERE.joinpath(name).read_text("utf-8")
+
+
+@cache
+def _plotly() -> str:
+    return get_plotlyjs()
+
+
+@cache
+def _hash(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

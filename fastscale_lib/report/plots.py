@@ -1,0 +1,81 @@
+"""A notebook's figures as data for a page: nothing in them runs or links, and each is described in words."""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+MIME = "application/vnd.plotly.v1+json"
+_MARKUP = r"/?(?:b|i|em|strong|sup|sub|br|extra)\s*/?>"
+_OTHER_TAG = re.compile(rf"<(?!{_MARKUP})")
+_TAG = re.compile(rf"<{_MARKUP}")
+_MOST_NAMED = 12
+
+
+def defused(value: Any) -> Any:
+    """A figure, or a part of it, in whose texts only bold, italics, indices and line breaks are markup.
+
+    plotly reads tags in titles, names and hover texts; links and styles are written out instead. What is not finite,
+    which JSON has no word for, becomes null.
+    """
+    if isinstance(value, str):
+        return _OTHER_TAG.sub("&lt;", value)
+    if isinstance(value, Mapping):
+        return {key: defused(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [defused(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def still(figure: Mapping[str, Any]) -> dict[str, Any]:
+    """The figure without what only moving and pointing at it shows: much smaller."""
+    unseen = {"text", "hovertext", "hovertemplate", "customdata"}
+    seen = [
+        each if "text" in each.get("mode", "") else {name: part for name, part in each.items() if name not in unseen}
+        for each in figure["data"]
+    ]
+    return {"data": seen, "layout": figure["layout"] | ({"sliders": []} if "sliders" in figure["layout"] else {})}
+
+
+def embedded(value: Any) -> str:
+    """JSON that stands in a script element and cannot end it."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def described(figure: Mapping[str, Any]) -> str:
+    """A figure in words, for those who do not see it: its title, panels, axes, and what is drawn."""
+    layout, traces = figure.get("layout", {}), figure.get("data", [])
+    parts = {
+        "panels": [note.get("text") for note in layout.get("annotations", ()) if note.get("text")],
+        "from left to right": _axes(layout, "x"),
+        "upwards": _axes(layout, "y"),
+        "shown": [each.get("name") for each in traces if each.get("showlegend") is not False],
+    }
+    said = [_title(layout)] if _title(layout) else []
+    said += [f"{what}: {_listed(texts)}" for what, texts in parts.items() if any(texts)]
+    said += ["a slider changes what is drawn"] if layout.get("sliders") else []
+    return "Figure: " + "; ".join(said) + "."
+
+
+def _title(holder: Mapping[str, Any]) -> str:
+    text = holder.get("title") or ""
+    return _plain(text if isinstance(text, str) else text.get("text") or "")
+
+
+def _axes(layout: Mapping[str, Any], letter: str) -> list[str]:
+    return [_title(axis) for name, axis in layout.items() if re.fullmatch(rf"{letter}axis\d*", name)]
+
+
+def _listed(texts: Iterable[str | None]) -> str:
+    known = list(dict.fromkeys(filter(None, (_plain(text or "") for text in texts))))
+    more = len(known) - _MOST_NAMED
+    return ", ".join(known[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _plain(text: str) -> str:
+    """Without plotly's markup, in one line."""
+    return html.unescape(" ".join(_TAG.sub(" ", text).split()))

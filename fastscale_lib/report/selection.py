@@ -1,0 +1,223 @@
+"""Which notebooks are run, each with which parameters: found, chosen, and checked before anything runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from .parameters import Parameter, ParameterError, as_text, nearest, read_parameters, read_yaml
+
+PROFILES = "profiles.yaml"
+_PATHS = ("data", "stores", "timm")  # parameters that name files: each notebook runs in a folder of its own
+_TAG = "parameters"
+_LONGEST = 100  # of a name; file systems take 255 bytes, and there is an ending
+
+
+class SelectionError(ValueError):
+    """What is to be run, or how, cannot be; the message names the value, the rule and the remedy."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One notebook to run with these parameters, under this name."""
+
+    name: str
+    notebook: Path
+    parameters: dict[str, Any]
+
+    @property
+    def measures(self) -> bool:
+        """Whether it takes times, which a notebook that runs beside it would disturb."""
+        return bool(self.parameters.get("measure"))
+
+    @property
+    def files(self) -> list[Path]:
+        """The files and folders that its parameters name."""
+        return [Path(each) for name in _PATHS for each in _several(self.parameters.get(name)) if each]
+
+
+def tasks(
+    folder: Path,
+    only: Sequence[str],
+    profile: str | None,
+    parameters: Mapping[str, Any],
+    grid: Mapping[str, Sequence[Any]],
+) -> list[Task]:
+    """Every notebook that is asked for, with each combination of the grid's values that it takes.
+
+    Arguments:
+        folder: that holds the notebooks.
+        only: the names of notebooks, or what these begin with; none: all of them.
+        profile: of the folder's profiles.yaml; None: the notebooks' own values.
+        parameters: by name; each goes to the notebooks that take it, before what the profile says.
+        grid: of a parameter, the values that each get a report.
+
+    Raises:
+        SelectionError: there is no such notebook or profile.
+        ParameterError: no notebook takes a parameter of this name, or one does not take this value.
+    """
+    paths = _chosen(folder, only)
+    takes = {path: _takes(path) for path in paths}
+    settings = _profile(folder, profile) if profile else {}
+    if twice := sorted(parameters.keys() & grid.keys()):
+        raise ParameterError(f"{twice[0]} is given twice, as one value and as a grid; give it once")
+    for name in (*parameters, *grid):
+        _check_known(name, takes)
+    return [
+        task
+        for path, mine in takes.items()
+        for task in _of_one(path, mine, {**settings.get(path.stem, {}), **_known(parameters, mine)}, _known(grid, mine))
+    ]
+
+
+def split(text: str) -> list[Any]:
+    """The values of a grid, as a command line writes them: `0.5,0.8`, or of a list `[1,2],[1,4]`.
+
+    Raises:
+        ParameterError: brackets or quotes do not close.
+    """
+    values = read_yaml(f"[{text}]") if "," in text else [text]
+    if not isinstance(values, list):
+        raise ParameterError(
+            f"the grid {text!r} does not read as values with commas between, as 0.5,0.8 or [1,2],[1,4]"
+        )
+    return values
+
+
+def notebooks_folder() -> Path:
+    """The checkout's `notebooks`, which no wheel carries: beside the library, or in the working folder or above it.
+
+    Raises:
+        SelectionError: neither has one.
+    """
+    for place in (Path(__file__).resolve().parents[2], Path.cwd(), *Path.cwd().parents):
+        if (place / "notebooks" / PROFILES).is_file():
+            return place / "notebooks"
+    raise SelectionError(
+        "report: there is no folder notebooks beside the library, here, or above; work in a checkout of fastscale, or "
+        "name your own by --notebooks DIR (in Python, notebooks=)"
+    )
+
+
+def _chosen(folder: Path, only: Sequence[str]) -> list[Path]:
+    found = sorted(path for path in folder.glob("*.ipynb") if not path.name.startswith("."))
+    if not found:
+        raise SelectionError(f"report: there is no notebook in {folder}; name a folder that holds some (*.ipynb)")
+    for each in only:
+        if not any(_is_named(path, each) for path in found):
+            names = ", ".join(path.stem for path in found)
+            raise SelectionError(f"report: no notebook in {folder} begins with {each!r}; there are {names}")
+    return [path for path in found if not only or any(_is_named(path, each) for each in only)]
+
+
+def _is_named(path: Path, asked: str) -> bool:
+    """By the name, or what it begins with: "4", "04" and "04_fast" are one."""
+    start = asked.removesuffix(".ipynb")
+    return bool(start) and path.stem.startswith(start.zfill(2) if start.isdecimal() else start)
+
+
+def _takes(path: Path) -> dict[str, Parameter]:
+    """The parameters of a notebook, by name; none where it has no cell tagged `parameters`."""
+    try:
+        cells = json.loads(path.read_text("utf-8"))["cells"]
+        tagged = [cell for cell in cells if _TAG in cell.get("metadata", {}).get("tags", ())]
+        return read_parameters("".join(tagged[0]["source"])) if tagged else {}
+    except ParameterError as error:
+        raise ParameterError(f"{path.stem}: {error}") from None
+    except (ValueError, KeyError, TypeError, AttributeError, SyntaxError):
+        raise SelectionError(f"report: {path} is no notebook that can be read; save it as nbformat 4") from None
+
+
+def _profile(folder: Path, name: str) -> dict[str, dict[str, Any]]:
+    """The parameters that a profile sets, by notebook."""
+    import yaml
+
+    path = folder / PROFILES
+    if not path.is_file():
+        raise SelectionError(f"report: there is no {path} with a profile {name!r}; leave the profile out")
+    try:
+        profiles = yaml.safe_load(path.read_text("utf-8"))
+        return {stem: dict(settings or {}) for stem, settings in dict(profiles[name] or {}).items()}
+    except KeyError:
+        raise SelectionError(f"report: {name!r} is no profile of {path}; it has {', '.join(profiles)}") from None
+    except (yaml.YAMLError, UnicodeDecodeError, TypeError, ValueError):
+        raise SelectionError(
+            f"report: {path} does not read as profiles; it holds, as YAML, the parameters of each notebook of a profile"
+        ) from None
+
+
+def _check_known(name: str, takes: Mapping[Path, Mapping[str, Parameter]]) -> None:
+    known = list(dict.fromkeys(each for mine in takes.values() for each in mine))
+    if name not in known:
+        lists = "\n".join(_listed(path, mine) for path, mine in takes.items())
+        raise ParameterError(f"{name!r} is no parameter of the notebooks asked for{nearest(name, known)}\n{lists}")
+
+
+def _listed(path: Path, takes: Mapping[str, Parameter]) -> str:
+    if not takes:
+        return f"{path.stem} takes no parameters"
+    return "\n".join([f"{path.stem} takes", *(f"  {parameter}" for parameter in takes.values())])
+
+
+def _known(given: Mapping[str, Any], takes: Mapping[str, Parameter]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if name in takes}
+
+
+def _of_one(
+    path: Path, takes: Mapping[str, Parameter], values: Mapping[str, Any], grid: Mapping[str, Sequence[Any]]
+) -> list[Task]:
+    """The tasks of one notebook: one, or of a grid one for each combination."""
+    try:
+        for name in values:
+            if name not in takes:
+                raise ParameterError(f"{name!r} is set by {PROFILES}, but no parameter{nearest(name, takes)}")
+        fixed = {name: _settle(each, values.get(name, each.default)) for name, each in takes.items()}
+        axes = [[(name, value) for value in _axis(takes[name], asked)] for name, asked in grid.items()]
+    except ParameterError as error:
+        raise ParameterError(f"{path.stem}: {error}\n{_listed(path, takes)}") from None
+    return [Task(_name(path.stem, point), path, {**fixed, **dict(point)}) for point in product(*axes)]
+
+
+def _axis(parameter: Parameter, asked: Sequence[Any]) -> list[Any]:
+    """The values of one parameter of a grid, each once."""
+    if isinstance(asked, str):
+        raise ParameterError(f"{parameter.name} has the grid {asked!r}, but a grid is a list of values")
+    values = [_settle(parameter, value) for value in asked]
+    if not values:
+        raise ParameterError(f"{parameter.name} has no value in the grid; give at least one")
+    return [value for index, value in enumerate(values) if value not in values[:index]]
+
+
+def _settle(parameter: Parameter, value: Any) -> Any:
+    """As the parameter itself does; where it names files, they are there, and named from the root."""
+    value = parameter.settle(value)
+    if parameter.name not in _PATHS or parameter.item != "str":
+        return value
+    settled = [_absolute(parameter.name, each) if each else each for each in _several(value)]
+    return settled if parameter.is_list else settled[0]
+
+
+def _absolute(name: str, text: str) -> str:
+    path = Path(text).expanduser().absolute()
+    if not path.exists():
+        raise ParameterError(f"{name} names {text!r}, but there is no {path}; give the path of what is there")
+    return str(path)
+
+
+def _several(value: Any) -> Iterable[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _name(stem: str, point: Sequence[tuple[str, Any]]) -> str:
+    """The name of a report, fit to be that of a file: where that takes changes, digits of the whole tell it apart."""
+    name = " ".join([stem, *(f"{name}={as_text(value)}" for name, value in point)])
+    plain = re.sub(r"[^\w.,=+\[\] -]", "_", name[:_LONGEST], flags=re.ASCII).strip(" .")
+    if plain == name and plain.casefold() != "index":
+        return name
+    return f"{plain}~{hashlib.sha256(name.encode()).hexdigest()[:8]}"

@@ -1,0 +1,291 @@
+"""Reports opened from a file without a network: what they draw, what a hand does with them, and what they refuse."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from seen import until
+from told import HOSTILE, everything
+
+from fastscale_lib.figures import STYLES
+from fastscale_lib.report import pages
+
+PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
+PLOT, SLIDING = ".plot >> nth=0", ".plot >> nth=1"
+CONTRAST = """([a, b]) => {
+    const luminance = text => text.match(/[\\d.]+/g).slice(0, 3).map(v => v / 255)
+        .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+    const [p, q] = [a, b].map(luminance);
+    return (Math.max(p, q) + 0.05) / (Math.min(p, q) + 0.05);
+}"""
+LINES = """gd => Object.fromEntries([...gd.querySelectorAll('.scatterlayer .trace')]
+    .filter(node => node.querySelector('path.js-line'))
+    .map(node => [node.__data__[0].trace.legendgroup, getComputedStyle(node.querySelector('path.js-line')).stroke]))"""
+RANGE = "gd => gd._fullLayout.xaxis.range.map(Number)"
+HEIGHTS = "gd => [...gd.data[0].y]"
+
+
+@pytest.fixture
+def opened(new_page, tmp_path):
+    """Opens a page's text as a file, offline, when all its figures are drawn; it keeps what was asked of a network."""
+
+    def open_(text: str, **options):
+        path = tmp_path / "page.html"
+        path.write_text(text, "utf-8")
+        page = new_page(offline=True, **options)
+        page.asked = []
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.on("dialog", lambda dialog: page.errors.append(f"dialog: {dialog.message}") or dialog.dismiss())
+        page.goto(path.as_uri())
+        page.wait_for_selector("html[data-figures=drawn]", state="attached")
+        return page
+
+    return open_
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory) -> str:
+    return pages.render(everything(tmp_path_factory.mktemp("told")))
+
+
+def outside(page) -> list[str]:
+    """The requests that are not for the page itself or for what it carries."""
+    return [url for url in page.asked if not url.startswith(("file:", "data:", "blob:"))]
+
+
+def drawing(page, number: int):
+    return page.locator(".drawing").nth(number)
+
+
+# Drawn, without a network
+
+
+@pytest.mark.parametrize("options", [{}, {"color_scheme": "dark"}, PHONE], ids=["light", "dark", "phone"])
+def test_every_figure_draws_and_no_request_leaves_the_page(opened, text, options):
+    page = opened(text, **options)
+    assert page.locator(".drawing").count() == 2
+    for plot in page.locator(".drawing").all():
+        assert plot.locator(".scatterlayer .trace path.js-line").count() >= 1
+    page.get_by_role("button", name=re.compile("Dark|Light")).click()
+    page.wait_for_selector("html[data-figures=drawn]", state="attached")
+    assert page.errors == []
+    assert outside(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_hand_zooms_and_points(opened, text):
+    page = opened(text)
+    plot = drawing(page, 0)
+    plot.scroll_into_view_if_needed()
+    box, before = plot.locator(".nsewdrag").first.bounding_box(), plot.evaluate(RANGE)
+    page.mouse.move(box["x"] + 60, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 200, box["y"] + 160, steps=5)
+    page.mouse.up()
+    until(lambda: plot.evaluate(RANGE) != before)
+    low, high = plot.evaluate(RANGE)
+    assert before[0] < low < high < before[1]
+    marker = drawing(page, 1).locator(".points path").nth(1)
+    marker.scroll_into_view_if_needed()
+    marker.hover(force=True)
+    drawing(page, 1).locator(".hovertext").first.wait_for()
+    page.get_by_role("button", name="Dark").click()
+    until(lambda: plot.get_attribute("data-drawn") == "dark")
+    assert plot.evaluate(RANGE) == pytest.approx([low, high])  # what was zoomed in stays in view
+
+
+def test_the_slider_moves_the_line_by_keys_and_outlasts_a_change_of_theme(opened, text):
+    page = opened(text)
+    plot, slider = drawing(page, 1), page.get_by_role("slider", name="k")
+    assert plot.evaluate(HEIGHTS) == [0, 1, 2]
+    assert plot.locator(".ytick text").last.text_content() == "2"
+    slider.press("ArrowRight")
+    slider.press("ArrowRight")
+    until(lambda: plot.evaluate(HEIGHTS) == [0, 3, 6])
+    until(lambda: plot.locator(".ytick text").last.text_content() == "6")  # the axis has followed the line
+    assert slider.get_attribute("aria-valuetext") == "k 3"
+    page.get_by_role("button", name="Dark").click()
+    until(lambda: plot.get_attribute("data-drawn") == "dark")
+    assert plot.evaluate(HEIGHTS) == [0, 3, 6]
+    slider.press("Home")
+    until(lambda: plot.evaluate(HEIGHTS) == [0, 1, 2])
+
+
+def test_a_picture_is_saved_and_none_is_uploaded(opened, text):
+    page = opened(text)
+    drawing(page, 0).hover()
+    titles = page.locator(".modebar-btn").evaluate_all("all => all.map(each => each.dataset.title)")
+    assert not [title for title in titles if re.search("share|cloud|edit", title, re.IGNORECASE)]
+    with page.expect_download() as download:
+        page.locator(".modebar-btn[data-title*=PNG]").first.click()
+    assert download.value.suggested_filename == "counts_plain.png"
+    assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")
+    assert page.errors == []
+    assert outside(page) == []
+
+
+# What a parameter says is never run
+
+
+@pytest.mark.parametrize("make", [pages.render, lambda each: pages.index([each])], ids=["page", "index"])
+def test_a_hostile_parameter_does_nothing(opened, tmp_path, make):
+    page = opened(make(everything(tmp_path, HOSTILE)))
+    assert page.evaluate("() => window.hacked === undefined")
+    assert page.locator("svg a, [href^='javascript'], main img[src=x]").count() == 0
+    assert page.errors == []
+    assert outside(page) == []
+    if page.locator(".drawing").count():
+        assert HOSTILE in drawing(page, 0).locator(".gtitle").text_content()
+        page.locator("[data-do=theme]").click()
+        drawing(page, 1).locator(".points path").nth(1).hover(force=True)
+        assert page.evaluate("() => window.hacked === undefined")
+
+
+def test_a_script_that_got_into_a_page_would_not_run(opened, text):
+    """The second wall, tried by breaking the first: the policy lets no other script run, and no handler."""
+    broken = (
+        '<script>hacked=1</script><img src=x onerror="hacked=1"><a id="go" href="javascript:hacked=1">go</a></main>'
+    )
+    page = opened(text.replace("</main>", broken))
+    page.locator("#go").click()
+    assert page.evaluate("() => window.hacked === undefined")
+    assert any("Content Security Policy" in error for error in page.errors)
+
+
+# Read
+
+
+def test_code_is_one_click_from_sight(opened, text):
+    page = opened(text)
+    source = page.locator("details.code pre")
+    assert not source.first.is_visible()
+    page.locator("details.code summary").first.click()
+    assert source.first.is_visible()
+    page.get_by_role("button", name="Show all code").click()
+    assert all(each.is_visible() for each in source.all())
+    page.get_by_role("button", name="Hide all code").click()
+    assert not any(each.is_visible() for each in source.all())
+
+
+def column(table, place: int) -> list[str]:
+    return table.locator("tbody tr").evaluate_all(
+        "(rows, place) => rows.map(row => row.cells[place].textContent.trim())", place
+    )
+
+
+def test_tables_sort_by_numbers_and_by_text_with_mouse_and_keys(opened, text):
+    page = opened(text)
+    table = page.locator("main .scroll table").first
+    assert column(table, 1) == ["10.0", "9.0", "NaN"]
+    times = table.get_by_role("button", name="times")
+    times.click()
+    assert column(table, 1) == ["9.0", "10.0", "NaN"]  # as text, 10.0 would come first
+    assert table.locator("th[aria-sort]").get_attribute("aria-sort") == "ascending"
+    times.press("Enter")
+    assert column(table, 1) == ["10.0", "9.0", "NaN"]  # what is empty stays last
+    assert table.locator("th[aria-sort]").get_attribute("aria-sort") == "descending"
+    table.get_by_role("button", name="share").press("Space")
+    assert column(table, 2) == ["1/2", "25 %", "–"]
+    table.get_by_role("button", name="name").click()
+    assert column(table, 0) == ["a", "b", "plain"]
+    assert table.locator("th[aria-sort]").count() == 1
+
+
+def test_cells_over_several_rows_come_apart_when_rows_change_places(opened, text):
+    rows = "<tr><th rowspan=2>a</th><th>x</th><td>3</td></tr><tr><th>y</th><td>1</td></tr>"
+    rows += "<tr><th>b</th><th>x</th><td>2</td></tr>"
+    table = f"<table id=t><thead><tr><th>one</th><th>two</th><th>n</th></tr></thead><tbody>{rows}</tbody></table>"
+    page = opened(text.replace("</main>", f"{table}</main>"))
+    page.locator("#t").get_by_role("button", name="n", exact=True).click()
+    assert [column(page.locator("#t"), place) for place in range(3)] == [
+        ["a", "b", "a"],
+        ["y", "x", "x"],
+        ["1", "2", "3"],
+    ]
+
+
+def test_on_dark_paper_the_strategies_stand_out_and_stay_apart(opened, text):
+    page = opened(text)
+    plot, switch = drawing(page, 0), page.locator("[data-do=theme]")
+    light = plot.evaluate(LINES)
+    assert set(STYLES) <= set(light)
+    switch.click()
+    until(lambda: plot.get_attribute("data-drawn") == "dark")
+    dark, paper = plot.evaluate(LINES), page.evaluate("() => getComputedStyle(document.body).backgroundColor")
+    for name in STYLES:
+        assert page.evaluate(CONTRAST, [dark[name], paper]) >= 3, name
+    assert len({dark[name] for name in STYLES}) == len(STYLES)
+    switch.click()
+    until(lambda: plot.get_attribute("data-drawn") == "light")
+    assert plot.evaluate(LINES) == light
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_texts_stand_out_from_the_paper(opened, text, scheme):
+    page = opened(text, color_scheme=scheme)
+    paper = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
+    for css in ("body", "main a", "nav a", ".verdict.holds", ".verdict.fails", ".verdict.untested", ".note", "summary"):
+        ink = page.locator(css).first.evaluate("node => getComputedStyle(node).color")
+        assert page.evaluate(CONTRAST, [ink, paper]) >= 4.5, css
+
+
+def test_on_a_phone_panels_stand_one_above_the_other(opened, text):
+    page = opened(text, **PHONE)
+    boxes = [each.bounding_box() for each in drawing(page, 0).locator(".nsewdrag").all()]
+    assert len(boxes) == 2
+    assert boxes[0]["y"] + boxes[0]["height"] < boxes[1]["y"]
+    for box in boxes:
+        assert 220 < box["width"] < 360
+        assert box["height"] > 150
+    assert page.locator("nav details").get_attribute("open") is None
+    for table in page.locator(".scroll").all():
+        assert table.bounding_box()["width"] <= 360
+
+
+def test_contents_are_at_hand_on_a_wide_screen_and_keys_go_past_them(opened, text):
+    page = opened(text)
+    assert page.get_by_role("link", name="With a slider").is_visible()
+    page.keyboard.press("Tab")
+    skip = page.get_by_role("link", name="Skip to the content")
+    assert skip.evaluate("node => node === document.activeElement && node.getBoundingClientRect().x >= 0")
+    assert skip.evaluate("node => getComputedStyle(node).outlineStyle") == "solid"
+    page.get_by_role("link", name="Verdicts").click()
+    verdicts = page.get_by_role("heading", name="Verdicts")
+    until(lambda: 0 <= verdicts.evaluate("node => node.getBoundingClientRect().y") < 900)
+
+
+def test_paper_gets_light_figures_that_fit_and_nothing_to_press(opened, text, tmp_path):
+    page = opened(text, color_scheme="dark")
+    page.evaluate("() => dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    for plot in page.locator(".drawing").all():
+        assert plot.get_attribute("data-drawn") == "light"
+        assert plot.locator(".main-svg").first.bounding_box()["width"] <= 660  # of 688 between the margins of A4
+    for css in (".slider", ".tools", "nav", "details.code", ".modebar"):
+        assert not any(each.is_visible() for each in page.locator(css).all()), css
+    page.emulate_media(media="screen")
+    page.evaluate("() => dispatchEvent(new Event('afterprint'))")
+    assert drawing(page, 0).get_attribute("data-drawn") == "dark"
+    printed = page.pdf(path=str(tmp_path / "page.pdf"), format="A4")
+    assert printed.startswith(b"%PDF")
+    assert 2 <= len(re.findall(rb"/Type\s*/Page\b", printed)) <= 5
+
+
+def test_the_index_draws_its_pictures_and_chooses_verdicts(opened, tmp_path):
+    report = everything(tmp_path)
+    page = opened(pages.index([report]))
+    picture = page.locator(".picture img")
+    until(lambda: picture.evaluate("node => node.complete && node.naturalWidth > 0"))
+    assert picture.get_attribute("alt").startswith("Figure: counts, plain")
+    rows = page.locator("tr[data-verdict]:visible")
+    assert rows.count() == 5
+    page.get_by_role("button", name="does not hold").click()
+    assert rows.count() == 1
+    assert page.get_by_role("heading", name="Counted").is_hidden()
+    page.get_by_role("button", name="all (5)").click()
+    assert rows.count() == 5
+    assert page.errors == []
+    assert outside(page) == []

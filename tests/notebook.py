@@ -1,0 +1,70 @@
+"""Notebooks as tests look at them: their cells, what they show when executed, and what their text says."""
+
+from __future__ import annotations
+
+import html
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+
+REPO = Path(__file__).resolve().parents[1]
+NOTEBOOKS = sorted((REPO / "notebooks").glob("*.ipynb"))
+
+
+def named(stem: str) -> Path:
+    """The path of a notebook, by its file's name without the ending."""
+    return REPO / "notebooks" / f"{stem}.ipynb"
+
+
+def stored(path: Path) -> nbformat.NotebookNode:
+    return nbformat.read(path, as_version=nbformat.NO_CONVERT)
+
+
+def code(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def outputs(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    return [output for cell in code(notebook) for output in cell.outputs]
+
+
+def tables(notebook: nbformat.NotebookNode) -> list[list[list[str]]]:
+    """The tables that an executed notebook shows: rows of texts, the first of them the header."""
+    shown = [output.data.get("text/html", "") for output in outputs(notebook) if "data" in output]
+    return [
+        [
+            [html.unescape(text) for text in re.findall(r"<t[hd]\b[^>]*>(.*?)</t[hd]>", row)]
+            for row in re.findall(r"<tr\b.*?</tr>", each, re.DOTALL)
+        ]
+        for each in shown
+        if "<table" in each
+    ]
+
+
+def verdicts(notebook: nbformat.NotebookNode) -> pd.DataFrame:
+    """The table of claims, the last that is shown; numbers as they stand there, with three digits."""
+    header, *rows = tables(notebook)[-1]
+    return pd.DataFrame(rows, columns=header).set_index("claim")
+
+
+def prose(path: Path) -> str:
+    return " ".join(cell.source for cell in stored(path).cells if cell.cell_type == "markdown")
+
+
+def numbers(table: list[list[str]], place: int, name: str) -> list[float]:
+    """What stands at this place, counted from the right, in the rows that have the name."""
+    return [float(row[place]) for row in table if name in row]
+
+
+def shell(command: str, cwd: Path) -> subprocess.CompletedProcess:
+    """Runs a shell's lines in a folder, with the commands of this environment at hand."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": path}
+    done = subprocess.run(["bash", "-ec", command], cwd=cwd, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done

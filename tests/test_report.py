@@ -1,0 +1,542 @@
+"""`fastscale report`: what is asked for is checked, run apart, kept, and written; stopped, it goes on."""
+
+import ast
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from itertools import combinations
+from pathlib import Path
+
+import nbformat
+import papermill
+import pytest
+import yaml
+from notebook import REPO, outputs, stored
+
+import fastscale_lib as fs
+from fastscale_lib import cli
+from fastscale_lib.report import engine, selection
+from fastscale_lib.report.execution import Stopped
+from fastscale_lib.report.parameters import ParameterError
+from fastscale_lib.report.selection import SelectionError
+
+posix = pytest.mark.skipif(os.name != "posix", reason="kills by a signal")
+
+
+def write(folder: Path, stem: str, *cells: str, parameters: str = "") -> Path:
+    """A notebook of these code cells, the parameters first."""
+    notebook = nbformat.v4.new_notebook(
+        metadata={"kernelspec": {"name": "another", "display_name": "Another", "language": "python"}}
+    )
+    notebook.cells = [nbformat.v4.new_markdown_cell(f"# The story of {stem}")]
+    notebook.cells += [nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]})] if parameters else []
+    notebook.cells += [nbformat.v4.new_code_cell(cell) for cell in cells]
+    folder.mkdir(exist_ok=True)
+    nbformat.write(notebook, folder / f"{stem}.ipynb")
+    return folder / f"{stem}.ipynb"
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    return tmp_path / "notebooks"
+
+
+@pytest.fixture
+def quick(folder, tmp_path, monkeypatch) -> "Quick":
+    """Notebooks that nothing executes: what is run, when, and with what is written down."""
+    return Quick(folder, tmp_path / "reports", monkeypatch)
+
+
+class Quick:
+    def __init__(self, folder, out, monkeypatch):
+        self.folder, self.out, self.ran, self.times = folder, out, [], {}
+        self.fails, self.takes_s = {}, {}
+        monkeypatch.setattr(engine, "execute", self.execute)
+        monkeypatch.setattr(engine, "_machine", lambda tasks: {"device": "a CPU", **self.machine})
+        monkeypatch.setattr(engine.pages, "render", lambda report: report.title)
+        monkeypatch.setattr(engine.pages, "index", lambda reports: "\n".join(report.name for report in reports))
+        self.machine = {}
+        write(folder, "01_first", parameters="alpha: float = 0.8  # 0 to 1\nscales: list[float] = [1.0]")
+        write(folder, "02_second", parameters="network: str = 'ResNet-50'\nmeasure: bool = False")
+
+    def execute(self, task, folder, limit, stop):
+        began = time.monotonic()
+        time.sleep(self.takes_s.get(task.name, 0))
+        self.ran.append(task.name)
+        (folder / task.notebook.name).write_bytes(task.notebook.read_bytes())
+        self.times[task.name] = (began, time.monotonic())
+        return self.fails.get(task.name)
+
+    def __call__(self, *only, **settings):
+        """The reports, and which of them were run for this."""
+        self.ran.clear()
+        settings = {"notebooks": self.folder, "out": self.out, "progress": lambda step: None, **settings}
+        return fs.report(only, **settings), sorted(self.ran)
+
+
+# Which notebooks, with which parameters
+
+
+def test_the_package_is_light_until_a_report_is_made():
+    program = """
+import sys
+import fastscale_lib as fs
+from fastscale_lib.report.parameters import settle
+print(callable(fs.report), sorted({"torch", "plotly", "papermill", "nbformat", "yaml"} & set(sys.modules)))
+print(*sorted(name for name in sys.modules if name.startswith("fastscale_lib.report")))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines() == [
+        "True []",
+        "fastscale_lib.report fastscale_lib.report.parameters fastscale_lib.report.selection",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("only", "chosen"),
+    [
+        ((), ["01_first", "02_second"]),
+        (["02"], ["02_second"]),
+        (["2", "01_first.ipynb"], ["01_first", "02_second"]),
+        (["01_f"], ["01_first"]),
+    ],
+)
+def test_notebooks_are_named_by_what_they_begin_with(quick, only, chosen):
+    reports, _ = quick(*only)
+    assert [each.name for each in reports] == chosen
+    assert [each.title for each in reports] == [f"The story of {name}" for name in chosen]
+    assert [each.page.read_text() for each in reports] == [each.title for each in reports]
+    assert (quick.out / "index.html").read_text().split() == chosen
+
+
+def test_a_parameter_goes_to_the_notebooks_that_take_it_and_before_the_profile(quick):
+    profiles = {"fast": {"01_first": {"alpha": 0.1, "scales": [4]}}, "paper": {}}
+    (quick.folder / "profiles.yaml").write_text(yaml.safe_dump(profiles))
+    (first, second), _ = quick(parameters={"alpha": "0.7"})
+    assert first.parameters == {"alpha": 0.7, "scales": [4.0]}
+    assert second.parameters == {"network": "ResNet-50", "measure": False}
+    assert (first.made["profile"], second.made["profile"]) == ("fast", "fast")
+    (first, _), _ = quick(profile="paper")
+    assert first.parameters == {"alpha": 0.8, "scales": [1.0]}
+
+
+def test_a_grid_gives_a_report_each_under_a_name_of_its_own(quick):
+    reports, _ = quick(grid={"alpha": ["0.5", 0.8, 0.5], "scales": [[1, 2], 4]})
+    assert [each.name for each in reports] == [
+        "01_first alpha=0.5 scales=[1.0,2.0]",
+        "01_first alpha=0.5 scales=[4.0]",
+        "01_first alpha=0.8 scales=[1.0,2.0]",
+        "01_first alpha=0.8 scales=[4.0]",
+        "02_second",
+    ]
+    assert [each.parameters["scales"] for each in reports[:2]] == [[1.0, 2.0], [4.0]]
+
+
+@pytest.mark.parametrize("text", ["../../etc/passwd", "a/b\\c:d*e?", "x" * 400, "<script>", "über", " ", "..", "{pm}"])
+def test_a_name_is_fit_for_a_file_whatever_a_parameter_says(quick, text):
+    write(quick.folder, "03_text", parameters="title: str = ''")
+    reports, _ = quick("03", grid={"title": [text, text + "/", "plain"]})
+    assert len({each.page for each in reports}) == 3
+    for each in reports:
+        assert each.page.parent == quick.out
+        assert each.notebook.parent.parent == quick.out / "runs"
+        assert each.page.is_file()
+    assert [each.parameters["title"] for each in reports] == [text, text + "/", "plain"]
+
+
+def test_no_report_takes_the_index_s_place(quick):
+    write(quick.folder, "index")
+    [report], _ = quick("index")
+    assert report.page.name != "index.html"
+
+
+def test_files_that_are_named_are_found_from_where_the_command_was_given(quick, tmp_path, monkeypatch):
+    write(quick.folder, "03_files", parameters="stores: list[str] = []\ndata: str = ''")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows.jsonl").write_text("")
+    [report], _ = quick("03", parameters={"stores": "rows.jsonl"})
+    assert report.parameters == {"stores": [str(tmp_path / "rows.jsonl")], "data": ""}
+    with pytest.raises(ParameterError, match=r"stores names 'lost.jsonl', but there is no /"):
+        quick("03", parameters={"stores": ["lost.jsonl"]})
+
+
+# Refused before anything runs
+
+
+def refused(capsys, folder, *arguments: str) -> str:
+    """What the command says; it has run nothing, and written nothing."""
+    out = folder.parent / "refused"
+    assert cli.main(["report", "--notebooks", str(folder), "--out", str(out), *arguments]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert not out.exists()
+    return shown.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            "-p alpa=0.7",
+            "'alpa' is no parameter of the notebooks asked for; did you mean alpha?\n01_first takes\n  alpha",
+        ),
+        ("--only 02 -p alpha=0.7", "'alpha' is no parameter of the notebooks asked for\n02_second takes\n  network"),
+        (
+            "-p alpha=1.5",
+            "01_first: alpha is '1.5', but must be a number 0 to 1; try alpha=0.8\n01_first takes\n  alpha",
+        ),
+        ("-p alpha=0.5,0.8", "several at once are a grid"),
+        ("-p network=ResNet-51", "02_second: network: 'ResNet-51' is not a base network; the nearest names are ResNet"),
+        ("-p alpha", "-p alpha: a parameter is given as NAME=VALUE"),
+        ("-p alpha=1 -p alpha=0", "-p alpha=0: alpha is given twice"),
+        ("-p alpha=0.5,2 --grid", "01_first: alpha is '2', but must be a number 0 to 1"),
+        ("-p scales=[1,2 --grid", "the grid '[1,2' does not read as values with commas between"),
+        ("-p alpha=1 --grid", "--grid has no grid"),
+        ("--only 03", "no notebook in"),
+        ("--only ''", "begins with ''; there are 01_first, 02_second"),
+        ("--profile slow", "profiles.yaml with a profile 'slow'; leave the profile out"),
+        ("--jobs 0", "jobs is 0, but must be a whole number of at least 1"),
+        ("--limit 0", "limit is 0.0, but must be a number of seconds above 0"),
+        ("--limit nan", "limit is nan, but must be"),
+        ("--notebooks /nowhere", "there is no notebook in /nowhere"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_runs(quick, capsys, arguments, said):
+    shown = refused(capsys, quick.folder, *shlex.split(arguments))
+    assert shown.startswith("fastscale: ")
+    assert said in shown
+    assert "Traceback" not in shown
+
+
+@pytest.mark.parametrize(
+    ("profiles", "said"),
+    [
+        (
+            "fast: {01_first: {alpa: 1}}",
+            "01_first: 'alpa' is set by profiles.yaml, but no parameter; did you mean alpha?",
+        ),
+        ("fast: {01_first: {alpha: big}}", "01_first: alpha is 'big', but must be a number"),
+        ("paper: {}", "'fast' is no profile of"),
+        ("- fast", "does not read as profiles"),
+        ("fast: [", "does not read as profiles"),
+    ],
+)
+def test_a_wrong_profile_is_said(quick, capsys, profiles, said):
+    (quick.folder / "profiles.yaml").write_text(profiles)
+    assert said in refused(capsys, quick.folder)
+
+
+def test_a_wrong_notebook_is_said(quick, capsys):
+    write(quick.folder, "03_wrong", parameters="x = len('x')")
+    assert "03_wrong: parameters: \"x = len('x')\" is not of the form `name: type = value`" in refused(
+        capsys, quick.folder
+    )
+    (quick.folder / "03_wrong.ipynb").write_text("{")
+    assert "03_wrong.ipynb is no notebook that can be read" in refused(capsys, quick.folder)
+
+
+def test_a_device_that_is_not_here_is_said(folder, capsys):
+    write(folder, "01_timed", "raise SystemExit", parameters="device: str = ''")
+    assert "device is 'cuda:99', but must be a device that torch finds here" in refused(
+        capsys, folder, "-p", "device=cuda:99"
+    )
+
+
+def test_without_a_checkout_the_command_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setattr(selection, "__file__", str(tmp_path / "site" / "fastscale_lib" / "report" / "selection.py"))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SelectionError, match="name your own by --notebooks DIR"):
+        fs.report(out=tmp_path / "reports")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_on_a_machine_that_only_measures_the_command_says_what_is_missing(quick, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fastscale_lib.report.engine", None)
+    assert "report takes the package fastscale_lib.report.engine, which is not" in refused(capsys, quick.folder)
+
+
+def test_a_folder_is_written_by_one_at_a_time(quick):
+    pytest.importorskip("fcntl")
+    with engine._alone_in(quick.out), pytest.raises(SelectionError, match="another report is being written to"):
+        quick()
+    (quick.out.parent / "file").write_text("")
+    with pytest.raises(SelectionError, match="file is no folder"):
+        quick(out=quick.out.parent / "file")
+
+
+# What has run is not run again
+
+
+def test_the_same_is_taken_from_the_cache(quick):
+    first, ran = quick()
+    assert ran == ["01_first", "02_second"]
+    again, ran = quick()
+    assert ran == []
+    assert [each.cached for each in (*first, *again)] == [False, False, True, True]
+    assert [each.made for each in again] == [each.made for each in first]  # the date is that of the run
+    assert quick(force=True)[1] == ["01_first", "02_second"]
+
+
+def test_other_parameters_run_and_the_earlier_ones_are_still_kept(quick):
+    quick("01")
+    assert quick("01", parameters={"alpha": 0.5})[1] == ["01_first"]
+    [back], ran = quick("01")
+    assert (back.parameters["alpha"], ran) == (0.8, [])
+    assert quick("01", parameters={"alpha": 0.5})[1] == []
+    assert quick("01", grid={"alpha": [0.5, 0.6]})[1] == ["01_first alpha=0.6"]  # whatever name it had
+
+
+def test_what_a_run_depends_on_decides(quick, tmp_path, monkeypatch):
+    write(quick.folder, "03_files", parameters="stores: list[str] = []")
+    (tmp_path / "rows.jsonl").write_text("")
+    settings = {"parameters": {"stores": str(tmp_path / "rows.jsonl")}}
+    assert quick("03", **settings)[1] == ["03_files"]
+    assert quick("03", **settings)[1] == []
+    (tmp_path / "rows.jsonl").write_text("{}\n")
+    assert quick("03", **settings)[1] == ["03_files"], "a store that is named"
+    write(quick.folder, "03_files", "1", parameters="stores: list[str] = []")
+    assert quick("03", **settings)[1] == ["03_files"], "the notebook's source"
+    for name in ("device", "python", "torch", "fastscale"):
+        quick.machine = {**quick.machine, name: "another"}
+        assert quick("03", **settings)[1] == ["03_files"], name
+    data = tmp_path / "data"
+    (data / "published").mkdir(parents=True)
+    monkeypatch.setattr(engine, "data_folder", lambda: data)
+    assert quick("03", **settings)[1] == ["03_files"], "the data folder"
+    assert quick("03", **settings)[1] == []
+    (data / "published" / "table.csv").write_text("1")
+    assert quick("03", **settings)[1] == ["03_files"], "its content"
+
+
+def test_a_run_that_failed_or_was_cut_short_is_run_again(quick):
+    quick.fails = {"01_first": "a reason"}
+    reports, _ = quick()
+    assert [each.error for each in reports] == ["a reason", None]
+    assert quick()[1] == ["01_first"]
+    quick.fails = {}
+    (report, _), ran = quick()
+    assert (report.error, ran) == (None, ["01_first"])
+    (report.notebook.parent / "run.json").unlink()  # as a killed run leaves it
+    assert quick()[1] == ["01_first"]
+    report.notebook.write_text(report.notebook.read_text()[:100])  # as a full disk does
+    assert quick()[1] == ["01_first"]
+
+
+# Several at a time, and those that measure alone
+
+
+def test_what_measures_runs_alone_after_the_others(quick):
+    names = {f"0{number}_n": number in (3, 5) for number in range(3, 8)}
+    for name, measures in names.items():
+        write(quick.folder, name, parameters=f"measure: bool = {measures}")
+    quick.takes_s = dict.fromkeys(names, 0.3)
+    steps = []
+    quick(*names, jobs=3, progress=steps.append)
+
+    def overlap(a: str, b: str) -> bool:
+        return max(quick.times[a][0], quick.times[b][0]) < min(quick.times[a][1], quick.times[b][1])
+
+    together = {pair for pair in combinations(names, 2) if overlap(*pair)}
+    assert together
+    assert not [pair for pair in together if names[pair[0]] or names[pair[1]]]
+    assert max(quick.times[name][1] for name in names if not names[name]) <= quick.times["03_n"][0]
+    assert [step.done for step in steps] == list(range(6))
+    assert steps[0].total == 5
+
+
+def test_a_caller_who_gives_up_stops_what_runs(quick, monkeypatch):
+    """As Ctrl-C does: what is in hand is told to stop, what waits never begins."""
+    told = []
+
+    def execute(task, folder, limit, stop):
+        if task.name == "01_first":
+            return quick.execute(task, folder, limit, stop)
+        told.append((task.name, stop.wait(30)))
+        raise Stopped
+
+    def give_up(step):
+        if step.done:
+            raise KeyboardInterrupt
+
+    for number in (3, 4, 5):
+        write(quick.folder, f"0{number}_n")
+    monkeypatch.setattr(engine, "execute", execute)
+    with pytest.raises(KeyboardInterrupt):
+        quick(jobs=2, progress=give_up)
+    assert quick.ran == ["01_first"]
+    assert 1 <= len(told) <= 2
+    assert all(stopped for _, stopped in told)
+
+
+# With real kernels
+
+STRANGE = [
+    '"',
+    "'''",
+    "\\",
+    "a\nb",
+    "{alpha}",
+    "__import__('os')._exit(3)",
+    "</script>",
+    "𝛼 \x00\x7f",
+    "%time 1",
+    "!ls",
+]
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory) -> dict[str, engine.Report]:
+    """Small notebooks, run at once: one keeps what it was given, the others fail each in its own way."""
+    base = tmp_path_factory.mktemp("ran {braces}")
+    folder = base / "notebooks"
+    keep = "import json, pathlib\npathlib.Path('kept.json').write_text(json.dumps([text, texts, scales, device]))"
+    parameters = "text: str = ''\ntexts: list[str] = []\nscales: list[float] = [1.0]\ndevice: str = 'cpu'"
+    figure = "import plotly.graph_objects as go\nimport pandas as pd\ngo.Figure(go.Scatter(y=[1, 2]))\n# </script>"
+    widget = "import ipywidgets\nipywidgets.IntSlider()"
+    where = "import fastscale_lib, sys\n[fastscale_lib.__file__, sys.executable]"
+    write(folder, "01_kept {alpha}", keep, figure, widget, where, parameters=parameters)
+    write(folder, "02_raises", "1 / 0", "print('never')", parameters="text: str = ''")
+    write(folder, "03_dies", "import os", "os.kill(os.getpid(), 9)")
+    given = {"text": "".join(STRANGE), "texts": STRANGE, "scales": "[1,2,8]"}
+    reports = fs.report(parameters=given, notebooks=folder, out=base / "out", progress=lambda step: None)
+    return {each.name.split("_")[0]: each for each in reports}
+
+
+def test_values_arrive_as_they_were_given_and_are_never_run(ran):
+    """Among them what would be code, if anything ran it; and a notebook's name that papermill would fill in."""
+    assert ran["01"].error is None
+    kept = json.loads((ran["01"].notebook.parent / "kept.json").read_text())
+    assert kept == ["".join(STRANGE), STRANGE, [1.0, 2.0, 8.0], "cpu"]
+    assert ran["01"].parameters == {"text": kept[0], "texts": STRANGE, "scales": [1.0, 2.0, 8.0], "device": "cpu"}
+
+
+def test_figures_are_kept_as_data_and_widgets_without_their_state(ran):
+    notebook = stored(ran["01"].notebook)
+    _, figure, widget, _ = (output.data for output in outputs(notebook))
+    assert "application/vnd.plotly.v1+json" in figure
+    assert "text/html" not in figure
+    assert "application/vnd.jupyter.widget-view+json" in widget
+    assert set(notebook.metadata) == {"kernelspec", "language_info"}  # no widget state, no folder of this machine
+    assert ran["01"].notebook.stat().st_size < 100_000
+
+
+def test_the_kernel_has_the_same_python_and_library_as_the_command(ran):
+    """Although the notebook asks for another kernel."""
+    [*_, shown] = outputs(stored(ran["01"].notebook))
+    assert ast.literal_eval(shown.data["text/plain"]) == [fs.__file__, sys.executable]  # IPython folds long lists
+
+
+def test_a_failing_notebook_does_not_stop_the_others_and_its_report_says_why(ran):
+    assert ran["02"].error == "cell [3]: ZeroDivisionError: division by zero"  # 1: parameters, 2: papermill's
+    assert [output.output_type for output in outputs(stored(ran["02"].notebook))] == ["error"]
+    assert len(stored(ran["02"].notebook).cells) == 5  # nothing of papermill's beside its parameters
+    assert ran["03"].error.startswith("its process died (exit status 1): ")
+    assert "Kernel died" in ran["03"].error
+    for each in ran.values():
+        page = each.page.read_text("utf-8")
+        assert f"The story of {each.notebook.stem}" in page
+        assert "never" not in "".join(str(output) for output in outputs(stored(each.notebook)))
+        if each.error:
+            assert each.error.split(": ")[-1] in page
+
+
+def test_a_report_says_where_and_by_what_it_was_made(ran):
+    made = ran["01"].made
+    assert made["fastscale"] == fs.__version__
+    assert made["python"] == sys.version.split()[0]
+    assert {"date", "torch", "device", "profile"} <= set(made)
+    run = json.loads((ran["01"].notebook.parent / "run.json").read_text())
+    assert run["made"] == made
+    assert run["parameters"] == ran["01"].parameters
+
+
+def test_a_notebook_that_takes_too_long_is_ended(folder, tmp_path):
+    write(folder, "01_long", "import time", "time.sleep(300)")
+    began = time.monotonic()
+    [report] = fs.report(notebooks=folder, out=tmp_path / "out", limit=1, progress=lambda step: None)
+    assert report.error == "it was ended after 1 s, its time limit"
+    assert report.page.is_file()
+    assert time.monotonic() - began < 60
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended and waits to be fetched by a parent does not."""
+    done = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True)
+    return bool(done.stdout.strip()) and not done.stdout.startswith("Z")
+
+
+def until(condition, process: subprocess.Popen | None = None) -> None:
+    end = time.monotonic() + 100
+    while not condition():
+        assert process is None or process.poll() is None, process.communicate()
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+@posix
+@pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGKILL])
+def test_a_report_that_is_stopped_or_killed_takes_its_kernels_along_and_goes_on(folder, tmp_path, kill):
+    """What is done is kept; the run that was cut short is not taken for done."""
+    out, gate = tmp_path / "out", tmp_path / "gate"
+    slow = "import os, pathlib, time\npathlib.Path('pid').write_text(str(os.getpid()))\n"
+    slow += f"while not pathlib.Path({str(gate)!r}).exists():\n    time.sleep(0.1)"
+    write(folder, "01_done")
+    write(folder, "02_slow", slow)
+    command = [sys.executable, "-m", "fastscale_lib", "report", "--notebooks", str(folder), "--out", str(out)]
+    start = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": tmp_path}
+    start["env"] = {**os.environ, "PYTHONPATH": str(REPO)}
+    process = subprocess.Popen([*command, "--jobs", "2"], **start)
+    pid = out / "runs" / "02_slow" / "pid"
+    until(lambda: (out / "01_done.html").is_file() and pid.is_file() and pid.read_text(), process)
+    kernel = int(pid.read_text())
+    process.send_signal(kill)
+    _, said = process.communicate(timeout=60)
+    until(lambda: not alive(kernel))
+    assert not (out / "runs" / "02_slow" / "run.json").exists()
+    if kill == signal.SIGINT:
+        assert process.returncode == 130
+        assert said.endswith("fastscale: stopped; run the same command again to go on\n")
+        assert "Traceback" not in said
+
+    gate.write_text("")
+    done = subprocess.run(command, **start, timeout=200)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"1 ran, 0 failed, 1 from the cache; verdicts: none: {out / 'index.html'}\n"
+
+
+def test_a_report_that_no_page_can_be_made_of_says_so_and_the_others_are_made(quick, monkeypatch):
+    def render(report):
+        return report.title if report.name == "01_first" else {}["<b>"]
+
+    monkeypatch.setattr(engine.pages, "render", render)
+    (first, second), _ = quick()
+    assert first.error is None
+    assert second.error == "no page can be made of it: KeyError: '<b>'"
+    assert "no page can be made of it: KeyError: &#x27;&lt;b&gt;&#x27;" in second.page.read_text("utf-8")
+
+
+def test_a_failure_ends_with_1_and_a_verdict_that_does_not_hold_with_0(quick, capsys):
+    command = ["report", "--notebooks", str(quick.folder), "--out", str(quick.out)]
+    quick.fails = {"02_second": "cell [1]: a reason"}
+    assert cli.main(command) == 1
+    shown = capsys.readouterr()
+    assert "fastscale: 02_second failed: cell [1]: a reason" in shown.err
+    assert shown.out.startswith("1 ran, 1 failed, 0 from the cache")
+
+
+def test_plain_papermill_hands_on_texts_and_settle_makes_them_what_they_say(tmp_path):
+    cells = ["from fastscale_lib.report.parameters import settle\nsettle(globals())", "[networks, scales]"]
+    parameters = "networks: list[str] = ['ResNet-101']\nscales: list[float] = [1.0]  # above 0; factors"
+    path = write(tmp_path, "plain", *cells, parameters=parameters)
+    given = {"networks": "ResNet-50", "scales": "[1, 2, 8]"}
+    run = {"kernel_name": "python3", "progress_bar": False}
+    executed = papermill.execute_notebook(path, tmp_path / "out.ipynb", given, **run)
+    assert outputs(executed)[-1].data["text/plain"] == "[['ResNet-50'], [1.0, 2.0, 8.0]]"
+    with pytest.raises(papermill.PapermillExecutionError) as error:
+        papermill.execute_notebook(path, tmp_path / "out.ipynb", {"scales": "[0]"}, **run)
+    assert error.value.ename == "ParameterError"
+    assert error.value.evalue.startswith("scales holds '0', but must hold a number above 0")

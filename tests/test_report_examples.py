@@ -1,0 +1,87 @@
+"""What README.md and notebooks/README.md tell of reports is accepted, and the examples for CI do what they say."""
+
+import re
+import shlex
+from pathlib import Path
+
+import papermill
+import pytest
+import yaml
+from notebook import NOTEBOOKS, REPO, named, outputs, shell, stored
+
+from fastscale_lib import cli
+from fastscale_lib.claims import MIME
+from fastscale_lib.report.selection import tasks
+
+TOLD = (REPO / "notebooks" / "README.md").read_text("utf-8")
+BOTH = TOLD + (REPO / "README.md").read_text("utf-8")
+GITHUB, GITLAB = (yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", TOLD, re.DOTALL))
+GITLAB = GITLAB["report"]
+
+
+def lines(command: str) -> list[list[str]]:
+    """The words of each line that gives this command."""
+    found = re.findall(rf"^{command} .+$", BOTH, re.MULTILINE)
+    assert found
+    return [shlex.split(line, comments=True) for line in found]
+
+
+def test_each_notebook_is_told_of():
+    assert re.findall(r"^\| `(\w+)` \|", TOLD, re.MULTILINE) == [path.stem for path in NOTEBOOKS]
+
+
+@pytest.mark.parametrize("words", lines("fastscale report"), ids=" ".join)
+def test_the_lines_of_the_command_ask_for_what_there_is(words):
+    asked = cli._parser().parse_args([word for word in words[1:] if word != "--help"])
+    parameters, grid = cli._parameters(asked.p, asked.grid)
+    todo = tasks(REPO / "notebooks", asked.only, asked.profile or "fast", parameters, grid)
+    assert len(todo) == (len(NOTEBOOKS) if not asked.only else 2 if grid else 1)
+    for name in parameters:
+        assert all(name in task.parameters for task in todo)
+
+
+@pytest.mark.parametrize("words", lines("papermill"), ids=lambda words: words[1])
+def test_the_lines_of_papermill_name_parameters_that_the_notebook_takes(words):
+    takes = papermill.inspect_notebook(str(REPO / words[1]))
+    given = [words[index + 1] for index, word in enumerate(words) if word == "-p"]
+    given += [name for index, word in enumerate(words) if word == "-y" for name in yaml.safe_load(words[index + 1])]
+    assert given
+    assert set(given) <= set(takes)
+
+
+def test_both_examples_for_ci_give_the_same_command_and_keep_the_pages():
+    steps = GITHUB["jobs"]["report"]["steps"]
+    assert [step["run"] for step in steps if "run" in step] == GITLAB["script"]
+    [kept] = [step["with"]["path"] for step in steps if step.get("uses", "").startswith("actions/upload-artifact")]
+    assert GITLAB["artifacts"]["paths"] == [kept] == ["reports/*.html"]
+    [run] = [step for step in steps if "env" in step]
+    assert run["env"] == {"NETWORKS": "${{ inputs.networks }}"}  # never within the shell's line
+    inputs = GITHUB[True]["workflow_dispatch"]["inputs"]  # YAML 1.1 reads `on` as true
+    assert inputs["networks"]["default"] == GITLAB["variables"]["NETWORKS"]
+
+
+def test_the_example_for_gitlab_makes_the_page_of_these_networks(tmp_path: Path, monkeypatch):
+    """Word for word, where this environment stands for the `pip install`."""
+    install, *script = GITLAB["script"]
+    assert install == "pip install -c constraints.txt ."
+    for name, value in GITLAB["variables"].items():
+        monkeypatch.setenv(name, value)
+    said = shell("\n".join(script), tmp_path)
+
+    stem = named("01_complexity_of_scaled_networks").stem
+    [notebook] = tmp_path.glob("reports/runs/*/*.ipynb")
+    assert sorted(path.name for path in tmp_path.glob(GITLAB["artifacts"]["paths"][0])) == [
+        f"{stem}.html",
+        "index.html",
+    ]
+    assert said.stderr.splitlines()[-1] == f"1/1 · {stem}"
+    [rows] = [output.data[MIME] for output in outputs(stored(notebook)) if MIME in output.get("data", {})]
+    ran = r"1 ran, 0 failed, 0 from the cache; verdicts: (.*): .*/reports/index.html\n"
+    verdicts = re.fullmatch(ran, said.stdout)[1]
+    assert sum(int(each.split()[-1]) for each in verdicts.split(", ")) == len(rows)
+    [text] = [row["claim"] for row in rows if "flops under dWr" in row["claim"]]
+    page = (tmp_path / "reports" / f"{stem}.html").read_text("utf-8")
+    assert text in page
+    assert "RegNetX-400MF" in page
+    assert len(page.encode()) < 6e6
+    assert notebook.stat().st_size < 1e6

@@ -1,0 +1,355 @@
+"""Pages of reports: whole in one file, harmless whatever a parameter says, and true to the notebook."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import plotly.graph_objects as go
+import plotly.io as pio
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from notebook import NOTEBOOKS, outputs
+from told import HOSTILE, MADE, code, everything, prose, report, sliding
+
+import fastscale_lib as fs
+from fastscale_lib import figures
+from fastscale_lib.explorer.page import FIGURE_MIME
+from fastscale_lib.report import pages, plots
+from fastscale_lib.report.result import Report
+from fastscale_lib.report.sanitised import TAGS, sanitised
+
+LARGEST = 6_000_000  # bytes of a page
+
+
+class Page(HTMLParser):
+    """A page as a browser reads it: its tags, its scripts, its data, and the text that is seen."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[str] = []
+        self.data: list = []
+        self._words: list[str] = []
+        self._inside: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag in ("script", "style"):
+            self._inside.append(dict(attrs).get("type") or tag)
+
+    def handle_endtag(self, tag):
+        if tag in ("script", "style"):
+            self._inside.pop()
+        elif tag in ("td", "th", "li", "p", "summary", "button", "caption"):
+            self._words.append(" ")
+
+    def handle_data(self, data):
+        kind = self._inside[-1] if self._inside else ""
+        if kind == "script":
+            self.scripts.append(data)
+        elif kind == "application/json":
+            self.data.append(json.loads(data))
+        elif not kind:
+            self._words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join("".join(self._words).split())
+
+    def all(self, name: str) -> list[dict[str, str | None]]:
+        return [attributes for tag, attributes in self.tags if tag == name]
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory) -> Report:
+    return everything(tmp_path_factory.mktemp("told"))
+
+
+@pytest.fixture(scope="module")
+def page(told) -> Page:
+    return Page(pages.render(told))
+
+
+# What comes from a notebook is harmless
+
+
+@pytest.mark.parametrize(
+    ("source", "harmless"),
+    [
+        ("a <b>bold</b> <em>word</em> &amp; 1 &lt; 2", "a <b>bold</b> <em>word</em> &amp; 1 &lt; 2"),
+        ('<td rowspan="2" class="c" style="color: red" onclick="x()">1</td>', '<td rowspan="2">1</td>'),
+        ("<script>alert(1)</script>seen", "seen"),
+        ("<style>b { background: url(https://example.org) }</style>seen", "seen"),
+        ("<svg><g onload=alert(1)>not</g></svg>seen", "seen"),
+        ('<img src=x onerror=alert(1) alt="a &quot;cat&quot;">', "a &quot;cat&quot;"),
+        ('<a href="https://example.org/?a=1&b=2">out</a>',
+         '<a href="https://example.org/?a=1&amp;b=2" rel="noopener noreferrer">out</a>'),
+        ('<a href="javascript:alert(1)">a</a><a href=" JavaScript:alert(1)">b</a>', "<a>a</a><a>b</a>"),
+        ('<a href="data:text/html,<script>alert(1)</script>">a</a>', "<a>a</a>"),
+        ("</div></main><p>still inside", "<p>still inside</p>"),
+        ("<b><i>nested</b> after", "<b><i>nested</i></b> after"),
+        ("<scr<script>ipt>alert(1)</script>", "ipt&gt;alert(1)"),
+        ("<!-- <b>not</b> -->seen", "seen"),
+    ],
+)  # fmt: skip
+def test_html_is_rebuilt_from_what_is_harmless(source, harmless):
+    assert sanitised(source) == harmless
+
+
+fragments = st.lists(
+    st.sampled_from(
+        ["<", ">", "</", "/>", "script", "img", "b", "td", "svg", "style", " ", "onerror=", "href=", "x", '"', "'",
+         "<!--", "-->", "javascript:", "&lt;", "&#60;", "\n", "=", "a", "https://e.org"]
+    ) | st.text(max_size=3)
+).map("".join)  # fmt: skip
+
+
+@given(fragments)
+def test_no_text_gets_a_tag_or_an_attribute_through(text):
+    made = Page(sanitised(text))
+    assert {tag for tag, _ in made.tags} <= TAGS
+    for _, attributes in made.tags:
+        assert set(attributes) <= {"href", "rel", "colspan", "rowspan", "start"}
+        assert re.match(r"https?://|mailto:|#", attributes.get("href", "#"), re.IGNORECASE)
+    assert sanitised(sanitised(text)) == sanitised(text)
+
+
+@given(st.text())
+def test_escaped_text_is_seen_as_it_is(text):
+    assert html.unescape(sanitised(html.escape(text))) == html.unescape(html.escape(text))
+
+
+def test_a_figure_s_texts_keep_plotly_s_plain_markup_and_no_more():
+    kept = "<b>s</b><sup>1/2</sup><br>%{y:.3s}<extra></extra>"
+    assert plots.defused({"text": [kept, 1.5, None]}) == {"text": [kept, 1.5, None]}
+    assert plots.defused("<a href='https://example.org'>net</a>") == "&lt;a href='https://example.org'>net&lt;/a>"
+    assert plots.defused('<b style="font-size: 99em">') == '&lt;b style="font-size: 99em">'
+    assert plots.defused([float("nan"), float("inf")]) == [None, None]
+
+
+@given(st.recursive(st.text() | st.integers() | st.none(), st.lists) | fragments)
+def test_data_in_a_page_comes_out_as_it_went_in_and_ends_no_script(value):
+    text = plots.embedded(value)
+    assert "<" not in text
+    assert json.loads(text) == value
+
+
+@pytest.mark.parametrize("make", [pages.render, lambda each: pages.index([each])], ids=["page", "index"])
+def test_a_hostile_parameter_is_text_wherever_it_stands(make, tmp_path):
+    hostile = everything(tmp_path, HOSTILE, name=f"01_told network={HOSTILE.replace('/', '')}"[:60], error=HOSTILE)
+    made = Page(make(hostile))
+    assert len(made.scripts) == 3
+    assert [each for each in made.all("img") if "src" in each] == []
+    assert [name for _, attributes in made.tags for name in attributes if name.startswith("on")] == []
+    assert all(re.match("#|https?:|[0-9A-Za-z_%.]+$", each["href"]) for each in made.all("a") if "href" in each)
+    assert HOSTILE in made.text
+
+
+# A page is whole, and runs its own scripts only
+
+
+def test_a_page_names_its_scripts_by_hash_and_loads_nothing(page):
+    [policy] = [each["content"] for each in page.all("meta") if each.get("http-equiv") == "Content-Security-Policy"]
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    hashes = [base64.b64encode(hashlib.sha256(each.encode()).digest()).decode() for each in page.scripts]
+    assert rules["script-src"].split() == [f"'sha256-{each}'" for each in hashes]
+    assert rules["default-src"] == "'none'"
+    assert rules["img-src"] == "data: blob:"
+    assert [tag for tag, attributes in page.tags if "src" in attributes] == []
+    assert page.all("link") == []
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_page_of_each_notebook_holds_all_its_figures_in_less_than_6_mb(path, executed, tmp_path):
+    notebook = executed(path)
+    made = pages.render(report(tmp_path, notebook.cells, name=path.stem))
+    assert len(made.encode()) <= LARGEST
+    shown = [output.data[FIGURE_MIME] for output in outputs(notebook) if FIGURE_MIME in output.get("data", {})]
+    assert Page(made).data == [plots.defused({"data": each["data"], "layout": each["layout"]}) for each in shown]
+
+
+# What a page shows
+
+
+def test_a_page_has_language_title_contents_and_a_way_past_them(page, told):
+    assert page.all("html") == [{"lang": "en"}]
+    assert "All of it" in page.text
+    places = {each["id"] for _, each in page.tags if "id" in each}
+    links = [each["href"] for each in page.all("a") if each["href"].startswith("#")]
+    assert links[0] == "#content"
+    assert {link[1:] for link in links} <= places
+    assert len(links) == 2 + len(re.findall("^##", told.notebook.read_text("utf-8").replace('"', "\n"), re.MULTILINE))
+
+
+def test_parameters_and_provenance_stand_at_the_top(page):
+    top = page.text[: page.text.index("Here is plain")]
+    for text in ("network plain", "alpha 0.8", *(f"{label} {value}" for label, value in MADE.items())):
+        assert text in top
+
+
+def test_code_is_there_and_folded(page):
+    folded = [each for each in page.all("details") if each.get("class") == "code"]
+    assert len(folded) == 5
+    assert not any("open" in each for each in folded)
+    assert "Scorecard(claims)" in page.text
+
+
+def test_a_widget_leaves_a_sentence(page):
+    assert "This part is live in JupyterLab" in page.text
+    assert "IntSlider" not in page.text
+
+
+def test_verdicts_are_told_apart_by_sign_and_word(page):
+    for verdict, symbol in pages.SYMBOLS.items():
+        assert f"{symbol} {verdict}" in page.text
+    assert len(set(pages.SYMBOLS.values())) == 4
+
+
+def test_a_figure_is_described_in_words(page):
+    first, second = [each["aria-label"] for each in page.all("div") if each.get("role") == "img"]
+    assert first.startswith("Figure: counts, plain; ")
+    for text in ("flops (multiply-adds)", "activations (elements)", "params (weights)", *fs.STRATEGIES):
+        assert text in first
+    assert "a slider changes what is drawn" in second
+
+
+def test_a_description_names_panels_and_counts_what_is_too_much():
+    many = go.Figure([go.Scatter(y=[1], name=f"line {number}") for number in range(30)])
+    many.update_layout(title="<b>bold</b>", annotations=[{"text": "left: r = 0.9"}], xaxis_title="s<sup>2</sup>")
+    said = plots.described(many.to_plotly_json())
+    assert said.startswith("Figure: bold; panels: left: r = 0.9; from left to right: s 2; shown: line 0, line 1,")
+    assert said.endswith("and 18 more.")
+
+
+def test_pictures_and_texts_of_other_kinds(tmp_path):
+    svg = "<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>"
+    cells = [
+        code("one", {"image/png": "AAAA\n", "text/plain": "a picture of one"}),
+        code("two", {"image/svg+xml": svg, "text/plain": "two"}),
+        code("three", {"text/markdown": "*three* <script>3</script>"}),
+        code("four", {"text/html": "<script>only</script>", "text/plain": "four"}),
+    ]
+    made = Page(pages.render(report(tmp_path, cells)))
+    png, vector = made.all("img")
+    assert png == {"src": "data:image/png;base64,AAAA", "alt": "a picture of one"}
+    assert base64.b64decode(vector["src"].removeprefix("data:image/svg+xml;base64,")).decode() == svg
+    assert "three" in made.text
+
+
+def test_a_failed_report_says_why_and_where(tmp_path):
+    error = ValueError("scale is -1 & <odd>")
+    cells = [
+        prose("# Fails"),
+        code("scale = -1", number=1),
+        code("raise error", error, number=2),
+        code("never", number=3),
+    ]
+    said = f"cell [2]: ValueError: {error}"
+    made = Page(pages.render(report(tmp_path, cells, error=said)))
+    assert made.text.index(f"This report failed. {said}") < made.text.index("alpha 0.8")
+    assert {"href": "#failed"} in made.all("a")
+    assert [each["class"] for each in made.all("div") if each.get("id") == "failed"] == ["cell"]
+    assert "Traceback ValueError: scale is -1 & <odd>" in made.text
+    assert "\x1b" not in made.text
+
+
+# The index
+
+
+def test_the_index_counts_verdicts_by_what_they_rest_on(told):
+    made = Page(pages.index([told]))
+    for text in ("all (5)", "✓ holds (2)", "✗ does not hold (1)", "? undecided (1)", "○ not tested here (1)"):
+        assert text in made.text
+    kinds = ("Counted (1)", "Measured (1)", "Published (2)", "Not tested here (1)")
+    places = [made.text.index(kind) for kind in kinds]
+    assert places == sorted(places)
+    assert {each.get("data-verdict") for each in made.all("tr")} == {None, *pages.CLASSES.values()}
+
+
+def test_the_index_has_a_picture_and_a_link_of_each_report_and_failures_first(told, tmp_path):
+    failed = report(
+        tmp_path, [prose("# Second")], name="02_fails, α=½", error="cell [1]: no such network", seconds=3.25
+    )
+    told.page.write_text("x" * 1_500_000)
+    made = Page(pages.index([told, failed]))
+    assert len(made.data) == 1  # of the one that has figures
+    assert "text" not in made.data[0]["data"][0]
+    assert "1 of 2 failed." in made.text
+    cards = made.text[made.text.rindex("Reports") :]
+    assert cards.index("Second") < cards.index("All of it")
+    assert "02_fails, α=½ · 3.2 s, run now" in cards
+    assert "1.5 MB" in cards
+    assert {"href": "01_told.html", "title": "01_told"} in made.all("a")
+    assert {"href": "02_fails%2C%20%CE%B1%3D%C2%BD.html"} in made.all("a")
+
+
+def test_what_all_reports_share_is_said_once(told, tmp_path):
+    other = everything(tmp_path, name="02_other", made={**MADE, "device": "a GPU"})
+    made = Page(pages.index([told, other]))
+    assert made.text.count(MADE["date"]) == 1
+    assert made.text.count("a GPU") - made.text.count("of a GPU") - made.text.count("on a GPU") == 1
+    assert pages.common([]) == {}
+
+
+def test_an_index_of_nothing_says_so():
+    assert "None of these reports states a claim." in Page(pages.index([])).text
+
+
+def test_a_kept_run_is_called_one(told):
+    kept = replace(told, cached=True, seconds=2.0)
+    assert "2.0 s, taken from the cache" in Page(pages.index([kept])).text
+    assert "2.0 s, then kept" in Page(pages.render(kept)).text
+
+
+# The explorer in a report
+
+
+def test_where_figures_stay_as_data_the_explorer_brings_one(monkeypatch):
+    explorer = fs.explore("RegNetX-400MF")
+    try:
+        monkeypatch.setattr(pio.renderers, "default", "plotly_mimetype+notebook")
+        assert FIGURE_MIME not in explorer._repr_mimebundle_()
+        monkeypatch.setattr(pio.renderers, "default", "plotly_mimetype")
+        shown = explorer._repr_mimebundle_()
+        assert "application/vnd.jupyter.widget-view+json" in shown
+        assert shown[FIGURE_MIME] == json.loads(explorer.to_figure().to_json())
+    finally:
+        explorer.close()
+
+
+def test_a_step_of_the_explorer_s_slider_draws_what_an_explorer_at_that_alpha_draws():
+    one, other = fs.explore("RegNetX-400MF", alpha=0.8), fs.explore("RegNetX-400MF", alpha=0.25)
+    try:
+        figure, drawn = one.to_figure(), other.to_figure()
+        [step] = [each for each in figure.layout.sliders[0].steps if each.label == "0.25"]
+        moved, places = step.args
+        for name in ("x", "y"):
+            for values, place in zip(moved[name], places, strict=True):
+                expected = [np.nan if value is None else value for value in drawn.data[place][name]]
+                np.testing.assert_array_equal(np.array(values, dtype=float), np.array(expected, dtype=float))
+    finally:
+        one.close()
+        other.close()
+
+
+def test_a_slider_s_steps_come_with_the_page():
+    figure = json.loads(sliding().to_json())
+    assert plots.defused(figure) == figure
+    assert plots.still(figure)["layout"]["sliders"] == []
+
+
+def test_a_still_picture_keeps_what_is_seen():
+    case = "RegNetX-400MF", ["w", "d"], [1, 2, 4]
+    figure = json.loads(figures.complexity_curves(fs.sweep(*case), fs.laws(*case)).to_json())
+    still = plots.still(figure)
+    assert [each["y"] for each in still["data"]] == [each["y"] for each in figure["data"]]
+    assert len(json.dumps(still)) < len(json.dumps(figure))

@@ -1,0 +1,246 @@
+"""Parameters of notebooks: what a cell's source says of them, and how a value, often a text, becomes one."""
+
+import ast
+import contextlib
+import math
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from notebook import NOTEBOOKS, code, stored
+from papermill.translators import PythonTranslator
+
+from fastscale_lib.report.parameters import KINDS, Parameter, ParameterError, Range, as_text, read_parameters, settle
+
+CELL = """
+network: str = "ResNet-50"  # the base network; as `fs.network` takes it
+alphas: list[float] = [0.5]  # 0 to 1; shares of the scaling that width gets
+points: int = 64  # from 2
+largest: float = 8  # above 0; # is no end of it, nor are a "; or a =
+mode: str = "inference"  # one of inference, training; of the times
+measure: bool = False
+title: str = ""  # 1 to 9; no range of a text
+"""
+TAKES = read_parameters(CELL)
+
+
+def test_a_cell_says_names_types_defaults_ranges_and_help():
+    assert [str(each) for each in TAKES.values()] == [
+        "network: str = 'ResNet-50'  # the base network; as `fs.network` takes it",
+        "alphas: list[float] = [0.5]  # 0 to 1; shares of the scaling that width gets",
+        "points: int = 64  # from 2",
+        'largest: float = 8  # above 0; # is no end of it, nor are a "; or a =',
+        "mode: str = 'inference'  # one of inference, training; of the times",
+        "measure: bool = False",
+        "title: str = ''  # 1 to 9; no range of a text",
+    ]
+    assert [each.range and each.range.text for each in TAKES.values()] == [
+        *[None, "0 to 1", "from 2", "above 0", "one of inference, training", None, None]
+    ]
+
+
+def test_a_line_without_a_type_has_that_of_its_default():
+    found = read_parameters("alpha = 0.5\nscales = [1, 2]\nname = 'x'")
+    assert [each.kind for each in found.values()] == ["float", "list[int]", "str"]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("import os", "'import os' is not of the form"),
+        ("x: int = len('x')", "is not of the form `name: type = value`"),
+        ("x: int", "is not of the form"),
+        ("a = b = 1", "is not of the form"),
+        ("x: dict = {}", "x is of type dict, but must be one of str, int, float, bool, list[str]"),
+        ("x = []", "x is of type list, but must be one of"),
+        ("x = None", "x is of type NoneType"),
+    ],
+)
+def test_another_line_is_no_parameter(line, said):
+    with pytest.raises(ParameterError) as error:
+        read_parameters(line)
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_defaults_of_our_notebooks_are_what_they_themselves_allow(path):
+    [cell] = [cell for cell in code(stored(path)) if "parameters" in cell.metadata.get("tags", [])]
+    for each in read_parameters(cell.source).values():
+        assert each.settle(each.default) == each.default
+
+
+# From a value, or the text of one, to the type
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "settled"),
+    [
+        ("network", "ResNet-50", "ResNet-50"),
+        ("title", "[1, 2]", "[1, 2]"),  # a text stays the text that it is
+        ("title", "true", "true"),
+        ("title", "'quoted'", "'quoted'"),
+        ("title", "__import__('os').abort()\n\"", "__import__('os').abort()\n\""),
+        ("alphas", "0.7", [0.7]),
+        ("alphas", 1, [1.0]),
+        ("alphas", "[0, 1e-3, '.5']", [0.0, 0.001, 0.5]),
+        ("alphas", (0, 1), [0.0, 1.0]),
+        ("points", "8", 8),
+        ("points", 8, 8),
+        ("largest", 3, 3.0),
+        ("measure", "true", True),
+        ("measure", "False", False),
+        ("mode", "training", "training"),
+    ],
+)
+def test_a_value_is_brought_into_the_type(name, given, settled):
+    found = TAKES[name].settle(given)
+    assert found == settled
+    assert [type(each) for each in (found, *(found if isinstance(found, list) else ()))] == [
+        type(each) for each in (settled, *(settled if isinstance(settled, list) else ()))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "said"),
+    [
+        ("points", "2.0", "points is '2.0', but must be a whole number; try points=64"),
+        ("points", 2.0, "points is 2.0, but must be a whole number"),
+        ("points", True, "points is True, but must be a whole number"),
+        ("points", "1", "points is '1', but must be a number from 2; try points=64"),
+        ("points", "9" * 5000, "but must be a whole number"),
+        ("largest", 10**400, "but must be a number"),
+        ("largest", 0, "largest is 0, but must be a number above 0; try largest=8"),
+        ("largest", "nan", "largest is 'nan', but must be a number above 0"),
+        ("largest", "inf", "largest is 'inf', but must be a number above 0"),
+        ("largest", "1/2", "largest is '1/2', but must be a number"),
+        ("alphas", "[0.5, 1.5]", "alphas holds '1.5', but must hold a number 0 to 1; try alphas=[0.5]"),
+        ("alphas", "0.5,0.8", "a list stands in brackets, as in [1, 2]"),
+        ("alphas", "[0.5", "alphas is '[0.5', but must be a list of plain items, as in alphas=[0.5]"),
+        ("alphas", "[[0.5]]", "must be a list of plain items"),
+        ("alphas", "[{a: 1}]", "must be a list of plain items"),
+        ("alphas", "[" * 2_000, "must be a list of plain items"),
+        ("alphas", "&a [*a]", "alphas holds '&a [*a]', but must hold a number"),
+        ("alphas", "[!!python/object/apply:os.abort []]", "must be a list of plain items"),
+        ("alphas", [], "alphas is empty; give at least one item, as in alphas=[0.5]"),
+        ("alphas", "", "alphas is empty"),
+        ("alphas", {"a": 1}, "but must hold a number"),
+        ("measure", "yes", "measure is 'yes', but must be true or false; try measure=false"),
+        ("measure", 1, "measure is 1, but must be true or false"),
+        ("mode", "train", "mode is 'train', but must be one of inference, training; try mode=inference"),
+        ("title", 7, "title is 7, but must be a text; try title=text"),
+        ("title", None, "title is None, but must be a text"),
+        ("title", "\udcff", "but must be a text"),  # how Python hands on bytes that are no UTF-8
+        ("network", "ResNet-51", "'ResNet-51' is not a base network; the nearest names are ResNet-50"),
+    ],
+)
+def test_a_value_that_is_not_allowed_is_refused_in_a_sentence(name, given, said):
+    with pytest.raises(ParameterError) as error:
+        TAKES[name].settle(given)
+    assert said in str(error.value)
+    assert str(error.value).startswith(name)
+    assert len(str(error.value)) < 300
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong", "said"),
+    [
+        ("networks: list[str] = ['ResNet-50']", "[ResNet-50, VGG]", "'VGG' is not a base network"),
+        ("strategies: list[str] = ['w']", "dx", "'dx' is not one; use one of d w r"),
+        ("strategy: str = 'w'", "dx", "'dx' is not one"),
+        ("alpha: float = 0.8", "1.5", "1.5"),
+        ("scales: list[float] = [1.0]", "[0]", "the scale factor is 0.0, but must be a finite number above 0"),
+        ("batch: int = 64", "0", "batch is 0, but must be a whole number of at least 1"),
+        ("precision: str = 'fp32'", "fp8", "precision is 'fp8', but must be one of fp32, bf16, fp16"),
+        ("mode: str = 'inference'", "guess", "mode is 'guess', but must be one of inference, training"),
+    ],
+)
+def test_values_of_these_names_are_held_to_the_library_s_own_rules(line, wrong, said):
+    [parameter] = read_parameters(line).values()
+    assert parameter.settle(parameter.default) == parameter.default
+    with pytest.raises(ParameterError) as error:
+        parameter.settle(wrong)
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("comment", "inside", "outside"),
+    [
+        ("0 to 1", [0, 0.5, 1], [-0.1, 1.1, math.nan, math.inf]),
+        ("from 1; a number", [1, 1e300], [0.9, math.inf]),
+        ("above 0", [1e-300], [0, -1]),
+        ("up to -1.5e1", [-15, -16], [-14.9, -math.inf]),
+        ("below 8", [7.9], [8]),
+        ("0 to inf; infinity is one", [0, math.inf], [math.nan, -1]),
+    ],
+)
+def test_ranges(comment, inside, outside):
+    found = Range.read(comment, "float")
+    assert [found.allows(each) for each in inside] == [True] * len(inside)
+    assert [found.allows(each) for each in outside] == [False] * len(outside)
+
+
+@pytest.mark.parametrize("comment", ["", "the share from 0 to 1", "0 to one", "from here; on", "to 5"])
+def test_what_reads_as_no_range_is_help(comment):
+    assert Range.read(comment, "float") is None
+
+
+# What a text says is what a kernel gets
+
+texts = st.text(st.characters(codec="utf-8"), max_size=20)
+items = {"str": texts, "int": st.integers(), "float": st.floats(allow_nan=False, allow_infinity=False)}
+items["bool"] = st.booleans()
+
+
+def written(value: object) -> str:
+    """As a careful hand writes it on a command line: the texts of a list in double quotes, as YAML and JSON do."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(quoted, value))}]"
+    return as_text(value)
+
+
+def quoted(item: object) -> str:
+    if not isinstance(item, str):
+        return as_text(item)
+    kept = string.ascii_letters + string.digits
+    return '"' + "".join(each if each in kept else f"\\U{ord(each):08x}" for each in item) + '"'
+
+
+@given(st.data(), st.sampled_from(KINDS))
+def test_a_value_goes_from_its_text_through_papermill_s_cell_unchanged(data, kind):
+    item = items[kind.removeprefix("list[").removesuffix("]")]
+    value = data.draw(st.lists(item) if kind.startswith("list") else item)
+    settled = Parameter("x", kind).settle(written(value))
+    assert settled == value
+    [line] = ast.parse(PythonTranslator.codify({"x": settled})).body
+    assert ast.literal_eval(line.value) == value
+
+
+@given(texts, st.sampled_from(KINDS))
+def test_any_text_is_a_value_or_refused(text, kind):
+    with contextlib.suppress(ParameterError):
+        assert type(Parameter("x", kind).settle(text)).__name__ == kind.split("[")[0]
+
+
+# In a notebook
+
+
+def test_settle_reads_the_parameters_cell_and_its_ranges():
+    """As IPython keeps the cells that have run; papermill's own cell follows that of the parameters."""
+    injected = "# Parameters\nalphas = '[0, 1]'\npoints = 8\n"
+    cells = ["", "%matplotlib inline", CELL, injected, "settle(globals())"]
+    namespace = {"In": cells, "alphas": "[0, 1]", "points": 8, "network": "ResNet-50"}
+    settle(namespace)
+    assert (namespace["alphas"], namespace["points"], "measure" in namespace) == ([0.0, 1.0], 8, False)
+    with pytest.raises(ParameterError, match="points is 1, but must be a number from 2"):
+        settle({"In": cells, "points": 1})
+
+
+def test_without_ipython_settle_goes_by_the_annotations_and_without_these_by_nothing():
+    namespace = {"__annotations__": {"alphas": list[float], "n": "int", "other": dict}, "alphas": "[1]", "n": "2"}
+    settle(namespace)
+    assert (namespace["alphas"], namespace["n"]) == ([1.0], 2)
+    namespace = {"alphas": "[1]"}
+    settle(namespace)
+    assert namespace == {"alphas": "[1]"}
