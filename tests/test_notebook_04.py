@@ -1,0 +1,212 @@
+"""Fast scaling: counts, knees, times and verdicts are what the library gives; rows of a GPU are judged like others."""
+
+import json
+from ast import literal_eval
+
+import numpy as np
+import papermill
+import pytest
+from notebook import REPO, named, prose, tables, verdicts
+
+import fastscale_lib as fs
+from fastscale_lib.claims import FAILS, HOLDS, UNDECIDED, UNTESTED
+
+FAST = named("04_fast_scaling")
+DEFAULTS = {
+    name: literal_eval(parameter["default"]) for name, parameter in papermill.inspect_notebook(str(FAST)).items()
+}
+B0 = DEFAULTS["network"]
+QUICK = {"networks": [B0], "alphas": [0.0, 0.5, 1.0], "scales": [2.0], "judged_scales": [2.0]}
+
+
+def executed_with(parameters: dict, folder):
+    return papermill.execute_notebook(FAST, folder / "out.ipynb", parameters, cwd=folder, progress_bar=False)
+
+
+def activations(s: float) -> dict[str, int]:
+    frame = fs.equal_flops(B0, ["w", "dw", "dwr", "dWr"], [s])
+    return dict(zip(frame["strategy"], frame["activations"], strict=True))
+
+
+# Counts
+
+
+def test_the_laws_shown_are_the_paper_s_family(executed):
+    """Section 5: e_d = (1−α)/2, e_w = e_g = α/2, e_r = (1−α)/4; params s^((1+α)/2), activations s^(1−α/2)."""
+    rows = [row for row in tables(executed(FAST))[0][2:] if row[0] != "dwr"]
+    shown = np.array(rows, dtype=float)
+    alpha = shown[:, 0]
+    assert alpha.tolist() == DEFAULTS["alphas"]
+    width, rest = alpha / 2, (1 - alpha) / 2
+    law = np.transpose([rest, width, width, rest / 2, np.ones_like(alpha), (1 + alpha) / 2, 1 - alpha / 2])
+    assert shown[:, 1:] == pytest.approx(law, abs=0.00051)
+
+
+def test_verdicts_on_activations_are_what_the_library_counts(executed):
+    shown = verdicts(executed(FAST))
+    for s in DEFAULTS["judged_scales"]:
+        counts = activations(s)
+        for other, most in {"w": s**0.1, "dwr": 1, "dw": 1}.items():  # by the law dWr has t^0.1 times those of w
+            row = shown.loc[f"{B0} at {s:g}× flops, activations: dWr over {other}"]
+            ratio = counts["dWr"] / counts[other]
+            assert (row["found"], row["verdict"]) == (f"{ratio:.3f}", HOLDS if ratio < most else FAILS)
+
+
+def test_the_text_on_knees(executed):
+    rows = {row[0]: [float(cell) for cell in row[1:]] for row in tables(executed(FAST))[1][2:]}
+    assert DEFAULTS["scales"] == [2, 4, 8, 16]
+    assert "Up to 4 times the flops, α = 0.7 is enough to stay within a quarter of *w*" in prose(FAST)
+    assert max(row[1] for name, row in rows.items() if name != "law") == 0.7
+    assert "at 16 times, EfficientNet-B0 takes 0.9" in prose(FAST)
+    assert rows[B0][-1] == 0.9
+    assert "The knee moves up with the scale, as the law says" in prose(FAST)
+    assert "below 8 times the flops less would do, and beyond it takes more" in prose(FAST)
+    assert [knee < 0.8 for knee in rows[B0]] == [True, True, False, False]
+    assert rows[B0][2] == 0.8
+    assert rows["law"] == sorted(rows["law"])
+    assert all(row[0] < row[-1] for row in rows.values())
+
+    assert "dWr has *t*<sup>0.1</sup> times the activations of *w* at *t* times the flops" in prose(FAST)
+    assert "it stays within a quarter up to some 9 times the flops" in prose(FAST)
+    lead = fs.strategy("dWr").laws.activations - fs.strategy("w").laws.activations
+    assert float(lead) == pytest.approx(0.1)
+    assert (1 + DEFAULTS["nearly"]) ** (1 / float(lead)) == pytest.approx(9, abs=0.5)
+
+
+def test_the_text_on_the_law():
+    assert "each tenth of α takes the same twentieth off the exponent of activations" in prose(FAST)
+    exponents = [float(fs.strategy(alpha=alpha).laws.activations) for alpha in np.linspace(0, 1, 11)]
+    assert np.diff(exponents) == pytest.approx(-1 / 20)
+
+
+# Times
+
+
+def test_the_text_on_the_shipped_cpu(executed):
+    """Predicted time has its knee below that of activations; the measured scales are those that the text names."""
+    assert "its knee lies lower than that of activations at every scale" in prose(FAST)
+    counted, times = (tables(executed(FAST))[place] for place in (1, 3))
+    [cpu] = [row[-4:] for row in times if row[0].startswith("AMD EPYC, 2 threads, inference")]
+    [of_activations] = [row[1:] for row in counted if row[0] == B0]
+    assert all(float(one) < float(other) for one, other in zip(cpu, of_activations, strict=True))
+    assert "Measured networks go up to 4 times the flops of the base" in prose(FAST)
+    rows = fs.measured_rows((REPO / "data" / "measured").glob("*.jsonl"))
+    assert rows["scale"].max() == 4
+
+
+def test_verdicts_on_time_are_those_of_the_interpolated_rows(executed):
+    rows = fs.measured_rows((REPO / "data" / "measured").glob("*.jsonl"))
+    rows = rows[rows["mode"] == DEFAULTS["mode"]]
+    times = fs.measured_times(rows, B0, ["w", "dwr", "dw", "dWr"]).set_index("strategy")
+    shown = verdicts(executed(FAST))
+    [scale] = times["scale"].unique()
+    for other in ("w", "dwr", "dw"):
+        row = shown.loc[f"beyond the paper: time on a CPU, {B0} at {scale:.3g}× flops: dWr over {other}"]
+        ratio = times.loc["dWr", "ms_per_image"] / times.loc[other, "ms_per_image"]
+        low = times.loc["dWr", "low_ms"] / times.loc[other, "high_ms"]
+        high = times.loc["dWr", "high_ms"] / times.loc[other, "low_ms"]
+        most = 1 + (DEFAULTS["nearly"] if other == "w" else 0)
+        assert row["found"] == f"{ratio:.3f} ({low:.3f} to {high:.3f})"
+        assert row["verdict"] == (HOLDS if high < most else FAILS if low >= most else UNDECIDED)
+        assert row["evidence"].startswith("measured on AMD EPYC, 2 threads, inference, fp32, batch 4")
+    text = "at 3.6 times the flops *dWr* came out slower than *dwr* and *dw*, where the prediction has it faster"
+    assert text in prose(FAST)
+    assert scale == pytest.approx(3.6, abs=0.05)
+    assert times.loc["dWr", "ms_per_image"] > times.loc[["dwr", "dw"], "ms_per_image"].max()
+    networks = fs.equal_flops(B0, ["dw", "dwr", "dWr"], [scale])
+    predicted = fs.predicted_times(rows, networks).dropna(subset="ms_per_image").set_index("strategy")["ms_per_image"]
+    assert predicted["dWr"] < predicted[["dwr", "dw"]].min()
+
+
+def test_without_rows_of_a_gpu_what_the_paper_says_of_gpus_is_not_tested(executed):
+    shown = verdicts(executed(FAST))
+    gpu = shown[shown.index.str.startswith("time on a GPU, ")]
+    assert len(gpu) == 3
+    assert set(gpu["verdict"]) == {UNTESTED}
+    assert gpu["evidence"].str.startswith(f"no measured rows of {B0} scaled by w, dwr, dw and dWr on a GPU").all()
+
+
+def gpu_store(path, ms) -> str:
+    """A store as a plan writes it, of a GPU that is made up."""
+    with path.open("w") as store:
+        for strategy in ("w", "dwr", "dw", "dWr"):
+            for s in (1, 2, 4):
+                network = fs.scale(B0, strategy, s)
+                counts = fs.complexity(network)
+                row = {"base": B0, "network": network.name, "strategy": None if s == 1 else strategy, "scale": s}
+                row |= {"description": network.to_dict(), "batch": 64, "device": "cuda", "device_name": "Made-up GPU"}
+                row |= {"threads": 8, "mode": "inference", "precision": "bf16", "channels_last": True, "reason": None}
+                row |= {"compile": False, "tf32": False, "half_width": 0.01, "median_ms": ms(counts)}
+                row |= {"low_ms": ms(counts) * 0.99, "high_ms": ms(counts) * 1.01, **counts._asdict()}
+                store.write(json.dumps(row) + "\n")
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("ms", "expected"),
+    [
+        (lambda counts: counts.activations / 1e5, [HOLDS, HOLDS, HOLDS]),  # as the paper finds it on GPUs
+        (lambda counts: counts.params / 1e5, [HOLDS, FAILS, HOLDS]),  # dwr has the fewest params
+    ],
+    ids=["activations", "params"],
+)
+def test_rows_of_a_gpu_are_judged_by_the_same_code(ms, expected, tmp_path):
+    (tmp_path / "measured").mkdir()  # none are shipped: the store is the only source
+    parameters = QUICK | {"data": str(tmp_path), "stores": [gpu_store(tmp_path / "mine.jsonl", ms)]}
+    notebook = executed_with(parameters, tmp_path)
+    shown = verdicts(notebook)
+    gpu = shown[shown.index.str.startswith("time on a GPU, ")]
+    assert gpu["verdict"].tolist() == expected
+    assert gpu["evidence"].str.startswith("measured on Made-up GPU, inference, bf16, batch 64").all()
+    assert UNTESTED not in set(shown["verdict"])
+    [knees] = [rows for rows in tables(notebook) if rows[1][:2] == ["device", "source"]]
+    assert [row[1] for row in knees[2:]] == ["mine.jsonl"]
+
+
+def test_without_any_rows_counts_are_judged_and_no_times(tmp_path):
+    (tmp_path / "measured").mkdir()
+    shown = verdicts(executed_with(QUICK | {"data": str(tmp_path), "alphas": [0.7]}, tmp_path))
+    assert shown["verdict"].eq(UNTESTED).to_list() == [False] * 3 + [True] * 3
+
+
+def test_another_network_another_mode_and_a_tiny_scale(tmp_path):
+    parameters = QUICK | {"network": "RegNetX-400MF", "networks": ["ResNet-50"], "mode": "training"}
+    shown = verdicts(executed_with(parameters | {"scales": [0.5], "judged_scales": [0.5]}, tmp_path))
+    assert "RegNetX-400MF at 0.5× flops, activations: dWr over w" in shown.index
+    measured = shown[shown["evidence"].str.startswith("measured on")]
+    assert measured["evidence"].str.contains(", training, ").all()
+    assert len(measured) == 3
+
+
+@pytest.mark.parametrize(
+    ("parameters", "sentence"),
+    [
+        ({"alphas": [0.5, 1.2]}, "0 to 1; try alphas="),
+        ({"network": "EfficientNet-BO"}, "is not a base network; the nearest names are"),
+        ({"mode": "sleeping"}, "must be one of inference, training"),
+        ({"stores": ["nowhere.jsonl"], **QUICK}, "there is no nowhere.jsonl; give the path of a store"),
+    ],
+    ids=["alphas", "network", "mode", "stores"],
+)
+def test_what_is_wrong_ends_in_one_sentence(parameters, sentence, tmp_path):
+    with pytest.raises(papermill.PapermillExecutionError) as error:
+        executed_with(parameters, tmp_path)
+    assert error.value.ename in ("ParameterError", "PublishedError")
+    assert sentence in error.value.evalue
+
+
+def test_another_alpha_is_judged_by_counts_and_where_it_was_measured_by_time(tmp_path):
+    """`papermill notebooks/04_fast_scaling.ipynb out.ipynb -p alpha 0.7`; no row was scaled by that."""
+    shown = verdicts(executed_with(QUICK | {"alpha": 0.7}, tmp_path))
+    counts = fs.equal_flops(B0, [0.7, "w"], [2.0]).set_index("strategy")["activations"]
+    row = shown.loc[f"{B0} at 2× flops, activations: α = 0.7 over w"]
+    assert (row["paper"], row["found"]) == (f"< {2**0.15:.3f}", f"{counts['alpha=0.7'] / counts['w']:.3f}")
+    assert shown["verdict"].eq(UNTESTED).sum() == 3
+    assert not shown.index.str.contains("dWr").any()
+
+
+def test_plain_papermill_hands_on_a_list(tmp_path):
+    """`papermill -p alphas '[0.5, 1]'` passes a text."""
+    parameters = QUICK | {"alphas": "[0.25, 1]", "scales": "2"}
+    rows = tables(executed_with(parameters, tmp_path))[0][2:]
+    assert [row[0] for row in rows] == ["0.25", "0.8", "1", "dwr"]  # the α that is judged, and w

@@ -1,0 +1,116 @@
+"""RegNetY at 16 GF and EfficientNet-B4: the text is counted, and a GPU's rows are judged once there are any."""
+
+import json
+
+import papermill
+import pytest
+from notebook import REPO, named, outputs, prose, tables, verdicts
+from test_rivals import BIG, RIVAL, measured
+
+import fastscale_lib as fs
+from fastscale_lib.claims import FAILS, HOLDS, UNDECIDED, UNTESTED
+
+PAIR = named("06_regnety_16gf_and_efficientnet_b4")
+BOTH = "RegNetY-4.0GF at 16 GF by dWr over EfficientNet-B4"
+BEYOND = "beyond the paper: "
+
+
+@pytest.fixture(scope="module")
+def on_a_gpu(tmp_path_factory):
+    """The notebook with a store of a made-up GPU, on which the scaled network is faster and smaller."""
+    folder = tmp_path_factory.mktemp("rivals")
+    rows = [measured(BIG, 30.0), measured(RIVAL, 40.0)]
+    (folder / "own.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "data").mkdir()
+    (folder / "data" / "published").symlink_to(REPO / "data" / "published")
+    parameters = {"stores": [str(folder / "own.jsonl")], "data": str(folder / "data"), "batch": 2}
+    return papermill.execute_notebook(PAIR, folder / "out.ipynb", parameters, cwd=folder, progress_bar=False)
+
+
+def test_the_text_on_counts():
+    big, rival = fs.complexity(BIG), fs.complexity(RIVAL)
+    assert "nearly four times the flops and params, and about half the activations" in prose(PAIR)
+    assert 3.5 < big.flops / rival.flops < 4
+    assert 3.5 < big.params / rival.params < 4
+    assert big.activations == pytest.approx(rival.activations / 2, rel=0.1)
+    assert "whose flops are within 5 %" in prose(PAIR)
+    assert fs.complexity(fs.scale("RegNetY-4.0GF", "dWr", 4)).flops == pytest.approx(big.flops, rel=0.05)
+
+
+def test_the_text_on_memory(executed):
+    assert "In both modes EfficientNet-B4 needs more, and by far the most of it is what layers put out" in prose(PAIR)
+    found = verdicts(executed(PAIR))
+    for mode in ("inference", "training"):
+        big, rival = (fs.peak_memory(each, 64, mode) for each in (BIG, RIVAL))
+        row = found.loc[f"ratio of peak memory in {mode}: {BOTH}"]
+        assert (row["found"], row["verdict"]) == (f"{big.peak_bytes / rival.peak_bytes:.3f}", HOLDS)
+        assert rival.activations_bytes > 0.9 * rival.peak_bytes
+    assert "at a batch of one, where weights take most of the memory of inference" in prose(PAIR)
+    big, rival = (fs.peak_memory(each, 1, "inference") for each in (BIG, RIVAL))
+    assert big.peak_bytes > rival.peak_bytes
+    assert all(each.params_bytes > 0.5 * each.peak_bytes for each in (big, rival))
+
+
+def test_published_times_and_errors_are_judged_one_by_one(executed):
+    found = verdicts(executed(PAIR))
+    designed, scaled = ("RegNetY-16GF, designed, over {}", "RegNetY-16GF, fast-scaled, over {}")
+    designed, scaled = designed.format(RIVAL.name), scaled.format(RIVAL.name)
+    assert found.loc[f"ratio of time in training: {scaled}", "verdict"] == HOLDS
+    assert found.loc[f"{BEYOND}ratio of time in training: {designed}", "verdict"] == HOLDS
+    assert found.loc[f"{BEYOND}ratio of time in inference: {designed}", "verdict"] == FAILS
+    assert "the designed RegNetY-16GF is about as fast as EfficientNet-B4 on a V100" in prose(PAIR)
+    assert float(found.loc[f"{BEYOND}ratio of time in inference: {designed}", "found"]) == pytest.approx(1, abs=0.05)
+    errors = found[found.index.str.contains("difference of errors in percentage points")]
+    assert "the lower error in every row, by more than a percentage point" in prose(PAIR)
+    assert len(errors) == 4
+    assert (errors["found"].astype(float) < -1).all()
+    assert errors.index[errors.index.str.startswith(BEYOND)].str.contains("designed").tolist() == [True]
+
+
+def test_what_no_gpu_has_measured_is_said_to_be_untested_until_one_has(executed, on_a_gpu):
+    untested = [f"ratio of {cost}: {BOTH}, on a GPU" for cost in ("time", "measured memory")]
+    measured_here = {row["device"] for path in (REPO / "data/measured/16gf").glob("*.jsonl") for row in fs.Store(path)}
+    if measured_here <= {"cpu"}:
+        assert set(verdicts(executed(PAIR)).loc[untested, "verdict"]) == {UNTESTED}
+    found = verdicts(on_a_gpu)
+    assert not set(untested) & set(found.index)
+    for cost, verdict, ratio in (
+        ("time", HOLDS, "0.750 (0.614 to 0.917)"),
+        ("measured memory", HOLDS, "0.750"),
+    ):
+        row = found.loc[f"ratio of {cost} in training: {BOTH}, on a GPU, bf16, batch 64"]
+        assert (row["found"], row["verdict"]) == (ratio, verdict)
+        assert row["evidence"] == "measured on Some GPU, bf16, batch 64"
+
+
+def test_times_on_a_cpu_are_beyond_the_paper_and_judged_by_their_intervals(executed):
+    assert "In training its measurements are too far apart to tell" in prose(PAIR)
+    found = verdicts(executed(PAIR))
+    where = f"{BOTH}, on a CPU, fp32, batch 4"
+    for mode, verdict in (("inference", FAILS), ("training", UNDECIDED)):
+        row = found.loc[f"{BEYOND}ratio of time in {mode}: {where}"]
+        assert row["verdict"] == verdict
+        low, high = row["found"].partition("(")[2].rstrip(")").split(" to ")
+        assert (float(low) < 1 < float(high)) == (verdict == UNDECIDED)
+        assert row["evidence"].startswith("measured on")
+    beyond = found.index.str.startswith(BEYOND).tolist()
+    assert beyond == sorted(beyond)  # after the paper's own
+
+
+def test_another_pair_is_not_the_paper_s(tmp_path):
+    parameters = {"network": "RegNetX-400MF", "flops": 8e8, "rival": "ResNet-50", "published_as": "RegNetX-800MF"}
+    parameters |= {"batch": 1}
+    other = papermill.execute_notebook(PAIR, tmp_path / "out.ipynb", parameters, cwd=tmp_path, progress_bar=False)
+    assert verdicts(other).index.str.startswith(BEYOND).all()
+
+
+def test_nothing_is_printed(on_a_gpu):
+    assert not [output for output in outputs(on_a_gpu) if output.output_type == "stream"]
+    assert tables(on_a_gpu)
+
+
+def test_every_ratio_is_drawn(on_a_gpu):
+    shown = [output.data for output in outputs(on_a_gpu) if "application/vnd.plotly.v1+json" in output.get("data", {})]
+    costs = {cost for trace in shown[-1]["application/vnd.plotly.v1+json"]["data"] for cost in trace["y"]}
+    memory = {"peak memory in inference", "peak memory in training", "measured memory in training"}
+    assert costs >= memory | {"flops", "params", "activations", "time in training"}
