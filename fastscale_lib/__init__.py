@@ -8,16 +8,31 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
+from .accuracy import error_gaps, growth
+from .budgets import BudgetError, costs, within
 from .build import build
 from .calibration import calibrate
 from .capacity import largest_batch
 from .ceilings import Ceilings, ceilings, roofline_share
+from .checkpoints import TrainingError
+from .comparisons import train_all
 from .complexity import Complexity, complexity, fit_exponents, laws, layers, sweep
 from .correlation import correlations, leads
+from .datasets import ImageData, dataset
+from .equal_flops import equal_flops, knees, measured_rows, measured_times, predicted_times
+from .footprint import PeakMemory, peak_memory
+from .image_files import DataError
 from .measurement import Comparison, MeasureError, Measurement, compare
 from .networks import Network, NetworkError, anynet
+from .operations import flops_by_kind
 from .plans import Plan, PlanError
-from .published import PublishedError, published, read_measured
+from .published import PublishedError, published, published_errors, read_measured
+from .recipe import Recipe, RecipeError
+from .regimes import regimes
+from .repeats import error_difference, seed_errors
+from .report import report
+from .report.parameters import ParameterError
+from .report.selection import SelectionError
 from .runtime import PredictionError, RuntimeModel, prediction_errors
 from .scaling import STRATEGIES, Strategy, StrategyError, scale, strategy
 from .store import Store, StoreError, StoreWarning
@@ -25,6 +40,8 @@ from .sweeping import SweepWarning, run
 from .targets import TargetWarning, scale_to
 from .timing import measure
 from .timm import PublishedWarning, read_timm
+from .training import train
+from .weights import WeightsError, load_weights
 from .worker import Worker
 from .zoo import families, network, networks, regnet
 
@@ -33,20 +50,28 @@ if TYPE_CHECKING:
 
 __all__ = [
     "STRATEGIES",
+    "BudgetError",
     "Ceilings",
     "Comparison",
     "Complexity",
+    "DataError",
     "Explorer",
+    "ImageData",
     "MeasureError",
     "Measurement",
     "Network",
     "NetworkError",
+    "ParameterError",
+    "PeakMemory",
     "Plan",
     "PlanError",
     "PredictionError",
     "PublishedError",
     "PublishedWarning",
+    "Recipe",
+    "RecipeError",
     "RuntimeModel",
+    "SelectionError",
     "Store",
     "StoreError",
     "StoreWarning",
@@ -54,6 +79,8 @@ __all__ = [
     "StrategyError",
     "SweepWarning",
     "TargetWarning",
+    "TrainingError",
+    "WeightsError",
     "Worker",
     "anynet",
     "build",
@@ -62,28 +89,48 @@ __all__ = [
     "compare",
     "complexity",
     "correlations",
+    "costs",
+    "dataset",
+    "equal_flops",
+    "error_difference",
+    "error_gaps",
     "explore",
     "families",
     "figures",
     "fit_exponents",
+    "flops_by_kind",
+    "growth",
+    "knees",
     "largest_batch",
     "laws",
     "layers",
     "leads",
+    "load_weights",
     "measure",
+    "measured_rows",
+    "measured_times",
     "network",
     "networks",
+    "peak_memory",
+    "predicted_times",
     "prediction_errors",
     "published",
+    "published_errors",
     "read_measured",
     "read_timm",
+    "regimes",
     "regnet",
+    "report",
     "roofline_share",
     "run",
     "scale",
     "scale_to",
+    "seed_errors",
     "strategy",
     "sweep",
+    "train",
+    "train_all",
+    "within",
 ]
 
 try:

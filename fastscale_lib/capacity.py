@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from .measurement import MeasureError, SettingError, whole
 from .networks import Network
 from .worker import Worker
 from .zoo import network as named_network
 
+LIMIT = 4096  # images, up to which batches are tried
 _FIRST = 16  # images; where they do not fit, fewer are tried
+
+
+class CapacityWarning(UserWarning):
+    """A search for the largest batch that ended at its limit, and so does not tell what fits the device."""
 
 
 def largest_batch(
@@ -22,7 +29,7 @@ def largest_batch(
     channels_last: bool = True,
     resolution: int | None = None,
     *,
-    limit: int = 4096,
+    limit: int = LIMIT,
     grain: float = 1 / 16,
     memory_bytes: int | None = None,
     timeout: float | None = None,
@@ -42,7 +49,7 @@ def largest_batch(
         network: the network, or the name of a base network.
         mode, precision, device, channels_last, resolution: as for `measure`. Compiled networks, which may need
             another amount, are not tried.
-        limit: the largest batch that is tried.
+        limit: the largest batch that is tried. A CPU's memory often takes more.
         grain: the batch found is short of one that does not fit by at most this fraction of itself (or by one image).
         memory_bytes: the most memory that a run may take, where that is to be less than there is: on a GPU weights
             included, on a CPU beside what the process holds before it builds the network.
@@ -52,21 +59,45 @@ def largest_batch(
         worker: to try with, and left open; left out: one made for this.
 
     Returns:
-        Images in a batch.
+        Images in a batch; `limit` where that fits, and a larger one may.
 
     Raises:
         NetworkError: this is not a network, nor the name of one.
         SettingError: (a ValueError) a setting is wrong or the device is not there.
         MeasureError: with reason "out of memory", not even one image fits; with "time limit", a try took too long; or
             with the reason why a try failed otherwise.
+
+    Warns:
+        CapacityWarning: the search ended at `limit`.
     """
+    settings = {"mode": mode, "precision": precision, "device": device, "channels_last": channels_last}
+    settings |= {"resolution": resolution, "memory_bytes": memory_bytes}
+    found = search(network, settings, limit, grain, timeout, progress, worker)
+    if found == limit:
+        warnings.warn(
+            f"largest_batch: {found:,} images fit, and the search ended there, at its limit; more may fit: try "
+            f"limit={4 * found}",
+            CapacityWarning,
+            stacklevel=2,
+        )
+    return found
+
+
+def search(
+    network: Network | str,
+    settings: Mapping[str, Any],
+    limit: int = LIMIT,
+    grain: float = 1 / 16,
+    timeout: float | None = None,
+    progress: Callable[[str, float], None] | None = None,
+    worker: Worker | None = None,
+) -> int:
+    """`largest_batch` without its warning; the settings are those of `Worker.try_run`."""
     network, limit = named_network(network), whole("limit", limit)
     if not (isinstance(grain, (int, float)) and 0 < grain <= 1):
         raise SettingError(f"grain is {grain!r}, but must be a fraction above 0 and at most 1; try grain=1/16")
-    if memory_bytes is not None:
-        memory_bytes = whole("memory_bytes", memory_bytes)
-    settings = {"mode": mode, "precision": precision, "device": device, "channels_last": channels_last}
-    settings |= {"resolution": resolution, "memory_bytes": memory_bytes}
+    if settings.get("memory_bytes") is not None:
+        settings = {**settings, "memory_bytes": whole("memory_bytes", settings["memory_bytes"])}
     most, tried, failures = _most_tries(limit, grain), [], []
     with contextlib.nullcontext(worker) if worker else Worker() as at_work:
 

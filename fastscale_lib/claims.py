@@ -2,43 +2,119 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-HOLDS, FAILS, UNTESTED = "holds", "does not hold", "not tested here"
+HOLDS, FAILS, UNDECIDED, UNTESTED = "holds", "does not hold", "undecided", "not tested here"
+RELATIONS = ("=", "<", ">")
+MIME = "application/vnd.fastscale.claims+json"  # under which an executed notebook keeps its verdicts as data
 
 
 class Claim(NamedTuple):
-    """One claim: `paper` is the number that it predicts, `found` the one that came out (None: nothing did)."""
+    """One claim of the paper.
+
+    Arguments:
+        claim: in words.
+        paper: the number that the paper gives or implies.
+        found: the number that came out; None where nothing did, and then `evidence` says why.
+        tolerance: how far from `paper` still counts.
+        evidence: starts with counted, measured (on which device), predicted (from which rows) or published (in which
+            source), or, of a claim that is not tested, says what is missing.
+        relation: "=": found is to be `paper`, "<": below it, ">": above it; within the tolerance each time.
+        low, high: the 95 % interval of what was found, where chance has a part in it; None: it has none.
+    """
 
     claim: str
     paper: float
     found: float | None
     tolerance: float = 0.0
     evidence: str = "counted"
+    relation: str = "="
+    low: float | None = None
+    high: float | None = None
 
     @property
     def verdict(self) -> str:
-        """Holds, if what was found lies within the tolerance of what the paper predicts."""
-        if self.found is None or math.isnan(self.found):
+        """Holds, if what was found stands to what the paper says as the relation wants it.
+
+        Of an interval the whole must stand so. It does not hold if nothing within the interval stands so; between the
+        two it is undecided.
+        """
+        if not _number(self.found):
             return UNTESTED
-        return HOLDS if abs(self.found - self.paper) <= self.tolerance else FAILS
+        ends = (self.low, self.high) if _number(self.low) and _number(self.high) else (self.found, self.found)
+        off = [end - self.paper for end in ends]
+        if self.relation == "=":
+            stands = max(map(abs, off)) <= self.tolerance
+            apart = min(off) > self.tolerance or max(off) < -self.tolerance
+        else:
+            beyond = sorted(off if self.relation == "<" else [-each for each in off])
+            apart, stands = (not self._within(beyond[0])), self._within(beyond[1])
+        return HOLDS if stands else FAILS if apart else UNDECIDED
+
+    def _within(self, beyond: float) -> bool:
+        return beyond < self.tolerance or beyond == self.tolerance != 0
 
 
 def scorecard(claims: Iterable[Claim]) -> pd.DataFrame:
-    """One row per claim: claim, paper, found (NaN where nothing was), tolerance, evidence, verdict."""
+    """One row per claim: the fields of `Claim` (NaN where there is no number), and verdict."""
     claims = list(claims)
+    for each in claims:
+        if each.relation not in RELATIONS:
+            raise ValueError(f"relation {each.relation!r} of a claim: one of {', '.join(RELATIONS)}")
     frame = pd.DataFrame(claims, columns=list(Claim._fields))
-    numbers = dict.fromkeys(("paper", "found", "tolerance"), float)
-    return frame.astype(numbers).assign(verdict=[each.verdict for each in claims])
+    numbers = dict.fromkeys(("paper", "found", "low", "high", "tolerance"), float)
+    columns = ["claim", "relation", "paper", "found", "low", "high", "tolerance", "evidence"]
+    return frame.astype(numbers)[columns].assign(verdict=[each.verdict for each in claims])
+
+
+class Scorecard:
+    """Claims as a notebook shows them: as a table, and as data that a report gathers from the executed notebook.
+
+    Attributes:
+        frame: one row per claim, as `scorecard` gives it.
+    """
+
+    def __init__(self, claims: Iterable[Claim]) -> None:
+        self.frame = scorecard(claims)
+
+    def __repr__(self) -> str:
+        return self.frame.to_string(index=False)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        rows = json.loads(self.frame.to_json(orient="records", double_precision=15))  # NaN becomes null
+        return {"text/plain": repr(self), "text/html": table(self.frame).to_html(), MIME: rows}
+
+
+def gathered(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """The scorecard that a notebook kept as data; the verdicts are computed again."""
+    return scorecard(Claim(**{name: row[name] for name in Claim._fields}) for row in rows)
 
 
 def table(verdicts: pd.DataFrame) -> Styler:
     """A scorecard as notebooks show it: every text escaped and in full, what does not hold in bold."""
+    said = [
+        f"{paper:.3f}" if relation == "=" else f"{relation} {paper:.3f}"
+        for relation, paper in zip(verdicts["relation"], verdicts["paper"], strict=True)
+    ]
+    found = [found_text(*each) for each in verdicts[["found", "low", "high"]].itertuples(index=False)]
+    shown = verdicts.drop(columns=["relation", "low", "high"]).assign(paper=said, found=found)
     left = [{"selector": "th, td", "props": "text-align: left"}]
-    shown = verdicts.style.format(precision=3, na_rep="–", escape="html").hide(axis="index").set_table_styles(left)
-    return shown.map(lambda verdict: "font-weight: bold" if verdict == FAILS else "", subset=["verdict"])
+    styled = shown.style.format(precision=3, escape="html").hide(axis="index").set_table_styles(left)
+    return styled.map(lambda verdict: "font-weight: bold" if verdict == FAILS else "", subset=["verdict"])
+
+
+def found_text(found: float, low: float, high: float) -> str:
+    """A number as scorecards show it, with its interval; a dash for none."""
+    if not _number(found):
+        return "–"
+    return f"{found:,.3f}" + (f" ({low:,.3f} to {high:,.3f})" if _number(low) else "")
+
+
+def _number(value: float | None) -> bool:
+    return value is not None and not math.isnan(value)

@@ -1,36 +1,71 @@
-"""The `fastscale` command, also `python -m fastscale_lib`: it needs torch, numpy, pandas, and pyyaml for YAML plans.
+"""The `fastscale` command, also `python -m fastscale_lib`.
 
-Exit status: 0, every point of the plan has a row, with a time or with the answer "out of memory"; 1, some have no
-answer (`--retry` tries them again), or the cluster was lost; 2, the command or the plan is wrong; 130, stopped.
+Measuring and training need torch, numpy, pandas, and pyyaml for YAML files; `report` what the notebooks need.
+
+Exit status: 0, every point of the plan has a row, with a time or with the answer "out of memory", or every notebook
+ran, whatever its verdicts, or every training has its errors; 1, some points have no answer (`--retry` tries them
+again), the cluster was lost, a training did not end, or a notebook failed; 2, the command, the plan or a parameter is
+wrong; 130, stopped.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import os
+import re
 import sys
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from .ceilings import ceilings
-from .measurement import MeasureError
+from .comparisons import train_all
+from .datasets import dataset
+from .measurement import BUSY, MeasureError, SettingError
+from .networks import Network, NetworkError
 from .plans import Plan
+from .recipe import Recipe
+from .report import report
+from .report.parameters import ParameterError
+from .report.selection import split
 from .settings import PRECISIONS
 from .store import Store
 from .sweeping import run
+from .training import train
+from .zoo import network as named_network
 
 DONE, FAILED, WRONG, STOPPED = 0, 1, 2, 130
 _CONNECT_S = 10
+_ADDRESS = re.compile(r"(\w+://)?(\[[^\]]+\]|[^\[\]:/]+):\d{1,5}/?")  # of a scheduler: a host and its port
 _AHEAD = 64  # tasks given to a cluster at a time, where it has not more than half as many workers
+
+
+_SWEEP_EPILOG = """\
+a plan, as YAML:
+  networks: [RegNetY-4.0GF, ResNet-50]
+  strategies: [w, dWr, 0.5]
+  scales: [1, 2, 4]
+  batch: [64, largest]
+  mode: [inference, training]
+  precision: [bf16]
+  seconds: 5
+
+Exit status: 0 every point has a row, 1 some have no answer, 2 the plan is
+wrong, 130 stopped."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line asks, and return the exit status."""
     asked = _parser().parse_args(arguments)
     try:
-        return asked.command(asked)
+        with _warnings_in_words():
+            return asked.command(asked)
     except KeyboardInterrupt:
         print(file=sys.stderr)  # the progress stands in an open line
         return _end(STOPPED, "stopped; run the same command again to go on")
@@ -40,6 +75,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _end(FAILED, str(error))
 
 
+@contextlib.contextmanager
+def _warnings_in_words() -> Iterator[None]:
+    """Without the file, line and code that Python shows beside them."""
+    before = warnings.formatwarning
+    warnings.formatwarning = lambda message, *_: f"fastscale: {message}\n"
+    try:
+        yield
+    finally:
+        warnings.formatwarning = before
+
+
+def _number_or_name(text: str) -> float | str:
+    """A strategy: α, or a name."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="fastscale", description="Fast and accurate model scaling, from the shell.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
@@ -47,14 +101,11 @@ def _parser() -> argparse.ArgumentParser:
         "sweep",
         help="measure a plan: networks × strategies × scales × batch × mode × precision",
         description=(
-            "Measure what a plan names and the store does not hold yet. Each row is on the disk as soon as it is "
-            "measured: stopped at any moment, the same command goes on where it was."
+            "Measure what a plan names and the store does not hold yet. Each row is on the\n"
+            "disk as soon as it is measured: stopped at any moment, the same command goes on\nwhere it was."
         ),
-        epilog=(
-            "A plan, as YAML:   networks: [RegNetY-4.0GF, ResNet-50]   strategies: [w, dWr, 0.5]   scales: [1, 2, 4]   "
-            "batch: [64, largest]   mode: [inference, training]   precision: [bf16]   seconds: 5   "
-            "Exit status: 0 every point has a row, 1 some have no answer, 2 the plan is wrong, 130 stopped."
-        ),
+        epilog=_SWEEP_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     sweep.add_argument("plan", metavar="PLAN", help="a file: JSON where its name ends in .json, else YAML")
     sweep.add_argument("--store", required=True, metavar="FILE", help="where the rows go, one JSON object a line")
@@ -75,7 +126,78 @@ def _parser() -> argparse.ArgumentParser:
     limits.add_argument("--device", help="cpu, cuda or cuda:1; left out: the GPU where there is one")
     limits.add_argument("--precision", nargs="+", default=["fp32"], choices=PRECISIONS, help="left out: fp32")
     limits.set_defaults(command=_ceilings)
+    _add_train(commands)
+    _add_report(commands)
     return parser
+
+
+def _add_train(commands: Any) -> None:
+    trains = commands.add_parser(
+        "train",
+        help="train networks, scaled or not, with several seeds, all by one recipe",
+        description=(
+            "Train each network with each seed. A row goes into the store after each epoch, and one at the end; "
+            "stopped at any moment, the same command goes on after the last whole epoch."
+        ),
+        epilog=(
+            "On 4 GPUs: torchrun --nproc-per-node 4 -m fastscale_lib train ..., with parts: 4 in the recipe. "
+            "Exit status: 0 every training has its errors, 1 one did not end, 2 the command is wrong, 130 stopped."
+        ),
+    )
+    trains.add_argument("networks", nargs="+", metavar="NETWORK", help="a base network, or a .yaml file of one")
+    trains.add_argument(
+        "--strategies", nargs="+", type=_number_or_name, default=[], metavar="S", help="by which they are scaled: w 0.8"
+    )
+    trains.add_argument(
+        "--scales", nargs="+", type=float, default=[1.0], metavar="S", help="scale factors; 1: the base"
+    )
+    trains.add_argument("--to-flops", action="store_true", help="reach the scales times the flops, within 1 %%")
+    trains.add_argument("--data", required=True, metavar="NAME", help="fashion-mnist, cifar-10, mnist-files or folders")
+    trains.add_argument("--path", metavar="DIR", help="where the data is; fashion-mnist is looked for, or fetched")
+    trains.add_argument("--holdout", type=int, default=0, metavar="N", help="take the error on N training images")
+    trains.add_argument("--resolution", type=int, metavar="PIXELS", help="of the images of folders")
+    trains.add_argument("--recipe", metavar="FILE", help="YAML or JSON; left out: the settings of Recipe()")
+    trains.add_argument("--set", nargs="+", metavar="NAME=VALUE", default=[], help="instead of the recipe's: lr=0.4")
+    trains.add_argument("--seeds", nargs="+", type=int, default=[0], metavar="N", help="left out: 0")
+    trains.add_argument("--store", required=True, metavar="FILE", help="where the rows go, one JSON object a line")
+    trains.add_argument("--device", help="cpu, cuda or cuda:1; left out: the GPU where there is one")
+    trains.add_argument("--checkpoint", metavar="FILE", help="keeps the weights, of one network and one seed")
+    trains.add_argument(
+        "--scheduler", metavar="ADDRESS", help="of Dask, as for sweep; its workers reach the store's folder"
+    )
+    trains.add_argument("--retry", action="store_true", help="try again what the store holds as failed")
+    trains.set_defaults(command=_train)
+
+
+def _add_report(commands: Any) -> None:
+    reports = commands.add_parser(
+        "report",
+        help="run the notebooks with parameters; a page of each, and a scorecard",
+        description=(
+            "Run notebooks, several at a time, and write a page of each, DIR/<name>.html, and DIR/index.html with the "
+            "scorecard. What has run already with the same parameters, source, library, data, device and versions is "
+            "not run again."
+        ),
+        epilog=(
+            "A list stands in brackets: -p scales=[1,2,8]. With --grid, values with commas between get a report each: "
+            "-p alpha=0.5,0.8 or -p scales=[1,2],[1,4]. Exit status: 0 all ran, whatever the verdicts, 1 some failed, "
+            "2 the command or a parameter is wrong, and nothing was run, 130 stopped."
+        ),
+    )
+    reports.add_argument(
+        "--profile", help="fast (left out: this) or paper: the notebooks' parameters in their profiles.yaml"
+    )
+    reports.add_argument("--only", nargs="+", default=[], metavar="NAME", help="what notebooks' names begin with: 04")
+    reports.add_argument(
+        "-p", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the notebooks that take it"
+    )
+    reports.add_argument("--grid", action="store_true", help="values with commas between get a report each")
+    reports.add_argument("--jobs", type=int, metavar="N", help="notebooks run at a time; left out: one a core")
+    reports.add_argument("--out", default="reports", metavar="DIR", help="left out: reports")
+    reports.add_argument("--force", action="store_true", help="run again what has run already")
+    reports.add_argument("--notebooks", metavar="DIR", help="where they are; left out: notebooks of the checkout")
+    reports.add_argument("--limit", type=float, metavar="SECONDS", help="that each notebook may take")
+    reports.set_defaults(command=_report)
 
 
 def _sweep(asked: argparse.Namespace) -> int:
@@ -85,17 +207,121 @@ def _sweep(asked: argparse.Namespace) -> int:
     reasons = Counter(rows["reason"].dropna()) if len(rows) else Counter()
     said = "".join(f", {number:,} {reason}" for reason, number in reasons.items())
     print(f"{len(rows) - reasons.total():,} of {len(plan):,} points have a time{said}: {store.path}")
+    if len(rows) > reasons.total() and (doubts := _doubts(rows[rows["reason"].isna()])):
+        print(f"fastscale: {doubts}", file=sys.stderr)
     return DONE if len(rows) == len(plan) and set(reasons) <= {"out of memory"} else FAILED
+
+
+def _doubts(measured: pd.DataFrame) -> str:
+    """How many times are not to be trusted as they are."""
+    measured = measured.reindex(columns=["converged", "load", "other_processes"])  # what another executor left out
+    wide = int((~measured["converged"].astype(bool)).sum())
+    shared = (measured["load"].astype(float) > BUSY) | (measured["other_processes"].astype(float) > 0)
+    said = [
+        *([f"{wide:,} of {len(measured):,} times did not come within the interval asked for"] * bool(wide)),
+        *([f"{shared.sum():,} were taken while other processes used the device"] * bool(shared.any())),
+    ]
+    return "; ".join(said)
 
 
 def _ceilings(asked: argparse.Namespace) -> int:
     store = Store(asked.store)
+    store.check()
     for precision in asked.precision:
         found = ceilings(asked.device, precision)
         store.add(found.to_dict())
         rate, data = found.multiply_adds_per_s / 1e9, found.bytes_per_s / 1e9
         print(f"{found.device_name}, {precision}: {rate:,.0f} G multiply-adds/s, {data:,.1f} GB/s")
     return DONE
+
+
+def _train(asked: argparse.Namespace) -> int:
+    bases = [_network(each) for each in asked.networks]
+    plan = Plan(bases, asked.strategies, asked.scales, to_flops=asked.to_flops)
+    networks = [point.network for point in plan.points()]
+    recipe = (Recipe.read(asked.recipe) if asked.recipe else Recipe()).set(*asked.set)
+    data = {"name": asked.data, "path": asked.path, "holdout": asked.holdout, "resolution": asked.resolution}
+    if asked.checkpoint:
+        rows = pd.DataFrame([_train_one(networks, data, recipe, asked)])
+    else:
+        with _executor(asked.scheduler) as (executor, _):
+            settings = {"executor": executor, "device": asked.device, "retry": asked.retry}
+            rows = train_all(networks, data, recipe, asked.seeds, store=asked.store, **settings)
+    if os.environ.get("RANK", "0") != "0":  # of torchrun's processes one writes the store, and tells
+        return DONE
+    _tell_errors(rows)
+    return FAILED if rows["reason"].notna().any() else DONE
+
+
+def _network(given: str) -> Network:
+    """By name, or described in a file."""
+    if not given.endswith((".yaml", ".yml")):
+        return named_network(given)
+    try:
+        return Network.from_yaml(Path(given).read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise NetworkError(f"network: {given} cannot be read: {getattr(error, 'strerror', 'it is no text')}") from None
+
+
+def _train_one(networks: Sequence[Network], data: dict, recipe: Recipe, asked: argparse.Namespace) -> dict[str, Any]:
+    if (count := len(networks) * len(asked.seeds)) > 1 or asked.scheduler:
+        where = "a cluster" if asked.scheduler else f"{count} trainings"
+        raise SettingError(f"--checkpoint is for one training, here, but {where} is asked for; leave it out")
+    settings = {"store": asked.store, "seed": asked.seeds[0], "device": asked.device, "checkpoint": asked.checkpoint}
+    return train(networks[0], dataset(**data), recipe, **settings)
+
+
+def _tell_errors(rows: pd.DataFrame) -> None:
+    for row in rows.to_dict("records"):
+        said = row["message"]
+        if row["reason"] is None:
+            errors = f"top-1 error {row['top1_error']:.2f} %, top-5 {row['top5_error']:.2f} %"
+            said = f"{errors} ({row['part']} images, {row['weights']} weights), {row['seconds']:,.0f} s"
+        print(f"{row['network']}, seed {row['seed']}: {said}")
+
+
+def _report(asked: argparse.Namespace) -> int:
+    try:
+        parameters, grid = _parameters(asked.p, asked.grid)
+        settings = {name: getattr(asked, name) for name in ("profile", "jobs", "out", "force", "notebooks", "limit")}
+        reports = report(asked.only, parameters=parameters, grid=grid, **settings)
+    except ParameterError as error:  # a sentence, and the list of what a notebook takes
+        print(f"fastscale: {error}", file=sys.stderr)
+        return WRONG
+    except ModuleNotFoundError as error:
+        return _end(
+            WRONG, f"report takes the package {error.name}, which is not installed; pip install fastscale has it"
+        )
+    failed = [each for each in reports if each.error]
+    for each in failed:
+        print(f"fastscale: {each.name} failed: {each.error}", file=sys.stderr)
+    cached = sum(each.cached for each in reports)
+    verdicts = Counter(verdict for each in reports for verdict in each.verdicts()["verdict"])
+    said = ", ".join(f"{verdict} {number}" for verdict, number in verdicts.items()) or "none"
+    print(
+        f"{len(reports) - cached - len(failed)} ran, {len(failed)} failed, {cached} from the cache; "
+        f"verdicts: {said}: {reports[0].page.with_name('index.html')}"
+    )
+    return FAILED if failed else DONE
+
+
+def _parameters(given: Sequence[str], grid: bool) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+    """What `-p` says: single values by name, and several by name."""
+    single, several = {}, {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not (equals and name):
+            raise ParameterError(f"-p {each}: a parameter is given as NAME=VALUE, as in -p alpha=0.7")
+        if name in single or name in several:
+            raise ParameterError(f"-p {each}: {name} is given twice; give it once, or several values by --grid")
+        values = split(value) if grid else [value]
+        if len(values) > 1:
+            several[name] = values
+        else:
+            single[name] = value
+    if grid and not several:
+        raise ParameterError("--grid has no grid; give a parameter several values, as in -p alpha=0.5,0.8")
+    return single, several
 
 
 @contextlib.contextmanager
@@ -105,11 +331,27 @@ def _executor(scheduler: str | None) -> Iterator[tuple[Executor | None, int]]:
         yield None, _AHEAD
         return
     with _client(scheduler) as client:
+        _tell_of_waiting(client, scheduler)
         executor = client.get_executor(resources={"GPU": 1}, pure=False)
         yield executor, max(_AHEAD, 2 * len(client.nthreads()))
 
 
+def _tell_of_waiting(client: Any, scheduler: str) -> None:
+    """Say where no worker can take a task yet: Dask would wait for one without a word."""
+    workers = client.scheduler_info(n_workers=-1)["workers"].values()
+    if any(worker["resources"].get("GPU") for worker in workers):
+        return
+    there = f"none of the {len(workers)} workers there has the resource GPU=1" if workers else "no worker is there"
+    print(
+        f"fastscale: --scheduler {scheduler}: {there}: the tasks wait for one; start, for each device, dask worker "
+        f"{scheduler} --nworkers 1 --nthreads 1 --resources GPU=1",
+        file=sys.stderr,
+    )
+
+
 def _client(scheduler: str) -> Any:
+    if not _ADDRESS.fullmatch(scheduler):
+        raise ValueError(f"--scheduler {scheduler}: a scheduler has a host and a port; try tcp://host:8786")
     try:
         from distributed import Client
     except ModuleNotFoundError:

@@ -6,6 +6,7 @@ case's rows, a mapping of its columns does as well.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -41,6 +42,12 @@ METRICS = {
     "activations": Metric("activations", "elements"),
     "median_ms": Metric("time", "ms a batch", "~g", ""),
     "ms_per_image": Metric("time", "ms an image", "~g", ""),
+    "inference_ms_per_image": Metric("time of inference", "ms an image", "~g", ""),
+    "training_ms_per_image": Metric("time of training", "ms an image", "~g", ""),
+    "top1_error_pct": Metric("top-1 error", "%", "~g"),
+    "roofline_share": Metric("share of the roofline", "1 is the ceilings", "~g"),
+    "predicted_ms": Metric("predicted time", "ms a batch", "~g", ""),
+    "counted_memory_bytes": Metric("counted memory", "bytes", steps=""),
     "scale": Metric("scale factor s", "times the flops wanted", "~g"),
     "alpha": Metric("α", "share of width", "~g"),
     "times_asked": Metric("count", "times s × base", "~g"),
@@ -394,8 +401,12 @@ def _whiskers(rows: pd.DataFrame, metric: str, heights: list[float], **more: Any
 
 
 def offline() -> None:
-    """Notebook figures from now on embed plotly.js, once a notebook (about 5 MB): they show without a network."""
-    pio.renderers.default = "plotly_mimetype+notebook"
+    """Notebook figures from now on embed plotly.js, once a notebook (about 5 MB): they show without a network.
+
+    What PLOTLY_RENDERER names goes before: `fastscale report` keeps figures as data, and puts plotly.js in the page.
+    """
+    if not os.environ.get("PLOTLY_RENDERER"):
+        pio.renderers.default = "plotly_mimetype+notebook"
 
 
 def _key(name: str, **look: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 IMAGENET_IMAGES = 1_281_167  # the training set of ILSVRC 2012
 _LAUNCH_BOUND = 0.9  # of the median; what is left is the error of the two times
-_BUSY = 0.1  # of all cores; below, a desktop's own work
+BUSY = 0.1  # of all cores; below, a desktop's own work
 
 
 class MeasureError(RuntimeError):
@@ -58,6 +58,7 @@ class Measurement:
       reason): of the GPU at work, before the first timed block and after the last.
     - `other_processes`: how many others held the GPU, at the worse of those two moments.
     - `load`: the share of all the machine's cores that other processes used during the timed part, 0 to 1.
+    - `interval`: the half-width that was asked for, as a fraction of the median; `converged` is judged by it.
     """
 
     network: str
@@ -102,6 +103,7 @@ class Measurement:
     throttle_after: tuple[str, ...] | None = None
     other_processes: int | None = None
     load: float | None = None
+    interval: float | None = None
 
     @property
     def where(self) -> str:
@@ -125,7 +127,7 @@ class Measurement:
             said.append(
                 f"the GPU was shared with {self.other_processes} other process{'es' * (self.other_processes > 1)}"
             )
-        if self.load is not None and self.load > _BUSY:
+        if self.load is not None and self.load > BUSY:
             said.append(f"other processes used {self.load:.0%} of the machine's cores")
         if held := sorted({*(self.throttle_before or ()), *(self.throttle_after or ())}):
             said.append(f"the GPU's clock was held down ({', '.join(held)})")
@@ -170,7 +172,9 @@ class Measurement:
         precision = self.precision + (" (TF32)" if self.tf32 else "")
         return (
             f"{median} ms ({spread}) · {self.images_per_s:,.0f} images/s · {self.where} · "
-            f"batch {self.batch} · {precision} · {self.mode}" + (" · launch-bound" if self.launch_bound else "")
+            f"batch {self.batch} · {precision} · {self.mode}"
+            + (" · launch-bound" if self.launch_bound else "")
+            + (f" · {self.warning}" if self.warning else "")
         )
 
 
@@ -191,8 +195,8 @@ def failed_row(
 
     Arguments:
         settings: what `measure` was given; of it the row takes what a measurement records (batch, mode, precision,
-            channels_last, compile, threads, tf32), and `resolution` before the network's own. What is left out
-            is None.
+            channels_last, compile, threads, tf32, interval), and `resolution` before the network's own. What is left
+            out is None.
         error: why there is no measurement.
         surroundings: what `surroundings.surroundings` says of the machine.
     """
@@ -267,8 +271,11 @@ def compare(a: Measurement, b: Measurement, same: float = 0.02) -> Comparison:
         same: ratios within 1/(1 + same) and 1 + same count as the same.
 
     Raises:
-        SettingError: `same` is not a number of at least 0.
+        SettingError: `a` or `b` is no Measurement, or `same` is not a number of at least 0.
     """
+    for name, each in (("a", a), ("b", b)):
+        if not isinstance(each, Measurement):
+            raise SettingError(f"compare: {name} is {each!r}, but must be a Measurement, as fs.measure(...) gives it")
     if isinstance(same, bool) or not isinstance(same, (int, float)) or not 0 <= same < math.inf:
         raise SettingError(f"same is {same!r}, but must be a number of at least 0; try same=0.02")
     ratio = (a.median_ms / a.batch) / (b.median_ms / b.batch)

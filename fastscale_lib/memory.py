@@ -62,7 +62,7 @@ def limited(device: torch.device, memory_bytes: int | None = None) -> Iterator[N
         return
     available = available_bytes()
     if available is None:
-        raise SettingError("device is 'cpu', but only Linux tells how much memory a CPU has left; try device='cuda'")
+        raise SettingError("device is 'cpu', but only Linux tells how much memory a CPU has left; try a GPU")
     import resource  # not on Windows
 
     before = resource.getrlimit(resource.RLIMIT_DATA)

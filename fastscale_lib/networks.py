@@ -15,6 +15,7 @@ from dataclasses import MISSING, asdict, astuple, dataclass, field, fields, repl
 from typing import Any, NamedTuple
 
 from .exact import at_least, at_most, choose, lcm, nearest, nearest_multiple, one_by_one
+from .yaml_text import YamlError, read_yaml
 
 MBCONV = "mbconv"
 BASIC = "res_basic_block"
@@ -276,14 +277,12 @@ class Network:
         Raises:
             NetworkError: the text is not YAML, or is not a network that can be built.
         """
-        import yaml
-
         if not isinstance(text, str):
             raise NetworkError(f"network: {type(text).__name__} is no YAML; give the text, as of Path(...).read_text()")
         try:
-            plain = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise NetworkError(f"network: this is not plain YAML: {' '.join(str(error).split())}") from None
+            plain = read_yaml(text)
+        except YamlError as error:
+            raise NetworkError(f"network: this is {error}") from None
         return cls.from_dict(plain)
 
     def to_python(self) -> str:

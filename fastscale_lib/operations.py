@@ -14,6 +14,7 @@ import numpy as np
 from .blocks import Activation, Conv, Gate, GlobalPool, Linear, MaxPool, Norm, Residual, describe
 from .complexity import count_layer, side_after
 from .networks import Dimensions, Network
+from .zoo import network as named_network
 
 KINDS = ("conv 1×1", "conv k×k", "conv in groups", "conv depthwise", "linear", "norm", "pointwise", "smooth", "pool")
 _KIND = {name: index for index, name in enumerate(KINDS)}
@@ -62,6 +63,16 @@ def operations(network: Network, dims: Dimensions | None = None, size: int = 1) 
         found += [operation._replace(times=operation.times * run.times) for operation in here]
     columns = zip(*found, strict=True)
     return Operations(*(_stack(column, size, int if name == "kind" else float) for name, column in _named(columns)))
+
+
+def flops_by_kind(network: Network | str) -> dict[str, int]:
+    """The network's flops (multiply-adds) by kind of operation, for those of `KINDS` that have any.
+
+    They sum to the network's flops, exactly up to 2**53.
+    """
+    ops = operations(named_network(network))
+    totals = {kind: int((ops.flops * ops.times)[ops.kind == number].sum()) for number, kind in enumerate(KINDS)}
+    return {kind: flops for kind, flops in totals.items() if flops}
 
 
 def _named(columns: Iterable) -> Iterator[tuple[str, Sequence]]:

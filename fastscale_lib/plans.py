@@ -26,6 +26,7 @@ from .settings import Settings
 from .store import network_id
 from .targets import scale_to
 from .tasks import LARGEST
+from .yaml_text import YamlError, read_yaml
 from .zoo import network as named_network
 from .zoo import networks as known_networks
 
@@ -69,7 +70,7 @@ class Plan:
         networks: names of base networks, Networks, or descriptions of them (`Network.to_dict`).
         strategies: as `strategy` takes them: names, weights such as "d1_w8_g8_r1", or numbers, each an α.
         scales: scale factors s above 0. 1 is the base network, and is measured once for all strategies.
-        batch: images in a run, or "largest": as many as fit the device.
+        batch: images in a run, or "largest": as many as fit the device, up to 4,096.
         mode, precision: as `measure` takes them.
         to_flops: False scales by s, as the paper does; True reaches s times the base's flops (multiply-adds)
             within 1 % by changing single roundings, as `scale_to` does.
@@ -105,7 +106,7 @@ class Plan:
             if not values and name != "strategies":
                 raise PlanError(f"plan: {name} is empty; give at least one")
         if not self.strategies and set(self.scales) != {1.0}:
-            raise PlanError(f"plan: scales are {_listed(self.scales)}, but there is no strategy; try strategies='dWr'")
+            raise PlanError(f"plan: scales are {_listed(self.scales)}, but there is no strategy; give one, as dWr")
         if not isinstance(self.to_flops, bool):
             raise PlanError(f"plan: to_flops is {self.to_flops!r}, but must be True or False")
         if self.resolution is not None:
@@ -188,12 +189,10 @@ class Plan:
         Raises:
             PlanError: the text is not YAML; or as `from_dict`.
         """
-        import yaml
-
         try:
-            plain = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise PlanError(f"plan: this is not plain YAML: {' '.join(str(error).split())}") from None
+            plain = read_yaml(text)
+        except YamlError as error:
+            raise PlanError(f"plan: this is {error}") from None
         return cls.from_dict(plain)
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Timings that others published, and stores of measured ones, in one form: a row for each network timed."""
+"""What others published: timings, in one form with stores of measured ones, and ImageNet errors."""
 
 from __future__ import annotations
 
@@ -22,6 +22,14 @@ COLUMNS = {
     **dict.fromkeys(("torch", "cuda"), "string"),
     **dict.fromkeys(("flops", "params", "activations"), "Int64"),
     **dict.fromkeys(("median_ms", "images_per_s", "ms_per_image"), "float64"),
+}
+# The form of all errors: a row for each network and length of training.
+ERROR_COLUMNS = {
+    **dict.fromkeys(("source", "network", "family", "base", "strategy"), "string"),
+    "epochs": "Int64",
+    "top1_error_pct": "float64",
+    **dict.fromkeys(("flops", "params", "activations"), "Int64"),
+    **dict.fromkeys(("inference_ms_per_image", "training_ms_per_image"), "float64"),
 }
 # What stands before the architecture in a timm name: whose weights, or whose port of it, it is.
 _PORTS = ("tf", "tv", "gluon", "ssl", "swsl", "ig", "legacy", "dm")
@@ -58,6 +66,11 @@ _TIMINGS = (
         lambda t: t["epoch_minutes_8gpu"] * _HOUR_MS / 60 * 8 / IMAGENET_IMAGES,
     ),
 )
+_SCALED = "efficientnet_scaled"
+# How a family's networks were made from its smallest. pycls's RegNets are none of this: each was searched for.
+_GROWN = {"EfficientNet": "dwr", "ResNet": "d", "ResNeXt": "d"}
+# Xiao et al. do not name the strategy of theirs: from 4 GF on, their counts grow as dWr makes them.
+_GROWN_IN = {_EARLY: {"RegNetY": "dWr", "RegNetZ": "dWr"}}
 
 
 def published(name: str | None = None, folder: str | os.PathLike | None = None) -> pd.DataFrame:
@@ -87,11 +100,15 @@ def published(name: str | None = None, folder: str | os.PathLike | None = None) 
     )
 
 
-def _read_timing(timing: _Timing, folder: Path) -> pd.DataFrame:
-    path = folder / f"{timing.table}.csv"
+def _read_table(folder: Path, name: str) -> pd.DataFrame:
+    path = folder / f"{name}.csv"
     if not path.is_file():
         raise PublishedError(f"published: there is no {path}; give the folder that holds it, data/published")
-    table = pd.read_csv(path)
+    return pd.read_csv(path)
+
+
+def _read_timing(timing: _Timing, folder: Path) -> pd.DataFrame:
+    table = _read_table(folder, timing.table)
     return tidy(
         {
             "source": timing.table,
@@ -109,6 +126,62 @@ def _read_timing(timing: _Timing, folder: Path) -> pd.DataFrame:
             "ms_per_image": timing.ms_per_image(table),
         }
     )
+
+
+def published_errors(name: str | None = None, folder: str | os.PathLike | None = None) -> pd.DataFrame:
+    """The published ImageNet errors of `data/published`: one row for each network and length of training.
+
+    Columns: source, network, family, base (that was scaled, where the source names it), strategy (how it, or its
+    family, was scaled; missing where it was designed for its size), epochs, top1_error_pct (percent), flops
+    (multiply-adds), params, activations, and, of one V100, inference_ms_per_image and training_ms_per_image as in
+    `published`. What a source does not say is missing.
+
+    Arguments:
+        name: of one table, "pycls_zoo_v100" (100 epochs), "early_convolutions_table2" (100, 200 and 400 epochs) or
+            "efficientnet_scaled" (single bases scaled in several ways; Tan and Le: EfficientNet, 2019, Tables 3 and
+            7); left out: all of them.
+        folder: that holds the tables; left out: `data/published` of the checkout.
+
+    Raises:
+        PublishedError: there is no table of this name, or no such folder.
+    """
+    known = {_ZOO: _zoo_errors, _EARLY: _early_errors, _SCALED: _scaled_errors}
+    if name is not None and name not in known:
+        raise PublishedError(f"published_errors: {name!r} is no table of errors; the names are {', '.join(known)}")
+    folder = Path(folder) if folder is not None else data_folder() / "published"
+    return pd.concat(
+        [_error_rows(table, read, folder) for table, read in known.items() if name in (None, table)], ignore_index=True
+    )
+
+
+def _error_rows(name: str, read: Callable[[pd.DataFrame], pd.DataFrame], folder: Path) -> pd.DataFrame:
+    """The errors of one table in the form of all, with the times that it has."""
+    rows = read(_read_table(folder, name)).assign(source=name)
+    if "family" not in rows:
+        rows["family"] = rows["network"].map(family)
+        rows["strategy"] = rows["family"].map({**_GROWN, **_GROWN_IN.get(name, {})})
+    if "activations_m" in rows:
+        rows = rows.assign(params=counts(rows["params_m"], 1e6), activations=counts(rows["activations_m"], 1e6))
+    for timing in _TIMINGS:
+        if timing.table == name:
+            rows[f"{timing.mode}_ms_per_image"] = timing.ms_per_image(rows)
+    rows["flops"] = counts(rows["flops_g"], 1e9)
+    return rows.reindex(columns=list(ERROR_COLUMNS)).astype(ERROR_COLUMNS)
+
+
+def _zoo_errors(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(epochs=100)
+
+
+def _early_errors(table: pd.DataFrame) -> pd.DataFrame:
+    errors = {epochs: table[f"top1_error_pct_{epochs}epochs"] for epochs in (100, 200, 400)}
+    return pd.concat([table.assign(epochs=epochs, top1_error_pct=error) for epochs, error in errors.items()])
+
+
+def _scaled_errors(table: pd.DataFrame) -> pd.DataFrame:
+    names = table["base"].where(table["strategy"].isna(), table["base"] + " " + table["strategy"].fillna(""))
+    families = table["base"].map(family)
+    return table.assign(network=names, family=families, top1_error_pct=(100 - table["top1_accuracy_pct"]).round(1))
 
 
 def read_measured(path: str | os.PathLike) -> pd.DataFrame:
@@ -190,5 +263,7 @@ def data_folder() -> Path:
         if (place / "data" / "published").is_dir():
             return place / "data"
     raise PublishedError(
-        "published: there is no data/published beside the library, here, or above; work in a checkout, or give folder="
+        f"published: there is no data/published beside the library ({Path(__file__).resolve().parents[1]}), in the "
+        f"working folder ({Path.cwd()}) or above it; an installed fastscale brings none: work in a checkout, or give "
+        "folder= (a notebook: data=)"
     )

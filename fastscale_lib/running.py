@@ -6,6 +6,7 @@ Importing this loads no torch; running does.
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
     import torch
 
 Result = TypeVar("Result")
+
+_MODULE_CHANNELS = 3  # of the images that a module of the user's is given
+# As torch says it: in BN, and in a convolution.
+_ONE_VALUE = re.compile("more than 1 value per channel when training")
+_CHANNELS = re.compile(r"to have (\d+) channels, but got (\d+) channels")
 
 # Run first, without a limit: what torch loads for a first training step, some 100 MB, is none of the network's.
 _SMALL = anynet(name="small", depths=[1], widths=[32], group_widths=8, stem_width=32, resolution=32, classes=10)
@@ -105,10 +111,10 @@ def prepare(source: Any, settings: Settings, device: torch.device) -> tuple[Any,
 
     if isinstance(source, Network):
         network = replace(source, resolution=settings.resolution or source.resolution)
-        module, name, channels = build(network, device=device), network.name, network.channels
+        module, name, channels = build(network, device=device), _name(network), network.channels
         settings = replace(settings, resolution=network.resolution)
     elif isinstance(source, torch.nn.Module):
-        module, name, channels = source.to(device), type(source).__name__, 3
+        module, name, channels = source.to(device), _name(source), _MODULE_CHANNELS
     else:
         raise SettingError(f"cannot measure a {type(source).__name__}; give a Network or a torch module")
     if settings.resolution is None:
@@ -233,20 +239,50 @@ def _twice(source: Network, settings: Settings, device: torch.device) -> None:
 
 
 def within_memory(action: Callable[[], Result], source: Any, settings: Settings) -> Result:
-    """What the action gives; memory that runs out becomes a MeasureError that says so, and is given back."""
+    """What the action gives; memory that runs out becomes a MeasureError that says so, and is given back.
+
+    So do images that the module cannot take, as far as torch tells by what it says.
+    """
     try:
         return action()
-    except (RuntimeError, MemoryError) as error:
+    except (RuntimeError, ValueError, MemoryError) as error:
+        if said := _unfit(error, source, settings):
+            raise MeasureError(said) from error
         if not is_out_of_memory(error):
             raise
         spoilt = is_spoilt(error)
     # Out of the handler, so that no traceback keeps the tensors of the failed run alive.
     device = find_device(settings.device, settings.precision)
     give_back(device)
-    name = source.name if isinstance(source, Network) else type(source).__name__
     remedy = f"batch={settings.batch // 2}" if settings.batch > 1 else "a lower resolution"
-    sentence = f"{name}: memory ran out on {device} in {settings.mode} with batch {settings.batch}; try {remedy}"
+    sentence = (
+        f"{_name(source)}: memory ran out on {device} in {settings.mode} with batch {settings.batch}; try {remedy}"
+    )
     raise MeasureError(sentence, "out of memory", spoilt)
+
+
+def _unfit(error: BaseException, source: Any, settings: Settings) -> str | None:
+    """What to say where the images do not fit the module; None for any other error."""
+    told = f"{error} {error.__cause__}"  # torch.compile's error has it in its cause
+    if _ONE_VALUE.search(told):
+        side = settings.resolution or source.resolution
+        return (
+            f"{_name(source)}: with batch {settings.batch} and {side}×{side} pixels BN sees one value of a channel, "
+            f"but training takes two or more; try batch={settings.batch + 1}, or a higher resolution"
+        )
+    if isinstance(source, Network) or not (found := _CHANNELS.search(told)):
+        return None
+    wanted, given = found.groups()
+    if int(given) != _MODULE_CHANNELS:  # a fault within the module, not of what it is given
+        return None
+    return (
+        f"{_name(source)}: takes images of {wanted} channels, but a module is measured on {given}; give one whose "
+        f"first convolution has {given}"
+    )
+
+
+def _name(source: Any) -> str:
+    return source.name if isinstance(source, Network) else type(source).__name__
 
 
 def one_line(error: BaseException) -> str:

@@ -245,9 +245,7 @@ class RuntimeModel:
         found = [key for key in self.fitted if all(key[SETTING.index(name)] == value for name, value in wanted.items())]
         if len(found) == 1:
             return found[0]
-        asked = ", ".join(f"{name}={value!r}" for name, value in wanted.items()) or "no setting"
-        known = "; ".join(", ".join(f"{n}={v!r}" for n, v in zip(SETTING, key, strict=True)) for key in self.fitted)
-        raise PredictionError(f"predict: {asked} fits {len(found)} of the settings that were fitted ({known})")
+        raise PredictionError(_ambiguous(found, wanted) if found else _unknown(self.fitted, wanted))
 
     def rates(self) -> pd.DataFrame:
         """One row a setting: its values, rows, families, error, error_90, and the fitted parameters in SI units."""
@@ -364,9 +362,16 @@ def _longest(*times: np.ndarray) -> np.ndarray:
 
 def _settings(frame: pd.DataFrame) -> list[tuple[tuple, pd.DataFrame]]:
     """The rows that have a time, by setting."""
+    if not isinstance(frame, pd.DataFrame):
+        raise PredictionError(
+            f"fit: expected a data frame, got a {type(frame).__name__}; give that of a store, fs.Store(path).frame()"
+        )
     needed = {"network", "description", "batch", "median_ms", "half_width", *SETTING}
     if missing := sorted(needed - set(frame.columns)):
-        raise PredictionError(f"fit: the frame lacks {', '.join(missing)}; give the frame of a store of measurements")
+        raise PredictionError(
+            f"fit: the frame lacks {', '.join(missing)}; fs.run(plan, store) gives rows that have all, and so does "
+            "fs.Store(path).frame() of its store"
+        )
     timed = frame[frame["median_ms"].notna()]
     return [(key, rows) for key, rows in timed.groupby(list(SETTING), sort=False, dropna=False)]
 
@@ -381,6 +386,28 @@ def _measured(rows: pd.DataFrame) -> tuple[_Runs, np.ndarray]:
     networks = [Network.from_dict(each) for each in rows["description"]]
     setting = tuple(rows[name].iloc[0] for name in SETTING)
     return _runs(networks, rows["batch"].to_numpy(dtype=float), setting), rows["median_ms"].to_numpy(float) / 1e3
+
+
+def _unknown(fitted: Sequence[tuple], wanted: Mapping[str, Any]) -> str:
+    known = "; ".join(_told(dict(zip(SETTING, key, strict=True))) for key in fitted) or "none"
+    no = f"no setting with {_told(wanted)}" if wanted else "no setting"
+    return f"predict: the model is fitted to {no}; it is fitted to {known}"
+
+
+def _ambiguous(found: Sequence[tuple], wanted: Mapping[str, Any]) -> str:
+    """What to say in addition, where several settings have what is wanted."""
+    columns = {
+        name: list(dict.fromkeys(values)) for name, values in zip(SETTING, zip(*found, strict=True), strict=True)
+    }
+    differ = {name: values for name, values in columns.items() if len(values) > 1}
+    open_ = ", ".join(f"{name} ({' or '.join(map(repr, values))})" for name, values in differ.items())
+    has = f"{len(found)} settings with {_told(wanted)}" if wanted else f"{len(found)} settings"
+    named = _told({name: values[0] for name, values in differ.items()})
+    return f"predict: the model is fitted to {has}, which differ in {open_}; say which, as in {named}"
+
+
+def _told(setting: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in setting.items())
 
 
 def _runs(networks: Sequence[Network], batch: np.ndarray, setting: tuple) -> _Runs:

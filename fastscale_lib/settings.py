@@ -58,7 +58,7 @@ class Settings:
 def known(name: str, value: Any, choices: Sequence[str]) -> None:
     """Refuses what is not among the choices."""
     if value not in choices:
-        raise SettingError(f"{name} is {value!r}, but must be one of {', '.join(choices)}; try {name}={choices[0]!r}")
+        raise SettingError(f"{name} is {value!r}, but must be one of {', '.join(choices)}; try {choices[0]}")
 
 
 def positive(name: str, value: Any) -> None:
@@ -105,4 +105,4 @@ def _check_cpu_precision(precision: str) -> None:
     # torch accepts fp16 autocast on a CPU, but without fp16 units converts back and forth: on an AMD EPYC two
     # convolutions took 4 (inference) and 20 (training) times fp32's time. That number would be of no use.
     if precision == "fp16":
-        raise SettingError("precision is 'fp16', but a CPU is measured in fp32 or bf16; try precision='bf16'")
+        raise SettingError("precision is 'fp16', but a CPU is measured in fp32 or bf16; try bf16")

@@ -7,11 +7,12 @@ at the end of the file, is passed over and told of, and the next row starts on a
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import warnings
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ try:
 except ImportError:  # Windows, where one process may add at a time
     fcntl = None
 
+from .measurement import Measurement
 from .networks import Network
 
 
@@ -50,12 +52,21 @@ class Store:
         self._torn: list[int] = []
         self._read_to = 0  # bytes
         self._lines = 0
+        self._alone = False  # all is read, and nobody else can add
 
-    def add(self, row: Mapping[str, Any]) -> None:
+    def add(self, row: Mapping[str, Any] | Measurement, unless: Callable[[], bool] | None = None) -> bool:
         """Append a row, and return once it is on the disk.
 
+        Arguments:
+            row: plain; or a `Measurement`, whose columns these then are.
+            unless: asked first, while no other writer can add: where it finds that the store holds what it needs, as
+                by `find`, nothing is added. So of several writers of one row, one adds it.
+
+        Returns:
+            Whether the row was added.
+
         Raises:
-            StoreError: the row holds what JSON does not, as NaN; or the file is something else.
+            StoreError: this is no row, or holds what JSON does not, as NaN; or the file is something else.
             OSError: the file cannot be written; the row does not count.
         """
         data = (_line(row) + "\n").encode()
@@ -63,6 +74,8 @@ class Store:
             self._read()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a+b", buffering=0) as file, _locked(file):
+            if unless is not None and self._holds(unless, file):
+                return False
             size = file.seek(0, os.SEEK_END)
             if size and not _ends_a_line(file, size):
                 data = b"\n" + data  # a writer was killed in the middle of its row
@@ -70,6 +83,25 @@ class Store:
             os.fsync(file.fileno())
             if not size:
                 _sync_folder(self.path.parent)
+        return True
+
+    def check(self) -> None:
+        """See before the work whether its rows can be kept; this writes nothing, and makes no file.
+
+        Raises:
+            StoreError: the file is something else, or it, or its folder, cannot be written to.
+        """
+        try:
+            there = next(place for place in (self.path, *self.path.absolute().parents) if place.exists())
+            if there == self.path:
+                self.path.open("ab").close()
+            elif not there.is_dir():
+                raise NotADirectoryError(errno.ENOTDIR, f"{there} is no folder")
+            elif not os.access(there, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, f"{there} takes no new files")
+        except OSError as error:
+            raise StoreError(f"store: {self.path} cannot be written: {error.strerror}; give another path") from None
+        self._read()
 
     def rows(self) -> list[dict[str, Any]]:
         """Every row, in the order of adding; warns of lines that are none.
@@ -107,17 +139,34 @@ class Store:
         """One row a measurement, in the order of adding; a column that a row lacks is missing there."""
         return pd.DataFrame(self.rows())
 
+    def _holds(self, unless: Callable[[], bool], file: Any) -> bool:
+        """What `unless` says of all rows; `file` is locked, so that there will be no others meanwhile."""
+        self._take_lines(self._unread(file))
+        self._alone = True
+        try:
+            return unless()
+        finally:
+            self._alone = False
+
     def _read(self) -> None:
         """What was added since the last reading."""
+        if self._alone:  # opening the file again would wait for our own lock
+            return
         try:
             with self.path.open("rb") as file, _locked(file, shared=True):
-                if os.fstat(file.fileno()).st_size < self._read_to:
-                    self._forget()  # another file has taken its place
-                file.seek(self._read_to)
-                data = file.read()
+                data = self._unread(file)
         except FileNotFoundError:
             self._forget()
             return
+        self._take_lines(data)
+
+    def _unread(self, file: Any) -> bytes:
+        if os.fstat(file.fileno()).st_size < self._read_to:
+            self._forget()  # another file has taken its place
+        file.seek(self._read_to)
+        return file.read()
+
+    def _take_lines(self, data: bytes) -> None:
         self._torn = [
             line for line in self._torn if line <= self._lines
         ]  # what ended no line may since have been ended
@@ -181,7 +230,10 @@ def network_id(network: Network) -> str:
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _line(row: Mapping[str, Any]) -> str:
+def _line(row: Mapping[str, Any] | Measurement) -> str:
+    row = row.to_dict() if isinstance(row, Measurement) else row
+    if not isinstance(row, Mapping):
+        raise StoreError(f"store: a row is a Measurement or a dict, but this is {row!r}; give its to_dict(), if it has")
     try:
         return json.dumps(dict(row), allow_nan=False, ensure_ascii=False)
     except (TypeError, ValueError) as error:

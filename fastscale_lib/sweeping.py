@@ -50,12 +50,13 @@ from typing import Any
 
 import pandas as pd
 
+from .capacity import LIMIT
 from .complexity import complexity
 from .measurement import MeasureError, Measurement, SettingError, failed_row, measured_row
-from .plans import Plan, Point
+from .plans import Plan, PlanError, Point
 from .progress import Line, Step, Tally
 from .running import one_line
-from .store import Store
+from .store import Store, StoreError
 from .tasks import LARGEST, Answer, measured, surroundings
 from .worker import Worker
 
@@ -68,7 +69,7 @@ class SweepWarning(UserWarning):
 
 
 def run(
-    plan: Plan,
+    plan: Plan | str | PathLike,
     store: Store | str | PathLike,
     executor: Executor | None = None,
     progress: Callable[[Step], None] | None = None,
@@ -79,9 +80,11 @@ def run(
 
     A point is held if the store has a row of the same network (by `network_id`), batch, mode, precision, compile,
     channels_last, tf32 and threads, made on the same device (by its name) with the same torch, CUDA, cuDNN, driver
-    and fastscale. Stopped, by Ctrl-C or by a kill, and called again, it goes on where it was.
+    and fastscale; for how long, and to which interval, does not count: rows say it. Stopped, by Ctrl-C or by a kill,
+    and called again, it goes on where it was.
 
     Arguments:
+        plan: a `Plan`, or the path of one (`Plan.read`).
         store: a `Store`, or the path of one.
         executor: what carries the tasks: anything of the shape of `concurrent.futures.Executor`. Its workers take one
             task a device at a time, and measure in a process apart; where a sweep is stopped, a task that they have
@@ -93,21 +96,24 @@ def run(
     Returns:
         The rows of the plan's points, in their order, with the columns of `Measurement`; base, strategy, scale;
         flops (multiply-adds), params, activations; network_id; description, from which `Network.from_dict` makes the
-        network again; fills_device (the batch was asked for as "largest"); worker, who measured it; and reason and
-        message, which are None where there is a time.
+        network again; fills_device (the batch was asked for as "largest", and a larger one was tried and did not
+        fit); batch_limit, where the search for that batch ended before, at the limit that this is, else None; worker,
+        who measured it; and reason and message, which are None where there is a time.
 
     Raises:
         SettingError: (a ValueError) a setting is wrong or the device is not there.
+        PlanError: (a ValueError) this is no plan.
         MeasureError: the executor has broken or dropped its tasks; what was measured is in the store.
-        StoreError: the file is no store.
+        StoreError: the file is no store, or cannot be written.
 
     Warns:
         SweepWarning: a row was made on another kind of device than the one that was asked first.
     """
     if not (isinstance(ahead, int) and ahead >= 1):
         raise SettingError(f"ahead is {ahead!r}, but must be a whole number of at least 1; try ahead=64")
-    store = store if isinstance(store, Store) else Store(store)
-    store.rows()  # a file that is no store is refused before anything is started
+    check_executor(executor)
+    plan, store = _plan(plan), store if isinstance(store, Store) else Store(store)
+    store.check()  # before anything is started
     with _here(plan) if executor is None else contextlib.nullcontext(executor) as executor:
         sweep = _Sweep(store, _machine(executor, plan), retry)
         rows = {point: sweep.held(point) for point in plan.points()}
@@ -118,6 +124,23 @@ def run(
             for point, future in done:
                 tally.count(str(point), sweep.take(point, _answer(future)))
     return sweep.frame(plan)
+
+
+def check_executor(executor: Any) -> None:
+    """Refuses what cannot carry tasks; None is this machine."""
+    if executor is not None and not callable(getattr(executor, "submit", None)):
+        raise SettingError(
+            f"executor is {executor!r}, but must have submit, as a concurrent.futures.Executor; leave it out for this "
+            "machine, or give client.get_executor(...) of a Dask client"
+        )
+
+
+def _plan(given: Any) -> Plan:
+    if isinstance(given, Plan):
+        return given
+    if isinstance(given, str | PathLike):
+        return Plan.read(given)
+    raise PlanError(f"plan: expected a Plan or the path of one, got {given!r}; make one by Plan(...) or from_dict(...)")
 
 
 @dataclass
@@ -134,7 +157,10 @@ class _Sweep:
 
     def held(self, point: Point, machine: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
         """The point's row, made on this machine or on the one given: the last with a time, else the last."""
-        rows = self.store.find(**self._key(point, machine or self.machine))
+        key = self._key(point, machine or self.machine)
+        rows = self.store.find(**key)
+        if point.batch == LARGEST:
+            rows += self.store.find(**{**key, "fills_device": False, "batch_limit": LIMIT})
         return next((row for row in reversed(rows) if _timed(row)), rows[-1] if rows else None)
 
     def lacks(self, row: Mapping[str, Any] | None) -> bool:
@@ -144,8 +170,13 @@ class _Sweep:
     def take(self, point: Point, answer: Answer) -> bool:
         """Store the answer as the point's row, unless another sweep has; whether there is a time."""
         row = self._row(point, answer)
-        if self.lacks(self.held(point, row)):
-            self.store.add(row)
+        try:
+            self.store.add(row, unless=lambda: not self.lacks(self.held(point, row)))
+        except OSError as error:
+            raise StoreError(
+                f"store: {self.store.path} cannot take a row ({error.strerror}); those before are kept; make room, and "
+                "run the same again to go on"
+            ) from None
         if others := [name for name in MACHINE if row[name] != self.machine[name]]:
             warnings.warn(
                 f"sweep: {row['worker']} has another {others[0]} ({row[others[0]]}) than the plan was begun for "
@@ -173,7 +204,10 @@ class _Sweep:
     def _row(self, point: Point, answer: Answer) -> dict[str, Any]:
         counts = complexity(point.network)._asdict()
         where = {"base": point.base, "strategy": point.strategy, "scale": point.scale}
-        what = {"network_id": point.network_id, "fills_device": point.batch == LARGEST, "worker": answer["worker"]}
+        limit = answer.get("batch_limit")
+        filled = point.batch == LARGEST and limit is None
+        what = {"network_id": point.network_id, "fills_device": filled, "batch_limit": limit}
+        what["worker"] = answer["worker"]
         if measurement := answer.get("measurement"):
             return {**where, **measured_row(point.network, Measurement.from_dict(measurement)), **counts, **what}
         error = MeasureError(answer["message"], answer["reason"])
@@ -300,6 +334,6 @@ def _gpus(devices: Mapping[str, str]) -> list[str]:
     if len(set(gpus.values())) > 1:
         raise SettingError(
             f"device is left out, but the GPUs here are of several kinds ({', '.join(map(': '.join, gpus.items()))}); "
-            f"run one plan for each, as with device={next(iter(gpus))!r}"
+            f"run one plan for each, with device set to one of them, as {next(iter(gpus))}"
         )
     return list(gpus)

@@ -103,7 +103,7 @@ class _Candidates:
         """Each different network that the strategy gives for scale factors around the target."""
         crossing = _crossing(base, strategy, metric, target)
         plain = target / getattr(complexity(base), metric)  # where `scale` would land, so as never to be worse
-        s = np.append(_between_roundings(base, strategy, crossing), [crossing, scale_factor(plain)])
+        s = np.append(between_roundings(base, strategy, crossing), [crossing, scale_factor(plain)])
         s = s[np.argsort(np.abs(np.log(s / plain)), kind="stable")]
         dims = scaled_dimensions(base, *grid_factors([strategy], s))
         dims = Dimensions(*(_each(value, lambda size: np.broadcast_to(size, len(s))) for value in dims))
@@ -263,7 +263,7 @@ def _crossing(base: Network, strategy: Strategy, metric: str, target: float) -> 
     return high
 
 
-def _between_roundings(base: Network, strategy: Strategy, crossing: float) -> np.ndarray:
+def between_roundings(base: Network, strategy: Strategy, crossing: float) -> np.ndarray:
     """One scale factor from each interval, around the crossing, in which nothing is rounded otherwise."""
     d, w, g, r = (float(exponent) for exponent in strategy.exponents)
     ends = (base.stem.width, base.head.width) if base.block == MBCONV else ()

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .capacity import largest_batch
+from .capacity import LIMIT, search
 from .measurement import MeasureError
 from .networks import Network
 from .worker import Worker
@@ -46,19 +46,21 @@ def measured(network: Mapping[str, Any], settings: Mapping[str, Any], worker: Wo
 
     Returns:
         {"measurement": {...}}, or {"reason": ..., "message": ...} where there is none. Beside it "worker", who
-        answers, and "device", the one asked for.
+        answers, "device", the one asked for, and "batch_limit": where the search for the largest batch ended at its
+        limit, this limit, else None.
     """
-    network, settings = Network.from_dict(network), dict(settings)
+    network, settings, limit = Network.from_dict(network), dict(settings), None
     with _one(worker) as worker, _failure() as answer:
         if settings["batch"] == LARGEST:
             settings["batch"] = _largest_batch(worker, network, settings)
+            limit = LIMIT if settings["batch"] == LIMIT else None
         answer["measurement"] = worker.measure(network, **settings).to_dict()
-    return {**answer, "worker": _address(), "device": settings["device"]}
+    return {**answer, "worker": _address(), "device": settings["device"], "batch_limit": limit}
 
 
 def _largest_batch(worker: Worker, network: Network, settings: Mapping[str, Any]) -> int:
     how = {name: settings[name] for name in ("mode", "precision", "device", "channels_last")}
-    return largest_batch(network, **how, worker=worker)
+    return search(network, how, worker=worker)
 
 
 @contextlib.contextmanager

@@ -57,7 +57,11 @@ def measure(
     tf32: bool = False,
     threads: int | None = None,
 ) -> Measurement:
-    """Time a network on random images.
+    """Time a network on random images, in this process.
+
+    So a module can be timed, too, which another process would not have. Nothing ends a run that hangs or takes too
+    long: `seconds` is looked at between runs. A `Worker` measures in a process apart, with a time limit, as sweeps and
+    the explorer do.
 
     Arguments:
         network_or_module: a `Network`, the name of a base network, or a torch module from images (3 channels) to
@@ -81,7 +85,8 @@ def measure(
     Raises:
         NetworkError: the name is not that of a base network.
         SettingError: (a ValueError) a setting is wrong or the device is not there.
-        MeasureError: with reason "out of memory", or "failed" where torch.compile fails.
+        MeasureError: with reason "out of memory", or "failed" where torch.compile fails, or the module cannot take
+            the images: these have not its channels, or in training BN has one value of a channel alone.
     """
     source = named_network(network_or_module) if isinstance(network_or_module, str) else network_or_module
     settings = Settings(
@@ -207,7 +212,7 @@ def _first_run(timer: Callable[[int], float], settings: Settings) -> float:
     except Exception as error:
         if not settings.compile or is_out_of_memory(error):
             raise
-        raise MeasureError(f"torch.compile failed: {one_line(error)}; try compile=False") from error
+        raise MeasureError(f"torch.compile failed: {one_line(error)}; try it without compile") from error
 
 
 def _warm_up(timer: Callable[[int], float], run_s: float, seconds: float, spent: Callable[[str], float]) -> float:
@@ -266,6 +271,7 @@ def _record(name: str, settings: Settings, timed: _Timed, told: dict[str, Any]) 
         images_per_s=settings.batch / median,
         peak_memory_bytes=timed.peak,
         **told,
+        interval=settings.interval,
         launch_ms=None if timed.launch is None else timed.launch * 1e3,
         **_beside(timed),
     )

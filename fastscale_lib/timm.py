@@ -25,7 +25,7 @@ _OTHER = ("benchmark", "model", "results", "timm", "infer", "train", "both", "dy
 
 
 class PublishedWarning(UserWarning):
-    """Published figures that contradict each other."""
+    """Published figures that contradict each other, or rows that are left out."""
 
 
 def read_timm(
@@ -53,8 +53,11 @@ def read_timm(
             silent, and then so are the columns. What is given here goes before what the name tells.
         device_name, precision, channels_last, compile, torch, cuda: of every row.
 
+    Rows that name no model are left out, and a `PublishedWarning` says how many.
+
     Raises:
-        PublishedError: the file is missing, is no benchmark of timm, or holds what is no number.
+        PublishedError: the file is missing, is no benchmark of timm, lacks the times of inference or training of which
+            it has other columns, or holds what is no number.
     """
     path = Path(path)
     table = _read(path)
@@ -81,7 +84,26 @@ def _read(path: Path) -> pd.DataFrame:
     wanted = ["model"] if _kinds(table) else ["model", "infer_samples_per_sec (or train_samples_per_sec)"]
     if lacking := [name for name in wanted if name not in table]:
         raise PublishedError(f"read_timm: {path} lacks {', '.join(lacking)}; give a benchmark file of timm")
-    return table[table["model"].notna()].reset_index(drop=True)
+    _check_kinds(table, path)
+    named = table["model"].notna()
+    if left_out := int((~named).sum()):
+        warnings.warn(
+            f"read_timm: {path.name}: {left_out:,} of {len(table):,} rows name no model, and are left out",
+            PublishedWarning,
+            stacklevel=3,
+        )
+    return table[named].reset_index(drop=True)
+
+
+def _check_kinds(table: pd.DataFrame, path: Path) -> None:
+    """Refuses a file of which a part would be passed over, as where a column has another name."""
+    for kind in _MODES:
+        others = [name for name in table if name.startswith(f"{kind}_")]
+        if others and kind not in _kinds(table):
+            raise PublishedError(
+                f"read_timm: {path} has {', '.join(others)}, but lacks {kind}_samples_per_sec (or {kind}_step_time); "
+                "give the column this name, or drop the others"
+            )
 
 
 def _kinds(table: pd.DataFrame) -> list[str]:

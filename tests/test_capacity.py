@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import fastscale_lib as fs
-from fastscale_lib.capacity import largest_batch
+from fastscale_lib.capacity import CapacityWarning, largest_batch
 from fastscale_lib.measurement import MeasureError, SettingError
 from fastscale_lib.memory import available_bytes, is_out_of_memory, limited
 from fastscale_lib.settings import MODES
@@ -44,7 +44,7 @@ def fits(worker, **how) -> bool:
 
 @linux
 def test_a_smaller_batch_than_what_is_found_fits_and_training_takes_more_memory(worker):
-    how, found = {"memory_bytes": 256 * MIB, "resolution": 128}, {}
+    how, found = {"memory_bytes": 320 * MIB, "resolution": 128}, {}  # some 310 and 80 to 160 images
     for mode in MODES:
         found[mode] = largest_batch(TINY, mode, device="cpu", **how, grain=1, worker=worker)
         assert fits(worker, mode=mode, batch=found[mode] // 2, **how)
@@ -134,9 +134,16 @@ def test_the_search_is_right_to_the_grain(fits):
 
 def test_it_ends_at_the_limit():
     device = Device(10**9)
-    assert largest_batch(TINY, limit=100, worker=device) == 100
+    with pytest.warns(CapacityWarning, match=r"100 images fit, and the search ended there, at its limit; .* limit=400"):
+        assert largest_batch(TINY, limit=100, worker=device) == 100
     assert device.tried == [16, 32, 64, 100]
-    assert largest_batch(TINY, limit=3, worker=device) == 3
+    with pytest.warns(CapacityWarning):
+        assert largest_batch(TINY, limit=3, worker=device) == 3
+
+
+def test_a_batch_that_fills_the_device_is_told_without_a_warning(recwarn):
+    largest_batch(TINY, limit=100, worker=Device(99))
+    assert not recwarn.list
 
 
 def test_a_try_that_kills_the_process_did_not_fit():

@@ -1,12 +1,13 @@
 """Claims: what the paper predicts beside what came out, and a verdict that follows from the two."""
 
+import json
 import math
 from fractions import Fraction
 
 import pandas as pd
 import pytest
 
-from fastscale_lib.claims import FAILS, HOLDS, UNTESTED, Claim, scorecard, table
+from fastscale_lib.claims import FAILS, HOLDS, MIME, UNDECIDED, UNTESTED, Claim, Scorecard, gathered, scorecard, table
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,54 @@ def test_without_a_tolerance_only_the_very_number_holds():
     assert Claim("activations under w", 0.5, 0.5 + 1e-12).verdict == FAILS
 
 
+@pytest.mark.parametrize(
+    ("relation", "found", "tolerance", "verdict"),
+    [
+        ("<", 0.99, 0, HOLDS),
+        ("<", 1, 0, FAILS),  # as much is not less
+        ("<", 1.05, 0.1, HOLDS),  # nearly
+        ("<", 1.25, 0.25, HOLDS),
+        ("<", 1.2, 0.1, FAILS),
+        (">", 1.01, 0, HOLDS),
+        (">", 1, 0, FAILS),
+        (">", 0.75, 0.25, HOLDS),
+        (">", 0.7, 0.25, FAILS),
+        ("<", None, 0, UNTESTED),
+        (">", math.nan, 1, UNTESTED),
+        ("<", math.inf, 0, FAILS),
+    ],
+)
+def test_a_claim_can_be_that_something_is_less_or_more(relation, found, tolerance, verdict):
+    assert Claim("time beside w", 1, found, tolerance, relation=relation).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("relation", "low", "high", "tolerance", "verdict"),
+    [
+        ("=", -0.4, 0.3, 0.5, HOLDS),  # similar: all of the interval is
+        ("=", 0.2, 0.7, 0.5, UNDECIDED),
+        ("=", -0.9, 0.9, 0.5, UNDECIDED),
+        ("=", 0.6, 0.9, 0.5, FAILS),
+        ("=", -0.9, -0.6, 0.5, FAILS),
+        ("<", -0.4, -0.1, 0, HOLDS),
+        ("<", -0.4, 0.0, 0, UNDECIDED),
+        ("<", 0.0, 0.4, 0, FAILS),
+        ("<", -0.4, 0.1, 0.2, HOLDS),
+        (">", 0.1, 0.4, 0, HOLDS),
+        (">", -0.1, 0.4, 0, UNDECIDED),
+        (">", -0.4, -0.1, 0, FAILS),
+    ],
+)
+def test_where_chance_has_a_part_the_whole_interval_decides(relation, low, high, tolerance, verdict):
+    found = (low + high) / 2
+    assert Claim("error less w's", 0, found, tolerance, "measured", relation, low, high).verdict == verdict
+
+
+def test_a_relation_that_there_is_not_is_refused():
+    with pytest.raises(ValueError, match="'≈' of a claim: one of =, <, >"):
+        scorecard([Claim("time", 1, 1, relation="≈")])
+
+
 CLAIMS = [
     Claim("activations under w", Fraction(1, 2), 0.517, 0.02, "counted: EfficientNet-B0"),
     Claim("activations under dw", 0.75, 0.674, 0.05, "counted: RegNetZ-500MF"),
@@ -42,7 +91,7 @@ CLAIMS = [
 
 def test_a_scorecard_has_a_row_for_each_claim():
     frame = scorecard(CLAIMS)
-    assert list(frame) == ["claim", "paper", "found", "tolerance", "evidence", "verdict"]
+    assert list(frame) == [*("claim", "relation", "paper", "found", "low", "high", "tolerance", "evidence", "verdict")]
     assert frame["claim"].tolist() == [each.claim for each in CLAIMS]
     assert frame["verdict"].tolist() == [HOLDS, FAILS, UNTESTED]
     assert frame["paper"].tolist() == [0.5, 0.75, 1.0]
@@ -80,3 +129,20 @@ def test_a_scorecard_is_left_as_it_was():
     before = frame.copy()
     table(frame).to_html()
     pd.testing.assert_frame_equal(frame, before)
+
+
+def test_a_notebook_keeps_its_verdicts_as_data_too():
+    less = Claim("memory beside EfficientNet-B4", 1, 0.8, evidence="counted", relation="<")
+    close = Claim("error of dWr less dwr", 0, 0.1, 0.5, "measured on a CPU", "=", -0.2, 0.4)
+    card = Scorecard([*CLAIMS, less, close])
+    bundle = card._repr_mimebundle_()
+    assert ">0.100 (-0.200 to 0.400)</td>" in bundle["text/html"]
+    assert ">&lt; 1.000</td>" in bundle["text/html"]
+    assert "time follows activations" in bundle["text/plain"]
+    rows = json.loads(json.dumps(bundle[MIME], allow_nan=False))  # as it lies in the file
+    pd.testing.assert_frame_equal(gathered(rows), card.frame)
+
+
+def test_a_verdict_that_was_written_into_the_data_does_not_count():
+    [row] = Scorecard([Claim("activations under w", 0.5, 0.9)])._repr_mimebundle_()[MIME]
+    assert gathered([{**row, "verdict": HOLDS}])["verdict"].tolist() == [FAILS]

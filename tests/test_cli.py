@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 import fastscale_lib as fs
@@ -153,6 +154,60 @@ def test_a_scheduler_that_is_not_there_is_said(plan, store, capsys, monkeypatch)
     assert "pip install 'fastscale[cluster]'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("address", ["cluster", "tcp://cluster", "tcp://cluster:", "cluster:port", ""])
+def test_an_address_that_is_none_is_refused_at_once(plan, store, capsys, address):
+    began = time.monotonic()
+    assert cli.main(["sweep", plan, "--store", str(store.path), "--scheduler", address]) == 2
+    assert time.monotonic() - began < 5
+    said = capsys.readouterr().err
+    assert said == f"fastscale: --scheduler {address}: a scheduler has a host and a port; try tcp://host:8786\n"
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_cluster_without_the_resource_is_told(workers, capsys):
+    distributed = pytest.importorskip("distributed")
+    settings = {
+        "n_workers": workers,
+        "threads_per_worker": 1,
+        "processes": False,
+        "protocol": "tcp://",
+        "host": "127.0.0.1",
+    }
+    with distributed.LocalCluster(**settings, dashboard_address=None) as cluster:
+        address = cluster.scheduler_address
+        with cli._executor(address):
+            said = capsys.readouterr().err
+    there = "none of the 2 workers there has the resource GPU=1" if workers else "no worker is there"
+    assert said == (
+        f"fastscale: --scheduler {address}: {there}: the tasks wait for one; start, for each device, dask worker "
+        f"{address} --nworkers 1 --nthreads 1 --resources GPU=1\n"
+    )
+
+
+def test_a_cluster_with_the_resource_is_used_without_a_word(capsys):
+    distributed = pytest.importorskip("distributed")
+    settings = {"n_workers": 1, "threads_per_worker": 1, "processes": False, "protocol": "tcp://", "host": "127.0.0.1"}
+    with (
+        distributed.LocalCluster(**settings, dashboard_address=None, resources={"GPU": 1}) as cluster,
+        cli._executor(cluster.scheduler_address) as (executor, _),
+    ):
+        assert executor.submit(sum, [1, 2]).result(60) == 3
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("command", [["ceilings"], ["sweep", "plan.yaml"]])
+def test_a_store_that_cannot_be_written_is_said_first(command, plan, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli, "ceilings", None)  # would fail
+    (tmp_path / "file").write_text("")
+    assert cli.main([*command, "--store", "file/rows.jsonl"]) == 2
+    said = capsys.readouterr().err
+    assert (
+        said
+        == f"fastscale: store: file/rows.jsonl cannot be written: {tmp_path}/file is no folder; give another path\n"
+    )
+
+
 def test_a_store_that_is_something_else_is_not_written(plan, tmp_path, capsys):
     (tmp_path / "notes.md").write_text("# Notes\n\nNothing measured.\n")
     assert cli.main(["sweep", plan, "--store", str(tmp_path / "notes.md")]) == 2
@@ -173,6 +228,16 @@ def test_help_says_what_there_is(capsys):
     assert all(word in said for word in ("PLAN", "--store", "--scheduler", "--retry", "YAML", "Exit status"))
 
 
+def test_the_plan_that_help_shows_is_one(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["sweep", "--help"])
+    shown = capsys.readouterr().out.split("a plan, as YAML:\n")[1].split("\n\n")[0]
+    shown_plan = Plan.from_yaml(shown)
+    assert len(shown.splitlines()) == 7
+    assert len(shown_plan) > 40
+    assert shown_plan.batch == (64, "largest")
+
+
 def test_a_sweep_needs_neither_figures_nor_notebooks_nor_dask(tmp_path):
     """The command on a machine with torch, numpy and pandas alone: of the others, importing fails."""
     absent = ["plotly", "ipywidgets", "anywidget", "IPython", "papermill", "yaml", "dask", "distributed"]
@@ -186,3 +251,12 @@ sys.exit(main(["sweep", {str(tmp_path / "plan.json")!r}, "--store", {str(tmp_pat
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("1 of 1 points have a time")
+
+
+def test_a_sweep_says_which_times_are_doubtful():
+    good = {"converged": True, "load": 0.02, "other_processes": None}
+    rows = [good, {**good, "converged": False}, {**good, "load": 0.6}, {**good, "load": None, "other_processes": 1}]
+    assert cli._doubts(pd.DataFrame([good])) == ""
+    assert cli._doubts(pd.DataFrame(rows)) == (
+        "1 of 4 times did not come within the interval asked for; 2 were taken while other processes used the device"
+    )

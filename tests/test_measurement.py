@@ -91,6 +91,12 @@ def test_a_wrong_margin_is_refused(same):
         fs.compare(ONE, ONE, same=same)
 
 
+@pytest.mark.parametrize(("pair", "said"), [((ONE, "b"), "b is 'b'"), (({"median_ms": 1.0}, ONE), "a is {'median_ms'")])
+def test_what_is_no_measurement_is_not_compared(pair, said):
+    with pytest.raises(SettingError, match=f"compare: {said}.*, but must be a Measurement, as fs.measure"):
+        fs.compare(*pair)
+
+
 # What disturbed it.
 
 

@@ -68,3 +68,16 @@ def test_many_networks_at_once_are_as_one_by_one(name, strategies, scales):
         for kind in KINDS:
             alone = [total(ops, column, kind)[0] for ops in one_by_one]
             assert total(together, column, kind).tolist() == alone, (column, kind)
+
+
+@pytest.mark.parametrize("name", fs.networks())
+def test_flops_by_kind_are_those_of_the_layers(name):
+    layers = fs.layers(name)
+    conv, depthwise = layers["kind"] == "conv", layers["groups"] == layers["width_in"]
+    grouped = (layers["groups"] > 1) & ~depthwise
+    rows = {"conv depthwise": conv & depthwise, "conv in groups": conv & grouped, "linear": layers["kind"] == "linear"}
+    rows |= {"conv 1×1": conv & (layers["groups"] == 1) & (layers["kernel"] == 1)}
+    rows |= {"conv k×k": conv & (layers["groups"] == 1) & (layers["kernel"] > 1)}
+    expected = {kind: layers[of_kind]["flops"].sum() for kind, of_kind in rows.items() if of_kind.any()}
+    assert fs.flops_by_kind(name) == expected
+    assert sum(expected.values()) == fs.complexity(name).flops

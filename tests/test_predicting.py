@@ -82,6 +82,20 @@ def test_the_band_is_the_stated_error(x, model):
     assert band[1][::-1] == pytest.approx(np.array(ms) / off)
 
 
+def test_a_move_predicts_only_the_curve_that_moves(x, model, monkeypatch):
+    asked = []
+    curve = fs.RuntimeModel.curve
+    monkeypatch.setattr(
+        fs.RuntimeModel, "curve", lambda *given, **more: asked.append(given[2]) or curve(*given, **more)
+    )
+    x.model = model
+    assert [len(strategies) for strategies in asked] == [8, 1]
+    x.scale = 16
+    assert len(asked) == 2
+    x.alpha = 0.3
+    assert [list(strategies) for strategies in asked[2:]] == [[fs.strategy(alpha=0.3)]]
+
+
 def test_nothing_is_predicted_where_the_model_knows_no_such_setting(x, model):
     before = picture(x)
     x.model = model

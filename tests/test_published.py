@@ -10,7 +10,16 @@ from published import PUBLISHED
 
 import fastscale_lib as fs
 from fastscale_lib.measurement import IMAGENET_IMAGES
-from fastscale_lib.published import COLUMNS, PublishedError, data_folder, family, published, read_measured
+from fastscale_lib.published import (
+    COLUMNS,
+    ERROR_COLUMNS,
+    PublishedError,
+    data_folder,
+    family,
+    published,
+    published_errors,
+    read_measured,
+)
 
 NAMES = ["pycls_zoo_v100", "early_convolutions_table2"]
 
@@ -83,8 +92,10 @@ def test_a_library_outside_of_a_checkout_finds_the_data_above_the_working_folder
     monkeypatch.chdir(PUBLISHED.parents[1] / "notebooks")
     assert data_folder() == PUBLISHED.parent
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(PublishedError, match=r"there is no data/published .*; work in a checkout, or give folder="):
+    with pytest.raises(PublishedError, match=r": work in a checkout, or give folder= ") as said:
         data_folder()
+    assert str(tmp_path) in str(said.value)
+    assert str(tmp_path / "site-packages") in str(said.value)  # both places where it was looked for
 
 
 @pytest.mark.parametrize(
@@ -158,3 +169,53 @@ def test_published_and_measured_rows_go_into_one_frame(tmp_path):
     frame = pd.concat([published(), read_measured(store(tmp_path / "mine.jsonl", measured()))], ignore_index=True)
     assert {column: str(kind) for column, kind in frame.dtypes.items()} == COLUMNS
     assert np.allclose(frame["images_per_s"] * frame["ms_per_image"], 1000)
+
+
+# Errors
+
+
+def test_errors_have_the_same_columns_whatever_the_source():
+    for name in [*NAMES, "efficientnet_scaled"]:
+        frame = published_errors(name)
+        assert {column: str(kind) for column, kind in frame.dtypes.items()} == ERROR_COLUMNS
+    assert set(published_errors()["source"]) == {*NAMES, "efficientnet_scaled"}
+
+
+def test_a_network_has_a_row_for_each_length_of_training():
+    """RegNetZ-4GF: 17.4, 16.9 and 16.6 % after 100, 200 and 400 epochs."""
+    rows = published_errors("early_convolutions_table2").query("network == 'RegNetZ-4GF'")
+    assert rows["epochs"].tolist() == [100, 200, 400]
+    assert rows["top1_error_pct"].tolist() == [17.4, 16.9, 16.6]
+    assert set(rows["strategy"]) == {"dWr"}
+
+
+def test_errors_carry_the_times_of_their_source():
+    for source, modes in {
+        "pycls_zoo_v100": ["inference", "training"],
+        "early_convolutions_table2": ["training"],
+    }.items():
+        errors = published_errors(source).query("epochs == 100").set_index("network")
+        times = published(source)
+        for mode in modes:
+            of_mode = times[times["mode"] == mode].set_index("network")
+            pd.testing.assert_series_equal(errors[f"{mode}_ms_per_image"], of_mode["ms_per_image"], check_names=False)
+            pd.testing.assert_series_equal(errors["activations"], of_mode["activations"])
+
+
+def test_designed_networks_have_no_strategy_and_scaled_ones_have_theirs():
+    zoo = published_errors("pycls_zoo_v100").groupby("family")["strategy"].first()
+    assert zoo[["EfficientNet", "ResNet"]].tolist() == ["dwr", "d"]
+    assert zoo[["RegNetX", "RegNetY"]].isna().all()
+
+
+def test_an_accuracy_is_published_as_the_error_that_it_leaves():
+    """Tan and Le, Table 7: EfficientNet-B0 reaches 77.3 %, and scaled by compound scaling 81.1 %."""
+    rows = published_errors("efficientnet_scaled").query("base == 'EfficientNet-B0'").set_index("network")
+    assert rows["top1_error_pct"][["EfficientNet-B0", "EfficientNet-B0 dwr"]].tolist() == [22.7, 18.9]
+    assert rows["flops"].tolist() == [400_000_000, *[1_800_000_000] * 2, 1_900_000_000, 1_800_000_000]
+    assert rows[["params", "activations", "epochs", "training_ms_per_image"]].isna().all(axis=None)
+
+
+def test_an_unknown_table_of_errors_is_answered_with_the_names():
+    with pytest.raises(PublishedError, match=r"'timm' is no table of errors; the names are pycls_zoo_v100, early"):
+        published_errors("timm")

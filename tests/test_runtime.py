@@ -103,9 +103,14 @@ def test_settings_are_fitted_apart(measured):
     model = fs.RuntimeModel.fit(pd.concat([measured, training]))
     once, thrice = (model.predict("ResNet-50", mode=mode)["predicted_ms"][0] for mode in ("inference", "training"))
     assert thrice / once == pytest.approx(3.5, rel=0.05)
-    with pytest.raises(fs.PredictionError, match="no setting fits 2 of the settings"):
+    which = r"to 2 settings, which differ in mode \('inference' or 'training'\); say which, as in mode='inference'"
+    with pytest.raises(fs.PredictionError, match=which):
         model.predict("ResNet-50")
-    with pytest.raises(fs.PredictionError, match="mode='sleeping' fits 0 of the settings"):
+    with pytest.raises(fs.PredictionError, match="2 settings with threads=2, which differ in mode"):
+        model.predict("ResNet-50", threads=2)
+    with pytest.raises(
+        fs.PredictionError, match="is fitted to no setting with mode='sleeping'; it is fitted to device_name="
+    ):
         model.predict("ResNet-50", mode="sleeping")
     with pytest.raises(fs.PredictionError, match="'moed' is no setting; try mode"):
         model.predict("ResNet-50", moed="training")
@@ -118,8 +123,12 @@ def test_rows_without_a_time_are_passed_over(measured):
 
 
 def test_what_cannot_be_fitted_is_said(measured):
-    with pytest.raises(fs.PredictionError, match=r"lacks description; give the frame of a store"):
+    with pytest.raises(fs.PredictionError, match=r"lacks description; fs\.run\(plan, store\) gives rows that have all"):
         fs.RuntimeModel.fit(measured.drop(columns="description"))
+    with pytest.raises(fs.PredictionError, match=r"lacks .*description.*threads.*; fs\.run"):
+        fs.RuntimeModel.fit(fs.published())
+    with pytest.raises(fs.PredictionError, match=r"expected a data frame, got a list; give that of a store"):
+        fs.RuntimeModel.fit(measured.to_dict("records")[:1])
     few = measured.iloc[: LEAST_ROWS - 1]
     with pytest.raises(fs.PredictionError, match=f"{len(few)} measured rows for Made-up.* takes {LEAST_ROWS}"):
         fs.RuntimeModel.fit(few)

@@ -6,6 +6,8 @@ import random
 import subprocess
 import sys
 import time
+from dataclasses import fields
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -16,6 +18,7 @@ import fastscale_lib as fs
 from fastscale_lib.store import Store, StoreError, StoreWarning, network_id
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
+SHIPPED = Path(__file__).resolve().parents[1] / "data" / "measured" / "amd-epyc-2-threads.jsonl"
 plain = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), texts)
 
 
@@ -78,6 +81,75 @@ def test_what_json_does_not_hold_is_refused_and_nothing_is_written(store, row):
     with pytest.raises(StoreError, match=r"^store: this row cannot be kept as JSON \(.*\); give plain"):
         store.add(row)
     assert not store.path.exists()
+
+
+@pytest.mark.parametrize("row", [[1, 2], "row", 7])
+def test_what_is_no_row_is_refused(store, row):
+    with pytest.raises(StoreError, match=r"^store: a row is a Measurement or a dict, but this is .*; give its to_dict"):
+        store.add(row)
+
+
+def test_a_measurement_is_a_row(store):
+    shipped = Store(SHIPPED).rows()[0]
+    known = [field.name for field in fields(fs.Measurement) if field.name in shipped]
+    found = fs.Measurement.from_dict({name: shipped[name] for name in known})
+    store.add(found)
+    assert store.rows() == [found.to_dict()]
+    assert fs.Measurement.from_dict(store.rows()[0]) == found
+
+
+def test_a_row_that_the_store_needs_no_more_is_not_added(store):
+    assert store.add({"n": 1}, unless=lambda: bool(store.find(n=1)))
+    Store(store.path).add({"n": 2})
+    assert not store.add({"n": 2}, unless=lambda: bool(store.find(n=2)))  # asked with all rows read
+    assert not store.add({"n": 3}, unless=lambda: len(store) == 2)
+    assert [row["n"] for row in store] == [1, 2]
+
+
+RIVAL = """
+import sys, time
+from fastscale_lib.store import Store
+store = Store(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+for n in range(200):
+    store.add({"n": n}, unless=lambda: bool(store.find(n=n)))
+"""
+
+
+def test_of_several_writers_of_one_row_one_adds_it(tmp_path):
+    """Three at a time, each looking whether the row is there and adding it if not, 200 times."""
+    path = tmp_path / "s.jsonl"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    rivals = [subprocess.Popen([sys.executable, "-c", RIVAL, str(path)], **pipes) for _ in range(3)]
+    for rival in rivals:
+        assert rival.stdout.readline() == "ready\n"
+    for rival in rivals:
+        rival.stdin.write("go\n")
+        rival.stdin.flush()
+    for rival in rivals:
+        rival.communicate(timeout=60)
+        assert rival.returncode == 0
+    assert [row["n"] for row in Store(path)] == list(range(200))
+
+
+def test_whether_rows_can_be_kept_is_known_before_the_first(tmp_path, monkeypatch):
+    store = Store(tmp_path / "new" / "folder" / "rows.jsonl")
+    store.check()
+    assert not list(tmp_path.iterdir())  # it writes nothing
+    store.add({"n": 1})
+    store.check()
+    assert store.rows() == [{"n": 1}]
+    (tmp_path / "notes.md").write_text("# Notes\n\nNothing measured.\n")
+    with pytest.raises(StoreError, match="is no store of measurements"):
+        Store(tmp_path / "notes.md").check()
+    with pytest.raises(StoreError, match=r"^store: .* cannot be written: Is a directory; give another path$"):
+        Store(tmp_path / "new").check()
+    with pytest.raises(StoreError, match=r"cannot be written: .*rows\.jsonl is no folder; give another path$"):
+        Store(store.path / "rows.jsonl").check()
+    monkeypatch.setattr(os, "access", lambda *_: False)  # as root, every folder lets itself be written
+    with pytest.raises(StoreError, match=r"cannot be written: .* takes no new files; give another path$"):
+        Store(tmp_path / "rows.jsonl").check()
 
 
 def test_another_file_is_neither_read_nor_written(tmp_path):

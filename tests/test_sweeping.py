@@ -1,5 +1,6 @@
 """Sweeps: the engine on an executor that only acts; then real measurements here, in pools, and on a Dask cluster."""
 
+import errno
 import json
 import os
 import signal
@@ -15,11 +16,13 @@ import pandas as pd
 import pytest
 
 import fastscale_lib as fs
+from fastscale_lib import store as storing
 from fastscale_lib import sweeping, tasks
+from fastscale_lib.capacity import LIMIT
 from fastscale_lib.measurement import MeasureError, Measurement, SettingError
 from fastscale_lib.plans import Plan
 from fastscale_lib.progress import Line, Step
-from fastscale_lib.store import Store, network_id
+from fastscale_lib.store import Store, StoreError, network_id
 from fastscale_lib.sweeping import SweepWarning, run
 
 TINY = fs.anynet(name="Tiny", depths=[1], widths=[16], group_widths=8, stem_width=16, resolution=32, classes=10)
@@ -200,6 +203,20 @@ def test_the_largest_batch_is_asked_for_and_found_again(store):
     assert len(store) == 1
 
 
+def test_where_the_search_for_the_largest_batch_ended_at_its_limit_the_row_says_so(store):
+    """It does not say that the device is full; and is found again all the same."""
+
+    def limited(network, settings):
+        return {**answered(network, settings), "batch_limit": LIMIT if settings["batch"] == "largest" else None}
+
+    plan = Plan("ResNet-50", batch=["largest", 64])
+    frame = run(plan, store, Acting(limited), quiet)
+    assert (frame["fills_device"].tolist(), frame["batch_limit"][0]) == ([False, False], LIMIT)
+    again = Acting()
+    assert len(run(plan, store, again, quiet)) == 2
+    assert again.asked == []
+
+
 def test_a_wrong_setting_stops_the_sweep_and_is_no_row(store):
     with pytest.raises(SettingError, match="setting; try another"):
         run(PLAN, store, Acting(failing("setting")), quiet)
@@ -255,6 +272,67 @@ def test_a_row_that_another_sweep_has_stored_meanwhile_is_not_stored_again(store
         return answered(network, settings)
 
     run(Plan(TINY, **SHORT), store, Acting(late), quiet)
+    assert len(store) == 1
+
+
+def test_sweeps_at_a_time_on_one_store_double_no_row(store):
+    """Three at once, each with a look and a row for each point, and none that waits for another."""
+    plan = Plan("ResNet-50", batch=list(range(1, 101)))
+    sweeps = [
+        threading.Thread(target=run, args=(plan, Store(store.path), Acting(), quiet), kwargs={"ahead": 1})
+        for _ in range(3)
+    ]
+    for sweep in sweeps:
+        sweep.start()
+    for sweep in sweeps:
+        sweep.join(60)
+    assert measured_once(store, plan)
+
+
+def test_a_plan_may_be_the_path_of_one(store, tmp_path):
+    (tmp_path / "plan.yaml").write_text(PLAN.to_yaml())
+    assert len(run(str(tmp_path / "plan.yaml"), store, Acting(), quiet)) == len(PLAN)
+    assert len(run(tmp_path / "plan.yaml", store, Acting(), quiet)) == len(PLAN)
+    assert measured_once(store)
+
+
+@pytest.mark.parametrize(
+    ("plan", "executor", "said"),
+    [
+        (
+            PLAN,
+            "tcp://host:8786",
+            r"executor is 'tcp://host:8786', but must have submit, .* leave it out for this mach",
+        ),
+        (
+            {"networks": "ResNet-50"},
+            None,
+            "plan: expected a Plan or the path of one, got {'networks': 'ResNet-50'}; make",
+        ),
+        ("none.yaml", None, r"plan: none\.yaml cannot be read: No such file"),
+    ],
+)
+def test_what_is_no_plan_or_carries_no_tasks_is_refused_in_a_sentence(store, plan, executor, said):
+    with pytest.raises(ValueError, match=said):
+        run(plan, store, executor, quiet)
+
+
+def test_a_store_that_cannot_be_written_is_refused_before_anything_is_measured(tmp_path):
+    (tmp_path / "file").write_text("")
+    acting = Acting()
+    with pytest.raises(StoreError, match=r"cannot be written: .*file is no folder; give another path"):
+        run(PLAN, tmp_path / "file" / "rows.jsonl", acting, quiet)
+    assert acting.asked == []
+
+
+def test_a_disk_that_fills_up_is_said_in_a_sentence(store, monkeypatch):
+    def full(file, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    run(Plan(TINY, **SHORT), store, Acting(), quiet)
+    monkeypatch.setattr(storing, "_write_all", full)
+    with pytest.raises(StoreError, match=r"cannot take a row \(No space left on device\); those before are kept; make"):
+        run(PLAN, store, Acting(), quiet)
     assert len(store) == 1
 
 
@@ -481,6 +559,14 @@ def test_on_a_cluster_whose_scheduler_is_killed(store, tmp_path):
     assert 3 <= len(store) < len(PLAN)
     run(PLAN, store, progress=quiet)
     assert measured_once(store)
+
+
+def test_a_point_whose_images_do_not_fit_is_a_row_and_the_others_are_measured(store):
+    deep = fs.anynet(name="Deep", depths=[1] * 4, widths=[16] * 4, group_widths=8, stem_width=16, resolution=32)
+    frame = run(Plan(deep, batch=[1, 2], mode="training", **SHORT), store, progress=quiet)
+    assert frame["reason"].fillna("").tolist() == ["failed", ""]
+    assert "BN sees one value of a channel" in frame["message"][0]
+    assert frame["interval"].tolist() == [SHORT["interval"]] * 2  # that was asked for
 
 
 def test_the_largest_batch_here(store):

@@ -92,6 +92,12 @@ def test_a_row_from_before_the_machine_was_watched_is_a_measurement():
         Measurement.from_dict({**row, "colour": "blue"})
 
 
+def test_the_interval_asked_for_is_recorded_and_judged_by():
+    narrow, wide = (measure(TINY, **SHORT | {"interval": interval}) for interval in (1e-9, 0.9))
+    assert (narrow.interval, wide.interval) == (1e-9, 0.9)
+    assert (narrow.converged, wide.converged) == (False, True)
+
+
 def test_minutes_of_an_epoch():
     found = Measurement.from_dict({**measure(TINY, **SHORT).to_dict(), "images_per_s": 1000.0})
     assert found.epoch_minutes() == pytest.approx(1_281_167 / 1000 / 60)
@@ -101,6 +107,7 @@ def test_minutes_of_an_epoch():
 def test_as_text():
     found = measure(TINY, **SHORT)
     times = {"median_ms": 12.34, "low_ms": 12.2, "high_ms": 1250.0, "images_per_s": 5203.4, "device_name": "A chip"}
+    times |= {"load": 0.0}
     text = str(Measurement.from_dict({**found.to_dict(), **times, "blocks": 20, "tf32": True}))
     assert text == (
         "12.3 ms (12.2 to 1,250.0, 95 % interval) · 5,203 images/s · CPU: A chip · batch 4 · fp32 (TF32) · inference"
@@ -245,7 +252,7 @@ def test_a_network_that_cannot_be_compiled_is_said_in_a_sentence(monkeypatch):
         raise NotImplementedError("no compiler here")
 
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
-    with pytest.raises(MeasureError, match=r"^torch\.compile failed: .*; try compile=False$"):
+    with pytest.raises(MeasureError, match=r"^torch\.compile failed: .*; try it without compile$"):
         measure(TINY, **SHORT, compile=True)
 
 
@@ -312,7 +319,7 @@ def test_global_flags_are_as_before(precision):
         ({"resolution": 0}, "resolution is 0, but must be a whole number of at least 1; try resolution=224"),
         ({"mode": "train"}, "mode is 'train', but must be one of inference, training"),
         ({"precision": "int8"}, "precision is 'int8', but must be one of fp32, bf16, fp16"),
-        ({"precision": "fp16"}, "precision is 'fp16', but a CPU is measured in fp32 or bf16; try precision='bf16'"),
+        ({"precision": "fp16"}, "precision is 'fp16', but a CPU is measured in fp32 or bf16; try bf16"),
         ({"compile": "yes"}, "compile is 'yes', but must be True or False; try compile=True"),
         ({"threads": 0}, "threads is 0, but must be a whole number of at least 1; try threads=1"),
         ({"seconds": 0}, "seconds is 0, but must be a number above 0"),
@@ -339,6 +346,37 @@ def test_a_module_needs_a_resolution_and_must_be_one():
         measure(Witness(), **SHORT)
     with pytest.raises(SettingError, match="cannot measure a list"):
         measure([TINY], **SHORT)
+
+
+DEEP = fs.anynet(name="Deep", depths=[1] * 4, widths=[16] * 4, group_widths=8, stem_width=16, resolution=32, classes=10)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_images_that_leave_bn_one_value_are_said_in_a_sentence(compiled):
+    said = (
+        r"^Deep: with batch 1 and 32×32 pixels BN sees one value of a channel, but training takes two .*; try batch=2,"
+    )
+    with pytest.raises(MeasureError, match=said) as failed:
+        measure(DEEP, **{**SHORT, "batch": 1}, mode="training", compile=compiled)
+    assert failed.value.reason == "failed"
+    assert measure(DEEP, **{**SHORT, "batch": 1}).batch == 1  # BN's statistics are known in inference
+    assert measure(DEEP, **{**SHORT, "batch": 2}, mode="training").batch == 2
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_module_for_other_channels_is_said_in_a_sentence(mode):
+    def module(first: int, second: int) -> torch.nn.Module:
+        layers = torch.nn.Conv2d(first, 8, 3), torch.nn.Conv2d(second, 5, 3), torch.nn.AdaptiveAvgPool2d(1)
+        return torch.nn.Sequential(*layers, torch.nn.Flatten())
+
+    said = (
+        "^Sequential: takes images of 4 channels, but a module is measured on 3; give one whose first convolution has 3"
+    )
+    with pytest.raises(MeasureError, match=said):
+        measure(module(4, 8), **SHORT, mode=mode, resolution=32)
+    with pytest.raises(RuntimeError, match="Given groups=1"):  # the module's own fault, said as torch says it
+        measure(module(3, 9), **SHORT, mode=mode, resolution=32)
+    assert measure(module(3, 8), **SHORT, mode=mode, resolution=32).network == "Sequential"
 
 
 def test_memory_that_runs_out_is_said_in_a_sentence():

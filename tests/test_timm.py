@@ -201,6 +201,23 @@ def test_what_is_no_such_file_is_refused_in_a_sentence(text, sentence, tmp_path)
     assert "\n" not in str(error.value)
 
 
+def test_rows_without_a_model_are_left_out_with_a_word(tmp_path):
+    path = tmp_path / "benchmark-infer.csv"
+    path.write_text("model,infer_samples_per_sec\nresnet18,9\n,8\n,7\n")
+    with pytest.warns(PublishedWarning, match=r"benchmark-infer\.csv: 2 of 3 rows name no model, and are left out"):
+        assert read_timm(path)["network"].tolist() == ["resnet18"]
+
+
+def test_a_file_whose_times_have_another_name_is_refused(tmp_path):
+    path = tmp_path / "benchmark.csv"
+    path.write_text("model,train_samples_per_sec,infer_sps,infer_batch_size\nresnet18,9,30,64\n")
+    said = (
+        r"has infer_sps, infer_batch_size, but lacks infer_samples_per_sec \(or infer_step_time\); give the column this"
+    )
+    with pytest.raises(PublishedError, match=said):
+        read_timm(path)
+
+
 def test_a_file_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(PublishedError, match=r"there is no .*nothing\.csv; give the path of a benchmark file of timm"):
         read_timm(tmp_path / "nothing.csv")

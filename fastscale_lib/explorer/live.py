@@ -35,7 +35,13 @@ class LiveFigure(go.FigureWidget):
         self._drawn = traces
         self._ranges = {name: axis["range"] for name, axis in layout.items() if _is_axis(name) and "range" in axis}
         self._present = True
-        self._config = {**self._config, "doubleClick": "autosize", "displaylogo": False, "responsive": True}
+        self._config = {
+            **self._config,
+            "doubleClick": "autosize",
+            "displaylogo": False,
+            "responsive": True,
+            "showSendToCloud": False,
+        }
         # What the page says back of a change costs time at every move and tells nothing new.
         self.keys = [key for key in self.keys if key not in _DELTAS]
 

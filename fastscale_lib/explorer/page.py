@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+import plotly.io as pio
 
 from .. import __version__
 from ..complexity import complexity
@@ -20,6 +21,7 @@ from . import panels
 from .tables import STYLE, comparison_table, complexity_table
 from .views import Predictor, Views
 
+FIGURE_MIME = "application/vnd.plotly.v1+json"
 ALPHAS = sorted({*np.linspace(0, 1, 21).round(2).tolist(), 1 / 3})
 
 _PAGE = """<!DOCTYPE html>
@@ -73,7 +75,10 @@ def page(
         style=STYLE,
         summary=html.escape(summary),
         figure=figure.to_html(
-            full_html=False, include_plotlyjs=True, config={"displaylogo": False, "responsive": True}, div_id="panels"
+            full_html=False,
+            include_plotlyjs=True,
+            config={"displaylogo": False, "responsive": True, "showSendToCloud": False},
+            div_id="panels",
         ),
         counts=complexity_table(at_base, complexity(scaled), tabled, scale)
         + comparison_table(marks, at_base, at_scale, scale),
@@ -81,6 +86,11 @@ def page(
         source=f"fastscale {html.escape(__version__)}, after Dollár, Singh, Girshick: Fast and Accurate Model "
         "Scaling, CVPR 2021.",
     )
+
+
+def kept_as_data() -> bool:
+    """Whether the figures of a notebook stay in it as data, for a page that brings plotly.js itself."""
+    return pio.renderers.default == "plotly_mimetype"
 
 
 def slider_figure(

@@ -22,7 +22,7 @@ SCALES = tuple(np.geomspace(SMALLEST_SCALE, LARGEST_SCALE, 64).tolist())
 FAMILY = tuple(named_strategy(alpha=alpha) for alpha in sorted({*np.linspace(0, 1, 41).tolist(), 1 / 3}))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)  # equal where they predict the same, so that what was predicted is kept
 class Predictor:
     """A model's predictions under one setting of it, as traces of the time panel."""
 

@@ -6,6 +6,7 @@ A hand moves a control, a test or a cell sets a trait; both take the same way th
 from __future__ import annotations
 
 import html
+import json
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import ipywidgets as widgets
 import pandas as pd
+import plotly.graph_objects as go
 import traitlets as T
 
 from ..complexity import METRICS, Complexity, sweep
@@ -20,7 +22,7 @@ from ..networks import Network
 from . import panels
 from .controls import Controls
 from .live import LiveFigure
-from .page import page
+from .page import FIGURE_MIME, kept_as_data, page, slider_figure
 from .predicting import PredictedState
 from .state import DEFAULTS
 from .views import ALPHA, SCALES, Views
@@ -75,8 +77,10 @@ class Explorer(widgets.VBox, PredictedState):
         self.observe(lambda _: self._show(), names=["measurements", "model"])
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        """The widget; beside it, where figures are kept as data, the one that needs no kernel: a page shows that."""
         self.ask_devices()
-        return super()._repr_mimebundle_(**kwargs)
+        shown = super()._repr_mimebundle_(**kwargs)
+        return shown | ({FIGURE_MIME: json.loads(self.to_figure().to_json())} if kept_as_data() else {})
 
     @property
     def marked(self) -> panels.Frame:
@@ -110,6 +114,12 @@ class Explorer(widgets.VBox, PredictedState):
     def to_csv(self) -> str:
         """The curves as CSV; flops are multiply-adds."""
         return self.curves.to_csv(index=False)
+
+    def to_figure(self) -> go.Figure:
+        """The four panels as a figure whose α slider needs no kernel: its steps are computed beforehand."""
+        return slider_figure(
+            self.base, self.strategies, self.alpha, self.scale, self.times, self._note("not measured"), self.predictor
+        )
 
     def to_html(self) -> str:
         """A page that shows the four panels by itself, without a network or a kernel, with an α slider."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from jupyter_client.manager import start_new_kernel
@@ -9,6 +10,7 @@ from jupyter_client.manager import start_new_kernel
 import fastscale_lib as fs
 
 GOAL_MS = 10.0  # at p95
+MEASURED = Path(__file__).resolve().parents[2] / "data" / "measured" / "amd-epyc-2-threads.jsonl"
 
 # Each move goes to a value not seen before; traces that differ are what the page is sent.
 MOVES = """
@@ -33,6 +35,13 @@ def base(share): x.resolution = 160 + int(200 * share)
 
 stock = go.FigureWidget(x.figure)
 display(stock)
+model = fs.RuntimeModel.fit(fs.Store(MEASURED).frame())
+def with_model(moves):
+    x.model = model
+    taken = timed(moves, 20) and timed(moves)
+    x.model = None
+    return taken
+
 def by_plotly(share):
     x.alpha = share
     with stock.batch_update():
@@ -45,6 +54,8 @@ print(json.dumps({
     "α slider": timed(alpha),
     "scale slider": timed(scale),
     "resolution of the base": timed(base, 100),
+    "α slider, times predicted": with_model(alpha),
+    "scale slider, times predicted": with_model(scale),
     "α slider, and plotly's own batch_update of the same traces": timed(by_plotly, 50),
 }))
 """
@@ -67,7 +78,7 @@ def test_a_move_of_a_slider(report, kernel):
         elif message["msg_type"] == "error":
             errors.append("\n".join(message["content"]["traceback"]))
 
-    kernel.execute_interactive(MOVES, timeout=300, output_hook=keep)
+    kernel.execute_interactive(f"MEASURED = {str(MEASURED)!r}\n{MOVES}", timeout=300, output_hook=keep)
     assert not errors, errors[0]
     ms = json.loads("".join(said))
     *_, reference = ms

@@ -260,7 +260,7 @@ def _pages(browser: Any, viewport: dict[str, int]) -> Iterator[Callable[..., Any
     contexts = []
 
     def make(**options: Any) -> Any:
-        context = browser.new_context(viewport=viewport, **options)
+        context = browser.new_context(**{"viewport": viewport, **options})
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(30_000)

@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -643,6 +643,56 @@ def test_live_measures_where_the_slider_rests(tiny):
     until(tiny.page, lambda: tiny.truth()["activations"]["marks"][0][0] in tiny.timed())
     tiny.field("Live").uncheck()
     until(tiny.page, lambda: not tiny.kernel("live"))
+
+
+# Times predicted
+
+PREDICTED = """gd => {
+    const { x, y } = gd._fullData.find(t => t.visible === true && t.xaxis === 'x3' && t.legendgroup === 'α');
+    return [[...x], [...y]];
+}"""
+FEW_PROBES = f"""import sys
+sys.path.insert(0, {str(REPO / "tests")!r})
+from made_up import TINY as probes
+from fastscale_lib.explorer import predicting
+usual = predicting.probes, predicting.PROBE_SECONDS, predicting._LEAST
+predicting.probes, predicting.PROBE_SECONDS, predicting._LEAST = lambda: probes, 0.05, 10
+
+def predicted(explorer):
+    from fastscale_lib.explorer.views import SCALES
+    batch, way = explorer.batch, explorer.strategy("α")
+    ms = explorer.model.curve(explorer.base, [way], SCALES, batch)
+    flops = fs.sweep(explorer.base, way, SCALES)["flops"]
+    return json.dumps([[float(each) for each in column] for column in (flops, ms)])"""
+
+
+@pytest.fixture
+def few_probes(x) -> Iterator[Shown]:
+    """The explorer, whose Predict button measures a dozen tiny networks."""
+    x.nb.execute(FEW_PROBES)
+    yield x
+    x.nb.execute("explorer.cancel(); explorer._fitted.clear(); explorer.model = None")
+    x.nb.execute("predicting.probes, predicting.PROBE_SECONDS, predicting._LEAST = usual")
+
+
+def test_predict_draws_curves_that_follow_the_sliders(few_probes):
+    x = few_probes
+    x.button("Predict").click()
+    until(x.page, lambda: "times are predicted, with a median error of" in x.said("status"), 90)
+    assert x.said() == ""
+    assert "lines: predicted, ± " in x.note()
+
+    def curve() -> list:
+        """What is drawn, once it is what the kernel's model says."""
+        until(x.page, lambda: x.plot(PREDICTED) == json.loads(x.nb.execute("print(predicted(explorer))")))
+        return x.plot(PREDICTED)
+
+    before = curve()
+    x.slider("α").press("ArrowLeft")
+    moved = curve()
+    x.enter("batch", "2")
+    assert before != moved != curve()
+    assert x.follows()
 
 
 # The page as a file
