@@ -249,7 +249,7 @@ def test_folders_that_are_wrong_are_refused(folders, monkeypatch):
     ("arguments", "said"),
     [
         (("mnist",), "dataset: 'mnist' is not known; known are fashion-mnist, cifar-10, mnist-files, folders"),
-        (("cifar-10",), "dataset: cifar-10 is looked for nowhere; say where it is, as in path='/data/cifar-10'"),
+        (("cifar-10",), "dataset: cifar-10 is looked for nowhere; say by its path where it is, as /data/cifar-10"),
         (("folders", "/data"), "dataset: resolution is None, but folders needs its side in pixels"),
     ],
 )
