@@ -274,7 +274,7 @@ def _train_one(networks: Sequence[Network], data: dict, recipe: Recipe, asked: a
 def _tell_errors(rows: pd.DataFrame) -> None:
     for row in rows.to_dict("records"):
         said = row["message"]
-        if row["reason"] is None:
+        if pd.isna(row["reason"]):  # of a column with texts pandas makes NaN of None
             errors = f"top-1 error {row['top1_error']:.2f} %, top-5 {row['top5_error']:.2f} %"
             said = f"{errors} ({row['part']} images, {row['weights']} weights), {row['seconds']:,.0f} s"
         print(f"{row['network']}, seed {row['seed']}: {said}")

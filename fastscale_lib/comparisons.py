@@ -7,7 +7,6 @@ carries the trainings. Its workers keep their checkpoints in a folder that they 
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, as_completed
 from functools import cache
@@ -20,16 +19,18 @@ from .checkpoints import TrainingError, remove
 from .datasets import ImageData, dataset
 from .measurement import SettingError, now
 from .networks import Network
+from .processes import Processes, together
 from .progress import Line, Step, Tally
 from .recipe import Recipe
 from .running import one_line
 from .settings import find_device
 from .store import Store
-from .sweeping import check_executor
+from .sweeping import asked_first, check_executor
 from .training import Row, checkpoint_path, identity, keeper, origin, train, train_rows
 from .zoo import network as named_network
 
 _ANSWERS = ("diverged", "out of memory")  # of a training, by which it would end again
+_SHARED = ("diverged",)  # what all processes that train together meet at once
 
 
 def train_all(
@@ -52,7 +53,7 @@ def train_all(
         networks: Networks, or names of base networks.
         data: as `train` takes it; or the arguments of `dataset`, as {"name": "fashion-mnist", "holdout": 5000}: an
             executor's worker then finds the data where it is, and is sent none.
-        recipe, device: as `train` takes them. For workers that have GPUs where this process has none, say "cuda".
+        recipe, device: as `train` takes them. With an executor, one of its workers tells what is left to the device.
         store: where the rows go: one for each epoch, and one for each training.
         executor: carries a training as one task; its workers take one a device at a time, and reach the folder of the
             store, in which the checkpoints are. Left out: one after another in this process.
@@ -71,15 +72,18 @@ def train_all(
     check_executor(executor)
     store = store if isinstance(store, Store) else Store(store)
     store.check()
-    recipe = (recipe or Recipe()).on(_kind(device))
+    processes = together(device)[0]
+    recipe = recipe or Recipe()
+    recipe = recipe if recipe.precision else recipe.on(_kind(device, executor))
     points = [(network, seed) for seed, network in itertools.product(seeds, [named_network(each) for each in networks])]
     ids = [identity(network, _found(data), recipe, seed) for network, seed in points]
-    todo = [(point, each) for point, each in zip(points, ids, strict=True) if _lacks(_row(store, each), retry)]
-    for each in ids:
-        if each not in [of for _, of in todo]:  # killed between its row and its checkpoint's end
+    held = processes.from_first(lambda: [_row(store, each) for each in ids])  # all are to train the same
+    todo = [(point, each) for point, each, row in zip(points, ids, held, strict=True) if _lacks(row, retry)]
+    for each, row in zip(ids, held, strict=True):
+        if row is not None and row["reason"] is None and processes.first:  # killed between its row and its end
             remove(checkpoint_path(store, each))
     if executor is None:
-        _here(todo, data, recipe, store, device, progress or Line())
+        _here(todo, data, recipe, store, device, progress or Line(), processes)
     else:
         tally = Tally(progress or Line(), len(ids) - len(todo), len(ids), 0)
         _carried(executor, todo, data, recipe, store, device, tally)
@@ -89,7 +93,15 @@ def train_all(
 Todo = list[tuple[tuple[Network, int], dict[str, Any]]]
 
 
-def _here(todo: Todo, data: Any, recipe: Recipe, store: Store, device: str | None, tell: Callable) -> None:
+def _here(
+    todo: Todo,
+    data: Any,
+    recipe: Recipe,
+    store: Store,
+    device: str | None,
+    tell: Callable[[Step], None],
+    processes: Processes,
+) -> None:
     for number, ((network, seed), ids) in enumerate(todo, 1):
 
         def told(step: Step, number: int = number) -> None:
@@ -99,8 +111,10 @@ def _here(todo: Todo, data: Any, recipe: Recipe, store: Store, device: str | Non
             train(network, _found(data), recipe, store=store, seed=seed, device=device, progress=told)
         except TrainingError as error:
             row = _failed(network, ids, error.reason, str(error))
-            if os.environ.get("RANK", "0") == "0":  # of torchrun's processes one writes
+            if processes.first:
                 store.add(row)
+            if processes.size > 1 and error.reason not in _SHARED:  # the others wait for this one, in the same training
+                raise
 
 
 def _carried(
@@ -118,9 +132,10 @@ def _carried(
             del future  # while anybody holds it, Dask does the task again where the worker that did it has died
             for row in answer.get("rows", ()):
                 keeper(store, ids)(row)
-            if "rows" not in answer:
+            if "rows" in answer:
+                remove(path)
+            else:
                 store.add(_failed(network, ids, answer["reason"], answer["message"]))
-            remove(path)
             tally.count(network.name, "rows" in answer)
     finally:
         for future in futures:
@@ -167,9 +182,11 @@ def _lacks(row: Row | None, retry: bool) -> bool:
     return row is None or (retry and row["reason"] is not None)
 
 
-def _kind(device: str | None) -> str:
-    """ "cuda" or "cpu"; a device that is named need not be in this machine."""
-    return str(device).split(":")[0] if device else find_device(None).type
+def _kind(device: str | None, executor: Executor | None) -> str:
+    """ "cuda" or "cpu": of the device that is named, or of the one that a training will find where it runs."""
+    if device:
+        return str(device).split(":")[0]
+    return find_device(None).type if executor is None else asked_first(executor, None)["device"].split(":")[0]
 
 
 def _found(data: ImageData | str | Mapping[str, Any]) -> ImageData:

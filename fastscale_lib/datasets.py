@@ -198,6 +198,7 @@ def _fetch() -> Path:
 
 
 def _fetch_file(name: str, folder: Path, sha256: str) -> None:
+    from http.client import HTTPException
     from urllib.request import urlopen
 
     from .image_files import read_idx
@@ -207,7 +208,7 @@ def _fetch_file(name: str, folder: Path, sha256: str) -> None:
     try:
         with urlopen(URL + name, timeout=_FETCH_S) as answer:
             data = answer.read()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPException) as error:  # the last where an answer is cut short
         places = f"{DEBIAN / 'fashion-mnist'} or {folder}"
         raise DataError(
             f"dataset: Fashion-MNIST is not in {places}, and {URL + name} cannot be fetched ({error}); "

@@ -46,7 +46,7 @@ def read_idx(path: Path, dimensions: int, sha256: str | None = None) -> np.ndarr
     if sha256 is not None and (found := hashlib.sha256(data).hexdigest()) != sha256:
         raise DataError(
             f"data: {path} is not the published file: its content has the SHA-256 {found[:12]}…, not {sha256[:12]}…; "
-            "it is cut short or changed: fetch it again"
+            "it is cut short or changed: delete it, and fetch it again"
         )
     start = 4 + 4 * dimensions
     if len(data) < start or data[:4] != bytes([0, 0, _IDX_BYTES, dimensions]):
@@ -204,7 +204,7 @@ def _unzipped(path: Path) -> bytes:
     try:
         return gzip.decompress(data)
     except (OSError, EOFError, zlib.error):
-        raise DataError(f"data: {path} is no whole gzip file; it is cut short or changed: fetch it again") from None
+        raise DataError(f"data: {path} is no whole gzip file; it is cut short or changed: delete it, and fetch it again") from None
 
 
 def _by(shape: tuple[int, ...]) -> str:

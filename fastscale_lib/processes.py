@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from .settings import find_device
+
 if TYPE_CHECKING:
     import torch
 
@@ -80,7 +82,7 @@ def together(device: str | None) -> tuple[Processes, str | None]:
 
     gpu = str(device or ("cuda" if torch.cuda.is_available() else "cpu")).startswith("cuda")
     if gpu:
-        device = f"cuda:{os.environ['LOCAL_RANK']}"
+        device = str(find_device(f"cuda:{os.environ['LOCAL_RANK']}"))  # or a sentence, where GPUs are too few
         torch.cuda.set_device(device)
     if not torch.distributed.is_initialized():
         torch.distributed.init_process_group("nccl" if gpu else "gloo")

@@ -17,8 +17,9 @@ from .scaling import strategy as named_strategy
 _SURE = 0.95
 _NEAR = 0.05  # networks whose flops differ by less are compared as if at the same: few widths and depths can be built
 # What must be the same for errors to be compared, beside the base network.
-SETTING = ["data", "part", "recipe_id"]
+SETTING = ["data", "data_id", "part", "recipe_id"]
 _COUNTS = ["flops", "params", "activations"]
+_WAY = ["device_name", "precision", "threads"]  # in which times of training steps are comparable
 
 
 class Difference(NamedTuple):
@@ -45,12 +46,12 @@ def seed_errors(rows: pd.DataFrame) -> pd.DataFrame:
     Returns:
         Columns base, those of `SETTING`, device, network, strategy, scale (its flops, as times those of the base; NaN
         where that was not trained), seeds, error, low, high (in %), deviation (between seeds, in percentage points; of
-        all of a base's networks), freedom, the counts flops, params and activations, and training_ms_per_image,
-        measured on the device that trained the network, with the largest batch (NaN where it was not); by base and
-        flops.
+        all of a base's networks), freedom, the counts flops, params and activations, training_ms_per_image, measured with
+        the largest batch (NaN where it was not), and timed_on; by base and flops. Of one base and setting all times
+        are of one device, one number of threads, and the recipe's precision: of the device that has most of them.
     """
     columns = ["base", *SETTING, "device", "network", "strategy", "scale", "seeds", "error", "low", "high"]
-    columns += ["deviation", "freedom", *_COUNTS, "training_ms_per_image"]
+    columns += ["deviation", "freedom", *_COUNTS, "training_ms_per_image", "timed_on"]
     if "top1_error" not in rows or not (trained := _trained(rows)).size:
         return pd.DataFrame(columns=columns)
     parts = []
@@ -59,7 +60,7 @@ def seed_errors(rows: pd.DataFrame) -> pd.DataFrame:
         part = by[["network", "strategy", *_COUNTS]].first()
         part["scale"] = part["flops"] / part["flops"].where(part["network"] == base).max()
         part["device"] = by["device_name"].agg(lambda names: ", ".join(dict.fromkeys(names)))
-        part["training_ms_per_image"] = _times(rows, part)
+        part["training_ms_per_image"], part["timed_on"] = _times(rows, part.index, _precision(group))
         part["seeds"], part["error"] = by["seed"].nunique(), by["top1_error"].mean()
         freedom = int((part["seeds"] - 1).sum())
         within = ((group["top1_error"] - by["top1_error"].transform("mean")) ** 2).sum()
@@ -77,13 +78,19 @@ def error_difference(
     """How far the mean error under one strategy lies above that under another, at so many times the base's flops.
 
     Arguments:
-        errors: rows of `seed_errors` of one base and setting.
+        errors: rows of `seed_errors`, of one base and setting.
         one, other: strategies, or their names.
         scale: networks within 5 % of it are taken.
 
     Returns:
         The difference, or None where one of the two was not trained.
+
+    Raises:
+        ValueError: the rows are of several bases or settings.
     """
+    for name in ("base", *SETTING):
+        if len(several := errors[name].unique()) > 1:
+            raise ValueError(f"error_difference: errors of one {name} are compared, not of {', '.join(several)}")
     errors = errors[(errors["scale"] / scale - 1).abs() < _NEAR]
     found = [errors[[_same(name, each) for name in errors["strategy"]]] for each in (one, other)]
     if not all(len(each) for each in found):
@@ -129,13 +136,26 @@ def _within(t: float, freedom: int) -> float:
     return 2 / math.pi * (angle + (sine * total if freedom > 1 else 0.0))
 
 
-def _times(rows: pd.DataFrame, networks: pd.DataFrame) -> list[float]:
-    """Of the networks, by their ids."""
+def _times(rows: pd.DataFrame, ids: pd.Index, precision: str | None) -> tuple[list[float], str | None]:
+    """Milliseconds an image of a training step, of the networks with these ids, and the one device they are of."""
     if "median_ms" not in rows:
-        return [math.nan] * len(networks)
-    measured = rows[(rows["mode"] == "training") & rows["median_ms"].notna()].sort_values("batch", kind="stable")
-    last = (measured["median_ms"] / measured["batch"]).groupby([measured["network_id"], measured["device_name"]]).last()
-    return [last.get(each, math.nan) for each in zip(networks.index, networks["device"], strict=True)]
+        return [math.nan] * len(ids), None
+    measured = rows[(rows["mode"] == "training") & rows["median_ms"].notna() & rows["network_id"].isin(ids)]
+    measured = measured.reindex(columns=["network_id", "median_ms", "batch", *_WAY])
+    if precision is not None:
+        measured = measured[measured["precision"] == precision]
+    ways = [group for _, group in measured.groupby(_WAY, sort=False, dropna=False)]
+    if not ways:
+        return [math.nan] * len(ids), None
+    most = max(ways, key=lambda group: group["network_id"].nunique()).sort_values("batch", kind="stable")
+    last = (most["median_ms"] / most["batch"]).groupby(most["network_id"]).last()
+    return [last.get(each, math.nan) for each in ids], most["device_name"].iloc[0]
+
+
+def _precision(trained: pd.DataFrame) -> str | None:
+    """Of the one recipe of these rows."""
+    recipe = trained["recipe"].iloc[0] if "recipe" in trained else None
+    return recipe.get("precision") if isinstance(recipe, dict) else None
 
 
 def _trained(rows: pd.DataFrame) -> pd.DataFrame:

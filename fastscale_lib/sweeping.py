@@ -115,7 +115,7 @@ def run(
     plan, store = _plan(plan), store if isinstance(store, Store) else Store(store)
     store.check()  # before anything is started
     with _here(plan) if executor is None else contextlib.nullcontext(executor) as executor:
-        sweep = _Sweep(store, _machine(executor, plan), retry)
+        sweep = _Sweep(store, asked_first(executor, plan.device), retry)
         rows = {point: sweep.held(point) for point in plan.points()}
         todo = [point for point, row in rows.items() if sweep.lacks(row)]
         failed = 0 if retry else sum(row is not None and not _timed(row) for row in rows.values())
@@ -285,9 +285,14 @@ def _answer(future: Future) -> Answer:
     return answer
 
 
-def _machine(executor: Executor, plan: Plan) -> dict[str, Any]:
-    """What a row that this executor makes will say of its machine; also that the settings are right there."""
-    return _answer(_submit(executor, surroundings, {"device": plan.device}))["surroundings"]
+def asked_first(executor: Executor, device: str | None) -> dict[str, Any]:
+    """What a row that this executor makes will say of its machine; also that the device is there.
+
+    Raises:
+        SettingError: (a ValueError) the device is not there.
+        MeasureError: the executor has broken, or cannot carry a task.
+    """
+    return _answer(_submit(executor, surroundings, {"device": device}))["surroundings"]
 
 
 class _Here:

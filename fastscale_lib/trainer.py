@@ -135,6 +135,9 @@ class Trainer:
 
         Returns:
             top1_error and top5_error in %, and loss, the cross-entropy; weights, "ema" or "raw".
+
+        Raises:
+            TrainingError: the loss is no finite number.
         """
         raw = self._errors(self.model)
         best = raw if self.averaged is None else self._errors(self.averaged)
@@ -221,6 +224,8 @@ class Trainer:
             entropy = F.cross_entropy(logits, labels, reduction="sum")
             sums += torch.stack([hits[:, 0].sum(), hits.sum(), entropy, hits.new_tensor(len(labels), dtype=torch.long)])
         right, near, entropy, images = self._together.add(sums).tolist()
+        if not math.isfinite(entropy):
+            raise self._diverged(f"on the images that the error is taken on, after epoch {self.epochs_done}")
         return {
             "top1_error": 100 * (images - right) / images,
             "top5_error": 100 * (images - near) / images,
@@ -238,11 +243,14 @@ class Trainer:
 
     def _look(self, sums: torch.Tensor) -> None:
         if not math.isfinite(float(sums[0])):
-            raise TrainingError(
-                f"training: the loss is no finite number any more in epoch {self.epochs_done + 1} (with a learning "
-                f"rate of up to {self._recipe.peak_lr:g}); try a lower lr or a longer warmup",
-                "diverged",
-            )
+            raise self._diverged(f"in epoch {self.epochs_done + 1}")
+
+    def _diverged(self, where: str) -> TrainingError:
+        return TrainingError(
+            f"training: the loss is no finite number any more {where} (with a learning rate of up to "
+            f"{self._recipe.peak_lr:g}); try a lower lr or a longer warmup",
+            "diverged",
+        )
 
     def _statistics(self) -> list[torch.Tensor]:
         """BN's running ones, which each process has taken from its own parts."""

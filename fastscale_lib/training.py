@@ -50,8 +50,8 @@ def train(
 
     What the store already holds is not trained again: a row of the same network (by `network_id`), data, recipe and
     seed. What was stopped, by Ctrl-C or by a kill, goes on after its last whole epoch. On one CPU it then ends in the
-    same weights, bit by bit, as if it had not been stopped, with the same number of threads and version of torch; on
-    GPUs torch does not promise that, and `repeatable` is False.
+    same weights, bit by bit, as if it had not been stopped. Where it went on with another CPU, number of threads or
+    processes, or version of torch, it does not, and `repeatable` is False; on GPUs torch does not promise it, either.
 
     Where `data.part` is "holdout" or "training", the error is taken after each epoch. Where it is "test" it is taken
     once, at the end, so that nothing can be chosen by it; the rows of the epochs then have the loss and the error on
@@ -69,8 +69,9 @@ def train(
         seed: of weights, order and augmentation.
         device: "cpu", "cuda" or "cuda:N"; left out: the GPU where there is one.
         checkpoint: a file that has, after each epoch, all that is needed to go on, and at the end the trained
-            weights: `torch.load(file)["model"]`, and "ema", fit the module that `build` makes. Left out, a file beside
-            the store, which is removed when the last row is there; without a store none.
+            weights: `torch.load(file)["model"]`, and "ema", fit the module that `build` makes. Where it is not there,
+            the network is trained, whether the store has its row or not. Left out, a file beside the store, which is
+            removed when the last row is there; without a store none.
         progress: called with a `Step` at the start and after each step; left out: a line on stderr.
 
     Returns:
@@ -106,9 +107,10 @@ def train_rows(
     """As `train`, but all rows: of the epochs, and last that of the training; where it is in the store, this alone."""
     processes, device = together(device)
     task = _task(network, data, recipe, seed, device)
-    if store is not None and (held := processes.from_first(lambda: _held(store, task.ids))):
-        return [held]
     path = Path(checkpoint) if checkpoint is not None else checkpoint_path(store, task.ids)
+    asked_for = checkpoint is not None and not path.exists()  # the weights are wanted, and a row does not have them
+    if store is not None and (held := processes.from_first(lambda: None if asked_for else _held(store, task.ids))):
+        return [held]
     rows = _trained(task, path, processes, keeper(store, task.ids), progress)
     if checkpoint is None and path is not None and processes.first:
         checkpoints.remove(path)
@@ -241,6 +243,8 @@ def _epochs(
     from .trainer import Trainer
 
     trainer = Trainer(task.network, task.data, task.recipe, task.seed, task.device, processes)
+    where = _where(task.device, processes)
+    repeatable = task.device.type == "cpu" and state.get("repeatable", True) and state.get("where", where) == where
     if state:
         trainer.load(state)
     quiet = (lambda step: None) if not processes.first else progress or Line()
@@ -254,11 +258,18 @@ def _epochs(
             said = f"{task}, epoch {trainer.epochs_done + 1} of {epochs}" + _so_far(rows)
             rows.append(_epoch(task, trainer, tally, said))
         else:
-            rows.append(_last(task, trainer, rows, processes))
+            rows.append({**_last(task, trainer, rows, processes), "repeatable": repeatable})
         if path is not None and processes.first:
-            checkpoints.write(path, {**trainer.state(), "of": task.ids, "rows": rows})
+            made = {"of": task.ids, "rows": rows, "where": where, "repeatable": repeatable}
+            checkpoints.write(path, {**trainer.state(), **made})
         keep(rows[-1])
     return rows
+
+
+def _where(device: torch.device, processes: Processes) -> dict[str, Any]:
+    """What decides the last bits of a training, beside what is trained."""
+    found = surroundings(device)
+    return {**{name: found[name] for name in ("device_name", "threads", "torch")}, "processes": processes.size}
 
 
 def _so_far(rows: list[Row]) -> str:
@@ -302,7 +313,6 @@ def _last(task: _Task, trainer: Any, rows: list[Row], processes: Processes) -> R
         "recipe": task.recipe.to_dict(),
         "resolution": network.resolution,
         **complexity(network)._asdict(),
-        "repeatable": task.device.type == "cpu",
         "processes": processes.size,
         **surroundings(task.device),
         "date": now(),

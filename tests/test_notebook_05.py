@@ -195,7 +195,7 @@ def test_the_test_images_were_used_once_and_settings_chosen_on_others():
 def made_up(strategy: str | None, error: float, seed: int) -> dict:
     times = 4 if strategy else 1
     what = {"kind": "trained", "network_id": f"{strategy}", "network": strategy or "Tiny", "base": "Tiny"}
-    what |= {"strategy": strategy, "scale": times, "data": "noise", "part": "test", "recipe_id": "r", "seed": seed}
+    what |= {"strategy": strategy, "scale": times, "data": "noise", "data_id": "n", "part": "test", "recipe_id": "r", "seed": seed}
     counts = {"flops": 10**6 * times, "params": 10, "activations": 20}
     return what | counts | {"top1_error": error, "device_name": "Made-up GPU", "seconds": 1.0, "reason": None}
 

@@ -30,7 +30,7 @@ def row(strategy: str | None, error: float | None, seed: int, times: float = 1.0
     """A row as `train` writes it, of what counts here."""
     name = f"Tiny {strategy} {times}" if strategy else "Tiny"
     what = {"kind": "trained", "network_id": name, "network": name, "base": "Tiny", "strategy": strategy}
-    setting = {"data": "noise", "part": "test", "recipe_id": "r", "device_name": "a CPU"}
+    setting = {"data": "noise", "data_id": "n", "part": "test", "recipe_id": "r", "device_name": "a CPU"}
     counts = {"flops": round(1e6 * times), "params": 10, "activations": 20}
     return {**what, **setting, **counts, "seed": seed, "top1_error": error, **changes}
 
@@ -102,8 +102,22 @@ def test_only_ended_trainings_count_and_the_last_of_a_seed():
 
 
 def test_settings_are_kept_apart():
-    made = [row(None, 10.0, 0), row(None, 20.0, 0, recipe_id="other"), row(None, 30.0, 0, part="holdout")]
-    assert sorted(seed_errors(rows(*made))["error"]) == [10.0, 20.0, 30.0]
+    other = {"recipe_id": "other"}, {"part": "holdout"}, {"data_id": "of as many pixels more"}
+    found = seed_errors(rows(row(None, 10.0, 0), *(row(None, 20.0 + n, 0, **each) for n, each in enumerate(other))))
+    assert sorted(found["error"]) == [10.0, 20.0, 21.0, 22.0]
+    with pytest.raises(ValueError, match="errors of one recipe_id are compared, not of r, other"):
+        error_difference(found[:2], "w", "dWr", 1)
+
+
+def test_times_are_of_the_one_device_that_has_most_of_them():
+    timed = {"kind": None, "mode": "training", "precision": "fp32", "threads": 1, "batch": 10, "top1_error": None}
+    small, big = row(None, 10.0, 0, recipe={"precision": "fp32"}), row("w", 9.0, 0, 4.0, recipe={"precision": "fp32"})
+    slow = [row(None, None, 0, median_ms=50.0, **timed), row("w", None, 0, 4.0, median_ms=90.0, **timed)]
+    other = row(None, None, 0, median_ms=5.0, **{**timed, "device_name": "a GPU"})
+    lower = [{**each, "median_ms": 1.0, "precision": "bf16"} for each in slow]
+    found = seed_errors(rows(small, big, other, *slow, *lower))
+    assert found["training_ms_per_image"].tolist() == [5.0, 9.0]
+    assert set(found["timed_on"]) == {"a CPU"}
 
 
 def test_one_seed_has_no_interval_and_what_was_not_trained_no_difference():
