@@ -204,7 +204,9 @@ def _unzipped(path: Path) -> bytes:
     try:
         return gzip.decompress(data)
     except (OSError, EOFError, zlib.error):
-        raise DataError(f"data: {path} is no whole gzip file; it is cut short or changed: delete it, and fetch it again") from None
+        raise DataError(
+            f"data: {path} is no whole gzip file; it is cut short or changed: delete it, and fetch it again"
+        ) from None
 
 
 def _by(shape: tuple[int, ...]) -> str:

@@ -9,7 +9,7 @@ baselines, fitted the same way, that know a network's totals only: flops, params
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,6 +35,7 @@ BY = {
 LEAST_ROWS = 10
 _FOLDS = 5
 
+_NOT_KNOWN = dict.fromkeys(("error", "error_90", "pearson", "spearman", "pearson_of_logs"), float("nan"))
 _NOISE = 0.05  # what any model leaves open, as a fraction: rows that are more exact than this weigh no more
 
 
@@ -151,12 +152,17 @@ class RuntimeModel:
             by: "layers", or for a baseline "flops", "params", "activations" or "flops and activations".
 
         Raises:
-            PredictionError: columns are missing, there is no such model, or a setting has fewer than 10 rows.
+            PredictionError: columns are missing, there is no such model, or no setting has 10 rows. One that has fewer,
+                beside others, is left out.
         """
         form = _form(by)
         fitted = {}
-        for setting, rows in _settings(frame):
-            _check_enough(rows, setting)
+        settings = _settings(frame)
+        if settings and max(len(rows) for _, rows in settings) < LEAST_ROWS:
+            raise PredictionError(f"fit: {_too_few(*max(settings, key=lambda each: len(each[1])))}")
+        for setting, rows in settings:
+            if len(rows) < LEAST_ROWS:
+                continue
             runs, seconds = _measured(rows)
             parameters = _fit(form, runs, seconds, rows, setting)
             error, error_90 = _errors_on_others(form, runs, seconds, rows, setting)
@@ -275,28 +281,35 @@ def prediction_errors(frame: pd.DataFrame, extra: pd.DataFrame | None = None) ->
     Returns:
         One row for each setting and model: the columns of `SETTING`, by, rows, families, error and error_90 (median
         and 90th percentile of the absolute error, as fractions), pearson, spearman, pearson_of_logs (Spearman's is the
-        same on both scales).
+        same on both scales), and reason: why these are NaN, where a setting has too few rows or families; else None.
     """
     found = []
     known = {} if extra is None else dict(_settings(extra))
     for setting, rows in _settings(frame):
         both = pd.concat([rows, known[setting]], ignore_index=True) if setting in known else rows
-        _check_enough(both, setting)
-        runs, seconds = _measured(both)
-        judged = np.arange(len(both)) < len(rows)
-        for by in BY:
-            families = np.array(families_of(both))
-            predicted = _predicted_unseen(_form(by), runs, seconds, both, setting, families, judged)[judged]
-            found.append(
-                {
-                    **dict(zip(SETTING, setting, strict=True)),
-                    "by": by,
-                    "rows": len(rows),
-                    "families": len(set(families_of(rows))),
-                    **_agreement(predicted, seconds[judged]),
-                }
-            )
+        what = dict(zip(SETTING, setting, strict=True))
+        counts = {"rows": len(rows), "families": len(set(families_of(rows)))}
+        reason = _unfit(both, setting)
+        for by, agreement in dict.fromkeys(BY, _NOT_KNOWN).items() if reason else _judged(rows, both, setting):
+            found.append({**what, "by": by, **counts, **agreement, "reason": reason})
     return pd.DataFrame(found)
+
+
+def _judged(rows: pd.DataFrame, both: pd.DataFrame, setting: tuple) -> Iterator[tuple[str, dict[str, float]]]:
+    """How well each kind of model predicts the rows, the first of both, a family at a time."""
+    runs, seconds = _measured(both)
+    families, judged = np.array(families_of(both)), np.arange(len(both)) < len(rows)
+    for by in BY:
+        predicted = _predicted_unseen(_form(by), runs, seconds, both, setting, families, judged)[judged]
+        yield by, _agreement(predicted, seconds[judged])
+
+
+def _unfit(rows: pd.DataFrame, setting: tuple) -> str | None:
+    """Why there is nothing to fit to once a family is left out; None where there is."""
+    if len(rows) < LEAST_ROWS:
+        return _too_few(setting, rows)
+    families = sorted(set(families_of(rows)))
+    return f"all rows are of {families[0]}: without it there are none to fit to" if len(families) == 1 else None
 
 
 def families_of(rows: pd.DataFrame) -> list[str]:
@@ -351,7 +364,8 @@ def _fit(
     on = np.full(len(seconds), True) if on is None else on
     noise = _NOISE + rows["half_width"].astype(float).fillna(1.0).to_numpy()[on]
     training = setting[SETTING.index("mode")] == "training"
-    start, spread = form.start(runs, seconds, training)
+    seen = runs._replace(totals={name: values[on] for name, values in runs.totals.items()})
+    start, spread = form.start(seen, seconds[on], training)  # which must not know of the others
     return fit_logs(lambda at: form.log_seconds(runs, at)[on], np.log(seconds[on]), noise, start, spread)
 
 
@@ -376,10 +390,9 @@ def _settings(frame: pd.DataFrame) -> list[tuple[tuple, pd.DataFrame]]:
     return [(key, rows) for key, rows in timed.groupby(list(SETTING), sort=False, dropna=False)]
 
 
-def _check_enough(rows: pd.DataFrame, setting: tuple) -> None:
-    if len(rows) < LEAST_ROWS:
-        asked = ", ".join(str(value) for value in setting)
-        raise PredictionError(f"fit: {len(rows)} measured rows for {asked}; a fit takes {LEAST_ROWS} of them at least")
+def _too_few(setting: tuple, rows: pd.DataFrame) -> str:
+    asked = ", ".join(str(value) for value in setting)
+    return f"{len(rows)} measured rows for {asked}; a fit takes {LEAST_ROWS} of them at least"
 
 
 def _measured(rows: pd.DataFrame) -> tuple[_Runs, np.ndarray]:

@@ -8,7 +8,7 @@ import tarfile
 import threading
 import types
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
@@ -99,6 +99,28 @@ def test_what_is_fetched_and_wrong_is_not_kept(tmp_path, server):
     wrong.write_bytes(right)
     assert fs.dataset("fashion-mnist").name == "fashion-mnist"  # what is there already is not fetched again
     assert len(server) == 5
+
+
+def test_an_answer_that_is_cut_short_is_said_in_a_sentence(tmp_path, known, monkeypatch):
+    """As where a connection ends too early: fewer bytes come than the answer's head says."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b"half of it")
+
+        def log_message(self, *arguments):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        monkeypatch.setattr(datasets, "URL", f"http://127.0.0.1:{running.server_port}/")
+        with pytest.raises(fs.DataError, match=r"cannot be fetched \(IncompleteRead"):
+            fs.dataset("fashion-mnist")
+        running.shutdown()
+    assert not list((tmp_path / "cache").rglob("*.gz"))
 
 
 def test_without_a_network_the_sentence_says_where_it_was_looked_for(known, tmp_path):

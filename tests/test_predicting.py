@@ -1,15 +1,19 @@
 """The explorer's predicted times: a model that is set, or fitted to probes that are measured once."""
 
+from importlib.metadata import version
+
 import numpy as np
 import pandas as pd
 import pytest
-from made_up import TINY, by_layers, rows
+from made_up import HERE, TINY, by_layers, rows
 from seen import picture, plain, said, trace, until
 
 import fastscale_lib as fs
 from fastscale_lib import calibration
 from fastscale_lib.explorer import predicting
 from fastscale_lib.explorer.views import SCALES
+from fastscale_lib.store import network_id
+from fastscale_lib.surroundings import cpu_name
 
 BASE = "RegNetY-400MF"
 
@@ -145,6 +149,23 @@ def test_a_press_measures_the_probes_once_and_predicts(x, probes):
 
     fitted = fs.RuntimeModel.fit(pd.DataFrame(kept))
     assert x.model.predict(BASE, 8).equals(fitted.predict(BASE, 8))
+
+
+def test_probes_of_other_threads_or_another_device_are_not_taken(x, probes):
+    x.ask_devices()
+    assert x.wait(60)
+    store = fs.Store(calibration.kept_in())
+    mine = {**HERE, "device_name": cpu_name(), "threads": 1, "batch": 4, "torch": version("torch"), "reason": None}
+    for other in ({"threads": 7}, {"device_name": cpu_name()[:-1]}):
+        for probe in TINY:
+            what = {"network": probe.name, "network_id": network_id(probe), "description": probe.to_dict()}
+            store.add({**mine, **what, "median_ms": 1.0, "half_width": 0.01, **other})
+    x.mode, x.mode = "training", "inference"
+    assert x.model is None
+    x.calibrate()
+    assert x.wait(120)
+    assert len(store) == 3 * 12
+    assert set(x.model.rates()["threads"]) == {1}
 
 
 def test_cancelled_it_goes_on_where_it_was(x, probes):

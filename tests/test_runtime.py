@@ -138,6 +138,27 @@ def test_what_cannot_be_fitted_is_said(measured):
         fs.RuntimeModel.fit(measured, by="flops").curve(fs.network("ResNet-50"), [fs.strategy("w")], [1], 4)
 
 
+def test_a_setting_of_few_rows_hides_no_other(measured):
+    """As while a sweep still runs."""
+    few = rows(by_layers, mode="training").iloc[:3]
+    both = pd.concat([measured, few])
+    assert fs.RuntimeModel.fit(both).rates()["mode"].tolist() == ["inference"]
+    found = fs.prediction_errors(both).set_index(["mode", "by"])
+    assert found.loc["inference", "error"].notna().all()
+    assert found.loc["inference", "reason"].isna().all()
+    assert found.loc["training", "error"].isna().all()
+    assert found.loc["training", "reason"].str.contains("3 measured rows for .*; a fit takes 10 of them").all()
+
+
+def test_one_family_alone_is_not_judged_on_a_family_unseen(measured):
+    """Nothing is left to fit to; the first guesses must not come from the rows that are to be predicted."""
+    one = measured[measured["base"].str.startswith(("RegNetX", "RegNetY"))].assign(base="RegNetX-1")
+    found = fs.prediction_errors(one)
+    assert found["error"].isna().all()
+    assert set(found["reason"]) == {"all rows are of RegNetX: without it there are none to fit to"}
+    assert fs.prediction_errors(one, extra=measured.drop(one.index))["error"].notna().all()
+
+
 def test_one_family_alone_is_judged_by_fifths(measured):
     one = measured[measured["base"].str.startswith(("RegNetX", "RegNetY"))].assign(base="probe-1")
     rates = fs.RuntimeModel.fit(one).rates()

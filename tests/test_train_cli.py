@@ -75,6 +75,21 @@ def test_a_training_that_diverges_ends_with_1(tmp_path, capsys):
     assert "Tiny, seed 0: training: the loss is no finite number any more in epoch 1" in capsys.readouterr().out
 
 
+def test_of_two_trainings_of_which_one_diverges_each_is_told(capsys):
+    """In a column with texts pandas has NaN for None."""
+    assert train() == 0
+    row = fs.Store("rows.jsonl").find(kind="trained")[0]
+    assert train("--seeds", "1", "--set", "lr=1e30", "warmup=0") == 1
+    failed = fs.Store("rows.jsonl").find(kind="trained")[1]
+    fs.Store("both.jsonl").add(row)
+    fs.Store("both.jsonl").add({**failed, "recipe_id": row["recipe_id"]})
+    capsys.readouterr()
+    assert train("--seeds", "0", "1", "--store", "both.jsonl") == 1
+    good, bad = capsys.readouterr().out.splitlines()
+    assert good.startswith("Tiny, seed 0: top-1 error ")
+    assert bad.startswith("Tiny, seed 1: training: the loss is no finite number any more in epoch 1")
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [

@@ -7,7 +7,7 @@ import sys
 import tempfile
 import textwrap
 import time
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from fastscale_lib.datasets import ImageData
 from fastscale_lib.measurement import SettingError
 from fastscale_lib.progress import Step
 from fastscale_lib.trainer import Trainer, subsample
+from fastscale_lib.training import checkpoint_path, identity
 
 posix = pytest.mark.skipif(os.name != "posix", reason="kills by a signal")
 CPU = torch.device("cpu")
@@ -186,13 +187,43 @@ def test_a_step_is_that_of_the_papers_formulas():
 
 
 def test_the_averaged_weights_follow_the_decay():
-    recipe = replace(RECIPE, epochs=2, ema=0.5).on("cpu")
+    """By hand, over three epochs of one step each; BN's statistics are averaged as the weights are."""
+    recipe = replace(RECIPE, epochs=20, ema=0.5).on("cpu")
     trainer = Trainer(TINY, data(16), recipe, 0, CPU)
-    first = {name: value.clone() for name, value in trainer.model.named_parameters()}
-    trainer.epoch()
-    decay = recipe.ema_decay(0, 2)
-    for name, value in trainer.averaged.named_parameters():
-        assert torch.allclose(value, decay * first[name] + (1 - decay) * trainer.model.get_parameter(name), atol=1e-6)
+
+    def floats(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+        return {name: each.clone() for name, each in model.state_dict().items() if each.is_floating_point()}
+
+    expected = floats(trainer.model)
+    for step in range(3):
+        trainer.epoch()
+        decay = recipe.ema_decay(step, 20)
+        assert 0 < decay < 0.9
+        now = floats(trainer.model)
+        expected = {name: decay * expected[name] + (1 - decay) * now[name] for name in now}
+    averaged = floats(trainer.averaged)
+    assert any("running_var" in name for name in averaged)
+    for name, value in averaged.items():
+        assert torch.allclose(value, expected[name], atol=1e-6), name
+    assert any(not torch.allclose(value, now[name], atol=1e-3) for name, value in averaged.items())
+
+
+def test_lower_precision_is_what_the_layers_compute_in():
+    """bf16, which a CPU has, too: other bits than fp32, and weights that stay fp32."""
+    found = {}
+    for precision in ("fp32", "bf16"):
+        recipe = replace(RECIPE, epochs=12, lr=0.2, flip=False, crop_padding=0, precision=precision)
+        trainer = Trainer(TINY, data(256, 128), recipe, 0, CPU)
+        kinds = set()
+        hook = trainer.model.stem.register_forward_hook(lambda module, given, out, kinds=kinds: kinds.add(out.dtype))
+        losses = [trainer.epoch()["train_loss"] for _ in range(recipe.epochs)]
+        hook.remove()
+        assert kinds == {torch.bfloat16 if precision == "bf16" else torch.float32}
+        assert {each.dtype for each in trainer.model.parameters()} == {torch.float32}
+        assert losses[-1] < 0.5 * losses[0]
+        found[precision] = losses[-1], trainer.errors()["top1_error"]
+    assert found["fp32"][0] != found["bf16"][0]
+    assert max(error for _, error in found.values()) < 15
 
 
 def test_a_batch_in_parts_is_the_same_without_bn(monkeypatch):
@@ -376,6 +407,63 @@ def test_a_loss_that_is_no_number_ends_it_and_keeps_the_last_epoch(tmp_path):
     assert not path.exists()
 
 
+def test_a_loss_that_is_no_number_later_leaves_the_epochs_before(tmp_path, monkeypatch):
+    path, store = tmp_path / "a.pt", fs.Store(tmp_path / "rows.jsonl")
+    epoch = Trainer.epoch
+
+    def spoilt_after_one(self, tell):
+        if self.epochs_done == 1:
+            with torch.no_grad():
+                list(self.model.parameters())[-1].fill_(float("nan"))
+        return epoch(self, tell)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "epoch", spoilt_after_one)
+        with pytest.raises(fs.TrainingError, match="no finite number any more in epoch 2"):
+            trained(checkpoint=path, store=store)
+    assert torch.load(path)["epoch"] == 1
+    assert trained(checkpoint=path, store=store)["epoch"] == 3
+    assert [row["epoch"] for row in store] == [1, 2, 3, 3]
+
+
+def test_a_loss_that_is_no_number_on_other_images_is_no_row(tmp_path):
+    """One step a epoch, at a rate that leaves no number: the step's own loss was taken before it."""
+    path, store = tmp_path / "a.pt", fs.Store(tmp_path / "rows.jsonl")
+    wild = replace(RECIPE, lr=1e38, warmup=0.0, batch=64)
+    with pytest.raises(fs.TrainingError, match="on the images that the error is taken on, after epoch 1 ") as said:
+        trained(recipe=wild, checkpoint=path, store=store)
+    assert said.value.reason == "diverged"
+    assert not path.exists()
+    assert len(store) == 0
+
+
+def test_a_checkpoint_that_is_asked_for_is_made_though_the_store_has_the_row(tmp_path):
+    path, store = tmp_path / "a.pt", fs.Store(tmp_path / "rows.jsonl")
+    row, began = trained(store=store), len(store)
+    again = trained(store=store, checkpoint=path)
+    assert torch.load(path)["epoch"] == 3
+    assert again["top1_error"] == row["top1_error"]
+    assert len(store) == began
+    assert trained(store=store, checkpoint=path) == row
+
+
+def test_where_it_went_on_otherwise_the_bits_are_not_promised(tmp_path, monkeypatch):
+    from fastscale_lib import training
+
+    path = tmp_path / "a.pt"
+    said = training.surroundings
+
+    def stop(step):
+        if step.done == 6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fs.train(TINY, data(), RECIPE, device="cpu", checkpoint=path, progress=stop)
+    monkeypatch.setattr(training, "surroundings", lambda device: {**said(device), "threads": 7})
+    assert trained(checkpoint=path)["repeatable"] is False
+    assert trained(checkpoint=tmp_path / "whole.pt")["repeatable"] is True
+
+
 def test_memory_that_runs_out_is_a_sentence(monkeypatch):
     def out(*arguments):
         raise MemoryError
@@ -455,6 +543,41 @@ def test_two_processes_are_as_one_with_the_joint_batch(tmp_path):
     assert rows[0]["loss"] == pytest.approx(rows[1]["loss"], rel=1e-5)
 
 
+ALONE_OUT_OF_MEMORY = """
+    import os, sys
+    sys.path.insert(0, {tests!r})
+    import fastscale_lib as fs
+    from fastscale_lib.trainer import Trainer
+    from test_training import NETWORKS, RECIPE
+    from pictures import data
+
+    def out(*arguments):
+        raise MemoryError
+
+    if os.environ["RANK"] == "1":
+        Trainer.epoch = out
+    fs.train_all(NETWORKS, data(), fs.Recipe(**(RECIPE.to_dict() | dict(parts=2))), device="cpu", store={store!r})
+"""
+
+
+def test_a_process_that_fails_alone_ends_all(tmp_path):
+    """The others would wait for it in the middle of a step, and it would go on to the next training without them."""
+    program, store = tmp_path / "joint.py", tmp_path / "rows.jsonl"
+    program.write_text(textwrap.dedent(ALONE_OUT_OF_MEMORY.format(tests=str(Path(__file__).parent), store=str(store))))
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    done = subprocess.run([sys.executable, *torchrun, str(program)], capture_output=True, text=True, timeout=200)
+    assert done.returncode != 0
+    assert "Tiny: memory ran out on cpu with batch 16 in 2 parts; try parts=4" in done.stderr
+    assert not fs.Store(store).find(kind="trained")
+
+
+def test_more_processes_than_gpus_are_refused_in_a_sentence(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "99")
+    monkeypatch.setenv("LOCAL_RANK", "98")
+    with pytest.raises(SettingError, match="device is 'cuda:98', but must be a device that torch finds here"):
+        fs.train(TINY, data(), RECIPE, device="cuda")
+
+
 def assert_alike(one: dict, other: dict) -> None:
     for name in one:
         if "tracked" not in name:  # how many parts a process has seen
@@ -506,3 +629,40 @@ def test_a_training_that_diverges_has_a_row_and_is_tried_again_where_asked(tmp_p
         assert frame["reason"].tolist() == ["diverged"]
         assert "try a lower lr" in frame["message"][0]
         assert len(store) == rows
+
+
+@pytest.mark.parametrize("carried", [False, True], ids=["here", "by an executor"])
+def test_a_training_that_failed_keeps_its_last_good_checkpoint(tmp_path, carried):
+    """Put there as by epochs that went well; tried again, it goes on from there."""
+    store = fs.Store(tmp_path / "rows.jsonl")
+    wild = replace(RECIPE, lr=1e30, warmup=0.0).on("cpu")
+    ids = identity(TINY, data(), wild, 0)
+    path = checkpoint_path(store, ids)
+    path.parent.mkdir()
+    trainer = Trainer(TINY, data(), wild, 0, CPU)
+    checkpoints.write(path, {**trainer.state(), "of": ids, "rows": []})
+    for _ in range(2):
+        with ProcessPoolExecutor(1) as executor:
+            settings = {"store": store, "device": "cpu", "progress": quiet, "executor": executor if carried else None}
+            fs.train_all([TINY], data(), wild, **settings)
+        assert path.exists()
+
+
+def test_what_is_left_to_the_device_a_worker_of_the_executor_tells(tmp_path, monkeypatch):
+    """On GPUs bf16 is trained in, whatever the machine has that asks for it."""
+    asked = []
+
+    class Elsewhere:
+        def submit(self, task, *data):
+            asked.append((task.__name__, data))
+            future = Future()
+            if task.__name__ == "surroundings":
+                future.set_result({"surroundings": {"device": "cuda:0"}})
+            else:
+                future.set_result({"reason": "diverged", "message": "not trained"})
+            return future
+
+    store = tmp_path / "rows.jsonl"
+    fs.train_all([TINY], data(), RECIPE, store=store, executor=Elsewhere(), progress=quiet)
+    assert [name for name, _ in asked] == ["surroundings", "_task"]
+    assert asked[1][1][2]["precision"] == "bf16"

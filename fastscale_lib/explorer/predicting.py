@@ -13,6 +13,7 @@ from ..measurement import Measurement, measured_row
 from ..networks import Network
 from ..runtime import PredictionError, RuntimeModel
 from ..store import Store, network_id
+from ..surroundings import with_threads
 from .measuring import Job
 from .timings import Marked, TimedState
 from .views import Predictor
@@ -87,12 +88,18 @@ class PredictedState(TimedState):
         asked = {"mode": mode, "precision": precision, **_AS, "batch": PROBE_BATCH[device.split(":")[0]]}
         known, torch = {network_id(probe) for probe in probes()}, version("torch").split("+")[0]
         name = self.devices.get(device, "")
+
+        def here(row: dict[str, Any]) -> bool:
+            """A CPU with other threads has other rates, as has a GPU whose name goes on."""
+            told = with_threads(row["device_name"], row["threads"]) if device == "cpu" else row["device_name"]
+            return told == name
+
         return [
             row
             for row in Store(kept_in()).find(**asked)
             if row.get("network_id") in known
             and row.get("reason") is None
-            and name.startswith(row["device_name"])
+            and here(row)
             and row["torch"].split("+")[0] == torch
         ]
 
