@@ -39,7 +39,8 @@ def largest_batch(
     """The largest batch that fits, as `measure` would run it: inference, or whole training steps.
 
     Each try runs the network twice in a process apart, so that a try that fails, or is killed, costs this process
-    nothing. A try whose process dies counts as one that did not fit.
+    nothing. A try whose process dies counts as one that did not fit; so does, once a smaller batch has fitted, one
+    that takes too long, or fails for whatever reason but a wrong setting.
 
     A GPU's own memory is the bound. On a CPU it is 90 % of the memory that the machine, or the container, has
     available when the try begins: allocating more fails there and then, so that no try makes the machine swap. This
@@ -64,8 +65,8 @@ def largest_batch(
     Raises:
         NetworkError: this is not a network, nor the name of one.
         SettingError: (a ValueError) a setting is wrong or the device is not there.
-        MeasureError: with reason "out of memory", not even one image fits; with "time limit", a try took too long; or
-            with the reason why a try failed otherwise.
+        MeasureError: with reason "out of memory", not even one image fits; or, before any batch has fitted, with
+            "time limit", a try took too long, or with the reason why it failed otherwise.
 
     Warns:
         CapacityWarning: the search ended at `limit`.
@@ -98,7 +99,7 @@ def search(
         raise SettingError(f"grain is {grain!r}, but must be a fraction above 0 and at most 1; try grain=1/16")
     if settings.get("memory_bytes") is not None:
         settings = {**settings, "memory_bytes": whole("memory_bytes", settings["memory_bytes"])}
-    most, tried, failures = _most_tries(limit, grain), [], []
+    most, tried, fitted, failures = _most_tries(limit, grain), [], [], []
     with contextlib.nullcontext(worker) if worker else Worker() as at_work:
 
         def fits(batch: int) -> bool:
@@ -108,10 +109,11 @@ def search(
             try:
                 at_work.try_run(network, timeout, batch=batch, **settings)
             except MeasureError as error:
-                if error.reason not in ("out of memory", "died"):
+                if not _bounds(error, bool(fitted)):
                     raise
                 failures.append(error)
                 return False
+            fitted.append(batch)
             return True
 
         found = _search(fits, limit, grain)
@@ -122,6 +124,13 @@ def search(
     raise MeasureError(
         f"{network.name}: not even one image fits: {last}", "out of memory" if ran_out else last.reason
     ) from last
+
+
+def _bounds(error: MeasureError, fitted: bool) -> bool:
+    """Whether a try that failed so tells that the batch is too large; `fitted`: a smaller one was not."""
+    if error.reason in ("setting", "cancelled", "busy"):  # whatever the batch
+        return False
+    return fitted or error.reason in ("out of memory", "died")
 
 
 def _search(fits: Callable[[int], bool], limit: int, grain: float) -> int:

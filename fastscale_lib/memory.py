@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 # oneDNN names no cause: it could have made the algorithm (the "primitive descriptor"), but not its tables.
 _ONEDNN = r"could not (create|execute) a primitive(?! descriptor)"
-# As torch says it, cuDNN and cuBLAS, the C++ library, and oneDNN.
-_RAN_OUT = rf"out of memory|can't allocate memory|ALLOC_FAILED|Storage size calculation overflowed|bad_alloc|{_ONEDNN}"
+# As cuDNN and cuBLAS say it: the handle, or the workspace, that they need has no room. cuDNN 9 says where.
+_LIBRARIES = r"ALLOC_FAILED|ALLOCATION_FAILED|CUBLAS_STATUS_NOT_INITIALIZED|unable to find an engine to execute"
+# As torch says it, and the C++ library.
+_RAN_OUT = rf"out of memory|can't allocate memory|Storage size calculation overflowed|bad_alloc|{_LIBRARIES}|{_ONEDNN}"
 _SHARE = 0.9  # of the machine's available memory; the rest is for what others allocate meanwhile
 # A container's limit, and how much of it is taken: of the cgroups' second version, and of the first.
 _CGROUPS = (
@@ -34,8 +36,11 @@ def is_out_of_memory(error: Exception) -> bool:
 
 
 def is_spoilt(error: Exception) -> bool:
-    """Whether the process can measure no more: oneDNN (as of torch 2.13), once refused memory, keeps refusing."""
-    return re.search(_ONEDNN, str(error)) is not None
+    """Whether the process can measure no more: oneDNN (as of torch 2.13), once refused memory, keeps refusing.
+
+    And cuBLAS says the same where an error before has made the GPU unusable for this process.
+    """
+    return re.search(rf"{_LIBRARIES}|{_ONEDNN}", str(error)) is not None
 
 
 @contextlib.contextmanager

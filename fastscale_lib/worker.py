@@ -26,9 +26,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from .measurement import MeasureError, Measurement, SettingError
+from .memory import give_back
 from .networks import Network
 from .running import one_line, try_run
-from .settings import Settings
+from .settings import Settings, find_device
 from .surroundings import devices, surroundings
 from .timing import measure
 from .zoo import network as named_network
@@ -46,7 +47,7 @@ class Worker:
     """Measures one network at a time in a process apart, which starts with the first job and serves many.
 
     Each submitted job ends in exactly one terminal event (see `submit`), whatever becomes of the process;
-    after a job was cancelled, ran out of time, died or spoilt it, the next one starts a fresh process.
+    after a job was cancelled, ran out of time, died, failed or spoilt it, the next one starts a fresh process.
     """
 
     def __init__(self):
@@ -444,14 +445,18 @@ def _serve(request: Event, sink: IO[str], cancelled: set[int]) -> None:
     except ValueError as error:  # as from a network that cannot be built
         tell("error", reason="setting", message=" ".join(str(error).split()))
     except Exception as error:
-        tell("error", reason="failed", message=one_line(error))
+        # A CUDA error, for one, stays: all that follows in this process would fail. A fresh one costs seconds.
+        tell("error", reason="failed", message=one_line(error), spoilt=True)
 
 
 def _measurement(request: Event, report: Callable[[str, float], None]) -> Event:
     report("building", 0.0)  # importing torch takes seconds
     gc.collect()  # the network before may sit in reference cycles
     network = Network.from_dict(request.pop("network"))
-    return measure(network, progress=report, **request).to_dict()
+    found = measure(network, progress=report, **request)
+    gc.collect()
+    give_back(find_device(found.device))  # what an idle process keeps of a GPU, others cannot have
+    return found.to_dict()
 
 
 def _try(request: Event) -> None:

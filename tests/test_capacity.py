@@ -10,7 +10,7 @@ import torch
 import fastscale_lib as fs
 from fastscale_lib.capacity import CapacityWarning, largest_batch
 from fastscale_lib.measurement import MeasureError, SettingError
-from fastscale_lib.memory import available_bytes, is_out_of_memory, limited
+from fastscale_lib.memory import available_bytes, is_out_of_memory, is_spoilt, limited
 from fastscale_lib.settings import MODES
 from fastscale_lib.worker import Worker
 
@@ -96,6 +96,12 @@ def test_without_knowing_the_memory_no_batch_is_tried_on_a_cpu(monkeypatch):
         ("CUDA out of memory. Tried to allocate 2.00 GiB.", True),
         ("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes.", True),
         ("cuDNN error: CUDNN_STATUS_ALLOC_FAILED", True),
+        ("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED", True),
+        ("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED", True),
+        ("FIND was unable to find an engine to execute this computation", True),
+        ("CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`", True),
+        ("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasGemmEx`", False),
+        ("CUDA error: an illegal memory access was encountered", False),
         ("std::bad_alloc", True),
         ("could not create a primitive", True),
         ("could not create a primitive descriptor for a convolution", False),
@@ -104,6 +110,18 @@ def test_without_knowing_the_memory_no_batch_is_tried_on_a_cpu(monkeypatch):
 )
 def test_what_counts_as_memory_running_out(message, ran_out):
     assert is_out_of_memory(RuntimeError(message)) is ran_out
+
+
+@pytest.mark.parametrize(
+    ("message", "spoilt"),
+    [
+        ("CUDA out of memory. Tried to allocate 2.00 GiB.", False),
+        ("CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`", True),
+        ("could not create a primitive", True),
+    ],
+)
+def test_after_a_library_was_refused_memory_the_process_is_of_no_more_use(message, spoilt):
+    assert is_spoilt(RuntimeError(message)) is spoilt
 
 
 # The search.
@@ -174,10 +192,15 @@ def test_what_is_said_where_not_one_image_fits():
     assert device.tried == [16, 8, 4, 2, 1]
 
 
-@pytest.mark.parametrize("reason", ["time limit", "failed", "setting"])
-def test_what_fails_otherwise_is_not_taken_for_memory(reason):
+@pytest.mark.parametrize("reason", ["time limit", "failed"])
+def test_once_a_batch_has_fitted_whatever_a_larger_one_fails_of_bounds_the_search(reason):
+    assert 38 <= largest_batch(TINY, worker=Device(40, reason)) <= 40
+
+
+@pytest.mark.parametrize(("fits", "reason"), [(0, "time limit"), (0, "failed"), (40, "setting"), (40, "cancelled")])
+def test_what_fails_otherwise_is_not_taken_for_memory(fits, reason):
     with pytest.raises(MeasureError) as failed:
-        largest_batch(TINY, worker=Device(40, reason))
+        largest_batch(TINY, worker=Device(fits, reason))
     assert failed.value.reason == reason
 
 
