@@ -145,3 +145,30 @@ def _initialise(model: nn.Module, zero_gamma: bool) -> None:
             nn.init.zeros_(module.bias)
         elif isinstance(module, ResidualBlock) and zero_gamma and module.added and module.last_norm:
             nn.init.zeros_(getattr(module, module.last_norm).weight)
+
+
+def subsample(model: nn.Module, widest: int | None = None) -> None:
+    """Let each 1×1 convolution with a stride take every stride-th pixel first, and then have no stride: it is the same.
+
+    On CPUs torch (2.13) writes beyond its memory in the backward pass of such a convolution to 8 or 16 channels, in
+    the layout channels_last.
+
+    Arguments:
+        widest: leave those to more channels as they are; left out: none.
+    """
+    for module in model.modules():
+        if not isinstance(module, nn.Conv2d) or module.kernel_size != (1, 1) or module.stride == (1, 1):
+            continue
+        if widest is None or module.out_channels <= widest:
+            module.register_forward_pre_hook(_Every(*module.stride))
+            module.stride = (1, 1)
+
+
+class _Every:
+    """A hook, and one that can be copied with its module."""
+
+    def __init__(self, rows: int, columns: int):
+        self._rows, self._columns = rows, columns
+
+    def __call__(self, module: nn.Module, given: tuple[torch.Tensor]) -> torch.Tensor:
+        return given[0][:, :, :: self._rows, :: self._columns].contiguous(memory_format=torch.channels_last)

@@ -58,8 +58,8 @@ def flags(tf32: bool) -> Iterator[tuple[bool, bool]]:
     """TF32 and cuDNN's autotuner as a measurement wants them, and afterwards as they were; gives (TF32, autotuner).
 
     Set by PyTorch's older switches, which keep all of its own views of TF32 consistent (torch.compile reads the
-    old ones); saved and restored by the newer, where there are any (from torch 2.9), as reading the old ones fails
-    after somebody has set the new.
+    old ones). Saved and restored by the newer, where there are any (from torch 2.9), and by the older, where they can
+    be read: that fails after somebody has set the new.
     """
     from torch import backends, get_float32_matmul_precision, set_float32_matmul_precision
 
@@ -69,9 +69,11 @@ def flags(tf32: bool) -> Iterator[tuple[bool, bool]]:
         parts = (backends.cuda.matmul, backends.cudnn.conv, backends.cudnn.rnn, backends.mkldnn.matmul)
     switch = "fp32_precision" if newer else "allow_tf32"
     saved = [getattr(part, switch) for part in parts]
-    benchmark, matmul = backends.cudnn.benchmark, None
+    benchmark, matmul, cudnn = backends.cudnn.benchmark, None, None
     with contextlib.suppress(RuntimeError):
         matmul = get_float32_matmul_precision()
+    with contextlib.suppress(RuntimeError):
+        cudnn = backends.cudnn.allow_tf32
     try:
         backends.cuda.matmul.allow_tf32 = backends.cudnn.allow_tf32 = tf32
         backends.cudnn.benchmark = True
@@ -80,6 +82,8 @@ def flags(tf32: bool) -> Iterator[tuple[bool, bool]]:
         backends.cudnn.benchmark = benchmark
         if matmul is not None:
             set_float32_matmul_precision(matmul)
+        if cudnn is not None:
+            backends.cudnn.allow_tf32 = cudnn
         for part, value in zip(parts, saved, strict=True):
             setattr(part, switch, value)
 
@@ -113,6 +117,8 @@ def prepare(source: Any, settings: Settings, device: torch.device) -> tuple[Any,
         network = replace(source, resolution=settings.resolution or source.resolution)
         module, name, channels = build(network, device=device), _name(network), network.channels
         settings = replace(settings, resolution=network.resolution)
+        if device.type == "cpu" and settings.mode == "training" and settings.channels_last:
+            _spare(module)
     elif isinstance(source, torch.nn.Module):
         module, name, channels = source.to(device), _name(source), _MODULE_CHANNELS
     else:
@@ -121,6 +127,13 @@ def prepare(source: Any, settings: Settings, device: torch.device) -> tuple[Any,
         raise SettingError("resolution is None, but a module does not tell its own; try resolution=224")
     layout = torch.channels_last if settings.channels_last else torch.contiguous_format
     return module.to(memory_format=layout), settings, name, channels
+
+
+def _spare(module: Any) -> None:
+    """Without the convolutions whose backward pass crashes on a CPU; see `modules.subsample`."""
+    from .modules import subsample
+
+    subsample(module, widest=16)
 
 
 def runner(module: Any, settings: Settings, device: torch.device, channels: int) -> Run:

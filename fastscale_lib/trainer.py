@@ -23,6 +23,7 @@ from .augment import crop_and_flip, mixup, randaugment
 from .build import build
 from .checkpoints import TrainingError
 from .datasets import ImageData
+from .modules import subsample
 from .networks import Network
 from .processes import Processes
 from .recipe import Recipe
@@ -256,28 +257,6 @@ class Trainer:
         """BN's running ones, which each process has taken from its own parts."""
         models = [self.model] if self.averaged is None else [self.model, self.averaged]
         return [buffer for model in models for buffer in model.buffers() if buffer.is_floating_point()]
-
-
-def subsample(model: nn.Module) -> None:
-    """Let each 1×1 convolution with a stride take every stride-th pixel first, and then have no stride: it is the same.
-
-    On CPUs torch (2.13) writes beyond its memory in the backward pass of such a convolution to 8 or 16 channels, in
-    the layout channels_last.
-    """
-    for module in model.modules():
-        if isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1) and module.stride != (1, 1):
-            module.register_forward_pre_hook(_Every(*module.stride))
-            module.stride = (1, 1)
-
-
-class _Every:
-    """A hook, and one that can be copied with its module."""
-
-    def __init__(self, rows: int, columns: int):
-        self._rows, self._columns = rows, columns
-
-    def __call__(self, module: nn.Module, given: tuple[torch.Tensor]) -> torch.Tensor:
-        return given[0][:, :, :: self._rows, :: self._columns].contiguous(memory_format=torch.channels_last)
 
 
 def _own_generators(device: torch.device) -> contextlib.AbstractContextManager:
