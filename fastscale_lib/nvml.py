@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 _SUCCESS, _TOO_SMALL = 0, 7  # nvmlReturn_t
 _SM_CLOCK, _GPU_SENSOR = 1, 0  # nvmlClockType_t, nvmlTemperatureSensors_t
 _NAME_BYTES = 96  # NVML_DEVICE_NAME_V2_BUFFER_SIZE
+_VERSION_BYTES = 80  # NVML_SYSTEM_DRIVER_VERSION_BUFFER_SIZE
 
 # nvmlClocksEventReason..., bit by bit; left out are 0x1, an idle GPU, which is no reason, and what is reserved.
 REASONS = {
@@ -107,12 +108,20 @@ class Nvml:
             other_processes=self._other_processes(handle),
         )
 
+    def driver(self) -> str | None:
+        """The version of NVIDIA's driver, as 570.124.06."""
+        text = ctypes.create_string_buffer(_VERSION_BYTES)
+        return text.value.decode() if self._call("nvmlSystemGetDriverVersion", text, _VERSION_BYTES) else None
+
     def alike(self, handle: ctypes.c_void_p | None) -> int | None:
-        """How many GPUs in the machine have this one's name, itself included."""
+        """How many GPUs in the machine have this one's name, itself included.
+
+        A slice of a GPU (MIG) has a name of its own, which no whole GPU has: of it that is not known.
+        """
         name, count = self._name(handle), self._number(ctypes.c_uint, "nvmlDeviceGetCount_v2")
         if name is None or count is None:
             return None
-        return sum(self._name(self._at(index)) == name for index in range(count))
+        return sum(self._name(self._at(index)) == name for index in range(count)) or None
 
     def _at(self, index: int) -> ctypes.c_void_p | None:
         handle = ctypes.c_void_p()

@@ -19,7 +19,7 @@ from .memory import is_out_of_memory
 from .networks import Network
 from .running import Run, flags, on, one_line, prepare, runner, with_threads, within_memory
 from .settings import Settings, find_device
-from .surroundings import Load, gpu_state, surroundings
+from .surroundings import Load, surroundings, watched
 from .zoo import network as named_network
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ _TIMED_S = 0.25  # the interval is not looked at before
 _FIRST_LOOK = 12
 _LOOK_GROWTH = 1.25
 _LAUNCHES = 11  # of which the median is taken
+_AT_WORK_S = 0.2  # of work, while which a GPU is asked how it is
 
 
 def measure(
@@ -60,8 +61,12 @@ def measure(
     """Time a network on random images, in this process.
 
     So a module can be timed, too, which another process would not have. Nothing ends a run that hangs or takes too
-    long: `seconds` is looked at between runs. A `Worker` measures in a process apart, with a time limit, as sweeps and
-    the explorer do.
+    long: `seconds` is looked at between runs. A `Worker` measures in a process apart, with a time limit, as
+    `apart.measure`, sweeps and the explorer do.
+
+    On a CPU torch (2.13) writes beyond its memory in the backward pass of strided 1×1 convolutions to 8 or 16
+    channels, in the layout channels_last. A Network in training is timed without: every other pixel is taken first,
+    and they have no stride. A module is timed as it is: with such convolutions, say channels_last=False.
 
     Arguments:
         network_or_module: a `Network`, the name of a base network, or a torch module from images (3 channels) to
@@ -142,24 +147,25 @@ def _time(run: Run, settings: Settings, device: torch.device, progress: Progress
         torch.cuda.reset_peak_memory_stats(device)
     n = max(1, math.ceil(_BLOCK_S[device.type] / run_s))
     first_look = max(_FIRST_LOOK, math.ceil(_TIMED_S / (n * run_s)))
-    before, load = _state_at_work(run, n, device), Load()
+    before, load = _state_at_work(run, run_s, device), Load()
     blocks = _blocks(timer, n, first_look, settings.interval, spent)
-    share, after = load.share(), _state_at_work(run, n, device)
+    share, after = load.share(), _state_at_work(run, run_s, device)
     peak = torch.cuda.max_memory_allocated(device) if gpu else None
     return _Timed(blocks, n, peak, _launch_seconds(run, settings) if gpu else None, before, after, share)
 
 
-def _state_at_work(run: Run, n: int, device: torch.device) -> nvml.State:
-    """How a GPU is while it works on a block: an idle one lowers its clock. A CPU is not asked."""
+def _state_at_work(run: Run, run_s: float, device: torch.device) -> nvml.State:
+    """How a GPU is while it works: an idle one lowers its clock. A CPU is not asked."""
     import torch
 
     if device.type != "cuda":
         return nvml.State()
-    for _ in range(n):
-        run()
-    state = gpu_state(device)
-    torch.cuda.synchronize(device)
-    return state
+    with watched(device) as state:
+        for _ in range(math.ceil(_AT_WORK_S / run_s)):
+            run()
+        told = state()
+        torch.cuda.synchronize(device)
+    return told
 
 
 def _launch_seconds(run: Run, settings: Settings) -> float:
@@ -192,11 +198,17 @@ def _cpu_seconds(run: Run, n: int) -> float:
 
 
 def _cuda_seconds(run: Run, n: int) -> float:
-    """Seconds a run, of n runs timed together by the GPU's own clock."""
+    """Seconds a run, of n runs timed together by the GPU's own clock.
+
+    They follow a run that does not count. With nothing in its queue the GPU would pass `begin` at once, and be timed
+    waiting for the host to come to the first kernel, once a block. So it passes `begin` at the end of a run: where it
+    is slower than the host, with the next kernels queued; where the host is slower, as between any two runs.
+    """
     import torch
 
     begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
     torch.cuda.synchronize()
+    run()
     begin.record()
     for _ in range(n):
         run()
@@ -212,7 +224,8 @@ def _first_run(timer: Callable[[int], float], settings: Settings) -> float:
     except Exception as error:
         if not settings.compile or is_out_of_memory(error):
             raise
-        raise MeasureError(f"torch.compile failed: {one_line(error)}; try it without compile") from error
+        said = f"torch.compile failed: {one_line(error)}; try it without compile"
+        raise MeasureError(said, spoilt=True) from error  # by what it failed is not known
 
 
 def _warm_up(timer: Callable[[int], float], run_s: float, seconds: float, spent: Callable[[str], float]) -> float:

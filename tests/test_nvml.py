@@ -28,14 +28,19 @@ class Library:
     def nvmlDeviceGetHandleByIndex_v2(self, index, handle):
         return told(handle, 1 + index)
 
+    def nvmlSystemGetDriverVersion(self, text, length):
+        text.value = b"570.124.06"
+        return SUCCESS
+
     def nvmlDeviceGetHandleByUUID(self, uuid, handle):
-        return told(handle, 2) if uuid == b"GPU-2222" else NOT_FOUND
+        known = {b"GPU-2222": 2, b"MIG-4444": 4}
+        return told(handle, known[uuid]) if uuid in known else NOT_FOUND
 
     def nvmlDeviceGetHandleByPciBusId_v2(self, bus, handle):
         return told(handle, 3) if bus == b"00000000:03:00.0" else NOT_FOUND
 
     def nvmlDeviceGetName(self, handle, text, length):
-        text.value = {1: b"Big GPU", 2: b"Big GPU", 3: b"Small GPU"}[handle.value]
+        text.value = {1: b"Big GPU", 2: b"Big GPU", 3: b"Small GPU", 4: b"Big GPU MIG 1g.10gb"}[handle.value]
         return SUCCESS
 
     def nvmlDeviceGetClockInfo(self, handle, kind, clock):
@@ -97,6 +102,16 @@ def test_gpus_alike_are_counted_in_the_whole_machine():
         assert nvml.alike(None) is None
 
 
+def test_of_a_slice_of_a_gpu_it_is_not_known_how_many_there_are():
+    with Nvml(Library()) as nvml:
+        assert nvml.alike(nvml.find("MIG-4444")) is None
+
+
+def test_the_driver_is_told():
+    with Nvml(Library()) as nvml:
+        assert nvml.driver() == "570.124.06"
+
+
 @pytest.mark.parametrize("reasons", [0, 0x1])
 def test_an_idle_gpu_is_not_held_down(reasons):
     assert state(Library(reasons), "GPU-2222").throttle == ()
@@ -131,6 +146,7 @@ def test_without_a_library_that_answers_nothing_is_known(library):
     assert state(library, "GPU-2222", "00000000:03:00.0") == UNKNOWN
     with Nvml(library) as nvml:
         assert nvml.alike(nvml.find("GPU-2222")) is None
+        assert nvml.driver() is None
 
 
 def test_the_library_of_this_machine_answers_or_is_not_there():
