@@ -63,12 +63,14 @@ def _largest_batch(worker: Worker, network: Network, settings: Mapping[str, Any]
     return search(network, how, worker=worker)
 
 
-@contextlib.contextmanager
-def _one(worker: Worker | None) -> Iterator[Worker]:
+def _one(worker: Worker | None) -> contextlib.AbstractContextManager[Worker]:
     """The worker given, or one of this process's."""
-    if worker is not None:
-        yield worker
-        return
+    return kept_worker() if worker is None else contextlib.nullcontext(worker)
+
+
+@contextlib.contextmanager
+def kept_worker() -> Iterator[Worker]:
+    """A worker of this process's, which is kept for who asks next."""
     idle = _idle.setdefault(os.getpid(), [])
     try:
         worker = idle.pop()
@@ -78,6 +80,12 @@ def _one(worker: Worker | None) -> Iterator[Worker]:
         yield worker
     finally:
         idle.append(worker)
+
+
+def close_kept() -> None:
+    """End this process's workers that wait."""
+    for worker in _idle.pop(os.getpid(), []):
+        worker.close()
 
 
 @contextlib.contextmanager

@@ -27,7 +27,7 @@ class Room(NamedTuple):
 COUNTING = "exact yaml_text networks zoo blocks scaling complexity targets"
 RECORD = "exact yaml_text networks measurement nvml settings surroundings"
 RUNNING = f"{RECORD} {COUNTING} build memory running timing worker capacity"
-SWEEPING = f"{RUNNING} store tasks plans progress sweeping"
+SWEEPING = f"{RUNNING} store tasks apart plans progress sweeping"
 PREDICTING = f"{COUNTING} correlation least_squares operations runtime"
 ROOMS = {
     "exact": Room(packages="numpy"),
@@ -50,7 +50,7 @@ ROOMS = {
     "settings": Room("measurement", later="torch"),
     "surroundings": Room("measurement nvml settings", later="torch"),
     "memory": Room("measurement", later="torch"),
-    "running": Room("networks build measurement settings memory", later="torch"),
+    "running": Room("networks modules build measurement settings memory", later="torch"),
     "live_tensors": Room(packages="torch"),
     "footprint": Room("networks zoo build measurement settings running live_tensors", later="torch"),
     "timing": Room(f"{RECORD} {COUNTING} build memory running", "numpy pandas", later="torch"),
@@ -67,10 +67,11 @@ ROOMS = {
     "accuracy": Room(packages="numpy pandas"),
     "repeats": Room("networks scaling", "pandas"),
     "tasks": Room(f"{RECORD} worker capacity"),
+    "apart": Room(f"{RECORD} zoo timing tasks"),
     "progress": Room(),
     "plans": Room(f"{RECORD} {COUNTING} store tasks", "pandas", later="yaml"),
     "sweeping": Room(f"{RUNNING} store tasks plans progress", "pandas"),
-    "ceilings": Room(f"{RECORD} {COUNTING} operations timing", "numpy pandas", later="torch"),
+    "ceilings": Room(f"{RECORD} {COUNTING} operations running apart", "numpy pandas", later="torch"),
     "calibration": Room(f"{SWEEPING} runtime"),
     "image_files": Room("memory", "numpy", later="torch torchvision"),
     "datasets": Room("image_files", "numpy"),
@@ -78,7 +79,7 @@ ROOMS = {
     "augment": Room(packages="torch"),
     "processes": Room(later="torch"),
     "checkpoints": Room("measurement", later="torch"),
-    "trainer": Room("networks build datasets recipe augment processes checkpoints", "numpy torch"),
+    "trainer": Room("networks modules build datasets recipe augment processes checkpoints", "numpy torch"),
     "training": Room(f"{SWEEPING} datasets recipe processes checkpoints trainer", later="torch"),
     "comparisons": Room(f"{SWEEPING} datasets recipe checkpoints training", "pandas"),
     "claims": Room(packages="pandas"),
@@ -200,7 +201,7 @@ def test_the_counting_half_never_loads_torch_or_plotly(name):
     assert not reached(name, later=True) & {"torch", *EVER}
 
 
-MEASURING = "build timing worker plans tasks sweeping calibration ceilings training comparisons"
+MEASURING = "build timing worker plans tasks apart sweeping calibration ceilings training comparisons"
 
 
 @pytest.mark.parametrize("name", MEASURING.split())

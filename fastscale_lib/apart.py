@@ -1,0 +1,98 @@
+"""One measurement for who asks for one: a network in a process apart, a torch module in this one. Loads no torch."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from . import timing
+from .measurement import Measurement, SettingError
+from .networks import Network
+from .settings import Settings, find_device, positive
+from .tasks import close_kept, kept_worker
+from .timing import Progress
+from .zoo import network as named_network
+
+if TYPE_CHECKING:
+    import torch
+
+
+def measure(
+    network_or_module: Network | str | torch.nn.Module,
+    batch: int = 64,
+    mode: str = "inference",
+    precision: str = "fp32",
+    device: str | torch.device | None = None,
+    channels_last: bool = True,
+    compile: bool = False,
+    resolution: int | None = None,
+    interval: float = 0.01,
+    seconds: float = 10.0,
+    progress: Progress | None = None,
+    tf32: bool = False,
+    threads: int | None = None,
+    limit: float | None = None,
+) -> Measurement:
+    """Time a network on random images, in a process apart and with a time limit.
+
+    So a network that hangs, crashes or runs out of memory costs this process nothing. The process apart starts with
+    the first call, which takes some seconds, waits for the next, and ends with this one.
+
+    A torch module cannot be sent there: it is timed in this process, without a limit.
+
+    Arguments:
+        network_or_module: a `Network`, the name of a base network, or a torch module from images (3 channels) to
+            logits. A module is moved to the device and, in training, trained: its weights change.
+        batch: images in a run.
+        mode: "inference" (a forward pass) or "training" (forward, cross-entropy with random labels, backward,
+            SGD step with momentum).
+        precision: "fp32", or "bf16" or "fp16" by autocast (weights stay fp32); fp16 on GPUs only.
+        device: "cpu", "cuda" or "cuda:N"; left out: the GPU where there is one.
+        channels_last: the memory layout of images and weights.
+        compile: time the module as torch.compile makes it; compilation is not timed.
+        resolution: side of the images in pixels; left out: the network's own (a module has none).
+        interval: stop when the 95 % interval lies within this fraction of the median ...
+        seconds: ... or when this time is spent. It runs from the end of the first run, so that building and
+            compiling do not count; a first run, a warm-up run and a timed block are always made.
+        progress: called now and then with the phase ("building", "warm-up", "timing") and the fraction of `seconds`
+            that is spent; of a network, from another thread.
+        tf32: let a GPU round fp32 products to TF32. Off, unlike in PyTorch, whose convolutions do by default.
+        threads: of torch in an operation on the CPU; left out: as many as torch takes by itself, and of a module, as
+            many as it has now.
+        limit: seconds after which a network's measurement is stopped; left out: `seconds` and 2 minutes, with compile
+            10 minutes more.
+
+    Raises:
+        NetworkError: the name is not that of a base network.
+        SettingError: (a ValueError) a setting is wrong or the device is not there.
+        MeasureError: with reason "out of memory"; "time limit"; "died", where the process was killed or crashed; or
+            "failed", as where torch.compile fails, or the module cannot take the images.
+    """
+    settings = Settings(
+        batch, mode, precision, device, channels_last, compile, resolution, interval, seconds, tf32, threads
+    )
+    if limit is not None:
+        positive("limit", limit)
+    if isinstance(network_or_module, Network | str):
+        network = named_network(network_or_module)
+        with kept_worker() as worker:
+            return worker.measure(network, limit, progress=progress, **_plain(settings))
+    if limit is not None:
+        raise SettingError(
+            f"limit is {limit!r}, but a module is measured in this process, which nothing stops; leave it out, or give "
+            "a Network"
+        )
+    if find_device(settings.device, settings.precision).type == "cuda":
+        close_kept()  # those that wait hold memory of the GPU, and would count as others that use it
+    return timing.measure(network_or_module, progress=progress, **_asked(settings))
+
+
+def _asked(settings: Settings) -> dict[str, Any]:
+    return {field.name: getattr(settings, field.name) for field in fields(settings)}
+
+
+def _plain(settings: Settings) -> dict[str, Any]:
+    """As another process can be told."""
+    device = None if settings.device is None else str(settings.device)
+    times = {"interval": float(settings.interval), "seconds": float(settings.seconds)}
+    return {**_asked(settings), "device": device, **times}
