@@ -17,6 +17,7 @@ from torch.utils import benchmark
 import fastscale_lib as fs
 from fastscale_lib.measurement import median_interval
 from fastscale_lib.running import flags
+from fastscale_lib.timing import measure
 
 GPU = torch.cuda.is_available()
 AGREE, SPREAD = 0.03, 0.02  # goals; the spread's is for a GPU
@@ -59,13 +60,21 @@ def as_measured():
         yield
 
 
-def ours(case: Case, **more) -> fs.Measurement:
+def ours(case: Case, module: torch.nn.Module | None = None, **more) -> fs.Measurement:
+    """The case's network, or this module of it; in this process, as those beside."""
     how = {"mode": case.mode, "batch": case.batch, "resolution": case.resolution, "precision": case.precision}
-    return fs.measure(case.network, **{**how, "seconds": LONGEST, **more})
+    return measure(module or fs.network(case.network), **{**how, "seconds": LONGEST, **more})
 
 
-def by_hand(case: Case) -> Callable[[], None]:
-    """What anyone would write to run the network once, warm."""
+class Warm(NamedTuple):
+    """A module, and what runs it once; both have been used before."""
+
+    module: torch.nn.Module
+    run: Callable[[], None]
+
+
+def by_hand(case: Case) -> Warm:
+    """What anyone would write to run the network once."""
     device = "cuda" if GPU else "cpu"
     module = fs.build(case.network, device=device).to(memory_format=torch.channels_last)
     module.train(case.mode == "training")
@@ -89,7 +98,7 @@ def by_hand(case: Case) -> Callable[[], None]:
     run = step if case.mode == "training" else forward
     for _ in range(10):
         run()
-    return run
+    return Warm(module, run)
 
 
 def torch_times(run: Callable[[], None], seconds: float) -> list[float]:
@@ -140,7 +149,7 @@ def test_agreement(report):
     rows, found, apart = [], [], {}
     names = ["blocked_autorange", "CUDA events"]
     for case in CASES:
-        run, ratios = by_hand(case), []
+        run, ratios = by_hand(case).run, []
         for _ in range(ROUNDS):
             found.append(ours(case, seconds=1.0))
             others = [np.median(torch_times(run, 1.0))] + ([np.median(event_times(run))] if GPU else [])
@@ -151,6 +160,7 @@ def test_agreement(report):
     within = np.mean([abs(each) <= AGREE for off in apart.values() for each in off])
     rows += [(f"within {AGREE:.0%}", f"{within:.0%}", "of the comparisons"), machine(found)]
     report.table("measure beside others: median time of a run", rows, apart=apart)
+    assert within == 1 or not GPU, apart
 
 
 def test_five_repeats(report):
@@ -165,12 +175,14 @@ def test_five_repeats(report):
     goal = f"goal on an idle GPU {SPREAD:.0%}" + ("" if GPU else "; on a CPU it is reported only")
     rows += [("the largest", f"{max(spreads.values()):.1%}", goal), machine(found)]
     report.table(f"{REPEATS} repeats: (largest − smallest) / median", rows, spreads=spreads)
+    assert max(spreads.values()) < SPREAD or not GPU, spreads
 
 
-def seconds_of_ours(case: Case, interval: float) -> tuple[float, fs.Measurement]:
-    """Seconds from the first run on, so that building does not count."""
+def seconds_of_ours(case: Case, module: torch.nn.Module, interval: float) -> tuple[float, fs.Measurement]:
+    """Seconds from its first run of a warm module on: with its own warm-up, without building and tuning."""
     begun: dict[str, float] = {}
-    measured = ours(case, interval=interval, progress=lambda phase, _: begun.setdefault(phase, time.perf_counter()))
+    mark = {"progress": lambda phase, _: begun.setdefault(phase, time.perf_counter())}
+    measured = ours(case, module, interval=interval, **mark)
     return time.perf_counter() - begun["warm-up"], measured
 
 
@@ -187,16 +199,17 @@ def seconds_of_torch(run: Callable[[], None], interval: float) -> float | None:
 
 
 def test_seconds_to_an_interval(report):
-    """Those beside get a warm module, and `blocked_autorange` is not charged for the tries that were too short."""
+    """All get the same warm module, and `blocked_autorange` is not charged for the tries that were too short."""
     rows, found, kept = [], [], {}
     for case in CASES:
-        run = by_hand(case)
+        module, run = by_hand(case)
         began = time.perf_counter()
         fixed = half_width(loop_times(run))
         kept[str(case)] = {"loop": (time.perf_counter() - began, fixed)}
         rows.append((f"{case}: 10 + 40 runs", f"{kept[str(case)]['loop'][0]:.2f} s", f"comes to {fixed:.1%}"))
         for interval in (0.05, 0.01):
-            seconds, measured = seconds_of_ours(case, interval)
+            seconds, measured = seconds_of_ours(case, module, interval)
+            module.train(case.mode == "training")
             theirs = seconds_of_torch(run, interval)
             kept[str(case)][interval] = (seconds, measured.half_width, theirs)
             beside = f"not within {LONGEST:.0f} s" if theirs is None else f"{theirs:.2f} s"

@@ -1,0 +1,117 @@
+"""On a real GPU, what elsewhere is tested on ones that only act. It needs torch, numpy, pandas and pytest alone:
+
+python -m pytest --noconftest tests/test_on_gpu.py
+
+Times are of a GPU that nobody else uses.
+"""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+import fastscale_lib as fs
+from fastscale_lib.measurement import MeasureError
+from fastscale_lib.running import flags
+from fastscale_lib.settings import MODES, PRECISIONS
+from fastscale_lib.worker import Worker
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+
+NETWORK = "RegNetX-400MF"
+GIB = 2**30
+WATCHED = ("clock_mhz", "power_w", "temperature_c", "throttle")
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("mode", MODES)
+def test_a_measurement_is_whole(mode, precision):
+    found = fs.measure(NETWORK, batch=64, mode=mode, precision=precision, device="cuda", interval=0.05, seconds=3)
+    assert (found.mode, found.precision) == (mode, precision)
+    assert found.device.startswith("cuda:")
+    assert found.converged
+    assert found.blocks >= 6
+    assert 0 < found.launch_ms < 1000
+    assert found.peak_memory_bytes > 4 * fs.complexity(NETWORK).params  # weights are fp32
+    assert found.driver
+    assert found.device_count >= 1
+    told = {f"{name}_{when}": getattr(found, f"{name}_{when}") for name in WATCHED for when in ("before", "after")}
+    assert None not in told.values(), told
+
+
+def test_a_small_network_waits_for_the_host_and_a_large_one_does_not():
+    small = fs.measure(NETWORK, batch=2, resolution=32, device="cuda", seconds=2)
+    large = fs.measure("ResNet-50", batch=64, mode="training", device="cuda", seconds=2)
+    assert (small.launch_bound, large.launch_bound) == (True, False)
+
+
+def test_a_module_does_not_share_the_gpu_with_a_process_of_ours_that_waits():
+    assert fs.measure(NETWORK, batch=2, device="cuda", seconds=0.5).blocks
+    found = fs.measure(fs.build(NETWORK), batch=2, device="cuda", resolution=64, seconds=0.5)
+    assert not found.other_processes
+
+
+def test_out_of_memory_is_a_reason_and_the_next_measurement_works():
+    with Worker() as worker:
+        with pytest.raises(MeasureError, match=f"^{NETWORK}: memory ran out on cuda") as failed:
+            worker.measure(NETWORK, batch=2**15, mode="training", device="cuda")
+        assert failed.value.reason == "out of memory"
+        assert worker.measure(NETWORK, batch=8, mode="training", device="cuda", seconds=0.5).blocks
+
+
+def test_the_largest_batch_fits_and_twice_as_many_images_do_not():
+    how = {"mode": "training", "device": "cuda", "memory_bytes": 4 * GIB}
+    with Worker() as worker:
+        found = fs.largest_batch(NETWORK, **how, worker=worker)
+        assert 8 < found < 4096
+        worker.try_run(NETWORK, batch=found, **how)
+        with pytest.raises(MeasureError, match="memory ran out"):
+            worker.try_run(NETWORK, batch=2 * found, **how)
+
+
+def by_hand(runs: int = 50) -> float:
+    """Median milliseconds of a forward pass of ResNet-50, batch 64, bf16, by CUDA events around every one."""
+    module = fs.build("ResNet-50", device="cuda").eval().to(memory_format=torch.channels_last)
+    images = torch.randn(64, 3, 224, 224, device="cuda").to(memory_format=torch.channels_last)
+    events = [torch.cuda.Event(enable_timing=True) for _ in range(runs + 1)]
+    with flags(tf32=False), torch.inference_mode(), torch.autocast("cuda", dtype=torch.bfloat16):
+        for _ in range(20):  # tuned, and warm
+            module(images)
+        events[0].record()
+        for event in events[1:]:
+            module(images)
+            event.record()
+        torch.cuda.synchronize()
+    return float(np.median([begin.elapsed_time(end) for begin, end in itertools.pairwise(events)]))
+
+
+def ours(seconds: float = 3.0) -> float:
+    return fs.measure("ResNet-50", batch=64, precision="bf16", device="cuda", seconds=seconds).median_ms
+
+
+def test_agrees_with_events_by_hand():
+    """In turn, so that what slows the GPU for a while slows both."""
+    ratios = [ours(1.0) / by_hand() for _ in range(5)]
+    assert np.median(ratios) == pytest.approx(1, abs=0.03)
+
+
+def test_five_repeats_are_nearly_the_same():
+    medians = [ours() for _ in range(5)]
+    assert (max(medians) - min(medians)) / np.median(medians) < 0.02
+
+
+def test_ceilings():
+    single, half = (fs.ceilings("cuda", precision, seconds=1) for precision in ("fp32", "bf16"))
+    assert half.multiply_adds_per_s > 2 * single.multiply_adds_per_s  # of tensor cores
+    assert half.bytes_per_s == pytest.approx(single.bytes_per_s, rel=0.05)
+    assert single.bytes_per_s > 1e11
+
+
+def test_a_sweep(tmp_path):
+    plan = fs.Plan(NETWORK, batch=[8, 16], precision="bf16", device="cuda", seconds=0.5)
+    frame = fs.run(plan, tmp_path / "rows.jsonl", progress=lambda step: None)
+    assert len(frame) == len(plan) == 2
+    assert (frame["median_ms"] > 0).all()
+    assert frame["device"].str.startswith("cuda:").all()
+    assert fs.run(plan, tmp_path / "rows.jsonl", progress=lambda step: None).equals(frame)
