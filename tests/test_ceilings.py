@@ -1,11 +1,17 @@
 """A device's two ceilings, and how near rows come to them."""
 
+from dataclasses import replace
+from importlib import import_module
+
 import numpy as np
 import pytest
+import torch
 from made_up import rows
 
 import fastscale_lib as fs
 from fastscale_lib import cli
+
+ceilings = import_module("fastscale_lib.ceilings")  # the package has a function of this name
 
 
 def at(flops: float, data: float, **setting) -> fs.Ceilings:
@@ -20,6 +26,38 @@ def test_this_machine_has_two():
     assert found.threads == 1
     assert found.product["precision"] == "fp32"
     assert fs.Ceilings(**found.to_dict()) == found
+
+
+def test_the_product_is_in_the_precision_asked_for_and_nothing_is_cast():
+    """Though `measure` runs it under autocast, which would cast both matrices each time."""
+    for precision, kind in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
+        product, _ = ceilings._modules(8, 64, precision)
+        assert {each.dtype for each in product.buffers()} == {kind}
+        with torch.autocast("cpu", dtype=torch.float16 if precision == "bf16" else torch.bfloat16):
+            assert product(torch.zeros(1)).dtype == kind
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "said"),
+    [
+        (
+            fs.MeasureError("no room", "out of memory"),
+            "out of memory",
+            "product of two matrices ran out of memory: it",
+        ),
+        (RuntimeError("CUDA error: launch failure"), "failed", "product of two matrices failed: RuntimeError: CUDA er"),
+    ],
+)
+def test_what_fails_is_said_in_a_sentence(tmp_path, monkeypatch, capsys, error, reason, said):
+    def fail(module, **how):
+        raise error
+
+    monkeypatch.setattr(ceilings, "measure", fail)
+    with pytest.raises(fs.MeasureError, match=rf"^ceilings: the {said}.*; \w+ ") as failed:
+        fs.ceilings("cpu")
+    assert failed.value.reason == reason
+    assert cli.main(["ceilings", "--store", str(tmp_path / "none"), "--device", "cpu"]) == 1
+    assert capsys.readouterr().err.startswith(f"fastscale: ceilings: the {said}")
 
 
 def test_a_device_as_fast_as_its_ceilings_has_a_share_of_one():
@@ -50,6 +88,18 @@ def test_from_the_shell(tmp_path, monkeypatch, capsys):
     assert "Made-up, bf16: 40 G multiply-adds/s, 20.0 GB/s" in capsys.readouterr().out
     known = [fs.Ceilings(**row) for row in fs.Store(store)]
     assert [each.precision for each in known] == ["fp32", "bf16"]
+
+
+def test_the_shell_says_which_ceilings_are_doubtful(tmp_path, monkeypatch, capsys):
+    sure, doubtful = {"converged": True, "load": 0.0, "other_processes": None}, {"converged": False, "load": 0.5}
+    found = {"fp32": replace(at(4e10, 2e10), product=sure, copy=sure)}
+    found["bf16"] = replace(at(4e10, 2e10), product=sure, copy=doubtful)
+    monkeypatch.setattr(cli, "ceilings", lambda device, precision: found[precision])
+    assert cli.main(["ceilings", "--store", str(tmp_path / "rows"), "--precision", "fp32", "bf16"]) == 0
+    assert capsys.readouterr().err == (
+        "fastscale: bf16: 1 of 2 times did not come within the interval asked for; 1 were taken while other processes "
+        "used the device\n"
+    )
 
 
 def test_a_device_that_is_not_there_is_refused_in_a_sentence(tmp_path, capsys):

@@ -23,8 +23,40 @@ def test_devices_have_names():
     assert "threads)" in surroundings.devices()["cpu"] or "1 thread)" in surroundings.devices()["cpu"]
 
 
-def test_of_a_cpu_nvml_is_not_asked():
-    assert surroundings.gpu_state(torch.device("cpu")) == State()
+def state(device: torch.device) -> State:
+    with surroundings.watched(device) as asked:
+        return asked()
+
+
+def test_of_a_cpu_nvml_is_not_asked(monkeypatch):
+    monkeypatch.setattr(nvml, "Nvml", None)
+    assert state(torch.device("cpu")) == State()
+
+
+@pytest.mark.parametrize(
+    ("said", "driver"),
+    [
+        ("NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.183.01  Sun May 12\n", "535.183.01"),
+        ("NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  570.124.06  Release Build\n", "570.124.06"),
+        ("NVRM version: as never before\n", "999.1"),
+        (None, "999.1"),
+    ],
+)
+def test_the_driver_is_told_by_linux_or_else_by_nvml(tmp_path, monkeypatch, said, driver):
+    class Library:
+        def nvmlInit_v2(self):
+            return 0
+
+        def nvmlSystemGetDriverVersion(self, text, length):
+            text.value = b"999.1"
+            return 0
+
+    file = tmp_path / "version"
+    if said:
+        file.write_text(said)
+    monkeypatch.setattr(surroundings, "_DRIVER", str(file))
+    monkeypatch.setattr(nvml, "load", Library)
+    assert surroundings._driver() == driver
 
 
 @pytest.mark.parametrize(
@@ -47,7 +79,7 @@ def test_nvml_is_asked_for_the_very_gpu_that_torch_uses(monkeypatch, known, name
     asked = []
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(**known))
     monkeypatch.setattr(nvml, "Nvml", Asked)
-    assert surroundings.gpu_state(torch.device("cuda", 1)) == State()
+    assert state(torch.device("cuda", 1)) == State()
     assert asked == names
 
 

@@ -1,5 +1,7 @@
 """Timing: a network or module measured here, and networks measured in a process apart."""
 
+from __future__ import annotations
+
 import json
 import math
 import os
@@ -8,6 +10,8 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -17,13 +21,15 @@ import torch
 from torch.utils import benchmark
 
 import fastscale_lib as fs
-from fastscale_lib import timing
+from fastscale_lib import apart, sweeping, timing
 from fastscale_lib.measurement import MeasureError, Measurement, SettingError, median_interval
-from fastscale_lib.running import Run, flags
+from fastscale_lib.nvml import State
+from fastscale_lib.running import Run, flags, prepare
 from fastscale_lib.settings import MODES, Settings
 from fastscale_lib.surroundings import devices, surroundings
 from fastscale_lib.timing import measure
 from fastscale_lib.worker import Worker
+from fastscale_lib.yaml_text import read_yaml
 
 TINY = fs.anynet(name="Tiny", depths=[1, 1], widths=[16, 32], group_widths=8, stem_width=16, resolution=32, classes=10)
 SHORT = {"batch": 4, "seconds": 0.3, "interval": 0.2, "device": "cpu"}
@@ -277,6 +283,74 @@ def test_launching_is_timed_with_two_images_and_without_waiting_for_the_gpu(monk
     assert batches[-1] == (64, 64)
 
 
+class Gpu:
+    """Stands in for torch.cuda: a host that queues kernels, and a GPU that works through them, each with its time.
+
+    Arguments:
+        lead: seconds of the host's own work before a run's only kernel.
+        kernel: seconds that the GPU takes for it.
+    """
+
+    def __init__(self, monkeypatch, lead: float, kernel: float):
+        self.lead, self.kernel, self.host, self.free, self.done = lead, kernel, 0.0, 0.0, []
+        monkeypatch.setattr(torch.cuda, "synchronize", self.synchronize)
+        monkeypatch.setattr(torch.cuda, "Event", lambda enable_timing: Event(self))
+
+    def run(self):
+        self.done.append("run")
+        self.host += self.lead
+        self.free = max(self.free, self.host) + self.kernel
+
+    def synchronize(self, device=None):
+        self.done.append("wait")
+        self.host = max(self.host, self.free)
+
+
+class Event:
+    def __init__(self, gpu: Gpu):
+        self.gpu = gpu
+
+    def record(self):
+        self.at = max(self.gpu.host, self.gpu.free)
+
+    def synchronize(self):
+        self.gpu.synchronize()
+
+    def elapsed_time(self, end: Event) -> float:
+        return 1000 * (end.at - self.at)
+
+
+@pytest.mark.parametrize(
+    ("lead", "kernel", "seconds"),
+    [(0.001, 0.010, 0.010), (0.001, 0.0001, 0.001)],
+    ids=["the GPU is slower than the host", "the host is slower than the GPU"],
+)
+@pytest.mark.parametrize("n", [1, 5])
+def test_a_block_is_not_charged_for_the_host_at_its_beginning(monkeypatch, lead, kernel, seconds, n):
+    gpu = Gpu(monkeypatch, lead, kernel)
+    assert timing._cuda_seconds(gpu.run, n) == pytest.approx(seconds)
+
+
+def test_a_gpu_is_asked_how_it_is_while_it_works(monkeypatch):
+    gpu = Gpu(monkeypatch, lead=0.0001, kernel=0.05)
+
+    @contextmanager
+    def watched(device):
+        gpu.done.append("open")
+
+        def state():
+            gpu.done.append("ask")
+            assert gpu.free - gpu.host > 0.1  # there is work for as long
+            return State(clock_mhz=1980)
+
+        yield state
+
+    monkeypatch.setattr(timing, "watched", watched)
+    assert timing._state_at_work(gpu.run, 0.05, torch.device("cuda", 0)).clock_mhz == 1980
+    assert gpu.done == ["open", "run", "run", "run", "run", "ask", "wait"]
+    assert timing._state_at_work(gpu.run, 0.05, torch.device("cpu")) == State()
+
+
 def test_progress_goes_through_the_phases():
     told = []
     measure(TINY, **SHORT, progress=lambda phase, fraction: told.append((phase, fraction)))
@@ -289,7 +363,8 @@ def test_progress_goes_through_the_phases():
 def tf32_state():
     b = torch.backends
     parts = (b.cuda.matmul, b.cudnn.conv, b.cudnn.rnn, b.mkldnn.matmul)
-    return [part.fp32_precision for part in parts], b.cudnn.benchmark, torch.get_float32_matmul_precision()
+    older = b.cuda.matmul.allow_tf32, b.cudnn.allow_tf32, torch.get_float32_matmul_precision()
+    return [part.fp32_precision for part in parts], b.cudnn.benchmark, older
 
 
 @pytest.mark.parametrize("precision", ["highest", "high"])
@@ -304,6 +379,34 @@ def test_global_flags_are_as_before(precision):
         assert tf32_state() == before
     finally:
         torch.set_float32_matmul_precision("highest")
+
+
+def test_flags_set_by_the_newer_switches_alone_are_as_before():
+    """Then the older ones cannot be read."""
+    conv, before = torch.backends.cudnn.conv, torch.backends.cudnn.conv.fp32_precision
+    conv.fp32_precision = "ieee"
+    try:
+        with pytest.raises(RuntimeError, match="mix of the legacy and new"):
+            _ = torch.backends.cudnn.allow_tf32
+        with flags(tf32=True):
+            assert conv.fp32_precision == "tf32"
+        assert conv.fp32_precision == "ieee"
+    finally:
+        conv.fp32_precision = before
+
+
+@pytest.mark.parametrize(
+    ("mode", "channels_last", "strided"),
+    [("training", True, [32]), ("training", False, [8, 16, 32]), ("inference", True, [8, 16, 32])],
+)
+def test_a_cpu_trains_no_convolution_that_writes_beyond_its_memory(mode, channels_last, strided):
+    """Strided 1×1 convolutions to 8 or 16 channels, in the layout channels_last."""
+    narrow = fs.anynet(name="Narrow", depths=[1, 1, 1], widths=[8, 16, 32], group_widths=8, stem_width=8, resolution=32)
+    settings = Settings(2, mode, channels_last=channels_last)
+    module, *_ = prepare(narrow, settings, torch.device("cpu"))
+    shortcuts = [each for each in module.modules() if getattr(each, "kernel_size", 0) == (1, 1) and each.stride[0] > 1]
+    assert [each.out_channels for each in shortcuts] == strided
+    assert measure(narrow, **{**SHORT, "batch": 2}, mode=mode, channels_last=channels_last).blocks
 
 
 # What is refused.
@@ -448,6 +551,17 @@ def test_a_refusal_is_the_same_from_a_worker(worker):
     assert failed.value.reason == "failed"
 
 
+def test_whatever_failed_the_next_job_has_a_fresh_process(worker):
+    """A CUDA error, for one, stays in its process: all that follows would fail there."""
+    assert worker.measure(TINY, **SHORT).blocks
+    pid = worker.pid
+    with pytest.raises(MeasureError, match="TypeError") as failed:
+        worker.measure(TINY, **SHORT, colour="blue")
+    assert failed.value.reason == "failed"
+    assert worker.measure(TINY, **SHORT).blocks
+    assert worker.pid != pid
+
+
 @posix
 def test_one_job_at_a_time_and_its_cancelling(worker):
     events = start_long(worker)
@@ -542,3 +656,104 @@ def runs(pid):
     """Whether the process still runs (one that has ended may be listed until somebody asks after it)."""
     asked = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True)
     return asked.stdout.strip() not in ("", "Z", "Z+", "Zs")
+
+
+# One measurement, for who asks for one.
+
+
+def not_here(*arguments, **settings):
+    raise AssertionError("this is for the process apart")
+
+
+def test_a_network_is_measured_in_a_process_apart(monkeypatch):
+    monkeypatch.setattr(timing, "measure", not_here)
+    monkeypatch.setattr(apart, "find_device", not_here)  # which loads torch
+    told = []
+    first = fs.measure(TINY, **SHORT, progress=lambda phase, fraction: told.append(phase))
+    assert (first.network, first.batch, first.mode) == ("Tiny", 4, "inference")
+    assert set(told) == {"building", "warm-up", "timing"}
+    how = {"batch": np.int64(4), "seconds": np.float32(0.3), "interval": np.float64(0.2)}
+    assert fs.measure(TINY, **how, device=torch.device("cpu"), mode="training").mode == "training"
+    with pytest.raises(SettingError, match="batch is 0, but must be a whole number"):
+        fs.measure(TINY, batch=0)
+    with pytest.raises(fs.NetworkError, match="ResNet-50"):
+        fs.measure("ResNet-5")
+
+
+@posix
+def test_a_network_that_takes_too_long_is_stopped():
+    with pytest.raises(MeasureError, match=r"stopped at the time limit of 0\.5 s") as stopped:
+        fs.measure(TINY, **LONG, limit=0.5)
+    assert stopped.value.reason == "time limit"
+    with pytest.raises(SettingError, match="limit is 0, but must be a number above 0"):
+        fs.measure(TINY, **SHORT, limit=0)
+
+
+def test_a_module_is_measured_in_this_process():
+    witness = Witness()
+    assert fs.measure(witness, **SHORT, resolution=32).network == "Witness"
+    assert witness.images.shape == (4, 3, 32, 32)
+    with pytest.raises(SettingError, match="limit is 9, but a module is measured in this process"):
+        fs.measure(witness, **SHORT, resolution=32, limit=9)
+    with pytest.raises(SettingError, match="cannot measure a list"):
+        fs.measure([TINY], **SHORT)
+
+
+# The plans that are there to be run on a GPU.
+
+
+PLANS = Path(__file__).parents[1] / "data" / "plans"
+
+
+@pytest.fixture(scope="module")
+def plans() -> dict[str, fs.Plan]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", fs.TargetWarning)  # some targets depth alone comes near, but not within 1 %
+        return {name: fs.Plan.read(PLANS / f"{name}.yaml") for name in ("gpu", "gpu_16gf", "gpu_short")}
+
+
+def text(name: str) -> str:
+    return (PLANS / f"{name}.yaml").read_text("utf-8")
+
+
+def test_the_plans_for_a_gpu_say_how_many_points_they_have(plans):
+    for name, plan in plans.items():
+        assert plan.device == "cuda"
+        assert f"{len(plan):,} points" in text(name)
+    assert read_yaml(text("gpu_largest")) == {**read_yaml(text("gpu")), "batch": "largest", "seconds": 5}
+    assert f"{len(plans['gpu']):,} points" in text("gpu_largest")
+
+
+def test_what_the_short_plan_measures_the_long_one_need_not(plans):
+    def points(name: str) -> set:
+        return {(each.network_id, each.batch, each.mode, each.precision) for each in plans[name].points()}
+
+    assert points("gpu_short") < points("gpu")
+    kept = ("channels_last", "compile", "tf32", "device", "threads")  # by which, too, a row is found again
+    assert len({tuple(plans[name].settings[each] for each in kept) for name in ("gpu_short", "gpu")}) == 1
+
+
+ONE_KIND = {"cpu": "A CPU", "cuda:0": "A GPU", "cuda:1": "A GPU"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "here", "used"),
+    [
+        (None, ONE_KIND, ["cuda:0", "cuda:1"]),
+        ("cuda", ONE_KIND, ["cuda:0", "cuda:1"]),
+        ("cuda:1", ONE_KIND, ["cuda:1"]),
+        ("cpu", ONE_KIND, ["cpu"]),
+        (None, {"cpu": "A CPU"}, ["cpu"]),
+        ("cuda", {"cpu": "A CPU"}, ["cuda"]),  # which is refused, as no other stands in for it
+    ],
+)
+def test_a_sweep_here_uses_every_gpu_but_where_one_is_named(asked, here, used):
+    assert sweeping._devices(asked, lambda: here) == used
+
+
+@pytest.mark.parametrize(("asked", "said"), [(None, "device is left out"), ("cuda", "device is 'cuda'")])
+def test_gpus_of_several_kinds_take_a_plan_each(asked, said):
+    here = {**ONE_KIND, "cuda:2": "Another"}
+    with pytest.raises(SettingError, match=f"^{said}, but the GPUs here are of several kinds .*; run one plan for"):
+        sweeping._devices(asked, lambda: here)
+    assert sweeping._devices("cuda:2", lambda: here) == ["cuda:2"]
