@@ -108,12 +108,14 @@ def test_one_network_without_groups_has_nothing_to_judge(tmp_path):
     assert shown["evidence"].tolist() == ["no network with grouped convolutions"]
 
 
-def test_compound_strategies_alone_will_do(tmp_path):
-    parameters = {"networks": ["RegNetX-200MF"], "strategies": ["d1_w1_g1_r1", "d1_w1_r1"], "points": 4}
-    parameters |= {"depthwise": "EfficientNet-B1", "scale": 8.0}
+def test_compound_strategies_alone_will_do_under_any_of_their_names_and_however_often(tmp_path):
+    parameters = {"networks": ["regnetx-200mf", "RegNetX-200MF"], "points": 4, "scale": 8.0, "large_from": 1.0}
+    parameters |= {"strategies": ["d1_w1_g1_r1", "d1_w1_r1", "alpha=0.50", "d1_w1_r1"], "depthwise": "efficientnetb1"}
     notebook = papermill.execute_notebook(GROUPS, tmp_path / "out.ipynb", parameters, progress_bar=False)
     claims = verdicts(notebook).index
     assert "flops under d1_w1_r1 over those under d1_w1_g1_r1, at s = 8" in claims
+    assert "flops of grouped convolutions under alpha=0.5, large s" in claims
+    assert claims.is_unique
 
 
 def test_a_mistyped_strategy_ends_in_one_sentence(tmp_path):

@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import math
+import re
 import string
 
 import pytest
@@ -70,6 +71,37 @@ def test_the_defaults_of_our_notebooks_are_what_they_themselves_allow(path):
         assert each.settle(each.default) == each.default
 
 
+BOUND = re.compile(r"(from|to|above|below|up to|at (least|most)|(more|less) than|between|within)\b|[-+<>≤≥=\s]*\d")
+
+
+def looks_like_a_range(parameter: Parameter) -> bool:
+    """Whether the help of a number begins as a range does, or has the word for choices; then it was to bind."""
+    if parameter.range:
+        return False
+    numeric = parameter.item in ("int", "float")
+    return bool((numeric and BOUND.match(parameter.help)) or parameter.help.startswith("one of"))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x: float = 1.0  # from 0, at most 8",
+        "x: int = 1  # 1 - 8; steps",
+        "x: int = 1  # >= 1",
+        "x: int = 1  # at least 1",
+    ],
+)
+def test_a_comment_that_was_to_bind_and_does_not_is_seen(line):
+    [parameter] = read_parameters(line).values()
+    assert looks_like_a_range(parameter)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_what_reads_like_a_range_in_our_notebooks_binds(path):
+    [cell] = [cell for cell in code(stored(path)) if "parameters" in cell.metadata.get("tags", [])]
+    assert [str(each) for each in read_parameters(cell.source).values() if looks_like_a_range(each)] == []
+
+
 # From a value, or the text of one, to the type
 
 
@@ -108,8 +140,10 @@ def test_a_value_is_brought_into_the_type(name, given, settled):
         ("points", 2.0, "points is 2.0, but must be a whole number"),
         ("points", True, "points is True, but must be a whole number"),
         ("points", "1", "points is '1', but must be a number from 2; try points=64"),
-        ("points", "9" * 5000, "but must be a whole number"),
-        ("largest", 10**400, "but must be a number"),
+        ("points", "9" * 400, "(402 characters), but must be a number of at most 308 digits; try points=64"),
+        ("points", -(10**400), "but must be a number of at most 308 digits"),
+        ("points", "9" * 5000, "but must be a number of at most 308 digits"),
+        ("largest", 10**400, "but must be a number of at most 308 digits"),
         ("largest", 0, "largest is 0, but must be a number above 0; try largest=8"),
         ("largest", "nan", "largest is 'nan', but must be a number above 0"),
         ("largest", "inf", "largest is 'inf', but must be a number above 0"),
@@ -154,6 +188,8 @@ def test_a_value_that_is_not_allowed_is_refused_in_a_sentence(name, given, said)
         ("batch: int = 64", "0", "batch is 0, but must be a whole number of at least 1"),
         ("precision: str = 'fp32'", "fp8", "precision is 'fp8', but must be one of fp32, bf16, fp16"),
         ("mode: str = 'inference'", "guess", "mode is 'guess', but must be one of inference, training"),
+        ("rival: str = 'ResNet-50'", "VGG", "rival: 'VGG' is not a base network"),
+        ("depthwise: str = 'EfficientNet-B0'", "VGG", "depthwise: 'VGG' is not a base network"),
     ],
 )
 def test_values_of_these_names_are_held_to_the_library_s_own_rules(line, wrong, said):
@@ -162,6 +198,26 @@ def test_values_of_these_names_are_held_to_the_library_s_own_rules(line, wrong, 
     with pytest.raises(ParameterError) as error:
         parameter.settle(wrong)
     assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "given", "settled"),
+    [
+        ("network: str = 'ResNet-50'", "RegNetY-4GF", "RegNetY-4.0GF"),
+        ("rival: str = 'ResNet-50'", "efficientnet_b4", "EfficientNet-B4"),
+        ("depthwise: str = 'EfficientNet-B0'", "EfficientNetB1", "EfficientNet-B1"),
+        ("networks: list[str] = ['ResNet-50']", "[resnet50, RegNetY-4GF, ResNet-50]", ["ResNet-50", "RegNetY-4.0GF"]),
+        ("strategy: str = 'w'", "α = 4/5", "alpha=0.8"),
+        ("strategies: list[str] = ['w']", "[w, alpha=0.50, w, alpha=0.5, d1_w8_r1]", ["w", "alpha=0.5", "d1_w8_r1"]),
+        ("strategies: list[float] = [0.5]", "[0.50, 1, 0.5]", [0.5, 1.0]),  # a number is an α, and stays one
+        ("metrics: list[str] = ['flops']  # one of flops, params", "[params, flops, params]", ["params", "flops"]),
+        ("others: list[str] = ['a']", "[a, a]", ["a", "a"]),  # which nobody knows by name
+    ],
+)
+def test_what_the_library_knows_by_name_has_its_own_name_and_stands_once(line, given, settled):
+    [parameter] = read_parameters(line).values()
+    assert parameter.settle(given) == settled
+    assert parameter.settle(settled) == settled
 
 
 @pytest.mark.parametrize(
@@ -179,6 +235,11 @@ def test_ranges(comment, inside, outside):
     found = Range.read(comment, "float")
     assert [found.allows(each) for each in inside] == [True] * len(inside)
     assert [found.allows(each) for each in outside] == [False] * len(outside)
+
+
+def test_a_range_takes_whole_numbers_of_any_length():
+    assert Range.read("from 2", "int").allows(10**400)
+    assert not Range.read("2 to 128", "int").allows(10**400)
 
 
 @pytest.mark.parametrize("comment", ["", "the share from 0 to 1", "0 to one", "from here; on", "to 5"])

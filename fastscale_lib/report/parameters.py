@@ -7,6 +7,9 @@ All of it is read from the source of the cell tagged `parameters`, whose lines a
 The comment is the help. What stands before its first semicolon binds, where it is a range: `0 to 1`, `from 1`,
 `above 0`, `up to 8`, `below 8`, `one of inference, training`; of a list, each item is held to it. Nothing is executed
 to learn this, and a value is data: no text becomes code.
+
+Networks and strategies come out under the library's own names, as "RegNetY-4.0GF" for "regnety-4gf". In a list of
+values that the library or a comment knows by name, each stands once.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import io
 import math
 import numbers
 import re
+import sys
 import tokenize
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
@@ -29,6 +33,7 @@ from ..scaling import strategy as named_strategy
 from ..settings import Settings
 from ..zoo import network as named_network
 
+_SHORT_ENOUGH = f"a number of at most {sys.float_info.max_10_exp} digits"
 ITEMS = {"str": "a text", "int": "a whole number", "float": "a number", "bool": "true or false"}
 KINDS = (*ITEMS, *(f"list[{kind}]" for kind in ITEMS))
 
@@ -55,7 +60,7 @@ class Range:
         if self.choices:
             return str(value) in self.choices
         inside = self.low < value < self.high if self.open else self.low <= value <= self.high
-        return inside and (math.isfinite(value) or "inf" in self.text)
+        return inside and (abs(value) < math.inf or "inf" in self.text)
 
     @classmethod
     def read(cls, comment: str, kind: str) -> Range | None:
@@ -107,7 +112,7 @@ class Parameter:
         return f"{self.name}: {self.kind} = {self.default!r}" + (f"  # {note}" if note else "")
 
     def settle(self, value: Any) -> Any:
-        """The value in the type that the notebook names.
+        """The value in the type that the notebook names, and a network or strategy under the name the library gives it.
 
         Arguments:
             value: of that type; or a text that says it, as a command line does: `0.7`, `[1, 2, 8]`, `true`, or of a
@@ -121,7 +126,8 @@ class Parameter:
         values = self._listed(value)
         if not values and self.default:
             raise ParameterError(f"{self.name} is empty; give at least one item, as in {self.name}={self._example()}")
-        return [self._settle_item(each) for each in values]
+        settled = [self._settle_item(each) for each in values]
+        return list(dict.fromkeys(settled)) if self._rule or (self.range and self.range.choices) else settled
 
     def _listed(self, value: Any) -> list[Any]:
         if isinstance(value, str) and value.strip().startswith("["):
@@ -141,20 +147,25 @@ class Parameter:
     def _settle_item(self, value: Any) -> Any:
         try:
             settled = _READERS[self.item](value)
-        except (ValueError, OverflowError, TypeError):
+        except OverflowError:
+            raise ParameterError(f"{self._said(value)} {_SHORT_ENOUGH}; {self._remedy(value)}") from None
+        except (ValueError, TypeError):
             raise ParameterError(f"{self._said(value)} {ITEMS[self.item]}; {self._remedy(value)}") from None
         finite = not isinstance(settled, float) or math.isfinite(settled)
         if not (self.range.allows(settled) if self.range else finite):
             allowed = self.range.said if self.range else "a finite number"
             raise ParameterError(f"{self._said(value)} {allowed}; try {self.name}={self._example()}")
-        self._hold_to_the_library(settled)
-        return settled
+        return self._held_to_the_library(settled)
 
-    def _hold_to_the_library(self, value: Any) -> None:
-        rule = _RULES.get(self.name.removesuffix("s")) or _RULES.get(self.name)
+    @property
+    def _rule(self) -> Callable[[Any], Any] | None:
+        return _RULES.get(self.name.removesuffix("s")) or _RULES.get(self.name)
+
+    def _held_to_the_library(self, value: Any) -> Any:
+        """The value; a text that names a network or strategy, as the library names it."""
         try:
-            if rule:
-                rule(value)
+            known = self._rule(value) if self._rule else None
+            return getattr(known, "name", value) if isinstance(value, str) else value
         except (NetworkError, StrategyError, SettingError) as error:
             said = re.sub(r"^\w+: ", "", str(error))  # whose sentence it is
             raise ParameterError(said if said.startswith(f"{self.name} is ") else f"{self.name}: {said}") from None
@@ -297,9 +308,12 @@ def _text(value: Any) -> str:
 
 def _whole(value: Any) -> int:
     if isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]+\s*", value):
+        if math.isinf(float(value)):
+            raise OverflowError
         return int(value)
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise ValueError
+    float(value)  # an OverflowError where it is too large to reckon with
     return int(value)
 
 
@@ -322,6 +336,8 @@ _READERS: dict[str, Callable[[Any], Any]] = {"str": _text, "int": _whole, "float
 # What the library itself holds values of these names to; a name in the plural is a list of them.
 _RULES: dict[str, Callable[[Any], Any]] = {
     "network": named_network,
+    "rival": named_network,
+    "depthwise": named_network,
     "strategy": named_strategy,
     "strategies": named_strategy,
     "alpha": lambda value: named_strategy(alpha=value),
