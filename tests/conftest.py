@@ -1,13 +1,18 @@
 """What holds for all tests: how hypothesis draws, and that the browser tests come last."""
 
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import nbformat
-import papermill
 import pytest
-import yaml
 from hypothesis import settings
 
 # The same examples on every run; `pytest --hypothesis-profile=explore` draws new and more ones.
@@ -24,18 +29,63 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@dataclass(frozen=True)
+class Reported:
+    """What `fastscale report` left, and how it ended."""
+
+    out: Path
+    ended: subprocess.CompletedProcess
+    seconds: float
+
+    @classmethod
+    def of(cls, out: Path, *arguments: str) -> Reported:
+        """The real command in its fast profile, away from the repository."""
+        command = [sys.executable, "-m", "fastscale_lib", "report", "--jobs", "2", "--out", str(out), *arguments]
+        began = time.monotonic()
+        ended = subprocess.run(command, cwd=out, capture_output=True, text=True)
+        return cls(out, ended, time.monotonic() - began)
+
+
 @pytest.fixture(scope="session")
-def executed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], nbformat.NotebookNode]:
-    """Runs a notebook in its fast profile in a fresh kernel, once for all tests, away from the repository."""
-    folder = tmp_path_factory.mktemp("executed")
-    profiles = yaml.safe_load((Path(__file__).resolve().parents[1] / "notebooks" / "profiles.yaml").read_text("utf-8"))
+def _out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("reports")
+
+
+@pytest.fixture(scope="session")
+def reported(_out: Path) -> Reported:
+    """All notebooks by one command, once for all tests."""
+    return Reported.of(_out)
+
+
+@pytest.fixture(scope="session")
+def page_of(request: pytest.FixtureRequest, _out: Path) -> Callable[[Path], Path]:
+    """The page of a notebook in its fast profile, made once for all tests.
+
+    Where a test wants all notebooks, one command makes all pages; else each is made when a test asks for it.
+    """
+    all_at_once = any("reported" in item.fixturenames for item in request.session.items)
 
     @cache
-    def run(path: Path) -> nbformat.NotebookNode:
-        parameters = profiles["fast"].get(path.stem, {})
-        return papermill.execute_notebook(path, folder / path.name, parameters, cwd=folder, progress_bar=False)
+    def page(notebook: Path) -> Path:
+        done = request.getfixturevalue("reported") if all_at_once else Reported.of(_out, "--only", notebook.stem)
+        made = done.out / f"{notebook.stem}.html"
+        assert made.is_file(), done.ended.stderr
+        return made
 
-    return run
+    return page
+
+
+@pytest.fixture(scope="session")
+def executed(page_of: Callable[[Path], Path]) -> Callable[[Path], nbformat.NotebookNode]:
+    """A notebook executed in its fast profile in a fresh kernel, by `fastscale report`, once for all tests."""
+
+    @cache
+    def read(path: Path) -> nbformat.NotebookNode:
+        run = page_of(path).parent / "runs" / path.stem
+        assert json.loads((run / "run.json").read_text("utf-8"))["error"] is None
+        return nbformat.read(run / path.name, nbformat.NO_CONVERT)
+
+    return read
 
 
 BROWSER = Path(__file__).parent / "browser"

@@ -59,6 +59,14 @@ def test_profiles_set_parameters_that_the_notebooks_take():
 
 
 @each_notebook
+def test_parameters_are_settled_before_anything_is_done_with_them(path):
+    """So that a list which plain papermill hands on as a text is one."""
+    _, first, *_ = code(stored(path))
+    calls = [ast.unparse(line) for line in ast.parse(first.source).body if isinstance(line, ast.Expr)]
+    assert calls[0] == "settle(globals())"
+
+
+@each_notebook
 def test_cells_are_short_and_define_nothing(path):
     for cell in code(stored(path)):
         assert len(cell.source.splitlines()) <= LONGEST_CELL, cell.source
@@ -86,3 +94,10 @@ def test_the_explorer_shows_its_widget(executed):
     shown = [output.data for output in outputs(executed(named("00_explorer"))) if "data" in output]
     assert any("application/vnd.jupyter.widget-view+json" in data for data in shown)
     assert "EfficientNet-B0" in shown[-1]["text/plain"]
+
+
+def test_the_explorer_takes_a_list_as_plain_papermill_hands_it_on(tmp_path):
+    parameters = {"network": "resnet50", "strategies": "[w, dWr]", "scale": "2"}
+    path = named("00_explorer")
+    notebook = papermill.execute_notebook(path, tmp_path / "out.ipynb", parameters, progress_bar=False)
+    assert "ResNet-50 alpha=0.8 ×2" in outputs(notebook)[-1].data["text/plain"]

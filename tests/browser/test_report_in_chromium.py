@@ -6,9 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
+from notebook import NOTEBOOKS, named, outputs
 from seen import until
 from told import HOSTILE, everything
 
+from fastscale_lib.explorer.page import FIGURE_MIME
 from fastscale_lib.figures import STYLES
 from fastscale_lib.report import pages
 
@@ -123,6 +125,42 @@ def test_a_picture_is_saved_and_none_is_uploaded(opened, text):
         page.locator(".modebar-btn[data-title*=PNG]").first.click()
     assert download.value.suggested_filename == "counts_plain.png"
     assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")
+    assert page.errors == []
+    assert outside(page) == []
+
+
+# The pages of the notebooks themselves, as the command leaves them
+
+SLIDERS = {"00_explorer": "α", "04_fast_scaling": "times the base", "05_accuracy_of_scaled_networks": None}
+DRAWN = "gd => gd.querySelectorAll('.scatterlayer .trace, .barlayer .trace').length"
+SHOWN = "gd => JSON.stringify(gd.data.map(({ visible, x, y }) => [visible, x, y]))"
+
+
+@pytest.mark.parametrize("stem", SLIDERS)
+def test_a_notebook_s_page_draws_every_figure_offline_and_its_slider_moves(opened, executed, page_of, stem):
+    page = opened(page_of(named(stem)).read_text("utf-8"))
+    figures = [each for each in outputs(executed(named(stem))) if FIGURE_MIME in each.get("data", {})]
+    assert page.locator(".drawing").count() == len(figures) > 0
+    for plot in page.locator(".drawing").all():
+        assert plot.get_attribute("data-drawn") == "light"
+        assert plot.evaluate(DRAWN) >= 1
+    if SLIDERS[stem]:
+        slider = page.get_by_role("slider", name=SLIDERS[stem])
+        plot = page.locator(".plot", has=slider).locator(".drawing")
+        before = plot.evaluate(SHOWN)
+        slider.press("Home")
+        slider.press("ArrowRight")
+        until(lambda: plot.evaluate(SHOWN) != before)
+    assert page.errors == []
+    assert outside(page) == []
+
+
+def test_the_index_of_the_notebooks_draws_a_picture_of_each(opened, reported):
+    page = opened((reported.out / "index.html").read_text("utf-8"))
+    pictures = page.locator(".picture img")
+    assert pictures.count() == len(NOTEBOOKS)
+    for picture in pictures.all():
+        until(lambda picture=picture: picture.evaluate("node => node.complete && node.naturalWidth > 0"))
     assert page.errors == []
     assert outside(page) == []
 
