@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from .accuracy import error_gaps, growth
+from .apart import measure
 from .budgets import BudgetError, costs, within
 from .build import build
 from .calibration import calibrate
@@ -38,7 +39,6 @@ from .scaling import STRATEGIES, Strategy, StrategyError, scale, strategy
 from .store import Store, StoreError, StoreWarning
 from .sweeping import SweepWarning, run
 from .targets import TargetWarning, scale_to
-from .timing import measure
 from .timm import PublishedWarning, read_timm
 from .training import train
 from .weights import WeightsError, load_weights

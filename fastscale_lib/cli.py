@@ -232,6 +232,8 @@ def _ceilings(asked: argparse.Namespace) -> int:
         store.add(found.to_dict())
         rate, data = found.multiply_adds_per_s / 1e9, found.bytes_per_s / 1e9
         print(f"{found.device_name}, {precision}: {rate:,.0f} G multiply-adds/s, {data:,.1f} GB/s")
+        if doubts := _doubts(pd.DataFrame([found.product, found.copy])):
+            print(f"fastscale: {precision}: {doubts}", file=sys.stderr)
     return DONE
 
 

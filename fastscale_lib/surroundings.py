@@ -9,6 +9,8 @@ import contextlib
 import os
 import platform
 import re
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,7 @@ from .settings import find_device
 if TYPE_CHECKING:
     import torch
 
+_DRIVER = "/proc/driver/nvidia/version"
 _FEWEST_S = 0.2  # summed over the cores, of which the system counts hundredths
 
 
@@ -47,7 +50,7 @@ def surroundings(device: str | torch.device | None = None) -> dict[str, Any]:
         "device_count": _gpus_alike(found) if gpu else 1,
         "cpu_name": cpu_name(),
         "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),  # plain, as checkpoints need it
         "cuda": torch.version.cuda,
         "cudnn": None if cudnn is None else str(cudnn),
         "driver": _driver() if gpu else None,
@@ -59,19 +62,28 @@ def devices() -> dict[str, str]:
     """The devices here that `measure` accepts, by their torch name, with the names people know them by."""
     import torch
 
-    threads = torch.get_num_threads()
-    found = {"cpu": f"{cpu_name()} ({threads} thread{'s' if threads > 1 else ''})"}
+    found = {"cpu": with_threads(cpu_name(), torch.get_num_threads())}
     for index in range(torch.cuda.device_count()):
         found[f"cuda:{index}"] = torch.cuda.get_device_name(index)
     return found
 
 
-def gpu_state(device: torch.device) -> nvml.State:
-    """How a GPU is now, by NVML; of a CPU nothing is known."""
+def with_threads(name: str, threads: int) -> str:
+    """A CPU as `devices` names it: times depend on the number of threads."""
+    return f"{name} ({threads} thread{'s' if threads > 1 else ''})"
+
+
+@contextlib.contextmanager
+def watched(device: torch.device) -> Iterator[Callable[[], nvml.State]]:
+    """Gives what tells how a GPU is now, by NVML; of a CPU nothing is known.
+
+    The library is open and the GPU found before: the answer comes while what was queued is still at work.
+    """
     if device.type != "cuda":
-        return nvml.State()
+        yield nvml.State
+        return
     with nvml.Nvml(nvml.load()) as library:
-        return library.state(library.find(*_names(device)))
+        yield partial(library.state, library.find(*_names(device)))
 
 
 def cpu_name() -> str:
@@ -138,9 +150,9 @@ def _names(device: torch.device) -> list[str]:
 
 
 def _driver() -> str | None:
-    """NVIDIA's driver version, where Linux tells it."""
+    """NVIDIA's driver version, as Linux tells it, or where it does not, as in some containers, NVML."""
     with contextlib.suppress(OSError):
-        text = Path("/proc/driver/nvidia/version").read_text()
-        found = re.search(r"\s(\d{3,}\.\d+(?:\.\d+)?)\s", text)
-        return found[1] if found else None
-    return None
+        if found := re.search(r"\s(\d{3,}\.\d+(?:\.\d+)?)\s", Path(_DRIVER).read_text()):
+            return found[1]
+    with nvml.Nvml(nvml.load()) as library:
+        return library.driver()

@@ -327,18 +327,29 @@ class _Here:
 def _here(plan: Plan) -> Iterator[_Here]:
     first = Worker()
     with contextlib.closing(first):
-        devices = [plan.device] if plan.device else _gpus(first.devices()) or ["cpu"]
+        devices = _devices(plan.device, first.devices)
         here = _Here({device: Worker() if number else first for number, device in enumerate(devices)})
         with contextlib.closing(here):
             yield here
 
 
-def _gpus(devices: Mapping[str, str]) -> list[str]:
+def _devices(asked: str | None, here: Callable[[], Mapping[str, str]]) -> list[str]:
+    """What to measure on: the one device asked for by its number, else every GPU here, else the CPU.
+
+    "cuda" where there is none stays, to be refused.
+    """
+    if asked not in (None, "cuda"):
+        return [asked]
+    return _gpus(asked, here()) or [asked or "cpu"]
+
+
+def _gpus(asked: str | None, devices: Mapping[str, str]) -> list[str]:
     """The GPUs among these devices, which must be of one kind."""
     gpus = {device: name for device, name in devices.items() if device != "cpu"}
     if len(set(gpus.values())) > 1:
+        said, here = f"{asked!r}" if asked else "left out", ", ".join(map(": ".join, gpus.items()))
         raise SettingError(
-            f"device is left out, but the GPUs here are of several kinds ({', '.join(map(': '.join, gpus.items()))}); "
+            f"device is {said}, but the GPUs here are of several kinds ({here}); "
             f"run one plan for each, with device set to one of them, as {next(iter(gpus))}"
         )
     return list(gpus)
