@@ -75,7 +75,8 @@ class Plan:
         to_flops: False scales by s, as the paper does; True reaches s times the base's flops (multiply-adds)
             within 1 % by changing single roundings, as `scale_to` does.
         resolution: side of the base networks' images in pixels, before scaling; left out: each network's own.
-        channels_last, compile, tf32, device, threads, interval, seconds: as `measure` takes them, for all points.
+        channels_last, compile, tf32, device, threads, interval, seconds: as `measure` takes them, for all points; a
+            device "cuda", without a number, is every GPU of the machine that runs the plan.
 
     Raises:
         PlanError: a list is empty, or holds what it cannot.

@@ -77,11 +77,11 @@ ROOMS = {
     "datasets": Room("image_files", "numpy"),
     "recipe": Room("yaml_text settings", later="yaml"),
     "augment": Room(packages="torch"),
-    "processes": Room(later="torch"),
+    "processes": Room("settings", later="torch"),
     "checkpoints": Room("measurement", later="torch"),
     "trainer": Room("networks modules build datasets recipe augment processes checkpoints", "numpy torch"),
     "training": Room(f"{SWEEPING} datasets recipe processes checkpoints trainer", later="torch"),
-    "comparisons": Room(f"{SWEEPING} datasets recipe checkpoints training", "pandas"),
+    "comparisons": Room(f"{SWEEPING} datasets recipe processes checkpoints training", "pandas"),
     "claims": Room(packages="pandas"),
     "figures": Room(f"{COUNTING} correlation", "numpy pandas plotly"),
     "alpha_figures": Room("equal_flops figures", "numpy pandas plotly"),
@@ -93,7 +93,7 @@ ROOMS = {
         f"{SWEEPING} {PREDICTING} calibration figures", "numpy pandas plotly ipywidgets traitlets anywidget IPython"
     ),
     "report": Room(
-        f"{SWEEPING} published claims",
+        f"{SWEEPING} calibration published datasets claims",
         "pandas plotly jinja2 markupsafe mistune pygments",
         later="yaml papermill nbformat",
     ),
