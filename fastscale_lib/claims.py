@@ -15,6 +15,10 @@ RELATIONS = ("=", "<", ">")
 MIME = "application/vnd.fastscale.claims+json"  # under which an executed notebook keeps its verdicts as data
 
 
+class ClaimError(ValueError):
+    """What is to be a claim is none; the message says what it lacks, and what to do."""
+
+
 class Claim(NamedTuple):
     """One claim of the paper.
 
@@ -66,7 +70,7 @@ def scorecard(claims: Iterable[Claim]) -> pd.DataFrame:
     claims = list(claims)
     for each in claims:
         if each.relation not in RELATIONS:
-            raise ValueError(f"relation {each.relation!r} of a claim: one of {', '.join(RELATIONS)}")
+            raise ClaimError(f"relation {each.relation!r} of a claim: one of {', '.join(RELATIONS)}")
     frame = pd.DataFrame(claims, columns=list(Claim._fields))
     numbers = dict.fromkeys(("paper", "found", "low", "high", "tolerance"), float)
     columns = ["claim", "relation", "paper", "found", "low", "high", "tolerance", "evidence"]
@@ -92,8 +96,36 @@ class Scorecard:
 
 
 def gathered(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """The scorecard that a notebook kept as data; the verdicts are computed again."""
-    return scorecard(Claim(**{name: row[name] for name in Claim._fields}) for row in rows)
+    """The scorecard that a notebook kept as data; the verdicts are computed again.
+
+    Raises:
+        ClaimError: (a ValueError) a row lacks a field, or holds something else than a text or number there.
+    """
+    return scorecard(map(_read, rows))
+
+
+def _read(row: Mapping[str, Any]) -> Claim:
+    remedy = f"show claims by {Scorecard.__name__}, which keeps all that a report needs"
+    if not isinstance(row, Mapping):
+        raise ClaimError(f"claims: a row is {row!r:.60}, but must name its fields; {remedy}")
+    for name in Claim._fields:
+        if name not in row:
+            raise ClaimError(f"claims: the row {row.get('claim')!r:.60} has no {name!r}; {remedy}")
+        kinds, kind = _kinds(name, row.get("found") is not None)
+        if not isinstance(row[name], kinds):
+            raise ClaimError(
+                f"claims: {name} of {row['claim']!r:.60} is {row[name]!r:.60}, but must be {kind}; {remedy}"
+            )
+    return Claim(**{name: row[name] for name in Claim._fields})
+
+
+def _kinds(name: str, tested: bool) -> tuple[tuple[type, ...], str]:
+    """What a field of a claim may hold, as types and in words; what was found is held against paper and tolerance."""
+    if name in ("claim", "evidence", "relation"):
+        return (str,), "a text"
+    if tested and name in ("paper", "tolerance"):
+        return (int, float), "a number"
+    return (int, float, type(None)), "a number or null"
 
 
 def table(verdicts: pd.DataFrame) -> Styler:
