@@ -297,7 +297,9 @@ def _report(asked: argparse.Namespace) -> int:
     failed = [each for each in reports if each.error]
     for each in failed:
         print(f"fastscale: {each.name} failed: {each.error}", file=sys.stderr)
-    cached = sum(each.cached for each in reports)
+    for each in filter(lambda each: each.too_large, reports):
+        print(f"fastscale: {each.name}: {each.too_large}", file=sys.stderr)
+    cached = sum(each.cached for each in reports if not each.error)
     verdicts = Counter(verdict for each in reports for verdict in each.verdicts()["verdict"])
     said = ", ".join(f"{verdict} {number}" for verdict, number in verdicts.items()) or "none"
     print(

@@ -3,7 +3,9 @@
 import ast
 import json
 import os
+import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,13 +17,14 @@ import nbformat
 import papermill
 import pytest
 import yaml
-from notebook import REPO, outputs, stored
+from notebook import NOTEBOOKS, REPO, named, outputs, stored
 
 import fastscale_lib as fs
-from fastscale_lib import cli
-from fastscale_lib.report import engine, selection
+from fastscale_lib import claims, cli
+from fastscale_lib.report import cache, engine, plots, selection
 from fastscale_lib.report.execution import Stopped
 from fastscale_lib.report.parameters import ParameterError
+from fastscale_lib.report.result import LARGEST_PAGE
 from fastscale_lib.report.selection import SelectionError
 
 posix = pytest.mark.skipif(os.name != "posix", reason="kills by a signal")
@@ -310,6 +313,60 @@ def test_what_a_run_depends_on_decides(quick, tmp_path, monkeypatch):
     assert quick("03", **settings)[1] == []
     (data / "published" / "table.csv").write_text("1")
     assert quick("03", **settings)[1] == ["03_files"], "its content"
+    monkeypatch.setattr(engine.datasets, "_find", lambda: None if engine.datasets.DEBIAN.exists() else tmp_path)
+    assert quick("03", **settings)[1] == ["03_files"], "whether Fashion-MNIST is here"
+    assert quick("03", **settings)[1] == []
+
+
+def test_what_rests_on_probes_runs_again_when_these_have_changed(quick, tmp_path, monkeypatch):
+    """The first run measures them: so it is kept under those that it leaves."""
+    probes = tmp_path / "fastscale" / "calibration.jsonl"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    write(quick.folder, "03_fitted", parameters="device_name: str = ''")
+    calibrated = {"parameters": {"device_name": "calibrate"}}
+    execute = engine.execute
+
+    def measure(*task):
+        probes.parent.mkdir(exist_ok=True)
+        probes.touch()
+        return execute(*task)
+
+    monkeypatch.setattr(engine, "execute", measure)
+    assert [quick("03", **calibrated)[1] for _ in range(2)] == [["03_fitted"], []]
+    assert [quick("03")[1] for _ in range(2)] == [["03_fitted"], []]
+    probes.write_text("{}\n")
+    assert quick("03", **calibrated)[1] == ["03_fitted"]
+    assert quick("03")[1] == []
+
+
+def test_of_the_runs_kept_aside_the_oldest_go_and_none_that_will_not_stops_a_report(quick, monkeypatch):
+    monkeypatch.setattr(cache, "_KEPT", 2)
+    for alpha in (0.1, 0.2, 0.3, 0.4, 0.5):
+        quick("01", parameters={"alpha": alpha})
+    (quick.out / "runs" / ".earlier" / "a file").touch()
+    ran = [quick("01", parameters={"alpha": alpha})[1] for alpha in (0.5, 0.4, 0.3, 0.1)]
+    assert ran == [[], [], [], ["01_first"]]
+
+    def refuse(path, ignore_errors=False):
+        if not ignore_errors:
+            raise OSError("a file in use")
+
+    quick("01", parameters={"alpha": 0.6})
+    monkeypatch.setattr(cache.shutil, "rmtree", refuse)
+    assert quick("01", parameters={"alpha": 0.7})[0][0].error is None
+
+
+def test_places_that_hold_the_same_run_are_cleared_by_several_at_once(quick):
+    names = [f"0{number}_n" for number in range(3, 9)]
+    quick.takes_s = dict.fromkeys(names, 0.05)
+    for name in names:
+        write(quick.folder, name)
+    quick(*names)
+    for name in names[1:]:  # as copies have one key
+        shutil.copy(quick.out / "runs" / names[0] / "run.json", quick.out / "runs" / name / "run.json")
+    reports, ran = quick(*names, jobs=6, force=True)
+    assert ran == names
+    assert [each.error for each in reports] == [None] * 6
 
 
 def test_a_run_that_failed_or_was_cut_short_is_run_again(quick):
@@ -346,6 +403,13 @@ def test_what_measures_runs_alone_after_the_others(quick):
     assert max(quick.times[name][1] for name in names if not names[name]) <= quick.times["03_n"][0]
     assert [step.done for step in steps] == list(range(6))
     assert steps[0].total == 5
+
+
+def test_one_that_times_probes_is_one_that_measures(quick):
+    write(quick.folder, "03_fitted", parameters="device_name: str = 'calibrate'")
+    [fitted, *others] = selection.tasks(quick.folder, ["03", "01"], None, {}, {})[::-1]
+    assert fitted.measures
+    assert not any(each.measures for each in others)
 
 
 def test_a_caller_who_gives_up_stops_what_runs(quick, monkeypatch):
@@ -519,6 +583,76 @@ def test_a_report_that_no_page_can_be_made_of_says_so_and_the_others_are_made(qu
     assert "no page can be made of it: KeyError: &#x27;&lt;b&gt;&#x27;" in second.page.read_text("utf-8")
 
 
+def test_what_goes_wrong_around_one_notebook_is_its_own_failure(quick, monkeypatch):
+    """Such as a disk that is full; the others run, and what it left before is not shown for it."""
+    quick()
+    begin = cache.Runs.begin
+
+    def full(runs, task):
+        if task.name == "01_first":
+            raise OSError(28, "No space left on device")
+        return begin(runs, task)
+
+    monkeypatch.setattr(cache.Runs, "begin", full)
+    (first, second), ran = quick(force=True)
+    assert first.error == "it could not be run: OSError: [Errno 28] No space left on device"
+    assert (first.title, first.page.read_text("utf-8").count(first.error)) == ("01_first", 1)
+    assert (second.error, ran) == (None, ["02_second"])
+
+
+HOSTILE = {
+    "01_null": {plots.MIME: {"data": None, "layout": {"annotations": None, "xaxis": None, "title": None}}},
+    "02_lacks": {claims.MIME: [{"claim": "counts", "paper": 1}]},
+    "03_text": {claims.MIME: [{**dict.fromkeys(claims.Claim._fields, "1"), "relation": "=", "claim": "counts"}]},
+    "04_list": {plots.MIME: {"data": [1, None], "layout": []}},
+    "05_deep": {plots.MIME: "a text"},
+    "06_nothing": {claims.MIME: None},
+}
+
+
+def test_whatever_a_notebook_shows_there_is_an_index_and_a_sentence(tmp_path, monkeypatch, capsys):
+    """Of own notebooks, nothing is known of what they show. Nothing executes these."""
+    folder, out = tmp_path / "notebooks", tmp_path / "out"
+    for stem, shown in HOSTILE.items():
+        path = write(folder, stem, "show()")
+        notebook = stored(path)
+        notebook.cells[-1].outputs = [{"output_type": "display_data", "metadata": {}, "data": shown}]
+        path.write_text(json.dumps(notebook))
+    write(folder, "07_plain", "1")
+    monkeypatch.setattr(engine, "_machine", lambda tasks: {"device": "a CPU"})
+    monkeypatch.setattr(
+        engine, "execute", lambda task, folder, *_: shutil.copy(task.notebook, folder / task.notebook.name) and None
+    )
+    assert cli.main(["report", "--notebooks", str(folder), "--out", str(out)]) == 1
+    shown = capsys.readouterr()
+    assert shown.out.startswith("2 ran, 5 failed, 0 from the cache; verdicts: none: ")
+    assert "Traceback" not in shown.err
+    said = dict(re.findall(r"^fastscale: (\w+) failed: (.+)$", shown.err, re.MULTILINE))
+    assert set(said) == set(HOSTILE) - {"01_null"}
+    assert said["02_lacks"].startswith(
+        "no page can be made of it: ClaimError: claims: the row 'counts' has no 'found'; show claims by Scorecard"
+    )
+    assert "ClaimError: claims: paper of 'counts' is '1', but must be a number" in said["03_text"]
+    index = (out / "index.html").read_text("utf-8")
+    assert "5 of 7 failed." in index
+    for stem in (*HOSTILE, "07_plain"):
+        assert stem in index
+        assert stem in (out / f"{stem}.html").read_text("utf-8")
+
+    assert cli.main(["report", "--notebooks", str(folder), "--out", str(out)]) == 1
+    assert capsys.readouterr().out.startswith("0 ran, 5 failed, 2 from the cache; ")
+
+
+def test_a_page_that_is_too_large_is_made_and_said_to_be(quick, capsys, monkeypatch):
+    monkeypatch.setattr(engine.pages, "render", lambda report: "x" * (6_400_000 if report.name == "01_first" else 1))
+    assert cli.main(["report", "--notebooks", str(quick.folder), "--out", str(quick.out)]) == 0
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("fastscale: ")]
+    assert said == [
+        "fastscale: 01_first: the page has 6.4 MB, more than the 6 MB that a page is to keep to; "
+        "fewer networks, strategies or points make it smaller"
+    ]
+
+
 def test_a_failure_ends_with_1_and_a_verdict_that_does_not_hold_with_0(quick, capsys):
     command = ["report", "--notebooks", str(quick.folder), "--out", str(quick.out)]
     quick.fails = {"02_second": "cell [1]: a reason"}
@@ -540,3 +674,26 @@ def test_plain_papermill_hands_on_texts_and_settle_makes_them_what_they_say(tmp_
         papermill.execute_notebook(path, tmp_path / "out.ipynb", {"scales": "[0]"}, **run)
     assert error.value.ename == "ParameterError"
     assert error.value.evalue.startswith("scales holds '0', but must hold a number above 0")
+
+
+# The notebooks of the checkout
+
+
+def test_one_command_runs_all_notebooks_each_with_a_page_to_mail(reported):
+    print(f"all notebooks in {reported.seconds:.0f} s")  # pytest -s shows it
+    assert reported.ended.returncode == 0, reported.ended.stderr
+    assert reported.ended.stdout.startswith(f"{len(NOTEBOOKS)} ran, 0 failed, 0 from the cache; verdicts: ")
+    pages = sorted(path.name for path in reported.out.glob("*.html"))
+    assert pages == [*(f"{path.stem}.html" for path in NOTEBOOKS), "index.html"]
+    sizes = {name: (reported.out / name).stat().st_size for name in pages}
+    assert max(sizes.values()) <= LARGEST_PAGE, sizes
+
+
+def test_in_full_the_pages_with_the_most_points_are_small_enough(tmp_path):
+    given = {"profile": "paper", "out": tmp_path, "progress": lambda step: None}
+    reports = fs.report(["01", "02"], **given)
+    assert [each.error for each in reports] == [None, None]
+    assert {each.name: each.size for each in reports if not 0 < each.size <= LARGEST_PAGE} == {}
+    for each in reports:
+        most = selection._takes(named(each.name))["points"].range.high
+        assert each.parameters["points"] == most  # so no other number of points gives a larger one

@@ -21,12 +21,11 @@ from told import HOSTILE, MADE, code, everything, prose, report, sliding
 
 import fastscale_lib as fs
 from fastscale_lib import figures
+from fastscale_lib.claims import MIME, Claim, ClaimError, Scorecard, gathered
 from fastscale_lib.explorer.page import FIGURE_MIME
 from fastscale_lib.report import pages, plots
-from fastscale_lib.report.result import Report
+from fastscale_lib.report.result import LARGEST_PAGE, Report
 from fastscale_lib.report.sanitised import TAGS, sanitised
-
-LARGEST = 6_000_000  # bytes of a page
 
 
 class Page(HTMLParser):
@@ -169,10 +168,9 @@ def test_a_page_names_its_scripts_by_hash_and_loads_nothing(page):
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_the_page_of_each_notebook_holds_all_its_figures_in_less_than_6_mb(path, executed, tmp_path):
-    notebook = executed(path)
-    made = pages.render(report(tmp_path, notebook.cells, name=path.stem))
-    assert len(made.encode()) <= LARGEST
+def test_the_page_of_each_notebook_holds_all_its_figures_in_less_than_6_mb(path, executed, page_of):
+    notebook, made = executed(path), page_of(path).read_text("utf-8")
+    assert len(made.encode()) <= LARGEST_PAGE == 6e6
     shown = [output.data[FIGURE_MIME] for output in outputs(notebook) if FIGURE_MIME in output.get("data", {})]
     assert Page(made).data == [plots.defused({"data": each["data"], "layout": each["layout"]}) for each in shown]
 
@@ -194,6 +192,37 @@ def test_parameters_and_provenance_stand_at_the_top(page):
     top = page.text[: page.text.index("Here is plain")]
     for text in ("network plain", "alpha 0.8", *(f"{label} {value}" for label, value in MADE.items())):
         assert text in top
+
+
+def with_parameters(folder, source: str, **given) -> Report:
+    cell = code(source)
+    cell.metadata["tags"] = ["parameters"]
+    return report(folder, [prose("# Told"), cell], parameters=given)
+
+
+def test_a_page_says_which_parameters_are_not_those_that_its_text_was_written_for(tmp_path):
+    source = "alpha: float = 0.8\nnetworks: list[str] = ['RegNetY-4GF']\nscales: list[float] = [1, 2]\nseed: int = 0"
+    given = {"alpha": 0.5, "networks": ["RegNetY-4.0GF"], "scales": [4.0], "seed": 1}
+    told = with_parameters(tmp_path / "some", source, **given)
+    assert told.changed == {"alpha": 0.8, "scales": [1.0, 2.0], "seed": 0}  # a name that means the same is the same
+    made = Page(pages.render(told))
+    assert [each.get("class") for each in made.all("tr")][:4] == ["changed", None, "changed", "changed"]
+    assert "alpha 0.5 instead of 0.8" in made.text
+    assert "scales [4.0] instead of [1.0, 2.0]" in made.text
+    assert "The text was written for the notebook's own parameters; here alpha, scales and seed differ." in made.text
+    assert "alpha 0.5 instead of 0.8" in Page(pages.index([told])).text
+
+    one = with_parameters(tmp_path / "one", source, alpha=0.5)
+    assert "parameters; here alpha differs. Figures" in Page(pages.render(one)).text
+
+
+@pytest.mark.parametrize("source", ["alpha: float = 0.8", "alpha = len('x')", "alpha: float ="])
+def test_where_no_parameter_is_known_to_be_changed_the_page_says_nothing_of_it(tmp_path, source):
+    told = with_parameters(tmp_path, source, alpha=0.8)
+    assert told.changed == {}
+    made = Page(pages.render(told))
+    assert "instead of" not in made.text
+    assert "The text was written for" not in made.text
 
 
 def test_code_is_there_and_folded(page):
@@ -297,7 +326,51 @@ def test_what_all_reports_share_is_said_once(told, tmp_path):
     made = Page(pages.index([told, other]))
     assert made.text.count(MADE["date"]) == 1
     assert made.text.count("a GPU") - made.text.count("of a GPU") - made.text.count("on a GPU") == 1
-    assert pages.common([]) == {}
+    assert pages.shared([]) == {}
+
+
+def test_where_reports_were_made_one_after_the_other_the_index_says_from_when_to_when(told, tmp_path):
+    dates = "2026-01-02 03:05 UTC", "2026-01-02 03:03 UTC"
+    others = [everything(tmp_path / date[-6:-4], name="02_other", made={**MADE, "date": date}) for date in dates]
+    made = Page(pages.index([told, *others]))
+    assert made.text.index(f"Made date {dates[1]} to {dates[0]} device a CPU") < made.text.index("Reports")
+    for date in (MADE["date"], *dates):
+        assert f"date {date}" in made.text[made.text.index("Reports") :]  # each where it stands
+
+
+def test_the_index_says_of_a_page_that_it_is_too_large(told, tmp_path):
+    other = everything(tmp_path, name="02_other")
+    told.page.write_text("x" * LARGEST_PAGE)
+    other.page.write_text("x" * (LARGEST_PAGE + 400_000))
+    made = Page(pages.index([told, other]))
+    assert made.text.count("more than the 6 MB that a page is to keep to") == 1
+    assert "the page has 6.4 MB, more than" in made.text
+
+
+def test_of_a_report_that_cannot_be_shown_the_index_has_name_and_error(tmp_path):
+    lost = Report("01_lost", tmp_path / "runs" / "01_lost" / "01_lost.ipynb", {}, "it is lost", shown=False)
+    made = Page(pages.index([lost]))
+    assert "1 of 1 failed. 01_lost: it is lost" in made.text
+    assert "no claims" in made.text
+
+
+CLAIM = Scorecard([Claim("counts", 1, 2.0, 0.5)])._repr_mimebundle_()[MIME][0]
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("text", "claims: a row is 'text', but must name its fields"),
+        ({"claim": "counts"}, "claims: the row 'counts' has no 'paper'"),
+        (CLAIM | {"found": "2"}, "claims: found of 'counts' is '2', but must be a number or null"),
+        (CLAIM | {"tolerance": None}, "claims: tolerance of 'counts' is None, but must be a number; show claims by"),
+        (CLAIM | {"evidence": None}, "claims: evidence of 'counts' is None, but must be a text"),
+        (CLAIM | {"relation": "≈"}, "relation '≈' of a claim: one of =, <, >"),
+    ],
+)
+def test_a_row_that_is_no_claim_is_refused_in_a_sentence(row, said):
+    with pytest.raises(ClaimError, match=re.escape(said)):
+        gathered([CLAIM, row])
 
 
 def test_an_index_of_nothing_says_so():

@@ -32,9 +32,9 @@ def report(
 
     Everything is checked before anything runs. Each notebook runs in a process of its own and in a folder of its own,
     `<out>/runs/<name>/`; its page is `<out>/<name>.html`. One that has run with the same source, parameters, library,
-    data, devices and versions of packages is taken from there, unless it failed. One that has a parameter `measure`
-    which is true runs alone, after the others. One that fails does not stop the others, and its page shows the error.
-    Stopped and called again, it goes on with what is missing.
+    data, devices and versions of packages is taken from there, unless it failed. One that measures (its parameter
+    `measure` is true, or its `device_name` is "calibrate") runs alone, after the others. One that fails does not stop
+    the others, and its page shows the error. Stopped and called again, it goes on with what is missing.
 
     Arguments:
         only: names of notebooks, or what they begin with, as "04"; left out: all of them.
@@ -51,7 +51,8 @@ def report(
         progress: called with a `Step` at the start and after each notebook; left out: a line on stderr.
 
     Returns:
-        The reports, in the order of the notebooks and of the grid's values. `error` says which failed.
+        The reports, in the order of the notebooks and of the grid's values. `error` says which failed, `too_large`
+        which page has more than 6 MB.
 
     Raises:
         ParameterError: (a ValueError) no notebook takes such a parameter, or one does not take its value; the message

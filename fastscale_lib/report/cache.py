@@ -10,12 +10,14 @@ import hashlib
 import json
 import os
 import shutil
+import threading
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from ..calibration import kept_in
 from .result import Report
 from .selection import Task
 
@@ -29,13 +31,14 @@ class Runs:
 
     Arguments:
         out: the folder of the reports.
-        machine: what the results depend on beside notebook, parameters, library and data: the devices' names, and the
-            versions of packages.
+        machine: what the results depend on beside notebook, parameters, library and data: the devices' names, the
+            versions of packages, and what else is here.
         data: the folder of the published and measured figures; None where there is none.
     """
 
     def __init__(self, out: Path, machine: Mapping[str, Any], data: Path | None) -> None:
         self._folder = out / "runs"
+        self._moving = threading.Lock()
         library = [path for path in _LIBRARY.rglob("*") if path.is_file() and path.suffix != ".pyc"]
         self._surroundings = {"machine": machine, "library": _digest(_LIBRARY, *library), "data": data and digest(data)}
 
@@ -46,6 +49,7 @@ class Runs:
             "source": digest(task.notebook),
             "parameters": task.parameters,
             "files": [digest(path) for path in task.files],
+            "probes": digest(kept_in()) if task.calibrates and kept_in().is_file() else None,
         }
         return hashlib.sha256(json.dumps({**mine, **self._surroundings}, sort_keys=True).encode()).hexdigest()
 
@@ -72,6 +76,17 @@ class Runs:
         self._clear(place)
         place.mkdir(parents=True)
         return place
+
+    def prune(self) -> None:
+        """Of the runs that are kept aside, the oldest go."""
+        aside = [each for each in (self._folder / _EARLIER).glob("*") if each.is_dir()]
+        for old in sorted(aside, key=lambda each: each.stat().st_mtime)[:-_KEPT]:
+            shutil.rmtree(old, ignore_errors=True)
+
+    def lost(self, task: Task, error: str, seconds: float, made: Mapping[str, str]) -> Report:
+        """The report of a run of which nothing is known to be whole."""
+        executed = self._folder / task.name / task.notebook.name
+        return Report(task.name, executed, task.parameters, error, seconds, made=dict(made), shown=False)
 
     def end(self, task: Task, key: str, error: str | None, seconds: float, made: Mapping[str, str]) -> Report:
         """What has run is whole now: from here on it is found by its key, unless it failed."""
@@ -107,15 +122,15 @@ class Runs:
     def _clear(self, place: Path) -> None:
         """Make room: a whole run is kept aside, anything else goes."""
         key = _read(place).get("key")
-        if key:
-            aside = self._folder / _EARLIER / key
+        if not key:
+            if place.exists():
+                shutil.rmtree(place)
+            return
+        aside = self._folder / _EARLIER / key
+        with self._moving:  # two places may hold the same run
             shutil.rmtree(aside, ignore_errors=True)
             aside.parent.mkdir(exist_ok=True)
             os.replace(place, aside)
-            for old in sorted(aside.parent.iterdir(), key=lambda each: each.stat().st_mtime)[:-_KEPT]:
-                shutil.rmtree(old)
-        elif place.exists():
-            shutil.rmtree(place)
 
 
 def digest(path: Path) -> str:

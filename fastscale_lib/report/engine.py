@@ -17,12 +17,13 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from .. import datasets
 from ..progress import Line, Step, Tally
 from ..published import PublishedError, data_folder
 from ..worker import Worker
 from . import pages
 from .cache import Runs, versions
-from .execution import execute, one_line
+from .execution import Stopped, execute, one_line
 from .result import Report
 from .selection import PROFILES, SelectionError, Task, notebooks_folder, tasks
 
@@ -55,7 +56,8 @@ def run(
     todo = tasks(folder, only, profile, parameters, grid)
     machine = _machine(todo)
     with _alone_in(out):
-        runs = Runs(out, machine, _data())
+        runs = Runs(out, {**machine, **_here()}, _data())
+        runs.prune()
         reports = {} if force else _cached(todo, runs, profile)
         tally = Tally(progress or Line(), len(reports), len(todo), 0)
         missing = [task for task in todo if task.name not in reports]
@@ -100,6 +102,11 @@ def _machine(todo: Sequence[Task]) -> dict[str, str]:
     return {"device": ", ".join(devices.values()), "python": platform.python_version(), **versions()}
 
 
+def _here() -> dict[str, bool]:
+    """What notebooks find on this machine beside the checkout, and tell something else without."""
+    return {"fashion-mnist": datasets._find() is not None}
+
+
 def _data() -> Path | None:
     try:
         return data_folder()
@@ -134,11 +141,18 @@ class _Run:
     limit: float | None
 
     def __call__(self, task: Task, stop: threading.Event) -> Report:
-        key, folder = self.runs.key(task), self.runs.begin(task)
-        made = {"date": datetime.now(timezone.utc).isoformat(timespec="seconds"), **self.made}
+        made = {"date": f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC", **self.made}
         began = time.monotonic()
-        error = execute(task, folder, self.limit, stop)
-        return self.runs.end(task, key, error, time.monotonic() - began, made)
+        try:
+            key, folder = self.runs.key(task), self.runs.begin(task)
+            error = execute(task, folder, self.limit, stop)
+            if task.calibrates:  # the probes that it rests on were measured just now
+                key = self.runs.key(task)
+            return self.runs.end(task, key, error, time.monotonic() - began, made)
+        except Stopped:
+            raise
+        except Exception as error:  # a full disk, say; the others are to be run
+            return self.runs.lost(task, f"it could not be run: {_named(error)}", time.monotonic() - began, made)
 
 
 def _executed(todo: Sequence[Task], jobs: int, run: _Run) -> Iterator[Report]:
@@ -161,10 +175,21 @@ def _executed(todo: Sequence[Task], jobs: int, run: _Run) -> Iterator[Report]:
 
 def _written(report: Report) -> Report:
     """The report, with its page on the disk; where no page can be made of it, one that says why."""
-    try:
-        page = pages.render(report)
-    except Exception as error:  # a notebook can show what no page was thought of for, and the others are to be made
-        report = replace(report, error=f"no page can be made of it: {one_line(f'{type(error).__name__}: {error}')}")
-        page = f"<!doctype html><meta charset=utf-8><title>{escape(report.name)}</title><p>{escape(report.error)}"
-    report.page.write_text(page, "utf-8")
+    if report.shown:
+        try:
+            page = pages.render(report)
+            pages.index([report])  # where it is shown, too
+        except Exception as error:  # a notebook can show what no page was thought of for, and the others are to be made
+            said = f"no page can be made of it: {_named(error)}"
+            report = replace(report, error=f"{report.error}; {said}" if report.error else said, shown=False)
+    report.page.write_text(page if report.shown else _bare(report), "utf-8")
     return report
+
+
+def _bare(report: Report) -> str:
+    """A page of the name and the error alone."""
+    return f"<!doctype html><meta charset=utf-8><title>{escape(report.name)}</title><p>{escape(report.error or '')}"
+
+
+def _named(error: Exception) -> str:
+    return one_line(f"{type(error).__name__}: {error}")

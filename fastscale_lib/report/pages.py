@@ -40,7 +40,7 @@ def render(report: Report) -> str:
     """
     told = story(report.notebook, report.title)
     failed = next((cell for cell in told.cells if cell.failed), None)
-    return _page("report.html.j2", report=report, story=told, failed=failed)
+    return _page("report.html.j2", report=report, story=told, failed=failed, changed=report.changed)
 
 
 def index(reports: Sequence[Report]) -> str:
@@ -58,7 +58,7 @@ def index(reports: Sequence[Report]) -> str:
         kinds=[(kind, part) for kind, part in kinds if len(part)],
         counts=Counter(rows["verdict"]),
         beyond=int((rows["kind"] == BEYOND).sum()),
-        made=common([each.made for each in reports]),
+        made=shared([each.made for each in reports]),
         cards={each.name: _card(each) for each in reports},
     )
 
@@ -80,27 +80,28 @@ def kind(claim: str, evidence: str, verdict: str) -> str:
     return next((each for each in EVIDENCE if evidence.startswith(each)), OTHER)
 
 
-def common(made: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """The entries that are the same in all."""
+def shared(made: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """The entries that are the same in all; and when all were made, from the first to the last."""
+    dates = sorted({each["date"] for each in made if "date" in each})
     first, *others = made or [{}]
-    return {label: text for label, text in first.items() if all(each.get(label) == text for each in others)}
+    same = {label: text for label, text in first.items() if all(each.get(label) == text for each in others)}
+    return {"date": " to ".join(dict.fromkeys([dates[0], dates[-1]])), **same} if dates else same
 
 
 class Card(NamedTuple):
     """A report on the index: where its page is, how large in MB, its first figure, and how many of each verdict."""
 
     address: str
-    size: float | None
+    size: float
     picture: Part | None
     counts: Counter
 
 
 def _card(report: Report) -> Card:
-    cells = story(report.notebook, report.title).cells
+    cells = story(report.notebook, report.title).cells if report.shown else []
     figure = next((part for cell in cells for part in cell.parts if part.kind == "figure"), None)
-    size = report.page.stat().st_size / 1e6 if report.page.is_file() else None
     picture = figure and figure._replace(content=plots.still(figure.content))
-    return Card(quote(report.page.name), size, picture, Counter(report.verdicts()["verdict"]))
+    return Card(quote(report.page.name), report.size / 1e6, picture, Counter(report.verdicts()["verdict"]))
 
 
 def _page(template: str, **content: Any) -> str:

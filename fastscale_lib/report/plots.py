@@ -48,9 +48,9 @@ def embedded(value: Any) -> str:
 
 def described(figure: Mapping[str, Any]) -> str:
     """A figure in words, for those who do not see it: its title, panels, axes, and what is drawn."""
-    layout, traces = figure.get("layout", {}), figure.get("data", [])
+    layout, traces = figure.get("layout") or {}, figure.get("data") or []
     parts = {
-        "panels": [note.get("text") for note in layout.get("annotations", ()) if note.get("text")],
+        "panels": [note.get("text") for note in layout.get("annotations") or () if note.get("text")],
         "from left to right": _axes(layout, "x"),
         "upwards": _axes(layout, "y"),
         "shown": [each.get("name") for each in traces if each.get("showlegend") is not False],
@@ -61,8 +61,8 @@ def described(figure: Mapping[str, Any]) -> str:
     return "Figure: " + "; ".join(said) + "."
 
 
-def _title(holder: Mapping[str, Any]) -> str:
-    text = holder.get("title") or ""
+def _title(holder: Mapping[str, Any] | None) -> str:
+    text = (holder or {}).get("title") or ""
     return _plain(text if isinstance(text, str) else text.get("text") or "")
 
 

@@ -12,6 +12,10 @@ from typing import Any
 import pandas as pd
 
 from .. import claims
+from .parameters import ParameterError, read_parameters
+from .selection import TAG
+
+LARGEST_PAGE = 6_000_000  # bytes: what a page is to keep to, so that it can be mailed
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class Report:
         seconds: that the run took; of one from the cache, that it took then.
         cached: whether it was taken from the cache.
         made: when, by what and where it was run: label to text.
+        shown: whether its notebook can be read and shown; of one that cannot, name and error are all there is.
     """
 
     name: str
@@ -37,6 +42,7 @@ class Report:
     seconds: float = 0.0
     cached: bool = False
     made: dict[str, str] = field(default_factory=dict)
+    shown: bool = True
 
     @property
     def title(self) -> str:
@@ -50,6 +56,37 @@ class Report:
         """The HTML page: beside the folder of all runs."""
         return self.notebook.parents[2] / f"{self.name}.html"
 
+    @property
+    def size(self) -> int:
+        """Bytes of the page; 0 where it is not written."""
+        return self.page.stat().st_size if self.page.is_file() else 0
+
+    @property
+    def too_large(self) -> str:
+        """What is to be said of a page that is larger than a page is to be; nothing of any other."""
+        if self.size <= LARGEST_PAGE:
+            return ""
+        has, most = f"{self.size / 1e6:.1f} MB", f"{LARGEST_PAGE / 1e6:g} MB"
+        return (
+            f"the page has {has}, more than the {most} that a page is to keep to; "
+            "fewer networks, strategies or points make it smaller"
+        )
+
+    @property
+    def changed(self) -> dict[str, Any]:
+        """The parameters that have another value than the notebook's own, which its text was written for: these own."""
+        own = self._own()
+        return {name: own[name] for name, value in self.parameters.items() if name in own and own[name] != value}
+
+    def _own(self) -> dict[str, Any]:
+        """The notebook's own values, in the form in which a run gets them."""
+        tagged = [cell for cell in self._cells() if TAG in cell.get("metadata", {}).get("tags", ())]
+        try:
+            takes = read_parameters(_text(tagged[0]["source"])) if tagged else {}
+            return {name: each.settle(each.default) for name, each in takes.items()}
+        except (ParameterError, SyntaxError):  # a run has already told so
+            return {}
+
     def verdicts(self) -> pd.DataFrame:
         """The claims that the notebook tests, with their verdicts computed again: `claims.scorecard`'s columns."""
         return claims.gathered(row for data in self._data() for row in data.get(claims.MIME, ()))
@@ -61,6 +98,8 @@ class Report:
                 yield output.get("data", {})
 
     def _cells(self) -> list[dict[str, Any]]:
+        if not self.shown:
+            return []
         return json.loads(self.notebook.read_text("utf-8"))["cells"]
 
 

@@ -15,7 +15,7 @@ from .parameters import Parameter, ParameterError, as_text, nearest, read_parame
 
 PROFILES = "profiles.yaml"
 _PATHS = ("data", "stores", "timm")  # parameters that name files: each notebook runs in a folder of its own
-_TAG = "parameters"
+TAG = "parameters"  # of the cell that holds them
 _LONGEST = 100  # of a name; file systems take 255 bytes, and there is an ending
 
 
@@ -34,7 +34,12 @@ class Task:
     @property
     def measures(self) -> bool:
         """Whether it takes times, which a notebook that runs beside it would disturb."""
-        return bool(self.parameters.get("measure"))
+        return bool(self.parameters.get("measure")) or self.calibrates
+
+    @property
+    def calibrates(self) -> bool:
+        """Whether its predictions rest on probes, measured on this machine once and kept."""
+        return self.parameters.get("device_name") == "calibrate"
 
     @property
     def files(self) -> list[Path]:
@@ -126,7 +131,7 @@ def _takes(path: Path) -> dict[str, Parameter]:
     """The parameters of a notebook, by name; none where it has no cell tagged `parameters`."""
     try:
         cells = json.loads(path.read_text("utf-8"))["cells"]
-        tagged = [cell for cell in cells if _TAG in cell.get("metadata", {}).get("tags", ())]
+        tagged = [cell for cell in cells if TAG in cell.get("metadata", {}).get("tags", ())]
         return read_parameters("".join(tagged[0]["source"])) if tagged else {}
     except ParameterError as error:
         raise ParameterError(f"{path.stem}: {error}") from None
