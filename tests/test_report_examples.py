@@ -17,6 +17,7 @@ TOLD = (REPO / "notebooks" / "README.md").read_text("utf-8")
 BOTH = TOLD + (REPO / "README.md").read_text("utf-8")
 GITHUB, GITLAB = (yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", TOLD, re.DOTALL))
 GITLAB = GITLAB["report"]
+STORES = ("gpu.jsonl", "gpu_16gf.jsonl")
 
 
 def lines(command: str) -> list[list[str]]:
@@ -31,13 +32,37 @@ def test_each_notebook_is_told_of():
 
 
 @pytest.mark.parametrize("words", lines("fastscale report"), ids=" ".join)
-def test_the_lines_of_the_command_ask_for_what_there_is(words):
+def test_the_lines_of_the_command_ask_for_what_there_is(words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in STORES:  # which the lines before it write
+        (tmp_path / name).touch()
     asked = cli._parser().parse_args([word for word in words[1:] if word != "--help"])
     parameters, grid = cli._parameters(asked.p, asked.grid)
     todo = tasks(REPO / "notebooks", asked.only, asked.profile or "fast", parameters, grid)
     assert len(todo) == (len(NOTEBOOKS) if not asked.only else 2 if grid else 1)
     for name in parameters:
-        assert all(name in task.parameters for task in todo)
+        assert any(name in task.parameters for task in todo)
+
+
+def test_what_is_measured_for_a_report_are_plans_that_there_are_and_stores_that_it_reads():
+    sweeps = [cli._parser().parse_args(words[1:]) for words in lines("fastscale sweep") if words[2].startswith("data/")]
+    assert all((REPO / asked.plan).is_file() for asked in sweeps)
+    assert set(STORES) <= {asked.store for asked in sweeps}
+    [ceilings] = [cli._parser().parse_args(words[1:]) for words in lines("fastscale ceilings")]
+    assert (REPO / ceilings.store).parent.is_dir()
+    [words] = [words for words in lines("fastscale report") if "measure=true" in words]
+    assert f"stores=[{','.join(STORES)}]" in words
+    for stem, name in {"06": "batch", "08": "batch", "08_": "measure"}.items():  # as the text below it says
+        [task] = tasks(REPO / "notebooks", [stem], "paper", {}, {})
+        assert name in task.parameters
+    judging = [task for task in tasks(REPO / "notebooks", [], "paper", {}, {}) if "stores" in task.parameters]
+    assert [task.name[:2] for task in judging] == [f"0{number}" for number in range(3, 9)]
+
+
+def test_no_profile_measures_as_it_is_told():
+    assert "No profile measures" in TOLD
+    for profile in ("fast", "paper"):
+        assert not any(task.measures for task in tasks(REPO / "notebooks", [], profile, {}, {}))
 
 
 @pytest.mark.parametrize("words", lines("papermill"), ids=lambda words: words[1])
