@@ -163,7 +163,7 @@ def dataset(
 
 
 def _fashion_mnist(path: Path | None, _: Any) -> ImageData:
-    folder = path or _find() or _fetch()
+    folder = path or fashion_mnist_folder() or _fetch()
     return _mnist_files(folder, _SHA256)
 
 
@@ -178,7 +178,7 @@ def _packed_or_not(path: Path) -> Path:
     return path if path.is_file() else path.with_name(path.name + ".gz")
 
 
-def _find() -> Path | None:
+def fashion_mnist_folder() -> Path | None:
     """The first folder that has all of Fashion-MNIST's files."""
     places = (DEBIAN / "fashion-mnist", _cache())
     return next((each for each in places if all(_packed_or_not(each / name).is_file() for name in _FILES)), None)

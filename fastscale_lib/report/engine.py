@@ -104,7 +104,7 @@ def _machine(todo: Sequence[Task]) -> dict[str, str]:
 
 def _here() -> dict[str, bool]:
     """What notebooks find on this machine beside the checkout, and tell something else without."""
-    return {"fashion-mnist": datasets._find() is not None}
+    return {"fashion-mnist": datasets.fashion_mnist_folder() is not None}
 
 
 def _data() -> Path | None:
