@@ -46,9 +46,9 @@ def seed_errors(rows: pd.DataFrame) -> pd.DataFrame:
     Returns:
         Columns base, those of `SETTING`, device, network, strategy, scale (its flops, as times those of the base; NaN
         where that was not trained), seeds, error, low, high (in %), deviation (between seeds, in percentage points; of
-        all of a base's networks), freedom, the counts flops, params and activations, training_ms_per_image, measured with
-        the largest batch (NaN where it was not), and timed_on; by base and flops. Of one base and setting all times
-        are of one device, one number of threads, and the recipe's precision: of the device that has most of them.
+        all of a base's networks), freedom, the counts flops, params and activations, training_ms_per_image, measured
+        with the largest batch (NaN where it was not), and timed_on; by base and flops. Of one base and setting all
+        times are of one device, one number of threads, and the recipe's precision: of the device that has most.
     """
     columns = ["base", *SETTING, "device", "network", "strategy", "scale", "seeds", "error", "low", "high"]
     columns += ["deviation", "freedom", *_COUNTS, "training_ms_per_image", "timed_on"]

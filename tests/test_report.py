@@ -313,7 +313,9 @@ def test_what_a_run_depends_on_decides(quick, tmp_path, monkeypatch):
     assert quick("03", **settings)[1] == []
     (data / "published" / "table.csv").write_text("1")
     assert quick("03", **settings)[1] == ["03_files"], "its content"
-    monkeypatch.setattr(engine.datasets, "_find", lambda: None if engine.datasets.DEBIAN.exists() else tmp_path)
+    monkeypatch.setattr(
+        engine.datasets, "fashion_mnist_folder", lambda: None if engine.datasets.DEBIAN.exists() else tmp_path
+    )
     assert quick("03", **settings)[1] == ["03_files"], "whether Fashion-MNIST is here"
     assert quick("03", **settings)[1] == []
 
