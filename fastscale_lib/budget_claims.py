@@ -57,6 +57,8 @@ def flops_bought(
     """
     if not room > 1:
         return {"found": None, "evidence": f"the budget is {room:.2g} times what the base network costs: no scaling up"}
+    for reason in bought.loc[bought["strategy"].isin([one, other]), "reason"].dropna() if "reason" in bought else ():
+        return {"found": None, "evidence": reason}
     flops = bought.set_index("strategy")["flops"]
     ratio = float(flops[one] / flops[other])
     if model is None:

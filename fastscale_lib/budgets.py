@@ -33,6 +33,10 @@ class BudgetError(ValueError):
     """A budget that cannot be kept, or that bounds nothing; the message names it and the remedy."""
 
 
+class _NoNetwork(BudgetError):
+    """That a strategy makes no largest network within a budget."""
+
+
 class Costs(NamedTuple):
     """How networks are to run: what costs are counted and predicted for."""
 
@@ -117,6 +121,7 @@ def within(
     precision: str = "fp32",
     model: RuntimeModel | None = None,
     memory: bool = True,
+    strict: bool = True,
     **setting: Any,
 ) -> pd.DataFrame:
     """The largest network that each strategy makes of a base within a budget: one row for each strategy.
@@ -133,14 +138,16 @@ def within(
         memory_bytes: the most that its tensors may take, as `peak_memory` counts them.
         flops, params, activations: the most of each; flops are multiply-adds, and all are of one image.
         batch, mode, precision, model, memory, setting: as for `costs`. Where several budgets are given, all must hold.
+        strict: False gives a strategy that no budget bounds, or whose smallest network is beyond one, a row without a
+            network, which says so in `reason`, and raises nothing for it.
 
     Returns:
-        The rows of `costs`, with bound: the budget that the next larger network would break (several, by a comma).
-        `scale(network, row.strategy, row.scale)` is the network.
+        The rows of `costs`, with bound: the budget that the next larger network would break (several, by a comma), and
+        reason: why there is no network; None where there is one. `scale(network, row.strategy, row.scale)` is it.
 
     Raises:
-        BudgetError: no budget is given, or it is no number above 0; a time is asked of no model; even the smallest
-            scaled network is beyond the budget; or the budget does not bound the strategy.
+        BudgetError: no budget is given, or it is no number above 0; a time is asked of no model; where strict, even
+            the smallest scaled network is beyond the budget, or the budget does not bound the strategy.
         PredictionError, SettingError: as for `costs`.
     """
     given = {"time_ms": time_ms, "memory_bytes": memory_bytes}
@@ -163,8 +170,13 @@ def within(
     )
     rows = []
     for strategy in map(named_strategy, several):
-        s, bound = _largest(_Scaled(base, strategy, how), budgets)
-        rows.append(costs(base, strategy, s, **known).assign(bound=bound))
+        try:
+            s, bound = _largest(_Scaled(base, strategy, how), budgets)
+            rows.append(costs(base, strategy, s, **known).assign(bound=bound, reason=None))
+        except _NoNetwork as error:
+            if strict:
+                raise
+            rows.append(_none(base, strategy, str(error).removeprefix("within: "), known))
     return pd.concat(rows, ignore_index=True)
 
 
@@ -182,18 +194,47 @@ def fitted_model(
     Raises:
         BudgetError: there are rows, but none of a device of this name.
     """
+    most = max(_measured(paths, mode, precision, device_name).values(), key=len, default=())
+    return RuntimeModel.fit(most) if len(most) >= LEAST_ROWS else None
+
+
+def fitted_models(
+    paths: Iterable[str | os.PathLike], mode: str, precision: str, device_name: str = ""
+) -> dict[str, RuntimeModel]:
+    """The models of all devices that have the rows, by the device's name, in the order of the stores and their rows.
+
+    Arguments and errors as for `fitted_model`, whose model each is, for its device.
+    """
+    settings = _measured(paths, mode, precision, device_name)
+    return {name: RuntimeModel.fit(rows) for name, rows in settings.items() if len(rows) >= LEAST_ROWS}
+
+
+def _measured(
+    paths: Iterable[str | os.PathLike], mode: str, precision: str, device_name: str
+) -> dict[str, pd.DataFrame]:
+    """The timed rows of each device's setting that has most of them."""
     frames = [Store(path).frame() for path in paths]
-    rows = pd.concat([each for each in frames if len(each)], ignore_index=True) if any(map(len, frames)) else None
-    if rows is None:
-        return None
+    if not any(map(len, frames)):
+        return {}
+    rows = pd.concat([each for each in frames if len(each)], ignore_index=True)
     if device_name and device_name not in set(rows["device_name"]):
         names = ", ".join(sorted(set(rows["device_name"].dropna())))
         raise BudgetError(f"fitted_model: no rows were measured on {device_name!r}; there are those of {names}")
     fitting = rows["median_ms"].notna() & (rows["mode"] == mode) & (rows["precision"] == precision)
     rows = rows[fitting & (rows["device_name"] == device_name if device_name else True)]
-    settings = [group for _, group in rows.groupby(list(SETTING), dropna=False)]
-    most = max(settings, key=len, default=())
-    return RuntimeModel.fit(most) if len(most) >= LEAST_ROWS else None
+    most: dict[str, pd.DataFrame] = {}
+    for setting, group in rows.groupby(list(SETTING), dropna=False, sort=False):
+        name = setting[SETTING.index("device_name")]
+        most[name] = max(most.get(name, group.head(0)), group, key=len)
+    return most
+
+
+def _none(base: Network, strategy: Strategy, reason: str, known: Mapping[str, Any]) -> pd.DataFrame:
+    """A row of `within` without a network: counts are missing, so that those of other rows stay integers."""
+    row = costs(base, strategy, 1.0, **{**known, "memory": False})
+    counts = [name for name in row if pd.api.types.is_integer_dtype(row[name])]
+    missing = row.astype(dict.fromkeys(counts, "Int64")).loc[:, "scale":].iloc[:0]
+    return row.loc[:, :"alpha"].join(missing).assign(bound="", reason=reason)
 
 
 class _Scaled:
@@ -280,7 +321,7 @@ def _bracket(scaled: _Scaled, budgets: Mapping[str, float], width: float) -> tup
     while low == high or not scaled.broken(budgets, high):
         if high >= _LARGEST_S:
             asked = ", ".join(f"{name}={most:,.10g}" for name, most in budgets.items())
-            raise BudgetError(
+            raise _NoNetwork(
                 f"within: {asked} does not bound {scaled}, which changes nothing of it; give another budget beside it"
             )
         low, high, step = high, min(high * step, _LARGEST_S), step**2
@@ -290,10 +331,10 @@ def _bracket(scaled: _Scaled, budgets: Mapping[str, float], width: float) -> tup
     return low, high
 
 
-def _too_small(scaled: _Scaled, budgets: Mapping[str, float]) -> BudgetError:
+def _too_small(scaled: _Scaled, budgets: Mapping[str, float]) -> _NoNetwork:
     name = scaled.broken(budgets, _SMALLEST_S)[0]
     least = scaled.cost(name, np.array([_SMALLEST_S]))[0]
-    return BudgetError(
+    return _NoNetwork(
         f"within: {name}={budgets[name]:,.10g} is too little for {scaled}: its smallest network takes {least:,.6g}; "
         "give more, or another strategy or base"
     )

@@ -166,11 +166,42 @@ def predicted_times(rows: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def device_of(case: Mapping[str, Any] | pd.Series) -> str:
-    """A case in words, as evidence names it: "AMD EPYC, 2 threads, inference, fp32, batch 4"."""
+    """A case in words, as evidence names it: "AMD EPYC, 2 threads, inference, fp32, batch 4".
+
+    A setting without a batch has none in its words either.
+    """
     threads = f", {case['threads']:g} threads" if case["device"] == "cpu" else ""
-    batch = "largest batch" if case["batch"] == LARGEST else f"batch {case['batch']}"
+    batch = "" if "batch" not in case else ", largest batch" if case["batch"] == LARGEST else f", batch {case['batch']}"
     more = ", compiled" if case["compile"] else ""
-    return f"{case['device_name']}{threads}, {case['mode']}, {case['precision']}, {batch}{more}"
+    return f"{case['device_name']}{threads}, {case['mode']}, {case['precision']}{batch}{more}"
+
+
+def told_apart(cases: Iterable[Mapping[str, Any]], briefly: bool = True) -> list[str]:
+    """Each case in as few words as no other has: its device's name, else `device_of`, else that and its source.
+
+    Arguments:
+        briefly: False begins with `device_of`.
+    """
+    cases = list(cases)
+    ways = [lambda case: f"{case['device_name']}"] if briefly else []
+    ways += [device_of, lambda case: f"{device_of(case)} ({case['source']})"]
+    told = [""] * len(cases)
+    for way in ways:
+        words = [way(case) for case in cases]
+        told = [one or (text if words.count(text) == 1 else "") for one, text in zip(told, words, strict=True)]
+    return [text or _in_full(case) for text, case in zip(told, cases, strict=True)]
+
+
+def told(frame: pd.DataFrame, briefly: bool = False) -> list[str]:
+    """The case of each row of measured or predicted times in words, `told_apart` from the others of the frame."""
+    rows = [str(row) for row in frame[list(CASE)].itertuples(index=False, name=None)]
+    cases = frame.drop_duplicates(list(CASE)).to_dict("records")
+    words = dict(zip(dict.fromkeys(rows), told_apart(cases, briefly), strict=True))
+    return [words[row] for row in rows]
+
+
+def _in_full(case: Mapping[str, Any]) -> str:
+    return f"{device_of(case)} ({case['source']}), channels_last={case['channels_last']}, tf32={case['tf32']}"
 
 
 def _predicted(case: tuple, rows: pd.DataFrame, networks: list[Network]) -> dict[str, Any]:

@@ -18,6 +18,13 @@ DESIGNED = "designed"  # stands where a scaled network has its strategy
 _LARGER = 1.2  # times the flops of the base: nearer networks of its family are no regime apart
 
 
+def larger(network: Network | str) -> list[str]:
+    """The networks of its family in the zoo with more than 1.2 times its flops: the regimes it may be scaled up to."""
+    base = named_network(network)
+    smallest = _LARGER * complexity(base).flops
+    return [name for name in families().get(base.name.split("-")[0], []) if complexity(name).flops > smallest]
+
+
 def regimes(networks: Sequence[Network | str], strategies: Sequence[Strategy | str | float]) -> pd.DataFrame:
     """Each base network scaled by each strategy to the flops of the larger networks of its family, and these.
 
@@ -37,14 +44,12 @@ def regimes(networks: Sequence[Network | str], strategies: Sequence[Strategy | s
 
 
 def _of(base: Network, strategies: Sequence[Strategy | str | float]) -> pd.DataFrame:
-    smallest = _LARGER * complexity(base).flops
-    family = families().get(base.name.split("-")[0], [])
-    larger = [named_network(name) for name in family if complexity(name).flops > smallest]
-    if not larger:
+    designed = [named_network(name) for name in larger(base)]
+    if not designed:
         raise NetworkError(f"regimes: {base.name} has no larger network of its family in the zoo; give a smaller base")
-    scales = [complexity(each).flops / complexity(base).flops for each in larger]
-    ways = {"network": base.name, "strategy": DESIGNED, "alpha": np.nan, "scale": scales, "scaled": larger}
-    designed = pd.DataFrame([complexity(each) for each in larger]).assign(**ways)
-    names = dict(zip(scales, (each.name for each in larger), strict=True))
-    both = pd.concat([equal_flops(base, strategies, scales), designed], ignore_index=True)
+    scales = [complexity(each).flops / complexity(base).flops for each in designed]
+    ways = {"network": base.name, "strategy": DESIGNED, "alpha": np.nan, "scale": scales, "scaled": designed}
+    counted = pd.DataFrame([complexity(each) for each in designed]).assign(**ways)
+    names = dict(zip(scales, (each.name for each in designed), strict=True))
+    both = pd.concat([equal_flops(base, strategies, scales), counted], ignore_index=True)
     return both.assign(regime=both["scale"].astype(float).map(names))

@@ -9,10 +9,11 @@ from pathlib import Path
 import pandas as pd
 
 from .complexity import complexity
-from .networks import Network
+from .networks import Network, NetworkError
 from .published import PublishedError, published
 from .scaling import strategy as named_strategy
 from .store import Store, network_id
+from .zoo import network as named_network
 
 _ALIKE = 0.05  # of the flops: scaled networks so near a target stand for the one nearest it
 _SETTING = ("source", "device_name", "device", "mode", "precision", "batch")
@@ -27,6 +28,17 @@ def fast_scaled(source: str, network: str) -> bool:
     return source == "early_convolutions_table2" and network.startswith("RegNet")
 
 
+def zoo_names(names: pd.Series) -> pd.Series:
+    """Published names as the zoo has them, "RegNetY-4.0GF" for "RegNetY-4GF"; others as they are."""
+    known = {}
+    for name in names.unique():
+        try:
+            known[name] = named_network(name).name
+        except NetworkError:
+            known[name] = name
+    return names.map(known)
+
+
 def published_pairs(folder: str | os.PathLike, one: str, other: str) -> pd.DataFrame:
     """The published timings of two networks side by side: a row for each table, device and mode that has both.
 
@@ -35,11 +47,12 @@ def published_pairs(folder: str | os.PathLike, one: str, other: str) -> pd.DataF
 
     Arguments:
         folder: that holds the tables, as for `published`.
-        one, other: names as the tables have them.
+        one, other: names as the tables or the zoo have them.
     """
     keys = ["source", "device_name", "mode"]
     times = published(folder=folder)
-    sides = [times.loc[times["network"] == name, [*keys, "ms_per_image"]] for name in (one, other)]
+    names, pair = zoo_names(times["network"]), zoo_names(pd.Series([one, other]))
+    sides = [times.loc[names == name, [*keys, "ms_per_image"]] for name in pair]
     pairs = sides[0].merge(sides[1], on=keys).set_axis([*keys, "one_ms", "other_ms"], axis=1)
     return pairs.assign(ratio=pairs["one_ms"] / pairs["other_ms"])
 
@@ -50,9 +63,9 @@ def measured_pairs(paths: Iterable[str | os.PathLike], one: Network, other: Netw
     A row is of a network that was scaled to a target if it was scaled from the same base by the same strategy to
     flops (multiply-adds) within 5 %; else if it computes the same. Of several such rows the last is taken.
 
-    Columns: source (the file's name), device_name, device ("cpu" or "cuda"), mode, precision, batch, one_ms, other_ms
-    (medians, of a batch), ratio (one's time as times the other's), low, high (its extremes, where each median lies in
-    its 95 % interval), memory_ratio (of peak_memory_bytes; NaN on a CPU).
+    Columns: source (the file's name), device_name, device ("cpu" or "cuda"), mode, precision, batch, threads,
+    channels_last, compile, tf32, one_ms, other_ms (medians, of a batch), ratio (one's time as times the other's), low,
+    high (its extremes, where each median lies in its 95 % interval), memory_ratio (of peak_memory_bytes; NaN on a CPU).
 
     Raises:
         PublishedError: there is no such file.
@@ -67,7 +80,7 @@ def measured_pairs(paths: Iterable[str | os.PathLike], one: Network, other: Netw
         both.append(found.drop_duplicates([*_SETTING, *_ALSO], keep="last"))
     pairs = both[0].merge(both[1], on=[*_SETTING, *_ALSO], suffixes=("", "_other"))
     memory = [pd.to_numeric(pairs[name]) for name in ("peak_memory_bytes", "peak_memory_bytes_other")]
-    return pairs[list(_SETTING)].assign(
+    return pairs[[*_SETTING, *_ALSO]].assign(
         one_ms=pairs["median_ms"],
         other_ms=pairs["median_ms_other"],
         ratio=(pairs["median_ms"] / pairs["median_ms_other"]).astype(float),

@@ -11,6 +11,9 @@ from plotly.subplots import make_subplots
 from .correlation import GROUP, case
 from .figures import INK, METRICS, Style, _titled, label, layout, numbers, style
 
+_COLUMNS = 2
+_LONGEST = 60  # of a panel's title, on one line
+
 
 def roofline_shares(frame: pd.DataFrame, title: str | None = None) -> go.Figure:
     """A panel for each source, device, mode and precision, a line for each family, a marker for each row.
@@ -22,22 +25,27 @@ def roofline_shares(frame: pd.DataFrame, title: str | None = None) -> go.Figure:
     frame = frame[frame["roofline_share"].notna()]
     groups = {case(key): rows for key, rows in frame.groupby(list(GROUP), sort=False, dropna=False)}
     families = list(dict.fromkeys(frame["family"]))
-    figure = make_subplots(
-        1, max(len(groups), 1), subplot_titles=list(groups), shared_yaxes=True, horizontal_spacing=0.03
-    )
+    columns = min(max(len(groups), 1), _COLUMNS)
+    lines = max(-(-len(groups) // columns), 1)
+    tall = 34 * max(len(families), 1) + 20  # a panel
+    titles = [text if len(text) <= _LONGEST else text.replace(" · ", "<br>", 1) for text in groups]  # of two lines
+    inside = lines * tall + 100 * (lines - 1)
+    spacing = {"horizontal_spacing": 0.03, "vertical_spacing": 100 / inside if lines > 1 else 0}
+    figure = make_subplots(lines, columns, subplot_titles=titles, shared_yaxes=True, **spacing)
     seen: set[str] = set()
-    for column, rows in enumerate(groups.values(), 1):
+    for place, rows in enumerate(groups.values()):
+        where = {"row": place // columns + 1, "col": place % columns + 1}
         for strategy, some in rows.groupby(rows["strategy"].fillna("not scaled"), sort=False):
-            figure.add_trace({**_marks(some, strategy), "showlegend": strategy not in seen}, row=1, col=column)
+            figure.add_trace({**_marks(some, strategy), "showlegend": strategy not in seen}, **where)
             seen.add(strategy)
-        figure.add_vline(x=1, line={"color": INK, "width": 1, "dash": "dash"}, row=1, col=column)
-        figure.update_xaxes(title={"text": METRICS["roofline_share"].title, "standoff": 6}, row=1, col=column)
+        figure.add_vline(x=1, line={"color": INK, "width": 1, "dash": "dash"}, **where)
+        figure.update_xaxes(title={"text": METRICS["roofline_share"].title, "standoff": 6}, **where)
     figure.update_xaxes(rangemode="tozero")
     figure.update_yaxes(categoryorder="array", categoryarray=families[::-1], automargin=True)
-    figure.update_layout(**layout(title), height=170 + 34 * max(len(families), 1))
+    figure.update_layout(**layout(title), height=165 + inside)
     figure.update_annotations(font_size=12)
-    figure.update_layout(legend={"y": 1 + 30 / (34 * max(len(families), 1) + 20)})  # above the panels' titles
-    return _titled(figure, 105)
+    figure.update_layout(legend={"y": 1 + 42 / inside})  # above the panels' titles
+    return _titled(figure, 120)
 
 
 def _marks(rows: pd.DataFrame, strategy: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import json
 from ast import literal_eval
 
 import numpy as np
+import pandas as pd
 import papermill
 import pytest
 from notebook import REPO, named, prose, tables, verdicts
@@ -16,6 +17,7 @@ DEFAULTS = {
     name: literal_eval(parameter["default"]) for name, parameter in papermill.inspect_notebook(str(FAST)).items()
 }
 B0 = DEFAULTS["network"]
+EPYC, XEON = "AMD EPYC", "Intel(R) Xeon(R) Processor"
 QUICK = {"networks": [B0], "alphas": [0.0, 0.5, 1.0], "scales": [2.0], "judged_scales": [2.0]}
 
 
@@ -82,40 +84,79 @@ def test_the_text_on_the_law():
 # Times
 
 
-def test_the_text_on_the_shipped_cpu(executed):
+def measured_at_equal_flops(base: str = B0) -> dict[str, pd.DataFrame]:
+    """The times of w, dwr, dw and dWr on each shipped device, by strategy."""
+    rows = fs.measured_rows(sorted((REPO / "data" / "measured").glob("*.jsonl")))
+    times = fs.measured_times(rows[rows["mode"] == DEFAULTS["mode"]], base, ["w", "dwr", "dw", "dWr"])
+    return {device: own.set_index("strategy") for device, own in times.groupby("device_name")}
+
+
+def test_the_text_on_predicted_times(executed):
     """Predicted time has its knee below that of activations; the measured scales are those that the text names."""
-    assert "its knee lies lower than that of activations at every scale" in prose(FAST)
-    counted, times = (tables(executed(FAST))[place] for place in (1, 3))
-    [cpu] = [row[-4:] for row in times if row[0].startswith("AMD EPYC, 2 threads, inference")]
-    [of_activations] = [row[1:] for row in counted if row[0] == B0]
-    assert all(float(one) < float(other) for one, other in zip(cpu, of_activations, strict=True))
+    text = "On both, predicted time falls with α too, but less than activations do, so its knee lies lower than that of"
+    assert f"{text} activations at every scale" in prose(FAST)
+    shown = tables(executed(FAST))
+    [of_activations] = [row[1:] for row in shown[1] if row[0] == B0]
+    [knees] = [rows for rows in shown if rows[1][:2] == ["device", "source"]]
+    assert [row[0].split(",")[0] for row in knees[2:]] == [EPYC, XEON]
+    for row in knees[2:]:
+        assert all(float(one) < float(other) for one, other in zip(row[-4:], of_activations, strict=True))
+    assert "On the Intel Xeon predicted time is level from α = 0.7 on, within a twentieth of that of *w*" in prose(FAST)
+    rows = fs.measured_rows([REPO / "data" / "measured" / "intel-xeon-2-threads.jsonl"])
+    networks = fs.equal_flops(B0, [0.7, 0.8, 0.9, 1.0], DEFAULTS["scales"])
+    times = fs.predicted_times(rows[rows["mode"] == "inference"], networks)
+    level = times.pivot(index="scale", columns="alpha", values="ms_per_image")
+    assert level.div(level[1.0], axis=0).stack().between(0.95, 1.05).all()
     assert "Measured networks go up to 4 times the flops of the base" in prose(FAST)
-    rows = fs.measured_rows((REPO / "data" / "measured").glob("*.jsonl"))
     assert rows["scale"].max() == 4
 
 
 def test_verdicts_on_time_are_those_of_the_interpolated_rows(executed):
-    rows = fs.measured_rows((REPO / "data" / "measured").glob("*.jsonl"))
-    rows = rows[rows["mode"] == DEFAULTS["mode"]]
-    times = fs.measured_times(rows, B0, ["w", "dwr", "dw", "dWr"]).set_index("strategy")
     shown = verdicts(executed(FAST))
-    [scale] = times["scale"].unique()
-    for other in ("w", "dwr", "dw"):
-        row = shown.loc[f"beyond the paper: time on a CPU, {B0} at {scale:.3g}× flops: dWr over {other}"]
-        ratio = times.loc["dWr", "ms_per_image"] / times.loc[other, "ms_per_image"]
-        low = times.loc["dWr", "low_ms"] / times.loc[other, "high_ms"]
-        high = times.loc["dWr", "high_ms"] / times.loc[other, "low_ms"]
-        most = 1 + (DEFAULTS["nearly"] if other == "w" else 0)
-        assert row["found"] == f"{ratio:.3f} ({low:.3f} to {high:.3f})"
-        assert row["verdict"] == (HOLDS if high < most else FAILS if low >= most else UNDECIDED)
-        assert row["evidence"].startswith("measured on AMD EPYC, 2 threads, inference, fp32, batch 4")
-    text = "at 3.6 times the flops *dWr* came out slower than *dwr* and *dw*, where the prediction has it faster"
-    assert text in prose(FAST)
+    expected = {EPYC: [UNDECIDED, UNDECIDED, FAILS], XEON: [HOLDS, HOLDS, HOLDS]}
+    for device, times in measured_at_equal_flops().items():
+        [scale] = times["scale"].unique()
+        for other, verdict in zip(("w", "dwr", "dw"), expected[device], strict=True):
+            row = shown.loc[f"beyond the paper: time on a CPU ({device}), {B0} at {scale:.3g}× flops: dWr over {other}"]
+            ratio = times.loc["dWr", "ms_per_image"] / times.loc[other, "ms_per_image"]
+            low = times.loc["dWr", "low_ms"] / times.loc[other, "high_ms"]
+            high = times.loc["dWr", "high_ms"] / times.loc[other, "low_ms"]
+            most = 1 + (DEFAULTS["nearly"] if other == "w" else 0)
+            assert row["found"] == f"{ratio:.3f} ({low:.3f} to {high:.3f})"
+            assert row["verdict"] == (HOLDS if high < most else FAILS if low >= most else UNDECIDED) == verdict
+            assert row["evidence"] == f"measured on {device}, 2 threads, inference, fp32, batch 4"
+    assert shown.index.is_unique
+
+
+def test_the_text_on_measured_times(executed):
+    times = measured_at_equal_flops()
+    assert "On the Intel Xeon, at 3.6 times the flops, they come in the paper's order" in prose(FAST)
+    assert "*dWr* takes 3 % longer than *w*, a tenth less than *dw*, and a third less than *dwr*" in prose(FAST)
+    ratio = times[XEON].loc["dWr", "ms_per_image"] / times[XEON]["ms_per_image"]
+    assert ratio[["w", "dw", "dwr"]].tolist() == pytest.approx([1.03, 0.9, 2 / 3], abs=0.006)
+    text = "On the AMD EPYC *dWr* came out slower than *dwr* and *dw*, where the prediction has it faster"
+    assert f"{text}; its interval is wide, and against *dwr* holds either" in prose(FAST)
+    [scale] = times[EPYC]["scale"].unique()
     assert scale == pytest.approx(3.6, abs=0.05)
-    assert times.loc["dWr", "ms_per_image"] > times.loc[["dwr", "dw"], "ms_per_image"].max()
-    networks = fs.equal_flops(B0, ["dw", "dwr", "dWr"], [scale])
-    predicted = fs.predicted_times(rows, networks).dropna(subset="ms_per_image").set_index("strategy")["ms_per_image"]
-    assert predicted["dWr"] < predicted[["dwr", "dw"]].min()
+    assert times[EPYC].loc["dWr", "ms_per_image"] > times[EPYC].loc[["dwr", "dw"], "ms_per_image"].max()
+    [table] = [rows for rows in tables(executed(FAST)) if rows[0][-1] == "predicted"]
+    predicted = {row[-5]: float(row[-1]) for row in table[2:6]}  # of the first device, the AMD EPYC
+    assert predicted["dWr"] < min(predicted["dwr"], predicted["dw"])
+
+
+def test_the_text_on_all_base_networks(executed):
+    text = "of six base networks *dWr* is faster than *dwr* for all six on the Intel Xeon, and for four on the AMD EPYC"
+    assert f"{text}; faster than *dw* for five, and for three" in prose(FAST)
+    bases = ["EfficientNet-B0", "RegNetX-400MF", "RegNetY-400MF", "RegNetZ-500MF", "ResNet-50", "ResNeXt-50"]
+    faster = {EPYC: {"dwr": 0, "dw": 0}, XEON: {"dwr": 0, "dw": 0}}
+    [table] = [rows for rows in tables(executed(FAST)) if rows[1][:2] == ["device", "base network"]]
+    for base in bases:
+        for device, times in measured_at_equal_flops(base).items():
+            ratio = times.loc["dWr", "ms_per_image"] / times["ms_per_image"]
+            for other in ("dwr", "dw"):
+                faster[device][other] += ratio[other] < 1
+            assert [f"{ratio[other]:.3f}" for other in ("w", "dwr", "dw")] in [row[-3:] for row in table if base in row]
+    assert faster == {EPYC: {"dwr": 4, "dw": 3}, XEON: {"dwr": 6, "dw": 5}}
 
 
 def test_without_rows_of_a_gpu_what_the_paper_says_of_gpus_is_not_tested(executed):
@@ -155,7 +196,7 @@ def test_rows_of_a_gpu_are_judged_by_the_same_code(ms, expected, tmp_path):
     parameters = QUICK | {"data": str(tmp_path), "stores": [gpu_store(tmp_path / "mine.jsonl", ms)]}
     notebook = executed_with(parameters, tmp_path)
     shown = verdicts(notebook)
-    gpu = shown[shown.index.str.startswith("time on a GPU, ")]
+    gpu = shown[shown.index.str.startswith("time on a GPU (Made-up GPU), ")]
     assert gpu["verdict"].tolist() == expected
     assert gpu["evidence"].str.startswith("measured on Made-up GPU, inference, bf16, batch 64").all()
     assert UNTESTED not in set(shown["verdict"])
@@ -175,7 +216,7 @@ def test_another_network_another_mode_and_a_tiny_scale(tmp_path):
     assert "RegNetX-400MF at 0.5× flops, activations: dWr over w" in shown.index
     measured = shown[shown["evidence"].str.startswith("measured on")]
     assert measured["evidence"].str.contains(", training, ").all()
-    assert len(measured) == 3
+    assert len(measured) == 3 * 2  # devices
 
 
 @pytest.mark.parametrize(
@@ -199,10 +240,22 @@ def test_another_alpha_is_judged_by_counts_and_where_it_was_measured_by_time(tmp
     """`papermill notebooks/04_fast_scaling.ipynb out.ipynb -p alpha 0.7`; no row was scaled by that."""
     shown = verdicts(executed_with(QUICK | {"alpha": 0.7}, tmp_path))
     counts = fs.equal_flops(B0, [0.7, "w"], [2.0]).set_index("strategy")["activations"]
-    row = shown.loc[f"{B0} at 2× flops, activations: α = 0.7 over w"]
+    assert shown.index.str.startswith("beyond the paper: ").all()
+    row = shown.loc[f"beyond the paper: {B0} at 2× flops, activations: α = 0.7 over w"]
     assert (row["paper"], row["found"]) == (f"< {2**0.15:.3f}", f"{counts['alpha=0.7'] / counts['w']:.3f}")
     assert shown["verdict"].eq(UNTESTED).sum() == 3
     assert not shown.index.str.contains("dWr").any()
+
+
+@pytest.mark.parametrize("alpha", [1 / 3, 1.0], ids=["as dwr", "as w"])
+def test_an_alpha_that_a_strategy_of_its_own_name_has_is_judged(alpha, tmp_path):
+    """At most means as much, too: that of α = 1 over w, which it is."""
+    shown = verdicts(executed_with(QUICK | {"alpha": alpha}, tmp_path))
+    row = shown.loc[f"beyond the paper: {B0} at 2× flops, activations: α = {alpha:g} over w"]
+    assert row["verdict"] == HOLDS
+    assert (row["found"] == "1.000") == (alpha == 1)
+    assert shown.index.str.contains("time on a CPU \\(AMD EPYC\\)").sum() == 3
+    assert shown.index.is_unique
 
 
 def test_plain_papermill_hands_on_a_list(tmp_path):

@@ -5,13 +5,15 @@ import json
 import papermill
 import pytest
 from made_up import rows
-from notebook import REPO, named, prose, verdicts
+from notebook import REPO, named, prose, tables, verdicts
 
 import fastscale_lib as fs
+from fastscale_lib.budgets import fitted_model
 from fastscale_lib.claims import HOLDS, UNTESTED
 
 SEARCHING = named("07_scaling_or_searching")
 TIMES = "number of pairs with times in another order than the laws of activations"
+CPUS = {"AMD EPYC": "amd-epyc-2-threads.jsonl", "Intel(R) Xeon(R) Processor": "intel-xeon-2-threads.jsonl"}
 BASES = ["RegNetY-400MF", "RegNetY-4.0GF", "RegNetX-400MF", "RegNetX-4.0GF"]
 
 
@@ -84,8 +86,30 @@ def test_strategies_swap_only_near_the_base(executed, ratios):
 def test_without_rows_of_a_gpu_its_times_are_not_judged(executed):
     shown = verdicts(executed(SEARCHING))
     assert shown.loc[f"{TIMES}, on a GPU", "verdict"] == UNTESTED
-    cpu = shown.loc[f"beyond the paper: {TIMES}, on a CPU"]
-    assert cpu["evidence"].startswith("predicted from rows of AMD EPYC, 2 threads, inference, fp32, batch 4")
+    for name, source in CPUS.items():
+        cpu = shown.loc[f"beyond the paper: {TIMES}, on a CPU ({name})"]
+        told = f"predicted from rows of {name}, 2 threads, inference, fp32, batch 4, of {source}, median error"
+        assert cpu["evidence"].startswith(told)
+    assert shown.index.is_unique
+
+
+def test_the_text_on_times(executed):
+    [table] = [rows for rows in tables(executed(SEARCHING)) if rows[0][:3] == ["", "source", "error"]]
+    means = {row[0].split(",")[0]: dict(zip(table[0][3:], map(float, row[3:]), strict=True)) for row in table[2:]}
+    epyc, xeon = (means[name] for name in CPUS)
+    assert "On the AMD EPYC, as predicted" in prose(SEARCHING)
+    assert "those scaled by *dwr* are slowest, by about a tenth on average" in prose(SEARCHING)
+    assert "those by *w* and *dWr* as fast as the designed. On the Intel Xeon those by *dWr*" in prose(SEARCHING)
+    assert epyc["dwr"] == pytest.approx(1.1, abs=0.02)
+    assert (epyc["w"], epyc["dWr"]) == pytest.approx((1, 1), abs=0.025)
+    assert "those by *dWr* are as fast as the designed, too" in prose(SEARCHING)
+    assert "those by *w* and by *dwr* both take about a tenth longer" in prose(SEARCHING)
+    assert xeon["dWr"] == pytest.approx(1, abs=0.01)
+    assert (xeon["w"], xeon["dwr"]) == pytest.approx((1.1, 1.1), abs=0.02)
+    assert "*w* more weights, which the model finds dear there at a batch of 4" in prose(SEARCHING)
+    folder = REPO / "data" / "measured"
+    weights = [fitted_model([folder / each], "inference", "fp32").rates()["weights"][0] for each in CPUS.values()]
+    assert weights[1] > 5 * weights[0]
 
 
 def test_rows_of_a_gpu_are_judged(tmp_path):
@@ -99,9 +123,9 @@ def test_rows_of_a_gpu_are_judged(tmp_path):
     parameters = {"data": str(tmp_path), "stores": [str(store)], "networks": ["RegNetY-400MF"]}
     done = papermill.execute_notebook(SEARCHING, tmp_path / "out.ipynb", parameters, cwd=tmp_path, progress_bar=False)
     shown = verdicts(done)
-    row = shown.loc[f"{TIMES}, on a GPU"]
+    row = shown.loc[f"{TIMES}, on a GPU (Made-up)"]
     assert row["evidence"].startswith(
-        "predicted from rows of Made-up, inference, fp32, batch 4 (gpu.jsonl), median error"
+        "predicted from rows of Made-up, inference, fp32, batch 4, of gpu.jsonl, median error"
     )
     assert (row["found"], row["verdict"]) == ("0.000", HOLDS)
     assert not shown.index.str.contains("CPU").any()
@@ -115,3 +139,22 @@ def test_without_any_measured_rows_counts_are_judged_all_the_same(tmp_path):
     shown = verdicts(done)
     assert shown.loc["exponent of activations of networks scaled by w", "verdict"] == HOLDS
     assert shown.loc[f"{TIMES}, on a GPU", "verdict"] == UNTESTED
+
+
+def test_a_base_without_a_larger_relative_is_named_and_left_out(tmp_path):
+    (tmp_path / "published").symlink_to(REPO / "data" / "published")
+    parameters = {"data": str(tmp_path), "networks": ["regnetx-32gf", "RegNetX-16GF", "RegNetX-16GF"]}
+    parameters |= {"strategies": ["w", "dWr"]}
+    done = papermill.execute_notebook(SEARCHING, tmp_path / "out.ipynb", parameters, cwd=tmp_path, progress_bar=False)
+    assert [row for row in tables(done)[0] if len(row) == 2 and row[1]] == [
+        ["", "larger networks of its family"],
+        ["RegNetX-32GF", "none in the zoo: the base is left out"],
+        ["RegNetX-16GF", "1: RegNetX-32GF to RegNetX-32GF"],
+    ]
+    assert "of networks scaled by w" in " ".join(verdicts(done).index)
+
+
+def test_no_base_with_a_larger_relative_ends_in_a_sentence(tmp_path):
+    parameters = {"networks": ["RegNetX-32GF"]}
+    with pytest.raises(papermill.PapermillExecutionError, match="has no larger network of its family in the zoo"):
+        papermill.execute_notebook(SEARCHING, tmp_path / "out.ipynb", parameters, cwd=tmp_path, progress_bar=False)
