@@ -23,12 +23,14 @@ _WAY = ["device_name", "precision", "threads"]  # in which times of training ste
 
 
 class Difference(NamedTuple):
-    """Of two mean errors, in percentage points: found, its 95 % interval low to high, and the fewest seeds of both."""
+    """Of two mean errors, in percentage points: found, its 95 % interval low to high, the fewest seeds of both, and
+    the devices that trained them."""
 
     found: float
     low: float
     high: float
     seeds: int
+    device: str
 
 
 def seed_errors(rows: pd.DataFrame) -> pd.DataFrame:
@@ -99,7 +101,8 @@ def error_difference(
     gap = first["error"] - second["error"]
     spread = first["deviation"] * math.sqrt(1 / first["seeds"] + 1 / second["seeds"])
     half = student(int(first["freedom"])) * spread
-    return Difference(gap, gap - half, gap + half, int(min(first["seeds"], second["seeds"])))
+    device = ", ".join(dict.fromkeys([first["device"], second["device"]]))
+    return Difference(gap, gap - half, gap + half, int(min(first["seeds"], second["seeds"])), device)
 
 
 def _same(name: Any, way: Strategy | str | float) -> bool:
