@@ -40,6 +40,10 @@ def measure(
 
     A torch module cannot be sent there: it is timed in this process, without a limit.
 
+    On a CPU torch (2.13) writes beyond its memory in the backward pass of strided 1×1 convolutions to 8 or 16
+    channels, in the layout channels_last. A Network in training is timed without: every other pixel is taken first,
+    and they have no stride. A module is timed as it is: with such convolutions, say channels_last=False.
+
     Arguments:
         network_or_module: a `Network`, the name of a base network, or a torch module from images (3 channels) to
             logits. A module is moved to the device and, in training, trained: its weights change.

@@ -14,11 +14,12 @@ from .worker import Worker
 from .zoo import network as named_network
 
 LIMIT = 4096  # images, up to which batches are tried
+_FULL = ("out of memory", "died")  # why a try fails whose batch is too large
 _FIRST = 16  # images; where they do not fit, fewer are tried
 
 
 class CapacityWarning(UserWarning):
-    """A search for the largest batch that ended at its limit, and so does not tell what fits the device."""
+    """A search for the largest batch that ended at its limit, or at a failure, and so may not tell what fits."""
 
 
 def largest_batch(
@@ -69,7 +70,7 @@ def largest_batch(
             "time limit", a try took too long, or with the reason why it failed otherwise.
 
     Warns:
-        CapacityWarning: the search ended at `limit`.
+        CapacityWarning: the search ended at `limit`, or a batch failed otherwise than of memory.
     """
     settings = {"mode": mode, "precision": precision, "device": device, "channels_last": channels_last}
     settings |= {"resolution": resolution, "memory_bytes": memory_bytes}
@@ -112,6 +113,8 @@ def search(
                 if not _bounds(error, bool(fitted)):
                     raise
                 failures.append(error)
+                if error.reason not in _FULL:
+                    _tell(batch, error)
                 return False
             fitted.append(batch)
             return True
@@ -130,7 +133,13 @@ def _bounds(error: MeasureError, fitted: bool) -> bool:
     """Whether a try that failed so tells that the batch is too large; `fitted`: a smaller one was not."""
     if error.reason in ("setting", "cancelled", "busy"):  # whatever the batch
         return False
-    return fitted or error.reason in ("out of memory", "died")
+    return fitted or error.reason in _FULL
+
+
+def _tell(batch: int, error: MeasureError) -> None:
+    """Says that a batch is taken for too large, though it was not memory that it failed of."""
+    said = f"largest_batch: {batch:,} images are taken not to fit, since trying them failed otherwise: {error}"
+    warnings.warn(said, CapacityWarning, stacklevel=3)
 
 
 def _search(fits: Callable[[int], bool], limit: int, grain: float) -> int:

@@ -22,7 +22,9 @@ PRECISIONS = ("fp32", "bf16", "fp16")
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of `timing.measure`, checked as far as that goes without torch; None leaves a choice open.
+    """The settings of a measurement, checked as far as that goes without torch; None leaves a choice open.
+
+    What each means is said of `apart.measure`.
 
     Raises:
         SettingError: a setting is wrong.

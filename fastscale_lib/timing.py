@@ -44,48 +44,17 @@ _AT_WORK_S = 0.2  # of work, while which a GPU is asked how it is
 
 
 def measure(
-    network_or_module: Network | str | torch.nn.Module,
-    batch: int = 64,
-    mode: str = "inference",
-    precision: str = "fp32",
-    device: str | torch.device | None = None,
-    channels_last: bool = True,
-    compile: bool = False,
-    resolution: int | None = None,
-    interval: float = 0.01,
-    seconds: float = 10.0,
-    progress: Progress | None = None,
-    tf32: bool = False,
-    threads: int | None = None,
+    network_or_module: Network | str | torch.nn.Module, progress: Progress | None = None, **settings: Any
 ) -> Measurement:
-    """Time a network on random images, in this process.
+    """Time a network on random images, in this process: what `apart.measure` asks for, wherever it is done.
 
-    So a module can be timed, too, which another process would not have. Nothing ends a run that hangs or takes too
-    long: `seconds` is looked at between runs. A `Worker` measures in a process apart, with a time limit, as
-    `apart.measure`, sweeps and the explorer do.
-
-    On a CPU torch (2.13) writes beyond its memory in the backward pass of strided 1×1 convolutions to 8 or 16
-    channels, in the layout channels_last. A Network in training is timed without: every other pixel is taken first,
-    and they have no stride. A module is timed as it is: with such convolutions, say channels_last=False.
+    Nothing ends a run that hangs or takes too long: `seconds` is looked at between runs.
 
     Arguments:
-        network_or_module: a `Network`, the name of a base network, or a torch module from images (3 channels) to
-            logits. A module is moved to the device and, in training, trained: its weights change.
-        batch: images in a run.
-        mode: "inference" (a forward pass) or "training" (forward, cross-entropy with random labels, backward,
-            SGD step with momentum).
-        precision: "fp32", or "bf16" or "fp16" by autocast (weights stay fp32); fp16 on GPUs only.
-        device: "cpu", "cuda" or "cuda:N"; left out: the GPU where there is one.
-        channels_last: the memory layout of images and weights.
-        compile: time the module as torch.compile makes it; compilation is not timed.
-        resolution: side of the images in pixels; left out: the network's own (a module has none).
-        interval: stop when the 95 % interval lies within this fraction of the median ...
-        seconds: ... or when this time is spent. It runs from the end of the first run, so that building and
-            compiling do not count; a first run, a warm-up run and a timed block are always made.
+        network_or_module: as for `apart.measure`.
         progress: called between blocks with the phase ("building", "warm-up", "timing") and the fraction of
             `seconds` that is spent.
-        tf32: let a GPU round fp32 products to TF32. Off, unlike in PyTorch, whose convolutions do by default.
-        threads: of torch in an operation on the CPU; left out: as many as torch has now. Restored afterwards.
+        settings: of `Settings`, as `apart.measure` explains them; `threads` left out: as many as torch has now.
 
     Raises:
         NetworkError: the name is not that of a base network.
@@ -94,10 +63,8 @@ def measure(
             the images: these have not its channels, or in training BN has one value of a channel alone.
     """
     source = named_network(network_or_module) if isinstance(network_or_module, str) else network_or_module
-    settings = Settings(
-        batch, mode, precision, device, channels_last, compile, resolution, interval, seconds, tf32, threads
-    )
-    return within_memory(lambda: _measure(source, settings, progress or _quiet), source, settings)
+    asked = Settings(**settings)
+    return within_memory(lambda: _measure(source, asked, progress or _quiet), source, asked)
 
 
 def _measure(source: Any, settings: Settings, progress: Progress) -> Measurement:

@@ -108,7 +108,7 @@ class Worker:
         Arguments:
             network: the network, or the name of a base network.
             timeout: seconds after which the job is killed; see `submit`.
-            settings: of `timing.measure`; `progress`, if given, is called from another thread.
+            settings: as for `apart.measure`; `progress`, if given, is called from another thread.
 
         Raises:
             NetworkError: this is not a network, nor the name of one.
@@ -143,7 +143,7 @@ class Worker:
         Arguments:
             network: the network, or the name of a base network.
             timeout: seconds after which the job is killed; see `submit`.
-            settings: of `timing.measure`, and `memory_bytes`; see `running.try_run`.
+            settings: as for `apart.measure`, and `memory_bytes`; see `running.try_run`.
 
         Raises:
             NetworkError: this is not a network, nor the name of one.

@@ -194,7 +194,8 @@ def test_what_is_said_where_not_one_image_fits():
 
 @pytest.mark.parametrize("reason", ["time limit", "failed"])
 def test_once_a_batch_has_fitted_whatever_a_larger_one_fails_of_bounds_the_search(reason):
-    assert 38 <= largest_batch(TINY, worker=Device(40, reason)) <= 40
+    with pytest.warns(CapacityWarning, match=r"images are taken not to fit, since trying them failed otherwise: batch"):
+        assert 38 <= largest_batch(TINY, worker=Device(40, reason)) <= 40
 
 
 @pytest.mark.parametrize(("fits", "reason"), [(0, "time limit"), (0, "failed"), (40, "setting"), (40, "cancelled")])
