@@ -30,8 +30,8 @@ def test_a_measurement_is_whole(mode, precision):
     found = fs.measure(NETWORK, batch=64, mode=mode, precision=precision, device="cuda", interval=0.05, seconds=3)
     assert (found.mode, found.precision) == (mode, precision)
     assert found.device.startswith("cuda:")
-    assert found.converged
     assert found.blocks >= 6
+    assert 0 < found.low_ms <= found.median_ms <= found.high_ms
     assert 0 < found.launch_ms < 1000
     assert found.peak_memory_bytes > 4 * fs.complexity(NETWORK).params  # weights are fp32
     assert found.driver
@@ -70,10 +70,13 @@ def test_the_largest_batch_fits_and_twice_as_many_images_do_not():
             worker.try_run(NETWORK, batch=2 * found, **how)
 
 
+BATCH = 256  # of ResNet-50 in bf16: with 64 images an H200 waits for its host, which is no quiet one
+
+
 def by_hand(runs: int = 50) -> float:
-    """Median milliseconds of a forward pass of ResNet-50, batch 64, bf16, by CUDA events around every one."""
+    """Median milliseconds of a forward pass of ResNet-50 in bf16, by CUDA events around every one."""
     module = fs.build("ResNet-50", device="cuda").eval().to(memory_format=torch.channels_last)
-    images = torch.randn(64, 3, 224, 224, device="cuda").to(memory_format=torch.channels_last)
+    images = torch.randn(BATCH, 3, 224, 224, device="cuda").to(memory_format=torch.channels_last)
     events = [torch.cuda.Event(enable_timing=True) for _ in range(runs + 1)]
     with flags(tf32=False), torch.inference_mode(), torch.autocast("cuda", dtype=torch.bfloat16):
         for _ in range(20):  # tuned, and warm
@@ -87,17 +90,19 @@ def by_hand(runs: int = 50) -> float:
 
 
 def ours(seconds: float = 3.0) -> float:
-    return fs.measure("ResNet-50", batch=64, precision="bf16", device="cuda", seconds=seconds).median_ms
+    return fs.measure("ResNet-50", batch=BATCH, precision="bf16", device="cuda", seconds=seconds).median_ms
 
 
 def test_agrees_with_events_by_hand():
     """In turn, so that what slows the GPU for a while slows both."""
     ratios = [ours(1.0) / by_hand() for _ in range(5)]
+    print(f"ours over by hand: {ratios}")
     assert np.median(ratios) == pytest.approx(1, abs=0.03)
 
 
 def test_five_repeats_are_nearly_the_same():
     medians = [ours() for _ in range(5)]
+    print(f"medians, ms: {medians}")
     assert (max(medians) - min(medians)) / np.median(medians) < 0.02
 
 
