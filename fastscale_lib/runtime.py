@@ -391,8 +391,10 @@ def _settings(frame: pd.DataFrame) -> list[tuple[tuple, pd.DataFrame]]:
 
 
 def _too_few(setting: tuple, rows: pd.DataFrame) -> str:
-    asked = ", ".join(str(value) for value in setting)
-    return f"{len(rows)} measured rows for {asked}; a fit takes {LEAST_ROWS} of them at least"
+    what = dict(zip(SETTING, setting, strict=True))
+    asked = [what["device_name"], what["mode"], what["precision"]]
+    asked += [name for name in ("compile", "tf32") if what[name]]
+    return f"{len(rows)} measured rows for {', '.join(asked)}; a fit takes {LEAST_ROWS} of them at least"
 
 
 def _measured(rows: pd.DataFrame) -> tuple[_Runs, np.ndarray]:

@@ -17,7 +17,7 @@ DEFAULTS = {
     name: literal_eval(parameter["default"]) for name, parameter in papermill.inspect_notebook(str(FAST)).items()
 }
 B0 = DEFAULTS["network"]
-EPYC, XEON = "AMD EPYC", "Intel(R) Xeon(R) Processor"
+EPYC, XEON, H200 = "AMD EPYC", "Intel(R) Xeon(R) Processor", "NVIDIA H200"
 QUICK = {"networks": [B0], "alphas": [0.0, 0.5, 1.0], "scales": [2.0], "judged_scales": [2.0]}
 
 
@@ -85,8 +85,8 @@ def test_the_text_on_the_law():
 
 
 def measured_at_equal_flops(base: str = B0) -> dict[str, pd.DataFrame]:
-    """The times of w, dwr, dw and dWr on each shipped device, by strategy."""
-    rows = fs.measured_rows(sorted((REPO / "data" / "measured").glob("*.jsonl")))
+    """The times of w, dwr, dw and dWr on each shipped CPU, by strategy."""
+    rows = fs.measured_rows(sorted((REPO / "data" / "measured").glob("*-threads.jsonl")))
     times = fs.measured_times(rows[rows["mode"] == DEFAULTS["mode"]], base, ["w", "dwr", "dw", "dWr"])
     return {device: own.set_index("strategy") for device, own in times.groupby("device_name")}
 
@@ -159,12 +159,40 @@ def test_the_text_on_all_base_networks(executed):
     assert faster == {EPYC: {"dwr": 4, "dw": 3}, XEON: {"dwr": 6, "dw": 5}}
 
 
-def test_without_rows_of_a_gpu_what_the_paper_says_of_gpus_is_not_tested(executed):
-    shown = verdicts(executed(FAST))
+def test_without_rows_of_a_gpu_what_the_paper_says_of_gpus_is_not_tested(tmp_path):
+    other = "RegNetZ-500MF"  # of which the H200 has none
+    shown = verdicts(executed_with(QUICK | {"network": other, "networks": [other]}, tmp_path))
     gpu = shown[shown.index.str.startswith("time on a GPU, ")]
     assert len(gpu) == 3
     assert set(gpu["verdict"]) == {UNTESTED}
-    assert gpu["evidence"].str.startswith(f"no measured rows of {B0} scaled by w, dwr, dw and dWr on a GPU").all()
+    assert gpu["evidence"].str.startswith(f"no measured rows of {other} scaled by w, dwr, dw and dWr on a GPU").all()
+
+
+def test_the_text_on_a_gpu(executed):
+    """As the paper has it: nearly as fast as w, faster than dw and dwr."""
+    text = prose(FAST)
+    assert "the measured times of EfficientNet-B0 come in the paper's order" in text
+    assert "*dWr* takes 6 % longer than *w*, 23 % less than *dw*, and 29 % less than *dwr*" in text
+    assert "in fp32, where arithmetic is slower, 5 % longer, 14 % less, and 20 % less" in text
+    assert "the order is the same and the steps are smaller: 6 % longer, 3 % less, and 10 % less" in text
+    rows = fs.measured_rows([REPO / "data" / "measured" / "nvidia-h200.jsonl"])
+    assert set(rows["batch"]) == {256}
+    said = {
+        ("inference", "bf16"): [6, -23, -29],
+        ("inference", "fp32"): [5, -14, -20],
+        ("training", "fp32"): [6, -3, -10],
+    }
+    for (mode, precision), some in rows.groupby(["mode", "precision"]):
+        times = fs.measured_times(some, B0, ["w", "dw", "dwr", "dWr"]).set_index("strategy")
+        assert times["scale"].unique() == pytest.approx([4], rel=0.01)
+        ratio = times.loc["dWr", "ms_per_image"] / times.loc[["w", "dw", "dwr"], "ms_per_image"]
+        assert (100 * (ratio - 1)).round().tolist() == said.pop((mode, precision))
+    assert not said
+    shown = verdicts(executed(FAST))
+    gpu = shown[shown.index.str.startswith(f"time on a GPU ({H200}, ")]
+    assert len(gpu) == 6
+    assert set(gpu["verdict"]) == {HOLDS}
+    assert "rests on one network on one GPU" in text
 
 
 def gpu_store(path, ms) -> str:

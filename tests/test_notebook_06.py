@@ -69,12 +69,13 @@ def test_published_times_and_errors_are_judged_one_by_one(executed):
 
 
 def test_what_no_gpu_has_measured_is_said_to_be_untested_until_one_has(executed, on_a_gpu):
-    untested = [f"ratio of {cost}: {BOTH}, on a GPU" for cost in ("time", "measured memory")]
-    measured_here = {row["device"] for path in (REPO / "data/measured/16gf").glob("*.jsonl") for row in fs.Store(path)}
-    if measured_here <= {"cpu"}:
-        assert set(verdicts(executed(PAIR)).loc[untested, "verdict"]) == {UNTESTED}
-    found = verdicts(on_a_gpu)
-    assert not set(untested) & set(found.index)
+    costs = ("time", "measured memory")
+    shipped, found = verdicts(executed(PAIR)), verdicts(on_a_gpu)
+    for cost in costs:
+        inference, training = (f"ratio of {cost} in {mode}: {BOTH}, on a GPU" for mode in ("inference", "training"))
+        assert (shipped.loc[training, "verdict"], found.loc[inference, "verdict"]) == (UNTESTED, UNTESTED)
+        assert inference not in shipped.index
+        assert training not in found.index
     for cost, verdict, ratio in (
         ("time", HOLDS, "0.750 (0.614 to 0.917)"),
         ("measured memory", HOLDS, "0.750"),
@@ -116,9 +117,26 @@ def test_the_text_on_measured_times(executed):
     assert xeon[0] == pytest.approx(1, abs=0.02)
     assert epyc[0] == pytest.approx(1.15, abs=0.005)
     assert epyc[2] > 2 * epyc[1]
-    assert "both measured CPUs take longer for the scaled one. In training their measurements hold either." in prose(
-        PAIR
+    text = "all measured devices take longer for the scaled one. In training the two CPUs' measurements hold either."
+    assert text in prose(PAIR)
+
+
+def test_the_text_on_a_gpu(executed):
+    found = verdicts(executed(PAIR))
+    where = f"{BOTH}, on a GPU (NVIDIA H200, inference, bf16, batch 64)"
+    time, memory = (found.loc[f"ratio of {cost} in inference: {where}"] for cost in ("time", "measured memory"))
+    assert "the scaled RegNetY takes 5 % longer than EfficientNet-B4 with 3.6 times the flops, and a tenth less" in (
+        prose(PAIR)
     )
+    assert float(time["found"].split()[0]) == pytest.approx(1.05, abs=0.006)
+    assert float(memory["found"]) == pytest.approx(0.9, abs=0.02)
+    assert (time["verdict"], memory["verdict"]) == (FAILS, HOLDS)
+    assert "takes hardly longer there than its host takes to start its kernels (`launch_ms`)" in prose(PAIR)
+    rows = fs.Store(REPO / "data/measured/16gf/nvidia-h200.jsonl").frame().set_index(["network", "mode", "precision"])
+    rival = rows.loc[("EfficientNet-B4", "inference", "bf16")]
+    assert 0.9 * rival["median_ms"] < rival["launch_ms"] < rival["median_ms"]
+    assert "In training it was not timed" in prose(PAIR)
+    assert ("EfficientNet-B4", "training") not in rows.index.droplevel("precision")
 
 
 def test_a_rival_and_its_partner_are_known_by_any_of_their_names(tmp_path):
