@@ -1,6 +1,5 @@
 """What `data/README.md` and the plans' comments say of rows and plans is so."""
 
-import re
 import warnings
 from datetime import datetime
 from pathlib import Path
@@ -24,15 +23,9 @@ def points(name: str) -> int:
         return len(fs.Plan.read(PLANS[name]))
 
 
-@pytest.mark.parametrize("name", [name for name in PLANS if name.startswith("gpu")])
-def test_a_plan_for_a_gpu_says_how_many_points_it_has(name):
-    [said] = re.findall(r"(\d+) points", PLANS[name].read_text("utf-8"))
-    assert points(name) == int(said)
-
-
 def test_the_points_of_the_plans():
     assert points("gpu.yaml") == points("gpu_largest.yaml")
-    assert f"`gpu.yaml` and `gpu_largest.yaml` have {points('gpu.yaml')} points each" in TEXT
+    assert f"`gpu.yaml` and `gpu_largest.yaml` have {points('gpu.yaml'):,} points each" in TEXT
 
 
 @pytest.mark.parametrize(("device", "half", "tenth"), [("amd-epyc", 4, 15), ("intel-xeon", 2, 11)])
