@@ -392,8 +392,9 @@ def _settings(frame: pd.DataFrame) -> list[tuple[tuple, pd.DataFrame]]:
 
 def _too_few(setting: tuple, rows: pd.DataFrame) -> str:
     what = dict(zip(SETTING, setting, strict=True))
-    asked = [what["device_name"], what["mode"], what["precision"]]
-    asked += [name for name in ("compile", "tf32") if what[name]]
+    asked = [what["device_name"], f"{what['threads']:g} threads", what["mode"], what["precision"]]
+    usual = {"channels_last": True, "compile": False, "tf32": False}
+    asked += [f"{name}={what[name]}" for name, value in usual.items() if what[name] != value]
     return f"{len(rows)} measured rows for {', '.join(asked)}; a fit takes {LEAST_ROWS} of them at least"
 
 

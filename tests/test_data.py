@@ -1,5 +1,6 @@
 """What `data/README.md` and the plans' comments say of rows and plans is so."""
 
+import re
 import warnings
 from datetime import datetime
 from pathlib import Path
@@ -61,6 +62,11 @@ def test_the_rows_of_a_gpu():
     frames = [fs.Store(DATA / "measured" / name).frame() for name in ("nvidia-h200.jsonl", "16gf/nvidia-h200.jsonl")]
     assert [len(frame) for frame in frames] == [22, 9]
     assert [points("gpu_short.yaml"), points("gpu_16gf.yaml")] == [100, 16]
+    for frame, name in zip(frames, ("gpu_short", "gpu_16gf"), strict=True):
+        dates = frame["date"].map(datetime.fromisoformat)
+        took = dates.groupby(frame["worker"]).diff().dt.total_seconds()
+        [said] = re.findall(r"took (\d+ to \d+) seconds", PLANS[f"{name}.yaml"].read_text("utf-8"))
+        assert said == f"{took.min():g} to {took.max():g}"
     rows = pd.concat(frames, ignore_index=True)
     assert set(rows["device_name"]) == {"NVIDIA H200"}
     assert "Its clock stood at 1,980 MHz, and no other process held it" in TEXT
@@ -74,5 +80,5 @@ def test_the_rows_of_a_gpu():
 
 def test_no_other_row_claims_a_gpu():
     for path in (DATA / "measured").rglob("*.jsonl"):
-        on_a_gpu = any(row.get("device", "cpu") != "cpu" for row in fs.Store(path) if "device" in row)
+        on_a_gpu = any(row.get("device", "cpu") != "cpu" for row in fs.Store(path))
         assert on_a_gpu == (path.name == "nvidia-h200.jsonl" and path.parent.name != "ceilings"), path
