@@ -24,12 +24,13 @@ class Room(NamedTuple):
     later: str = ""
 
 
-COUNTING = "exact yaml_text networks zoo blocks scaling complexity targets"
-RECORD = "exact yaml_text networks measurement nvml settings surroundings"
+COUNTING = "checks exact yaml_text networks zoo blocks scaling complexity targets"
+RECORD = "checks exact yaml_text networks measurement nvml settings surroundings"
 RUNNING = f"{RECORD} {COUNTING} build memory running timing worker capacity"
 SWEEPING = f"{RUNNING} store tasks apart plans progress sweeping"
 PREDICTING = f"{COUNTING} correlation least_squares operations runtime"
 ROOMS = {
+    "checks": Room(),
     "exact": Room(packages="numpy"),
     "yaml_text": Room(later="yaml"),
     "networks": Room("exact yaml_text", later="yaml"),

@@ -1,0 +1,123 @@
+"""Checks of what a caller gave, and how a message quotes it: one rule everywhere.
+
+A whole number is an int of Python or numpy, or whatever else can index a list; a real number is any of these, a
+float of Python or numpy, a Fraction or a Decimal. True and False are neither, and nor is a text.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import reprlib
+import sys
+from decimal import Decimal
+from numbers import Real
+from typing import Any
+
+LARGEST = sys.float_info.max  # of what is computed with floats; it has 309 digits
+_QUOTED = 60  # characters of a value that a message shows
+
+
+class _Short(reprlib.Repr):
+    """Python's repr, which stops early: a nested list is not walked, and a long text is not escaped, as a whole."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxstring, self.maxother = 3, _QUOTED, 2 * _QUOTED
+
+    def repr_int(self, value: int, level: int) -> str:
+        if value.bit_length() < 3 * _QUOTED:
+            return repr(value)
+        return f"a number of about {int(value.bit_length() * math.log10(2)) + 1:,} digits"
+
+
+_short = _Short()
+
+
+def shown(value: Any) -> str:
+    """Quote a value for a message, on one line, in some 60 characters: its repr, with what is too long left out.
+
+    It never raises: a value that cannot be shown is named by its type.
+    """
+    try:
+        text = " ".join(_short.repr(value).splitlines())
+    except Exception:  # a repr is foreign code, and this is on the way to an error message
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= _QUOTED + 4 else f"{text[:_QUOTED]}…"
+
+
+def whole_number(value: Any, least: float = 1, most: float = LARGEST) -> int | None:
+    """Return the value as an int, or None where it is no whole number from `least` to `most`."""
+    try:
+        number = None if isinstance(value, bool) else operator.index(value)
+    except Exception:  # __index__ is foreign code
+        return None
+    return number if number is not None and least <= number <= most else None
+
+
+def real_number(value: Any, least: float = -LARGEST, most: float = LARGEST, above: bool = False) -> float | None:
+    """Return the value as a finite float, or None where it is no real number from `least` to `most`.
+
+    Arguments:
+        above: the number must be larger than `least`, instead of at least that.
+    """
+    try:
+        real = isinstance(value, Real | Decimal) and not isinstance(value, bool)
+        number = float(value if real else operator.index(value) if not isinstance(value, bool) else math.nan)
+    except Exception:  # too large for a float; or foreign code
+        return None
+    inside = math.isfinite(number) and (least < number if above else least <= number) and number <= most
+    return number if inside else None
+
+
+def check_whole(
+    name: str, value: Any, error: type[Exception], least: int = 1, most: float = LARGEST, remedy: str = ""
+) -> int:
+    """Return the value as an int, or raise `error` with one sentence that names value and rule.
+
+    Arguments:
+        name: what the value is of, as the sentence begins: "stage 2: depth".
+        remedy: what the sentence ends with, as "; try batch=64".
+    """
+    number = whole_number(value, least, most)
+    if number is None:
+        bound = f"of at least {least}" if most == LARGEST else f"from {least} to {most:,}"
+        bound = "of at most 308 digits" if _too_large(value, most) and most == LARGEST else bound
+        raise error(f"{name} is {shown(value)}, but must be a whole number {bound}{remedy}")
+    return number
+
+
+def check_real(
+    name: str,
+    value: Any,
+    error: type[Exception],
+    least: float = -LARGEST,
+    most: float = LARGEST,
+    above: bool = False,
+    remedy: str = "",
+) -> float:
+    """Return the value as a finite float, or raise `error` with one sentence that names value and rule.
+
+    Arguments:
+        name: what the value is of, as the sentence begins: "stage 2: bottleneck".
+        above: the number must be larger than `least`, instead of at least that.
+        remedy: what the sentence ends with, as "; try same=0.02".
+    """
+    number = real_number(value, least, most, above)
+    if number is None:
+        raise error(f"{name} is {shown(value)}, but must be {_said(least, most, above)}{remedy}")
+    return number
+
+
+def _too_large(value: Any, most: float) -> bool:
+    number = whole_number(value, -math.inf, math.inf)
+    return number is not None and number > most
+
+
+def _said(least: float, most: float, above: bool) -> str:
+    """The rule for a real number, in words."""
+    if most < LARGEST:
+        return f"a number above {least:g} and at most {most:g}" if above else f"a number from {least:g} to {most:g}"
+    if least > -LARGEST:
+        return f"a number {'above' if above else 'of at least'} {least:g}"
+    return "a finite number"
