@@ -18,7 +18,11 @@ import plotly.io as pio
 from plotly.subplots import make_subplots
 
 from .correlation import case, complete, pearson
+from .light_imports import light_imports
 from .scaling import strategy as named_strategy
+
+with light_imports():
+    pio.renderers  # noqa: B018 - plotly imports it, and nbformat, when it is first asked for
 
 Frame = pd.DataFrame | Mapping[str, Any]
 

@@ -84,7 +84,8 @@ ROOMS = {
     "training": Room(f"{SWEEPING} datasets recipe processes checkpoints trainer", later="torch"),
     "comparisons": Room(f"{SWEEPING} datasets recipe processes checkpoints training", "pandas"),
     "claims": Room(packages="pandas"),
-    "figures": Room(f"{COUNTING} correlation", "numpy pandas plotly"),
+    "light_imports": Room(),
+    "figures": Room(f"{COUNTING} correlation light_imports", "numpy pandas plotly"),
     "alpha_figures": Room("equal_flops figures", "numpy pandas plotly"),
     "share_figures": Room("figures", "pandas plotly"),
     "cost_figures": Room("figures", "pandas plotly"),
@@ -94,7 +95,7 @@ ROOMS = {
         f"{SWEEPING} {PREDICTING} calibration figures", "numpy pandas plotly ipywidgets traitlets anywidget IPython"
     ),
     "report": Room(
-        f"{SWEEPING} calibration published datasets claims",
+        f"{SWEEPING} calibration published datasets claims light_imports",
         "pandas plotly jinja2 markupsafe mistune pygments",
         later="yaml papermill nbformat",
     ),

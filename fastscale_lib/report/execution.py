@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
+from ..light_imports import light_imports
 from .selection import Task
 
 _LOOK_S = 0.05  # between two looks at whether it is done
@@ -162,7 +163,8 @@ def _end_with_the_caller() -> None:
 
 
 def _run(notebook: Path, parameters: dict[str, Any]) -> int:
-    from papermill import PapermillExecutionError, execute_notebook
+    with light_imports():
+        from papermill import PapermillExecutionError, execute_notebook
 
     try:
         execute_notebook(

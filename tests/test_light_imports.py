@@ -1,0 +1,51 @@
+"""What plotly and nbformat bring along is not built before it is needed, and is there when it is."""
+
+import subprocess
+import sys
+
+import pytest
+
+GRAMMARS = "rfc3987_syntax.syntax_helpers"  # the module that builds them
+
+USES = {
+    "the explorer": "import fastscale_lib as fs; fs.explore()",
+    "a figure that is shown": """
+import fastscale_lib as fs, plotly.graph_objects as go
+from fastscale_lib import figures
+figures.complexity_curves(fs.sweep("ResNet-50", ["w"], [1, 2]))._repr_mimebundle_()""",
+    "a report's notebook": """
+from fastscale_lib.light_imports import light_imports
+with light_imports():
+    import papermill, nbformat""",
+}
+
+
+def run(code: str) -> str:
+    """What a fresh Python prints."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    return done.stdout.strip()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def installed():
+    pytest.importorskip("rfc3987_syntax", reason="nothing brings the grammars along")
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+def test_the_grammars_of_web_addresses_are_not_built(use):
+    assert run(f"{use}\nimport sys; print('jsonschema' in sys.modules, {GRAMMARS!r} in sys.modules)") == "True False"
+
+
+def test_an_address_is_checked_as_ever():
+    check = "jsonschema.FormatChecker().conforms(text, 'iri')"
+    assert (
+        run(f"""
+import sys, fastscale_lib as fs
+fs.explore()
+import jsonschema
+print([{check} for text in ("http://example.org/ä", "no address", 3)], {GRAMMARS!r} in sys.modules)
+import rfc3987_syntax
+print(rfc3987_syntax.is_valid_syntax("iri", "http://example.org/ä"), hasattr(rfc3987_syntax, "make_syntax_validator"))
+""")
+        == "[True, False, True] True\nTrue True"
+    )
