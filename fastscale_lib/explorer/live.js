@@ -91,6 +91,23 @@ function keepUp(view) {
     if (!this.drawing) handle_plotly_relayout.call(this, change);
   };
 
+  // Plotly takes away all that a panel shows if a frame has no trace of it: the smallest goes along, as it is.
+  function withEveryPanel(frame, traces) {
+    const shown = traces.flatMap((trace, index) => {
+      const at = frame.style_traces.indexOf(index);
+      const points = (frame.style_data[at]?.x ?? trace.x)?.length;
+      const panel = `${trace.xaxis} ${trace.yaxis}`;
+      return trace.visible === true && points ? [{ index, panel, points, moves: at >= 0 }] : [];
+    });
+    const drawn = new Set(shown.filter((trace) => trace.moves).map((trace) => trace.panel));
+    for (const { index, panel } of shown.sort((a, b) => a.points - b.points)) {
+      if (drawn.has(panel)) continue;
+      drawn.add(panel);
+      frame.style_traces.push(index);
+      frame.style_data.push({});
+    }
+  }
+
   // While one change is being drawn, those that arrive are joined, so that the picture keeps up with the hand.
   const animate = view.do_animate;
   view.do_animate = function () {
@@ -124,6 +141,7 @@ function keepUp(view) {
         next();
       };
       this.late = setTimeout(again, 1000);
+      withEveryPanel(joined, this.el._fullData);
       const model = { get: () => joined, _normalize_trace_indexes: (traces) => traces };
       // The bundle calls _sendTraceDeltas when the frame has been drawn.
       animate.call(Object.create(this, { model: { value: model }, _sendTraceDeltas: { value: next } }));

@@ -67,6 +67,20 @@ DRAWN_MARKS = """gd => {
         path => path.getAttribute('transform').match(/-?[\\d.]+/g).map(Number));
     return [places.map(([x]) => xaxis.p2d(x)), places.map(([, y]) => yaxis.p2d(y))];
 }"""
+# What the time panel shows on the screen: the measured points as numbers on the axes, and whose lines there are.
+DRAWN_TIMES = """gd => {
+    const { xaxis3, yaxis3 } = gd._fullLayout, of = node => node.__data__[0].trace;
+    const traces = [...gd.querySelectorAll('.subplot.x3y3 .scatterlayer .trace')];
+    const points = traces.filter(node => of(node).name === 'measured').flatMap(
+        node => [...node.querySelectorAll('.points path')]);
+    const places = points.map(path => path.getAttribute('transform').match(/-?[\\d.]+/g).map(Number));
+    const lines = traces.filter(node => node.querySelector('path.js-line')?.getAttribute('d')?.includes('L'));
+    return {
+        flops: places.map(([x]) => xaxis3.p2d(x)),
+        ms: places.map(([, y]) => yaxis3.p2d(y)),
+        lines: lines.map(node => of(node).legendgroup).sort(),
+    };
+}"""
 DRAWN_CURVE = """gd => [...gd.querySelectorAll('.scatterlayer .trace')].find(
     node => node.__data__[0].trace.legendgroup === 'α').querySelector('path.js-line').getAttribute('d')"""
 TITLES = "gd => ['', 2, 3, 4].map(n => ['x', 'y'].map(a => gd.querySelector(`.${a}${n}title`).textContent))"
@@ -170,8 +184,8 @@ class Shown:
         return self.plot(PICTURE)
 
     def timed(self) -> list[float]:
-        """The flops of the points in the time panel."""
-        return self.plot("gd => [...gd.data.find(trace => trace.name === 'measured').x]")
+        """The flops of the points that are seen in the time panel."""
+        return self.plot(DRAWN_TIMES)["flops"]
 
     def note(self) -> str:
         """What is said above the time panel."""
@@ -194,6 +208,10 @@ class Shown:
 
     def truth(self) -> dict:
         return json.loads(self.nb.execute(f"print(truth({self.name}))"))
+
+    def marked(self) -> Any:
+        """The flops of the marked networks, to within what a screen can tell."""
+        return pytest.approx(self.truth()["activations"]["marks"][0], rel=1e-3)
 
     def hear_the_page(self) -> None:
         """Let a word of the page reach the kernel, and so all that it said before."""
@@ -594,17 +612,50 @@ def measure(x: Shown) -> None:
     """Press Time, and wait until the marked networks are measured."""
     x.set(seconds=0.2)
     x.button("Time").click()
-    until(x.page, lambda: x.said("status") == "timed 1 network")
+    until(x.page, lambda: x.said("status").startswith("timed 1 network"))
 
 
 def test_time_draws_points_and_says_cpu(tiny):
     assert tiny.timed() == []
     assert tiny.note() == "nothing measured yet: press Time"
     measure(tiny)
-    assert tiny.timed() == tiny.truth()["activations"]["marks"][0]
+    assert tiny.timed() == tiny.marked()
     assert "CPU" in tiny.note()
     assert "batch 1, fp32 inference" in tiny.note()
     assert tiny.said() == ""
+
+
+def seen_times(x: Shown) -> Any:
+    """What the time panel should show: each measured point at its flops and median, and lines if there is a model."""
+    flops, ms = (pytest.approx(x.kernel(f"times[{column!r}].tolist()"), rel=5e-3) for column in ("flops", "median_ms"))
+    lines = sorted([*x.kernel("strategies"), "α", "error"]) if x.kernel("predictor is not None") else []
+    return {"flops": flops, "ms": ms, "lines": lines}
+
+
+def moves(x: Shown) -> Iterator[str]:
+    """Moves a slider in each of the ways that a hand has, and waits until the picture has followed."""
+    for name, key in [("Scale s", "ArrowRight"), ("α", "ArrowLeft"), ("Scale s", "PageDown"), ("α", "Home")]:
+        x.slider(name).press(key)
+        assert x.follows()
+        yield f"{name}: {key}"
+    for _ in range(10):  # faster than each can be drawn
+        x.slider("α").press("ArrowRight")
+        x.slider("Scale s").press("ArrowRight")
+    until(x.page, lambda: x.kernel("alpha") == pytest.approx(0.1))
+    assert x.follows()
+    yield "a burst"
+
+
+def test_measured_points_stay_where_they_are_while_a_slider_moves(tiny, tmp_path):
+    tiny.set(strategies=("w", "r"))
+    tiny.set(seconds=0.2)
+    tiny.button("Time").click()
+    until(tiny.page, lambda: tiny.said("status").startswith("timed 2 networks"))
+    assert len(tiny.timed()) == 3  # of w, and of α = 1, which is w, and of r
+    until(tiny.page, lambda: tiny.plot(DRAWN_TIMES) == seen_times(tiny))
+    for move in moves(tiny):
+        assert tiny.plot(DRAWN_TIMES) == seen_times(tiny), move
+    tiny.nb.screenshot(tmp_path / "moved.png", ".fastscale-explorer")
 
 
 def test_the_kernel_is_free_while_it_measures_until_cancelled(tiny):
@@ -619,7 +670,7 @@ def test_the_kernel_is_free_while_it_measures_until_cancelled(tiny):
     assert not tiny.kernel("busy")
     assert tiny.timed() == []
     measure(tiny)
-    assert tiny.timed() == tiny.truth()["activations"]["marks"][0]
+    assert tiny.timed() == tiny.marked()
 
 
 def test_a_killed_measurement_is_said_and_the_next_press_works(tiny):
@@ -631,7 +682,7 @@ def test_a_killed_measurement_is_said_and_the_next_press_works(tiny):
     until(tiny.page, lambda: tiny.button("Time").is_enabled())
     measure(tiny)
     assert tiny.said() == ""
-    assert tiny.timed() == tiny.truth()["activations"]["marks"][0]
+    assert tiny.timed() == tiny.marked()
 
 
 def test_live_measures_where_the_slider_rests(tiny):
@@ -640,7 +691,7 @@ def test_live_measures_where_the_slider_rests(tiny):
     for _ in range(5):
         tiny.slider("Scale s").press("ArrowRight")
     until(tiny.page, lambda: tiny.kernel("scale") == pytest.approx(2**2.25))
-    until(tiny.page, lambda: tiny.truth()["activations"]["marks"][0][0] in tiny.timed())
+    until(tiny.page, lambda: tiny.timed()[-2:] == tiny.marked())
     tiny.field("Live").uncheck()
     until(tiny.page, lambda: not tiny.kernel("live"))
 
@@ -693,6 +744,8 @@ def test_predict_draws_curves_that_follow_the_sliders(few_probes):
     x.enter("batch", "2")
     assert before != moved != curve()
     assert x.follows()
+    for move in moves(x):
+        assert x.plot(DRAWN_TIMES) == seen_times(x), move
 
 
 # The page as a file
