@@ -15,7 +15,7 @@ from dataclasses import MISSING, asdict, astuple, dataclass, field, fields, repl
 from typing import Any, NamedTuple
 
 from .exact import at_least, at_most, choose, lcm, nearest, nearest_multiple, one_by_one
-from .yaml_text import YamlError, read_yaml
+from .yaml_text import YamlError, read_yaml, write_yaml
 
 MBCONV = "mbconv"
 BASIC = "res_basic_block"
@@ -259,15 +259,13 @@ class Network:
 
     def to_yaml(self) -> str:
         """YAML text, in the order of the fields, one line a stage."""
-        import yaml
-
         plain = self.to_dict()
         lines = []
         for key, value in plain.items():
             if key == "stages":
-                lines += ["stages:"] + [f"- {_flow(yaml, stage)}" for stage in value]
+                lines += ["stages:"] + [f"- {_flow(stage)}" for stage in value]
             else:
-                lines.append(f"{key}: {_flow(yaml, value)}")
+                lines.append(f"{key}: {_flow(value)}")
         return "\n".join(lines) + "\n"
 
     @classmethod
@@ -277,8 +275,6 @@ class Network:
         Raises:
             NetworkError: the text is not YAML, or is not a network that can be built.
         """
-        if not isinstance(text, str):
-            raise NetworkError(f"network: {type(text).__name__} is no YAML; give the text, as of Path(...).read_text()")
         try:
             plain = read_yaml(text)
         except YamlError as error:
@@ -567,8 +563,8 @@ def _make(cls: type, part: str, plain: Any):
         raise NetworkError(re.sub(r"^stage:", f"{part}:", str(error))) from None
 
 
-def _flow(yaml, value: Any) -> str:
-    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=math.inf, allow_unicode=True)
+def _flow(value: Any) -> str:
+    text = write_yaml(value, default_flow_style=True, width=math.inf)
     return text.removesuffix("\n").removesuffix("\n...")
 
 

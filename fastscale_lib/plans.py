@@ -6,7 +6,6 @@ A plan is data. It is checked when it is made, counts and names its points witho
 from __future__ import annotations
 
 import difflib
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -26,7 +25,7 @@ from .settings import Settings
 from .store import network_id
 from .targets import scale_to
 from .tasks import LARGEST
-from .yaml_text import YamlError, read_yaml
+from .yaml_text import JsonError, YamlError, read_json, read_yaml, write_yaml
 from .zoo import network as named_network
 from .zoo import networks as known_networks
 
@@ -177,11 +176,7 @@ class Plan:
 
     def to_yaml(self) -> str:
         """YAML text with every setting, the usual ones included."""
-        import yaml
-
-        return yaml.safe_dump(
-            self.to_dict(), sort_keys=False, allow_unicode=True, default_flow_style=None, width=10_000
-        )
+        return write_yaml(self.to_dict(), default_flow_style=None, width=10_000)
 
     @classmethod
     def from_yaml(cls, text: str) -> Plan:
@@ -304,6 +299,6 @@ def _described(network: Network) -> str | dict[str, Any]:
 
 def _from_json(text: str) -> Any:
     try:
-        return json.loads(text)
-    except ValueError as error:
-        raise PlanError(f"plan: this is not JSON: {error}") from None
+        return read_json(text)
+    except JsonError as error:
+        raise PlanError(f"plan: this is {error}") from None

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .settings import PRECISIONS
-from .yaml_text import YamlError, read_yaml
+from .yaml_text import JsonError, YamlError, read_json, read_yaml, write_yaml
 
 _LR_IMAGES = 256  # the batch that `lr` is given for
 
@@ -160,9 +160,7 @@ class Recipe:
 
     def to_yaml(self) -> str:
         """YAML text with every setting, the usual ones included."""
-        import yaml
-
-        return yaml.safe_dump(self.to_dict(), sort_keys=False)
+        return write_yaml(self.to_dict())
 
     @classmethod
     def read(cls, path: str | Path) -> Recipe:
@@ -183,17 +181,17 @@ class Recipe:
 def _value(text: str) -> Any:
     """As JSON reads it: a number, true, false or null; else the text itself."""
     try:
-        return json.loads(text)
-    except ValueError:
+        return read_json(text)
+    except JsonError:
         return text.strip()
 
 
 def _parsed(text: str, path: Path) -> Any:
     if path.suffix.lower() == ".json":
         try:
-            return json.loads(text)
-        except ValueError as error:
-            raise RecipeError(f"recipe: {path} is not JSON: {error}") from None
+            return read_json(text)
+        except JsonError as error:
+            raise RecipeError(f"recipe: {path} is {error}") from None
     try:
         return read_yaml(text)
     except YamlError as error:

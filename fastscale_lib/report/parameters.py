@@ -26,11 +26,13 @@ from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..checks import shown
 from ..measurement import SettingError
 from ..networks import NetworkError
 from ..scaling import StrategyError, scale_factor
 from ..scaling import strategy as named_strategy
 from ..settings import Settings
+from ..yaml_text import YamlError, read_texts
 from ..zoo import network as named_network
 
 _SHORT_ENOUGH = f"a number of at most {sys.float_info.max_10_exp} digits"
@@ -140,7 +142,7 @@ class Parameter:
         values = read_yaml(text)
         if not (isinstance(values, list) and all(isinstance(each, str) for each in values)):
             raise ParameterError(
-                f"{self.name} is {_short(text)}, but must be a list of plain items, as in {self.name}={self._example()}"
+                f"{self.name} is {shown(text)}, but must be a list of plain items, as in {self.name}={self._example()}"
             )
         return values
 
@@ -172,7 +174,7 @@ class Parameter:
 
     def _said(self, value: Any) -> str:
         holds, hold = ("holds", "hold") if self.is_list else ("is", "be")
-        return f"{self.name} {holds} {_short(value)}, but must {hold}"
+        return f"{self.name} {holds} {shown(value)}, but must {hold}"
 
     def _remedy(self, value: Any) -> str:
         if isinstance(value, str) and "," in value:
@@ -189,12 +191,6 @@ class Parameter:
         return as_text(default)
 
 
-def _short(value: Any) -> str:
-    """A value as it is quoted to whoever gave it."""
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:60]}… ({len(text):,} characters)"
-
-
 def as_text(value: Any) -> str:
     """A value as a command line writes it: a list in brackets, a text as it is."""
     if isinstance(value, list):
@@ -208,11 +204,9 @@ def read_yaml(text: str) -> Any:
     Returns:
         None where the text is no YAML.
     """
-    import yaml
-
     try:
-        return yaml.load(text, yaml.BaseLoader)  # which makes texts, lists and dicts alone, and runs nothing
-    except (yaml.YAMLError, RecursionError):
+        return read_texts(text)
+    except YamlError:
         return None
 
 

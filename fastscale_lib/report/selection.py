@@ -11,6 +11,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from ..checks import shown
+from ..yaml_text import read_yaml as read_plain_yaml
 from .parameters import Parameter, ParameterError, as_text, nearest, read_parameters, read_yaml
 
 PROFILES = "profiles.yaml"
@@ -90,7 +92,7 @@ def split(text: str) -> list[Any]:
     values = read_yaml(f"[{text}]") if "," in text else [text]
     if not isinstance(values, list):
         raise ParameterError(
-            f"the grid {text!r} does not read as values with commas between, as 0.5,0.8 or [1,2],[1,4]"
+            f"the grid {shown(text)} does not read as values with commas between, as 0.5,0.8 or [1,2],[1,4]"
         )
     return values
 
@@ -135,23 +137,21 @@ def _takes(path: Path) -> dict[str, Parameter]:
         return read_parameters("".join(tagged[0]["source"])) if tagged else {}
     except ParameterError as error:
         raise ParameterError(f"{path.stem}: {error}") from None
-    except (ValueError, KeyError, TypeError, AttributeError, SyntaxError):
+    except (ValueError, KeyError, TypeError, AttributeError, SyntaxError, RecursionError):
         raise SelectionError(f"report: {path} is no notebook that can be read; save it as nbformat 4") from None
 
 
 def _profile(folder: Path, name: str) -> dict[str, dict[str, Any]]:
     """The parameters that a profile sets, by notebook."""
-    import yaml
-
     path = folder / PROFILES
     if not path.is_file():
         raise SelectionError(f"report: there is no {path} with a profile {name!r}; leave the profile out")
     try:
-        profiles = yaml.safe_load(path.read_text("utf-8"))
+        profiles = read_plain_yaml(path.read_text("utf-8"))
         return {stem: dict(settings or {}) for stem, settings in dict(profiles[name] or {}).items()}
     except KeyError:
         raise SelectionError(f"report: {name!r} is no profile of {path}; it has {', '.join(profiles)}") from None
-    except (yaml.YAMLError, UnicodeDecodeError, TypeError, ValueError):
+    except (UnicodeDecodeError, TypeError, ValueError):  # a YamlError, too, is a ValueError
         raise SelectionError(
             f"report: {path} does not read as profiles; it holds, as YAML, the parameters of each notebook of a profile"
         ) from None
