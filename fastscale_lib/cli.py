@@ -195,7 +195,9 @@ def _add_report(commands: Any) -> None:
     reports.add_argument("--jobs", type=int, metavar="N", help="notebooks run at a time; left out: one a core")
     reports.add_argument("--out", default="reports", metavar="DIR", help="left out: reports")
     reports.add_argument("--force", action="store_true", help="run again what has run already")
-    reports.add_argument("--notebooks", metavar="DIR", help="where they are; left out: notebooks of the checkout")
+    reports.add_argument(
+        "--notebooks", metavar="DIR", help="where they are; left out: those of the checkout, or installed"
+    )
     reports.add_argument("--limit", type=float, metavar="SECONDS", help="that each notebook may take")
     reports.set_defaults(command=_report)
 

@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from . import shipped
 from .measurement import IMAGENET_IMAGES
+from .shipped import DATA_VARIABLE
 from .store import Store
 
 # The form of all timings, and the kind of each column: any of them can be missing, as sources leave things out.
@@ -54,6 +56,7 @@ class _Timing(NamedTuple):
 
 
 _ZOO, _EARLY = "pycls_zoo_v100", "early_convolutions_table2"
+_KNOWN_BY = f"published/{_ZOO}.csv"  # what tells the data from any other folder of that name
 _TIMINGS = (
     _Timing(_ZOO, "inference", "V100", 1, lambda t: 64, lambda t: t["inference_ms_batch64"] / 64, "1.6", "10"),
     _Timing(
@@ -86,7 +89,7 @@ def published(name: str | None = None, folder: str | os.PathLike | None = None) 
     Arguments:
         name: of one table, "pycls_zoo_v100" (inference and training) or "early_convolutions_table2" (training);
             left out: both.
-        folder: that holds the tables; left out: `data/published` of the checkout.
+        folder: that holds the tables; left out: `published` of `data_folder()`.
 
     Raises:
         PublishedError: there is no table of this name, or no such folder.
@@ -140,7 +143,7 @@ def published_errors(name: str | None = None, folder: str | os.PathLike | None =
         name: of one table, "pycls_zoo_v100" (100 epochs), "early_convolutions_table2" (100, 200 and 400 epochs) or
             "efficientnet_scaled" (single bases scaled in several ways; Tan and Le: EfficientNet, 2019, Tables 3 and
             7); left out: all of them.
-        folder: that holds the tables; left out: `data/published` of the checkout.
+        folder: that holds the tables; left out: `published` of `data_folder()`.
 
     Raises:
         PublishedError: there is no table of this name, or no such folder.
@@ -254,16 +257,29 @@ def family(network: str) -> str:
 
 
 def data_folder() -> Path:
-    """The checkout's `data`, which no wheel carries: beside the library, or in the working folder or above it.
+    """Return the folder of the published and measured figures.
+
+    It is the folder that the environment variable FASTSCALE_DATA names; else the `data` of a checkout, beside the
+    library, in the working folder or above it; else the copy that is installed with the library.
 
     Raises:
-        PublishedError: neither has one.
+        PublishedError: the variable names a folder without the published tables, or there is no folder at all.
     """
-    for place in (Path(__file__).resolve().parents[1], Path.cwd(), *Path.cwd().parents):
-        if (place / "data" / "published").is_dir():
-            return place / "data"
-    raise PublishedError(
-        f"published: there is no data/published beside the library ({Path(__file__).resolve().parents[1]}), in the "
-        f"working folder ({Path.cwd()}) or above it; an installed fastscale brings none: work in a checkout, or give "
-        "folder= (a notebook: data=)"
-    )
+    if named := os.environ.get(DATA_VARIABLE):
+        if not is_data_folder(Path(named)):
+            raise PublishedError(
+                f"published: {DATA_VARIABLE} names {named}, where there is no {_KNOWN_BY}; name the folder data of "
+                "a checkout, or leave the variable out"
+            )
+        return Path(named)
+    if (found := shipped.find_folder("data", _KNOWN_BY)) is None:
+        raise PublishedError(
+            f"published: there is no data/{_KNOWN_BY} beside the library ({shipped.LIBRARY.parent}), in it, in the "
+            "working folder or above; install fastscale again, or give folder= (a notebook: data=)"
+        )
+    return found
+
+
+def is_data_folder(folder: Path) -> bool:
+    """Whether the published tables lie in it."""
+    return (folder / _KNOWN_BY).is_file()

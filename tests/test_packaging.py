@@ -18,6 +18,8 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+import fastscale_lib as fs
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -184,12 +186,30 @@ def pip(command: str, *arguments: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_wheel_carries_every_file_of_the_package(source, wheel):
-    package = source / "fastscale_lib"
-    ours = {path.relative_to(source).as_posix() for path in package.rglob("*") if path.is_file()}
+def shipped_of(source: Path) -> set[str]:
+    """What a wheel of these files is to carry: the library, and in it notebooks and data, without the pictures."""
+    names = {path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file()}
+    inside = {f"fastscale_lib/{name}" for name in names if name.startswith(("notebooks/", "data/"))}
+    return {name for name in names | inside if name.startswith("fastscale_lib/") and not name.endswith(".png")}
+
+
+def carried(wheel: Path) -> set[str]:
     with zipfile.ZipFile(wheel) as archive:
-        shipped = {name for name in archive.namelist() if ".dist-info/" not in name}
-    assert shipped == ours
+        return {name for name in archive.namelist() if ".dist-info/" not in name}
+
+
+def test_wheel_carries_the_library_the_notebooks_and_the_data(source, wheel):
+    assert carried(wheel) == shipped_of(source)
+    assert wheel.stat().st_size < 600_000  # some 500 kB, of which the notebooks and the measured rows are 190
+
+
+def test_wheel_of_the_source_distribution_carries_the_same(source, wheel, tmp_path):
+    program = "import sys; from setuptools.build_meta import build_sdist; build_sdist(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], cwd=source, check=True, capture_output=True)
+    (archive,) = tmp_path.glob("*.tar.gz")
+    pip("wheel", "--no-build-isolation", "--wheel-dir", str(tmp_path), str(archive))
+    (built,) = tmp_path.glob("*.whl")
+    assert carried(built) == carried(wheel)
 
 
 def test_wheel_carries_the_licence_and_the_dependencies(wheel):
@@ -204,21 +224,52 @@ def test_wheel_carries_the_licence_and_the_dependencies(wheel):
         assert f"Requires-Dist: {requirement}" in text
 
 
-def test_installed_wheel_imports_without_torch_and_plotly(wheel, tmp_path):
-    target = tmp_path / "target"
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory) -> Path:
+    """A folder that holds the wheel's files and nothing else, far from any checkout."""
+    target = tmp_path_factory.mktemp("installed") / "site"
     pip("install", "--no-index", "--target", str(target), str(wheel))
-    program = f"""
+    return target
+
+
+def outside(installed: Path, cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs this Python with the installed library before any other, in another folder."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "COV"))}
+    environment["PYTHONPATH"] = str(installed)
+    done = subprocess.run([sys.executable, *arguments], cwd=cwd, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def test_installed_wheel_imports_without_torch_and_plotly(installed, tmp_path):
+    program = """
 import sys
-sys.path.insert(0, {str(target)!r})
 import fastscale_lib
 print(fastscale_lib.__file__)
-print(sorted({{"torch", "plotly"}} & set(sys.modules)))
+print(sorted({"torch", "plotly"} & set(sys.modules)))
 """
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "COV"))}
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    file, loaded = done.stdout.splitlines()
-    assert Path(file).is_relative_to(target)
+    file, loaded = outside(installed, tmp_path, "-c", program).stdout.splitlines()
+    assert Path(file).is_relative_to(installed)
     assert loaded == "[]"
+
+
+def test_installed_wheel_has_the_published_and_the_measured_rows(installed, tmp_path):
+    program = """
+import fastscale_lib as fs
+from fastscale_lib.published import data_folder
+print(data_folder())
+print(len(fs.published()), len(fs.published_errors()))
+print(len(fs.Store(data_folder() / "measured" / "nvidia-h200.jsonl").rows()))
+print(len(fs.Plan.read(data_folder() / "plans" / "cpu.yaml")))
+"""
+    folder, *numbers = outside(installed, tmp_path, "-c", program).stdout.splitlines()
+    assert folder == str(installed / "fastscale_lib" / "data")
+    rows = (REPO / "data" / "measured" / "nvidia-h200.jsonl").read_text("utf-8").splitlines()
+    plan = fs.Plan.read(REPO / "data" / "plans" / "cpu.yaml")
+    assert numbers == [f"{len(fs.published())} {len(fs.published_errors())}", f"{len(rows)}", f"{len(plan)}"]
+
+
+def test_installed_wheel_makes_a_report_of_its_own_notebooks(installed, tmp_path):
+    done = outside(installed, tmp_path, "-m", "fastscale_lib", "report", "--only", "05", "-p", "live=0")
+    assert done.stdout.startswith("1 ran, 0 failed, 0 from the cache; verdicts: ")
+    assert (tmp_path / "reports" / "05_accuracy_of_scaled_networks.html").is_file()

@@ -1,7 +1,7 @@
 """Timings of others in one form: published tables, timm's files, and stores of measured rows."""
 
 import json
-import sys
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,7 @@ import pytest
 from published import PUBLISHED
 
 import fastscale_lib as fs
+from fastscale_lib import shipped
 from fastscale_lib.measurement import IMAGENET_IMAGES
 from fastscale_lib.published import (
     COLUMNS,
@@ -86,16 +87,36 @@ def test_another_folder_can_be_given(tmp_path):
         published("early_convolutions_table2", tmp_path)
 
 
-def test_a_library_outside_of_a_checkout_finds_the_data_above_the_working_folder(tmp_path, monkeypatch):
-    installed = tmp_path / "site-packages" / "fastscale_lib" / "published.py"
-    monkeypatch.setattr(sys.modules[data_folder.__module__], "__file__", str(installed))
+def test_data_is_that_of_a_checkout_else_what_is_installed(tmp_path, monkeypatch):
+    installed = tmp_path / "site-packages" / "fastscale_lib"
+    monkeypatch.setattr(shipped, "LIBRARY", installed)
     monkeypatch.chdir(PUBLISHED.parents[1] / "notebooks")
     assert data_folder() == PUBLISHED.parent
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(PublishedError, match=r": work in a checkout, or give folder= ") as said:
+    with pytest.raises(PublishedError, match=r"; install fastscale again, or give folder= ") as said:
         data_folder()
-    assert str(tmp_path) in str(said.value)
-    assert str(tmp_path / "site-packages") in str(said.value)  # both places where it was looked for
+    assert str(tmp_path / "site-packages") in str(said.value)
+    shutil.copytree(PUBLISHED, installed / "data" / "published")
+    assert data_folder() == installed / "data"
+    (tmp_path / "data" / "published").mkdir(parents=True)  # another's, without the tables
+    assert data_folder() == installed / "data"
+
+
+def test_a_variable_names_the_data(tmp_path, monkeypatch):
+    shutil.copytree(PUBLISHED, tmp_path / "mine" / "published")
+    monkeypatch.setenv("FASTSCALE_DATA", str(tmp_path / "mine"))
+    assert data_folder() == tmp_path / "mine"
+    assert len(published()) == len(published(folder=PUBLISHED))
+    monkeypatch.setenv("FASTSCALE_DATA", str(tmp_path))
+    with pytest.raises(PublishedError, match=r"FASTSCALE_DATA names .*, where there is no published/"):
+        published()
+
+
+def test_data_is_found_where_the_working_folder_was_removed(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert data_folder() == PUBLISHED.parent
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """`fastscale report`: what is asked for is checked, run apart, kept, and written; stopped, it goes on."""
 
 import ast
+import errno
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import sys
 import time
 from itertools import combinations
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import papermill
@@ -20,7 +22,7 @@ import yaml
 from notebook import NOTEBOOKS, REPO, named, outputs, stored
 
 import fastscale_lib as fs
-from fastscale_lib import claims, cli
+from fastscale_lib import claims, cli, shipped
 from fastscale_lib.report import cache, engine, plots, selection
 from fastscale_lib.report.execution import Stopped
 from fastscale_lib.report.parameters import ParameterError
@@ -66,7 +68,7 @@ class Quick:
         write(folder, "01_first", parameters="alpha: float = 0.8  # 0 to 1\nscales: list[float] = [1.0]")
         write(folder, "02_second", parameters="network: str = 'ResNet-50'\nmeasure: bool = False")
 
-    def execute(self, task, folder, limit, stop):
+    def execute(self, task, folder, limit, stop, data=None):
         began = time.monotonic()
         time.sleep(self.takes_s.get(task.name, 0))
         self.ran.append(task.name)
@@ -249,12 +251,34 @@ def test_a_device_that_is_not_here_is_said(folder, capsys):
     )
 
 
-def test_without_a_checkout_the_command_says_what_to_do(tmp_path, monkeypatch):
-    monkeypatch.setattr(selection, "__file__", str(tmp_path / "site" / "fastscale_lib" / "report" / "selection.py"))
+def test_without_notebooks_the_command_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setattr(shipped, "LIBRARY", tmp_path / "site" / "fastscale_lib")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SelectionError, match="name your own by --notebooks DIR"):
         fs.report(out=tmp_path / "reports")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_of_data_that_lacks_what_the_notebook_reads_is_said(folder, tmp_path, capsys):
+    write(folder, "01_reads", "1 / 0", parameters="data: str = ''  # the folder that holds published/ and measured/")
+    (tmp_path / "mine" / "published").mkdir(parents=True)
+    said = refused(capsys, folder, "-p", f"data={tmp_path / 'mine'}")
+    assert "mine holds no folder measured; give the folder that holds published/ and measured/" in said
+
+
+def test_a_variable_that_names_no_data_is_said(quick, capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("FASTSCALE_DATA", str(tmp_path))
+    assert "FASTSCALE_DATA names" in refused(capsys, quick.folder)
+
+
+def test_notebooks_of_a_checkout_read_the_data_beside_them(tmp_path, monkeypatch):
+    """Wherever the command is given, whichever library runs them, and wherever the pages go."""
+    base = tmp_path / "checkout"
+    shutil.copytree(REPO / "data" / "published", base / "data" / "published")
+    write(base / "notebooks", "01_asks", "from fastscale_lib.published import data_folder\nprint(data_folder())")
+    monkeypatch.chdir(tmp_path)
+    [report] = fs.report(notebooks=base / "notebooks", out=tmp_path / "out", progress=lambda step: None)
+    assert outputs(stored(report.notebook))[0].text == f"{base / 'data'}\n"
 
 
 def test_on_a_machine_that_only_measures_the_command_says_what_is_missing(quick, capsys, monkeypatch):
@@ -269,6 +293,57 @@ def test_a_folder_is_written_by_one_at_a_time(quick):
     (quick.out.parent / "file").write_text("")
     with pytest.raises(SelectionError, match="file is no folder"):
         quick(out=quick.out.parent / "file")
+
+
+@posix
+def test_a_folder_that_cannot_be_written_is_said(quick):
+    with pytest.raises(SelectionError, match=r"/proc/reports cannot be written \(.+\); name another folder by --out"):
+        quick(out="/proc/reports")
+    assert quick.ran == []
+
+
+def test_a_disk_without_room_for_the_pages_is_said_before_anything_runs(quick, monkeypatch):
+    monkeypatch.setattr(engine.shutil, "disk_usage", lambda path: SimpleNamespace(free=7_000_000))
+    with pytest.raises(SelectionError, match="has 7 MB left, but pages of at most 6 MB each may take 12 MB; make room"):
+        quick()
+    assert quick.ran == []
+    assert len(quick("01")[0]) == 1  # one has room
+
+
+def test_a_page_that_cannot_be_written_is_said_and_the_others_are(quick, capsys):
+    quick.out.mkdir()
+    (quick.out / "01_first.html").mkdir()
+    (first, second), ran = quick()
+    assert re.fullmatch(r"its page cannot be written \(.+\); name another folder by --out .+", first.error)
+    assert (second.error, second.page.read_text()) == (None, "The story of 02_second")
+    assert ran == ["01_first", "02_second"]
+    (quick.out / "01_first.html").rmdir()
+    (first, _), ran = quick()  # what had run was kept
+    assert (first.error, first.page.read_text(), ran) == (None, "The story of 01_first", [])
+    assert not list(quick.out.glob("*.part"))
+
+
+def test_an_index_that_cannot_be_written_is_said_and_what_ran_is_kept(quick):
+    (quick.out / "index.html").mkdir(parents=True)
+    with pytest.raises(SelectionError, match=r"index\.html cannot be written .+; what has run is kept"):
+        quick()
+    (quick.out / "index.html").rmdir()
+    assert quick()[1] == []
+
+
+def test_a_disk_that_is_full_leaves_the_earlier_page_as_it_was(tmp_path):
+    page = tmp_path / "page.html"
+    page.write_text("whole")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "write_text", full_after_a_part)
+        with pytest.raises(OSError, match="No space left"):
+            cache.write_whole(page, "another")
+    assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("page.html", "whole")]
+
+
+def full_after_a_part(path: Path, text: str, encoding: str) -> None:
+    path.write_bytes(text.encode(encoding)[:2])
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 # What has run is not run again
@@ -418,9 +493,9 @@ def test_a_caller_who_gives_up_stops_what_runs(quick, monkeypatch):
     """As Ctrl-C does: what is in hand is told to stop, what waits never begins."""
     told = []
 
-    def execute(task, folder, limit, stop):
+    def execute(task, folder, limit, stop, data):
         if task.name == "01_first":
-            return quick.execute(task, folder, limit, stop)
+            return quick.execute(task, folder, limit, stop, data)
         told.append((task.name, stop.wait(30)))
         raise Stopped
 

@@ -58,9 +58,10 @@ ROOMS = {
     "worker": Room(f"{RECORD} {COUNTING} build memory running timing", "numpy pandas", later="torch"),
     "capacity": Room(f"{RECORD} {COUNTING} worker"),
     "store": Room("networks measurement", "pandas"),
+    "shipped": Room(),
     "budgets": Room(f"{COUNTING} settings footprint runtime store", "numpy pandas"),
     "budget_claims": Room("scaling runtime store", "pandas"),
-    "published": Room("measurement store", "pandas"),
+    "published": Room("measurement store shipped", "pandas"),
     "rivals": Room(f"{COUNTING} published store", "pandas"),
     "timm": Room("published", "pandas"),
     "equal_flops": Room(f"{PREDICTING} store published", "numpy pandas"),
@@ -95,7 +96,7 @@ ROOMS = {
         f"{SWEEPING} {PREDICTING} calibration figures", "numpy pandas plotly ipywidgets traitlets anywidget IPython"
     ),
     "report": Room(
-        f"{SWEEPING} calibration published datasets claims light_imports",
+        f"{SWEEPING} calibration shipped published datasets claims light_imports",
         "pandas plotly jinja2 markupsafe mistune pygments",
         later="papermill nbformat",
     ),

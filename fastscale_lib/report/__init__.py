@@ -46,7 +46,9 @@ def report(
         jobs: how many run at a time; left out: as many as there are cores.
         out: the folder for pages and runs.
         force: whether to run again what has run already.
-        notebooks: the folder that holds them; left out: `notebooks` of the checkout.
+        notebooks: the folder that holds them; left out: `notebooks` of a checkout beside the library, in the working
+            folder or above it; else those that are installed with the library. They read the `data` beside them,
+            where that is a checkout's.
         limit: seconds that each may take.
         progress: called with a `Step` at the start and after each notebook; left out: a line on stderr.
 
@@ -57,8 +59,9 @@ def report(
     Raises:
         ParameterError: (a ValueError) no notebook takes such a parameter, or one does not take its value; the message
             lists what it takes.
-        SelectionError: (a ValueError) there is no such notebook, profile or folder, or it is in use; jobs or limit is
-            no such number.
+        SelectionError: (a ValueError) there is no such notebook, profile or folder, or it is in use, cannot be written
+            or has no room for the pages; jobs or limit is no such number.
+        PublishedError: (a ValueError) the environment variable FASTSCALE_DATA names a folder without the data.
         SettingError: (a ValueError) the device that a parameter names is not here.
     """
     from .engine import run

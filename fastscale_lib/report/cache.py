@@ -6,6 +6,7 @@ that name and other parameters left behind is kept aside, in `<out>/runs/.earlie
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -102,9 +103,7 @@ class Runs:
             "seconds": round(seconds, 3),
             "made": dict(made),
         }
-        partly = place / f"{_RUN}.part"
-        partly.write_text(json.dumps(run, indent=1, ensure_ascii=False) + "\n", "utf-8")
-        os.replace(partly, place / _RUN)
+        write_whole(place / _RUN, json.dumps(run, indent=1, ensure_ascii=False) + "\n")
         return Report(task.name, executed, task.parameters, error, seconds, made=dict(made))
 
     def _report(self, task: Task) -> Report:
@@ -131,6 +130,18 @@ class Runs:
             shutil.rmtree(aside, ignore_errors=True)
             aside.parent.mkdir(exist_ok=True)
             os.replace(place, aside)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file that is either whole or as it was before."""
+    partly = path.with_name(f"{path.name}.part")
+    try:
+        partly.write_text(text, "utf-8")
+        os.replace(partly, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            partly.unlink()
+        raise
 
 
 def digest(path: Path) -> str:

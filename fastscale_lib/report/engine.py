@@ -6,6 +6,7 @@ import contextlib
 import math
 import os
 import platform
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,12 +20,13 @@ from typing import Any
 
 from .. import datasets
 from ..progress import Line, Step, Tally
-from ..published import PublishedError, data_folder
+from ..published import PublishedError, data_folder, is_data_folder
+from ..shipped import DATA_VARIABLE
 from ..worker import Worker
 from . import pages
-from .cache import Runs, versions
+from .cache import Runs, versions, write_whole
 from .execution import Stopped, execute, one_line
-from .result import Report
+from .result import LARGEST_PAGE, Report
 from .selection import PROFILES, SelectionError, Task, notebooks_folder, tasks
 
 try:
@@ -54,20 +56,21 @@ def run(
     folder = notebooks_folder() if notebooks is None else Path(notebooks).absolute()
     profile = profile or ("fast" if (folder / PROFILES).is_file() else None)
     todo = tasks(folder, only, profile, parameters, grid)
-    machine = _machine(todo)
+    data, machine = _data_beside(folder), _machine(todo)
     with _alone_in(out):
-        runs = Runs(out, {**machine, **_here()}, _data())
+        _check_space(out, todo)
+        runs = Runs(out, {**machine, **_here()}, data)
         runs.prune()
         reports = {} if force else _cached(todo, runs, profile)
         tally = Tally(progress or Line(), len(reports), len(todo), 0)
         missing = [task for task in todo if task.name not in reports]
-        one = _Run(runs, {**machine, "profile": profile or "none"}, limit)
+        one = _Run(runs, {**machine, "profile": profile or "none"}, limit, data)
         with contextlib.closing(_executed(missing, jobs, one)) as done:
             for each in done:
                 reports[each.name] = _written(each)
                 tally.count(each.name, reports[each.name].error is None)
         ordered = [reports[task.name] for task in todo]
-        (out / INDEX).write_text(pages.index(ordered), "utf-8")
+        _write_index(out / INDEX, ordered)
     return ordered
 
 
@@ -107,11 +110,16 @@ def _here() -> dict[str, bool]:
     return {"fashion-mnist": datasets.fashion_mnist_folder() is not None}
 
 
-def _data() -> Path | None:
+def _data_beside(notebooks: Path) -> Path | None:
+    """The data that the notebooks read: that of their own checkout, else what `data_folder` finds from here."""
+    if DATA_VARIABLE not in os.environ and is_data_folder(notebooks.parent / "data"):
+        return notebooks.parent / "data"
     try:
         return data_folder()
-    except PublishedError:  # a notebook that needs it will say so
-        return None
+    except PublishedError:
+        if DATA_VARIABLE in os.environ:
+            raise
+        return None  # a notebook that needs it will say so
 
 
 @contextlib.contextmanager
@@ -119,9 +127,12 @@ def _alone_in(out: Path) -> Iterator[None]:
     """The folder of the reports, which no other `report` writes meanwhile."""
     try:
         (out / "runs").mkdir(parents=True, exist_ok=True)
+        file = (out / "runs" / ".lock").open("w")
     except (FileExistsError, NotADirectoryError):
         raise SelectionError(f"report: {out} is no folder; name another by --out (in Python, out=)") from None
-    with (out / "runs" / ".lock").open("w") as file:
+    except OSError as error:
+        raise SelectionError(f"report: {out} {_cannot_be_written(error)}") from None
+    with file:
         if fcntl is not None:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -132,6 +143,21 @@ def _alone_in(out: Path) -> Iterator[None]:
         yield
 
 
+def _cannot_be_written(error: OSError) -> str:
+    return f"cannot be written ({error.strerror or error}); name another folder by --out (in Python, out=)"
+
+
+def _check_space(out: Path, todo: Sequence[Task]) -> None:
+    """Refuse a disk that has no room for the pages, before anything runs; those that are there are written over."""
+    there = [path.stat().st_size for task in todo if (path := out / f"{task.name}.html").is_file()]
+    needed, free = LARGEST_PAGE * len(todo) - sum(there), shutil.disk_usage(out).free
+    if free < needed:
+        raise SelectionError(
+            f"report: the disk of {out} has {free / 1e6:.0f} MB left, but pages of at most {LARGEST_PAGE / 1e6:g} MB "
+            f"each may take {needed / 1e6:.0f} MB; make room, or name another folder by --out (in Python, out=)"
+        )
+
+
 @dataclass(frozen=True)
 class _Run:
     """How a task is run."""
@@ -139,13 +165,14 @@ class _Run:
     runs: Runs
     made: Mapping[str, str]
     limit: float | None
+    data: Path | None
 
     def __call__(self, task: Task, stop: threading.Event) -> Report:
         made = {"date": f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC", **self.made}
         began = time.monotonic()
         try:
             key, folder = self.runs.key(task), self.runs.begin(task)
-            error = execute(task, folder, self.limit, stop)
+            error = execute(task, folder, self.limit, stop, self.data)
             if task.calibrates:  # the probes that it rests on were measured just now
                 key = self.runs.key(task)
             return self.runs.end(task, key, error, time.monotonic() - began, made)
@@ -182,8 +209,21 @@ def _written(report: Report) -> Report:
         except Exception as error:  # a notebook can show what no page was thought of for, and the others are to be made
             said = f"no page can be made of it: {_named(error)}"
             report = replace(report, error=f"{report.error}; {said}" if report.error else said, shown=False)
-    report.page.write_text(page if report.shown else _bare(report), "utf-8")
+    try:
+        write_whole(report.page, page if report.shown else _bare(report))
+    except OSError as error:  # a full disk, say; an earlier page is as it was, and so is what has run
+        said = f"its page {_cannot_be_written(error)}"
+        report = replace(report, error=f"{report.error}; {said}" if report.error else said)
     return report
+
+
+def _write_index(path: Path, reports: Sequence[Report]) -> None:
+    try:
+        write_whole(path, pages.index(reports))
+    except OSError as error:
+        raise SelectionError(
+            f"report: {path} {_cannot_be_written(error)}; what has run is kept, and the same command goes on"
+        ) from None
 
 
 def _bare(report: Report) -> str:

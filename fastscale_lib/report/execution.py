@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..light_imports import light_imports
+from ..shipped import DATA_VARIABLE
 from .selection import Task
 
 _LOOK_S = 0.05  # between two looks at whether it is done
@@ -31,12 +32,15 @@ class Stopped(Exception):
     """The run was given up, as the caller asked for."""
 
 
-def execute(task: Task, folder: Path, limit: float | None, stop: threading.Event) -> str | None:
+def execute(
+    task: Task, folder: Path, limit: float | None, stop: threading.Event, data: Path | None = None
+) -> str | None:
     """Run a notebook in this folder, which afterwards holds it, executed as far as it came, under its own name.
 
     Arguments:
         limit: seconds after which it is ended; None: it may take as long as it takes.
         stop: once it is set, the run is given up.
+        data: the folder that `data_folder` finds there; None: as it finds one itself.
 
     Returns:
         Why it failed, in a sentence; None where it did not.
@@ -45,7 +49,7 @@ def execute(task: Task, folder: Path, limit: float | None, stop: threading.Event
         Stopped: it was given up.
     """
     with tempfile.TemporaryFile() as log:
-        process = _start(folder, log)
+        process = _start(folder, log, data)
         try:
             with contextlib.suppress(BrokenPipeError):  # it has died already, and the log says of what
                 process.stdin.write(json.dumps({"notebook": str(task.notebook), "parameters": task.parameters}) + "\n")
@@ -61,13 +65,14 @@ def execute(task: Task, folder: Path, limit: float | None, stop: threading.Event
         return _error(cells or []) or (_death(process.returncode, log) if process.returncode else None)
 
 
-def _start(folder: Path, log: IO[bytes]) -> subprocess.Popen[str]:
+def _start(folder: Path, log: IO[bytes], data: Path | None) -> subprocess.Popen[str]:
     """The other side, in a session of its own: the caller's Ctrl-C does not reach it, and it dies as a group."""
     here, inherited = str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH")
     ours = {
         "PYTHONPATH": os.pathsep.join([here, inherited] if inherited else [here]),  # the same library in the kernel
         "JUPYTER_PREFER_ENV_PATH": "1",  # the kernel is this Python's, not one that the user has installed as python3
         "PLOTLY_RENDERER": "plotly_mimetype",  # figures are kept as data; the page brings plotly.js once
+        **({DATA_VARIABLE: str(data)} if data else {}),
     }
     return subprocess.Popen(
         [sys.executable, "-m", __name__],

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from ..checks import shown
+from ..shipped import find_folder
 from ..yaml_text import read_yaml as read_plain_yaml
 from .parameters import Parameter, ParameterError, as_text, nearest, read_parameters, read_yaml
 
 PROFILES = "profiles.yaml"
 _PATHS = ("data", "stores", "timm")  # parameters that name files: each notebook runs in a folder of its own
+_IN_DATA = ("published", "measured")  # folders of the data, which a comment says a notebook reads
 TAG = "parameters"  # of the cell that holds them
 _LONGEST = 100  # of a name; file systems take 255 bytes, and there is an ending
 
@@ -98,18 +100,17 @@ def split(text: str) -> list[Any]:
 
 
 def notebooks_folder() -> Path:
-    """The checkout's `notebooks`, which no wheel carries: beside the library, or in the working folder or above it.
+    """Return the `notebooks` of a checkout: beside the library, here, or above; else those installed with it.
 
     Raises:
-        SelectionError: neither has one.
+        SelectionError: there are none.
     """
-    for place in (Path(__file__).resolve().parents[2], Path.cwd(), *Path.cwd().parents):
-        if (place / "notebooks" / PROFILES).is_file():
-            return place / "notebooks"
-    raise SelectionError(
-        "report: there is no folder notebooks beside the library, here, or above; work in a checkout of fastscale, or "
-        "name your own by --notebooks DIR (in Python, notebooks=)"
-    )
+    if (found := find_folder("notebooks", PROFILES)) is None:
+        raise SelectionError(
+            "report: there is no folder notebooks beside the library, in it, here, or above; install fastscale again, "
+            "or name your own by --notebooks DIR (in Python, notebooks=)"
+        )
+    return found
 
 
 def _chosen(folder: Path, only: Sequence[str]) -> list[Path]:
@@ -204,14 +205,22 @@ def _settle(parameter: Parameter, value: Any) -> Any:
     value = parameter.settle(value)
     if parameter.name not in _PATHS or parameter.item != "str":
         return value
-    settled = [_absolute(parameter.name, each) if each else each for each in _several(value)]
+    settled = [_absolute(parameter, each) if each else each for each in _several(value)]
     return settled if parameter.is_list else settled[0]
 
 
-def _absolute(name: str, text: str) -> str:
+def _absolute(parameter: Parameter, text: str) -> str:
+    """The path, which is there; a folder of data holds the folders that the parameter's comment names."""
     path = Path(text).expanduser().absolute()
     if not path.exists():
-        raise ParameterError(f"{name} names {text!r}, but there is no {path}; give the path of what is there")
+        raise ParameterError(
+            f"{parameter.name} names {shown(text)}, but there is no {path}; give the path of what is there"
+        )
+    for within in _IN_DATA if parameter.name == "data" else ():
+        if re.search(rf"\b{within}\b", parameter.help) and not (path / within).is_dir():
+            raise ParameterError(
+                f"{parameter.name} names {shown(text)}, but {path} holds no folder {within}; give {parameter.help}"
+            )
     return str(path)
 
 
