@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from .files import remove_parts, trial, write_whole
 from .measurement import MeasureError
 
 
@@ -38,16 +37,28 @@ def write(path: Path, state: Mapping[str, Any]) -> None:
     data = io.BytesIO()  # torch.save to a file hides what the system said
     torch.save(dict(state), data)
     try:
-        try:
-            _replace(path, data.getbuffer())
-        except FileNotFoundError:  # another training has just removed the folder, which was empty
-            _replace(path, data.getbuffer())
+        write_whole(path, data.getbuffer())
     except OSError as error:
         kept = "the one before is kept" if path.exists() else "there was none before"
         raise TrainingError(
             f"training: the checkpoint {path} cannot be written ({error.strerror}); {kept}; make room, and run the "
             "same again",
             "disk",
+        ) from None
+
+
+def check(path: Path) -> None:
+    """See before the work whether a checkpoint can be written here; this writes nothing, and leaves no file.
+
+    Raises:
+        TrainingError: it is a folder, or its folder takes no new files.
+    """
+    try:
+        with trial(path):
+            pass
+    except OSError as error:
+        raise TrainingError(
+            f"training: the checkpoint {path} cannot be written ({error.strerror}); give another path", "disk"
         ) from None
 
 
@@ -85,25 +96,6 @@ def read(path: Path, of: Mapping[str, Any]) -> dict[str, Any] | None:
 def remove(path: Path) -> None:
     """A checkpoint that has served, and its folder once that is empty."""
     path.unlink(missing_ok=True)
+    remove_parts(path)
     with contextlib.suppress(OSError):  # other trainings are still there
         path.parent.rmdir()
-
-
-def _replace(path: Path, data: memoryview) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(part)
-    if hasattr(os, "O_DIRECTORY"):  # the name, too, is to be on the disk
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)

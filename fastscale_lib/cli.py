@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import re
 import sys
@@ -35,9 +36,9 @@ from .report import report
 from .report.parameters import ParameterError
 from .report.selection import split
 from .settings import PRECISIONS
-from .store import Store
+from .store import Store, StoreError
 from .sweeping import run
-from .training import train
+from .training import check_places, train
 from .zoo import network as named_network
 
 DONE, FAILED, WRONG, STOPPED = 0, 1, 2, 130
@@ -69,10 +70,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(file=sys.stderr)  # the progress stands in an open line
         return _end(STOPPED, "stopped; run the same command again to go on")
+    except StoreError as error:
+        return _end(WRONG, f"{error}{_handed_back(error.row)}")
     except (ValueError, OSError) as error:
         return _end(WRONG, str(error))
     except MeasureError as error:
         return _end(FAILED, str(error))
+
+
+def _handed_back(row: dict[str, Any] | None) -> str:
+    """Print a row that a store could not take, so that it is not lost; what to say of it."""
+    if row is None:
+        return ""
+    print(json.dumps(row))
+    return "; the row is on standard output, to be added by hand"
 
 
 @contextlib.contextmanager
@@ -271,6 +282,8 @@ def _train_one(networks: Sequence[Network], data: dict, recipe: Recipe, asked: a
     if (count := len(networks) * len(asked.seeds)) > 1 or asked.scheduler:
         where = "a cluster" if asked.scheduler else f"{count} trainings"
         raise SettingError(f"--checkpoint is for one training, here, but {where} is asked for; leave it out")
+    if os.environ.get("RANK", "0") == "0":
+        check_places(Store(asked.store), asked.checkpoint)  # before the data are read, which may take long
     settings = {"store": asked.store, "seed": asked.seeds[0], "device": asked.device, "checkpoint": asked.checkpoint}
     return train(networks[0], dataset(**data), recipe, **settings)
 

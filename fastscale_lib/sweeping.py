@@ -104,7 +104,7 @@ def run(
         SettingError: (a ValueError) a setting is wrong or the device is not there.
         PlanError: (a ValueError) this is no plan.
         MeasureError: the executor has broken or dropped its tasks; what was measured is in the store.
-        StoreError: the file is no store, or cannot be written.
+        StoreError: the file is no store, or cannot be written; its `row` is the one that was measured and not kept.
 
     Warns:
         SweepWarning: a row was made on another kind of device than the one that was asked first.
@@ -172,11 +172,10 @@ class _Sweep:
         row = self._row(point, answer)
         try:
             self.store.add(row, unless=lambda: not self.lacks(self.held(point, row)))
-        except OSError as error:
-            raise StoreError(
-                f"store: {self.store.path} cannot take a row ({error.strerror}); those before are kept; make room, and "
-                "run the same again to go on"
-            ) from None
+        except StoreError as error:
+            if error.row is None:
+                raise
+            raise StoreError(f"{error}; run the same again to go on", error.row, error.said) from None
         if others := [name for name in MACHINE if row[name] != self.machine[name]]:
             warnings.warn(
                 f"sweep: {row['worker']} has another {others[0]} ({row[others[0]]}) than the plan was begun for "

@@ -25,7 +25,7 @@ from .progress import Line, Step, Tally
 from .recipe import Recipe
 from .running import flags
 from .settings import find_device
-from .store import Store, network_id
+from .store import Store, StoreError, network_id
 from .surroundings import surroundings
 from .zoo import network as named_network
 
@@ -86,7 +86,7 @@ def train(
             not there.
         TrainingError: it did not end: the loss diverged, memory ran out, the disk is full, or the checkpoint is
             another's. The last good checkpoint is kept.
-        StoreError: the file is no store.
+        StoreError: the file is no store, or cannot be written; this is seen, as for the checkpoint, before any work.
     """
     store = Store(store) if isinstance(store, str | os.PathLike) else store
     settings = {"seed": seed, "device": device, "checkpoint": checkpoint, "progress": progress}
@@ -106,6 +106,8 @@ def train_rows(
 ) -> list[Row]:
     """As `train`, but all rows: of the epochs, and last that of the training; where it is in the store, this alone."""
     processes, device = together(device)
+    if processes.first:
+        check_places(store, checkpoint)
     task = _task(network, data, recipe, seed, device)
     path = Path(checkpoint) if checkpoint is not None else checkpoint_path(store, task.ids)
     asked_for = checkpoint is not None and not path.exists()  # the weights are wanted, and a row does not have them
@@ -115,6 +117,18 @@ def train_rows(
     if checkpoint is None and path is not None and processes.first:
         checkpoints.remove(path)
     return rows
+
+
+def check_places(store: Store | None, checkpoint: str | os.PathLike | None) -> None:
+    """See before any work whether the rows and the checkpoint can be kept.
+
+    Raises:
+        StoreError, TrainingError: they cannot.
+    """
+    if store is not None:
+        store.check()
+    if (path := checkpoint_path(store, {"any": "checkpoint"}) if checkpoint is None else Path(checkpoint)) is not None:
+        checkpoints.check(path)
 
 
 def identity(network: Network, data: ImageData, recipe: Recipe, seed: int) -> dict[str, Any]:
@@ -194,10 +208,12 @@ def keeper(store: Store | None, ids: Mapping[str, Any]) -> Callable[[Row], None]
         what = {"kind": row["kind"], "epoch": row["epoch"], "reason": row.get("reason"), **ids}
         try:
             store.add(row, unless=lambda: bool(store.find(**what)))
-        except OSError as error:
+        except StoreError as error:
+            if error.row is None:
+                raise
             raise TrainingError(
-                f"training: {store.path} cannot take a row ({error.strerror}); the checkpoint is kept; make room, and "
-                "run the same again",
+                f"training: {store.path} cannot take a row ({error.said}); the checkpoint is kept; make room, and run "
+                "the same again",
                 "disk",
             ) from None
 

@@ -1,5 +1,7 @@
 """The store: what `add` has returned for is on the disk, whoever is killed and whenever."""
 
+import errno
+import itertools
 import json
 import os
 import random
@@ -11,10 +13,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import fastscale_lib as fs
+from fastscale_lib import locks
+from fastscale_lib import store as storing
 from fastscale_lib.store import Store, StoreError, StoreWarning, network_id
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
@@ -43,6 +47,22 @@ def test_any_plain_row_comes_back(tmp_path_factory, rows):
     for row in rows:
         store.add(row)
     assert Store(store.path).rows() == rows
+
+
+@given(st.text(st.characters(categories=["Cs", "Ll"]), max_size=4))
+@example("caf\udce9.yaml")  # as Python names a file whose name is no UTF-8
+@example("\ud83d\ude00")
+def test_halves_of_letters_come_back_or_are_refused(tmp_path_factory, text):
+    store = Store(tmp_path_factory.mktemp("store") / "s.jsonl")
+    pair = any("\ud800" <= a <= "\udbff" and "\udc00" <= b <= "\udfff" for a, b in itertools.pairwise(text))
+    if pair:  # as JSON has it, this is one letter
+        with pytest.raises(StoreError, match=r"^store: this row cannot be kept as JSON \(.*both halves of a surrogate"):
+            store.add({"network": text})
+        assert not store.path.exists()
+    else:
+        store.add({"network": text, "№": text})
+        assert store.rows() == Store(store.path).rows() == [{"network": text, "№": text}]
+        assert store.find(network=text) == store.rows()
 
 
 def test_an_empty_store_has_no_rows_and_makes_no_file(store):
@@ -83,7 +103,22 @@ def test_what_json_does_not_hold_is_refused_and_nothing_is_written(store, row):
     assert not store.path.exists()
 
 
-@pytest.mark.parametrize("row", [[1, 2], "row", 7])
+NESTED: list = []
+for _ in range(100_000):
+    NESTED = [NESTED]
+
+
+@pytest.mark.parametrize(
+    "row", [{1: 2}, {None: 1}, {"n": NESTED}, {"n": 10**5000}], ids=["1", "None", "nested", "long"]
+)
+def test_what_would_not_come_back_is_refused_in_a_short_sentence(store, row):
+    with pytest.raises(StoreError, match=r"^store: .{,400}; give ") as said:
+        store.add(row)
+    assert said.value.row is None
+    assert not store.path.exists()
+
+
+@pytest.mark.parametrize("row", [[1, 2], "row", 7, "x" * 10**6])
 def test_what_is_no_row_is_refused(store, row):
     with pytest.raises(StoreError, match=r"^store: a row is a Measurement or a dict, but this is .*; give its to_dict"):
         store.add(row)
@@ -150,6 +185,129 @@ def test_whether_rows_can_be_kept_is_known_before_the_first(tmp_path, monkeypatc
     monkeypatch.setattr(os, "access", lambda *_: False)  # as root, every folder lets itself be written
     with pytest.raises(StoreError, match=r"cannot be written: .* takes no new files; give another path$"):
         Store(tmp_path / "rows.jsonl").check()
+
+
+def unlockable(*_):
+    raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="of POSIX's locks")
+def test_without_locks_a_store_is_read_but_not_written(store, monkeypatch):
+    store.add({"n": 1})
+    with monkeypatch.context() as patch:
+        patch.setattr(locks.fcntl, "flock", unlockable)
+        assert Store(store.path).rows() == [{"n": 1}]
+        for path in (store.path, store.path.with_name("new.jsonl")):
+            with pytest.raises(
+                StoreError, match=r"cannot be written: its file system gives no locks.*: No locks avail"
+            ):
+                Store(path).check()
+        with pytest.raises(StoreError, match=r"cannot take a row \(its file system gives no locks") as said:
+            store.add({"n": 2})
+        assert said.value.row == {"n": 2}
+    assert store.rows() == [{"n": 1}]
+    assert [each.name for each in store.path.parent.iterdir()] == [store.path.name]
+
+
+def dangling(folder: Path) -> Path:
+    (folder / "link.jsonl").symlink_to(folder / "gone" / "rows.jsonl")
+    return folder / "link.jsonl"
+
+
+def through_a_dangling_folder(folder: Path) -> Path:
+    (folder / "link").symlink_to(folder / "gone")
+    return folder / "link" / "rows.jsonl"
+
+
+def looping(folder: Path) -> Path:
+    (folder / "loop.jsonl").symlink_to(folder / "loop.jsonl")
+    return folder / "loop.jsonl"
+
+
+def pipe(folder: Path) -> Path:
+    os.mkfifo(folder / "pipe.jsonl")
+    return folder / "pipe.jsonl"
+
+
+def long_name(folder: Path) -> Path:
+    return folder / ("x" * 300)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="of POSIX's files")
+@pytest.mark.parametrize(
+    "place",
+    [
+        dangling,
+        through_a_dangling_folder,
+        looping,
+        pipe,
+        long_name,
+        lambda folder: folder,
+        lambda folder: Path("/proc/rows.jsonl"),
+        lambda folder: Path("/dev/full"),
+    ],
+    ids=["link", "folder's link", "loop", "pipe", "long name", "folder", "proc", "device"],
+)
+def test_where_check_refuses_add_fails_in_a_sentence(tmp_path, place):
+    store = Store(place(tmp_path))
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(StoreError, match=r"^store: .* cannot be (written|read): [^;]+; give another path$"):
+        store.check()
+    with pytest.raises(StoreError, match=r"^store: .* cannot take a row \([^;]+\); those before are kept; ") as said:
+        store.add({"n": 1})
+    assert said.value.row == {"n": 1}
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="of POSIX's links")
+def test_a_link_to_a_file_that_is_still_to_be_made(tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link.jsonl").symlink_to(tmp_path / "there" / "rows.jsonl")
+    store = Store(tmp_path / "link.jsonl")
+    store.check()
+    store.add({"n": 1})
+    assert Store(tmp_path / "there" / "rows.jsonl").rows() == store.rows() == [{"n": 1}]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits a file's size")
+@pytest.mark.parametrize("lines", [0, 1, 30])
+def test_a_full_disk_hands_the_row_back_and_leaves_the_rows_whole(store, lines):
+    """The system takes a part of the line, as a disk that is nearly full does."""
+    import resource
+
+    rows = [{"n": n} for n in range(lines)]
+    for row in rows:
+        store.add(row)
+    size = store.path.stat().st_size if lines else 0
+    late = {"n": lines, "text": "x" * 1000}
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 500, before[1]))
+        with pytest.raises(
+            StoreError, match=r"cannot take a row \(File too large\); those before are kept; make"
+        ) as said:
+            store.add(late)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert said.value.row == late
+    assert store.path.stat().st_size == size  # no part of it is left
+    assert store.rows() == Store(store.path).rows() == rows
+    store.add(said.value.row)
+    assert store.rows() == [*rows, late]
+
+
+def test_a_row_that_does_not_reach_the_disk_does_not_count(store, monkeypatch):
+    store.add({"n": 1})
+
+    def broken(handle):
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(storing.os, "fsync", broken)
+        with pytest.raises(StoreError, match=r"cannot take a row \(Input/output error\)"):
+            store.add({"n": 2})
+    assert store.rows() == Store(store.path).rows() == [{"n": 1}]
+    assert store.add({"n": 2}, unless=lambda: bool(store.find(n=2)))
 
 
 def test_another_file_is_neither_read_nor_written(tmp_path):

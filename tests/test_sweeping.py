@@ -331,9 +331,14 @@ def test_a_disk_that_fills_up_is_said_in_a_sentence(store, monkeypatch):
 
     run(Plan(TINY, **SHORT), store, Acting(), quiet)
     monkeypatch.setattr(storing, "_write_all", full)
-    with pytest.raises(StoreError, match=r"cannot take a row \(No space left on device\); those before are kept; make"):
+    with pytest.raises(
+        StoreError, match=r"cannot take a row \(No space left on device\); those before are kept; make"
+    ) as said:
         run(PLAN, store, Acting(), quiet)
     assert len(store) == 1
+    monkeypatch.undo()
+    assert store.add(said.value.row)  # what was measured is not lost
+    assert [row["reason"] for row in store] == [None, None]
 
 
 def test_a_cluster_of_several_kinds_is_told(store):

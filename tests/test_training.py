@@ -1,5 +1,6 @@
 """Training: it learns, it repeats itself to the bit, it goes on after a kill, and two processes are as one."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from pictures import data
 
 import fastscale_lib as fs
 from fastscale_lib import checkpoints
+from fastscale_lib import store as storing
 from fastscale_lib.datasets import ImageData
 from fastscale_lib.measurement import SettingError
 from fastscale_lib.progress import Step
@@ -385,11 +387,11 @@ def test_a_disk_that_is_full_leaves_the_last_good_checkpoint(tmp_path):
 def test_a_row_that_cannot_be_written_is_written_later(tmp_path, monkeypatch):
     store = fs.Store(tmp_path / "rows.jsonl")
 
-    def full(row, unless):
-        raise OSError(28, "No space left on device")
+    def full(file, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(store, "add", full)
+        patch.setattr(storing, "_write_all", full)
         with pytest.raises(
             fs.TrainingError, match=r"cannot take a row \(No space left on device\); the checkpoint is kept"
         ):

@@ -1,0 +1,122 @@
+"""Files that are whole whenever they are there, and whether a file can be put in a place at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+try:
+    import fcntl
+except ImportError:  # Windows, which does not remove a file that is open
+    fcntl = None
+
+_PART = ".part"
+_LONGEST = 60  # characters of a name that its temporary file repeats: names may have 255 bytes
+_TRIES = 5
+_NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM)
+
+
+def write_whole(path: Path, data: bytes | memoryview) -> None:
+    """Put bytes in the place of what was there, at once: a reader, or a kill, meets the old file or the new.
+
+    Folders that are missing are made. A writer that is killed leaves a temporary file beside the path, hidden and
+    ending in ".part", which the next one removes; it holds a lock on its own while it writes.
+
+    Raises:
+        OSError: it cannot be written, as where the disk is full; the old file is still there.
+    """
+    for left in reversed(range(_TRIES)):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            remove_parts(path)
+            _replace(path, data)
+            return
+        except FileNotFoundError:
+            # Another has removed the folder while it was empty, or our file before it was locked.
+            if not left:
+                raise
+
+
+def remove_parts(path: Path) -> None:
+    """Remove the temporary files that killed writers of this path left; those of living writers stay."""
+    part = re.compile(re.escape(_prefix(path)) + r"\w{8}" + re.escape(_PART))
+    with contextlib.suppress(OSError):
+        for each in os.scandir(path.parent):
+            if part.fullmatch(each.name):
+                _remove_unless_in_use(each.path)
+
+
+@contextlib.contextmanager
+def trial(path: Path) -> Iterator[IO[bytes]]:
+    """See whether a file can be put here, by opening one without a name in the nearest folder that is there.
+
+    Raises:
+        OSError: the path is a folder, leads through something that is none, or the folder takes no new files.
+    """
+    path = path.absolute()
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    folder = next(each for each in path.parents if os.path.lexists(each))
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, f"{folder} is no folder")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, f"{folder} takes no new files")
+    try:
+        file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (what fails in the caller's block is the caller's)
+    except OSError as error:
+        raise OSError(error.errno, f"{folder} takes no new files: {error.strerror}") from None
+    with file:
+        yield file
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring the names of a folder's files to the disk, where its file system can."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
+
+
+def _replace(path: Path, data: bytes | memoryview) -> None:
+    handle, part = tempfile.mkstemp(dir=path.parent, prefix=_prefix(path), suffix=_PART)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            if fcntl is not None:
+                with contextlib.suppress(OSError):  # a file system without locks: there nobody removes it, either
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(part)
+    sync_folder(path.parent)
+
+
+def _prefix(path: Path) -> str:
+    return f".{path.name[:_LONGEST]}-"
+
+
+def _remove_unless_in_use(part: str) -> None:
+    """A lock goes with the process that holds it: what can be locked has no writer any more."""
+    with contextlib.suppress(OSError):  # it is locked, or gone, or there are no locks to tell by
+        with open(part, "r+b") as file:
+            if fcntl is not None:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.unlink(part)
+                return
+        os.unlink(part)
