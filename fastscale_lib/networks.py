@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import html
 import math
-import operator
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, asdict, astuple, dataclass, field, fields, replace
+from itertools import islice
 from typing import Any, NamedTuple
 
+from .checks import check_real, check_whole, shown
 from .exact import at_least, at_most, choose, lcm, nearest, nearest_multiple, one_by_one
 from .yaml_text import YamlError, read_yaml, write_yaml
 
@@ -21,6 +22,9 @@ MBCONV = "mbconv"
 BASIC = "res_basic_block"
 BLOCKS = ("res_bottleneck_block", "res_bottleneck_linear_block", BASIC, MBCONV)
 ACTIVATIONS = ("relu", "silu", "gelu")
+MOST_STAGES = 1_000
+MOST_BLOCKS = 10_000  # that are listed or built one by one; counts have no bound
+_BOTTLENECKS = (1e-6, 1e6)
 
 
 class StemShape(NamedTuple):
@@ -55,8 +59,8 @@ class Stem:
     width: int
 
     def __post_init__(self):
-        _known("stem", self.kind, STEMS)
-        _whole(self, "stem", "width")
+        _check_known("stem", self.kind, STEMS)
+        _set_whole(self, "stem", "width")
 
 
 @dataclass(frozen=True)
@@ -76,10 +80,10 @@ class Stage:
 
     def __post_init__(self):
         for name in ("depth", "width", "stride", "group_width", "kernel"):
-            _whole(self, "stage", name)
-        _positive(self, "stage", "bottleneck")
+            _set_whole(self, "stage", name)
+        _set_real(self, "stage", "bottleneck", *_BOTTLENECKS)
         if self.kernel % 2 == 0:
-            raise NetworkError(f"stage: kernel {self.kernel} is even, but padding (k−1)/2 needs an odd kernel")
+            raise NetworkError(f"stage: kernel {shown(self.kernel)} is even, but padding (k−1)/2 needs an odd kernel")
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ class Head:
     width: int = 0
 
     def __post_init__(self):
-        _whole(self, "head", "width", least=0)
+        _set_whole(self, "head", "width", least=0)
 
 
 class Dimensions(NamedTuple):
@@ -110,6 +114,10 @@ class Neighbour:
     s: float
     count: int
 
+    def __post_init__(self):
+        _set_real(self, "neighbour", "s", 0, above=True)
+        _set_whole(self, "neighbour", "count", least=0)
+
 
 @dataclass(frozen=True)
 class Scaling:
@@ -127,6 +135,22 @@ class Scaling:
     achieved: int | None = None
     changes: tuple[str, ...] = ()
     neighbours: tuple[Neighbour, ...] = ()
+
+    def __post_init__(self):
+        for name in ("base", "strategy"):
+            if not _is_line(getattr(self, name)):
+                raise NetworkError(f"scaling: {name} is {shown(getattr(self, name))}, but must be a line of text")
+        _set_real(self, "scaling", "s", 0, above=True)
+        object.__setattr__(self, "changes", tuple(self.changes))
+        object.__setattr__(self, "neighbours", tuple(self.neighbours))
+        if not all(map(_is_line, self.changes)):
+            raise NetworkError(f"scaling: changes are {shown(self.changes)}, but must be lines of text")
+        if not all(isinstance(each, Neighbour) for each in self.neighbours):
+            raise NetworkError(f"scaling: neighbours are {shown(self.neighbours)}, but each must have s and count")
+        if self.metric is not None:
+            _check_known("scaling: metric", self.metric, ("flops", "params", "activations"))
+            _set_real(self, "scaling", "target", 0, above=True)
+            _set_whole(self, "scaling", "achieved", least=0)
 
     @property
     def error(self) -> float:
@@ -166,16 +190,23 @@ class Network:
     scaling: Scaling | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self):
-        if not (isinstance(self.name, str) and self.name.strip() and self.name.isprintable()):
-            raise NetworkError(f"network: name is {self.name!r}, but must be a line of text")
+        if not _is_line(self.name):
+            raise NetworkError(f"network: name is {shown(self.name)}, but must be a line of text")
         for name in ("resolution", "classes", "channels"):
-            _whole(self, "network", name)
-        _positive(self, "network", "se_ratio", least=0.0, most=1.0)
-        _known("block", self.block, BLOCKS)
-        _known("activation", self.activation, ACTIVATIONS)
-        object.__setattr__(self, "stages", tuple(self.stages))
+            _set_whole(self, "network", name)
+        _set_real(self, "network", "se_ratio", 0, 1)
+        _check_known("block", self.block, BLOCKS)
+        _check_known("activation", self.activation, ACTIVATIONS)
+        for name, kind in (("stem", Stem), ("head", Head)):
+            if not isinstance(getattr(self, name), kind):
+                raise NetworkError(f"network: {name} is {shown(getattr(self, name))}, but must be a {kind.__name__}")
+        if self.scaling is not None and not isinstance(self.scaling, Scaling):
+            raise NetworkError(f"network: scaling is {shown(self.scaling)}, but must be a Scaling, or None")
+        object.__setattr__(self, "stages", tuple(_one_a_stage("stages", self.stages)))
         if not self.stages:
             raise NetworkError("network: it has no stages; give at least one")
+        if not all(isinstance(stage, Stage) for stage in self.stages):
+            raise NetworkError(f"network: stages are {shown(self.stages)}, but each must be a Stage")
         for number, stage in enumerate(self.stages, 1):
             _check_stage(self.block, number, stage)
 
@@ -241,19 +272,22 @@ class Network:
             NetworkError: a key is missing or unknown, or the network cannot be built.
         """
         plain = dict(_mapping("network", plain))
-        stages = plain.get("stages", ())
+        if _PYCLS & plain.keys():
+            raise NetworkError(_pycls_sentence(plain))
+        _check_keys(cls, "network", plain)
+        stages = plain["stages"]
         if isinstance(stages, str | Mapping) or not isinstance(stages, Iterable):
-            raise NetworkError(f"network: stages must be a list with one entry a stage, not {stages!r}")
+            raise NetworkError(f"network: stages must be a list with one entry a stage, not {shown(stages)}")
+        stages = _one_a_stage("stages", stages)
         plain["stages"] = tuple(_make(Stage, f"stage {number}", stage) for number, stage in enumerate(stages, 1))
-        plain["stem"] = _make(Stem, "stem", plain.get("stem", {}))
+        plain["stem"] = _make(Stem, "stem", plain["stem"])
         plain["head"] = _make(Head, "head", plain.get("head", {}))
         if plain.get("scaling") is not None:
             scaling = dict(_mapping("scaling", plain["scaling"]))
             for name in ("changes", "neighbours"):
                 if not isinstance(scaling.get(name, ()), list | tuple):
-                    raise NetworkError(f"scaling: {name} is {scaling[name]!r}, but must be a list")
-                scaling[name] = tuple(scaling.get(name, ()))
-            scaling["neighbours"] = tuple(_make(Neighbour, "neighbour", each) for each in scaling["neighbours"])
+                    raise NetworkError(f"scaling: {name} is {shown(scaling[name])}, but must be a list")
+            scaling["neighbours"] = [_make(Neighbour, "neighbour", each) for each in scaling.get("neighbours", ())]
             plain["scaling"] = _make(Scaling, "scaling", scaling)
         return _make(cls, "network", plain)
 
@@ -386,7 +420,8 @@ def anynet(
     Raises:
         NetworkError: naming the stage, the value and the rule.
     """
-    stages = len(_sequence("depths", depths))
+    depths = _one_a_stage("depths", depths)
+    stages = len(depths)
     depths, widths, strides, bottlenecks, kernels = (
         _per_stage(key, value, stages)
         for key, value in {
@@ -480,64 +515,66 @@ def _check_stage(block: str, number: int, stage: Stage) -> None:
     width, b, g = stage.width, stage.bottleneck, stage.group_width
     if block == MBCONV:
         if g != 1:
-            raise NetworkError(f"stage {number}: group width {g}, but MBConv is depthwise: its group width is 1")
+            raise NetworkError(f"stage {number}: group width {shown(g)}, but MBConv is depthwise: its group width is 1")
         if b < 1:
             raise NetworkError(f"stage {number}: bottleneck {b:g}, but MBConv expands: its ratio is at least 1")
     elif block == BASIC:
         if (b, g) != (1, width):
             raise NetworkError(
-                f"stage {number}: bottleneck {b:g} and group width {g}, but {BASIC} has dense convolutions: "
-                f"its bottleneck is 1 and its group width is its width, {width}"
+                f"stage {number}: bottleneck {b:g} and group width {shown(g)}, but {BASIC} has dense convolutions: "
+                f"its bottleneck is 1 and its group width is its width, {shown(width)}"
             )
     elif (inner := nearest_multiple(width, b)) < 1 or inner % g:
-        fitting = fit(block, width, b, g)
         raise NetworkError(
-            f"stage {number}: inner width {inner} (width {width} × bottleneck {b:g}) is not a multiple "
-            f"of group width {g}; width {fitting[0]} with group width {fitting[1]} would fit"
+            f"stage {number}: inner width {shown(inner)} (width {shown(width)} × bottleneck {b:g}) is not a multiple "
+            f"of group width {shown(g)}; {_what_fits(block, width, b, g)}"
         )
 
 
-def _known(part: str, value: Any, known: Iterable[str]) -> None:
-    if value not in list(known):
-        raise NetworkError(f"{part}: {value!r} is not one of {', '.join(known)}")
+def _what_fits(block: str, width: int, bottleneck: float, group_width: int) -> str:
+    try:
+        fitting = fit(block, width, bottleneck, group_width)
+    except (NetworkError, OverflowError):  # no width nearby; or too large for the floats of rounding
+        return "give another width or group width"
+    return f"width {shown(fitting[0])} with group width {shown(fitting[1])} would fit"
 
 
-def _whole(owner: Any, part: str, name: str, least: int = 1) -> None:
+def _check_known(part: str, value: Any, known: Iterable[str]) -> None:
+    if not isinstance(value, str) or value not in known:
+        raise NetworkError(f"{part}: {shown(value)} is not one of {', '.join(known)}")
+
+
+def _is_line(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip()) and value.isprintable()
+
+
+def _set_whole(owner: Any, part: str, name: str, least: int = 1) -> None:
     """Make the field a Python int, or refuse it."""
-    value = getattr(owner, name)
-    try:
-        number = None if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        number = None
-    if number is None or number < least:
-        raise NetworkError(f"{part}: {name} is {value!r}, but must be a whole number of at least {least}")
+    number = check_whole(f"{part}: {name}", getattr(owner, name), NetworkError, least)
     object.__setattr__(owner, name, number)
 
 
-def _positive(owner: Any, part: str, name: str, least: float | None = None, most: float = math.inf) -> None:
-    """Make the field a float in (0, most), or in [least, most], or refuse it."""
-    value = getattr(owner, name)
-    try:
-        number = math.nan if isinstance(value, bool | str) else float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not (math.isfinite(number) and number <= most and (number > 0 if least is None else number >= least)):
-        rule = "a number above 0" if least is None else f"a number from {least:g} to {most:g}"
-        raise NetworkError(f"{part}: {name} is {value!r}, but must be {rule}")
+def _set_real(owner: Any, part: str, name: str, *bounds: float, above: bool = False) -> None:
+    """Make the field a float, or refuse it."""
+    number = check_real(f"{part}: {name}", getattr(owner, name), NetworkError, *bounds, above=above)
     object.__setattr__(owner, name, number)
 
 
-def _sequence(name: str, values: Any) -> Sequence:
-    if isinstance(values, str) or not isinstance(values, Iterable):
-        raise NetworkError(f"network: {name} is {values!r}, but must have one entry a stage, as in [1, 2, 6, 2]")
-    return list(values)
+def _one_a_stage(name: str, values: Any) -> list:
+    """The values as a list, however they come; no more than a network may have stages."""
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        raise NetworkError(f"network: {name} is {shown(values)}, but must have one entry a stage, as in [1, 2, 6, 2]")
+    values = list(islice(values, MOST_STAGES + 1))
+    if len(values) > MOST_STAGES:
+        raise NetworkError(f"network: {name} has over {MOST_STAGES:,} entries, and no network so many stages")
+    return values
 
 
 def _per_stage(name: str, values: Any, stages: int) -> list:
     """One value a stage; a single number serves all."""
-    if not isinstance(values, Iterable):
+    if not isinstance(values, Iterable) or getattr(values, "ndim", 1) == 0:  # an array without dimensions is a number
         return [values] * stages
-    values = _sequence(name, values)
+    values = _one_a_stage(name, values)
     if len(values) != stages:
         raise NetworkError(f"network: {name} has {len(values)} entries, but there are {stages} stages (as in depths)")
     return values
@@ -545,22 +582,49 @@ def _per_stage(name: str, values: Any, stages: int) -> list:
 
 def _mapping(part: str, plain: Any) -> Mapping:
     if not isinstance(plain, Mapping):
-        raise NetworkError(f"{part}: expected names with values, got {plain!r}")
+        raise NetworkError(f"{part}: expected names with values, got {shown(plain)}")
     return plain
 
 
 def _make(cls: type, part: str, plain: Any):
     """A dataclass from a mapping whose keys are its fields, no more and no fewer than it needs."""
-    names = {f.name: f.default is MISSING and f.default_factory is MISSING for f in fields(cls)}
     plain = _mapping(part, plain)
-    if unknown := [str(key) for key in plain if key not in names]:
-        raise NetworkError(f"{part}: {', '.join(unknown)} is not known here; known are {', '.join(names)}")
-    if missing := [name for name, needed in names.items() if needed and name not in plain]:
-        raise NetworkError(f"{part}: {', '.join(missing)} is missing")
+    _check_keys(cls, part, plain)
     try:
         return cls(**plain)
     except NetworkError as error:
         raise NetworkError(re.sub(r"^stage:", f"{part}:", str(error))) from None
+
+
+def _check_keys(cls: type, part: str, plain: Mapping) -> None:
+    """Refuse keys that are no fields of the dataclass, and that one lacks which it needs."""
+    names = {f.name: f.default is MISSING and f.default_factory is MISSING for f in fields(cls)}
+    if unknown := [
+        key if isinstance(key, str) and key.isidentifier() else shown(key) for key in plain if key not in names
+    ]:
+        more = "" if len(unknown) <= 5 else f" and {len(unknown) - 5:,} more"
+        said = ", ".join(name[:60] for name in unknown[:5]) + more
+        raise NetworkError(f"{part}: {said} is not known here; known are {', '.join(names)}")
+    if missing := [name for name, needed in names.items() if needed and name not in plain]:
+        raise NetworkError(f"{part}: {', '.join(missing)} is missing")
+
+
+# Sections of the configuration files of pycls (https://github.com/facebookresearch/pycls), by the kind of network.
+_PYCLS_KINDS = {
+    "REGNET": "fs.regnet takes its numbers (depth, w0, wa, wm, group_width, bottleneck, se_ratio)",
+    "ANYNET": "fs.anynet takes its numbers (depths, widths, strides, bottlenecks, group_widths, se_ratio)",
+    "EN": "fs.anynet takes its numbers (block='mbconv', depths, widths, strides, bottlenecks, kernels, head_width)",
+    "RESNET": "fs.anynet takes its stages (depths, widths, strides, bottlenecks, group_widths)",
+}
+_PYCLS = {"MODEL", *_PYCLS_KINDS}
+
+
+def _pycls_sentence(plain: Mapping) -> str:
+    kind = next((how for key, how in _PYCLS_KINDS.items() if key in plain), _PYCLS_KINDS["ANYNET"])
+    return (
+        "network: this is a configuration file of pycls, which is not read here; its published networks have names, "
+        f"as fs.network('RegNetY-4.0GF'), and for any other {kind}"
+    )
 
 
 def _flow(value: Any) -> str:

@@ -3,7 +3,10 @@
 import dataclasses
 import html
 import html.parser
+import itertools
 import pickle
+import re
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import fastscale_lib as fs
+from fastscale_lib.checks import shown
 from fastscale_lib.networks import BLOCKS, STEMS, Head, Neighbour, Scaling, Stage, Stem, fit, table
 
 NAMES = fs.networks()
@@ -207,12 +211,18 @@ def test_yaml_that_is_no_network_is_refused_in_a_sentence(text):
         fs.Network.from_yaml(text)
 
 
+SCALING = {"base": "Base", "strategy": "dWr", "s": 4.0}
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
         (lambda d: d.pop("block"), "network: block is missing"),
-        (lambda d: d.pop("stages"), "no stages"),
-        (lambda d: d.pop("stem"), "stem: kind, width is missing"),
+        (lambda d: d.pop("stages"), "network: stages is missing"),
+        (lambda d: d.update(stages=[]), "no stages"),
+        (lambda d: d.pop("stem"), "network: stem is missing"),
+        (lambda d: d["stem"].clear(), "stem: kind, width is missing"),
+        (lambda d: d.clear(), "network: name, resolution, stem, block, stages is missing"),
         (lambda d: d["stages"][1].pop("width"), "stage 2: width is missing"),
         (lambda d: d["stages"][1].update(widht=8), "stage 2: widht is not known here; known are depth, width"),
         (lambda d: d.update(stem="simple_stem_in"), "stem: expected names with values, got 'simple_stem_in'"),
@@ -226,6 +236,12 @@ def test_yaml_that_is_no_network_is_refused_in_a_sentence(text):
         (lambda d: d.update(head=None), "head: expected names with values, got None"),
         (lambda d: d.update(scaling={"base": "x"}), "scaling: strategy, s is missing"),
         (lambda d: d.update(scaling=3), "scaling: expected names with values, got 3"),
+        (lambda d: d.update(scaling=SCALING | {"s": "4"}), "scaling: s is '4', but must be a number above 0"),
+        (lambda d: d.update(scaling=SCALING | {"base": None}), "scaling: base is None, but must be a line of text"),
+        (lambda d: d.update(scaling=SCALING | {"metric": "time"}), "metric: 'time' is not one of flops, params"),
+        (lambda d: d.update(scaling=SCALING | {"metric": "flops"}), "scaling: target is None, but must be a number"),
+        (lambda d: d.update(scaling=SCALING | {"changes": [1]}), r"changes are \(1,\), but must be lines of text"),
+        (lambda d: d.update(scaling=SCALING | {"neighbours": [{"s": 0, "count": 1}]}), "neighbour: s is 0, but"),
     ],
 )
 def test_a_wrong_dict_is_refused_in_a_sentence(change, sentence):
@@ -233,6 +249,73 @@ def test_a_wrong_dict_is_refused_in_a_sentence(change, sentence):
     change(plain)
     with pytest.raises(fs.NetworkError, match=sentence):
         fs.Network.from_dict(plain)
+
+
+PYCLS = """
+MODEL:
+  TYPE: regnet
+  NUM_CLASSES: 1000
+REGNET:
+  SE_ON: True
+  DEPTH: 22
+  W0: 96
+  WA: 31.41
+  WM: 2.24
+  GROUP_W: 64
+OPTIM:
+  WEIGHT_DECAY: 5e-5
+"""
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [("REGNET", "fs.regnet takes"), ("ANYNET", "fs.anynet takes"), ("EN", "block='mbconv'"), ("RESNET", "its stages")],
+)
+def test_a_configuration_of_pycls_is_told_as_what_it_is(section, said):
+    with pytest.raises(fs.NetworkError, match="this is a configuration file of pycls, which is not read here") as told:
+        fs.Network.from_yaml(PYCLS.replace("REGNET", section))
+    assert said in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["1.0e+309", "1" * 400, "-1", "[1]", "yes"], ids=["1e309", "400 digits", "-1", "list", "yes"]
+)
+@pytest.mark.parametrize("field", ["resolution", "width", "depth", "bottleneck", "group_width", "se_ratio", "s"])
+def test_any_number_in_yaml_is_read_or_refused_in_a_sentence(field, text):
+    described = fs.scale(small(), "dWr", 2).to_yaml()
+    described = re.sub(rf"\b{field}: [0-9.]+", f"{field}: {text}", described)
+    assert text in described
+    with pytest.raises(fs.NetworkError, match=rf"{field} is .*, but must be a ") as refused:
+        fs.Network.from_yaml(described)
+    assert len(str(refused.value)) < 200
+
+
+def test_where_a_network_comes_from_can_always_be_printed():
+    net = dataclasses.replace(small(), scaling=Scaling("Base", "dWr", np.float32(2.5), "flops", 1e9, np.int64(7)))
+    assert str(net.scaling).startswith("Base scaled by dWr with s = 2.5: flops asked 1,000,000,000, achieved 7")
+    assert net._repr_html_()
+    with pytest.raises(fs.NetworkError, match=r"^network: scaling is \{.*, but must be a Scaling"):
+        dataclasses.replace(small(), scaling=SCALING)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"depths": [1] * 1_001}, "depths has over 1,000 entries"),
+        ({"depths": itertools.count(1)}, "depths has over 1,000 entries"),
+        ({"kernels": 2 * 10**300}, "kernel a number of about 301 digits is even"),
+        ({"depths": "x" * 10**6}, "depths is 'xxx"),
+        ({"name": ["x"] * 10**6}, "name is "),
+        ({"block": {"a": "x" * 10**6}}, "block: "),
+        ({"widths": [10**300 + 1] * 2, "group_widths": 7}, "stage 1: inner width a number of about 301 digits"),
+    ],
+)
+def test_a_hostile_network_is_refused_soon_and_in_few_words(changes, sentence):
+    begun = time.process_time()
+    with pytest.raises(fs.NetworkError, match=sentence) as refused:
+        small(**changes)
+    assert time.process_time() - begun < 1
+    assert len(str(refused.value)) < 300
 
 
 def test_what_a_dict_leaves_out_has_the_default():
@@ -307,9 +390,11 @@ def test_a_network_takes_whole_numbers(field, value):
         small(**{field: value})
 
 
-@pytest.mark.parametrize("value", [0, -1, "1", True, None, float("nan"), float("inf"), 1j], ids=repr)
-def test_a_bottleneck_is_a_number_above_0(value):
-    with pytest.raises(fs.NetworkError, match=r"^stage 2: bottleneck is .*, but must be a number above 0"):
+@pytest.mark.parametrize(
+    "value", [0, -1, "1", True, None, float("nan"), float("inf"), 1j, 1e308, 10**400, 5e-324], ids=shown
+)
+def test_a_bottleneck_is_a_number_that_is_built(value):
+    with pytest.raises(fs.NetworkError, match=r"^stage 2: bottleneck is .*, but must be a number from 1e-06 to 1e\+06"):
         small(bottlenecks=[1, value])
 
 

@@ -143,7 +143,7 @@ def test_a_value_is_brought_into_the_type(name, given, settled):
         (
             "points",
             "9" * 400,
-            "...999999999999999999999999999', but must be a number of at most 308 digits; try points=64",
+            "9999', but must be a number of at most 308 digits; try points=64",
         ),
         ("points", -(10**400), "but must be a number of at most 308 digits"),
         ("points", "9" * 5000, "but must be a number of at most 308 digits"),
