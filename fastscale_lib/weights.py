@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -161,8 +162,8 @@ def load_weights(
         The model, on its device and in its dtype, still in training or evaluation as it was.
 
     Raises:
-        WeightsError: a tensor is missing, left over or of another shape, or the source is not known; the model is
-            as it was.
+        WeightsError: a tensor is missing, left over or of another shape, is sparse or quantized, holds no real finite
+            numbers, or the source is not known; the model is as it was.
     """
     import torch
 
@@ -175,12 +176,16 @@ def load_weights(
     if not classifier:
         for ours in [each for each in theirs if each.startswith("head.linear.")]:
             given.pop(theirs.pop(ours), None)
+    _check_kinds((key, given[key]) for key in theirs.values() if key in given)
     _check_tensors(model, naming, theirs, given)
     layers = {_layer(ours): _layer(key) for ours, key in theirs.items()}
     if module is not None:
         _check_convolutions(model, module, layers)
-    fresh = {ours: given.get(key, torch.tensor(0)) for ours, key in theirs.items()}
-    model.load_state_dict(model.state_dict() | fresh)
+    state = model.state_dict()
+    values = {ours: _value(key, given.get(key, torch.tensor(0)), state[ours]) for ours, key in theirs.items()}
+    with torch.inference_mode():  # which lets tensors be set that were themselves made under it
+        for ours, value in values.items():
+            state[ours].copy_(value)
     for ours, layer in layers.items():
         if isinstance(norm := model.get_submodule(ours), torch.nn.BatchNorm2d):
             norm.eps = eps or (_eps(model, naming, norm.eps) if module is None else module.get_submodule(layer).eps)
@@ -192,10 +197,10 @@ def _check_arguments(model: Any, eps: Any) -> None:
 
     if not isinstance(model, ConvNet):
         raise WeightsError(f"load_weights: {_kind(model)} is no network here; give what fs.build returned")
-    if any(each.is_meta for each in model.parameters()):
+    if any(each.is_meta for each in model.state_dict().values()):
         raise WeightsError("load_weights: a module on the meta device holds no numbers; build it on cpu or cuda")
-    if eps is not None and not (isinstance(eps, Real) and eps > 0):
-        raise WeightsError(f"load_weights: eps is {eps!r}, but must be a number above 0, such as 1e-3")
+    if eps is not None and not (isinstance(eps, Real) and not isinstance(eps, bool) and 0 < eps < math.inf):
+        raise WeightsError(f"load_weights: eps is {eps!r}, but must be a number above 0 and finite, such as 1e-3")
 
 
 def _state_dict(weights: Any) -> dict[str, torch.Tensor]:
@@ -280,6 +285,40 @@ def _check_tensors(model: ConvNet, naming: Naming, theirs: Mapping[str, str], gi
         raise WeightsError(
             f"{about} have {left[0]}{_others(left)}, for which {name} has no place; are they of the same network?"
         )
+
+
+def _check_kinds(given: Iterable[tuple[str, torch.Tensor]]) -> None:
+    """Tensors that hold real numbers, one beside the other; a sparse one may not even tell its shape as others do."""
+    import torch
+
+    for key, tensor in given:
+        name = f"load_weights: {key}"
+        if torch.nn.parameter.is_lazy(tensor) or tensor.is_meta:
+            raise WeightsError(f"{name} holds no numbers; give tensors that were loaded on cpu or cuda")
+        if tensor.is_quantized:
+            raise WeightsError(f"{name} is quantized ({tensor.dtype}); give its dequantize()")
+        if tensor.is_nested or tensor.layout != torch.strided:
+            raise WeightsError(f"{name} is sparse or nested ({tensor.layout}); give its to_dense()")
+        if tensor.is_complex() or tensor.dtype == torch.bool:
+            raise WeightsError(f"{name} is of {tensor.dtype}, but must be of real numbers, as torch.float32")
+
+
+def _value(key: str, tensor: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
+    """Their tensor as ours will hold it, which is as finite as theirs and, as a variance, not below 0."""
+    try:
+        value = tensor.detach().to(own.device, own.dtype)
+        told = value if own.is_floating_point() else tensor.detach().double()  # a counter would hide what is no number
+        finite, below = bool(told.isfinite().all()), bool((value < 0).any())
+    except (RuntimeError, TypeError) as error:  # of a kind of tensor that torch does not convert
+        said = " ".join(str(error).split())
+        raise WeightsError(f"load_weights: {key} cannot be read ({said:.100}); give a plain tensor") from None
+    if not finite:
+        kept = tensor.detach().double().isfinite().all()
+        said = f"has numbers too large for the model's {own.dtype}" if kept else "has NaN or infinite numbers"
+        raise WeightsError(f"load_weights: {key} {said}; give finite ones" + "; or build in torch.float32" * bool(kept))
+    if below and key.endswith("running_var"):
+        raise WeightsError(f"load_weights: {key} has numbers below 0, but a variance has none; is it another tensor?")
+    return value
 
 
 def _check_convolutions(model: ConvNet, module: torch.nn.Module, layers: Mapping[str, str]) -> None:

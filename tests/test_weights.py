@@ -423,6 +423,79 @@ def test_a_tensor_of_another_shape_is_named():
     assert_refused(fs.build(small()), state, r"\(32, 16, 1, 1\) in s2\.b1\.f\.a\.weight, but \(24, 16")
 
 
+def lazy(tensor: torch.Tensor) -> torch.Tensor:
+    return nn.parameter.UninitializedParameter()
+
+
+def nested(tensor: torch.Tensor) -> torch.Tensor:
+    return torch.nested.nested_tensor([tensor, tensor])
+
+
+def quantized(tensor: torch.Tensor) -> torch.Tensor:
+    return torch.quantize_per_tensor(tensor, 0.1, 0, torch.qint8)
+
+
+def with_one(value: float):
+    def changed(tensor: torch.Tensor) -> torch.Tensor:
+        tensor = tensor.clone()
+        tensor.flatten()[-1] = value
+        return tensor
+
+    return changed
+
+
+@pytest.mark.parametrize("key", ["s1.b1.f.b_bn.weight", "head.fc.weight", "s2.b2.f.c_bn.running_var"])
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (torch.Tensor.to_sparse, r"is sparse or nested \(torch\.sparse_coo\); give its to_dense\(\)$"),
+        (nested, r"is sparse or nested"),
+        (quantized, r"is quantized \(torch\.qint8\); give its dequantize\(\)$"),
+        (lambda tensor: tensor.to("meta"), r"holds no numbers; give tensors that were loaded on cpu or cuda$"),
+        (lazy, r"holds no numbers"),
+        (lambda tensor: tensor.to(torch.complex64), r"is of torch\.complex64, but must be of real numbers"),
+        (lambda tensor: tensor > 0, r"is of torch\.bool, but must be of real numbers"),
+        (with_one(float("nan")), r"has NaN or infinite numbers; give finite ones$"),
+        (with_one(float("-inf")), r"has NaN or infinite numbers; give finite ones$"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*nested tensors.*", "ignore:.*quantize.*")
+def test_a_tensor_without_real_numbers_is_named(key, change, said):
+    """Wherever it stands: those before it are not loaded, either."""
+    state = named_as_pycls(fs.build(small()))
+    state[key] = change(state[key])
+    assert_refused(fs.build(small()), state, rf"^load_weights: {re.escape(key)} {said}")
+
+
+def test_a_variance_below_zero_is_named():
+    state = named_as_pycls(fs.build(small()))
+    state["stem.bn.running_var"][0] = -1e-3
+    assert_refused(fs.build(small()), state, r"stem\.bn\.running_var has numbers below 0, but a variance has none")
+
+
+def test_numbers_that_the_models_type_does_not_hold_are_named():
+    state = named_as_pycls(fs.build(small()))
+    state["head.fc.bias"][3] = 1e6
+    assert_refused(
+        fs.build(small()).half(), state, r"head\.fc\.bias has numbers too large for the model's torch\.float16"
+    )
+    assert fs.load_weights(fs.build(small()), state).head.linear.bias[3] == 1e6
+
+
+def test_counters_may_be_of_any_real_type():
+    state = {key: each.half() for key, each in named_as_pycls(fs.build(small())).items()}
+    assert fs.load_weights(fs.build(small()), state).stem.norm.num_batches_tracked.dtype == torch.int64
+    state["stem.bn.num_batches_tracked"] = torch.tensor(float("nan"))
+    assert_refused(fs.build(small()), state, r"stem\.bn\.num_batches_tracked has NaN or infinite numbers")
+
+
+def test_a_model_made_for_inference_alone_is_loaded():
+    source = fs.build(small())
+    with torch.inference_mode():
+        model = fs.build(small())
+    assert_holds(fs.load_weights(model, source), source)
+
+
 def test_other_classes_are_refused_with_the_way_out():
     state = named_as_pycls(fs.build(small(classes=7)))
     assert_refused(fs.build(small()), state, r"\(7, 24\) in head\.fc\.weight.*classifier=False")
@@ -470,6 +543,6 @@ def test_what_is_no_network_here_is_refused():
         fs.load_weights(fs.build(small(), device="meta"), {})
 
 
-@pytest.mark.parametrize("eps", [0, -1e-5, "1e-3", float("nan")])
+@pytest.mark.parametrize("eps", [0, -1e-5, "1e-3", float("nan"), float("inf"), True])
 def test_an_epsilon_is_above_zero(eps):
     assert_refused(fs.build(small()), fs.build(small()), "eps is .* but must be a number above 0", eps=eps)
