@@ -69,6 +69,14 @@ def test_weights_are_kept_where_asked(tmp_path):
     fs.build(TINY).load_state_dict(torch.load(tmp_path / "tiny.pt")["ema"])
 
 
+@pytest.mark.parametrize("option", ["--store", "--checkpoint"])
+def test_what_cannot_be_kept_is_said_before_the_data_are_read(tmp_path, capsys, monkeypatch, option):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("fastscale_lib.cli.dataset", lambda **_: pytest.fail("the data are read"))
+    assert train("--checkpoint", "tiny.pt", option, str(tmp_path / "file" / "kept")) == 2 - (option == "--checkpoint")
+    assert "file is no folder" in capsys.readouterr().err
+
+
 def test_a_training_that_diverges_ends_with_1(tmp_path, capsys):
     (tmp_path / "recipe.yaml").write_text("lr: 1.0e+30\nwarmup: 0\nbatch: 16\n")
     assert train() == 1

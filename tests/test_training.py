@@ -384,6 +384,97 @@ def test_a_disk_that_is_full_leaves_the_last_good_checkpoint(tmp_path):
     assert [each.name for each in tmp_path.iterdir()] == ["a.pt"]
 
 
+WRITER = """
+import os, sys
+from pathlib import Path
+from fastscale_lib import checkpoints, files
+sync = os.fsync
+def wait(handle):
+    print("writing", flush=True)
+    sys.stdin.readline()
+    os.fsync = sync
+    sync(handle)
+os.fsync = wait
+checkpoints.write(Path(sys.argv[1]), {"of": {"seed": 7}})
+"""
+
+
+@posix
+def test_what_a_killed_writer_left_the_next_removes(tmp_path):
+    """One is killed while it writes its checkpoint, and another of the same path still writes."""
+    path, others = tmp_path / "a.pt", tmp_path / ".a.pt-mine.part"
+    others.touch()
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    killed, slow = (subprocess.Popen([sys.executable, "-c", WRITER, str(path)], **pipes) for _ in range(2))
+    for each in (killed, slow):
+        assert each.stdout.readline() == "writing\n"
+    assert len(list(tmp_path.iterdir())) == 3
+    killed.kill()
+    killed.communicate(timeout=60)
+    checkpoints.write(path, {"of": {"seed": 0}})
+    left = [each for each in tmp_path.iterdir() if each not in (path, others)]
+    assert len(left) == 1  # of the one that lives
+    checkpoints.remove(path)
+    assert left[0].exists()
+    slow.communicate("go on\n", timeout=60)
+    assert slow.returncode == 0
+    assert checkpoints.read(path, {"seed": 7}) == {"of": {"seed": 7}}
+    assert sorted(tmp_path.iterdir()) == [others, path]
+
+
+@posix
+def test_what_a_killed_writer_left_goes_with_the_checkpoint(tmp_path):
+    path = tmp_path / "rows.jsonl.checkpoints" / "a.pt"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", WRITER, str(path)], **pipes) as killed:
+        assert killed.stdout.readline() == "writing\n"
+        killed.kill()
+    assert len(list(path.parent.iterdir())) == 1
+    checkpoints.remove(path)
+    assert not path.parent.exists()
+
+
+def no_folder(folder: Path) -> Path:
+    (folder / "file").touch()
+    return folder / "file" / "kept"
+
+
+def nowhere(folder: Path) -> Path:
+    (folder / "link").symlink_to(folder / "gone")
+    return folder / "link" / "kept"
+
+
+UNWRITABLE = pytest.mark.parametrize("place", [no_folder, nowhere, lambda folder: Path("/proc/kept")])
+
+
+def at_once(*arguments, **settings):
+    raise AssertionError("it has begun to work")
+
+
+@posix
+@UNWRITABLE
+@pytest.mark.parametrize(
+    ("which", "error", "said"),
+    [("store", fs.StoreError, "^store: .*"), ("checkpoint", fs.TrainingError, "^training: the checkpoint .*")],
+)
+def test_what_cannot_be_kept_is_known_before_any_work(tmp_path, monkeypatch, place, which, error, said):
+    monkeypatch.setattr(Trainer, "__init__", at_once)
+    with pytest.raises(error, match=said + r"cannot be written(: | \().*\)?; give another path$"):
+        fs.train(TINY, "fashion-mnist", RECIPE, device="cpu", **{which: place(tmp_path)})
+
+
+@pytest.mark.parametrize("carried", [False, True], ids=["here", "by an executor"])
+def test_a_checkpoint_that_would_find_no_folder_is_known_before_any_work(tmp_path, carried):
+    (tmp_path / "rows.jsonl.checkpoints").touch()
+    steps: list[Step] = []
+    settings = {"store": tmp_path / "rows.jsonl", "device": "cpu", "progress": steps.append}
+    said = pytest.raises(fs.TrainingError, match=r"the checkpoint .* cannot be written \(.* is no folder\); give")
+    with ProcessPoolExecutor(1) as executor, said:
+        fs.train_all([TINY], data(), RECIPE, executor=executor if carried else None, **settings)
+    assert [step for step in steps if step.done] == []
+    assert fs.Store(tmp_path / "rows.jsonl").rows() == []
+
+
 def test_a_row_that_cannot_be_written_is_written_later(tmp_path, monkeypatch):
     store = fs.Store(tmp_path / "rows.jsonl")
 
