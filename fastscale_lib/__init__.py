@@ -4,6 +4,10 @@ After Dollár, Singh, Girshick: Fast and Accurate Model Scaling, CVPR 2021. Impo
 plotly: they come with the first network that is built and the first figure that is drawn.
 """
 
+from . import working_folder as _working_folder  # noqa: F401 - before anything else is looked for on the path
+
+# isort: split
+
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any

@@ -5,7 +5,7 @@ Measuring and training need torch, numpy, pandas, and pyyaml for YAML files; `re
 Exit status: 0, every point of the plan has a row, with a time or with the answer "out of memory", or every notebook
 ran, whatever its verdicts, or every training has its errors; 1, some points have no answer (`--retry` tries them
 again), the cluster was lost, a training did not end, or a notebook failed; 2, the command, the plan or a parameter is
-wrong; 130, stopped.
+wrong; 130, stopped, by Ctrl-C or SIGTERM.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ import argparse
 import contextlib
 import json
 import os
-import re
-import sys
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -26,6 +24,7 @@ from typing import Any
 import pandas as pd
 
 from .ceilings import ceilings
+from .cluster import on_cluster
 from .comparisons import train_all
 from .datasets import dataset
 from .measurement import BUSY, MeasureError, SettingError
@@ -36,14 +35,13 @@ from .report import report
 from .report.parameters import ParameterError
 from .report.selection import split
 from .settings import PRECISIONS
+from .shell import open_closed_streams, say, sigterm_as_ctrl_c
 from .store import Store, StoreError
 from .sweeping import run
 from .training import check_places, train
 from .zoo import network as named_network
 
 DONE, FAILED, WRONG, STOPPED = 0, 1, 2, 130
-_CONNECT_S = 10
-_ADDRESS = re.compile(r"(\w+://)?(\[[^\]]+\]|[^\[\]:/]+):\d{1,5}/?")  # of a scheduler: a host and its port
 _AHEAD = 64  # tasks given to a cluster at a time, where it has not more than half as many workers
 
 
@@ -63,12 +61,13 @@ wrong, 130 stopped."""
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line asks, and return the exit status."""
+    open_closed_streams()
     asked = _parser().parse_args(arguments)
     try:
-        with _warnings_in_words():
+        with _warnings_in_words(), sigterm_as_ctrl_c():
             return asked.command(asked)
     except KeyboardInterrupt:
-        print(file=sys.stderr)  # the progress stands in an open line
+        say("")  # the progress stands in an open line
         return _end(STOPPED, "stopped; run the same command again to go on")
     except StoreError as error:
         return _end(WRONG, f"{error}{_handed_back(error.row)}")
@@ -221,7 +220,7 @@ def _sweep(asked: argparse.Namespace) -> int:
     said = "".join(f", {number:,} {reason}" for reason, number in reasons.items())
     print(f"{len(rows) - reasons.total():,} of {len(plan):,} points have a time{said}: {store.path}")
     if len(rows) > reasons.total() and (doubts := _doubts(rows[rows["reason"].isna()])):
-        print(f"fastscale: {doubts}", file=sys.stderr)
+        say(f"fastscale: {doubts}")
     return DONE if len(rows) == len(plan) and set(reasons) <= {"out of memory"} else FAILED
 
 
@@ -246,7 +245,7 @@ def _ceilings(asked: argparse.Namespace) -> int:
         rate, data = found.multiply_adds_per_s / 1e9, found.bytes_per_s / 1e9
         print(f"{found.device_name}, {precision}: {rate:,.0f} G multiply-adds/s, {data:,.1f} GB/s")
         if doubts := _doubts(pd.DataFrame([found.product, found.copy])):
-            print(f"fastscale: {precision}: {doubts}", file=sys.stderr)
+            say(f"fastscale: {precision}: {doubts}")
     return DONE
 
 
@@ -303,7 +302,7 @@ def _report(asked: argparse.Namespace) -> int:
         settings = {name: getattr(asked, name) for name in ("profile", "jobs", "out", "force", "notebooks", "limit")}
         reports = report(asked.only, parameters=parameters, grid=grid, **settings)
     except ParameterError as error:  # a sentence, and the list of what a notebook takes
-        print(f"fastscale: {error}", file=sys.stderr)
+        say(f"fastscale: {error}")
         return WRONG
     except ModuleNotFoundError as error:
         return _end(
@@ -311,9 +310,9 @@ def _report(asked: argparse.Namespace) -> int:
         )
     failed = [each for each in reports if each.error]
     for each in failed:
-        print(f"fastscale: {each.name} failed: {each.error}", file=sys.stderr)
+        say(f"fastscale: {each.name} failed: {each.error}")
     for each in filter(lambda each: each.too_large, reports):
-        print(f"fastscale: {each.name}: {each.too_large}", file=sys.stderr)
+        say(f"fastscale: {each.name}: {each.too_large}")
     cached = sum(each.cached for each in reports if not each.error)
     verdicts = Counter(verdict for each in reports for verdict in each.verdicts()["verdict"])
     said = ", ".join(f"{verdict} {number}" for verdict, number in verdicts.items()) or "none"
@@ -349,38 +348,10 @@ def _executor(scheduler: str | None) -> Iterator[tuple[Executor | None, int]]:
     if scheduler is None:
         yield None, _AHEAD
         return
-    with _client(scheduler) as client:
-        _tell_of_waiting(client, scheduler)
-        executor = client.get_executor(resources={"GPU": 1}, pure=False)
-        yield executor, max(_AHEAD, 2 * len(client.nthreads()))
-
-
-def _tell_of_waiting(client: Any, scheduler: str) -> None:
-    """Say where no worker can take a task yet: Dask would wait for one without a word."""
-    workers = client.scheduler_info(n_workers=-1)["workers"].values()
-    if any(worker["resources"].get("GPU") for worker in workers):
-        return
-    there = f"none of the {len(workers)} workers there has the resource GPU=1" if workers else "no worker is there"
-    print(
-        f"fastscale: --scheduler {scheduler}: {there}: the tasks wait for one; start, for each device, dask worker "
-        f"{scheduler} --nworkers 1 --nthreads 1 --resources GPU=1",
-        file=sys.stderr,
-    )
-
-
-def _client(scheduler: str) -> Any:
-    if not _ADDRESS.fullmatch(scheduler):
-        raise ValueError(f"--scheduler {scheduler}: a scheduler has a host and a port; try tcp://host:8786")
-    try:
-        from distributed import Client
-    except ModuleNotFoundError:
-        raise ValueError("--scheduler takes the package dask[distributed]; pip install 'fastscale[cluster]'") from None
-    try:
-        return Client(scheduler, timeout=_CONNECT_S, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise ValueError(f"--scheduler {scheduler}: no Dask scheduler answers there ({error})") from None
+    with on_cluster(scheduler) as (executor, enough):
+        yield executor, max(_AHEAD, enough)
 
 
 def _end(status: int, message: str) -> int:
-    print(f"fastscale: {' '.join(message.split())}", file=sys.stderr)
+    say(f"fastscale: {' '.join(message.split())}")
     return status

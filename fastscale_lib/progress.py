@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Callable
@@ -58,7 +59,7 @@ class Line:
     """A step as a line on stderr: a terminal or a notebook shows it in place, a log gets one now and then."""
 
     def __init__(self):
-        self._live = sys.stderr.isatty() or "ipykernel" in sys.modules
+        self._live = bool(sys.stderr and sys.stderr.isatty()) or "ipykernel" in sys.modules
         self._next, self._width = 0.0, 0
 
     def __call__(self, step: Step) -> None:
@@ -66,10 +67,10 @@ class Line:
         if now < self._next and not last:
             return
         text = str(step)
-        if self._live:
-            print("\r" + text.ljust(self._width), end="\n" if last else "", file=sys.stderr, flush=True)
-        else:
-            print(text, file=sys.stderr, flush=True)
+        line = "\r" + text.ljust(self._width) + "\n" * last if self._live else text + "\n"
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, or None: nobody looks, and it goes on
+            sys.stderr.write(line)
+            sys.stderr.flush()
         self._next, self._width = now + (_LIVE_S if self._live else _LOG_S), len(text)
 
 

@@ -1,7 +1,7 @@
 """The process apart: measures networks without loading torch in, blocking or endangering the caller's process.
 
-`Worker` is the caller's side. `python -m fastscale_lib.worker` is the other: it reads requests from stdin and
-writes events to stdout, one JSON object a line, and ends when its stdin does.
+`Worker` is the caller's side. `main` is the other: it reads requests from stdin and writes events to stdout, one JSON
+object a line, and ends when its stdin does.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import os
 import queue
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -25,11 +24,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from .child_process import cause, kill_group, start_child
 from .measurement import MeasureError, Measurement, SettingError
 from .memory import give_back
 from .networks import Network
 from .running import one_line, try_run
-from .settings import Settings, find_device
+from .settings import Settings, find_device, positive
 from .surroundings import devices, surroundings
 from .timing import measure
 from .zoo import network as named_network
@@ -86,9 +86,12 @@ class Worker:
             The number of the job.
 
         Raises:
+            SettingError: (a ValueError) `limit` is not a number above 0.
             MeasureError: with reason "busy", a job is in hand; with "cancelled", the worker is closed.
             TypeError: the request is not plain.
         """
+        if limit is not None:
+            positive("limit", limit)
         with self._lock:
             if self._closed:
                 raise MeasureError("this worker is closed; make another", "cancelled")
@@ -201,8 +204,16 @@ class Worker:
 
 def _limit(request: Mapping[str, Any]) -> float:
     seconds = request.get("seconds", 10.0)
-    usual = seconds if isinstance(seconds, (int, float)) else 0.0  # the other side refuses it in a sentence
-    return usual + _SLACK_S + (_COMPILE_S if request.get("compile") else 0.0)
+    usual = seconds if isinstance(seconds, (int, float)) and seconds > 0 else 0.0  # the other side refuses the rest
+    return min(usual, threading.TIMEOUT_MAX) + _SLACK_S + (_COMPILE_S if request.get("compile") else 0.0)
+
+
+def _start_timer(seconds: float, act: Callable[[_Job], None], job: _Job) -> threading.Timer:
+    """Act after so many seconds; 292 years are the most that a thread can wait, and one that is to wait longer dies."""
+    timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), act, (job,))
+    timer.daemon = True
+    timer.start()
+    return timer
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,7 +244,7 @@ class _Child:
         self._over = False  # nothing will be read any more
         self._timer: threading.Timer | None = None
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the process
-        self.process = _start(self._stderr)
+        self.process = start_child(__name__, self._stderr, stdout=subprocess.PIPE)
         self._reader = threading.Thread(target=self._read, name="fastscale worker", daemon=True)
         self._reader.start()
 
@@ -252,9 +263,7 @@ class _Child:
             if not self.alive:
                 return False
             self.job = job
-            self._timer = threading.Timer(job.limit, self._too_long, (job,))
-            self._timer.daemon = True
-            self._timer.start()
+            self._timer = _start_timer(job.limit, self._too_long, job)
             self._stderr.seek(0)  # the process shares the position: what earlier jobs said is forgotten
             self._stderr.truncate()
         # If the process has died since, the reader will tell the job so.
@@ -278,7 +287,7 @@ class _Child:
         """Kill the process; `_lock` is held."""
         self._ending = reason, message
         if self.process.poll() is None:
-            _kill_group(self.process)
+            kill_group(self.process)
 
     def cancel(self, patience: float) -> None:
         """End the job in hand: ask, and kill after `patience` seconds."""
@@ -291,9 +300,7 @@ class _Child:
         with contextlib.suppress(OSError, ValueError):
             self.process.stdin.write(json.dumps({"kind": "cancel", "id": job.number}) + "\n")
             self.process.stdin.flush()
-        timer = threading.Timer(patience, self._kill_cancelled, (job,))
-        timer.daemon = True
-        timer.start()
+        _start_timer(patience, self._kill_cancelled, job)
 
     def _kill_cancelled(self, job: _Job) -> None:
         self.kill("cancelled", CANCELLED, job)
@@ -341,29 +348,6 @@ class _Child:
         return job
 
 
-def _start(stderr: IO[bytes]) -> subprocess.Popen[str]:
-    """The other side, in a session of its own: the caller's Ctrl-C does not reach it, and it dies as a group."""
-    here = str(Path(__file__).resolve().parents[1])
-    inherited = os.environ.get("PYTHONPATH")
-    return subprocess.Popen(
-        [sys.executable, "-u", "-m", "fastscale_lib.worker"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=stderr,
-        encoding="utf-8",
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([here, inherited] if inherited else [here])},
-        start_new_session=True,
-    )
-
-
-def _kill_group(process: subprocess.Popen[str]) -> None:
-    with contextlib.suppress(OSError):  # it was quicker
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-
-
 def _death(code: int, stderr: IO[bytes]) -> str:
     """One sentence on why a process that nobody stopped has ended."""
     if code == -getattr(signal, "SIGKILL", 9):
@@ -373,10 +357,8 @@ def _death(code: int, stderr: IO[bytes]) -> str:
         )
     if code < 0:
         return f"the measuring process crashed (signal {-code}, {signal.strsignal(-code)}); try other settings"
-    stderr.seek(0)
-    lines = stderr.read()[-4000:].decode("utf-8", "replace").split("\n")
-    said = [line.strip() for line in lines if line.strip()]
-    return f"the measuring process ended with code {code}" + (f": {said[-1]}" if said else "")
+    said = cause(stderr)
+    return f"the measuring process ended with code {code}" + (f": {said}" if said else "")
 
 
 def main() -> None:
@@ -479,7 +461,3 @@ def _reporter(tell: Callable[..., None], cancelled: Callable[[], bool]) -> Calla
             tell("progress", phase=phase, fraction=fraction)
 
     return report
-
-
-if __name__ == "__main__":
-    main()

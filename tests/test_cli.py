@@ -1,10 +1,14 @@
 """The command: sweeps that are killed and started again, what it says, and how it ends."""
 
+import contextlib
+import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from dataclasses import replace
@@ -13,7 +17,7 @@ import pandas as pd
 import pytest
 
 import fastscale_lib as fs
-from fastscale_lib import cli
+from fastscale_lib import cli, cluster, progress, shell
 from fastscale_lib.plans import Plan
 from fastscale_lib.store import Store
 
@@ -48,9 +52,11 @@ def slow_plan(tmp_path) -> str:
     return str(path)
 
 
-def start(*arguments: str) -> subprocess.Popen:
+def start(*arguments: str, sigint: signal.Handlers = signal.SIG_DFL) -> subprocess.Popen:
+    """The command, with this disposition of SIGINT, whichever these tests have inherited."""
     command = [sys.executable, "-m", "fastscale_lib", *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    given = {"preexec_fn": lambda: signal.signal(signal.SIGINT, sigint)} if os.name == "posix" else {}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **given)
 
 
 def until_stored(store: Store, rows: int, process: subprocess.Popen) -> None:
@@ -78,15 +84,17 @@ def test_a_sweep_from_the_shell(store, plan):
 
 
 @posix
-@pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_a_sweep_that_is_killed_or_stopped_goes_on(store, slow_plan, kill):
-    process = start("sweep", slow_plan, "--store", str(store.path))
+    """By SIGTERM where SIGINT is ignored, as in what a script has put in the background."""
+    sigint = signal.SIG_IGN if kill == signal.SIGTERM else signal.SIG_DFL
+    process = start("sweep", slow_plan, "--store", str(store.path), sigint=sigint)
     until_stored(store, 4, process)
     process.send_signal(kill)
     _, said = process.communicate(timeout=60)
     before = store.rows()
     assert 4 <= len(before) < 14
-    if kill == signal.SIGINT:
+    if kill != signal.SIGKILL:
         assert process.returncode == 130
         assert said.endswith("fastscale: stopped; run the same command again to go on\n")
     process = start("sweep", slow_plan, "--store", str(store.path))
@@ -146,7 +154,7 @@ def test_a_wrong_plan_is_said_in_one_sentence(tmp_path, store, capsys, text, sai
 
 def test_a_scheduler_that_is_not_there_is_said(plan, store, capsys, monkeypatch):
     pytest.importorskip("distributed")
-    monkeypatch.setattr(cli, "_CONNECT_S", 0.5)
+    monkeypatch.setattr(cluster, "CONNECT_S", 0.5)
     assert cli.main(["sweep", plan, "--store", str(store.path), "--scheduler", "tcp://127.0.0.1:1"]) == 2
     assert "--scheduler tcp://127.0.0.1:1: no Dask scheduler answers there" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "distributed", None)
@@ -154,13 +162,115 @@ def test_a_scheduler_that_is_not_there_is_said(plan, store, capsys, monkeypatch)
     assert "pip install 'fastscale[cluster]'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("address", ["cluster", "tcp://cluster", "tcp://cluster:", "cluster:port", ""])
+@pytest.mark.parametrize(
+    "address", ["cluster", "tcp://cluster", "tcp://cluster:", "cluster:port", "", "tcp://host:65536"]
+)
 def test_an_address_that_is_none_is_refused_at_once(plan, store, capsys, address):
     began = time.monotonic()
     assert cli.main(["sweep", plan, "--store", str(store.path), "--scheduler", address]) == 2
     assert time.monotonic() - began < 5
     said = capsys.readouterr().err
     assert said == f"fastscale: --scheduler {address}: a scheduler has a host and a port; try tcp://host:8786\n"
+
+
+@pytest.mark.parametrize("greeting", [None, b"", b"SSH-2.0-OpenSSH_9.2\r\n", b"\0" * 64, b"HTTP/1.1 200 OK\r\n\r\n"])
+def test_where_something_else_listens_it_is_said_and_nothing_waits(plan, store, capsys, monkeypatch, greeting):
+    """Whether it says nothing, hangs up, or greets in its own way."""
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(cluster, "CONNECT_S", 1.0)
+
+    def greet(listening: socket.socket) -> None:
+        while True:
+            with contextlib.suppress(OSError):
+                try:
+                    caller, _ = listening.accept()
+                except OSError:  # the test is over
+                    return
+                held.append(caller)
+                if greeting is not None:
+                    caller.sendall(greeting)
+                    caller.shutdown(socket.SHUT_WR)
+
+    held = []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=greet, args=(listening,), daemon=True).start()
+        address = f"127.0.0.1:{listening.getsockname()[1]}"
+        assert cli.main(["sweep", plan, "--store", str(store.path), "--scheduler", address]) == 2
+        listening.shutdown(socket.SHUT_RDWR)
+    for each in held:
+        each.close()
+    said = capsys.readouterr().err
+    assert said.startswith(f"fastscale: --scheduler {address}: no Dask scheduler answers there (")
+    assert said.count("\n") == 1
+    assert not store.path.exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("tls", "TLS takes certificates; name them in Dask's configuration, under distributed.comm.tls, or give the"),
+        ("http", "Dask cannot connect to an address of the kind http here (unknown address scheme 'http' (known"),
+        ("foo", "Dask cannot connect to an address of the kind foo here (unknown address scheme 'foo' (known"),
+        ("ucx", "Dask cannot connect to an address of the kind ucx here ("),
+    ],
+)
+def test_an_address_of_another_kind_is_said_in_a_sentence(plan, store, capsys, kind, said):
+    pytest.importorskip("distributed")
+    assert cli.main(["sweep", plan, "--store", str(store.path), "--scheduler", f"{kind}://127.0.0.1:1"]) == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith(f"fastscale: --scheduler {kind}://127.0.0.1:1: {said}")
+    assert shown.count("\n") == 1
+
+
+def test_a_worker_is_told_from_a_scheduler(capsys):
+    distributed = pytest.importorskip("distributed")
+    settings = {"n_workers": 1, "threads_per_worker": 1, "processes": False, "protocol": "tcp://", "host": "127.0.0.1"}
+    with distributed.LocalCluster(**settings, dashboard_address=None) as local:
+        [worker] = local.workers.values()
+        with pytest.raises(fs.MeasureError, match="a Dask worker answers there, no scheduler; give the address that"):
+            cli._executor(worker.address).__enter__()
+
+
+@posix
+@pytest.mark.parametrize("closed", ["2>&-", "2>/dev/full", "0<&- 1>&- 2>&-"])
+def test_with_closed_streams_all_is_measured_and_the_store_holds_rows_alone(store, tmp_path, closed):
+    command = f'exec "$@" {closed}'
+    (tmp_path / "plan.yaml").write_text(replace(PLAN, strategies=[], scales=[1]).to_yaml())
+    sweep = [sys.executable, "-m", "fastscale_lib", "sweep", str(tmp_path / "plan.yaml"), "--store", str(store.path)]
+    done = subprocess.run(["sh", "-c", command, "sh", *sweep], stdout=subprocess.PIPE, text=True, timeout=200)
+    assert done.returncode == 0
+    assert done.stdout == ("" if "1>&-" in closed else f"2 of 2 points have a time: {store.path}\n")
+    assert [row["batch"] for row in store] == [1, 2]
+    assert all(type(json.loads(line)) is dict for line in store.path.read_text().splitlines())
+
+
+def test_progress_needs_nobody_who_looks(monkeypatch):
+    closed = io.StringIO()
+    closed.close()
+    for stream in (None, closed):
+        line = progress.Line.__new__(progress.Line)
+        line._live, line._next, line._width = False, 0.0, 0
+        monkeypatch.setattr(sys, "stderr", stream)
+        line(progress.Step(0, 2, 0))
+    monkeypatch.setattr(sys, "stderr", None)
+    progress.Line()(progress.Step(0, 2, 0))
+
+
+@posix
+def test_sigterm_is_as_before_after_a_command_and_is_left_to_torchrun_and_to_others(monkeypatch):
+    with shell.sigterm_as_ctrl_c():
+        assert signal.getsignal(signal.SIGTERM) == signal.default_int_handler
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    with monkeypatch.context() as patch:
+        patch.setenv("WORLD_SIZE", "2")
+        with shell.sigterm_as_ctrl_c():
+            assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with shell.sigterm_as_ctrl_c():
+            assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize("workers", [0, 2])

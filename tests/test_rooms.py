@@ -30,6 +30,9 @@ RUNNING = f"{RECORD} {COUNTING} build memory running timing worker capacity"
 SWEEPING = f"{RUNNING} store tasks apart plans progress sweeping"
 PREDICTING = f"{COUNTING} correlation least_squares operations runtime"
 ROOMS = {
+    "working_folder": Room(),
+    "child_process": Room(),
+    "shell": Room(),
     "checks": Room(),
     "exact": Room(packages="numpy"),
     "yaml_text": Room("checks", later="yaml"),
@@ -55,7 +58,7 @@ ROOMS = {
     "live_tensors": Room(packages="torch"),
     "footprint": Room("networks zoo build measurement settings running live_tensors", later="torch"),
     "timing": Room(f"{RECORD} {COUNTING} build memory running", "numpy pandas", later="torch"),
-    "worker": Room(f"{RECORD} {COUNTING} build memory running timing", "numpy pandas", later="torch"),
+    "worker": Room(f"{RECORD} {COUNTING} build memory running timing child_process", "numpy pandas", later="torch"),
     "capacity": Room(f"{RECORD} {COUNTING} worker"),
     "locks": Room(),
     "files": Room(),
@@ -75,6 +78,7 @@ ROOMS = {
     "progress": Room(),
     "plans": Room(f"{RECORD} {COUNTING} store tasks", "pandas"),
     "sweeping": Room(f"{RUNNING} store tasks plans progress", "pandas"),
+    "cluster": Room("child_process shell measurement", later="distributed"),
     "ceilings": Room(f"{RECORD} {COUNTING} operations running apart", "numpy pandas", later="torch"),
     "calibration": Room(f"{SWEEPING} runtime"),
     "image_files": Room("memory", "numpy", later="torch torchvision"),
@@ -98,11 +102,11 @@ ROOMS = {
         f"{SWEEPING} {PREDICTING} calibration figures", "numpy pandas plotly ipywidgets traitlets anywidget IPython"
     ),
     "report": Room(
-        f"{SWEEPING} calibration shipped published datasets claims light_imports",
+        f"{SWEEPING} calibration shipped published datasets claims light_imports child_process",
         "pandas plotly jinja2 markupsafe mistune pygments",
         later="papermill nbformat",
     ),
-    "cli": Room(f"{SWEEPING} operations ceilings report datasets recipe training comparisons", "pandas", "distributed"),
+    "cli": Room(f"{SWEEPING} operations ceilings report datasets recipe training comparisons shell cluster", "pandas"),
     "__main__": Room("cli"),
 }
 

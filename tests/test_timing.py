@@ -9,6 +9,7 @@ import queue
 import signal
 import subprocess
 import sys
+import threading
 import time
 import warnings
 from contextlib import contextmanager
@@ -687,6 +688,24 @@ def test_a_network_that_takes_too_long_is_stopped():
     assert stopped.value.reason == "time limit"
     with pytest.raises(SettingError, match="limit is 0, but must be a number above 0"):
         fs.measure(TINY, **SHORT, limit=0)
+
+
+@pytest.mark.parametrize("limit", [1e10, sys.float_info.max, 10**400], ids=["1e10", "the largest float", "an int"])
+def test_a_limit_of_more_years_than_a_thread_can_wait_is_one(worker, limit):
+    """Its timer waits as long as it can, and does not die at once."""
+    job = Events()
+    worker.submit({"network": TINY.to_dict(), **LONG}, job, limit)
+    job.wait_for("timing")
+    timers = [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
+    assert threading.TIMEOUT_MAX in [timer.interval for timer in timers]
+    worker.cancel()
+    assert job.wait_for("error")["reason"] == "cancelled"
+
+
+@pytest.mark.parametrize("limit", [0, -1, math.nan, math.inf, "9", True])
+def test_a_limit_that_is_none_is_refused_by_the_worker_too(worker, limit):
+    with pytest.raises(SettingError, match=r"^limit is .*, but must be a number above 0"):
+        worker.measure(TINY, timeout=limit, **SHORT)
 
 
 def test_a_module_is_measured_in_this_process():

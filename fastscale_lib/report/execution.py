@@ -1,7 +1,7 @@
 """One notebook run with parameters, in a process and a folder of its own.
 
-`execute` is the caller's side. `python -m fastscale_lib.report.execution` is the other: it reads what to run from
-stdin, runs it through papermill, and ends, with its kernel, when it is told to or when its stdin ends.
+`execute` is the caller's side. `main` is the other: it reads what to run from stdin, runs it through papermill, and
+ends, with its kernel, when it is told to or when its stdin ends.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
+from ..child_process import cause, kill_group, one_line, start_child
 from ..light_imports import light_imports
 from ..shipped import DATA_VARIABLE
 from .selection import Task
 
 _LOOK_S = 0.05  # between two looks at whether it is done
 _PATIENCE_S = 10.0  # for a process that is told to end
-_LONGEST = 300  # of an error in a sentence
 
 
 class Stopped(Exception):
@@ -67,23 +67,13 @@ def execute(
 
 def _start(folder: Path, log: IO[bytes], data: Path | None) -> subprocess.Popen[str]:
     """The other side, in a session of its own: the caller's Ctrl-C does not reach it, and it dies as a group."""
-    here, inherited = str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH")
+    here = str(Path(__file__).resolve().parents[2])  # for the kernel, which is to have the same library
     ours = {
-        "PYTHONPATH": os.pathsep.join([here, inherited] if inherited else [here]),  # the same library in the kernel
         "JUPYTER_PREFER_ENV_PATH": "1",  # the kernel is this Python's, not one that the user has installed as python3
         "PLOTLY_RENDERER": "plotly_mimetype",  # figures are kept as data; the page brings plotly.js once
         **({DATA_VARIABLE: str(data)} if data else {}),
     }
-    return subprocess.Popen(
-        [sys.executable, "-m", __name__],
-        cwd=folder,
-        stdin=subprocess.PIPE,
-        stdout=log,
-        stderr=log,
-        encoding="utf-8",
-        env={**os.environ, **ours},
-        start_new_session=True,
-    )
+    return start_child(__name__, log, stdout=log, cwd=folder, path=[here], environment=ours)
 
 
 def _wait(process: subprocess.Popen[str], limit: float | None, stop: threading.Event) -> bool:
@@ -106,16 +96,8 @@ def _end(process: subprocess.Popen[str]) -> None:
         try:
             process.wait(_PATIENCE_S)
         except subprocess.TimeoutExpired:
-            _kill_group(process)
+            kill_group(process)
             process.wait()
-
-
-def _kill_group(process: subprocess.Popen[str]) -> None:
-    with contextlib.suppress(OSError):  # it was quicker
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
 
 
 def _cells(notebook: Path) -> list[dict[str, Any]] | None:
@@ -136,16 +118,10 @@ def _error(cells: list[dict[str, Any]]) -> str | None:
 
 
 def _death(code: int, log: IO[bytes]) -> str:
-    """Why the process ended, by the last line that it left."""
-    log.seek(0)
-    lines = log.read().decode("utf-8", "replace").strip().splitlines()
-    how = f"signal {-code}" if code < 0 else f"exit status {code}"
-    return one_line(f"its process died ({how})" + (f": {lines[-1]}" if lines else ""))
-
-
-def one_line(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+    """Why the process ended: by which signal, or by which exception."""
+    how = f"signal {-code}, {signal.strsignal(-code)}" if code < 0 else f"exit status {code}"
+    said = cause(log)
+    return f"its process died ({how})" + (f": {said}" if said else "")
 
 
 # The other side
@@ -203,7 +179,3 @@ def _tidy(executed: Path) -> None:
 def _literal(path: str) -> str:
     """A path that papermill leaves as it is: it fills in what stands in braces."""
     return path.replace("{", "{{").replace("}", "}}")
-
-
-if __name__ == "__main__":
-    main()
