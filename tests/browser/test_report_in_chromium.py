@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from notebook import NOTEBOOKS, named, outputs
 from seen import until
-from told import HOSTILE, everything
+from told import HOSTILE, code, everything, report, sliding
 
 from fastscale_lib.explorer.page import FIGURE_MIME
 from fastscale_lib.figures import STYLES
@@ -304,7 +305,7 @@ def test_paper_gets_light_figures_that_fit_and_nothing_to_press(opened, text, tm
         assert plot.locator(".main-svg").first.bounding_box()["width"] <= 660  # of 688 between the margins of A4
     for css in (".slider", ".tools", "nav", "details.code", ".modebar"):
         assert not any(each.is_visible() for each in page.locator(css).all()), css
-    page.emulate_media(media="screen")
+    page.emulate_media(media="null")  # "screen" would print the page as a screen shows it
     page.evaluate("() => dispatchEvent(new Event('afterprint'))")
     assert drawing(page, 0).get_attribute("data-drawn") == "dark"
     printed = page.pdf(path=str(tmp_path / "page.pdf"), format="A4")
@@ -312,9 +313,76 @@ def test_paper_gets_light_figures_that_fit_and_nothing_to_press(opened, text, tm
     assert 2 <= len(re.findall(rb"/Type\s*/Page\b", printed)) <= 5
 
 
+WIDE = pd.DataFrame(  # as notebook 06 shows pairs of times: 14 columns
+    [
+        [text, *[64] * 3, text, text, *[907.724] * 3, *[1.054] * 5]
+        for text in ("intel-xeon-2-threads.jsonl", "NVIDIA H200")
+    ],
+    columns=[
+        *("source", "batch", "threads", "resolution", "device_name", "mode"),
+        *(f"RegNetY-4.0GF at {times} GF by dWr, ms a batch" for times in (4, 8, 16)),
+        *("ratio", "low", "high", "memory_ratio", "reason"),
+    ],
+)
+BROKEN = """() => [...document.querySelectorAll('th, td')].filter(cell => {
+    const walk = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+    const range = document.createRange(), lines = new Set();
+    while (walk.nextNode()) {
+        range.selectNodeContents(walk.currentNode);
+        for (const box of range.getClientRects()) lines.add(Math.round(box.top));
+    }
+    return lines.size > cell.textContent.trim().split(/[\\s-]+/).length;
+}).map(cell => cell.textContent)"""  # cells with more lines than words
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory) -> str:
+    return pages.render(report(tmp_path_factory.mktemp("wide"), [code("pairs", WIDE, sliding())]))
+
+
+def test_printed_tables_keep_their_words_whole_and_their_columns_on_the_paper(opened, wide):
+    page = opened(wide, viewport={"width": 688, "height": 900})  # what A4 leaves between its margins
+    page.emulate_media(media="print")
+    assert page.evaluate(BROKEN) == []
+    table = page.locator(".scroll table").bounding_box()
+    assert table["x"] + table["width"] <= 688
+    for cell in page.locator(".scroll table tr >> nth=0").locator("th").all():
+        assert cell.is_visible()
+
+
+def pixel(page, x: float, y: float) -> bytes:
+    return page.screenshot(clip={"x": x, "y": y, "width": 1, "height": 1})
+
+
+@pytest.mark.parametrize("width", [1280, 600, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_table_that_is_too_wide_scrolls_and_its_edge_is_shaded(opened, wide, width, scheme):
+    page = opened(wide, viewport={"width": width, "height": 900}, color_scheme=scheme)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate(BROKEN) == []
+    around = page.locator(".scroll:has(table)")
+    around.scroll_into_view_if_needed()
+    assert around.evaluate("node => node.scrollWidth > node.clientWidth")
+    box = around.bounding_box()
+    ends, above = (box["x"] + 1, box["x"] + box["width"] - 2), box["y"] + 1  # where no text is
+    paper = pixel(page, box["x"] + 60, above)
+    assert [pixel(page, x, above) == paper for x in ends] == [True, False]
+    around.evaluate("node => node.scrollTo(node.scrollWidth, 0)")
+    assert [pixel(page, x, above) == paper for x in ends] == [False, True]
+    last = around.locator("thead th").last.bounding_box()
+    assert last["x"] + last["width"] <= box["x"] + box["width"] + 1
+
+
+def test_a_table_over_several_printed_pages_repeats_its_head(opened, tmp_path):
+    """Chromium leaves the text of buttons out of a repeated head: on paper it stands without them."""
+    page = opened(pages.render(report(tmp_path, [code("long", pd.DataFrame({"heading": range(200)}), sliding())])))
+    page.emulate_media(media="print")
+    assert page.locator("thead button").first.evaluate("node => getComputedStyle(node).display") == "contents"
+    assert page.locator("thead").evaluate("node => getComputedStyle(node).display") == "table-header-group"
+
+
 def test_the_index_draws_its_pictures_and_chooses_verdicts(opened, tmp_path):
-    report = everything(tmp_path)
-    page = opened(pages.index([report]))
+    page = opened(pages.index([everything(tmp_path)]))
     picture = page.locator(".picture img")
     until(lambda: picture.evaluate("node => node.complete && node.naturalWidth > 0"))
     assert picture.get_attribute("alt").startswith("Figure: counts, plain")
