@@ -26,6 +26,7 @@ from .zoo import network as named_network
 
 BUDGETS = ("time_ms", "memory_bytes", *METRICS)
 _SMALLEST_S, _LARGEST_S = 2.0**-30, 2.0**30
+_REACH = 16.0  # how far from where a budget is crossed, as a factor of s, steps are looked at
 _FINE = 0.1  # how closely memory is bracketed before its steps are looked at
 
 
@@ -126,8 +127,10 @@ def within(
 ) -> pd.DataFrame:
     """The largest network that each strategy makes of a base within a budget: one row for each strategy.
 
-    Rounding makes every count a staircase over s. All its steps within 30 % of where the budget is crossed are looked
-    at, and the largest s whose network keeps within every budget is taken; s lies inside its step, not at the edge.
+    Rounding makes every count a staircase over s, which now and then goes down. All its steps are looked at from a
+    sixteenth of the s at which the budget is crossed to 16 times that; where these are more than 2,000, fewer, nearer
+    by. The largest s whose network keeps within every budget is taken; it lies inside its step, not at the edge. A base
+    whose own sizes no scaled network has is one more, with s = 1.
     Counts and times are looked at on every step; memory, which takes a second to count, by bisection, on the steps
     that keep the other budgets, for which it is taken to grow with s.
 
@@ -277,13 +280,15 @@ def _largest(scaled: _Scaled, budgets: Mapping[str, float]) -> tuple[float, str]
     steps = _steps_within(scaled, quick, low * high)
     if "memory_bytes" in budgets:
         memory = {"memory_bytes": budgets["memory_bytes"]}
-        if quick and scaled.broken(memory, float(steps[-1])):
+        if quick and len(steps) and scaled.broken(memory, float(steps[-1])):
             low, high = _bracket(scaled, memory, _FINE)
             steps = _steps_within(scaled, quick, low * high)
-        if not quick or steps[-1] > low:
+        if not quick or (len(steps) and steps[-1] > low):
             steps = steps[: _first(lambda s: s >= high or (s > low and bool(scaled.broken(memory, s))), steps)]
-    last = float(steps[-1])
-    after = between_roundings(scaled.base, scaled.strategy, last)
+        while len(steps) and scaled.broken(memory, float(steps[-1])):
+            steps = steps[:-1]
+    last = float(steps[-1]) if len(steps) else _bracket(scaled, budgets, _FINE)[0]
+    after = between_roundings(scaled.base, scaled.strategy, last, _REACH)
     beyond = (scaled.broken(budgets, float(s)) for s in after[after > last * (1 + 1e-9)])
     return last, ", ".join(next(filter(None, beyond), []))
 
@@ -303,7 +308,7 @@ def _guess(scaled: _Scaled, most: float) -> float:
 
 def _steps_within(scaled: _Scaled, budgets: Mapping[str, float], square: float) -> np.ndarray:
     """One s of each step around a scale factor, given squared, that keeps within the budgets."""
-    steps = between_roundings(scaled.base, scaled.strategy, math.sqrt(square))
+    steps = between_roundings(scaled.base, scaled.strategy, math.sqrt(square), _REACH)
     keeps = np.ones(len(steps), dtype=bool)
     for name, most in budgets.items():
         keeps &= scaled.cost(name, steps) <= most
@@ -312,9 +317,11 @@ def _steps_within(scaled: _Scaled, budgets: Mapping[str, float], square: float) 
 
 def _bracket(scaled: _Scaled, budgets: Mapping[str, float], width: float) -> tuple[float, float]:
     """A scale factor that keeps within the budgets, and one at most this much larger, as a fraction, that does not."""
-    if scaled.broken(budgets, _SMALLEST_S):
-        raise _too_small(scaled, budgets)
     low = high = _guess(scaled, budgets["memory_bytes"]) if "memory_bytes" in budgets else 1.0
+    if scaled.broken(budgets, _SMALLEST_S):
+        if scaled.broken(budgets, 1.0):
+            raise _too_small(scaled, budgets)
+        low = high = 1.0  # the base itself, narrower than any scaled network
     step = 1 + max(width, _FINE)
     while scaled.broken(budgets, low):
         low, high, step = max(_SMALLEST_S, low / step), low, step**2

@@ -15,11 +15,10 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from .checks import check_real, check_whole, shown
-from .exact import at_least, at_most, choose, lcm, nearest, nearest_multiple, one_by_one
+from .exact import nearest_multiple
+from .fitting import BASIC, MBCONV, fit
 from .yaml_text import YamlError, read_yaml, write_yaml
 
-MBCONV = "mbconv"
-BASIC = "res_basic_block"
 BLOCKS = ("res_bottleneck_block", "res_bottleneck_linear_block", BASIC, MBCONV)
 ACTIVATIONS = ("relu", "silu", "gelu")
 MOST_STAGES = 1_000
@@ -452,48 +451,6 @@ def anynet(
         classes=classes,
         channels=channels,
     )
-
-
-def fit(block: str, width: Any, bottleneck: float, group_width: Any) -> tuple[Any, Any]:
-    """The width and group width, nearest to those given, that a stage can be built with; numbers or arrays.
-
-    Where they fit they stay. Else the inner width goes to the nearest multiple of the group width (of both group
-    width and bottleneck, where that is whole and above 1), and the width with it: the rule of pycls (the code of
-    Dollár et al. 2021), whose bottlenecks are all whole or one over a whole number.
-    """
-    if block == MBCONV:
-        return width, 1
-    if block == BASIC:
-        return width, width  # both convolutions are dense
-    inner = nearest_multiple(width, bottleneck)
-    group_width = at_most(at_least(1, inner), group_width)
-    if bottleneck <= 1 or bottleneck == int(bottleneck):
-        grain = lcm(group_width, int(bottleneck)) if bottleneck > 1 else group_width
-        multiple = grain * at_least(1, nearest(at_least(1, inner) / grain))
-        fitted = nearest(multiple / bottleneck) if bottleneck < 1 else multiple // int(bottleneck)
-    else:
-        fitted = one_by_one(lambda w, g: _search_fit(w, bottleneck, g), width, group_width)
-    return choose((inner >= 1) & (inner % group_width == 0), width, fitted), group_width
-
-
-def _search_fit(width: int, bottleneck: float, group_width: int) -> int:
-    """For a bottleneck such as 1.5 not every inner width is that of some width: the nearest one that is."""
-    for step in range(4 * group_width + 4):
-        for near in (width - step, width + step):
-            inner = nearest_multiple(near, bottleneck) if near > 0 else 0
-            if inner and inner % group_width == 0:
-                return near
-    raise NetworkError(f"width {width} × bottleneck {bottleneck:g}: no width near it fits group width {group_width}")
-
-
-def grain(block: str, bottleneck: float, group_width: Any) -> Any:
-    """The step in which widths that fit this group width follow each other (about, for an odd bottleneck)."""
-    if block in (BASIC, MBCONV):
-        return 1
-    if bottleneck >= 1:
-        whole = round(bottleneck)
-        return lcm(group_width, whole) // whole
-    return at_least(1, nearest(group_width / bottleneck))
 
 
 def _undivided(block: str, stage: Stage) -> int:

@@ -13,7 +13,8 @@ from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 from .exact import at_least, choose, nearest
-from .networks import MBCONV, Dimensions, Network, Scaling, fit
+from .fitting import MBCONV, fit
+from .networks import Dimensions, Network, Scaling, Stage
 from .zoo import network as named_network
 
 # The paper's names, in the explicit grammar; in these the group width follows the width (section 3).
@@ -106,7 +107,8 @@ def scale(network: Network | str, strategy: Strategy | str | float, s: float) ->
     """The network scaled to about s times its flops (multiply-adds), rounded to one that can be built.
 
     Rounding follows pycls: depths to whole blocks, widths to eights, resolution to fours, group widths to 1, 2,
-    4 or eights; then width and group width are made to fit. A dimension whose factor is 1 stays as it is.
+    4 or eights; then width and group width are made to fit. A dimension whose factor is 1 stays as it is. Stem and
+    head keep their widths, but for MBConv's, which grow as a stage's does.
 
     Arguments:
         s: above 0; below 1 the network shrinks. Nothing goes below one block, one step of width, and one step
@@ -160,7 +162,7 @@ def scaled_dimensions(network: Network, d, w, g, r) -> Dimensions:
     widths = [_grow(width, w, _round_width) for width in network.widths]
     group_widths = [_grow(group_width, g, _round_group_width) for group_width in network.group_widths]
     fitted = [
-        fit(network.block, width, stage.bottleneck, group_width)
+        _fit_grown(network.block, stage, width, group_width, (w == 1) & (g == 1))
         for stage, width, group_width in zip(network.stages, widths, group_widths, strict=True)
     ]
     return Dimensions(
@@ -171,6 +173,15 @@ def scaled_dimensions(network: Network, d, w, g, r) -> Dimensions:
         tuple(group_width for _, group_width in fitted),
         _grow(network.head.width, ends, _round_width) if network.head.width else 0,
     )
+
+
+def _fit_grown(block: str, stage: Stage, width, group_width, stays) -> tuple:
+    """Width and group width made to fit; those of the stage itself where neither is to change, for they are built."""
+    if stays is True:
+        return stage.width, stage.group_width
+    fitted = fit(block, width, stage.bottleneck, group_width)
+    own = (stage.width, stage.group_width)
+    return tuple(choose(stays, size, other) for size, other in zip(own, fitted, strict=True))
 
 
 def _grow(size: int, factor, rounded):

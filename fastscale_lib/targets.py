@@ -6,15 +6,16 @@ import math
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import combinations, product
 from typing import Any
 
 import numpy as np
 
 from .complexity import METRICS, complexity, count, grid_factors
-from .exact import lcm, nearest
-from .networks import BASIC, MBCONV, Dimensions, Neighbour, Network, Scaling, grain
+from .exact import at_least, lcm, nearest_multiple
+from .fitting import BASIC, MBCONV, fit, grain, is_simple
+from .networks import Dimensions, Neighbour, Network, Scaling, Stage
 from .scaling import (
     RESOLUTION_STEP,
     WIDTH_STEP,
@@ -32,6 +33,9 @@ from .zoo import network as named_network
 TOLERANCE = 0.01
 _SMALLEST_S, _LARGEST_S = 2.0**-40, 2.0**40
 _LARGEST_TARGET = 1e17  # networks around it are counted in int64
+_MOST_STAGES = 256
+_MOST_SIZES = 40_000  # of all networks that are counted for their s ...
+_MOST_CHANGES = 2_000_000  # ... and of all whose roundings are changed, for up to eight sizes: they bound the memory
 
 
 class TargetWarning(UserWarning):
@@ -64,13 +68,19 @@ def scale_to(
         and above that s alone reaches. Never farther off than `scale` by the ratio of flops.
 
     Raises:
-        StrategyError: there is not exactly one target above 0, or the strategy does not change that count.
+        StrategyError: there is not exactly one target above 0, the strategy does not change that count, or the
+            network has more than 256 stages.
 
     Warns:
         TargetWarning: with `adjust`, if the nearest network is still more than 1 % off.
     """
     network, strategy = named_network(network), named_strategy(strategy)
     metric, target = _one_target(flops=flops, params=params, activations=activations)
+    if len(network.stages) > _MOST_STAGES:
+        raise StrategyError(
+            f"scale_to: {network.name} has {len(network.stages):,} stages, but may have {_MOST_STAGES} at most; "
+            "make blocks of one width one stage"
+        )
     by_s = _Candidates.around(network, strategy, metric, target)
     best, chosen = by_s, by_s.nearest()
     changeable = strategy.exponents.w or strategy.exponents.r
@@ -137,13 +147,8 @@ class _Candidates:
         dims = Dimensions(*(_each(value, lambda size: size[index]) for value in self.dims))
         widths, group_widths = list(dims.widths), list(dims.group_widths)
         for stage, (described, step) in enumerate(zip(self.base.stages, steps.T, strict=False)):
-            block, b = self.base.block, described.bottleneck
-            dense = (described.group_width == round(described.width * b)) & (group_widths[stage] == widths[stage] * b)
-            # One group stays one group: its width follows.
-            one = lcm(WIDTH_STEP, grain(block, b, np.where(dense, 1, group_widths[stage])))
-            widths[stage] = widths[stage] + step * one
-            inner = widths[stage] if block == BASIC else nearest(widths[stage] * b)
-            group_widths[stage] = np.where(dense & (block != MBCONV), inner, group_widths[stage])
+            sizes = _stepped(self.base.block, described, widths[stage], group_widths[stage], step)
+            widths[stage], group_widths[stage] = sizes
         resolution = dims.resolution + steps[:, -1] * RESOLUTION_STEP
         dims = dims._replace(widths=tuple(widths), group_widths=tuple(group_widths), resolution=resolution)
         possible = np.min([resolution, *widths], axis=0) > 0
@@ -182,8 +187,28 @@ class _Candidates:
         names = [f"stage {stage} width" for stage in range(1, len(dims.widths) + 1)] + ["resolution"]
         sizes = [(*each.widths, each.resolution) for each in (dims, plain, asked)]
         for name, size, before, wanted, step in zip(names, *sizes, self.steps[index], strict=True):
-            if step:
+            if step and size != before:
                 yield f"{name} {size} instead of {before} (unrounded {wanted:.1f})"
+
+
+def _stepped(block: str, stage: Stage, width: Any, group_width: Any, step: Any) -> tuple[Any, Any]:
+    """Width and group width of a stage, this many steps wider: arrays, of which widths not above 0 are not built."""
+    b = stage.bottleneck
+    inner = width if block == BASIC else nearest_multiple(width, b)
+    # One group stays one group: its width follows.
+    dense = (stage.group_width == nearest_multiple(stage.width, b)) & (group_width == inner) & (block != MBCONV)
+    fitting = np.where(dense, 1, group_width)
+    if is_simple(b):
+        one = lcm(WIDTH_STEP, grain(block, b, fitting))
+    else:  # widths that fit do not follow each other evenly: about so far, and then to the nearest
+        one = np.maximum(WIDTH_STEP, np.ceil(fitting / b).astype(int))
+    wider = width + step * one
+    if block in (BASIC, MBCONV):
+        return wider, np.where(dense, wider, group_width)
+    asked = np.where(dense, at_least(1, nearest_multiple(wider, b)), group_width)
+    fitted = fit(block, at_least(1, wider), b, asked)
+    changed = (step != 0) & (wider > 0)
+    return np.where(changed, fitted[0], wider), np.where(changed, fitted[1], group_width)
 
 
 def _adjusted(by_s: _Candidates) -> tuple[_Candidates, int]:
@@ -193,15 +218,15 @@ def _adjusted(by_s: _Candidates) -> tuple[_Candidates, int]:
     """
     sizes, scaled = by_s.steps.shape[1], by_s.strategy.exponents
     nearest, chosen = by_s, by_s.nearest()
-    # One or two sizes of any network; where that is not enough, all sizes of those nearest the target; and where
-    # group widths or ceilings of halved resolutions leave a gap that even this does not fill, several steps.
-    everywhere, by_error = np.arange(len(by_s.s)), np.argsort(by_s.errors, kind="stable")
-    single = _single_steps(sizes, sizes if sizes <= 8 else 3)  # there are 3 to the power of sizes
-    tiers = (
-        (everywhere, _single_steps(sizes, 2)),
-        (by_error[:32], single),
-        (by_error[:8], np.concatenate([times * single for times in (2, 3, 4)])),
-    )
+    # One or two sizes of any network; where that is not enough, all sizes of those nearest the target (of many sizes
+    # all that stand before one); and where group widths or ceilings of halved resolutions leave a gap that even this
+    # does not fill, several steps.
+    by_error = np.argsort(by_s.errors, kind="stable")
+    most = _MOST_CHANGES if sizes <= 8 else _MOST_CHANGES // 8
+    some, many = _single_steps(sizes, 2), _single_steps(sizes, sizes) if sizes <= 8 else _first_steps(sizes)
+    tiers = [(by_error, some), (by_error[:32], many), (by_error[:8], np.concatenate([k * many for k in (2, 3, 4)]))]
+    # However many stages there are: of as many networks as can be held, those nearest the target.
+    tiers = [(np.sort(order[: max(1, most // steps.size)]), steps) for order, steps in tiers]
     own = np.array([bool(scaled.w)] * (sizes - 1) + [bool(scaled.r)])
     kept = [(indices, steps[~steps[:, ~own].any(axis=1)]) for indices, steps in tiers]
     for indices, steps in (*kept, *(() if own.all() else tiers)):
@@ -214,8 +239,13 @@ def _adjusted(by_s: _Candidates) -> tuple[_Candidates, int]:
     return nearest, chosen
 
 
+@lru_cache(maxsize=32)
 def _single_steps(sizes: int, most: int) -> np.ndarray:
-    """Every way to change at least one, and at most so many, of the sizes by one step up or down."""
+    """Every way to change at least one, and at most so many, of the sizes by one step up or down.
+
+    Of more than 32 sizes only one at a time, for there are sizes to the power of `most` ways.
+    """
+    most = most if sizes <= 32 else 1
     rows = []
     for number in range(1, most + 1):
         for which in combinations(range(sizes), number):
@@ -223,6 +253,12 @@ def _single_steps(sizes: int, most: int) -> np.ndarray:
                 rows.append(np.zeros(sizes, dtype=int))
                 rows[-1][list(which)] = signs
     return np.array(rows)
+
+
+def _first_steps(sizes: int) -> np.ndarray:
+    """The first of the sizes, then the first two and so on, by one step up or down: of many sizes, fine enough."""
+    first = np.tril(np.ones((sizes, sizes), dtype=int))
+    return np.concatenate([first, -first])
 
 
 def _one_target(**targets: float | None) -> tuple[str, float]:
@@ -263,8 +299,12 @@ def _crossing(base: Network, strategy: Strategy, metric: str, target: float) -> 
     return high
 
 
-def between_roundings(base: Network, strategy: Strategy, crossing: float) -> np.ndarray:
-    """One scale factor from each interval, around the crossing, in which nothing is rounded otherwise."""
+def between_roundings(base: Network, strategy: Strategy, crossing: float, reach: float = 1.3) -> np.ndarray:
+    """One scale factor from each interval, around the crossing, in which nothing is rounded otherwise.
+
+    Looked at is from crossing / reach to crossing · reach; less where that has more than 2,000 intervals (fewer for a
+    network of more than 20 stages). 1 is among them where no scaled network has the sizes of the base.
+    """
     d, w, g, r = (float(exponent) for exponent in strategy.exponents)
     ends = (base.stem.width, base.head.width) if base.block == MBCONV else ()
     sizes = {(size, d, 1) for size in base.depths} | {(size, w, WIDTH_STEP) for size in (*base.widths, *ends)}
@@ -275,16 +315,18 @@ def between_roundings(base: Network, strategy: Strategy, crossing: float) -> np.
         """The first and last k for which size · s^e / step = k + 1/2, where the rounding changes, is in reach."""
         return math.ceil(size * low**e / step - 0.5), math.floor(size * high**e / step - 0.5)
 
-    reach = 1.3
-    while sum(last - first for first, last in (halves(*s, crossing / reach, crossing * reach) for s in sizes)) > 2000:
-        reach = math.sqrt(reach)  # a network so large has enough of them nearer by
+    most = max(20, min(2000, _MOST_SIZES // len(base.stages)))
+    while sum(last - first for first, last in (halves(*s, crossing / reach, crossing * reach) for s in sizes)) > most:
+        reach = max(1.3, math.sqrt(reach)) if reach > 1.3 else math.sqrt(reach)  # so many are near enough
     low, high = crossing / reach, crossing * reach
     bounds = [np.array([low, high])]
     for size, e, step in sizes:
         first, last = halves(size, e, step, low, high)
-        bounds.append(((np.arange(first, last + 1) + 0.5) * step / size) ** (1 / e))
-    ordered = np.unique(np.concatenate(bounds))
-    return np.sqrt(ordered[1:] * ordered[:-1])
+        bounds.append(((np.arange(max(0, first), last + 1) + 0.5) * step / size) ** (1 / e))
+    alone = low < 1 < high and scaled_dimensions(base, *factors(strategy, 1 + 1e-9)) != base.dimensions
+    ordered = np.unique(np.concatenate([*bounds, [1.0]] if alone else bounds))
+    between = np.sqrt(ordered[1:] * ordered[:-1])
+    return np.sort(np.append(between, 1.0)) if alone else between
 
 
 def _each(value: Any, change: Callable[[Any], Any]) -> Any:

@@ -13,7 +13,8 @@ from itertools import groupby
 from numbers import Real
 from typing import Any
 
-from .networks import Network, NetworkError, anynet, fit
+from .fitting import fit
+from .networks import Network, NetworkError, anynet
 
 
 def networks() -> list[str]:

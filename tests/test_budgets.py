@@ -8,6 +8,7 @@ from made_up import made_up_device, rows
 
 import fastscale_lib as fs
 from fastscale_lib.budgets import BudgetError, fitted_model
+from fastscale_lib.complexity import METRICS
 
 SMALL = fs.anynet(name="small", depths=[1, 2], widths=[24, 48], group_widths=8, stem_width=16, resolution=64)
 FAMILY = ["w", "dw", "dwr", "dWr", 0.5]
@@ -32,6 +33,46 @@ def test_no_larger_network_keeps_within_a_count(metric, base, way, times):
     beyond = every[(every[metric] <= budget) & (every["scale"] > row.scale)]
     assert set(beyond["flops"]) <= {row.flops}  # s lies inside its step, and the rest of it is the same network
     assert row.bound == metric
+
+
+@st.composite
+def small_bases(draw) -> fs.Network:
+    """Networks whose sizes one rounding changes by much, and of which no scaled network may have the sizes."""
+    stages = draw(st.integers(1, 2))
+    each = lambda *values: draw(st.lists(st.sampled_from(values), min_size=stages, max_size=stages))  # noqa: E731
+    return fs.anynet(
+        depths=each(1, 2, 3),
+        widths=each(2, 4, 6, 8, 12, 16, 24, 40),
+        bottlenecks=draw(st.sampled_from([1, 0.5, 1.5, 2, 4])),
+        group_widths=draw(st.sampled_from([None, 1])),
+        stem_width=draw(st.sampled_from([4, 8, 16])),
+        resolution=draw(st.sampled_from([8, 14, 28, 32])),
+        classes=draw(st.sampled_from([2, 10, 100])),
+    )
+
+
+@settings(max_examples=40)
+@given(base=small_bases(), way=st.sampled_from([*FAMILY, "d", "w1", "wr"]), metric=st.sampled_from(METRICS),
+       times=st.sampled_from([0.5, 0.9, 1.0, 1.3, 2, 5]))  # fmt: skip
+def test_a_small_base_s_answer_is_the_largest_that_keeps_within(base, way, metric, times):
+    """Tried one by one: 1, and scale factors so dense that no network between them is left out."""
+    budget = times * getattr(fs.complexity(base), metric)
+    every = fs.sweep(base, way, np.append(np.geomspace(1e-3, 1e5, 8000), 1.0), stages=False)
+    keeping = every[every[metric] <= budget].sort_values("scale")
+    if len(set(every[metric])) == 1 or keeping.empty:
+        with pytest.raises(BudgetError, match="is too little" if keeping.empty else "does not bound"):
+            fs.within(base, way, **{metric: budget}, memory=False)
+        return
+    [row] = fs.within(base, way, **{metric: budget}, memory=False).itertuples()
+    largest = keeping.iloc[-1]
+    assert (row.flops, row.params, row.activations) == tuple(largest[list(METRICS)])
+    assert row.bound == metric
+
+
+def test_a_base_that_no_scaled_network_is_as_narrow_as_is_one_of_them():
+    base = fs.anynet(depths=[1], widths=[4], resolution=28, stem_width=8, classes=10)
+    [row] = fs.within(base, "w", params=1.3 * fs.complexity(base).params, memory=False).itertuples()
+    assert (row.scale, row.widths) == (1.0, "4")  # from 8 on, all others have more
 
 
 def test_the_row_s_scale_gives_the_network():

@@ -24,7 +24,7 @@ class Room(NamedTuple):
     later: str = ""
 
 
-COUNTING = "checks exact yaml_text networks zoo blocks scaling complexity targets"
+COUNTING = "checks exact fitting yaml_text networks zoo blocks scaling complexity targets"
 RECORD = "checks exact yaml_text networks measurement nvml settings surroundings"
 RUNNING = f"{RECORD} {COUNTING} build memory running timing worker capacity"
 SWEEPING = f"{RUNNING} store tasks apart plans progress sweeping"
@@ -35,13 +35,14 @@ ROOMS = {
     "shell": Room(),
     "checks": Room(),
     "exact": Room(packages="numpy"),
+    "fitting": Room("exact"),
     "yaml_text": Room("checks", later="yaml"),
-    "networks": Room("checks exact yaml_text"),
-    "zoo": Room("networks"),
+    "networks": Room("checks exact fitting yaml_text"),
+    "zoo": Room("fitting networks"),
     "blocks": Room("exact networks"),
-    "scaling": Room("exact networks zoo"),
+    "scaling": Room("exact fitting networks zoo"),
     "complexity": Room("exact networks zoo blocks scaling", "numpy pandas"),
-    "targets": Room("exact networks zoo blocks scaling complexity", "numpy pandas"),
+    "targets": Room("exact fitting networks zoo blocks scaling complexity", "numpy pandas"),
     "correlation": Room("complexity", "numpy pandas"),
     "least_squares": Room(packages="numpy"),
     "operations": Room(COUNTING, "numpy"),

@@ -1,14 +1,17 @@
 """`scale_to`: the scaled network nearest a target, and what it says of itself."""
 
 import re
+import tracemalloc
 import warnings
 
 import hypothesis.strategies as st
 import numpy as np
 import pytest
+from drawn import anynets
 from hypothesis import given, settings
 
 import fastscale_lib as fs
+from fastscale_lib.fitting import fit
 from fastscale_lib.scaling import STRATEGIES
 
 WIDTH_OR_RESOLUTION = [name for name in STRATEGIES if name != "d"]
@@ -106,6 +109,51 @@ def test_a_network_of_many_stages():
     network = fs.anynet(depths=[1] * 12, widths=[64] * 12, strides=[2, 2, 2, *[1] * 9], group_widths=16)
     target = 2.71 * count(network)
     assert count(fs.scale_to(network, "dWr", flops=target)) == pytest.approx(target, rel=0.01)
+
+
+@pytest.mark.parametrize("bottleneck", [1.5, 2.5, 0.75, 1 / 3, 1.1])
+def test_bottlenecks_that_are_no_simple_fraction(bottleneck):
+    widths = [fit("res_bottleneck_block", width, bottleneck, 8)[0] for width in (32, 64)]
+    base = fs.anynet(depths=[2, 2], widths=widths, group_widths=8, bottlenecks=bottleneck)
+    for times in np.geomspace(1.5, 8, 10):
+        network = fs.scale_to(base, "dWr", flops=times * count(base))
+        assert count(network) == pytest.approx(times * count(base), rel=0.01)
+
+
+@given(anynets(), st.sampled_from(list(STRATEGIES)), st.sampled_from(fs.complexity("ResNet-50")._fields), ratios)
+@settings(max_examples=60)
+def test_what_scale_builds_scale_to_builds(base, strategy, metric, ratio):
+    target = ratio * count(base, metric)
+    if count(fs.scale(base, strategy, 2.0**-40), metric) == count(fs.scale(base, strategy, 2.0**40), metric):
+        with pytest.raises(fs.StrategyError, match="does not change the"):
+            fs.scale_to(base, strategy, **{metric: target})
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", fs.TargetWarning)
+        network = fs.scale_to(base, strategy, **{metric: target})
+    assert abs(count(network, metric) - target) <= abs(count(fs.scale(base, strategy, ratio), metric) - target)
+
+
+def many_stages(number: int) -> fs.Network:
+    widths = [64 + 8 * stage for stage in range(number)]
+    depths = [1 + stage % 3 for stage in range(number)]
+    return fs.anynet(depths=depths, widths=widths, strides=[2, 2, 2] + [1] * (number - 3), group_widths=8)
+
+
+@pytest.mark.parametrize("stages", [40, 100])
+def test_many_stages_are_searched_within_bounds(stages):
+    base = many_stages(stages)
+    tracemalloc.start()
+    networks = [fs.scale_to(base, strategy, flops=2.71 * count(base)) for strategy in ("dWr", "dw")]
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert all(count(each) == pytest.approx(2.71 * count(base), rel=0.01) for each in networks)
+    assert most < 100e6  # 5.4 GB and 72 s, where all changes of all networks were made at once
+
+
+def test_more_stages_than_any_machine_builds_are_refused():
+    with pytest.raises(fs.StrategyError, match="AnyNet has 300 stages, but may have 256 at most; make blocks of one"):
+        fs.scale_to(many_stages(300), "dWr", flops=1e12)
 
 
 def test_scales_down_too():
