@@ -166,10 +166,11 @@ def _predicted(rows: pd.DataFrame) -> list[dict[str, Any]]:
         for row in rows.itertuples()
     ]
     error = rows["error"].iloc[0]
+    wider = ", wider beyond the fitted networks" if "note" in rows and rows["note"].notna().any() else ""
     band = {
         "type": "scatter",
         "mode": "lines",
-        "name": f"its median error, ±{error:.0%}",
+        "name": f"its median error, ±{error:.0%}{wider}",
         "x": np.concatenate([alphas, alphas[::-1]]),
         "y": np.concatenate([numbers(rows["low_ms"]), numbers(rows["high_ms"])[::-1]]),
         "fill": "toself",

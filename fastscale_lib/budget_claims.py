@@ -52,8 +52,9 @@ def flops_bought(
         bought: rows of `within`.
         room: the budget, as times what the base network costs; at 1 or less nothing is scaled up, and nothing found.
         model: that predicted the times of the budget; left out: the budget was counted. The interval is then the ratio
-            divided and multiplied by 1 + the 90th percentile of the model's error on families that it has not seen:
-            the two errors are taken as one, and a time that is off by so much as flops that are.
+            divided and multiplied by 1 + the 90th percentile of the model's error on families that it has not seen,
+            or by more where the time of one of the two networks has a wider interval: the two errors are taken as one,
+            and a time that is off by so much as flops that are.
     """
     if not room > 1:
         return {"found": None, "evidence": f"the budget is {room:.2g} times what the base network costs: no scaling up"}
@@ -64,7 +65,9 @@ def flops_bought(
     if model is None:
         return {"found": ratio, "evidence": "counted"}
     [fitted] = model.fitted.values()
-    off = 1 + fitted.error_90
+    pair = bought[bought["strategy"].isin([one, other])]
+    wider = (pair["high_ms"] / pair["predicted_ms"]).max() if "high_ms" in pair else 1.0
+    off = max(1 + fitted.error_90, float(wider))
     return {"found": ratio, "evidence": predicted_from(model), "low": ratio / off, "high": ratio * off}
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 from .complexity import METRICS, sweep
 from .footprint import peak_memory
 from .networks import Network
-from .runtime import LEAST_ROWS, SETTING, RuntimeModel
+from .runtime import LEAST_ROWS, SETTING, Curve, RuntimeModel
 from .scaling import Strategy, scale
 from .scaling import strategy as named_strategy
 from .settings import Settings
@@ -47,20 +47,14 @@ class Costs(NamedTuple):
     model: RuntimeModel | None
     setting: Mapping[str, Any]
 
-    def times(self, base: Network, strategy: Strategy, scales: Sequence[float]) -> np.ndarray:
-        """Predicted ms of a run, for each scale factor."""
+    def times(self, base: Network, strategy: Strategy, scales: Sequence[float]) -> Curve:
+        """Predicted times of a run, for each scale factor."""
         known = {"mode": self.mode, "precision": self.precision, **self.setting}
         return self.model.curve(base, [strategy], scales, self.batch, **known)
 
     def memory(self, network: Network) -> int:
         """Counted bytes at the worst moment of a run."""
         return _memory(replace(network, name="counted", scaling=None), self.batch, self.mode, self.precision)
-
-    @property
-    def error(self) -> float:
-        """The model's stated error under this setting: the median on families that it has not seen."""
-        known = {"mode": self.mode, "precision": self.precision, **self.setting}
-        return self.model.fitted[self.model.setting(**known)].error
 
 
 def costs(
@@ -85,21 +79,22 @@ def costs(
         setting: what else tells the model's settings apart, as device_name="…".
 
     Returns:
-        The columns of `sweep`, then predicted_ms, low_ms, high_ms (the time divided and multiplied by 1 + the model's
-        stated error; NaN without a model) and counted_memory_bytes (of `peak_memory`; missing without `memory`).
+        The columns of `sweep`, then predicted_ms, low_ms, high_ms and note, as `RuntimeModel.predict` gives them: NaN
+        where no time can be told, and note says why (without a model: NaN and None); and counted_memory_bytes (of
+        `peak_memory`; missing without `memory`).
 
     Raises:
-        PredictionError: the model knows no such setting, or several, or is a baseline.
+        PredictionError: the model knows no such setting, or several, or no such batch, or is a baseline.
         SettingError: (a ValueError) batch, mode or precision is wrong.
     """
     how = _how(batch, mode, precision, model, setting)
     base, frame = named_network(network), sweep(network, strategies, scales)
-    frame["predicted_ms"] = np.nan
+    frame = frame.assign(predicted_ms=np.nan, low_ms=np.nan, high_ms=np.nan, note=None)
     if model is not None:
         for name, rows in frame.groupby("strategy", sort=False):
-            frame.loc[rows.index, "predicted_ms"] = how.times(base, named_strategy(name), rows["scale"].to_numpy())
-    off = 1 + (0 if model is None else how.error)
-    frame["low_ms"], frame["high_ms"] = frame["predicted_ms"] / off, frame["predicted_ms"] * off
+            times = how.times(base, named_strategy(name), rows["scale"].to_numpy())
+            for column, values in zip(("predicted_ms", "low_ms", "high_ms", "note"), times, strict=False):
+                frame.loc[rows.index, column] = values
     if memory:
         scaled = (scale(base, row.strategy, row.scale) for row in frame.itertuples())
         frame["counted_memory_bytes"] = pd.array([how.memory(each) for each in scaled], dtype="Int64")
@@ -137,12 +132,13 @@ def within(
     Arguments:
         network: the base network; it may be scaled down, too.
         strategies: one or several, as for `sweep`.
-        time_ms: the most that a run may take, as the model predicts it. Its stated error is in low_ms and high_ms.
+        time_ms: the most that a run may take, as the model predicts it; how far that may be off is in low_ms and
+            high_ms. Where the network that would be found is one whose time cannot be told, none is.
         memory_bytes: the most that its tensors may take, as `peak_memory` counts them.
         flops, params, activations: the most of each; flops are multiply-adds, and all are of one image.
         batch, mode, precision, model, memory, setting: as for `costs`. Where several budgets are given, all must hold.
-        strict: False gives a strategy that no budget bounds, or whose smallest network is beyond one, a row without a
-            network, which says so in `reason`, and raises nothing for it.
+        strict: False gives a strategy that no budget bounds, whose smallest network is beyond one, or whose time
+            cannot be told, a row without a network, which says so in `reason`, and raises nothing for it.
 
     Returns:
         The rows of `costs`, with bound: the budget that the next larger network would break (several, by a comma), and
@@ -150,7 +146,8 @@ def within(
 
     Raises:
         BudgetError: no budget is given, or it is no number above 0; a time is asked of no model; where strict, even
-            the smallest scaled network is beyond the budget, or the budget does not bound the strategy.
+            the smallest scaled network is beyond the budget, the budget does not bound the strategy, or the time of
+            the network that would be found cannot be told.
         PredictionError, SettingError: as for `costs`.
     """
     given = {"time_ms": time_ms, "memory_bytes": memory_bytes}
@@ -175,7 +172,13 @@ def within(
     for strategy in map(named_strategy, several):
         try:
             s, bound = _largest(_Scaled(base, strategy, how), budgets)
-            rows.append(costs(base, strategy, s, **known).assign(bound=bound, reason=None))
+            found = costs(base, strategy, s, **known)
+            if time_ms is not None and found["predicted_ms"].isna()[0]:
+                raise _NoNetwork(
+                    f"within: the largest {base.name} scaled by {strategy} within time_ms={time_ms:,.10g} is "
+                    f"{found['note'][0]}"
+                )
+            rows.append(found.assign(bound=bound, reason=None))
         except _NoNetwork as error:
             if strict:
                 raise
@@ -184,12 +187,13 @@ def within(
 
 
 def fitted_model(
-    paths: Iterable[str | os.PathLike], mode: str, precision: str, device_name: str = ""
+    paths: Iterable[str | os.PathLike], mode: str, precision: str, device_name: str = "", batch: int | None = None
 ) -> RuntimeModel | None:
     """A model fitted to the rows of stores that were measured in one setting: of those that fit, that of most rows.
 
     Arguments:
         device_name: of the device, as the rows have it; left out: any.
+        batch: at which it is to predict, between the smallest and the largest of the setting's rows; left out: any.
 
     Returns:
         The model, which knows this one setting; None where no setting has the rows that a fit takes.
@@ -197,25 +201,25 @@ def fitted_model(
     Raises:
         BudgetError: there are rows, but none of a device of this name.
     """
-    most = max(_measured(paths, mode, precision, device_name).values(), key=len, default=())
+    most = max(_measured(paths, mode, precision, device_name, batch).values(), key=len, default=())
     return RuntimeModel.fit(most) if len(most) >= LEAST_ROWS else None
 
 
 def fitted_models(
-    paths: Iterable[str | os.PathLike], mode: str, precision: str, device_name: str = ""
+    paths: Iterable[str | os.PathLike], mode: str, precision: str, device_name: str = "", batch: int | None = None
 ) -> dict[str, RuntimeModel]:
     """The models of all devices that have the rows, by the device's name, in the order of the stores and their rows.
 
     Arguments and errors as for `fitted_model`, whose model each is, for its device.
     """
-    settings = _measured(paths, mode, precision, device_name)
+    settings = _measured(paths, mode, precision, device_name, batch)
     return {name: RuntimeModel.fit(rows) for name, rows in settings.items() if len(rows) >= LEAST_ROWS}
 
 
 def _measured(
-    paths: Iterable[str | os.PathLike], mode: str, precision: str, device_name: str
+    paths: Iterable[str | os.PathLike], mode: str, precision: str, device_name: str, batch: int | None
 ) -> dict[str, pd.DataFrame]:
-    """The timed rows of each device's setting that has most of them."""
+    """The timed rows of each device's setting that has most of them, of those whose batches enclose this one."""
     frames = [Store(path).frame() for path in paths]
     if not any(map(len, frames)):
         return {}
@@ -227,6 +231,8 @@ def _measured(
     rows = rows[fitting & (rows["device_name"] == device_name if device_name else True)]
     most: dict[str, pd.DataFrame] = {}
     for setting, group in rows.groupby(list(SETTING), dropna=False, sort=False):
+        if batch is not None and not group["batch"].min() <= batch <= group["batch"].max():
+            continue
         name = setting[SETTING.index("device_name")]
         most[name] = max(most.get(name, group.head(0)), group, key=len)
     return most
@@ -253,7 +259,7 @@ class _Scaled:
     def cost(self, name: str, scales: np.ndarray) -> np.ndarray:
         """One number a scale factor."""
         if name == "time_ms":
-            return self.how.times(self.base, self.strategy, scales)
+            return self.how.times(self.base, self.strategy, scales).everywhere_ms
         if name == "memory_bytes":
             return np.array([self._counted_memory(s) for s in scales.tolist()])
         return sweep(self.base, self.strategy, scales, stages=False)[name].to_numpy(dtype=float)

@@ -7,7 +7,9 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
+from .checks import check_whole
 from .complexity import complexity
+from .measurement import SettingError
 from .networks import Network, anynet
 from .plans import Plan
 from .progress import Step
@@ -17,6 +19,7 @@ from .sweeping import run
 from .worker import Worker
 
 PROBES = 40
+# At which probes are measured unless a batch is asked for; predictions are for the batch of the probes.
 PROBE_BATCH = {"cpu": 4, "cuda": 64}
 PROBE_SECONDS, PROBE_INTERVAL = 0.5, 0.02
 _SMALLEST, _LARGEST = 5e7, 1.5e9  # multiply-adds an image: from where launches show to where arithmetic does
@@ -73,6 +76,7 @@ def calibrate(
     mode: str = "inference",
     precision: str = "fp32",
     *,
+    batch: int | None = None,
     channels_last: bool = True,
     compile: bool = False,
     tf32: bool = False,
@@ -82,10 +86,12 @@ def calibrate(
 ) -> RuntimeModel:
     """A model of this machine's device under one setting, fitted to probe networks that are measured and kept.
 
-    The first call takes about a minute (training and compiling longer); a later one under the same setting, with the
-    same device and versions, measures nothing. Stopped and called again, it goes on where it was.
+    The first call takes about a minute (training, compiling and large batches longer); a later one under the same
+    setting and batch, with the same device and versions, measures nothing. Stopped and called again, it goes on where
+    it was. The model predicts times at this batch: the probes tell nothing of others.
 
     Arguments:
+        batch: images in a run of a probe; left out: 4 on a CPU, 64 on a GPU.
         device, mode, precision, channels_last, compile, tf32, threads: the setting, as `measure` takes it.
         store: where the rows are kept; left out: fastscale/calibration.jsonl in the user's cache folder.
         progress: as `run` takes it.
@@ -94,11 +100,13 @@ def calibrate(
         SettingError: (a ValueError) a setting is wrong or the device is not there.
         PredictionError: too few probes could be measured.
     """
+    if batch is not None:
+        batch = check_whole("batch", batch, SettingError, remedy="; leave it out for the usual one")
     with Worker() as worker:
         found = worker.surroundings(device=device)["device"]
     plan = Plan(
         networks=probes(),
-        batch=PROBE_BATCH[found.split(":")[0]],
+        batch=PROBE_BATCH[found.split(":")[0]] if batch is None else batch,
         mode=mode,
         precision=precision,
         device=device,

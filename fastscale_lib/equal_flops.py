@@ -150,8 +150,9 @@ def predicted_times(rows: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row a case and network: the columns of `CASE`, network, strategy, alpha, scale, ms_per_image, low_ms,
-        high_ms (the time divided and multiplied by 1 + error), error (the model's median error on families that it
-        has not seen), reason (why there is no prediction; None where there is one).
+        high_ms (as `RuntimeModel.predict` gives them), error (the model's median error on families that it has not
+        seen), reason (why there is no prediction; None where there is one), note (why the interval of one is wider than
+        error; None where it is not).
     """
     found = []
     for case, _ in _cases(rows):
@@ -159,9 +160,12 @@ def predicted_times(rows: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
         try:
             times = _predicted(case, rows, list(frame["scaled"]))
         except PredictionError as error:
-            times = dict.fromkeys(("ms_per_image", "low_ms", "high_ms", "error"), np.nan) | {"reason": str(error)}
+            times = dict.fromkeys(("ms_per_image", "low_ms", "high_ms", "error"), np.nan) | {
+                "reason": str(error),
+                "note": None,
+            }
         found.append(shown.assign(**times))
-    names = [*CASE, "network", *_TIMES, "error", "reason"]
+    names = [*CASE, "network", *_TIMES, "error", "reason", "note"]
     return pd.concat(found, ignore_index=True)[names] if found else pd.DataFrame(columns=names)
 
 
@@ -214,10 +218,12 @@ def _predicted(case: tuple, rows: pd.DataFrame, networks: list[Network]) -> dict
         alike = alike[alike[name].isna() if pd.isna(value) else alike[name] == value]
     model = RuntimeModel.fit(alike)
     [fitted] = model.fitted.values()
-    times = model.predict(networks, batch)
+    times = model.predict(networks, batch, strict=False)
     per_image = {"ms_per_image": "predicted_ms", "low_ms": "low_ms", "high_ms": "high_ms"}
     columns = {name: times[column].to_numpy() / batch for name, column in per_image.items()}
-    return columns | {"error": fitted.error, "reason": None}
+    known = times["predicted_ms"].notna()
+    notes = {"reason": times["note"].mask(known, None), "note": times["note"].where(known, None)}
+    return columns | {"error": fitted.error} | {name: found.to_numpy() for name, found in notes.items()}
 
 
 def _cases(rows: pd.DataFrame) -> Iterator[tuple[tuple, pd.DataFrame]]:

@@ -2,8 +2,11 @@
 
 The model is a roofline of layers (Williams, Waterman, Patterson: Roofline, 2009): an operation takes as long as its
 arithmetic, its data or its launch takes, whichever is longest, and a network takes as long as its operations do. The
-rates are a device's, under one setting; they are fitted to measured times of whole networks. Beside it stand the
-baselines, fitted the same way, that know a network's totals only: flops, params, activations, flops and activations.
+rates are a device's, under one setting; they are fitted to measured times of whole networks. On a GPU a run takes no
+less than its host takes to launch it, which rows hold as `launch_ms`. Beside it stand the baselines, fitted the same
+way, that know a network's totals only: flops, params, activations, flops and activations.
+
+What is predicted is what rows tell: `reach` says at which batches, of which networks, and how surely.
 """
 
 from __future__ import annotations
@@ -15,11 +18,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from .checks import check_whole
 from .complexity import complexity, grid_factors
 from .correlation import pearson
 from .least_squares import fit_logs
 from .networks import Network
 from .operations import KINDS, Operations, element_bytes, operations
+from .reach import Extent, Judged, Reach, batch_beyond, judge, reach_of
 from .scaling import Strategy, scaled_dimensions
 from .zoo import network as named_network
 
@@ -50,6 +55,9 @@ class _Runs(NamedTuple):
     batch: np.ndarray
     starts: np.ndarray  # where each run's operations begin
     totals: Mapping[str, np.ndarray]  # of one run: a metric times the batch
+    launches: np.ndarray  # of one run: its operations
+    host: np.ndarray  # seconds that the host takes to launch one run; 0 where that is not known
+    extent: Extent
     bytes: int
 
 
@@ -131,6 +139,22 @@ class Fitted(NamedTuple):
     families: tuple[str, ...]
     error: float
     error_90: float
+    reach: Reach | None = None  # None, of rates that were given by hand: they hold everywhere
+    host: tuple[float, float, float] = (0.0, 0.0, 0.0)  # seconds a launch: least, median and most of the rows
+
+
+class Curve(NamedTuple):
+    """Predicted times of several networks in ms, each of shape (networks,), as `RuntimeModel.predict` has them.
+
+    `ms`, `low_ms` and `high_ms` are NaN where nothing can be told, and `notes` say why. `everywhere_ms` are what the
+    rates give there, too: to search along, and not to show.
+    """
+
+    ms: np.ndarray
+    low_ms: np.ndarray
+    high_ms: np.ndarray
+    notes: list[str | None]
+    everywhere_ms: np.ndarray
 
 
 class RuntimeModel:
@@ -148,81 +172,125 @@ class RuntimeModel:
         Arguments:
             frame: rows of a store: description (of the network), batch, median_ms, half_width, and what is in
                 `SETTING`; rows without a time (which have a `reason` instead) are passed over. A column `base` names
-                the base network, by whose family the error is judged; without it, the network's own name does.
+                the base network, by whose family the error is judged; without it, the network's own name does. Of
+                a GPU, a column `launch_ms` holds what the host took to launch a run.
             by: "layers", or for a baseline "flops", "params", "activations" or "flops and activations".
 
         Raises:
-            PredictionError: columns are missing, there is no such model, or no setting has 10 rows. One that has fewer,
-                beside others, is left out.
+            PredictionError: columns are missing, no row has a time, there is no such model, or no setting has 10 rows.
+                One that has fewer, beside others, is left out.
         """
         form = _form(by)
         fitted = {}
         settings = _settings(frame)
-        if settings and max(len(rows) for _, rows in settings) < LEAST_ROWS:
+        if not settings:
+            raise PredictionError(
+                f"fit: none of the frame's {len(frame)} rows has a time (median_ms); a fit takes {LEAST_ROWS} of one "
+                "setting at least, as fs.calibrate() or fs.run(plan, store) measures them"
+            )
+        if max(len(rows) for _, rows in settings) < LEAST_ROWS:
             raise PredictionError(f"fit: {_too_few(*max(settings, key=lambda each: len(each[1])))}")
         for setting, rows in settings:
             if len(rows) < LEAST_ROWS:
                 continue
             runs, seconds = _measured(rows)
             parameters = _fit(form, runs, seconds, rows, setting)
-            error, error_90 = _errors_on_others(form, runs, seconds, rows, setting)
-            fitted[setting] = Fitted(parameters, len(rows), tuple(sorted(set(families_of(rows)))), error, error_90)
+            errors = _errors_on_others(form, runs, seconds, rows, setting)
+            reach = _reach(form, runs, seconds, rows, setting)
+            families = tuple(sorted(set(families_of(rows))))
+            fitted[setting] = Fitted(parameters, len(rows), families, *errors, reach, _host_seconds(runs))
         return cls(by, fitted)
 
     def predict(
-        self, networks: Sequence[Network | str] | Network | str, batch: int = 64, **setting: Any
+        self,
+        networks: Sequence[Network | str] | Network | str,
+        batch: int | None = None,
+        *,
+        strict: bool = True,
+        **setting: Any,
     ) -> pd.DataFrame:
-        """The predicted time of each network.
+        """The predicted time of each network, as far as the fitted rows tell it.
+
+        At a batch between the smallest and the largest of the rows, a network no larger and no smaller than theirs
+        has the model's median error on families that it has not seen. One beyond them has an interval as wide as nine
+        in ten predictions were off, on trial and on such families, up to the size that was tried. Where the rows hold
+        `launch_ms`, a run takes no less than its operations take to launch, from the least to the most of the rows.
 
         Arguments:
+            batch: images in a run; left out: that of the rows, where all have one.
+            strict: False gives a network whose time cannot be told a row without one, and raises nothing for it.
             setting: values of `SETTING`, as mode="training"; may be left out where the model knows one only.
 
         Returns:
-            Columns network, batch, those of `SETTING`, predicted_ms, low_ms, high_ms: the time divided and multiplied
-            by 1 + the model's median error on families that it has not seen.
+            Columns network, batch, those of `SETTING`, predicted_ms, low_ms, high_ms (the time divided and multiplied
+            by 1 + the error), note: why the error is another than the stated one, or why there is no time; else None.
 
         Raises:
-            PredictionError: the model knows no such setting, or several.
+            PredictionError: the model knows no such setting, or several; the batch is no whole number of at least 1, or
+                beyond those of the rows; or, where strict, a network is larger or smaller than was tried, or made of
+                what the rows hardly have.
             NetworkError: a name is not that of a base network.
         """
         networks = [named_network(each) for each in _several(networks)]
         key = self.setting(**setting)
+        batch = self._batch(batch, key)
         runs = _runs(networks, np.full(len(networks), float(batch)), key)
-        ms = np.exp(self._form.log_seconds(runs, self.fitted[key].parameters)) * 1e3
-        off = 1 + self.fitted[key].error
+        device = np.exp(self._form.log_seconds(runs, self.fitted[key].parameters))
+        found = self._curve(key, device, runs.launches, runs.extent)
+        for network, ms, note in zip(networks, found.ms, found.notes, strict=True):
+            if strict and np.isnan(ms):
+                raise PredictionError(f"predict: {network.name} is {note}")
         columns = {"network": [each.name for each in networks], "batch": batch, **dict(zip(SETTING, key, strict=True))}
-        return pd.DataFrame({**columns, "predicted_ms": ms, "low_ms": ms / off, "high_ms": ms * off})
+        times = {"predicted_ms": found.ms, "low_ms": found.low_ms, "high_ms": found.high_ms}
+        return pd.DataFrame({**columns, **times, "note": pd.Series(found.notes, dtype=object)})
 
     def curve(
-        self, network: Network, strategies: Sequence[Strategy], scales: Sequence[float], batch: int, **setting: Any
-    ) -> np.ndarray:
-        """Predicted ms of a network scaled by each strategy and scale, shape (strategies × scales,), all at once.
+        self,
+        network: Network,
+        strategies: Sequence[Strategy],
+        scales: Sequence[float],
+        batch: int | None = None,
+        **setting: Any,
+    ) -> Curve:
+        """Predicted times of a network scaled by each strategy and scale, (strategies × scales,) of them at once.
+
+        Arguments:
+            batch, setting: as for `predict`, as are the times; those that cannot be told are NaN, with a note.
 
         Raises:
-            PredictionError: the model is a baseline, or knows no such setting, or several.
+            PredictionError: the model is a baseline, knows no such setting, or several, or the batch is no whole number
+                or beyond those of the rows.
         """
         if not isinstance(self._form, _Layers):
             raise PredictionError(f"curve: this model is by {self.by}; curves are drawn by layers alone")
         key = self.setting(**setting)
+        batch = self._batch(batch, key)
         size = len(strategies) * len(scales)
         dims = scaled_dimensions(network, *grid_factors(strategies, np.asarray(scales, dtype=float)))
         ops = operations(network, dims, size)
-        seconds = self._form.seconds(ops, float(batch), _bytes(key), self.fitted[key].parameters)
-        return seconds.sum(axis=0) * 1e3
+        device = self._form.seconds(ops, float(batch), _bytes(key), self.fitted[key].parameters).sum(axis=0)
+        return self._curve(key, device, ops.times.sum(axis=0), Extent.of(ops))
 
-    def layers(self, network: Network | str, batch: int = 64, **setting: Any) -> pd.DataFrame:
+    def layers(self, network: Network | str, batch: int | None = None, **setting: Any) -> pd.DataFrame:
         """What bounds each operation of a network: one row an operation, in order.
+
+        Where the host is slower than the device, the run takes longer than these operations do.
 
         Columns: kind, times, flops (of the batch), moved_bytes, predicted_ms (once), bound ("arithmetic", "data" or
         "launch").
 
         Raises:
-            PredictionError: as for `curve`.
+            PredictionError: as for `predict`, or the model is a baseline.
         """
         if not isinstance(self._form, _Layers):
             raise PredictionError(f"layers: this model is by {self.by}; it knows no layers")
-        key = self.setting(**setting)
-        ops = Operations(*(values[:, 0] for values in operations(named_network(network))))
+        key, network = self.setting(**setting), named_network(network)
+        batch = self._batch(batch, key)
+        ops = operations(network)
+        judged = self._judged(key, Extent.of(ops), 1)
+        if np.isnan(judged.error[0]):
+            raise PredictionError(f"layers: {network.name} is {judged.notes[0]}")
+        ops = Operations(*(values[:, 0] for values in ops))
         parts = self._form.bounds(ops, float(batch), _bytes(key), self.fitted[key].parameters)
         bound = np.array(["arithmetic", "data", "launch"])[np.argmax(parts, axis=0)]
         return pd.DataFrame(
@@ -235,6 +303,34 @@ class RuntimeModel:
                 "bound": bound,
             }
         )
+
+    def _batch(self, asked: Any, key: tuple) -> int:
+        reach = self.fitted[key].reach
+        if asked is None and reach and len(set(reach.batches)) == 1:
+            return reach.batches[0]
+        if asked is None:
+            fitted = f", from {reach.batches_text}" if reach else ""
+            raise PredictionError(f"predict: no batch is given; say which{fitted}, as in batch=64")
+        usual = reach.batches[1] if reach else 64
+        batch = check_whole("predict: batch", asked, PredictionError, remedy=f"; try batch={usual}")
+        if reach and (why := batch_beyond(reach, batch)):
+            raise PredictionError(f"predict: {why}")
+        return batch
+
+    def _judged(self, key: tuple, extent: Extent, size: int) -> Judged:
+        fitted = self.fitted[key]
+        if fitted.reach is None:
+            return Judged(np.full(size, fitted.error), [None] * size)
+        return judge(fitted.reach, extent, fitted.error, fitted.error_90)
+
+    def _curve(self, key: tuple, device: np.ndarray, launches: np.ndarray, extent: Extent) -> Curve:
+        """The times of runs that take the device so many seconds and the host so many launches."""
+        least, usual, most = self.fitted[key].host
+        error, notes = self._judged(key, extent, len(device))
+        ms = _longest(device, launches * usual) * 1e3
+        low = _longest(device / (1 + error), launches * least) * 1e3
+        high = _longest(device * (1 + error), launches * most) * 1e3
+        return Curve(np.where(np.isnan(error), np.nan, ms), low, high, notes, ms)
 
     def setting(self, **wanted: Any) -> tuple:
         """The one setting that the model knows with these values.
@@ -253,15 +349,29 @@ class RuntimeModel:
             return found[0]
         raise PredictionError(_ambiguous(found, wanted) if found else _unknown(self.fitted, wanted))
 
+    def batch(self, asked: int | None = None, **setting: Any) -> int:
+        """The batch that is predicted at under one setting: the one asked for, or that of the rows, where all have one.
+
+        Raises:
+            PredictionError: as for `predict`.
+        """
+        return self._batch(asked, self.setting(**setting))
+
     def rates(self) -> pd.DataFrame:
-        """One row a setting: its values, rows, families, error, error_90, and the fitted parameters in SI units."""
+        """One row a setting: its values, rows, families, batches, error, error_90, launch_us, fitted parameters.
+
+        `batches` are those of the rows, as "4" or "64 to 256"; `launch_us` is the median of what the host took to
+        launch an operation, NaN where the rows do not tell it; the parameters are in SI units.
+        """
         rows = [
             {
                 **dict(zip(SETTING, key, strict=True)),
                 "rows": each.rows,
                 "families": len(each.families),
+                "batches": each.reach.batches_text if each.reach else "",
                 "error": each.error,
                 "error_90": each.error_90,
+                "launch_us": each.host[1] * 1e6 or np.nan,
                 **dict(zip(self._form.names, np.exp(each.parameters), strict=True)),
             }
             for key, each in self.fitted.items()
@@ -353,9 +463,38 @@ def _predicted_unseen(
     predicted = np.full(len(rows), np.nan)
     for group in sorted(set(groups[judged])):
         out = judged & (groups == group)
-        parameters = _fit(form, runs, seconds, rows, setting, ~out)
-        predicted[out] = np.exp(form.log_seconds(runs, parameters))[out]
+        predicted[out] = _predicted_from(~out, form, runs, seconds, rows, setting)[out]
     return predicted
+
+
+def _predicted_from(
+    on: np.ndarray, form: Any, runs: _Runs, seconds: np.ndarray, rows: pd.DataFrame, setting: tuple
+) -> np.ndarray:
+    """Predicted seconds of every row, from those where the mask is true; the others' launches are not known either."""
+    parameters = _fit(form, runs, seconds, rows, setting, on)
+    _, usual, _ = _host_seconds(runs, on)
+    return np.exp(_log_seconds(form, runs._replace(host=runs.launches * usual), parameters))
+
+
+def _reach(form: Any, runs: _Runs, seconds: np.ndarray, rows: pd.DataFrame, setting: tuple) -> Reach:
+    return reach_of(
+        rows["batch"].to_numpy(),
+        runs.extent,
+        lambda on: _predicted_from(on, form, runs, seconds, rows, setting),
+        seconds,
+    )
+
+
+def _host_seconds(runs: _Runs, on: np.ndarray | None = None) -> tuple[float, float, float]:
+    """Seconds that a host takes to launch one operation: the least, the median and the most of the rows that know."""
+    known = runs.host > 0 if on is None else on & (runs.host > 0)
+    each = runs.host[known] / runs.launches[known]
+    return (float(each.min()), float(np.median(each)), float(each.max())) if len(each) else (0.0, 0.0, 0.0)
+
+
+def _log_seconds(form: Any, runs: _Runs, parameters: np.ndarray) -> np.ndarray:
+    """Of each run: as long as the device takes, or the host to launch it."""
+    return np.log(_longest(np.exp(form.log_seconds(runs, parameters)), runs.host))
 
 
 def _fit(
@@ -366,7 +505,7 @@ def _fit(
     training = setting[SETTING.index("mode")] == "training"
     seen = runs._replace(totals={name: values[on] for name, values in runs.totals.items()})
     start, spread = form.start(seen, seconds[on], training)  # which must not know of the others
-    return fit_logs(lambda at: form.log_seconds(runs, at)[on], np.log(seconds[on]), noise, start, spread)
+    return fit_logs(lambda at: _log_seconds(form, runs, at)[on], np.log(seconds[on]), noise, start, spread)
 
 
 def _longest(*times: np.ndarray) -> np.ndarray:
@@ -401,7 +540,10 @@ def _too_few(setting: tuple, rows: pd.DataFrame) -> str:
 def _measured(rows: pd.DataFrame) -> tuple[_Runs, np.ndarray]:
     networks = [Network.from_dict(each) for each in rows["description"]]
     setting = tuple(rows[name].iloc[0] for name in SETTING)
-    return _runs(networks, rows["batch"].to_numpy(dtype=float), setting), rows["median_ms"].to_numpy(float) / 1e3
+    runs = _runs(networks, rows["batch"].to_numpy(dtype=float), setting)
+    if "launch_ms" in rows:
+        runs = runs._replace(host=rows["launch_ms"].astype(float).fillna(0.0).to_numpy() / 1e3)
+    return runs, rows["median_ms"].to_numpy(float) / 1e3
 
 
 def _unknown(fitted: Sequence[tuple], wanted: Mapping[str, Any]) -> str:
@@ -429,6 +571,7 @@ def _told(setting: Mapping[str, Any]) -> str:
 def _runs(networks: Sequence[Network], batch: np.ndarray, setting: tuple) -> _Runs:
     each = [operations(network) for network in networks]
     lengths = [len(ops.kind) for ops in each]
+    launches = np.array([float(ops.times.sum()) for ops in each])
     flat = Operations(*(np.concatenate([values[:, 0] for values in column]) for column in zip(*each, strict=True)))
     counts = [complexity(network) for network in networks]
     totals = {
@@ -436,7 +579,8 @@ def _runs(networks: Sequence[Network], batch: np.ndarray, setting: tuple) -> _Ru
         for metric in ("flops", "activations")
     }
     totals["params"] = np.array([float(count.params) for count in counts])  # a batch shares them
-    return _Runs(flat, np.repeat(batch, lengths), np.cumsum([0, *lengths[:-1]]), totals, _bytes(setting))
+    starts, known = np.cumsum([0, *lengths[:-1]]), np.zeros(len(networks))
+    return _Runs(flat, np.repeat(batch, lengths), starts, totals, launches, known, Extent.of(*each), _bytes(setting))
 
 
 def _bytes(setting: tuple) -> int:

@@ -20,7 +20,7 @@ BASE = "RegNetY-400MF"
 
 @pytest.fixture(scope="module")
 def model():
-    return fs.RuntimeModel.fit(rows(by_layers))
+    return fs.RuntimeModel.fit(pd.concat([rows(by_layers, batch=batch) for batch in (4, 64)]))
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_a_model_draws_a_curve_for_each_strategy(x, model):
     for name in (*x.strategies, "α"):
         flops, ms = curve(x, name)
         strategy = x.strategy(name)
-        assert ms == pytest.approx(model.curve(x.base, [strategy], SCALES, 8).tolist())
+        assert ms == pytest.approx(model.curve(x.base, [strategy], SCALES, 8).ms.tolist())
         assert flops == fs.sweep(BASE, strategy, SCALES)["flops"].tolist()
     assert "lines: predicted, ± " in x.figure.layout.annotations[-1].text
     assert plain(x.figure.layout.yaxis3.range) != [0, 2]
@@ -81,9 +81,50 @@ def test_the_band_is_the_stated_error(x, model):
     x.model = model
     _, ms = curve(x, "α")
     band = np.array(plain(trace(x, "error", "3").y)).reshape(2, -1)
+    of_slider = model.curve(x.base, [x.slider], SCALES, 8)
+    assert band[0] == pytest.approx(of_slider.high_ms)
+    assert band[1][::-1] == pytest.approx(of_slider.low_ms)
+    like_fitted = np.array([note is None for note in of_slider.notes])
     off = 1 + model.rates()["error"][0]
-    assert band[0] == pytest.approx(np.array(ms) * off)
-    assert band[1][::-1] == pytest.approx(np.array(ms) / off)
+    assert band[0][like_fitted] == pytest.approx(np.array(ms)[like_fitted] * off)
+    assert (band[0][~like_fitted] > np.array(ms)[~like_fitted] * off).all()
+
+
+def test_the_status_says_where_the_band_is_wider(x, model):
+    x.model = model
+    assert x.status.startswith("times are predicted, with a median error of ")
+    assert "; beyond the fitted networks the band is wider: it has " in x.status
+    x.batch = 64
+    assert "the band is wider" in x.status
+
+
+def test_a_line_ends_where_nothing_can_be_told_and_the_status_says_why(x, model):
+    x.network = "RegNetY-32GF"
+    x.model = model
+    told = model.curve(x.base, [x.slider], SCALES, 8)
+    known = np.isfinite(told.ms)
+    assert 0 < known.sum() < len(SCALES)
+    _, ms = curve(x, "α")
+    assert [each is None for each in ms] == (~known).tolist()
+    band = np.array(plain(trace(x, "error", "3").y)).reshape(2, -1)  # without a gap, which would cut it in two
+    assert band[0] == pytest.approx(told.high_ms[known])
+    assert "; where a line ends, a network is not predicted: it has " in x.status
+    assert "measure rows of larger networks" in x.status
+    assert np.isfinite(plain(x.figure.layout.yaxis3.range)).all()
+
+
+def test_at_a_batch_that_nothing_was_fitted_to_no_line_is_drawn_and_the_status_says_why(x, model):
+    without = len(x.figure.data)
+    x.model = model
+    x.batch = 1024
+    assert x.predictor is None
+    assert len([each for each in x.figure.data if each.visible is not False]) <= without
+    assert not [each for each in x.figure.data if each.yaxis == "y3" and each.name in x.strategies and each.visible]
+    assert x.status.startswith("predict: batch 1,024 is beyond the fitted rows, of batch 4 to 64")
+    assert "nothing predicted for batch 1024, fp32 inference" in x.figure.layout.annotations[-1].text
+    x.batch = 16
+    assert x.predictor
+    assert "batch 1,024" not in x.status
 
 
 def test_a_move_predicts_only_the_curve_that_moves(x, model, monkeypatch):
@@ -132,6 +173,15 @@ def test_a_press_measures_the_probes_once_and_predicts(x, probes):
     assert x.predictor.model is x.model
     kept = fs.Store(calibration.kept_in()).frame()
     assert kept["network"].tolist() == [probe.name for probe in TINY]
+    assert set(kept["batch"]) == {8}  # the explorer's own
+
+    x.batch = 9
+    assert x.model is None
+    assert x.status.startswith(
+        "predict: too few probes were measured on cpu in inference, fp32, at batch 9; press Predict"
+    )
+    x.batch = 8
+    assert x.predictor.model is x.model
 
     other = fs.explore(BASE, device="cpu")
     other.ask_devices()
@@ -148,14 +198,14 @@ def test_a_press_measures_the_probes_once_and_predicts(x, probes):
     assert len(fs.Store(calibration.kept_in())) == 12
 
     fitted = fs.RuntimeModel.fit(pd.DataFrame(kept))
-    assert x.model.predict(BASE, 8).equals(fitted.predict(BASE, 8))
+    assert x.model.predict(TINY, 8).equals(fitted.predict(TINY, 8))
 
 
 def test_probes_of_other_threads_or_another_device_are_not_taken(x, probes):
     x.ask_devices()
     assert x.wait(60)
     store = fs.Store(calibration.kept_in())
-    mine = {**HERE, "device_name": cpu_name(), "threads": 1, "batch": 4, "torch": version("torch"), "reason": None}
+    mine = {**HERE, "device_name": cpu_name(), "threads": 1, "batch": 8, "torch": version("torch"), "reason": None}
     for other in ({"threads": 7}, {"device_name": cpu_name()[:-1]}):
         for probe in TINY:
             what = {"network": probe.name, "network_id": network_id(probe), "description": probe.to_dict()}

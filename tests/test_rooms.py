@@ -28,7 +28,7 @@ COUNTING = "checks exact fitting yaml_text networks zoo blocks scaling complexit
 RECORD = "checks exact yaml_text networks measurement nvml settings surroundings"
 RUNNING = f"{RECORD} {COUNTING} build memory running timing worker capacity"
 SWEEPING = f"{RUNNING} store tasks apart plans progress sweeping"
-PREDICTING = f"{COUNTING} correlation least_squares operations runtime"
+PREDICTING = f"{COUNTING} correlation least_squares operations reach runtime"
 ROOMS = {
     "working_folder": Room(),
     "child_process": Room(),
@@ -46,7 +46,8 @@ ROOMS = {
     "correlation": Room("complexity", "numpy pandas"),
     "least_squares": Room(packages="numpy"),
     "operations": Room(COUNTING, "numpy"),
-    "runtime": Room(f"{COUNTING} correlation least_squares operations", "numpy pandas"),
+    "reach": Room(f"{COUNTING} operations", "numpy"),
+    "runtime": Room(f"{COUNTING} correlation least_squares operations reach", "numpy pandas"),
     "modules": Room("networks blocks", "torch"),
     "build": Room("networks zoo modules", later="torch"),
     "weights": Room("networks zoo modules", later="torch"),

@@ -23,11 +23,18 @@ def model(measured) -> fs.RuntimeModel:
     return fs.RuntimeModel.fit(measured)
 
 
-def test_it_predicts_what_it_was_not_fitted_to(model):
+@pytest.fixture(scope="module")
+def at_two_batches() -> fs.RuntimeModel:
+    return fs.RuntimeModel.fit(pd.concat([rows(by_layers, batch=batch) for batch in (1, 16)]))
+
+
+def test_it_predicts_what_it_was_not_fitted_to(at_two_batches):
     unseen = ["RegNetY-1.6GF", "EfficientNet-B2", "ResNet-101", fs.scale("RegNetX-1.6GF", "dWr", 3)]
-    for batch in (1, 16):
+    for batch in (1, 7, 16):
         truth = made_up_device().predict(unseen, batch)["predicted_ms"]
-        assert model.predict(unseen, batch)["predicted_ms"].to_numpy() == pytest.approx(truth.to_numpy(), rel=0.03)
+        assert at_two_batches.predict(unseen, batch)["predicted_ms"].to_numpy() == pytest.approx(
+            truth.to_numpy(), rel=0.03
+        )
 
 
 def test_its_rates_are_those_of_the_device(model):
@@ -68,22 +75,28 @@ def test_the_error_is_that_on_families_left_out(measured):
 def test_a_baseline_is_right_where_the_device_is_that_simple():
     simple = rows(by_activations)
     baseline = fs.RuntimeModel.fit(simple, by="activations")
-    truth = by_activations(fs.network("RegNetY-1.6GF"), 8) * 1e3
-    assert baseline.predict("RegNetY-1.6GF", 8)["predicted_ms"][0] == pytest.approx(truth, rel=0.01)
+    truth = by_activations(fs.network("RegNetY-1.6GF"), 4) * 1e3
+    assert baseline.predict("RegNetY-1.6GF", 4)["predicted_ms"][0] == pytest.approx(truth, rel=0.01)
     errors = fs.prediction_errors(simple).set_index("by")["error"]
     assert errors["activations"] < 0.01
     assert errors["flops and activations"] < 0.01
     assert errors["flops"] > 0.05
 
 
-def test_a_curve_is_what_is_predicted_of_each_network(model):
-    base, strategies, scales = fs.network("RegNetY-400MF"), ["w", "dwr", 0.37], [0.25, 1, 3, 64]
-    together = model.curve(base, [fs.strategy(each) for each in strategies], scales, batch=3)
+def test_a_curve_is_what_is_predicted_of_each_network(at_two_batches):
+    base, strategies, scales = fs.network("RegNetY-400MF"), ["w", "dwr", 0.37], [0.01, 0.25, 1, 3, 64, 4096]
+    together = at_two_batches.curve(base, [fs.strategy(each) for each in strategies], scales, batch=3)
     networks = [fs.scale(base, each, s) for each in strategies for s in scales]
-    assert together == pytest.approx(model.predict(networks, 3)["predicted_ms"].to_numpy(), rel=1e-9)
+    one_by_one = at_two_batches.predict(networks, 3, strict=False)
+    for column, found in zip(("predicted_ms", "low_ms", "high_ms"), together[:3], strict=True):
+        assert found == pytest.approx(one_by_one[column].to_numpy(), rel=1e-9, nan_ok=True)
+    assert together.notes == one_by_one["note"].tolist()
+    assert np.isnan(together.ms[[0, 5]]).all()
+    assert np.isfinite(together.ms[[1, 2, 3, 4]]).all()
 
 
-def test_layers_add_up_and_say_what_bounds_them(model):
+def test_layers_add_up_and_say_what_bounds_them(at_two_batches):
+    model = at_two_batches
     layers = model.layers("EfficientNet-B0", batch=8)
     whole = model.predict("EfficientNet-B0", batch=8)["predicted_ms"][0]
     assert (layers["predicted_ms"] * layers["times"]).sum() == pytest.approx(whole)
@@ -136,6 +149,12 @@ def test_what_cannot_be_fitted_is_said(measured):
         fs.RuntimeModel.fit(measured, by="depth")
     with pytest.raises(fs.PredictionError, match="curves are drawn by layers alone"):
         fs.RuntimeModel.fit(measured, by="flops").curve(fs.network("ResNet-50"), [fs.strategy("w")], [1], 4)
+
+
+def test_an_empty_frame_is_refused_at_once(measured):
+    for empty in (measured.iloc[:0], measured.assign(median_ms=None)):
+        with pytest.raises(fs.PredictionError, match=rf"none of the frame's {len(empty)} rows has a time .*calibrate"):
+            fs.RuntimeModel.fit(empty)
 
 
 def test_a_setting_of_few_rows_hides_no_other(measured):

@@ -199,7 +199,7 @@ class Controls:
         self.predict = w.Button(
             description="Predict",
             layout=w.Layout(width="70px"),
-            tooltip="measure 40 small networks once, in about a minute, and predict the time of all others",
+            tooltip="measure 40 small networks once at this batch, in about a minute, and predict the time of others",
         )
         self.progress = w.FloatProgress(min=0, max=1, layout=w.Layout(width="130px"))
         self.status, self.message = w.HTML(), w.HTML()

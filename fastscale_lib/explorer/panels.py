@@ -45,8 +45,8 @@ class View(NamedTuple):
     family; `asked` is what each metric is held against in the panel over α, s times the base's; `times` has one row
     a measurement: strategy, flops, median_ms, low_ms, high_ms, text. `ranges` are those of the axes that stay where
     they are while a slider moves: an axis that moves is drawn anew, which takes longer than all that is drawn on it.
-    `predicted` has each strategy's trace of predicted times, and `error` is how far they may be off, as a fraction;
-    without a model there are none.
+    `predicted` has each strategy's trace of predicted times, and `band` how low and how high the slider's may lie, over
+    the points of its trace; times that cannot be told are NaN. Without a model there are none.
     """
 
     curves: dict[str, Traces]
@@ -59,7 +59,7 @@ class View(NamedTuple):
     times: pd.DataFrame
     ranges: dict[str, list[float]]
     predicted: Traces
-    error: float
+    band: tuple[np.ndarray, np.ndarray] | None
 
 
 def traces(view: View) -> Traces:
@@ -72,8 +72,8 @@ def traces(view: View) -> Traces:
         made[f"{panel}/marks"] = marks(view.marks, panel, **axes(panel))
     for name, trace in view.predicted.items():
         made[f"time/{name}"] = {**trace, "visible": name in view.shown}
-    if view.predicted:
-        made["time/band"] = _band(view.predicted[view.shown[-1]], view.error)
+    if view.band:
+        made["time/band"] = _band(view.predicted[view.shown[-1]], *view.band)
     made["time/points"] = _times(view.times)
     text = stages_text(view.alphas)
     for metric in ("flops", *COUNTED):
@@ -149,6 +149,7 @@ def _time_range(view: View) -> list[float]:
     held = [view.times[["low_ms", "high_ms"]].to_numpy(dtype=float).ravel()]
     held += [trace["y"] for name, trace in view.predicted.items() if name in STRATEGIES]
     values = np.concatenate(held)
+    values = values[np.isfinite(values)]
     return _log_range(values) if len(values) else [0.0, 2.0]
 
 
@@ -223,16 +224,18 @@ def _times(times: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _band(trace: dict[str, Any], error: float) -> dict[str, Any]:
+def _band(trace: dict[str, Any], low: np.ndarray, high: np.ndarray) -> dict[str, Any]:
     """How far the slider's predicted times may be off."""
+    told = np.isfinite(low)  # a gap would cut the band in two
+    x, low, high = trace["x"][told], low[told], high[told]
     return {
         "type": "scatter",
         "mode": "lines",
         "name": "error",
         "legendgroup": "error",
         "showlegend": False,
-        "x": np.concatenate([trace["x"], trace["x"][::-1]]),
-        "y": np.concatenate([trace["y"] * (1 + error), trace["y"][::-1] / (1 + error)]),
+        "x": np.concatenate([x, x[::-1]]),
+        "y": np.concatenate([high, low[::-1]]),
         "fill": "toself",
         "fillcolor": "rgba(0, 0, 0, 0.08)",
         "line": {"width": 0},

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import traitlets as T
 
-from ..calibration import PROBE_BATCH, PROBE_INTERVAL, PROBE_SECONDS, kept_in, probes
+from ..calibration import PROBE_INTERVAL, PROBE_SECONDS, kept_in, probes
 from ..measurement import Measurement, measured_row
 from ..networks import Network
 from ..runtime import PredictionError, RuntimeModel
@@ -18,13 +18,13 @@ from .measuring import Job
 from .timings import Marked, TimedState
 from .views import Predictor
 
-# A probe is measured so, whatever the explorer's own batch: predictions are for every batch.
 _LEAST = 30  # of the probes, to predict from: some may not fit a small device
+# A probe is measured so, at the explorer's own batch: it tells nothing of others.
 _AS = {"channels_last": True, "compile": False, "tf32": False}
 
 
 class Probe(NamedTuple):
-    """A probe network to be measured, and under which mode, precision and device."""
+    """A probe network to be measured, and under which batch, mode, precision and device."""
 
     network: Network
     setting: tuple
@@ -37,7 +37,7 @@ class Probe(NamedTuple):
 class PredictedState(TimedState):
     """The timed state, and a model that predicts the times of what was not measured.
 
-    The model is found where the probes of the present device, mode and precision are kept; or it is set by hand.
+    The model is found where the probes of the present device, batch, mode and precision are kept; or it is set by hand.
     """
 
     model = T.Instance(RuntimeModel, allow_none=True, help="what predicts times; None: nothing is predicted")
@@ -51,41 +51,64 @@ class PredictedState(TimedState):
         """Measure the probes that are not kept yet under the present setting, fit a model, and return at once."""
         if not self.devices:
             raise T.TraitError("predict: the devices are not known yet; try again in a moment")
-        held = {row["network_id"] for row in self._kept(self._setting_key)}
+        held = {row["network_id"] for row in self._kept(self.settings)}
         todo = [probe for probe in probes() if network_id(probe) not in held]
         if not todo:
             self._fit_model(again=True)
+            self.status = self._told_of_prediction()
             return
-        self._begin([Job(Probe(probe, self._setting_key), self._probe_request(probe)) for probe in todo])
+        self._begin([Job(Probe(probe, self.settings), self._probe_request(probe)) for probe in todo])
 
     @property
     def predictor(self) -> Predictor | None:
-        """The model under the present setting, if it knows that."""
-        if self.model is None:
+        """The model under the present setting, if it knows that, at the present batch."""
+        if self.model is None or self.unpredicted:
             return None
-        _, mode, precision, _ = self.settings
-        setting = {"mode": mode, "precision": precision, **_AS}
-        try:
-            self.model.setting(**setting)
-        except PredictionError:
-            return None
-        return Predictor(self.model, self.batch, setting)
+        return Predictor(self.model, self.batch, self._asked)
 
     @property
-    def _setting_key(self) -> tuple:
-        _, mode, precision, device = self.settings
-        return mode, precision, device
+    def unpredicted(self) -> str:
+        """Why nothing is predicted under the present setting, where something is under another one; else ""."""
+        if self.model is not None:
+            try:
+                self.model.batch(self.batch, **self._asked)
+            except PredictionError as error:
+                return str(error)
+        elif any(self._fitted.values()):
+            batch, mode, precision, device = self.settings
+            return (
+                f"predict: too few probes were measured on {device} in {mode}, {precision}, at batch {batch}; "
+                "press Predict to measure them"
+            )
+        return ""
+
+    @property
+    def remark(self) -> str:
+        """Where predicted times end, or are less sure than elsewhere; "" if nowhere."""
+        return ""
+
+    @property
+    def _asked(self) -> dict[str, Any]:
+        _, mode, precision, _ = self.settings
+        return {"mode": mode, "precision": precision, **_AS}
+
+    def _told_of_prediction(self) -> str:
+        """What is predicted and how surely, or why nothing is; "" without a model."""
+        if self.predictor is None:
+            return self.unpredicted
+        said = f"times are predicted, with a median error of {self.predictor.error:.0%}"
+        return f"{said}; {self.remark}" if self.remark else said
 
     def _probe_request(self, probe: Network) -> dict[str, Any]:
-        mode, precision, device = self._setting_key
-        how = {"batch": PROBE_BATCH[device.split(":")[0]], "mode": mode, "precision": precision, "device": device}
+        batch, mode, precision, device = self.settings
+        how = {"batch": batch, "mode": mode, "precision": precision, "device": device}
         budget = {"seconds": PROBE_SECONDS, "interval": PROBE_INTERVAL}
         return {"kind": "measure", "network": probe.to_dict(), **how, **budget}
 
     def _kept(self, setting: tuple) -> list[dict[str, Any]]:
         """The probes' rows of this machine's device, made with this torch."""
-        mode, precision, device = setting
-        asked = {"mode": mode, "precision": precision, **_AS, "batch": PROBE_BATCH[device.split(":")[0]]}
+        batch, mode, precision, device = setting
+        asked = {"batch": batch, "mode": mode, "precision": precision, **_AS}
         known, torch = {network_id(probe) for probe in probes()}, version("torch").split("+")[0]
         name = self.devices.get(device, "")
 
@@ -109,7 +132,7 @@ class PredictedState(TimedState):
             self._fit_model()
 
     def _fit_model(self, again: bool = False) -> None:
-        key = self._setting_key
+        key = self.settings
         if again or key not in self._fitted:
             rows = self._kept(key)
             self._fitted[key] = RuntimeModel.fit(pd.DataFrame(rows)) if len(rows) >= _LEAST else None
@@ -132,7 +155,7 @@ class PredictedState(TimedState):
         super()._on_done(key, event)
         if not self._probed:
             return
-        self._probed = False
+        self._probed, ended = False, self.status
         self._fit_model(again=True)
-        if self.predictor:
-            self.status = f"{self.status}; times are predicted, with a median error of {self.predictor.error:.0%}"
+        if told := self._told_of_prediction():
+            self.status = f"{ended}; {told}"

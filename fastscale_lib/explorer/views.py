@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -35,17 +35,41 @@ class Predictor:
         """How far a prediction may be off, as a fraction: the model's median error on what it has not seen."""
         return self.model.fitted[self.model.setting(**self.setting)].error
 
-    def traces(self, base: Network, curves: Mapping[str, panels.Traces], *strategies: Strategy) -> panels.Traces:
+    def lines(self, base: Network, curves: Mapping[str, panels.Traces], *strategies: Strategy) -> dict[str, Line]:
         """One for each of the curves, which are of these strategies over `SCALES`."""
-        ms = self.model.curve(base, strategies, SCALES, self.batch, **self.setting).reshape(len(curves), -1)
-        drawn = zip(curves.items(), ms, strict=True)
-        return {name: panels.predicted(pair[panels.COUNTED[0]], of_it) for (name, pair), of_it in drawn}
+        found = self.model.curve(base, strategies, SCALES, self.batch, **self.setting)
+        lines = {}
+        for number, (name, pair) in enumerate(curves.items()):
+            ms, low, high, notes, _ = (each[number * len(SCALES) : (number + 1) * len(SCALES)] for each in found)
+            lines[name] = Line(panels.predicted(pair[panels.COUNTED[0]], ms), (low, high), _remark(ms, notes))
+        return lines
+
+
+class Line(NamedTuple):
+    """A strategy's predicted times: its trace, how low and high they may lie, and where they end or are less sure."""
+
+    trace: dict[str, Any]
+    band: tuple[np.ndarray, np.ndarray]
+    remark: str
+
+
+def _remark(ms: np.ndarray, notes: list[str | None]) -> str:
+    """Why a line of predicted times ends, or is less sure than elsewhere; "" where it is as sure everywhere."""
+    ended = next((note for time, note in zip(ms, notes, strict=True) if np.isnan(time)), None)
+    if ended:
+        return f"where a line ends, a network is {ended}"
+    wide = next(filter(None, reversed(notes)), None)
+    return f"beyond the fitted networks the band is wider: {wide}" if wide else ""
 
 
 class Views:
-    """Makes views, each as fast as what it has in common with the last one allows."""
+    """Makes views, each as fast as what it has in common with the last one allows.
+
+    `remark` says of the last view where its predicted times end, or are less sure than elsewhere; "" if nowhere.
+    """
 
     def __init__(self) -> None:
+        self.remark = ""
         self._kept: dict[str, tuple[Any, Any]] = {}
 
     def view(
@@ -70,12 +94,12 @@ class Views:
         known = present["strategy"][at] == slider.name
         marked = _rows(present, at, at + 1) if known else _rows(by_slider, len(SCALES), None)
         drawn = {ALPHA: panels.counted(_rows(by_slider, 0, len(SCALES)), name="α (slider)", legendgroup=ALPHA)}
-        predicted = {}
+        lines: dict[str, Line] = {}
         if predictor:
             named = [named_strategy(name) for name in names]
-            predicted = self._keep(
-                "predicted", lambda: predictor.traces(base, curves, *named), base, names, predictor
-            ) | self._keep("sliding", lambda: predictor.traces(base, drawn, slider), base, slider, predictor)
+            lines = self._keep("predicted", lambda: predictor.lines(base, curves, *named), base, names, predictor)
+            lines = lines | self._keep("sliding", lambda: predictor.lines(base, drawn, slider), base, slider, predictor)
+        self.remark = next((line.remark for line in map(lines.get, (*strategies, ALPHA)) if line and line.remark), "")
         return panels.View(
             curves=curves | drawn,
             shown=(*strategies, ALPHA),
@@ -86,8 +110,8 @@ class Views:
             alpha=alpha,
             times=times,
             ranges=self._keep("ranges", lambda: _ranges(base, curves), base),
-            predicted=predicted,
-            error=predictor.error if predictor else 0.0,
+            predicted={name: line.trace for name, line in lines.items()},
+            band=lines[ALPHA].band if lines else None,
         )
 
     def _keep(self, name: str, make: Callable, *on: Any) -> Any:

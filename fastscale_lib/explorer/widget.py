@@ -66,7 +66,7 @@ class Explorer(widgets.VBox, PredictedState):
         super().__init__()
         self.begin(state)
         self._own_batch = "batch" in state
-        self._views = Views()
+        self._views, self._told = Views(), ""
         self._view = self._make_view()
         self.figure = LiveFigure(panels.traces(self._view), panels.figure_layout(self._view, self._note()))
         self._controls = Controls(self)
@@ -74,7 +74,8 @@ class Explorer(widgets.VBox, PredictedState):
         self.add_class("fastscale-explorer")
         self._controls.show_tables()
         self.observe(self._on_state, names=list(DEFAULTS))
-        self.observe(lambda _: self._show(), names=["measurements", "model"])
+        self.observe(lambda _: self._show(), names=["measurements"])
+        self.observe(self._on_model, names=["model"])
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         """The widget; beside it, where figures are kept as data, the one that needs no kernel: a page shows that."""
@@ -148,12 +149,17 @@ class Explorer(widgets.VBox, PredictedState):
             return
         self.message = ""
         self._own_batch |= name == "batch"
-        if name in ("mode", "precision", "device"):
+        if name in ("batch", "mode", "precision", "device"):
             self._find_model()
         if name not in ("seconds", "live"):
             self._show(reset=name in ("network", "resolution"))
+            self._say_what_is_predicted()
         self._controls.follow()
         self.measure_soon()
+
+    def _on_model(self, change: dict[str, Any]) -> None:
+        self._show()
+        self._say_what_is_predicted()
 
     def _show(self, reset: bool = False) -> None:
         """The present state in the figure and the tables; what cannot be scaled is said, and the last picture stays."""
@@ -165,6 +171,17 @@ class Explorer(widgets.VBox, PredictedState):
         self.figure.draw(panels.traces(self._view), panels.figure_layout(self._view, self._note()), reset)
         self._controls.show_tables()
 
+    @property
+    def remark(self) -> str:
+        return self._views.remark
+
+    def _say_what_is_predicted(self) -> None:
+        """In the status, where nothing is, or less surely; what was said of an earlier state is taken back."""
+        told = self.unpredicted or (self.remark and self._told_of_prediction())
+        if not self.busy and (told or self._told):
+            self.status = told
+        self._told = told
+
     def _make_view(self) -> panels.View:
         return self._views.view(self.base, self.strategies, self.alpha, self.scale, self.times, self.predictor)
 
@@ -172,6 +189,8 @@ class Explorer(widgets.VBox, PredictedState):
         """What is said of the timings, above their panel."""
         devices, predictor = self.times["device"], self.predictor
         said = nothing if devices.empty else f"measured on {html.escape(devices.iloc[-1])}, {self._setting()}"
+        if self.unpredicted and devices.empty:
+            return f"nothing predicted for {self._setting()}"
         if predictor is None:
             return said
         lines = f"lines: predicted, ± {predictor.error:.0%}"

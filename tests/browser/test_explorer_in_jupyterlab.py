@@ -700,7 +700,7 @@ def test_live_measures_where_the_slider_rests(tiny):
 
 PREDICTED = """gd => {
     const { x, y } = gd._fullData.find(t => t.visible === true && t.xaxis === 'x3' && t.legendgroup === 'α');
-    return [[...x], [...y]];
+    return [[...x], [...y].map(ms => Number.isFinite(ms) ? ms : null)];
 }"""
 FEW_PROBES = f"""import sys
 sys.path.insert(0, {str(REPO / "tests")!r})
@@ -712,15 +712,16 @@ predicting.probes, predicting.PROBE_SECONDS, predicting._LEAST = lambda: probes,
 def predicted(explorer):
     from fastscale_lib.explorer.views import SCALES
     batch, way = explorer.batch, explorer.strategy("α")
-    ms = explorer.model.curve(explorer.base, [way], SCALES, batch)
+    ms = explorer.model.curve(explorer.base, [way], SCALES, batch).ms
     flops = fs.sweep(explorer.base, way, SCALES)["flops"]
-    return json.dumps([[float(each) for each in column] for column in (flops, ms)])"""
+    return json.dumps([[float(each) if each == each else None for each in column] for column in (flops, ms)])"""
 
 
 @pytest.fixture
 def few_probes(x) -> Iterator[Shown]:
-    """The explorer, whose Predict button measures a dozen tiny networks."""
+    """The explorer of a tiny network, whose Predict button measures a dozen such."""
     x.nb.execute(FEW_PROBES)
+    x.nb.execute("explorer.network = TINY")
     yield x
     x.nb.execute("explorer.cancel(); explorer._fitted.clear(); explorer.model = None")
     x.nb.execute("predicting.probes, predicting.PROBE_SECONDS, predicting._LEAST = usual")
@@ -739,10 +740,16 @@ def test_predict_draws_curves_that_follow_the_sliders(few_probes):
         return x.plot(PREDICTED)
 
     before = curve()
+    assert any(ms is not None for ms in before[1])
     x.slider("α").press("ArrowLeft")
-    moved = curve()
+    assert before != curve()
+    fitted = x.kernel("batch")
     x.enter("batch", "2")
-    assert before != moved != curve()
+    until(x.page, lambda: "too few probes were measured on cpu in inference, fp32, at batch 2" in x.said("status"))
+    assert "nothing predicted for batch 2" in x.note()
+    x.enter("batch", str(fitted))
+    until(x.page, lambda: "lines: predicted, ± " in x.note())
+    curve()
     assert x.follows()
     for move in moves(x):
         assert x.plot(DRAWN_TIMES) == seen_times(x), move
