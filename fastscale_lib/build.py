@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import TYPE_CHECKING
 
-from .networks import Network
+from .checks import real_number, shown
+from .networks import Network, check_blocks
 from .zoo import network as named_network
 
 if TYPE_CHECKING:
@@ -33,14 +33,17 @@ def build(
             as identities (Goyal et al., Accurate, Large Minibatch SGD, 2017, section 5.1).
 
     Raises:
-        NetworkError: the name is not that of a base network.
+        NetworkError: the name is not that of a base network, or the network has over 10,000 blocks.
         ValueError: drop_path is not in [0, 1), or the device is not there.
     """
-    if not (isinstance(drop_path, Real) and 0 <= drop_path < 1):
-        raise ValueError(f"build: drop_path is {drop_path!r}, but must be a probability from 0 to below 1")
+    drop = real_number(drop_path, 0, 1)
+    if drop is None or drop == 1:
+        raise ValueError(f"build: drop_path is {shown(drop_path)}, but must be a probability from 0 to below 1")
+    network = named_network(network)
+    check_blocks("build", network)
     from .modules import ConvNet
 
-    return ConvNet(named_network(network), _there(device), drop_path, zero_gamma)
+    return ConvNet(network, _there(device), drop, zero_gamma)
 
 
 def _there(device: str | torch.device | None) -> torch.device | None:
@@ -52,8 +55,8 @@ def _there(device: str | torch.device | None) -> torch.device | None:
     try:
         found = torch.device(device)
     except (RuntimeError, TypeError):
-        raise ValueError(f"build: {device!r} is not a device; use cpu, cuda, cuda:1 or meta") from None
+        raise ValueError(f"build: {shown(device)} is not a device; use cpu, cuda, cuda:1 or meta") from None
     if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
         count = torch.cuda.device_count()
-        raise ValueError(f"build: {device!r} is not there: torch sees {count} GPUs here; use cpu, or another GPU")
+        raise ValueError(f"build: {shown(device)} is not there: torch sees {count} GPUs here; use cpu, or another GPU")
     return found

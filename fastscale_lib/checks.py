@@ -1,7 +1,8 @@
 """Checks of what a caller gave, and how a message quotes it: one rule everywhere.
 
 A whole number is an int of Python or numpy, or whatever else can index a list; a real number is any of these, a
-float of Python or numpy, a Fraction or a Decimal. True and False are neither, and nor is a text.
+float of Python or numpy, a Fraction or a Decimal. An array or tensor without dimensions is the number that it holds.
+True and False are neither, and nor is a text.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ def shown(value: Any) -> str:
 def whole_number(value: Any, least: float = 1, most: float = LARGEST) -> int | None:
     """Return the value as an int, or None where it is no whole number from `least` to `most`."""
     try:
+        value = _held(value)
         number = None if isinstance(value, bool) else operator.index(value)
     except Exception:  # __index__ is foreign code
         return None
@@ -62,8 +64,10 @@ def real_number(value: Any, least: float = -LARGEST, most: float = LARGEST, abov
         above: the number must be larger than `least`, instead of at least that.
     """
     try:
-        real = isinstance(value, Real | Decimal) and not isinstance(value, bool)
-        number = float(value if real else operator.index(value) if not isinstance(value, bool) else math.nan)
+        value = _held(value)
+        if isinstance(value, bool):
+            return None
+        number = float(value if isinstance(value, Real | Decimal) else operator.index(value))
     except Exception:  # too large for a float; or foreign code
         return None
     inside = math.isfinite(number) and (least < number if above else least <= number) and number <= most
@@ -107,6 +111,11 @@ def check_real(
     if number is None:
         raise error(f"{name} is {shown(value)}, but must be {_said(least, most, above)}{remedy}")
     return number
+
+
+def _held(value: Any) -> Any:
+    """What an array or tensor without dimensions holds; anything else as it is."""
+    return value.item() if getattr(value, "ndim", None) == 0 else value
 
 
 def _too_large(value: Any, most: float) -> bool:

@@ -18,7 +18,8 @@ import numpy as np
 import pandas as pd
 
 from .blocks import Activation, Conv, Gate, GlobalPool, Linear, MaxPool, Norm, Residual, describe
-from .networks import Dimensions, Network
+from .checks import shown
+from .networks import Dimensions, Network, check_blocks
 from .scaling import (
     Strategy,
     StrategyError,
@@ -148,8 +149,12 @@ def layers(network: Network | str) -> pd.DataFrame:
 
     Columns: name, kind, kernel, stride, groups, width_in, width_out, resolution_in, resolution_out (pixels to a
     side), flops (multiply-adds), params, activations. The columns' sums are the network's complexity.
+
+    Raises:
+        NetworkError: the name is not that of a base network, or the network has over 10,000 blocks.
     """
     network = named_network(network)
+    check_blocks("layers", network)
     rows, side = [], network.resolution
     for run in describe(network):
         placed, after = place(run.parts, side)
@@ -311,7 +316,7 @@ def _scales(scales: Any) -> np.ndarray:
     try:
         values = np.atleast_1d(np.asarray(scales)).ravel()
     except ValueError:  # rows of different lengths
-        raise StrategyError(f"sweep: the scale factors are {scales!r}, but must be numbers above 0") from None
+        raise StrategyError(f"sweep: the scale factors are {shown(scales)}, but must be numbers above 0") from None
     if values.dtype.kind not in "iuf":
         return np.array([scale_factor(s) for s in values.tolist()], dtype=float)
     values = values.astype(float)
@@ -321,7 +326,8 @@ def _scales(scales: Any) -> np.ndarray:
 
 
 def _several(values: Any) -> list:
-    return [values] if isinstance(values, Network | Strategy | str | Real) else list(values)
+    one = isinstance(values, Network | Strategy | str | Real) or not isinstance(values, Iterable)
+    return [values] if one else list(values)
 
 
 def _dashed(per_stage: tuple, size: int) -> list[str]:

@@ -23,7 +23,7 @@ BLOCKS = ("res_bottleneck_block", "res_bottleneck_linear_block", BASIC, MBCONV)
 ACTIVATIONS = ("relu", "silu", "gelu")
 MOST_STAGES = 1_000
 MOST_BLOCKS = 10_000  # that are listed or built one by one; counts have no bound
-_BOTTLENECKS = (1e-6, 1e6)
+BOTTLENECKS = (1e-6, 1e6)
 
 
 class StemShape(NamedTuple):
@@ -80,7 +80,7 @@ class Stage:
     def __post_init__(self):
         for name in ("depth", "width", "stride", "group_width", "kernel"):
             _set_whole(self, "stage", name)
-        _set_real(self, "stage", "bottleneck", *_BOTTLENECKS)
+        _set_real(self, "stage", "bottleneck", *BOTTLENECKS)
         if self.kernel % 2 == 0:
             raise NetworkError(f"stage: kernel {shown(self.kernel)} is even, but padding (k−1)/2 needs an odd kernel")
 
@@ -494,6 +494,16 @@ def _what_fits(block: str, width: int, bottleneck: float, group_width: int) -> s
     except (NetworkError, OverflowError):  # no width nearby; or too large for the floats of rounding
         return "give another width or group width"
     return f"width {shown(fitting[0])} with group width {shown(fitting[1])} would fit"
+
+
+def check_blocks(who: str, network: Network) -> None:
+    """Refuse a network of more blocks than can be listed or built one by one."""
+    blocks = sum(network.depths)
+    if blocks > MOST_BLOCKS:
+        raise NetworkError(
+            f"{who}: {network.name[:60]} has {shown(blocks)} blocks, and {MOST_BLOCKS:,} are the most that are listed "
+            "or built one by one; fs.complexity counts any number of them"
+        )
 
 
 def _check_known(part: str, value: Any, known: Iterable[str]) -> None:

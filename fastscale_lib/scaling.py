@@ -5,13 +5,13 @@ Dollár, Singh, Girshick: Fast and Accurate Model Scaling, CVPR 2021 (below: "th
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
+from .checks import real_number, shown
 from .exact import at_least, choose, nearest
 from .fitting import MBCONV, fit
 from .networks import Dimensions, Network, Scaling, Stage
@@ -30,6 +30,7 @@ STRATEGIES = {
 }
 WIDTH_STEP = 8
 RESOLUTION_STEP = 4
+_DECIMALS = 400  # of an α; the smallest float has some 340
 
 
 class StrategyError(ValueError):
@@ -129,12 +130,9 @@ def scale(network: Network | str, strategy: Strategy | str | float, s: float) ->
 
 def scale_factor(s: Any) -> float:
     """s as a float, or a StrategyError."""
-    try:
-        number = math.nan if isinstance(s, bool | str) else float(s)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if not (math.isfinite(number) and number > 0):
-        raise StrategyError(f"scale: the scale factor is {s!r}, but must be a finite number above 0")
+    number = real_number(s, 0, above=True)
+    if number is None:
+        raise StrategyError(f"scale: the scale factor is {shown(s)}, but must be a finite number above 0")
     return number
 
 
@@ -217,18 +215,18 @@ def _weighted_strategy(name: str) -> Strategy:
 
 def _weights_exponents(text: str) -> Exponents:
     weights = dict.fromkeys("dwgr", Fraction(0))
-    parts = [re.fullmatch(r"([dwgr])(\d+(?:\.\d+)?)", part) for part in text.split("_")]
+    parts = [re.fullmatch(r"([dwgr])([0-9]{1,9}(?:\.[0-9]{1,9})?)", part) for part in text.split("_")[:5]]
     names = [part[1] for part in parts if part]
     if not all(parts) or len(set(names)) < len(names):
         raise StrategyError(
-            f"strategy: {text!r} is not one; use one of {' '.join(STRATEGIES)}, weights such as d1_w8_g8_r1 "
-            "(each of d, w, g, r at most once), or alpha=0.8"
+            f"strategy: {shown(text)} is not one; use one of {' '.join(STRATEGIES)}, weights such as d1_w8_g8_r1 "
+            "(each of d, w, g, r at most once, with up to 9 digits), or alpha=0.8"
         )
     weights.update({part[1]: Fraction(part[2]) for part in parts})
     d, w, g, r = weights.values()
     total = d + w + r or g / 2
     if not total:
-        raise StrategyError(f"strategy: the weights of {text!r} are all 0; give at least one dimension a weight")
+        raise StrategyError(f"strategy: the weights of {shown(text)} are all 0; give at least one dimension a weight")
     return Exponents(d / total, w / (2 * total), g / (2 * total), r / (2 * total))
 
 
@@ -239,10 +237,11 @@ def _alpha_exponents(alpha: Fraction) -> Exponents:
 def _alpha_strategy(alpha: Any) -> Strategy:
     try:
         value = None if isinstance(alpha, bool) else _fraction(alpha)
-    except (TypeError, ValueError, ZeroDivisionError, OverflowError):
+    except (TypeError, ValueError, ArithmeticError):
         value = None
-    if value is None or not 0 <= value <= 1:
-        raise StrategyError(f"strategy: alpha is {alpha!r}, but must be a number from 0 to 1")
+    if value is None or not 0 <= value <= 1 or value.denominator > 10**_DECIMALS:
+        rule = f"a number from 0 to 1 with {_DECIMALS} decimals at most"
+        raise StrategyError(f"strategy: alpha is {shown(alpha)}, but must be {rule}")
     return _family_strategy(value)
 
 
@@ -255,9 +254,19 @@ def _family_strategy(alpha: Fraction) -> Strategy:
 
 def _fraction(alpha: Any) -> Fraction:
     """The fraction that was meant: 4/5 for the float 0.8, 1/3 for 0.3333333333333333; else the decimal as written."""
-    if isinstance(alpha, str | Fraction | int):
+    if isinstance(alpha, str):
+        # A Fraction writes its numbers out: that of 1e-100000000 has a hundred million digits.
+        exponent = re.search(r"[eE][-+]?([0-9_]+)\s*$", alpha[: 2 * _DECIMALS])
+        if not alpha.isascii() or len(alpha) > 2 * _DECIMALS or (exponent and int(exponent[1]) > _DECIMALS):
+            raise ValueError
         return Fraction(alpha)
-    number = float(alpha if isinstance(alpha, float) else str(alpha))  # a float32 means the decimal that it shows
+    if isinstance(alpha, Fraction | int):
+        return Fraction(alpha)
+    number = real_number(alpha, 0, 1)
+    if number is None:
+        raise ValueError
+    if not isinstance(alpha, float):
+        number = float(str(alpha))  # a float32 means the decimal that it shows
     simple = Fraction(number).limit_denominator(1000)
     return simple if float(simple) == number else Fraction(repr(number))
 

@@ -7,14 +7,17 @@ import json
 import math
 import operator
 import re
-from functools import lru_cache
+from collections.abc import Mapping
+from functools import lru_cache, partial
 from importlib import resources
 from itertools import groupby
-from numbers import Real
 from typing import Any
 
+from .checks import check_real, check_whole, shown
 from .fitting import fit
-from .networks import Network, NetworkError, anynet
+from .networks import BOTTLENECKS, MOST_BLOCKS, Network, NetworkError, anynet
+
+_MOST_WIDTH = 1e9  # of a RegNet
 
 
 def networks() -> list[str]:
@@ -28,21 +31,42 @@ def families() -> dict[str, list[str]]:
 
 
 def network(name: str | Network) -> Network:
-    """The base network of this published name (case, dashes and a trailing ".0" do not matter).
+    """Return the base network of this published name.
+
+    Case, dashes, underscores and a trailing ".0" do not matter. The names of timm and torchvision do where theirs is
+    the same network: "regnety_040" and "regnet_y_3_2gf", "resnext50_32x4d", "resnet50", "efficientnet_b0".
 
     Raises:
-        NetworkError: no network has this name; the message gives the nearest names.
+        NetworkError: no network has this name; the message gives the nearest names, or how to describe it.
     """
     if isinstance(name, Network):
         return name
-    known = {_plain_name(each): each for each in _zoo()}
     if not isinstance(name, str):
-        raise NetworkError(f"network: {name!r} is neither a Network nor the name of one")
+        what = shown(name)
+        if any(cls.__module__.startswith("torch.nn") for cls in type(name).__mro__):
+            what = f"a torch module ({type(name).__name__})"
+        raise NetworkError(f"network: {what} is neither a Network nor the name of one; {_DESCRIBE}")
+    known = {_plain_name(each): each for each in _zoo()}
     if _plain_name(name) not in known:
-        near = difflib.get_close_matches(_plain_name(name), known, n=3, cutoff=0.5)
-        hint = f"the nearest names are {', '.join(known[each] for each in near)}" if near else "see networks()"
-        raise NetworkError(f"network: {name!r} is not a base network; {hint}")
+        raise NetworkError(f"network: {shown(name)} is not a base network; {_hint(name, known)}")
     return _zoo_network(known[_plain_name(name)])
+
+
+_DESCRIBE = "fs.anynet(depths=[...], widths=[...]) describes one of your own, and fs.networks() lists the names"
+_BASIC_DEPTHS = {"ResNet-18": [2, 2, 2, 2], "ResNet-34": [3, 4, 6, 3]}  # He et al., Deep Residual Learning, table 1
+
+
+def _hint(name: str, known: Mapping[str, str]) -> str:
+    """What else to give than this name."""
+    untagged = re.sub(r"\.[a-z]\w*$", "", name[:100].lower())  # timm's regnety_040.pycls_in1k
+    plain = _plain_name(untagged, families="xyz")
+    for basic, depths in _BASIC_DEPTHS.items():
+        if plain == _plain_name(basic):
+            sizes = f"depths={depths}, widths=[64, 128, 256, 512], strides=[1, 2, 2, 2]"
+            form = "block='res_basic_block', stem='res_stem_in', stem_width=64"
+            return f"it can be described: fs.anynet(name={basic!r}, {sizes}, {form})"
+    near = difflib.get_close_matches(plain, known, n=3, cutoff=0.5)
+    return f"the nearest names are {', '.join(known[each] for each in near)}; or {_DESCRIBE}" if near else _DESCRIBE
 
 
 @lru_cache
@@ -56,8 +80,20 @@ def _zoo_network(name: str) -> Network:
     return (regnet if "w0" in settings else anynet)(name=name, **settings)
 
 
-def _plain_name(name: str) -> str:
-    return re.sub(r"[-_\s]", "", name.lower()).replace(".0gf", "gf")
+def _plain_name(name: str, families: str = "xy") -> str:
+    """A name without what does not matter.
+
+    timm writes the size of a RegNet in hundreds of MF, as in regnety_040, and that of a ResNeXt's groups, as in
+    resnext50_32x4d; torchvision a decimal point as a line, as in regnet_y_1_6gf.
+    """
+    plain = re.sub(r"(?<=[0-9])[-_](?=[0-9])", ".", name.lower())
+    plain = re.sub(r"[-_\s]", "", plain).replace(".0gf", "gf")
+    plain = re.sub(r"^(resnext[0-9]+)[._]32x4d$", r"\1", plain)
+    if match := re.fullmatch(rf"(regnet[{families}])([0-9]{{3}})", plain):
+        hundreds = int(match[2])
+        size = f"{hundreds}00mf" if hundreds < 10 else f"{hundreds / 10:g}gf"
+        return match[1] + size
+    return plain
 
 
 def regnet(
@@ -82,20 +118,13 @@ def regnet(
     Raises:
         NetworkError: naming the value and the rule.
     """
-    for name, value, least in (
-        ("depth", depth, 1),
-        ("w0", w0, 1),
-        ("wa", wa, 0),
-        ("wm", wm, 1.000001),
-        ("group_width", group_width, 1),
-    ):
-        if isinstance(value, bool) or not isinstance(value, Real) or not least <= value < math.inf:
-            rule = "above 1" if name == "wm" else f"at least {least}"
-            raise NetworkError(f"regnet: {name} is {value!r}, but must be a number {rule}")
-    for name, value in (("depth", depth), ("group_width", group_width)):
-        if value != int(value):
-            raise NetworkError(f"regnet: {name} is {value!r}, but must be a whole number of at least 1")
-    depth = int(depth)
+    check = partial(check_whole, error=NetworkError)
+    depth = check("regnet: depth", depth, most=MOST_BLOCKS)
+    group_width = check("regnet: group_width", group_width)
+    w0 = check_real("regnet: w0", w0, NetworkError, 1, _MOST_WIDTH)
+    wa = check_real("regnet: wa", wa, NetworkError, 0, _MOST_WIDTH)
+    wm = check_real("regnet: wm", wm, NetworkError, 1, _MOST_WIDTH, above=True)
+    bottleneck = check_real("regnet: bottleneck", bottleneck, NetworkError, *BOTTLENECKS)
     steps = (round(math.log((w0 + wa * block) / w0) / math.log(wm)) for block in range(depth))
     runs = [(8 * round(w0 * wm**step / 8), len(list(run))) for step, run in groupby(steps)]
     # Neighbouring steps may round to one width; blocks of one width are one stage.

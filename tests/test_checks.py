@@ -25,14 +25,18 @@ def test_nothing_else_is_a_whole_number(value):
     assert whole_number(value) is None
 
 
-@pytest.mark.parametrize("value", [0.5, np.float32(0.5), np.float64(0.5), Fraction(1, 2), Decimal("0.5")], ids=repr)
+@pytest.mark.parametrize(
+    "value", [0.5, np.float32(0.5), np.float64(0.5), Fraction(1, 2), Decimal("0.5"), np.array(0.5)], ids=repr
+)
 def test_a_real_number_is_pythons_or_numpys(value):
     assert real_number(value) == 0.5
     assert type(real_number(value)) is float
 
 
 @pytest.mark.parametrize(
-    "value", [True, np.True_, "0.5", None, math.nan, math.inf, 1j, [0.5], 10**400, Decimal("1e400")], ids=shown
+    "value",
+    [True, np.True_, "0.5", None, math.nan, math.inf, 1j, [0.5], np.array([0.5]), 10**400, Decimal("1e400")],
+    ids=shown,
 )
 def test_nothing_else_is_a_real_number(value):
     assert real_number(value) is None

@@ -4,6 +4,7 @@ import dataclasses
 import html
 import html.parser
 import itertools
+import math
 import pickle
 import re
 import time
@@ -103,6 +104,66 @@ def test_a_mistyped_name_gets_the_nearest_names(mistyped, nearest):
 def test_what_is_no_name_at_all_is_refused_in_a_sentence(name):
     with pytest.raises(fs.NetworkError, match=r"^network: .* (neither|not)"):
         fs.network(name)
+
+
+@pytest.mark.parametrize(
+    ("spelling", "name"),
+    [
+        ("regnety_040", "RegNetY-4.0GF"),
+        ("regnetx_002", "RegNetX-200MF"),
+        ("regnety_016", "RegNetY-1.6GF"),
+        ("regnety_320", "RegNetY-32GF"),
+        ("regnet_y_3_2gf", "RegNetY-3.2GF"),  # torchvision's; not RegNetY-32GF
+        ("regnet_x_1_6gf", "RegNetX-1.6GF"),
+        ("regnet_y_32gf", "RegNetY-32GF"),
+        ("resnext50_32x4d", "ResNeXt-50"),
+        ("resnet50", "ResNet-50"),
+        ("efficientnet_b0", "EfficientNet-B0"),
+    ],
+)
+def test_timms_and_torchvisions_spellings_are_known(spelling, name):
+    assert fs.network(spelling).name == name
+
+
+@pytest.mark.parametrize(
+    ("given", "first"),
+    [
+        ("regnety_041", "RegNetY-4.0GF"),
+        ("regnety_040.pycls_in1k", "RegNetY-4.0GF"),
+        ("regnetz_040", "RegNetZ-4GF"),  # timm's has no convolution in its head
+        ("regnetz_005", "RegNetZ-500MF"),
+        ("RegNet_Y_4GB", "RegNetY-4.0GF"),
+        ("resnext-50-32x8d", "ResNeXt-50"),
+    ],
+)
+def test_the_first_hint_is_the_network_that_was_meant(given, first):
+    with pytest.raises(fs.NetworkError, match=f"is not a base network; the nearest names are {first}[,;]"):
+        fs.network(given)
+
+
+@pytest.mark.parametrize(("name", "params"), [("ResNet-18", 11_689_512), ("resnet34", 21_797_672)])
+def test_a_network_that_can_be_described_exactly_is_given_so(name, params):
+    """Params as torchvision's ResNets have them."""
+    with pytest.raises(fs.NetworkError, match=r"is not a base network; it can be described: fs\.anynet\(") as told:
+        fs.network(name)
+    net = eval(str(told.value).split("described: ")[1], {"fs": fs})
+    assert fs.complexity(net).params == params
+
+
+@pytest.mark.parametrize("use", [fs.network, fs.complexity, fs.layers, fs.build, lambda net: fs.sweep(net, "dWr", 2)])
+def test_a_torch_module_in_place_of_a_network_is_told_in_a_sentence(use):
+    module = fs.build("ResNet-50", "meta")  # its repr has over 12,000 characters
+    with pytest.raises(fs.NetworkError, match=r"^network: a torch module \(\w+\) is neither a Network nor") as told:
+        use(module)
+    assert len(str(told.value)) < 200
+
+
+def test_a_network_of_millions_of_blocks_is_counted_and_not_listed():
+    net = small(depths=[10**7, 1])
+    assert fs.complexity(net).params > 10**7
+    for use in (fs.layers, fs.build):
+        with pytest.raises(fs.NetworkError, match="AnyNet has 10000001 blocks, and 10,000 are the most"):
+            use(net)
 
 
 def test_a_network_stands_for_itself():
@@ -549,7 +610,13 @@ def test_the_parts_are_refused_by_themselves_too(kind):
     assert Head().width == 0
 
 
-@pytest.mark.parametrize(("name", "value"), [("group_width", 0), ("depth", 13.5), ("depth", 0), ("group_width", "8")])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("group_width", 0), ("depth", 13.5), ("depth", 0), ("group_width", "8"), ("depth", 1e308), ("depth", 10**8)],
+        *[("w0", 1e308), ("w0", 10**400), ("wa", math.nan), ("wm", 1), ("wm", 1e300), ("bottleneck", "1")],
+    ],
+)
 def test_a_regnet_that_cannot_be_is_refused(name, value):
     settings = {"depth": 13, "w0": 24, "wa": 36.44, "wm": 2.49, "group_width": 8, "name": "x"} | {name: value}
     with pytest.raises(fs.NetworkError, match=f"^regnet: {name} is .*, but must be a .*number"):

@@ -1,6 +1,8 @@
 """Scaling: strategies and their exponents, and networks scaled by them, exactly as pycls scales them."""
 
 import math
+import time
+from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from published import SCALED
 
 import fastscale_lib as fs
+from fastscale_lib.checks import shown
 
 ZOO = fs.networks()
 
@@ -282,3 +285,26 @@ def test_a_scale_may_be_any_kind_of_number():
 def test_what_is_too_large_to_count_is_refused_in_a_sentence():
     with pytest.raises(fs.StrategyError, match=r"^scale: by d with s = 1e\+308 a dimension is too large to count"):
         fs.scale("ResNet-50", "d", 1e308)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *["alpha=1e-100000000", "alpha=1e-99999999999999999999", "alpha=" + "1" * 10**6, "alpha=1/" + "9" * 500],
+        *["d" + "1" * 10**6, "d1_" * 10**6, "alpha=١e-١٠٠٠٠٠٠٠٠", 10**400, Fraction(1, 10**500), ["dWr"] * 10**6],
+    ],
+    ids=lambda given: shown(given)[:20],
+)
+def test_a_hostile_strategy_is_refused_soon_and_in_few_words(given):
+    begun = time.process_time()
+    with pytest.raises(fs.StrategyError) as refused:
+        fs.strategy(given)
+    assert time.process_time() - begun < 1
+    assert len(str(refused.value)) < 300
+
+
+def test_alpha_may_be_any_real_number():
+    alphas = [0.8, np.float32(0.8), np.float64(0.8), np.array(0.8), Decimal("0.8"), Fraction(4, 5), "alpha=8e-1"]
+    assert {fs.strategy(each) for each in alphas} == {fs.strategy(alpha=0.8)}
+    assert fs.strategy(np.int64(1)) == fs.strategy(1)
+    assert fs.strategy("alpha=5e-324").alpha == Fraction(5, 10**324)
