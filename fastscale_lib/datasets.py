@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import operator
 import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .files import write_whole
 from .image_files import DataError, read_cifar, read_folder, read_idx_pair
 
 DEBIAN = Path("/usr/share/datasets")  # where packages such as dataset-fashion-mnist put theirs
@@ -214,16 +213,14 @@ def _fetch_file(name: str, folder: Path, sha256: str) -> None:
             f"dataset: Fashion-MNIST is not in {places}, and {URL + name} cannot be fetched ({error}); "
             "install Debian's package dataset-fashion-mnist, or say where the files are with path="
         ) from None
-    folder.mkdir(parents=True, exist_ok=True)
-    handle, part = tempfile.mkstemp(dir=folder, suffix=f"-{name}")
+    path = folder / name
+    read_idx(path, 3 if "images" in name else 1, sha256, data)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        read_idx(Path(part), 3 if "images" in name else 1, sha256)
-        os.replace(part, folder / name)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(part)
+        write_whole(path, data)
+    except OSError as error:
+        raise DataError(
+            f"dataset: {path} cannot be written ({error.strerror}); make room, or set XDG_CACHE_HOME to another folder"
+        ) from None
 
 
 def _cifar_10(path: Path, _: Any) -> ImageData:

@@ -6,8 +6,9 @@ import contextlib
 import errno
 import os
 import re
+import secrets
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -22,25 +23,65 @@ _TRIES = 5
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM)
 
 
-def write_whole(path: Path, data: bytes | memoryview) -> None:
-    """Put bytes in the place of what was there, at once: a reader, or a kill, meets the old file or the new.
+def write_whole(path: Path, data: bytes | memoryview | str) -> None:
+    """Put data in the place of what was there, at once: a reader, or a kill, meets the old file or the new.
 
-    Folders that are missing are made. A writer that is killed leaves a temporary file beside the path, hidden and
-    ending in ".part", which the next one removes; it holds a lock on its own while it writes.
+    Folders that are missing are made; a link is followed. A writer that is killed leaves a temporary file beside the
+    path, hidden and ending in ".part", which the next one removes; it holds a lock on its own while it writes.
+
+    Arguments:
+        data: bytes, or a text, which is written in UTF-8.
 
     Raises:
         OSError: it cannot be written, as where the disk is full; the old file is still there.
     """
+    data = data.encode() if isinstance(data, str) else data
     for left in reversed(range(_TRIES)):
+        end = end_of_links(path)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            remove_parts(path)
-            _replace(path, data)
+            end.parent.mkdir(parents=True, exist_ok=True)
+            remove_parts(end)
+            _replace(end, data)
             return
         except FileNotFoundError:
             # Another has removed the folder while it was empty, or our file before it was locked.
             if not left:
                 raise
+
+
+def write_new(paths: Iterable[Path], data: str) -> Path:
+    """Write a text, in UTF-8, to the first of these paths at which nothing lies, whole or not at all; that path.
+
+    Raises:
+        OSError: it cannot be written; no part of it is left.
+    """
+    for path in paths:
+        try:
+            file = path.open("x", encoding="utf-8")
+        except FileExistsError:  # perhaps since a moment ago: two may write at a time
+            continue
+        try:
+            with file:
+                file.write(data)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        return path
+    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+
+
+def end_of_links(path: Path) -> Path:
+    """Where the file is or will be; a link into a folder that is not there is refused.
+
+    Raises:
+        FileNotFoundError: it is such a link.
+    """
+    if not path.is_symlink():
+        return path
+    end = Path(os.path.realpath(path))
+    if not end.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, f"it is a link to {end}, whose folder is not there")
+    return end
 
 
 def remove_parts(path: Path) -> None:
@@ -59,7 +100,7 @@ def trial(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         OSError: the path is a folder, leads through something that is none, or the folder takes no new files.
     """
-    path = path.absolute()
+    path = end_of_links(path).absolute()
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     folder = next(each for each in path.parents if os.path.lexists(each))
@@ -91,9 +132,10 @@ def sync_folder(folder: Path) -> None:
 
 
 def _replace(path: Path, data: bytes | memoryview) -> None:
-    handle, part = tempfile.mkstemp(dir=path.parent, prefix=_prefix(path), suffix=_PART)
+    # Not by tempfile, whose files only their owner may read.
+    part = path.with_name(f"{_prefix(path)}{secrets.token_hex(4)}{_PART}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with part.open("xb") as file:
             if fcntl is not None:
                 with contextlib.suppress(OSError):  # a file system without locks: there nobody removes it, either
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -32,17 +32,18 @@ class DataError(ValueError):
     """Images that are not there, not whole, or not what was asked for; the message says where, what and the remedy."""
 
 
-def read_idx(path: Path, dimensions: int, sha256: str | None = None) -> np.ndarray:
+def read_idx(path: Path, dimensions: int, sha256: str | None = None, data: bytes | None = None) -> np.ndarray:
     """The array in an IDX file of unsigned bytes, gzipped where its name ends in .gz.
 
     Arguments:
         dimensions: that the array must have: 1 for labels, 3 for images.
         sha256: of the file's content, unzipped, so that it holds for each packaging; None: anything goes.
+        data: what the file holds, where it is not on the disk yet.
 
     Raises:
         DataError: the file cannot be read or unzipped, its checksum, header or length is wrong.
     """
-    data = _unzipped(path)
+    data = _unzipped(path, data)
     if sha256 is not None and (found := hashlib.sha256(data).hexdigest()) != sha256:
         raise DataError(
             f"data: {path} is not the published file: its content has the SHA-256 {found[:12]}…, not {sha256[:12]}…; "
@@ -197,8 +198,8 @@ def _bytes(path: Path) -> bytes:
         raise DataError(f"data: {path} cannot be read: {error.strerror}; give the folder that holds it") from None
 
 
-def _unzipped(path: Path) -> bytes:
-    data = _bytes(path)
+def _unzipped(path: Path, data: bytes | None = None) -> bytes:
+    data = _bytes(path) if data is None else data
     if path.suffix != ".gz":
         return data
     try:

@@ -19,7 +19,7 @@ from typing import Any
 
 import pandas as pd
 
-from .files import sync_folder, trial
+from .files import end_of_links, sync_folder, trial
 from .locks import is_at, locked, one_thread
 from .measurement import Measurement
 from .networks import Network
@@ -101,7 +101,7 @@ class Store:
                     with self.path.open("ab") as file, locked(file):
                         pass
                 else:
-                    with trial(self._end_of_links()) as file, locked(file):
+                    with trial(self.path) as file, locked(file):
                         pass
             except OSError as error:
                 said = error.strerror or str(error)
@@ -183,7 +183,7 @@ class Store:
             _write_all(file, data)
             os.fsync(file.fileno())
             if not size:
-                sync_folder(self._end_of_links().parent)
+                sync_folder(end_of_links(self.path).parent)
         except BaseException:
             with contextlib.suppress(OSError):
                 file.truncate(size)
@@ -198,15 +198,6 @@ class Store:
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # what a folder is, the system says
             raise OSError(errno.EINVAL, "it is no plain file")
         return True
-
-    def _end_of_links(self) -> Path:
-        """Where the file is or will be; a link into a folder that is not there is refused."""
-        if not self.path.is_symlink():
-            return self.path
-        end = Path(os.path.realpath(self.path))
-        if not end.parent.is_dir():
-            raise FileNotFoundError(errno.ENOENT, f"it is a link to {end}, whose folder is not there")
-        return end
 
     def _read(self) -> None:
         """What was added since the last reading, or all where the file is another."""

@@ -1,5 +1,7 @@
 """The explorer's predicted times: a model that is set, or fitted to probes that are measured once."""
 
+import errno
+import re
 from importlib.metadata import version
 
 import numpy as np
@@ -10,6 +12,7 @@ from seen import picture, plain, said, trace, until
 
 import fastscale_lib as fs
 from fastscale_lib import calibration
+from fastscale_lib import store as storing
 from fastscale_lib.explorer import predicting
 from fastscale_lib.explorer.views import SCALES
 from fastscale_lib.store import network_id
@@ -235,6 +238,35 @@ def test_cancelled_it_goes_on_where_it_was(x, probes):
     assert len(store) == 12
     assert store.frame()["network_id"].nunique() == 12
     assert x.model
+
+
+@pytest.mark.parametrize("content", [None, "# Notes\n\nNothing measured.\n"], ids=["no folder", "no store"])
+def test_where_probes_cannot_be_kept_none_is_measured(x, probes, tmp_path, content):
+    if content is None:
+        (tmp_path / "fastscale").write_text("a file, where a folder is to be made")
+    else:
+        calibration.kept_in().parent.mkdir()
+        calibration.kept_in().write_text(content)
+    x.devices = {"cpu": cpu_name()}
+    x._controls.predict.click()
+    assert re.fullmatch(r"store: .*calibration\.jsonl (cannot be written|is no store of measurements).*", said(x))
+    assert not x.busy
+    x._find_model()  # as when the devices become known
+    assert x.model is None
+
+
+def test_a_disk_that_fills_up_while_probes_are_measured_ends_it_in_a_sentence(x, probes, monkeypatch):
+    def full(file, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(storing, "_write_all", full)
+    x.ask_devices()
+    assert x.wait(60)
+    x.calibrate()
+    assert x.wait(120)
+    assert "cannot take a row (No space left on device)" in x.message
+    assert x.model is None
+    assert len(fs.Store(calibration.kept_in())) == 0
 
 
 def test_before_the_devices_are_known_it_asks_for_patience(x):

@@ -1,7 +1,6 @@
 """`fastscale report`: what is asked for is checked, run apart, kept, and written; stopped, it goes on."""
 
 import ast
-import errno
 import json
 import os
 import re
@@ -329,21 +328,6 @@ def test_an_index_that_cannot_be_written_is_said_and_what_ran_is_kept(quick):
         quick()
     (quick.out / "index.html").rmdir()
     assert quick()[1] == []
-
-
-def test_a_disk_that_is_full_leaves_the_earlier_page_as_it_was(tmp_path):
-    page = tmp_path / "page.html"
-    page.write_text("whole")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Path, "write_text", full_after_a_part)
-        with pytest.raises(OSError, match="No space left"):
-            cache.write_whole(page, "another")
-    assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("page.html", "whole")]
-
-
-def full_after_a_part(path: Path, text: str, encoding: str) -> None:
-    path.write_bytes(text.encode(encoding)[:2])
-    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 # What has run is not run again

@@ -84,7 +84,7 @@ ROOMS = {
     "ceilings": Room(f"{RECORD} {COUNTING} operations running apart", "numpy pandas", later="torch"),
     "calibration": Room(f"{SWEEPING} runtime"),
     "image_files": Room("memory", "numpy", later="torch torchvision"),
-    "datasets": Room("image_files", "numpy"),
+    "datasets": Room("files image_files", "numpy"),
     "recipe": Room("checks yaml_text settings"),
     "augment": Room(packages="torch"),
     "processes": Room("settings", later="torch"),
@@ -101,10 +101,11 @@ ROOMS = {
     "accuracy_figures": Room("figures", "pandas plotly"),
     "roofline_figures": Room("correlation figures", "pandas plotly"),
     "explorer": Room(
-        f"{SWEEPING} {PREDICTING} calibration figures", "numpy pandas plotly ipywidgets traitlets anywidget IPython"
+        f"{SWEEPING} {PREDICTING} files calibration figures",
+        "numpy pandas plotly ipywidgets traitlets anywidget IPython",
     ),
     "report": Room(
-        f"{SWEEPING} calibration shipped published datasets claims light_imports child_process",
+        f"{SWEEPING} files calibration shipped published datasets claims light_imports child_process",
         "pandas plotly jinja2 markupsafe mistune pygments",
         later="papermill nbformat",
     ),

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import textwrap
 import time
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -18,7 +17,7 @@ import torch
 from pictures import data
 
 import fastscale_lib as fs
-from fastscale_lib import checkpoints
+from fastscale_lib import checkpoints, files
 from fastscale_lib import store as storing
 from fastscale_lib.datasets import ImageData
 from fastscale_lib.measurement import SettingError
@@ -288,14 +287,14 @@ def test_nothing_but_the_store_stays_behind(tmp_path, carried):
 
 
 def test_a_folder_that_another_training_removes_is_made_again(tmp_path, monkeypatch):
-    path, make = tmp_path / "checkpoints" / "a.pt", tempfile.mkstemp
+    path, name = tmp_path / "checkpoints" / "a.pt", files.secrets.token_hex
 
-    def removed_meanwhile(*arguments, **settings):
-        monkeypatch.setattr(tempfile, "mkstemp", make)
+    def removed_meanwhile(size: int) -> str:  # between the folder's making and the file's
+        monkeypatch.setattr(files.secrets, "token_hex", name)
         path.parent.rmdir()
-        return make(*arguments, **settings)
+        return name(size)
 
-    monkeypatch.setattr(tempfile, "mkstemp", removed_meanwhile)
+    monkeypatch.setattr(files.secrets, "token_hex", removed_meanwhile)
     checkpoints.write(path, {"of": {"seed": 0}})
     assert checkpoints.read(path, {"seed": 0}) == {"of": {"seed": 0}}
 

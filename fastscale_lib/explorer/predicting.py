@@ -12,7 +12,7 @@ from ..calibration import PROBE_INTERVAL, PROBE_SECONDS, kept_in, probes
 from ..measurement import Measurement, measured_row
 from ..networks import Network
 from ..runtime import PredictionError, RuntimeModel
-from ..store import Store, network_id
+from ..store import Store, StoreError, network_id
 from ..surroundings import with_threads
 from .measuring import Job
 from .timings import Marked, TimedState
@@ -57,6 +57,7 @@ class PredictedState(TimedState):
             self._fit_model(again=True)
             self.status = self._told_of_prediction()
             return
+        Store(kept_in()).check()  # before minutes of measuring
         self._begin([Job(Probe(probe, self.settings), self._probe_request(probe)) for probe in todo])
 
     @property
@@ -129,7 +130,10 @@ class PredictedState(TimedState):
     def _find_model(self) -> None:
         """Take up the model of the present setting, if its probes are kept; one given by hand stays."""
         if self.devices and (self.model is None or self.model in self._fitted.values()):
-            self._fit_model()
+            try:
+                self._fit_model()
+            except StoreError as error:
+                self.message = f"predict: {error}"
 
     def _fit_model(self, again: bool = False) -> None:
         key = self.settings
@@ -148,7 +152,12 @@ class PredictedState(TimedState):
             return
         measurement = Measurement.from_dict(event["measurement"])
         row = {**measured_row(key.network, measurement), "network_id": network_id(key.network)}
-        Store(kept_in()).add({"base": key.network.name, "strategy": None, "scale": 1.0, **row})
+        try:
+            Store(kept_in()).add({"base": key.network.name, "strategy": None, "scale": 1.0, **row})
+        except StoreError as error:  # those to come could not be kept, either
+            self.cancel()
+            self.message = f"predict: {error}"
+            return
         self._probed = True
 
     def _on_done(self, key: None, event: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import plotly.graph_objects as go
 import traitlets as T
 
 from ..complexity import METRICS, Complexity, sweep
+from ..files import write_new
 from ..networks import Network
 from . import panels
 from .controls import Controls
@@ -134,14 +135,12 @@ class Explorer(widgets.VBox, PredictedState):
 
         Raises:
             TraitError: there is no such kind.
-            OSError: the file cannot be written.
+            OSError: the file cannot be written; no part of it is left.
         """
         if kind not in _ENDINGS:
             raise T.TraitError(f"explorer: {kind!r} cannot be saved; use one of {', '.join(_ENDINGS)}")
         text = getattr(self, f"to_{kind}")()
-        path = _new_file(Path(folder), _file_name(self.scaled().name), _ENDINGS[kind])
-        path.write_text(text, encoding="utf-8")
-        return path
+        return write_new(_names(Path(folder), _file_name(self.scaled().name), _ENDINGS[kind]), text)
 
     def _on_state(self, change: dict[str, Any]) -> None:
         name = change["name"]
@@ -207,7 +206,7 @@ def _file_name(name: str) -> str:
     return plain.lstrip("._")[:100] or "network"
 
 
-def _new_file(folder: Path, stem: str, ending: str) -> Path:
-    """A path at which nothing lies yet."""
+def _names(folder: Path, stem: str, ending: str) -> Iterator[Path]:
+    """The paths that a new file may have, the best first."""
     names = (f"{stem}.{ending}" if number == 1 else f"{stem}-{number}.{ending}" for number in count(1))
-    return next(path for path in map(folder.joinpath, names) if not path.exists())
+    return map(folder.joinpath, names)

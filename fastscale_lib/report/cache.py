@@ -6,7 +6,6 @@ that name and other parameters left behind is kept aside, in `<out>/runs/.earlie
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..calibration import kept_in
+from ..files import write_whole
 from .result import Report
 from .selection import Task
 
@@ -130,18 +130,6 @@ class Runs:
             shutil.rmtree(aside, ignore_errors=True)
             aside.parent.mkdir(exist_ok=True)
             os.replace(place, aside)
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file that is either whole or as it was before."""
-    partly = path.with_name(f"{path.name}.part")
-    try:
-        partly.write_text(text, "utf-8")
-        os.replace(partly, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            partly.unlink()
-        raise
 
 
 def digest(path: Path) -> str:

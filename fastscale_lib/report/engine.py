@@ -20,12 +20,13 @@ from typing import Any
 
 from .. import datasets
 from ..child_process import one_line
+from ..files import write_whole
 from ..progress import Line, Step, Tally
 from ..published import PublishedError, data_folder, is_data_folder
 from ..shipped import DATA_VARIABLE
 from ..worker import Worker
 from . import pages
-from .cache import Runs, versions, write_whole
+from .cache import Runs, versions
 from .execution import Stopped, execute
 from .result import LARGEST_PAGE, Report
 from .selection import PROFILES, SelectionError, Task, notebooks_folder, tasks
