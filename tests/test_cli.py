@@ -1,6 +1,7 @@
 """The command: sweeps that are killed and started again, what it says, and how it ends."""
 
 import contextlib
+import errno
 import io
 import json
 import os
@@ -18,6 +19,7 @@ import pytest
 
 import fastscale_lib as fs
 from fastscale_lib import cli, cluster, progress, shell
+from fastscale_lib import store as storing
 from fastscale_lib.plans import Plan
 from fastscale_lib.store import Store
 
@@ -81,6 +83,22 @@ def test_a_sweep_from_the_shell(store, plan):
     assert progress.startswith("0/14")
     assert "\n14/14 · Tiny" in progress
     assert measured_once(store)
+
+
+def test_a_row_that_the_store_does_not_take_is_printed_to_be_added_by_hand(store, tmp_path, monkeypatch, capsys):
+    def full(file, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "one.yaml").write_text(Plan(TINY, seconds=0.05, interval=0.2, device="cpu").to_yaml())
+    sweep = ["sweep", str(tmp_path / "one.yaml"), "--store", str(store.path)]
+    with monkeypatch.context() as patch:
+        patch.setattr(storing, "_write_all", full)
+        assert cli.main(sweep) == cli.WRONG
+    said = capsys.readouterr()
+    assert "run the same again to go on; the row is on standard output, to be added by hand" in said.err
+    store.path.write_text(said.out)
+    assert cli.main(sweep) == cli.DONE
+    assert store.path.read_text() == said.out  # nothing is measured again
 
 
 @posix
