@@ -1,6 +1,7 @@
 """`fastscale report`: what is asked for is checked, run apart, kept, and written; stopped, it goes on."""
 
 import ast
+import errno
 import json
 import os
 import re
@@ -283,6 +284,15 @@ def test_notebooks_of_a_checkout_read_the_data_beside_them(tmp_path, monkeypatch
 def test_on_a_machine_that_only_measures_the_command_says_what_is_missing(quick, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "fastscale_lib.report.engine", None)
     assert "report takes the package fastscale_lib.report.engine, which is not" in refused(capsys, quick.folder)
+
+
+def test_a_folder_that_gives_no_locks_is_not_taken_for_one_in_use(quick, monkeypatch):
+    def unlockable(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(pytest.importorskip("fcntl"), "flock", unlockable)
+    with pytest.raises(SelectionError, match=r"cannot be written \(No locks available\); name another folder by --out"):
+        quick()
 
 
 def test_a_folder_is_written_by_one_at_a_time(quick):

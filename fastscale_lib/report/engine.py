@@ -138,10 +138,12 @@ def _alone_in(out: Path) -> Iterator[None]:
         if fcntl is not None:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+            except BlockingIOError:
                 raise SelectionError(
                     f"report: another report is being written to {out}; wait for it, or name another folder by --out"
                 ) from None
+            except OSError as error:  # a file system without locks
+                raise SelectionError(f"report: {out} {_cannot_be_written(error)}") from None
         yield
 
 
