@@ -6,11 +6,16 @@ than what was in hand.
 
 On several machines Dask carries the tasks. Each has fastscale and `dask[distributed]` installed, in one version:
 
-    dask scheduler                                            # on one of them; it tells its address
-    CUDA_VISIBLE_DEVICES=0 dask worker tcp://host:8786 --nworkers 1 --nthreads 1 --resources GPU=1   # for each GPU
-    fastscale sweep plan.yaml --store rows.jsonl --scheduler tcp://host:8786                         # anywhere
+    dask scheduler --host 10.0.0.1                            # on one of them: its address in a network of your own
+    CUDA_VISIBLE_DEVICES=0 dask worker tcp://10.0.0.1:8786 --nworkers 1 --nthreads 1 --resources GPU=1   # for each GPU
+    fastscale sweep plan.yaml --store rows.jsonl --scheduler tcp://10.0.0.1:8786                     # anywhere
 
-or, from Python, with whatever else starts a Dask cluster:
+Whoever reaches a scheduler or a worker runs any code there, under your account. Without `--host` a scheduler listens on
+all of its machine's addresses (port 8786, and 8787 for its dashboard), and workers listen on the address by which they
+reach it, at a port of their own. So give it an address that only your own machines reach, or encrypt and certify
+all connections (`tls://`, "TLS/SSL" in Dask's documentation).
+
+From Python, with whatever else starts a Dask cluster:
 
     client = Client(cluster)
     fs.run(plan, "rows.jsonl", client.get_executor(resources={"GPU": 1}, pure=False))
@@ -63,6 +68,8 @@ from .worker import Worker
 # A row is that of a point if they agree in these, which the machine decides, and in what `_key` takes from the point.
 MACHINE = ("device_name", "torch", "cuda", "cudnn", "driver", "library")
 
+_GIVEN_UP = "given up"  # the reason of an answer that is none: an executor's failure is no measurement
+
 
 class SweepWarning(UserWarning):
     """Rows that were made on another device than the plan was meant for."""
@@ -88,7 +95,8 @@ def run(
         store: a `Store`, or the path of one.
         executor: what carries the tasks: anything of the shape of `concurrent.futures.Executor`. Its workers take one
             task a device at a time, and measure in a process apart; where a sweep is stopped, a task that they have
-            begun may end, unrecorded. Left out: this machine, one process for each GPU, or one on a CPU.
+            begun may end, unrecorded. A task that it gives up, because its workers have died, is given to it again.
+            Left out: this machine, one process for each GPU, or one on a CPU.
         progress: called with a `Step` at the start and after each row; left out: a line on stderr.
         retry: whether to try again what the store holds as failed (out of memory, time limit, died, failed).
         ahead: how many tasks the executor is given at a time: at least twice as many as it has workers.
@@ -120,9 +128,9 @@ def run(
         todo = [point for point, row in rows.items() if sweep.lacks(row)]
         failed = 0 if retry else sum(row is not None and not _timed(row) for row in rows.values())
         tally = Tally(progress or Line(), len(plan) - len(todo), len(plan), failed)
-        with contextlib.closing(_done(executor, todo, ahead)) as done:
-            for point, future in done:
-                tally.count(str(point), sweep.take(point, _answer(future)))
+        with contextlib.closing(_answers(executor, todo, ahead, plan.device)) as answers:
+            for point, answer in answers:
+                tally.count(str(point), sweep.take(point, answer))
     return sweep.frame(plan)
 
 
@@ -230,8 +238,34 @@ def _settings(point: Point) -> dict[str, Any]:
     return {**point.settings, "batch": point.batch, "mode": point.mode, "precision": point.precision}
 
 
-def _done(executor: Executor, points: Iterable[Point], ahead: int) -> Iterator[tuple[Point, Future]]:
-    """Each point with its future once that is done; no more than `ahead` are in hand, and none when this ends."""
+def _answers(
+    executor: Executor, points: Iterable[Point], ahead: int, device: str | None
+) -> Iterator[tuple[Point, Answer]]:
+    """Each point with its answer.
+
+    Dask gives a task up once four workers have died that it was assigned to, whether it ran there or waited behind
+    another. So a point that is given up is tried again at the end, with nothing else in hand: where it is given up
+    there, too, and yet another task comes through, the workers died of it.
+    """
+    given_up = []
+    with contextlib.closing(_carried(executor, points, ahead)) as carried:
+        for point, answer in carried:
+            if answer.get("reason") == _GIVEN_UP:
+                given_up.append(point)
+            else:
+                yield point, answer
+    for point in given_up:
+        with contextlib.closing(_carried(executor, [point], 1)) as carried:
+            [(_, answer)] = carried
+        if answer.get("reason") == _GIVEN_UP:
+            asked_first(executor, device)
+            message = f"the workers that ran it, and nothing else, died ({answer['message']})"
+            answer = {**answer, "reason": "died", "message": message}
+        yield point, answer
+
+
+def _carried(executor: Executor, points: Iterable[Point], ahead: int) -> Iterator[tuple[Point, Answer]]:
+    """Each point with its answer, or with `_GIVEN_UP`; no more than `ahead` are in hand, and none when this ends."""
     points, finished, in_hand = iter(points), SimpleQueue(), set()
     try:
         while True:
@@ -239,11 +273,14 @@ def _done(executor: Executor, points: Iterable[Point], ahead: int) -> Iterator[t
                 future = _submit(executor, measured, point.network.to_dict(), _settings(point))
                 in_hand.add(future)
                 future.add_done_callback(partial(_put, finished, point))
+                del future
             if not in_hand:
                 return
             point, future = finished.get()
             in_hand.remove(future)
-            yield point, future
+            answer = _answer(future)
+            del future  # while anybody holds it, Dask does the task again where the worker that did it has died
+            yield point, answer
     finally:
         for future in in_hand:
             future.cancel()
@@ -266,7 +303,7 @@ def _put(finished: SimpleQueue, point: Point, future: Future) -> None:
 
 
 def _answer(future: Future) -> Answer:
-    """What a task answered; an error where that would be every task's."""
+    """What a task answered, or `_GIVEN_UP`, where the executor lost its workers; an error where it is every task's."""
     try:
         answer = future.result()
     except (CancelledError, BrokenExecutor) as error:
@@ -276,8 +313,7 @@ def _answer(future: Future) -> Answer:
             raise MeasureError(
                 f"sweep: a worker could not take its task ({one_line(error)}); is the same fastscale installed there?"
             ) from error
-        nobody = {"worker": None, "device": None}
-        return {"reason": "died", "message": f"the workers that tried it died ({one_line(error)})", **nobody}
+        return {"reason": _GIVEN_UP, "message": one_line(error), "worker": None, "device": None}
     reason = answer.get("reason")
     if reason in ("setting", "cancelled", "busy"):
         raise (SettingError if reason == "setting" else MeasureError)(answer["message"], reason)
@@ -291,7 +327,16 @@ def asked_first(executor: Executor, device: str | None) -> dict[str, Any]:
         SettingError: (a ValueError) the device is not there.
         MeasureError: the executor has broken, or cannot carry a task.
     """
-    return _answer(_submit(executor, surroundings, {"device": device}))["surroundings"]
+    answer = _answer(_submit(executor, surroundings, {"device": device}))
+    if answer.get("reason") == _GIVEN_UP:
+        raise MeasureError(
+            f"sweep: the executor's workers die whatever they are given ({answer['message']}); look into their logs, "
+            "and run the same again to go on",
+            "cancelled",
+        )
+    if "surroundings" not in answer:
+        raise MeasureError(answer["message"], answer["reason"])
+    return answer["surroundings"]
 
 
 class _Here:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -245,15 +246,49 @@ def test_a_worker_that_cannot_take_tasks_stops_the_sweep(store):
     assert len(store) == 0
 
 
-def test_a_task_that_dask_gives_up_is_a_row(store):
+def given_up():
+    """As Dask fails a task of which it takes it that it killed its workers."""
     from distributed.scheduler import KilledWorker
 
-    def killed(network, settings):
-        raise KilledWorker("task", SimpleNamespace(address="tcp://10.0.0.1:4000"), 3)
+    return KilledWorker("task", SimpleNamespace(address="tcp://10.0.0.1:4000"), 3)
 
-    frame = run(Plan("ResNet-50"), store, Acting(killed), quiet)
-    assert frame[["reason", "worker"]].values.tolist() == [["died", None]]
-    assert "the workers that tried it died" in frame["message"][0]
+
+def test_of_the_points_that_dask_gives_up_only_the_one_that_kills_alone_is_blamed(store):
+    """It blames all that were assigned to a dying worker; they run again, each with nothing else in hand."""
+    acting = Acting(holds=9)
+    plan = Plan("ResNet-50", batch=list(range(1, 10)))
+
+    def kills(network, settings):
+        acting.holds = False
+        if len(acting.asked) == 9 or settings["batch"] == 3:  # all nine in hand, or this one
+            raise given_up()
+        return answered(network, settings)
+
+    acting.answer = kills
+    frame = run(plan, store, acting, quiet)
+    [row] = store.find(batch=3)
+    assert (row["reason"], row["worker"], row["median_ms"]) == ("died", None, None)
+    assert "the workers that ran it, and nothing else, died (KilledWorker: " in row["message"]
+    assert frame.loc[frame["batch"] != 3, "reason"].isna().all()
+    assert len(acting.asked) == 9 + 9
+    assert len(store) == 9
+
+
+def test_workers_that_die_whatever_they_are_given_are_no_rows(store):
+    class Dying(Acting):
+        def submit(self, task, *data):
+            future = super().submit(task, *data)
+            if task is tasks.surroundings and self.asked:
+                future = Future()
+                future.set_exception(given_up())
+            return future
+
+    def dies(network, settings):
+        raise given_up()
+
+    with pytest.raises(MeasureError, match=r"workers die whatever they are given .*; look into their logs, and"):
+        run(PLAN, store, Dying(dies), quiet)
+    assert len(store) == 0
 
 
 def test_only_so_many_tasks_are_in_hand(store):
@@ -520,6 +555,35 @@ def test_on_a_cluster_a_worker_is_killed(store, client, executor):
     assert killed
     assert (frame["median_ms"] > 0).all()
     assert measured_once(store)
+
+
+@posix
+def test_on_a_cluster_no_point_is_blamed_for_a_worker_that_is_killed_under_another(store):
+    """One worker, nine points, killed four times: then Dask gives up all nine, of which eight have never run."""
+    distributed = pytest.importorskip("distributed")
+    plan, killed = Plan(TINY, batch=list(range(1, 10)), seconds=1, interval=1e-9, device="cpu"), []
+    settings = {"threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": None, "resources": {"GPU": 1}}
+
+    def kill_four_times(client, nanny):
+        """Each time when all nine are assigned, of which the first takes a second or more, and all has started."""
+        while len(killed) < 4:
+            started = nanny.status.name == "running" and nanny.process and nanny.process.status.name == "running"
+            if started and nanny.pid not in killed and len(client.processing().get(nanny.worker_address, ())) == 9:
+                killed.append(nanny.pid)
+                os.kill(nanny.pid, signal.SIGKILL)
+            time.sleep(0.01)
+
+    with distributed.LocalCluster(n_workers=1, **settings) as cluster, cluster.get_client() as client:
+        client.wait_for_workers(1, timeout=60)
+        killer = threading.Thread(target=kill_four_times, args=(client, cluster.workers[0]), daemon=True)
+        killer.start()
+        frame = run(plan, store, client.get_executor(resources={"GPU": 1}, pure=False), quiet)
+        killer.join(60)
+        blamed = cluster.scheduler.task_prefixes["measured"].suspicious
+    assert (len(killed), blamed) == (4, 36)
+    assert frame["reason"].isna().all(), frame["message"].tolist()
+    assert (frame["median_ms"] > 0).all()
+    assert measured_once(store, plan)
 
 
 def test_on_a_cluster_a_sweep_is_stopped_and_started_again(store, executor):
