@@ -30,6 +30,7 @@ from .datasets import dataset
 from .measurement import BUSY, MeasureError, SettingError
 from .networks import Network, NetworkError
 from .plans import Plan
+from .processes import told_elsewhere
 from .recipe import Recipe
 from .report import report
 from .report.parameters import ParameterError
@@ -261,7 +262,7 @@ def _train(asked: argparse.Namespace) -> int:
         with _executor(asked.scheduler) as (executor, _):
             settings = {"executor": executor, "device": asked.device, "retry": asked.retry}
             rows = train_all(networks, data, recipe, asked.seeds, store=asked.store, **settings)
-    if os.environ.get("RANK", "0") != "0":  # of torchrun's processes one writes the store, and tells
+    if told_elsewhere():
         return DONE
     _tell_errors(rows)
     return FAILED if rows["reason"].notna().any() else DONE

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from .checks import shown
+from .measurement import SettingError
 from .settings import find_device
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 _REST_S = 0.25
+_TORCHRUN = ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")  # which it sets beside WORLD_SIZE
 
 
 @dataclass(frozen=True)
@@ -74,8 +77,12 @@ def together(device: str | None) -> tuple[Processes, str | None]:
 
     On GPUs each process takes its own, and NCCL carries the gradients; on CPUs gloo does. They stay joined until they
     end: torchrun's processes cannot leave and meet a second time.
+
+    Raises:
+        SettingError: (a ValueError) the environment has WORLD_SIZE, but not what torchrun sets beside it; or the GPU is
+            not there.
     """
-    size = int(os.environ.get("WORLD_SIZE", 1))
+    size = _size()
     if size == 1:
         return Processes(), device
     import torch.distributed
@@ -88,6 +95,27 @@ def together(device: str | None) -> tuple[Processes, str | None]:
         torch.distributed.init_process_group("nccl" if gpu else "gloo")
         atexit.register(_leave)
     return Processes(torch.distributed.get_rank(), size), device
+
+
+def told_elsewhere() -> bool:
+    """Whether another of torchrun's processes than this one writes the rows, and tells of them."""
+    return _size() > 1 and int(os.environ["RANK"]) > 0
+
+
+def _size() -> int:
+    """How many processes torchrun has started; 1 without it."""
+    size, rank = os.environ.get("WORLD_SIZE") or "1", os.environ.get("RANK", "")
+    if size == "1":
+        return 1
+    if lacks := [name for name in _TORCHRUN if not os.environ.get(name)]:
+        why = f"WORLD_SIZE is {shown(size)}, but {', '.join(lacks)} {'is' if len(lacks) == 1 else 'are'} not set"
+    elif not all(each.isdecimal() and len(each) <= 6 for each in (size, rank)) or int(rank) >= int(size):
+        why = f"WORLD_SIZE is {shown(size)} and RANK {shown(rank)}, but both must be whole numbers, RANK the smaller"
+    else:
+        return int(size)
+    raise SettingError(
+        f"{why}; torchrun sets them, for processes that train together: start this by torchrun, or unset WORLD_SIZE"
+    )
 
 
 def _leave() -> None:

@@ -87,7 +87,7 @@ ROOMS = {
     "datasets": Room("files image_files", "numpy"),
     "recipe": Room("checks yaml_text settings"),
     "augment": Room(packages="torch"),
-    "processes": Room("settings", later="torch"),
+    "processes": Room("checks measurement settings", later="torch"),
     "checkpoints": Room("files measurement", later="torch"),
     "trainer": Room("networks modules build datasets recipe augment processes checkpoints", "numpy torch"),
     "training": Room(f"{SWEEPING} datasets recipe processes checkpoints trainer", later="torch"),
@@ -109,7 +109,9 @@ ROOMS = {
         "pandas plotly jinja2 markupsafe mistune pygments",
         later="papermill nbformat",
     ),
-    "cli": Room(f"{SWEEPING} operations ceilings report datasets recipe training comparisons shell cluster", "pandas"),
+    "cli": Room(
+        f"{SWEEPING} operations ceilings report datasets recipe processes training comparisons shell cluster", "pandas"
+    ),
     "__main__": Room("cli"),
 }
 

@@ -664,10 +664,45 @@ def test_a_process_that_fails_alone_ends_all(tmp_path):
 
 
 def test_more_processes_than_gpus_are_refused_in_a_sentence(monkeypatch):
-    monkeypatch.setenv("WORLD_SIZE", "99")
-    monkeypatch.setenv("LOCAL_RANK", "98")
+    started = {"WORLD_SIZE": "99", "RANK": "98", "LOCAL_RANK": "98", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
+    for name, value in started.items():
+        monkeypatch.setenv(name, value)
     with pytest.raises(SettingError, match="device is 'cuda:98', but must be a device that torch finds here"):
         fs.train(TINY, data(), RECIPE, device="cuda")
+
+
+@pytest.mark.parametrize(
+    ("started", "said"),
+    [
+        ({"WORLD_SIZE": "2"}, "WORLD_SIZE is '2', but RANK, LOCAL_RANK, MASTER_ADDR, MASTER_PORT are not set"),
+        ({"WORLD_SIZE": "2", "MASTER_PORT": ""}, "WORLD_SIZE is '2', but MASTER_PORT is not set; torchrun sets them"),
+        ({"WORLD_SIZE": "two"}, "WORLD_SIZE is 'two', but RANK, "),
+        ({"WORLD_SIZE": "two", "RANK": "0"}, "WORLD_SIZE is 'two' and RANK '0', but both must be whole numbers"),
+        ({"WORLD_SIZE": "0", "RANK": "0"}, "WORLD_SIZE is '0' and RANK '0', but both"),
+        ({"WORLD_SIZE": "2", "RANK": "2"}, "WORLD_SIZE is '2' and RANK '2', but both"),
+        ({"WORLD_SIZE": "2", "RANK": "-1"}, "WORLD_SIZE is '2' and RANK '-1', but both"),
+        ({"WORLD_SIZE": "9" * 5000, "RANK": "0"}, "WORLD_SIZE is '999"),
+    ],
+)
+def test_a_world_size_without_torchrun_is_refused_in_a_sentence(monkeypatch, started, said):
+    """As some clusters set it for each job; nothing waits for processes that nobody has started."""
+    beside = {"RANK": "0", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
+    for name, value in {**(beside if len(started) > 1 else dict.fromkeys(beside, "")), **started}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingError, match=f"^{said}.*: start this by torchrun, or unset WORLD_SIZE") as refused:
+        fs.train(TINY, data(), RECIPE, device="cpu")
+    assert len(str(refused.value)) < 400
+
+
+def test_a_rank_alone_is_no_process_of_torchruns(monkeypatch):
+    """The row is told of where there is but one process, whatever else has set RANK."""
+    from fastscale_lib.processes import told_elsewhere
+
+    monkeypatch.setenv("RANK", "3")
+    assert not told_elsewhere()
+    for name, value in {"WORLD_SIZE": "4", "LOCAL_RANK": "3", "MASTER_ADDR": "host", "MASTER_PORT": "1"}.items():
+        monkeypatch.setenv(name, value)
+    assert told_elsewhere()
 
 
 def assert_alike(one: dict, other: dict) -> None:
