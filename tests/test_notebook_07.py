@@ -95,8 +95,13 @@ def test_without_rows_of_a_gpu_its_times_are_not_judged(executed):
 
 def test_the_text_on_times(executed):
     [table] = [rows for rows in tables(executed(SEARCHING)) if rows[0][:3] == ["", "source", "error"]]
-    means = {row[0].split(",")[0]: dict(zip(table[0][3:], map(float, row[3:]), strict=True)) for row in table[2:]}
+    means = {row[0].split(",")[0]: dict(zip(table[0][2:], map(float, row[2:]), strict=True)) for row in table[2:]}
     epyc, xeon = (means[name] for name in CPUS)
+    for name, shown in means.items():
+        [fitted] = fitted_model([REPO / "data" / "measured" / CPUS[name]], "inference", "fp32").fitted.values()
+        assert shown["error"] == pytest.approx(fitted.error, abs=6e-4)
+        assert shown["widest"] == pytest.approx(max(fitted.error_90, fitted.reach.up.error_90), abs=6e-4)
+        assert shown["not told"] == 0
     assert "On the AMD EPYC, as predicted" in prose(SEARCHING)
     assert "those scaled by *dwr* are slowest, by about a tenth on average" in prose(SEARCHING)
     assert "those by *w* and *dWr* as fast as the designed. On the Intel Xeon those by *dWr*" in prose(SEARCHING)
