@@ -20,6 +20,7 @@ from seen import AXES, picture, plain, said, trace, until
 from traitlets import TraitError
 
 import fastscale_lib as fs
+from fastscale_lib.explorer.tables import short
 
 BASE, ALPHA = "RegNetY-400MF", "α"
 METRICS = ("flops", "params", "activations")
@@ -180,10 +181,11 @@ def test_every_drawn_and_tabled_number_is_that_of_the_core(x, state):
     assert x.scaled() == fs.scale(base, marked[ALPHA], x.scale)
 
     at_base, comparison = fs.complexity(base), tables(x)[1][1:]
-    assert [row[1:4] for row in comparison] == [
+    assert [row[1] for row in comparison] == [short(each.flops) for each in counts.values()]
+    assert [row[2:5] for row in comparison] == [
         [f"{getattr(each, metric) / getattr(at_base, metric):.3g}×" for metric in METRICS] for each in counts.values()
     ]
-    assert [row[4] for row in comparison] == [f"{fs.scale(base, m, x.scale).resolution} px" for m in marked.values()]
+    assert [row[5] for row in comparison] == [f"{fs.scale(base, m, x.scale).resolution} px" for m in marked.values()]
 
 
 def test_all_settings_reach_the_controls_and_back(x):
@@ -380,6 +382,44 @@ def test_hover_tells_the_stages(x):
     assert all(
         part in text for part in (row.depths, row.widths, row.group_widths, f"{row.resolution}×{row.resolution}")
     )
+
+
+# Flops: those asked for, and those that each network has
+
+
+@pytest.fixture
+def at_four():
+    """EfficientNet-B0 at s = 4, where rounding leaves dwr at 4.40 times its flops, and dWr at 3.58 times."""
+    made = fs.explore("EfficientNet-B0", scale=4)
+    yield made
+    made.close()
+
+
+TIMES = {"w": "3.76×", "dw": "3.91×", "dwr": "4.4×", "dWr": "3.58×", ALPHA: "3.58×"}
+
+
+def test_each_mark_tells_its_own_flops(at_four):
+    for panel in PANELS.values():
+        marks = trace(at_four, "present scale", panel)
+        assert [text.split("<br>")[0].split(": ")[1] for text in marks.text] == [
+            f"{times} the base's flops" for times in TIMES.values()
+        ]
+        assert "flops %{x:.4s}" in marks.hovertemplate
+
+
+def test_the_table_tells_that_flops_differ_at_the_same_scale(at_four):
+    caption, [head, *rows] = Tables(at_four._controls.tables.value).tables[1]
+    assert caption == "All at s = 4, counted, and as times the base; flops differ by up to 23%"
+    assert [row[head.index("counted flops")] for row in rows] == ["1.45 G", "1.51 G", "1.697 G", "1.381 G", "1.381 G"]
+    assert [row[head.index("flops")] for row in rows] == list(TIMES.values())
+    at_four.strategies = ()
+    assert Tables(at_four._controls.tables.value).tables[1][0] == "All at s = 4, counted, and as times the base"
+
+
+def test_the_field_says_that_its_flops_are_those_asked_for(at_four):
+    field = at_four._controls.flops
+    assert (field.description, field.value) == ("flops asked (G multiply-adds)", "1.5433")
+    assert float(field.value) * 1e9 == pytest.approx(4 * fs.complexity("EfficientNet-B0").flops, rel=1e-5)
 
 
 # The tables
@@ -764,7 +804,8 @@ def test_all_marked_networks_are_timed_and_equal_ones_once(timing):
     by_width, fast, slider = (each.measurement for each in timing.measurements)
     assert fast is slider  # α = 0.8 is dWr
     assert fast != by_width
-    assert "2 networks" in timing.status
+    flops = [short(timing.counted(name).flops) for name in ("w", "dWr")]
+    assert timing.status == f"timed 2 networks (w {flops[0]}, dWr and α = 0.8 {flops[1]} flops)"
     assert not timing._controls.time.disabled
 
     times = timing.times
@@ -778,10 +819,50 @@ def test_all_marked_networks_are_timed_and_equal_ones_once(timing):
     assert f"measured on {escape(by_width.where)}, batch 2, fp32 inference" in notes
     assert by_width.where.startswith("CPU: ")
     assert all(by_width.device_name in text for text in drawn.text)
+    base = fs.complexity(SMALL).flops
+    assert [text.split("<br>")[0] for text in drawn.text] == [
+        f"{name}, s = 2: {short(flops)} flops, {flops / base:.3g}× the base's"
+        for name, flops in zip(("w", "dWr", "α = 0.8"), times.flops, strict=True)
+    ]
     assert [row[-1] for row in tables(timing)[1][1:]] == [
         f"{each.median_ms:.4g} ({each.low_ms:.3g} to {each.high_ms:.3g})" for each in times.itertuples()
     ]
     assert "cpu" in timing.devices
+
+
+def test_a_setting_that_no_network_can_be_timed_in_is_said(timing):
+    timing.precision = "fp16"  # which a CPU is not measured in
+    timing._controls.time.click()
+    assert timing.wait(60)
+    timing.precision, why = "fp32", timing.status
+    assert why == "timed 0 of 2; 2 failed: precision is 'fp16', but a CPU is measured in fp32 or bf16; try bf16"
+    assert timing.measurements == ()
+    assert not timing.busy
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kills by a signal")
+def test_what_was_timed_and_what_failed_are_counted_apart(timing):
+    timing.seconds = 1
+    timing.time()
+    until(lambda: timing.status.startswith("timing 1 of 2: w, ") and timing.progress > 0)
+    os.kill(timing._measuring.worker.pid, signal.SIGKILL)
+    assert timing.wait(60)
+    flops = short(timing.counted("dWr").flops)
+    killed = r"the measuring process was killed \(signal 9\), .*; try a smaller batch"
+    assert re.fullmatch(rf"timed 1 of 2 \(dWr and α = 0.8 {flops} flops\); 1 failed: {killed}", timing.status)
+    assert re.fullmatch(f"w: {killed}", said(timing))
+    assert [each.strategy for each in timing.measurements] == ["dWr", "alpha=0.8"]
+
+
+def test_what_was_overtaken_is_not_counted(timing):
+    timing.seconds = 30
+    timing.time()
+    until(lambda: timing.status.startswith("timing 1 of 2") and timing.progress > 0)
+    timing.strategies, timing.seconds, timing.scale = (), 0.2, 3
+    timing.time()
+    assert timing.wait(60)
+    assert timing.status == f"timed 1 network (α = 0.8 {short(timing.counted().flops)} flops)"
+    assert len(timing.measurements) == 1
 
 
 def test_times_are_of_the_present_settings(timing):
@@ -916,12 +997,10 @@ def test_batch_is_small_where_there_is_no_gpu_unless_it_was_chosen():
             assert x.batch == 8
         assert chosen.batch == 3
         assert len(chosen.times) == len(x.times) == 1
-        pid = x._measuring.worker.pid
+        assert x._measuring.worker.pid == chosen._measuring.worker.pid  # one process for both
     finally:
         x.close()
         chosen.close()
-    with pytest.raises(ProcessLookupError):
-        os.kill(pid, 0)
 
 
 def test_nothing_was_started_for_who_times_nothing(x):

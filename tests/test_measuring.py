@@ -9,21 +9,21 @@ import pytest
 import fastscale_lib as fs
 from fastscale_lib.explorer import measuring
 from fastscale_lib.explorer.measuring import Job, Measuring
-from fastscale_lib.worker import Worker
+from fastscale_lib.explorer.shared_worker import SharedWorker
 
 TINY = fs.anynet(name="Tiny", depths=[1], widths=[16], group_widths=8, stem_width=16, resolution=32, classes=10)
 DONE = (None, "done")
 
 
 class Actor:
-    """Stands in for a `Worker`: a job is {"events": [...], "holds": ...}; one that holds ends when cancelled."""
+    """Stands in for a `SharedWorker`: a job is {"events": [...], "holds": ...}; one that holds ends when cancelled."""
 
     def __init__(self):
         self.submitted, self.cancelled, self.closed = [], 0, False
         self._released = threading.Event()
         self._held = None
 
-    def submit(self, request, on_event, limit=None):
+    def submit(self, request, on_event):
         assert self._held is None, "a job is in hand"
         self.submitted.append(request)
         self._released.clear()
@@ -31,7 +31,7 @@ class Actor:
         self._held.start()
         return len(self.submitted)
 
-    def cancel(self, *patience, **more):
+    def cancel(self):
         self.cancelled += 1
         self._released.set()
 
@@ -65,7 +65,7 @@ def told() -> list:
 @pytest.fixture
 def jobs(monkeypatch, told):
     """A `Measuring` on an acting worker, that writes down the key and kind of what it is told."""
-    monkeypatch.setattr(measuring, "Worker", Actor)
+    monkeypatch.setattr(measuring, "SharedWorker", Actor)
     made = Measuring(lambda key, event: told.append((key, event["kind"])))
     yield made
     made.close()
@@ -157,7 +157,7 @@ def test_a_wrong_setting_would_fail_for_all_and_is_told_once(jobs, told):
 
 
 def test_a_listener_may_start_the_next(monkeypatch):
-    monkeypatch.setattr(measuring, "Worker", Actor)
+    monkeypatch.setattr(measuring, "SharedWorker", Actor)
     told = []
 
     def on_event(key, event):
@@ -175,7 +175,7 @@ def test_a_listener_may_start_the_next(monkeypatch):
 
 def test_waiting_ends_after_the_last_was_told(monkeypatch):
     """`wait` promises that all is done, so what the listener does about the end is done as well."""
-    monkeypatch.setattr(measuring, "Worker", Actor)
+    monkeypatch.setattr(measuring, "SharedWorker", Actor)
     ended = []
 
     def on_event(key, event):
@@ -191,7 +191,7 @@ def test_waiting_ends_after_the_last_was_told(monkeypatch):
 
 
 def test_events_are_told_in_order_while_another_thread_waits(monkeypatch):
-    monkeypatch.setattr(measuring, "Worker", Actor)
+    monkeypatch.setattr(measuring, "SharedWorker", Actor)
     events = [{"kind": "progress", "phase": "timing", "fraction": n / 3000} for n in range(3000)]
     told = []
 
@@ -206,7 +206,7 @@ def test_events_are_told_in_order_while_another_thread_waits(monkeypatch):
 
 
 def test_with_a_loop_events_are_told_in_its_thread(monkeypatch):
-    monkeypatch.setattr(measuring, "Worker", Actor)
+    monkeypatch.setattr(measuring, "SharedWorker", Actor)
     told = []
 
     async def notebook():
@@ -223,7 +223,7 @@ def test_with_a_loop_events_are_told_in_its_thread(monkeypatch):
 
 
 def test_a_cell_that_waits_is_told_although_the_loop_stands_still(monkeypatch):
-    monkeypatch.setattr(measuring, "Worker", Actor)
+    monkeypatch.setattr(measuring, "SharedWorker", Actor)
     told = []
 
     async def cell():
@@ -239,7 +239,7 @@ def test_a_cell_that_waits_is_told_although_the_loop_stands_still(monkeypatch):
 
 
 def test_a_loop_that_is_gone_stops_the_rest(monkeypatch):
-    monkeypatch.setattr(measuring, "Worker", Actor)
+    monkeypatch.setattr(measuring, "SharedWorker", Actor)
     told = []
 
     async def started():
@@ -265,7 +265,7 @@ def test_closing_closes_the_worker_and_starts_nothing(jobs):
 def test_on_the_real_worker():
     told = []
     made = Measuring(lambda key, event: told.append((key, event)))
-    assert isinstance(made.worker, Worker)
+    assert isinstance(made.worker, SharedWorker)
     request = {"kind": "measure", "network": TINY.to_dict(), "device": "cpu", "batch": 2, "seconds": 0.1}
     made.start([Job("devices", {"kind": "devices"}), Job("time", request)])
     try:

@@ -156,11 +156,11 @@ class Controls:
         self.alpha_field = w.Text(tooltip="α, exactly", **exact)
         self.scale_field = w.Text(tooltip="the scale factor s, exactly", **exact)
         self.flops = w.Text(
-            description="flops (G multiply-adds)",
+            description="flops asked (G multiply-adds)",
             continuous_update=False,
-            layout=w.Layout(width="228px"),
+            layout=w.Layout(width="262px"),
             style=described,
-            tooltip="the flops wanted; sets the scale factor",
+            tooltip="s times the base's; sets s. Each network is rounded, and its counted flops differ: see the table",
         )
         self.strategies = w.HBox([], layout=w.Layout(flex_flow="row wrap"))
         self._boxes: dict[str, w.Checkbox] = {}
@@ -282,8 +282,8 @@ class Controls:
         x = self.explorer
         for name in dict.fromkeys([*STRATEGIES, *x.strategies]):
             if name not in self._boxes:
-                box = w.Checkbox(description=label(name), indent=False, layout=w.Layout(width="auto"))
-                box.style = {"description_width": "initial"}
+                look = {"layout": w.Layout(width="auto"), "style": {"description_width": "initial"}}
+                box = w.Checkbox(description=label(name), indent=False, **look)
                 box.observe(lambda _: self._ask_strategies(), "value")
                 self._boxes[name] = box
         if len(self.strategies.children) != len(self._boxes):

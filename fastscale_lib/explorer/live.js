@@ -17,6 +17,19 @@ function plotly(code) {
   return copies.get(code);
 }
 
+// JupyterLab listens to every key of the page: in its command mode d d deletes a cell, and the explorer with it. What
+// is pressed on a control is the control's, but for the key that saves.
+if (!globalThis.fastscaleKeys) {
+  globalThis.fastscaleKeys = true;
+  const keepKeys = (event) => {
+    if (!event.target.closest?.(".fastscale-explorer")) return;
+    const saves = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "s";
+    // On the control itself: JupyterLab's shortcuts are for what has the focus, and it looks no further up.
+    event.target.toggleAttribute("data-lm-suppress-shortcuts", !saves);
+  };
+  window.addEventListener("keydown", keepKeys, true); // before JupyterLab, which asks for this attribute
+}
+
 export default () => {
   let ready;
   return {

@@ -10,10 +10,9 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from ..worker import Event, Worker
+from ..worker import Event
+from .shared_worker import SharedWorker
 
-# A process that has torch loaded is worth keeping, if its present run is a short one.
-PATIENCE_S = 0.5
 LOOK_S = 0.05  # how often one who waits looks
 # Reasons after which the other jobs would fail alike, or are not wanted.
 _FINAL = ("setting", "cancelled")
@@ -34,7 +33,7 @@ class Measuring:
     """
 
     def __init__(self, on_event: Callable[[Hashable, Event], None]) -> None:
-        self.worker = Worker()
+        self.worker = SharedWorker()
         self._on_event = on_event
         self._events: deque[tuple[Job, Event]] = deque()
         self._jobs: deque[Job] = deque()
@@ -58,7 +57,7 @@ class Measuring:
             self._loop = running_loop()
             self._jobs = deque(jobs)
             if self._current:
-                self.worker.cancel(PATIENCE_S)  # its end starts the first of these
+                self.worker.cancel()  # its end starts the first of these
             else:
                 self._next()
 
@@ -66,7 +65,7 @@ class Measuring:
         """Drop all jobs; the one in hand ends with an error event of reason "cancelled"."""
         with self._telling:
             self._jobs.clear()
-            self.worker.cancel(PATIENCE_S)
+            self.worker.cancel()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block until all is done, telling events from here; False if that took longer than `timeout` seconds."""
@@ -85,7 +84,9 @@ class Measuring:
         return False
 
     def close(self) -> None:
-        self._jobs.clear()
+        """Drop all jobs as `cancel` does, and give the process back; starting jobs takes it again."""
+        with self._telling:
+            self._jobs.clear()
         self.worker.close()
 
     def _next(self) -> None:

@@ -69,7 +69,7 @@ def traces(view: View) -> Traces:
         for name, pair in view.curves.items():
             made[f"{panel}/{name}"] = {**pair[panel], "visible": name in view.shown}
         made[f"{panel}/laws"] = _laws(view.laws, panel)
-        made[f"{panel}/marks"] = marks(view.marks, panel, **axes(panel))
+        made[f"{panel}/marks"] = {**marks(view.marks, panel, **axes(panel)), "text": _marks_text(view)}
     for name, trace in view.predicted.items():
         made[f"time/{name}"] = {**trace, "visible": name in view.shown}
     if view.band:
@@ -80,6 +80,15 @@ def traces(view: View) -> Traces:
         made[f"alpha/{metric}"] = _over_alpha(view, metric, text)
     made["alpha/present"] = _present(view)
     return made
+
+
+def _marks_text(view: View) -> list[str]:
+    """For each mark, how many times the base's flops it has: those at the same scale differ."""
+    columns = (view.marks["strategy"], view.marks["scale"], view.marks["flops"], stages_text(view.marks))
+    return [
+        f"{label(name)}: {flops / view.asked['flops'] * s:.3g}× the base's flops<br>{stages}"
+        for name, s, flops, stages in zip(*columns, strict=True)
+    ]
 
 
 def counted(frame: Frame, **more: Any) -> Traces:

@@ -52,8 +52,17 @@ def comparison_table(frame: Frame, base: Complexity, times: pd.DataFrame, s: flo
         swatch = f"<span class='fastscale-swatch' style='background:{style(strategy).colour}'></span>"
         name = f"{swatch} {html.escape(label(strategy))}"
         ratios = [f"{frame[metric][row] / getattr(base, metric):.3g}×" for metric in METRICS]
-        rows.append((name, *ratios, f"{frame['resolution'][row]} px", time))
-    return html_table(f"All at s = {s:.3g}, times the base", ("", *METRICS, "resolution", "ms a batch"), rows)
+        flops = short(frame["flops"][row])
+        rows.append((name, flops, *ratios, f"{frame['resolution'][row]} px", time))
+    caption = f"All at s = {s:.3g}, counted, and as times the base{_spread(frame['flops'])}"
+    return html_table(caption, ("", "counted flops", *METRICS, "resolution", "ms a batch"), rows)
+
+
+def _spread(flops: Iterable[int]) -> str:
+    """That networks at the same scale are not at the same flops, where rounding has made them differ."""
+    counted = [*flops]
+    least, most = min(counted), max(counted)
+    return f"; flops differ by up to {most / least - 1:.0%}" if most > 1.005 * least else ""
 
 
 def _time(median: float, low: float, high: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Hashable
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -14,10 +15,12 @@ from ..measurement import Measurement
 from ..networks import Dimensions, Network
 from .measuring import Job, Measuring, running_loop
 from .state import AUTO, State
+from .tables import short
 from .views import ALPHA
 
 CPU_BATCH = 8  # the default where there is no GPU
 REST_S = 0.5  # how long the state must have rested before Live measures
+ENDED = "this explorer was ended, as it is when its cell runs again; fs.explore() makes another"
 _COLUMNS = ["strategy", "scale", "flops", "median_ms", "low_ms", "high_ms", "device", "text"]
 
 
@@ -47,6 +50,12 @@ class Timed(NamedTuple):
     flops: int
     measurement: Measurement
 
+    @property
+    def what(self) -> str:
+        """Its strategy, scale and counted flops: at the same scale those of two strategies differ."""
+        times = self.flops / complexity(self.base).flops
+        return f"{label(self.strategy)}, s = {self.scale:.3g}: {short(self.flops)} flops, {times:.3g}× the base's"
+
 
 class TimedState(State):
     """The state, and the timings made of it; what goes on and what is wrong is said in `status` and `message`."""
@@ -61,9 +70,11 @@ class TimedState(State):
         super().__init__(*arguments, **traits)
         self._measuring: Measuring | None = None
         self._rest: threading.Timer | None = None
+        self.ended = False  # for good: nothing is measured any more
         self._own_batch = False  # whether the batch was chosen, or is the default
         self._waiting: bool | None = None  # for the devices: whether to measure again what is known
-        self._jobs = self._failed = 0
+        self._wanted: list[Hashable] = []  # what is to be measured, of what was asked for last
+        self._done: set[Hashable] = set()  # what of it has been measured
         self._failures: dict[str, list[str]] = {}  # whose measurements failed, by what was said
         self._times: tuple[tuple, pd.DataFrame] | None = None  # for what they are, and they
 
@@ -73,7 +84,7 @@ class TimedState(State):
         key = self.measurements, self.base, self.settings
         if self._times is None or self._times[0] != key:  # three readers ask at every move of a slider
             rows = [
-                (t.strategy, t.scale, t.flops, m.median_ms, m.low_ms, m.high_ms, m.where, f"{label(t.strategy)}: {m}")
+                (t.strategy, t.scale, t.flops, m.median_ms, m.low_ms, m.high_ms, m.where, f"{t.what}<br>{m}")
                 for t in self.measurements
                 if (t.base, t.settings) == key[1:]
                 for m in [t.measurement]
@@ -104,7 +115,8 @@ class TimedState(State):
         return self._measuring is None or self._measuring.wait(timeout)
 
     def stop(self) -> None:
-        """End the process that measures."""
+        """Stop measuring, and give the process that measures back; it is taken again when it is needed."""
+        self._waiting = None
         if self._rest:
             self._rest.cancel()
         if self._measuring:
@@ -119,7 +131,7 @@ class TimedState(State):
         """With `live`, measure once the state has rested; what was being measured is overtaken."""
         if self._rest:
             self._rest.cancel()
-        if not self.live:
+        if not self.live or self.ended:
             return
         loop = running_loop()
         wake = (lambda: loop.call_soon_threadsafe(self._measure_live)) if loop else self._measure_live
@@ -134,8 +146,8 @@ class TimedState(State):
 
     def _measure(self, again: bool) -> None:
         if not self.devices:
-            self._waiting, self.busy, self.status = again, True, "starting the process that measures"
             self.ask_devices()
+            self._waiting, self.busy, self.status = again, True, "starting the process that measures"
             return
         jobs = self._marked(again)
         if not jobs and not self.busy:
@@ -144,9 +156,12 @@ class TimedState(State):
 
     def _begin(self, jobs: list[Job]) -> None:
         """Do these jobs, one after another, in place of what is in hand."""
-        self._jobs, self._failed, self._failures = len(jobs), 0, {}
+        measurer = self._measurer
+        self._wanted, self._done, self._failures = [job.key for job in jobs], set(), {}
         self.busy, self.progress = True, 0.0
-        self._measurer.start(jobs)
+        if jobs:
+            self.status = f"timing {len(jobs)} network{'s' * (len(jobs) != 1)}: waiting for the process that measures"
+        measurer.start(jobs)
 
     def _marked(self, again: bool) -> list[Job]:
         """A job for each different marked network; those that were measured already only if asked for again."""
@@ -171,11 +186,15 @@ class TimedState(State):
 
     @property
     def _measurer(self) -> Measuring:
+        if self.ended:
+            raise T.TraitError(f"explorer: {ENDED}")
         if self._measuring is None:
             self._measuring = Measuring(self._on_event)
         return self._measuring
 
     def _on_event(self, key: Marked | None, event: dict[str, Any]) -> None:
+        if event["kind"] == "result":
+            self._done.add(key)
         getattr(self, f"_on_{event['kind']}")(key, event)
 
     def _on_devices(self, key: None, event: dict[str, Any]) -> None:
@@ -191,11 +210,12 @@ class TimedState(State):
             self._measure(again)
 
     def _on_progress(self, key: Marked, event: dict[str, Any]) -> None:
-        if key is None:
+        if key not in self._wanted:
             return
-        done = self._jobs - self._measurer.left
-        self.progress = min(1.0, (done + min(event["fraction"], 1.0)) / self._jobs)
-        self.status = f"timing {done + 1} of {self._jobs}: {key.what} ({event['phase']})"
+        total, number = len(self._wanted), self._wanted.index(key)
+        self.progress = min(1.0, (number + min(event["fraction"], 1.0)) / total)
+        at = f", {short(key.flops)} flops" if isinstance(key, Marked) else ""
+        self.status = f"timing {number + 1} of {total}: {key.what}{at} ({event['phase']})"
 
     def _on_result(self, key: Marked, event: dict[str, Any]) -> None:
         measurement = Measurement.from_dict(event["measurement"])
@@ -209,18 +229,34 @@ class TimedState(State):
 
     def _on_error(self, key: Marked | None, event: dict[str, Any]) -> None:
         if event["reason"] == "cancelled":
-            self.status = "cancelled; what was measured stays"
+            if self._measuring.left == 1:  # not overtaken by others that now wait
+                self._wanted = []
+                self.status = "cancelled; what was measured stays"
         elif key is None:
-            self.message, self._waiting = f"there is no timing: {event['message']}", None
-        else:
-            self._failed += 1
-            self._failures.setdefault(event["message"], []).append(key.what)
-            self.message = "; ".join(f"{' and '.join(names)}: {text}" for text, names in self._failures.items())
+            self.message, self.status, self._waiting = f"there is no timing: {event['message']}", "", None
+        elif key in self._wanted:
+            # A wrong setting is wrong for all of them, and those that wait are dropped.
+            whose = self._wanted[self._wanted.index(key) :] if event["reason"] == "setting" else [key]
+            self._failures.setdefault(event["message"], []).extend(each.what for each in whose)
+            self.message = "; ".join(self._whose(names) + text for text, names in self._failures.items())
 
     def _on_done(self, key: None, event: dict[str, Any]) -> None:
         if not self.busy:
             return
         self.busy, self.progress = False, 1.0
-        if self.status.startswith("timing"):
-            done = self._jobs - self._failed
-            self.status = f"timed {done} network{'s' * (done != 1)}"
+        if self._wanted:
+            self.status = self._outcome()
+
+    def _whose(self, names: list[str]) -> str:
+        """Of which networks something is said; nothing if it is of all of several."""
+        return "" if 1 < len(names) == len(self._wanted) else f"{' and '.join(names)}: "
+
+    def _outcome(self) -> str:
+        """How many of the networks that were asked for were timed, at which flops; how many were not, and why."""
+        done = [key for key in self._wanted if key in self._done]
+        flops = ", ".join(f"{key.what} {short(key.flops)}" for key in done if isinstance(key, Marked))
+        at = f" ({flops} flops)" if flops else ""
+        if not self._failures:
+            return f"timed {len(done)} network{'s' * (len(done) != 1)}{at}"
+        failed = sum(map(len, self._failures.values()))
+        return f"timed {len(done)} of {len(self._wanted)}{at}; {failed} failed: {'; '.join(self._failures)}"

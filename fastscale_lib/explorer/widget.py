@@ -21,11 +21,13 @@ from ..complexity import METRICS, Complexity, sweep
 from ..files import write_new
 from ..networks import Network
 from . import panels
+from .cells import cells
 from .controls import Controls
 from .live import LiveFigure
 from .page import FIGURE_MIME, kept_as_data, page, slider_figure
 from .predicting import PredictedState
 from .state import DEFAULTS
+from .timings import ENDED
 from .views import ALPHA, SCALES, Views
 
 _ENDINGS = {"python": "py", "yaml": "yaml", "csv": "csv", "html": "html"}
@@ -77,9 +79,13 @@ class Explorer(widgets.VBox, PredictedState):
         self.observe(self._on_state, names=list(DEFAULTS))
         self.observe(lambda _: self._show(), names=["measurements"])
         self.observe(self._on_model, names=["model"])
+        if here := cells():
+            here.note_made(self)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         """The widget; beside it, where figures are kept as data, the one that needs no kernel: a page shows that."""
+        if here := cells():
+            here.note_shown(self)
         self.ask_devices()
         shown = super()._repr_mimebundle_(**kwargs)
         return shown | ({FIGURE_MIME: json.loads(self.to_figure().to_json())} if kept_as_data() else {})
@@ -100,9 +106,13 @@ class Explorer(widgets.VBox, PredictedState):
         return sweep(self.base, [*self.strategies, self.slider], SCALES)
 
     def close(self) -> None:
-        """End the widget, and the process that measures."""
+        """End the widget with all that it is made of, and its measuring; what it holds can still be read."""
+        self.live, self.ended = False, True
         self.stop()
+        for part in _parts(self):
+            part.close()
         super().close()
+        self._repr_mimebundle_ = lambda **_: {"text/plain": ENDED}
 
     def to_python(self) -> str:
         """Python that makes the shown scaled network."""
@@ -198,6 +208,15 @@ class Explorer(widgets.VBox, PredictedState):
     def _setting(self) -> str:
         batch, mode, precision, _ = self.settings
         return f"batch {batch}, {precision} {mode}"
+
+
+def _parts(widget: widgets.Widget) -> Iterator[widgets.Widget]:
+    """Every widget within this one, and what each of them is laid out by."""
+    for child in getattr(widget, "children", ()):
+        yield from _parts(child)
+        yield child
+    # A plotly figure has a layout, too, which is no widget.
+    yield from (each for name in ("layout", "style") if isinstance(each := getattr(widget, name, None), widgets.Widget))
 
 
 def _file_name(name: str) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 import fastscale_lib as fs
@@ -19,7 +20,7 @@ import fastscale_lib as fs
 REPO = Path(__file__).resolve().parents[2]
 PLOT = ".fastscale-explorer .js-plotly-plot .main-svg"
 BASE = "EfficientNet-B0"
-FLOPS = "flops (G multiply-adds)"
+FLOPS = "flops asked (G multiply-adds)"
 START = {"network": BASE, "strategies": ("w", "dw", "dwr", "dWr"), "alpha": 0.8, "scale": 4, "shown": "α"}
 START |= {"seconds": 0.2, "batch": 8, "live": False, "device": "auto", "mode": "inference"}
 
@@ -519,6 +520,65 @@ def test_the_cell_is_run_again(x):
     x.nb.execute("earlier.close()")
 
 
+def worker_pids(x: Shown) -> list[int]:
+    """The measuring processes of the notebook's kernel."""
+    children = psutil.Process(int(x.nb.execute("import os; print(os.getpid())"))).children()
+    return [each.pid for each in children if "fastscale_lib.worker" in each.cmdline()]
+
+
+def test_the_cell_is_run_again_while_it_measures(tiny):
+    x = tiny
+    for _ in range(3):
+        x.set(seconds=600, strategies=("w",), alpha=1)
+        x.nb.execute("explorer.network = TINY")
+        x.button("Time").click()
+        until(x.page, lambda: x.said("status").startswith("timing 1 of 1: w and α = 1, "))
+        x.nb.panel("panel.content.activeCellIndex = 0; await jupyterapp.commands.execute('notebook:run-cell');")
+        until(x.page, lambda: x.kernel("alpha") == 0.8 and x.kernel("devices"))
+        assert len(worker_pids(x)) == 1
+        assert x.page.locator(".fastscale-explorer").count() == 1
+    measures = "sum(each.busy for each in _instances.values() if hasattr(each, 'ended'))"
+    assert x.nb.execute(f"from ipywidgets.widgets.widget import _instances\nprint({measures})") == "0\n"
+    assert x.said("status") == ""
+    assert x.follows()
+
+
+# Keys that JupyterLab would take for its own
+
+
+def test_keys_pressed_on_a_control_leave_the_notebook_as_it_is(x):
+    cells = lambda: x.nb.panel("return panel.model.toJSON().cells.map(c => [c.cell_type, c.source]);")  # noqa: E731
+    before = cells()
+    x.nb.panel("panel.content.mode = 'command';")
+    controls = [x.slider("α"), x.field("dr"), x.field("Live"), x.button("Python"), x.field("precision"), x.field(FLOPS)]
+    for control in [*controls, x.box.locator(".modebar-btn").first]:
+        for key in ("d", "d", "a", "b", "m", "x", "1", "c", "v", "Shift+M", "Shift+L", "0", "0"):
+            control.focus()
+            x.page.keyboard.press(key)
+    x.page.wait_for_timeout(300)
+    assert cells() == before
+    assert x.page.locator(".jp-Dialog").count() == 0
+    x.slider("α").focus()
+    x.page.keyboard.press("Control+s")
+    until(x.page, lambda: not x.nb.panel("return panel.model.dirty;"))  # saving is still JupyterLab's
+
+
+def test_after_a_button_is_pressed_keys_do_not_delete_its_cell(tiny):
+    cells = lambda: tiny.nb.panel("return panel.model.toJSON().cells.length;")  # noqa: E731
+    before = cells()
+    measure_for_long(tiny)  # the button that was pressed is disabled
+    tiny.page.keyboard.press("d")
+    tiny.page.keyboard.press("d")
+    tiny.page.wait_for_timeout(300)
+    assert cells() == before
+    tiny.button("Cancel").click()
+    until(tiny.page, lambda: not tiny.kernel("busy"))
+    tiny.page.keyboard.press("d")
+    tiny.page.keyboard.press("d")
+    tiny.page.wait_for_timeout(300)
+    assert cells() == before
+
+
 def test_reload_shows_the_present_state(x):
     x.nb.save()  # with what was shown at first
     x.slider("α").press("ArrowLeft")
@@ -650,7 +710,7 @@ def test_measured_points_stay_where_they_are_while_a_slider_moves(tiny, tmp_path
     tiny.set(strategies=("w", "r"))
     tiny.set(seconds=0.2)
     tiny.button("Time").click()
-    until(tiny.page, lambda: tiny.said("status").startswith("timed 2 networks"))
+    until(tiny.page, lambda: tiny.said("status").startswith("timed 2 networks ("))
     assert len(tiny.timed()) == 3  # of w, and of α = 1, which is w, and of r
     until(tiny.page, lambda: tiny.plot(DRAWN_TIMES) == seen_times(tiny))
     for move in moves(tiny):
