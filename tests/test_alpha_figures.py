@@ -56,5 +56,7 @@ def test_predicted_and_measured_times_stand_in_the_panel_of_their_scale(counted)
         [points] = [each for each in figure.data if each.name.startswith("measured") and each.yaxis == axis]
         assert list(points.x) == ([0.8] if s == 16 else [])
     band = figure.data[0]
-    assert "±10%" in band.name
+    assert band.name == "its median error, ±10%"
+    beyond = times_over_alpha(predicted.assign(note="it has 2 times the weights of the largest"), nearly=0.25)
+    assert beyond.data[0].name == "its median error, ±10%, wider beyond the fitted networks"
     assert np.max(band.y) == pytest.approx(1.1 * time[rows["scale"] == 2].max())

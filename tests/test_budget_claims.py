@@ -41,6 +41,13 @@ def test_a_predicted_ratio_is_as_uncertain_as_nine_in_ten_predictions(error_90, 
     assert ratio["evidence"] == f"predicted from 42 rows of Made-up, 90 % within {100 * error_90:.0f} %"
 
 
+def test_a_predicted_ratio_is_as_uncertain_as_the_less_certain_of_its_networks():
+    """One beyond the fitted networks has a wider interval than the stated error."""
+    bought = BOUGHT.assign(predicted_ms=10.0, high_ms=[11.0, 14.0])
+    ratio = flops_bought(bought, "dWr", "w", 6.0, known_within(0.2))
+    assert (ratio["low"], ratio["high"]) == pytest.approx((1.5 / 1.4, 1.5 * 1.4))
+
+
 def test_a_budget_below_the_base_network_is_not_judged():
     ratio = flops_bought(BOUGHT, "dWr", "w", 0.8)
     assert Claim("more", 1.0, relation=">", **ratio).verdict == UNTESTED

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from made_up import made_up_device, rows
 
 import fastscale_lib as fs
-from fastscale_lib.budgets import BudgetError, fitted_model
+from fastscale_lib.budgets import BudgetError, fitted_model, fitted_models
 from fastscale_lib.complexity import METRICS
 
 SMALL = fs.anynet(name="small", depths=[1, 2], widths=[24, 48], group_widths=8, stem_width=16, resolution=64)
@@ -178,6 +178,9 @@ def test_the_setting_of_most_rows_is_fitted(tmp_path):
     paths = [store.path for store in stores]
     assert set(fitted_model(paths, "inference", "fp32").rates()["device_name"]) == {"Made-up"}
     assert set(fitted_model(paths, "inference", "fp32", "Few").rates()["device_name"]) == {"Few"}
+    assert set(fitted_model(paths, "inference", "fp32", batch=4).rates()["device_name"]) == {"Made-up"}
+    assert fitted_model(paths, "inference", "fp32", batch=5) is None  # of which the rows, of batch 4, tell nothing
+    assert fitted_models(paths, "inference", "fp32", batch=5) == {}
     assert fitted_model(paths, "training", "fp32") is None
     assert fitted_model([], "inference", "fp32") is None
     with pytest.raises(BudgetError, match="there are those of Few, Made-up"):
