@@ -6,6 +6,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from . import timing
+from .checks import shown
 from .measurement import Measurement, SettingError
 from .networks import Network
 from .settings import Settings, find_device, positive
@@ -83,8 +84,8 @@ def measure(
             return worker.measure(network, limit, progress=progress, **_plain(settings))
     if limit is not None:
         raise SettingError(
-            f"limit is {limit!r}, but a module is measured in this process, which nothing stops; leave it out, or give "
-            "a Network"
+            f"limit is {shown(limit)}, but a module is measured in this process, which nothing stops; leave it out, or "
+            "give a Network"
         )
     if find_device(settings.device, settings.precision).type == "cuda":
         close_kept()  # those that wait hold memory of the GPU, and would count as others that use it

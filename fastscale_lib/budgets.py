@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from .checks import check_real, shown
 from .complexity import METRICS, sweep
 from .footprint import peak_memory
 from .networks import Network
@@ -226,7 +227,7 @@ def _measured(
     rows = pd.concat([each for each in frames if len(each)], ignore_index=True)
     if device_name and device_name not in set(rows["device_name"]):
         names = ", ".join(sorted(set(rows["device_name"].dropna())))
-        raise BudgetError(f"fitted_model: no rows were measured on {device_name!r}; there are those of {names}")
+        raise BudgetError(f"fitted_model: no rows were measured on {shown(device_name)}; there are those of {names}")
     fitting = rows["median_ms"].notna() & (rows["mode"] == mode) & (rows["precision"] == precision)
     rows = rows[fitting & (rows["device_name"] == device_name if device_name else True)]
     most: dict[str, pd.DataFrame] = {}
@@ -370,7 +371,4 @@ def _how(batch: int, mode: str, precision: str, model: RuntimeModel | None, sett
 
 
 def _number(name: str, value: Any) -> float:
-    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not (number and 0 < value < math.inf):
-        raise BudgetError(f"within: {name} is {value!r}, but must be a finite number above 0")
-    return float(value)
+    return check_real(f"within: {name}", value, BudgetError, 0, above=True)

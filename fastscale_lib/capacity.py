@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .checks import check_real
 from .measurement import MeasureError, SettingError, whole
 from .networks import Network
 from .worker import Worker
@@ -96,8 +97,7 @@ def search(
 ) -> int:
     """`largest_batch` without its warning; the settings are those of `Worker.try_run`."""
     network, limit = named_network(network), whole("limit", limit)
-    if not (isinstance(grain, (int, float)) and 0 < grain <= 1):
-        raise SettingError(f"grain is {grain!r}, but must be a fraction above 0 and at most 1; try grain=1/16")
+    grain = check_real("grain", grain, SettingError, 0, 1, above=True, remedy="; try grain=1/16")
     if settings.get("memory_bytes") is not None:
         settings = {**settings, "memory_bytes": whole("memory_bytes", settings["memory_bytes"])}
     most, tried, fitted, failures = _most_tries(limit, grain), [], [], []

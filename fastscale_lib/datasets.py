@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import operator
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from .checks import check_whole, shown
 from .files import write_whole
 from .image_files import DataError, read_cifar, read_folder, read_idx_pair
 
@@ -66,13 +66,14 @@ class ImageData:
                 f"data: images are {_by(self.images)}, but test_images {_by(self.test_images)}; give both in one shape"
             )
         highest = int(max(self.labels.max(), self.test_labels.max()))
-        object.__setattr__(self, "classes", highest + 1 if self.classes is None else operator.index(self.classes))
+        classes = highest + 1 if self.classes is None else check_whole("data: classes", self.classes, DataError)
+        object.__setattr__(self, "classes", classes)
         if highest >= self.classes:
             raise DataError(
                 f"data: a label is {highest}, but with classes={self.classes} they end at {self.classes - 1}"
             )
         if self.part not in ("test", "holdout", "training"):
-            raise DataError(f"data: part is {self.part!r}, but must be test, holdout or training")
+            raise DataError(f"data: part is {shown(self.part)}, but must be test, holdout or training")
 
     @property
     def channels(self) -> int:
@@ -150,10 +151,10 @@ def dataset(
         DataError: no such set is known, a file is missing, cut short or changed, or cannot be fetched.
     """
     if name not in _READERS:
-        raise DataError(f"dataset: {name!r} is not known; known are {', '.join(_READERS)}")
+        raise DataError(f"dataset: {shown(name)} is not known; known are {', '.join(_READERS)}")
     if (resolution is None) == (name == "folders"):
         hint = "needs its side in pixels, as 160" if resolution is None else "has its own; leave it out"
-        raise DataError(f"dataset: resolution is {resolution!r}, but {name} {hint}")
+        raise DataError(f"dataset: resolution is {shown(resolution)}, but {name} {hint}")
     if path is None and name != "fashion-mnist":
         raise DataError(f"dataset: {name} is looked for nowhere; say by its path where it is, as /data/{name}")
     data = _READERS[name](None if path is None else Path(path), resolution)
@@ -264,9 +265,7 @@ def _check_labels(name: str, labels: np.ndarray, images: int) -> None:
 
 
 def _fewer(what: str, number: int, there: int) -> int:
-    if isinstance(number, bool) or not isinstance(number, int) or not 0 < number < there:
-        raise DataError(f"data: {what} is {number!r}, but must be a whole number from 1 to {there - 1:,}")
-    return number
+    return check_whole(f"data: {what}", number, DataError, most=there - 1)
 
 
 def _by(array: np.ndarray, first: int = 1) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .checks import check_real, check_whole, shown
 
 if TYPE_CHECKING:
     from .networks import Network
@@ -275,9 +275,10 @@ def compare(a: Measurement, b: Measurement, same: float = 0.02) -> Comparison:
     """
     for name, each in (("a", a), ("b", b)):
         if not isinstance(each, Measurement):
-            raise SettingError(f"compare: {name} is {each!r}, but must be a Measurement, as fs.measure(...) gives it")
-    if isinstance(same, bool) or not isinstance(same, (int, float)) or not 0 <= same < math.inf:
-        raise SettingError(f"same is {same!r}, but must be a number of at least 0; try same=0.02")
+            raise SettingError(
+                f"compare: {name} is {shown(each)}, but must be a Measurement, as fs.measure(...) gives it"
+            )
+    same = check_real("same", same, SettingError, 0, remedy="; try same=0.02")
     ratio = (a.median_ms / a.batch) / (b.median_ms / b.batch)
     down = math.hypot(math.log(a.median_ms / a.low_ms), math.log(b.high_ms / b.median_ms))
     up = math.hypot(math.log(a.high_ms / a.median_ms), math.log(b.median_ms / b.low_ms))
@@ -300,10 +301,7 @@ _CONDITIONS = (
 
 def whole(name: str, value: Any) -> int:
     """The value as an int of at least 1, or a SettingError that says so."""
-    with contextlib.suppress(TypeError):
-        if not isinstance(value, bool) and operator.index(value) >= 1:
-            return operator.index(value)
-    raise SettingError(f"{name} is {value!r}, but must be a whole number of at least 1; try {name}={_TRY[name]}")
+    return check_whole(name, value, SettingError, remedy=f"; try {name}={_TRY[name]}")
 
 
 _TRY = {"batch": 64, "resolution": 224, "devices": 8, "threads": 1, "limit": 4096, "memory_bytes": 2**30}

@@ -16,6 +16,7 @@ from typing import Any
 
 import pandas as pd
 
+from .checks import shown
 from .complexity import METRICS, complexity
 from .measurement import SettingError, whole
 from .networks import Network
@@ -108,7 +109,7 @@ class Plan:
         if not self.strategies and set(self.scales) != {1.0}:
             raise PlanError(f"plan: scales are {_listed(self.scales)}, but there is no strategy; give one, as dWr")
         if not isinstance(self.to_flops, bool):
-            raise PlanError(f"plan: to_flops is {self.to_flops!r}, but must be True or False")
+            raise PlanError(f"plan: to_flops is {shown(self.to_flops)}, but must be True or False")
         if self.resolution is not None:
             object.__setattr__(self, "resolution", whole("resolution", self.resolution))
         if self.device is not None:
@@ -163,13 +164,13 @@ class Plan:
             PlanError: a key is unknown or missing; or as `Plan` itself.
         """
         if not isinstance(plain, Mapping):
-            raise PlanError(f"plan: expected names with values, as in networks: [ResNet-50], got {plain!r}")
+            raise PlanError(f"plan: expected names with values, as in networks: [ResNet-50], got {shown(plain)}")
         known = [each.name for each in fields(cls)]
         for key in plain:
             if key not in known:
                 near = difflib.get_close_matches(str(key), known, n=1)
                 hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-                raise PlanError(f"plan: {key!r} is not known here; {hint}")
+                raise PlanError(f"plan: {shown(key)} is not known here; {hint}")
         if "networks" not in plain:
             raise PlanError("plan: networks are missing, as in networks: [ResNet-50]")
         return cls(**plain)
@@ -246,21 +247,23 @@ def _network(value: Any) -> Network:
 def _strategy(value: Any) -> Strategy:
     strategy = named_strategy(value)
     if named_strategy(strategy.name) != strategy:
-        raise StrategyError(f"strategy: {strategy.name!r} does not name its exponents; make it by fs.strategy(...)")
+        raise StrategyError(
+            f"strategy: {shown(strategy.name)} does not name its exponents; make it by fs.strategy(...)"
+        )
     return strategy
 
 
 def _batch(value: Any) -> int | str:
     if isinstance(value, str):
         if value != LARGEST:
-            raise SettingError(f"batch is {value!r}, but must be a whole number or {LARGEST!r}; try batch=64")
+            raise SettingError(f"batch is {shown(value)}, but must be a whole number or {LARGEST!r}; try batch=64")
         return value
     return whole("batch", value)
 
 
 def _device(value: Any) -> str:
-    if not re.fullmatch(r"cpu|cuda(:\d+)?", str(value)):
-        raise SettingError(f"device is {value!r}, but must be 'cpu', 'cuda' or 'cuda:N'; leave it out for the GPU")
+    if not re.fullmatch(r"cpu|cuda(:[0-9]{1,9})?", str(value)):
+        raise SettingError(f"device is {shown(value)}, but must be 'cpu', 'cuda' or 'cuda:N'; leave it out for the GPU")
     return str(value)
 
 

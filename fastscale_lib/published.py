@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from . import shipped
+from .checks import shown
 from .measurement import IMAGENET_IMAGES
 from .shipped import DATA_VARIABLE
 from .store import Store
@@ -96,7 +97,7 @@ def published(name: str | None = None, folder: str | os.PathLike | None = None) 
     """
     known = list(dict.fromkeys(timing.table for timing in _TIMINGS))
     if name is not None and name not in known:
-        raise PublishedError(f"published: {name!r} is no published table; the names are {', '.join(known)}")
+        raise PublishedError(f"published: {shown(name)} is no published table; the names are {', '.join(known)}")
     folder = Path(folder) if folder is not None else data_folder() / "published"
     return pd.concat(
         [_read_timing(timing, folder) for timing in _TIMINGS if name in (None, timing.table)], ignore_index=True
@@ -150,7 +151,7 @@ def published_errors(name: str | None = None, folder: str | os.PathLike | None =
     """
     known = {_ZOO: _zoo_errors, _EARLY: _early_errors, _SCALED: _scaled_errors}
     if name is not None and name not in known:
-        raise PublishedError(f"published_errors: {name!r} is no table of errors; the names are {', '.join(known)}")
+        raise PublishedError(f"published_errors: {shown(name)} is no table of errors; the names are {', '.join(known)}")
     folder = Path(folder) if folder is not None else data_folder() / "published"
     return pd.concat(
         [_error_rows(table, read, folder) for table, read in known.items() if name in (None, table)], ignore_index=True

@@ -9,12 +9,12 @@ import difflib
 import hashlib
 import json
 import math
-import numbers
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from .checks import LARGEST, check_real, check_whole, shown
 from .settings import PRECISIONS
 from .yaml_text import JsonError, YamlError, read_json, read_yaml, write_yaml
 
@@ -87,14 +87,17 @@ class Recipe:
 
     def __post_init__(self):
         for name, least in _WHOLE.items():
-            _check_whole(name, getattr(self, name), least)
+            object.__setattr__(self, name, check_whole(f"recipe: {name}", getattr(self, name), RecipeError, least))
         for name, (low, high, closed) in _RANGES.items():
-            object.__setattr__(self, name, _in_range(name, getattr(self, name), low, high, closed))
+            number = check_real(f"recipe: {name}", getattr(self, name), RecipeError, low, high, above=not closed)
+            object.__setattr__(self, name, number)
         for name in ("flip", "zero_gamma", "channels_last"):
             if not isinstance(getattr(self, name), bool):
-                raise RecipeError(f"recipe: {name} is {getattr(self, name)!r}, but must be True or False")
+                raise RecipeError(f"recipe: {name} is {shown(getattr(self, name))}, but must be True or False")
         if self.precision is not None and self.precision not in PRECISIONS:
-            raise RecipeError(f"recipe: precision is {self.precision!r}, but must be one of {', '.join(PRECISIONS)}")
+            raise RecipeError(
+                f"recipe: precision is {shown(self.precision)}, but must be one of {', '.join(PRECISIONS)}"
+            )
         if self.batch % self.parts:
             raise RecipeError(f"recipe: a batch of {self.batch} has no {self.parts} parts of equal size; change one")
 
@@ -128,7 +131,7 @@ class Recipe:
         for each in settings:
             name, equals, value = each.partition("=")
             if not (equals and value):
-                raise RecipeError(f"recipe: {each!r} sets nothing; write a name and its value, as in lr=0.4")
+                raise RecipeError(f"recipe: {shown(each)} sets nothing; write a name and its value, as in lr=0.4")
             changed[name.strip()] = _value(value)
         return self.from_dict({**self.to_dict(), **changed})
 
@@ -149,13 +152,13 @@ class Recipe:
             RecipeError: a key is unknown; or as `Recipe` itself.
         """
         if not isinstance(plain, Mapping):
-            raise RecipeError(f"recipe: expected names with values, as in epochs: 30, got {plain!r}")
+            raise RecipeError(f"recipe: expected names with values, as in epochs: 30, got {shown(plain)}")
         known = [each.name for each in fields(cls)]
         for key in plain:
             if key not in known:
                 near = difflib.get_close_matches(str(key), known, n=1)
                 hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-                raise RecipeError(f"recipe: {key!r} is not known here; {hint}")
+                raise RecipeError(f"recipe: {shown(key)} is not known here; {hint}")
         return cls(**plain)
 
     def to_yaml(self) -> str:
@@ -203,9 +206,9 @@ def _parsed(text: str, path: Path) -> Any:
 
 
 _WHOLE = {"epochs": 1, "batch": 2, "crop_padding": 0, "randaugment": 0, "parts": 1}
-# Lowest and highest value, and whether these themselves may be.
+# Lowest and highest value, and whether the lowest itself may be.
 _RANGES = {
-    "lr": (0.0, math.inf, False),
+    "lr": (0.0, LARGEST, False),
     "warmup": (0.0, 0.9, True),
     "momentum": (0.0, 0.999, True),
     "weight_decay": (0.0, 1.0, True),
@@ -215,16 +218,3 @@ _RANGES = {
     "drop_path": (0.0, 0.9, True),
     "ema": (0.0, 1.0, True),
 }
-
-
-def _check_whole(name: str, value: Any, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise RecipeError(f"recipe: {name} is {value!r}, but must be a whole number of at least {least}")
-
-
-def _in_range(name: str, value: Any, low: float, high: float, closed: bool) -> float:
-    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not number or not (low <= value <= high if closed else low < value < high):
-        said = f"from {low:g} to {high:g}" if closed else f"above {low:g}"
-        raise RecipeError(f"recipe: {name} is {value!r}, but must be a number {said}")
-    return float(value)

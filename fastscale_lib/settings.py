@@ -5,12 +5,11 @@ Importing this loads no torch; looking for a device does.
 
 from __future__ import annotations
 
-import math
-import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .checks import check_real, shown
 from .measurement import SettingError, whole
 
 if TYPE_CHECKING:
@@ -50,24 +49,24 @@ class Settings:
         known("mode", self.mode, MODES)
         known("precision", self.precision, PRECISIONS)
         for name in ("interval", "seconds"):
-            positive(name, getattr(self, name))
+            object.__setattr__(self, name, positive(name, getattr(self, name)))
         for name in ("channels_last", "compile", "tf32"):
             if getattr(self, name) not in (True, False):
-                raise SettingError(f"{name} is {getattr(self, name)!r}, but must be True or False; try {name}=True")
+                raise SettingError(
+                    f"{name} is {shown(getattr(self, name))}, but must be True or False; try {name}=True"
+                )
             object.__setattr__(self, name, bool(getattr(self, name)))
 
 
 def known(name: str, value: Any, choices: Sequence[str]) -> None:
     """Refuses what is not among the choices."""
     if value not in choices:
-        raise SettingError(f"{name} is {value!r}, but must be one of {', '.join(choices)}; try {choices[0]}")
+        raise SettingError(f"{name} is {shown(value)}, but must be one of {', '.join(choices)}; try {choices[0]}")
 
 
-def positive(name: str, value: Any) -> None:
-    """Refuses what is not a finite number above 0."""
-    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not (number and 0 < value < math.inf):
-        raise SettingError(f"{name} is {value!r}, but must be a number above 0; leave it out for the usual one")
+def positive(name: str, value: Any) -> float:
+    """Return the value as a float; refuse what is not a finite number above 0."""
+    return check_real(name, value, SettingError, 0, above=True, remedy="; leave it out for the usual one")
 
 
 def find_device(asked: str | torch.device | None, precision: str = "fp32") -> torch.device:
@@ -90,14 +89,14 @@ def find_device(asked: str | torch.device | None, precision: str = "fp32") -> to
     except RuntimeError:
         device = None
     if device is None or device.type not in ("cpu", "cuda"):
-        raise SettingError(f"device is {asked!r}, but must be 'cpu', 'cuda' or 'cuda:N'; here there are: {here}")
+        raise SettingError(f"device is {shown(asked)}, but must be 'cpu', 'cuda' or 'cuda:N'; here there are: {here}")
     if device.type == "cpu":
         _check_cpu_precision(precision)
         return torch.device("cpu")
     index = device.index if device.index is not None else torch.cuda.current_device() if count else 0
     if index >= count:
         raise SettingError(
-            f"device is {asked!r}, but must be a device that torch finds here; try one of: {here} "
+            f"device is {shown(asked)}, but must be a device that torch finds here; try one of: {here} "
             f"(torch {torch.__version__} finds {count} CUDA devices)"
         )
     return torch.device("cuda", index)

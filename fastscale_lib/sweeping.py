@@ -56,6 +56,7 @@ from typing import Any
 import pandas as pd
 
 from .capacity import LIMIT
+from .checks import check_whole, shown
 from .complexity import complexity
 from .measurement import MeasureError, Measurement, SettingError, failed_row, measured_row
 from .plans import Plan, PlanError, Point
@@ -117,8 +118,7 @@ def run(
     Warns:
         SweepWarning: a row was made on another kind of device than the one that was asked first.
     """
-    if not (isinstance(ahead, int) and ahead >= 1):
-        raise SettingError(f"ahead is {ahead!r}, but must be a whole number of at least 1; try ahead=64")
+    ahead = check_whole("ahead", ahead, SettingError, remedy="; try ahead=64")
     check_executor(executor)
     plan, store = _plan(plan), store if isinstance(store, Store) else Store(store)
     store.check()  # before anything is started
@@ -138,8 +138,8 @@ def check_executor(executor: Any) -> None:
     """Refuses what cannot carry tasks; None is this machine."""
     if executor is not None and not callable(getattr(executor, "submit", None)):
         raise SettingError(
-            f"executor is {executor!r}, but must have submit, as a concurrent.futures.Executor; leave it out for this "
-            "machine, or give client.get_executor(...) of a Dask client"
+            f"executor is {shown(executor)}, but must have submit, as a concurrent.futures.Executor; leave it out for "
+            "this machine, or give client.get_executor(...) of a Dask client"
         )
 
 
@@ -148,7 +148,9 @@ def _plan(given: Any) -> Plan:
         return given
     if isinstance(given, str | PathLike):
         return Plan.read(given)
-    raise PlanError(f"plan: expected a Plan or the path of one, got {given!r}; make one by Plan(...) or from_dict(...)")
+    raise PlanError(
+        f"plan: expected a Plan or the path of one, got {shown(given)}; make one by Plan(...) or from_dict(...)"
+    )
 
 
 @dataclass
@@ -391,7 +393,7 @@ def _gpus(asked: str | None, devices: Mapping[str, str]) -> list[str]:
     """The GPUs among these devices, which must be of one kind."""
     gpus = {device: name for device, name in devices.items() if device != "cpu"}
     if len(set(gpus.values())) > 1:
-        said, here = f"{asked!r}" if asked else "left out", ", ".join(map(": ".join, gpus.items()))
+        said, here = shown(asked) if asked else "left out", ", ".join(map(": ".join, gpus.items()))
         raise SettingError(
             f"device is {said}, but the GPUs here are of several kinds ({here}); "
             f"run one plan for each, with device set to one of them, as {next(iter(gpus))}"

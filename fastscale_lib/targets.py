@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from .checks import real_number, shown
 from .complexity import METRICS, complexity, count, grid_factors
 from .exact import at_least, lcm, nearest_multiple
 from .fitting import BASIC, MBCONV, fit, grain, is_simple
@@ -266,14 +267,11 @@ def _one_target(**targets: float | None) -> tuple[str, float]:
     if len(given) != 1:
         raise StrategyError(f"scale_to: {len(given)} targets given; give exactly one of {', '.join(METRICS)}")
     ((metric, value),) = given.items()
-    try:
-        number = math.nan if isinstance(value, bool | str) else float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if not (math.isfinite(number) and number > 0):
-        raise StrategyError(f"scale_to: the {metric} asked are {value!r}, but must be a finite number above 0")
+    number = real_number(value, 0, above=True)
+    if number is None:
+        raise StrategyError(f"scale_to: the {metric} asked are {shown(value)}, but must be a finite number above 0")
     if number > _LARGEST_TARGET:
-        raise StrategyError(f"scale_to: the {metric} asked are {value!r}, but may be {_LARGEST_TARGET:g} at most")
+        raise StrategyError(f"scale_to: the {metric} asked are {shown(value)}, but may be {_LARGEST_TARGET:g} at most")
     return metric, number
 
 

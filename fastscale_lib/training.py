@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import checkpoints
 from .checkpoints import TrainingError
+from .checks import check_whole
 from .complexity import complexity
 from .datasets import ImageData, dataset
 from .measurement import SettingError, now
@@ -157,8 +158,7 @@ class _Task:
 def _task(network: Network | str, data: ImageData | str, recipe: Recipe, seed: int, device: str | None) -> _Task:
     network = named_network(network)
     data = dataset(data) if isinstance(data, str) else data
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise SettingError(f"seed is {seed!r}, but must be a whole number of at least 0; try 0")
+    seed = check_whole("seed", seed, SettingError, 0, 2**63 - 1, remedy="; try 0")
     found = find_device(device, recipe.precision or "fp32")
     _check(network, data, recipe)
     return _Task(network, data, recipe.on(found.type), seed, found)

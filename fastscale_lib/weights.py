@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
+from .checks import check_real, shown
 from .networks import Network
 from .zoo import network as named_network
 
@@ -199,8 +198,8 @@ def _check_arguments(model: Any, eps: Any) -> None:
         raise WeightsError(f"load_weights: {_kind(model)} is no network here; give what fs.build returned")
     if any(each.is_meta for each in model.state_dict().values()):
         raise WeightsError("load_weights: a module on the meta device holds no numbers; build it on cpu or cuda")
-    if eps is not None and not (isinstance(eps, Real) and not isinstance(eps, bool) and 0 < eps < math.inf):
-        raise WeightsError(f"load_weights: eps is {eps!r}, but must be a number above 0 and finite, such as 1e-3")
+    if eps is not None:
+        check_real("load_weights: eps", eps, WeightsError, 0, above=True, remedy=" and finite, such as 1e-3")
 
 
 def _state_dict(weights: Any) -> dict[str, torch.Tensor]:
@@ -213,7 +212,7 @@ def _state_dict(weights: Any) -> dict[str, torch.Tensor]:
     found = next((found[name] for name in _CHECKPOINT_ENTRIES if isinstance(found.get(name), Mapping)), found)
     for key, tensor in found.items():
         if not isinstance(tensor, torch.Tensor):
-            raise WeightsError(f"load_weights: {key!r} is {_kind(tensor)}, but a state dict holds tensors only")
+            raise WeightsError(f"load_weights: {shown(key)} is {_kind(tensor)}, but a state dict holds tensors only")
     return dict(found)
 
 

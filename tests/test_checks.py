@@ -10,7 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import fastscale_lib as fs
 from fastscale_lib.checks import check_real, check_whole, real_number, shown, whole_number
+from fastscale_lib.plans import Plan
+from fastscale_lib.settings import Settings
 
 
 @pytest.mark.parametrize("value", [3, np.int64(3), np.uint8(3), np.array(3)], ids=repr)
@@ -102,3 +105,45 @@ def test_what_is_short_is_quoted_as_python_writes_it(value):
 
 def test_an_array_is_quoted_on_one_line():
     assert shown(np.zeros((2, 2))) == "array([[0., 0.],        [0., 0.]])"
+
+
+TINY = fs.anynet(depths=[1], widths=[8], resolution=32, stem_width=8, classes=10)
+WHOLE = {
+    "batch": lambda n: Settings(batch=n),
+    "resolution": lambda n: Plan(TINY, resolution=n),
+    "epochs": lambda n: fs.Recipe(epochs=n),
+    "depth": lambda n: fs.anynet(depths=[n], widths=[8]),
+    "regnet": lambda n: fs.regnet(depth=n, w0=24, wa=36.44, wm=2.49, group_width=8, name="x"),
+}
+REAL = {
+    "seconds": lambda x: Settings(seconds=x),
+    "scale": lambda x: fs.scale(TINY, "dWr", x),
+    "target": lambda x: fs.scale_to(TINY, "w", flops=x * 1e7),
+    "alpha": lambda x: fs.strategy(alpha=x),
+    "lr": lambda x: fs.Recipe(lr=x),
+    "bottleneck": lambda x: fs.anynet(depths=[1], widths=[8], bottlenecks=x),
+}
+
+
+@pytest.mark.parametrize("take", WHOLE.values(), ids=list(WHOLE))
+def test_every_room_takes_the_same_whole_numbers(take):
+    assert take(np.int64(13)) == take(np.array(13)) == take(13)
+    for wrong in (True, np.True_, "13", 13.0, None, 10**400, [13] * 10**6):
+        if (take, wrong) != (WHOLE["resolution"], None):  # of a plan: each network's own
+            with pytest.raises(ValueError, match=r" is .*, but must be a whole number") as refused:
+                take(wrong)
+            assert len(str(refused.value)) < 300
+
+
+@pytest.mark.parametrize("take", REAL.values(), ids=list(REAL))
+def test_every_room_takes_the_same_real_numbers(take):
+    assert take(np.float32(0.5)) == take(Fraction(1, 2)) == take(np.array(0.5)) == take(0.5)
+    assert take(np.int64(1)) == take(1)
+
+
+@pytest.mark.parametrize("take", [take for name, take in REAL.items() if name != "target"])
+def test_every_room_refuses_what_is_no_real_number(take):
+    for wrong in (True, np.True_, math.nan, 10**400, 1j):
+        with pytest.raises(ValueError, match=r" is .*, but must be a .*number") as refused:
+            take(wrong)
+        assert len(str(refused.value)) < 300

@@ -120,7 +120,7 @@ def test_a_network_of_ones_own_is_described_and_a_known_one_named():
     [
         ({"networks": "RegNetY-41GF"}, r"'RegNetY-41GF' is not a base network; the nearest names are"),
         ({"networks": []}, "networks is empty"),
-        ({"networks": [{"name": "x", "resolution": 32}]}, "kind, width is missing"),
+        ({"networks": [{"name": "x", "resolution": 32}]}, "network: stem, block, stages is missing"),
         ({"strategies": 1.5}, "alpha is 1.5, but must be a number from 0 to 1"),
         ({"strategies": "dwW"}, "'dwW' is not one; use one of d w r"),
         ({"strategies": fs.strategy("d").__class__("mine", fs.strategy("d").exponents)}, "'mine' is not one"),

@@ -594,7 +594,7 @@ def test_what_does_not_fit_together_is_refused(network, recipe, said):
 
 
 def test_a_seed_and_a_device_that_are_none_are_refused():
-    with pytest.raises(SettingError, match="seed is -1, but must be a whole number of at least 0"):
+    with pytest.raises(SettingError, match="seed is -1, but must be a whole number from 0 to"):
         trained(seed=-1)
     with pytest.raises(SettingError, match="device is 'tpu'"):
         fs.train(TINY, data(), RECIPE, device="tpu")
