@@ -22,7 +22,7 @@ PLOT = ".fastscale-explorer .js-plotly-plot .main-svg"
 BASE = "EfficientNet-B0"
 FLOPS = "flops asked (G multiply-adds)"
 START = {"network": BASE, "strategies": ("w", "dw", "dwr", "dWr"), "alpha": 0.8, "scale": 4, "shown": "α"}
-START |= {"seconds": 0.2, "batch": 8, "live": False, "device": "auto", "mode": "inference"}
+START |= {"seconds": 0.2, "batch": 8, "live": False, "device": "auto", "mode": "inference", "precision": "fp32"}
 
 CELLS = [
     f"import fastscale_lib as fs\nexplorer = fs.explore({BASE!r}, seconds=0.2, batch=8)\nexplorer",
