@@ -805,7 +805,7 @@ def test_all_marked_networks_are_timed_and_equal_ones_once(timing):
     assert fast is slider  # α = 0.8 is dWr
     assert fast != by_width
     flops = [short(timing.counted(name).flops) for name in ("w", "dWr")]
-    assert timing.status == f"timed 2 networks (w {flops[0]}, dWr and α = 0.8 {flops[1]} flops)"
+    assert timing.status == f"timed 2 networks (w: {flops[0]}, dWr and α = 0.8: {flops[1]} flops)"
     assert not timing._controls.time.disabled
 
     times = timing.times
@@ -849,7 +849,7 @@ def test_what_was_timed_and_what_failed_are_counted_apart(timing):
     assert timing.wait(60)
     flops = short(timing.counted("dWr").flops)
     killed = r"the measuring process was killed \(signal 9\), .*; try a smaller batch"
-    assert re.fullmatch(rf"timed 1 of 2 \(dWr and α = 0.8 {flops} flops\); 1 failed: {killed}", timing.status)
+    assert re.fullmatch(rf"timed 1 of 2 \(dWr and α = 0.8: {flops} flops\); 1 failed: {killed}", timing.status)
     assert re.fullmatch(f"w: {killed}", said(timing))
     assert [each.strategy for each in timing.measurements] == ["dWr", "alpha=0.8"]
 
@@ -861,7 +861,7 @@ def test_what_was_overtaken_is_not_counted(timing):
     timing.strategies, timing.seconds, timing.scale = (), 0.2, 3
     timing.time()
     assert timing.wait(60)
-    assert timing.status == f"timed 1 network (α = 0.8 {short(timing.counted().flops)} flops)"
+    assert timing.status == f"timed 1 network (α = 0.8: {short(timing.counted().flops)} flops)"
     assert len(timing.measurements) == 1
 
 

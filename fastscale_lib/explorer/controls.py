@@ -158,7 +158,7 @@ class Controls:
         self.flops = w.Text(
             description="flops asked (G multiply-adds)",
             continuous_update=False,
-            layout=w.Layout(width="262px"),
+            layout=w.Layout(width="278px"),
             style=described,
             tooltip="s times the base's; sets s. Each network is rounded, and its counted flops differ: see the table",
         )

@@ -254,7 +254,7 @@ class TimedState(State):
     def _outcome(self) -> str:
         """How many of the networks that were asked for were timed, at which flops; how many were not, and why."""
         done = [key for key in self._wanted if key in self._done]
-        flops = ", ".join(f"{key.what} {short(key.flops)}" for key in done if isinstance(key, Marked))
+        flops = ", ".join(f"{key.what}: {short(key.flops)}" for key in done if isinstance(key, Marked))
         at = f" ({flops} flops)" if flops else ""
         if not self._failures:
             return f"timed {len(done)} network{'s' * (len(done) != 1)}{at}"
