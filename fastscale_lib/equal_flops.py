@@ -102,6 +102,17 @@ def measured_rows(paths: Iterable[str | os.PathLike]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True) if frames else empty
 
 
+def measured_bases(rows: pd.DataFrame) -> list[Network]:
+    """The base networks among measured rows, each as its own row describes it, in the order of the rows.
+
+    Rows of a network that is a base network no more, or never was, are thus taken for what they are.
+    """
+    if not {"base", "strategy", "description"} <= set(rows):
+        return []
+    own = rows[rows["strategy"].isna()].drop_duplicates("base")
+    return [Network.from_dict(each) for each in own["description"]]
+
+
 def measured_times(
     rows: pd.DataFrame,
     network: Network | str,
@@ -129,7 +140,7 @@ def measured_times(
     wanted = None if strategies is None else {named_strategy(each).exponents for each in strategies}
     found = []
     for case, timed in _cases(rows):
-        timed = timed[timed["base"] == base.name]
+        timed = _of_base(timed, base)
         curves = {way: curve for way, curve in _curves(timed, base) if wanted is None or way.exponents in wanted}
         if not curves:
             continue
@@ -246,6 +257,14 @@ def _labelled(rows: pd.DataFrame) -> pd.DataFrame:
     if "fills_device" in rows:
         rows["batch"] = rows["batch"].astype(object).where(rows["fills_device"].ne(True), LARGEST)
     return rows
+
+
+def _of_base(timed: pd.DataFrame, base: Network) -> pd.DataFrame:
+    """The rows of a base network and of those scaled from it; of another network of its name none are."""
+    timed = timed[timed["base"] == base.name]
+    if "description" not in timed:
+        return timed
+    return timed[[base.may_become(Network.from_dict(each)) for each in timed["description"]]]
 
 
 def _curves(timed: pd.DataFrame, base: Network) -> Iterator[tuple[Strategy, pd.DataFrame]]:

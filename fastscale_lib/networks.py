@@ -173,7 +173,8 @@ class Scaling:
 class Network:
     """A convolutional network for square images of `resolution` pixels and `channels` channels.
 
-    Equality and hash are by name and by what the network is; `scaling`, where it comes from, does not count.
+    Equality and hash are by name and by what the network is; `scaling`, where it comes from, and `note`, what is to be
+    known of its figures, do not count. A scaled network keeps the note.
     """
 
     name: str
@@ -187,10 +188,13 @@ class Network:
     classes: int = 1000
     channels: int = 3
     scaling: Scaling | None = field(default=None, compare=False, repr=False)
+    note: str = field(default="", compare=False)
 
     def __post_init__(self):
         if not _is_line(self.name):
             raise NetworkError(f"network: name is {shown(self.name)}, but must be a line of text")
+        if self.note and not _is_line(self.note):
+            raise NetworkError(f"network: note is {shown(self.note)}, but must be a line of text, or nothing")
         for name in ("resolution", "classes", "channels"):
             _set_whole(self, "network", name)
         _set_real(self, "network", "se_ratio", 0, 1)
@@ -256,6 +260,8 @@ class Network:
         """Plain dicts, lists and numbers; `Network.from_dict` gives the network back."""
         plain = asdict(self)
         plain["stages"] = list(plain["stages"])
+        if not self.note:
+            del plain["note"]
         if self.scaling is None:
             del plain["scaling"]
         else:
@@ -335,6 +341,7 @@ class Network:
             "activation": self.activation,
             "classes": self.classes,
             "channels": self.channels,
+            **({"note": self.note} if self.note else {}),
         }
         return "fs.anynet(\n" + "".join(f"    {name}={value!r},\n" for name, value in arguments.items()) + ")"
 
@@ -345,6 +352,15 @@ class Network:
 
     def _repr_html_(self) -> str:
         return table(self)
+
+    def may_become(self, other: Network) -> bool:
+        """Whether some strategy and s could make the other of this one: all that scaling leaves alone is equal."""
+        mine, theirs = ((each.stem, each.head) for each in (self, other))
+        if self.block == MBCONV:  # whose stem and head grow
+            mine, theirs = bool(self.head.width), bool(other.head.width)
+        if len(self.stages) != len(other.stages) or mine != theirs:
+            return False
+        return other.with_dimensions(self.dimensions, name=self.name) == self
 
 
 def table(network: Network) -> str:
@@ -378,6 +394,8 @@ def table(network: Network) -> str:
     caption = html.escape(
         f"{network.name}: {network.block}{se}, {network.activation}, {network.resolution}×{network.resolution} px"
     )
+    if network.note:
+        caption += f"<br><small>{html.escape(network.note)}</small>"
     if network.scaling is not None:
         caption += f"<br><small>{html.escape(str(network.scaling))}</small>"
     return f"<table class='fastscale-network'><caption>{caption}</caption><tr>{head}</tr>{body}</table>"
@@ -401,6 +419,7 @@ def anynet(
     resolution: int = 224,
     channels: int = 3,
     name: str = "AnyNet",
+    note: str = "",
 ) -> Network:
     """A network described by hand, with one entry a stage (a single number serves all stages).
 
@@ -415,6 +434,7 @@ def anynet(
             (3×3, stride 1, for small images).
         se_ratio: hidden over input channels of squeeze-and-excitation; 0 for none.
         head_width: width of a 1×1 convolution before the classifier; 0 for none.
+        note: a line that is to be known of its figures, shown beside them.
 
     Raises:
         NetworkError: naming the stage, the value and the rule.
@@ -450,6 +470,7 @@ def anynet(
         activation=activation,
         classes=classes,
         channels=channels,
+        note=note,
     )
 
 

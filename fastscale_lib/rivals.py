@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -108,5 +108,7 @@ def _is(row: dict, network: Network) -> bool:
         return row.get("network_id") == network_id(network)
     if row.get("base") != made.base or not isinstance(row.get("strategy"), str):
         return False
+    if isinstance(row.get("description"), Mapping) and not network.may_become(Network.from_dict(row["description"])):
+        return False  # of another network of the base's name
     same = named_strategy(row["strategy"]).exponents == named_strategy(made.strategy).exponents
     return same and abs(row["flops"] / complexity(network).flops - 1) <= _ALIKE

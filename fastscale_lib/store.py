@@ -315,7 +315,7 @@ class _Index:
 
 def network_id(network: Network) -> str:
     """Twelve hexadecimal digits that tell networks apart by what they compute, whatever they are called."""
-    described = {key: value for key, value in network.to_dict().items() if key not in ("name", "scaling")}
+    described = {key: value for key, value in network.to_dict().items() if key not in ("name", "scaling", "note")}
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -52,3 +52,9 @@ SCALED = [
 PYCLS_ZOO = [
     (row["network"], row["flops_g"], row["params_m"], row["activations_m"]) for row in _read("pycls_zoo_v100.csv")
 ]
+
+# likewise, of Xiao et al., Early Convolutions Help Transformers See Better, 2021, Table 2
+EARLY = [
+    (row["network"], row["flops_g"], row["params_m"], row["activations_m"])
+    for row in _read("early_convolutions_table2.csv")
+]

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -10,9 +11,10 @@ import pytest
 from drawn import alphas, anynets, base_networks, scales, scaling_strategies
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from published import PYCLS_ZOO, SCALED
+from published import EARLY, PYCLS_ZOO, SCALED
 
 import fastscale_lib as fs
+from fastscale_lib.networks import Head
 
 ZOO = fs.networks()
 METRICS = ["flops", "params", "activations"]
@@ -34,6 +36,50 @@ def test_a_base_network_counts_as_published(name, flops_g, params_m, activations
         params_m,
         activations_m,
     ]
+
+
+def test_regnetz_500mf_counts_as_timm_s_regnetz_005():
+    assert fs.complexity("RegNetZ-500MF") == (507_217_126, 7_122_742, 5_860_358)
+
+
+def rounded(network: fs.Network) -> tuple[str, str]:
+    """Params and activations as Table 2 of Early Convolutions rounds them, in M."""
+    return tuple(f"{count / 1e6:.1f}" for count in fs.complexity(network)[1:])
+
+
+def regnetz(flops_g: str) -> fs.Network:
+    """The RegNetZ of that table: RegNetZ-500MF and -4GF, fast-scaled."""
+    if flops_g == "4.0":
+        return fs.network("RegNetZ-4GF")
+    return fs.scale_to("RegNetZ-500MF" if flops_g == "1.0" else "RegNetZ-4GF", "dWr", flops=1e9 * float(flops_g),
+                       adjust=False)  # fmt: skip
+
+
+@pytest.mark.parametrize("row", [row for row in EARLY if row[0].startswith("RegNetZ")], ids=lambda row: row[0])
+def test_regnetz_and_its_scaled_networks_count_as_published(row):
+    """Which they do because the head stays as wide as it is, as pycls's scaler leaves that of every RegNet."""
+    network = regnetz(row[1])
+    assert rounded(network) == row[2:]
+    assert fs.complexity(network).flops / 1e9 == pytest.approx(float(row[1]), rel=0.015)
+    if network.scaling:
+        grown = 8 * round(network.head.width * network.scaling.s**0.4 / 8)
+        assert rounded(replace(network, head=Head(grown))) != row[2:]
+
+
+def test_the_head_of_regnetz_4gf_is_fitted_and_says_so():
+    rows = [row for row in EARLY if row[0] in ("RegNetZ-4GF", "RegNetZ-16GF", "RegNetZ-32GF")]
+    fitting = [w for w in range(980, 1030)
+               if all(rounded(replace(regnetz(row[1]), head=Head(w))) == row[2:] for row in rows)]  # fmt: skip
+    assert (fitting[0], fitting[-1]) == (990, 1015)
+    base = fs.network("RegNetZ-4GF")
+    assert abs(base.head.width - sum(fitting) / len(fitting)) <= 4
+    for shown in (base.note, base.to_yaml(), base._repr_html_(), repr(base), fs.scale(base, "dWr", 4).note):
+        assert "width is not published: 1,000 is fitted to the published params and activations" in shown
+
+
+def test_every_family_is_held_to_a_published_figure():
+    published = {name for name, *_ in PYCLS_ZOO + EARLY}
+    assert {family for family, names in fs.families().items() if published & set(names)} == set(fs.families())
 
 
 def test_a_network_small_enough_to_count_by_hand():

@@ -82,3 +82,15 @@ def test_no_other_row_claims_a_gpu():
     for path in (DATA / "measured").rglob("*.jsonl"):
         on_a_gpu = any(row.get("device", "cpu") != "cpu" for row in fs.Store(path))
         assert on_a_gpu == (path.name == "nvidia-h200.jsonl" and path.parent.name != "ceilings"), path
+
+
+def test_rows_under_a_base_network_s_name_are_of_that_network():
+    for path in (DATA / "measured").glob("*.jsonl"):
+        for row in fs.Store(path):
+            measured = fs.Network.from_dict(row["description"])
+            if row["base"] in fs.networks():
+                assert fs.network(row["base"]).may_become(measured), (path, row["network"])
+            else:
+                assert row["base"] == "RegNetZ-500MF without head"
+                assert measured.head.width == 0
+                assert f'"{row["base"]}" in these rows' in TEXT

@@ -1,6 +1,7 @@
 """Strategies at the same flops: networks, measured and predicted times, and the knee."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 from made_up import by_layers, rows
 
 import fastscale_lib as fs
-from fastscale_lib.equal_flops import CASE, LARGEST, device_of, knee
+from fastscale_lib.equal_flops import CASE, LARGEST, device_of, knee, measured_bases
+from fastscale_lib.networks import Head
 
 B0 = "EfficientNet-B0"
 BASE = fs.complexity(B0)
@@ -98,6 +100,21 @@ def test_nothing_is_extrapolated():
     at_most = fs.measured_times(frame, B0, ["w", "dwr"])
     assert at_most["scale"].unique() == pytest.approx([most])
     assert fs.measured_times(frame, "RegNetX-400MF").empty
+
+
+def test_rows_of_another_network_of_the_base_s_name_are_not_its_times():
+    """As those of RegNetZ-500MF that were measured when it had no convolution in its head."""
+    other = replace(fs.network(B0), head=Head(0))
+    frame = measured(lambda counts: counts.flops / 1e6)
+    assert len(fs.measured_times(frame, B0, scales=[2])) == 4
+    ways = zip(frame["strategy"], frame["scale"], strict=True)
+    scaled = [fs.scale(other, way, s) if isinstance(way, str) else other for way, s in ways]
+    frame["description"] = [each.to_dict() for each in scaled]
+    frame["flops"] = [fs.complexity(each).flops for each in scaled]
+    assert len(fs.measured_times(frame, other, scales=[2])) == 4
+    assert fs.measured_times(frame, B0, scales=[2]).empty
+    [base] = measured_bases(frame)
+    assert base == other
 
 
 def test_a_strategy_is_known_by_its_exponents():
