@@ -99,7 +99,7 @@ def test_the_text_on_equal_flops(executed):
 
     assert "up to a fifth fewer activations than the law says" in prose(COUNTING)
     grown = zip(numbers(equal, -3, "dwr"), numbers(equal, -5, "dwr"), strict=True)
-    assert min(activations / flops ** (5 / 6) for activations, flops in grown) == pytest.approx(4 / 5, abs=0.015)
+    assert 4 / 5 <= min(activations / flops ** (5 / 6) for activations, flops in grown) < 0.82
 
 
 def test_the_text_on_exponents(executed):

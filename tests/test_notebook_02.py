@@ -56,10 +56,12 @@ def test_verdicts_are_what_the_library_counts(network, executed):
 
 
 def test_the_text_on_what_falls_short():
-    assert "come near the 16 times that were asked for; without, RegNetY-4.0GF has a third fewer" in prose(GROUPS)
+    assert "come within a tenth of the 16 times that were asked for; without, RegNetY-4.0GF has a third fewer" in prose(
+        GROUPS
+    )
     assert "grouped convolutions have a small share, a tenth fewer" in prose(GROUPS)
     flops = fs.sweep(DEFAULTS["networks"], ["w", "w1"], 16).pivot(index="network", columns="strategy", values="flops")
-    assert all(flops.loc[name, "w"] > 15 * fs.complexity(name).flops for name in DEFAULTS["networks"])
+    assert all(flops.loc[name, "w"] > 0.9 * 16 * fs.complexity(name).flops for name in DEFAULTS["networks"])
     reached = flops["w1"] / flops["w"]
     assert reached["RegNetY-4.0GF"] == reached.min() == pytest.approx(2 / 3, abs=0.01)
     assert reached["RegNetZ-500MF"] == reached.max() == pytest.approx(0.9, abs=0.01)
