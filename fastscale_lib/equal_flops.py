@@ -264,7 +264,8 @@ def _of_base(timed: pd.DataFrame, base: Network) -> pd.DataFrame:
     timed = timed[timed["base"] == base.name]
     if "description" not in timed:
         return timed
-    return timed[[base.may_become(Network.from_dict(each)) for each in timed["description"]]]
+    own = [base.may_become(Network.from_dict(each)) for each in timed["description"]]
+    return timed[np.array(own, dtype=bool)]
 
 
 def _curves(timed: pd.DataFrame, base: Network) -> Iterator[tuple[Strategy, pd.DataFrame]]:

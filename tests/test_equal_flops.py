@@ -113,6 +113,7 @@ def test_rows_of_another_network_of_the_base_s_name_are_not_its_times():
     frame["flops"] = [fs.complexity(each).flops for each in scaled]
     assert len(fs.measured_times(frame, other, scales=[2])) == 4
     assert fs.measured_times(frame, B0, scales=[2]).empty
+    assert fs.measured_times(frame, "ResNet-50", scales=[2]).empty
     [base] = measured_bases(frame)
     assert base == other
 
