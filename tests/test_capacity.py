@@ -209,7 +209,7 @@ def test_what_fails_otherwise_is_not_taken_for_memory(fits, reason):
     ("how", "sentence"),
     [
         ({"limit": 0}, "limit is 0, but must be a whole number of at least 1; try limit=4096"),
-        ({"grain": 0}, "grain is 0, but must be a fraction above 0 and at most 1; try grain=1/16"),
+        ({"grain": 0}, "grain is 0, but must be a number above 0 and at most 1; try grain=1/16"),
         ({"memory_bytes": -1}, "memory_bytes is -1, but must be a whole number of at least 1"),
     ],
 )
