@@ -10,6 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from .digits import significant
 from .equal_flops import knee
 from .figures import INK, METRICS, STYLES, _titled, layout, numbers
 
@@ -65,6 +66,7 @@ def times_over_alpha(
     Arguments:
         predicted: rows of `predicted_times`, of one case and network.
         measured: rows of `measured_times` of the same case and network; strategies outside the α family have no place.
+            What decides nothing has an open marker, and a time without an interval no whiskers.
     """
     scales = list(predicted["scale"].unique())
     panels = [f"{s:g} × the flops" for s in scales]
@@ -161,10 +163,7 @@ def _predicted(rows: pd.DataFrame) -> list[dict[str, Any]]:
     """The line of predicted time, and the band of the model's stated error."""
     alphas = numbers(rows["alpha"])
     colour = STYLES["w"].colour
-    texts = [
-        f"α = {row.alpha:.3g}: {row.ms_per_image:.3g} ms an image ({row.low_ms:.3g} to {row.high_ms:.3g})"
-        for row in rows.itertuples()
-    ]
+    texts = [f"α = {row.alpha:.3g}: {_told(row)}" for row in rows.itertuples()]
     error = rows["error"].iloc[0]
     wider = ", wider beyond the fitted networks" if "note" in rows and rows["note"].notna().any() else ""
     band = {
@@ -194,7 +193,14 @@ def _predicted(rows: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
+def _told(row: Any) -> str:
+    """A time with its interval, where it has one."""
+    interval = f" ({significant(row.low_ms)} to {significant(row.high_ms)})" if row.low_ms == row.low_ms else ""
+    return f"{significant(row.ms_per_image)} ms an image{interval}"
+
+
 def _measured(rows: pd.DataFrame) -> dict[str, Any]:
+    rows = rows.reindex(columns=list(dict.fromkeys([*rows.columns, "doubt"])))
     times, low, high = (numbers(rows[name]) for name in ("ms_per_image", "low_ms", "high_ms"))
     return {
         "type": "scatter",
@@ -203,11 +209,16 @@ def _measured(rows: pd.DataFrame) -> dict[str, Any]:
         "x": numbers(rows["alpha"]),
         "y": times,
         "text": [
-            f"<b>{row.strategy}</b>, measured<br>{row.ms_per_image:.3g} ms an image"
-            f" ({row.low_ms:.3g} to {row.high_ms:.3g})"
+            f"<b>{row.strategy}</b>, measured<br>{_told(row)}"
+            + (f"<br>{row.doubt}" if isinstance(row.doubt, str) else "")
             for row in rows.itertuples()
         ],
         "error_y": {"array": high - times, "arrayminus": times - low, "color": INK, "thickness": 1.2, "width": 3},
-        "marker": {"color": STYLES["dwr"].colour, "symbol": "diamond", "size": 10, "line": {"color": INK, "width": 1}},
+        "marker": {
+            "color": STYLES["dwr"].colour,
+            "symbol": ["diamond" + "-open" * isinstance(doubt, str) for doubt in rows["doubt"]],
+            "size": 10,
+            "line": {"color": INK, "width": 1},
+        },
         "hovertemplate": "%{text}<extra></extra>",
     }

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
 
+from .digits import significant
 from .runtime import SETTING, RuntimeModel
 from .scaling import strategy as named_strategy
 from .store import Store
@@ -104,5 +104,4 @@ def in_units(frame: pd.DataFrame) -> pd.DataFrame:
 def budget_text(name: str, most: float) -> str:
     """A budget with its unit: "800 ms", "1,036 MB", "26.1 M"."""
     text, size = _SHOWN[name]
-    number = most / size
-    return f"{number:,.{max(0, 2 - math.floor(math.log10(number)))}f} {text.split(', ')[1]}"
+    return f"{significant(most / size)} {text.split(', ')[1]}"

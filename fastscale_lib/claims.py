@@ -31,6 +31,8 @@ class Claim(NamedTuple):
             source), or, of a claim that is not tested, says what is missing.
         relation: "=": found is to be `paper`, "<": below it, ">": above it; within the tolerance each time.
         low, high: the 95 % interval of what was found, where chance has a part in it; None: it has none.
+        doubt: why what was found decides nothing, whatever it is, as of a time without an interval, or of one that is
+            the host's (`measurement.time_doubt`); the verdict is then undecided. None: it decides.
     """
 
     claim: str
@@ -41,16 +43,19 @@ class Claim(NamedTuple):
     relation: str = "="
     low: float | None = None
     high: float | None = None
+    doubt: str | None = None
 
     @property
     def verdict(self) -> str:
         """Holds, if what was found stands to what the paper says as the relation wants it.
 
         Of an interval the whole must stand so. It does not hold if nothing within the interval stands so; between the
-        two it is undecided.
+        two it is undecided, as it is where there is a doubt.
         """
         if not _number(self.found):
             return UNTESTED
+        if isinstance(self.doubt, str):  # a frame's column may have NaN for None
+            return UNDECIDED
         ends = (self.low, self.high) if _number(self.low) and _number(self.high) else (self.found, self.found)
         off = [end - self.paper for end in ends]
         if self.relation == "=":
@@ -66,14 +71,14 @@ class Claim(NamedTuple):
 
 
 def scorecard(claims: Iterable[Claim]) -> pd.DataFrame:
-    """One row per claim: the fields of `Claim` (NaN where there is no number), and verdict."""
+    """One row per claim: the fields of `Claim` (NaN for no number, None for no doubt), and verdict."""
     claims = list(claims)
     for each in claims:
         if each.relation not in RELATIONS:
             raise ClaimError(f"relation {each.relation!r} of a claim: one of {', '.join(RELATIONS)}")
     frame = pd.DataFrame(claims, columns=list(Claim._fields))
     numbers = dict.fromkeys(("paper", "found", "low", "high", "tolerance"), float)
-    columns = ["claim", "relation", "paper", "found", "low", "high", "tolerance", "evidence"]
+    columns = ["claim", "relation", "paper", "found", "low", "high", "tolerance", "evidence", "doubt"]
     return frame.astype(numbers)[columns].assign(verdict=[each.verdict for each in claims])
 
 
@@ -123,6 +128,8 @@ def _kinds(name: str, tested: bool) -> tuple[tuple[type, ...], str]:
     """What a field of a claim may hold, as types and in words; what was found is held against paper and tolerance."""
     if name in ("claim", "evidence", "relation"):
         return (str,), "a text"
+    if name == "doubt":
+        return (str, type(None)), "a text or null"
     if tested and name in ("paper", "tolerance"):
         return (int, float), "a number"
     return (int, float, type(None)), "a number or null"
@@ -135,7 +142,9 @@ def table(verdicts: pd.DataFrame) -> Styler:
         for relation, paper in zip(verdicts["relation"], verdicts["paper"], strict=True)
     ]
     found = [found_text(*each) for each in verdicts[["found", "low", "high"]].itertuples(index=False)]
-    shown = verdicts.drop(columns=["relation", "low", "high"]).assign(paper=said, found=found)
+    evidence = [evidence_text(*each) for each in verdicts[["evidence", "doubt"]].itertuples(index=False)]
+    shown = verdicts.drop(columns=["relation", "low", "high", "doubt"])
+    shown = shown.assign(paper=said, found=found, evidence=evidence)
     left = [{"selector": "th, td", "props": "text-align: left"}]
     styled = shown.style.format(precision=3, escape="html").hide(axis="index").set_table_styles(left)
     return styled.map(lambda verdict: "font-weight: bold" if verdict == FAILS else "", subset=["verdict"])
@@ -146,6 +155,11 @@ def found_text(found: float, low: float, high: float) -> str:
     if not _number(found):
         return "–"
     return f"{found:,.3f}" + (f" ({low:,.3f} to {high:,.3f})" if _number(low) else "")
+
+
+def evidence_text(evidence: str, doubt: str | None) -> str:
+    """The evidence as scorecards show it, with what keeps it from deciding."""
+    return f"{evidence}; {doubt}" if isinstance(doubt, str) else evidence
 
 
 def _number(value: float | None) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
+from itertools import combinations_with_replacement
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +16,9 @@ STATISTICS = ("Pearson", "Pearson of logs", "Spearman")
 GROUP = ("source", "device_name", "mode", "precision")
 _FEWEST_ROWS = 3  # through two points there is always a line
 _FEWEST_FAMILIES = 5  # fewer, drawn with replacement, are too often all the same
+_MOST_SAMPLES = 25_000  # different ones that are gone through instead of drawing: those of 9 families
+_TAIL = 0.025  # beyond each end of an interval
+_STANDARD_ERRORS = 4  # that other draws may move an end by
 
 
 def correlations(
@@ -28,16 +33,18 @@ def correlations(
     Columns: those of `by`, metric, statistic ("Pearson", "Pearson of logs", "Spearman", which is the same on plain
     and log scales), r, low, high, rows, families. The 95 % interval is the percentile interval of a bootstrap that
     draws whole families (Field and Welsh, Bootstrapping clustered data, 2007), since networks of one family are no
-    independent evidence. It is somewhat narrow: of simulated normal logarithms it covers the true r in 91 % of cases
-    with 30 families, 86 % with 6. It is missing where there are fewer than 5 families, and r where there are fewer
-    than 3 rows or all values are the same.
+    independent evidence. Up to 9 families have so few different samples that all are gone through, each as probable
+    as it is: then no chance is in the interval. It is somewhat narrow: of simulated normal logarithms it covers the
+    true r in 91 % of cases with 30 families, 86 % with 6. It is missing where there are fewer than 5 families, and r
+    where there are fewer than 3 rows or all values are the same.
 
     Arguments:
         frame: timings as `published` gives them; of it are read ms_per_image, family, the metrics and `by`. All metrics
-            of a group are judged on the same rows: those that have a time and every metric that the group has at all.
+            of a group are judged on the same rows: those that have a time, of the network and not of the host
+            (launch_bound), and every metric that the group has at all.
         by: the columns that tell groups apart; a missing value is one of its own.
         metrics: columns of counts.
-        resamples, seed: of the bootstrap.
+        resamples, seed: of the bootstrap, where there are more than 9 families.
     """
     rows = [
         (*key, metric, statistic, *each.interval, each.rows, each.families)
@@ -59,7 +66,9 @@ def leads(
 
     Columns: those of `by`, statistic, metric, other, lead (the difference of r), low, high (its 95 % interval, both
     metrics on the same drawn families, as for `correlations`), and verdict: "ahead", "behind", "undecided" where the
-    interval holds 0 or is missing, "not tested" where a correlation is.
+    interval holds 0 or is missing, "not tested" where a correlation is. Where samples were drawn, it is undecided too
+    where an end is so near 0 that other draws might move it across: its tail of 2.5 % of the samples is known to four
+    standard errors, 4·sqrt(0.025 · 0.975 / resamples). So fewer than 625 resamples decide nothing.
 
     Arguments:
         metric: the one that is compared with the others.
@@ -76,8 +85,8 @@ def leads(
         for statistic in STATISTICS:
             for other in metrics:
                 if other != metric:
-                    lead, low, high = found[metric, statistic].less(found[other, statistic]).interval
-                    rows.append((*key, statistic, metric, other, lead, low, high, _verdict(lead, low, high)))
+                    lead = found[metric, statistic].less(found[other, statistic])
+                    rows.append((*key, statistic, metric, other, *lead.interval, lead.verdict))
     return pd.DataFrame(rows, columns=[*by, "statistic", "metric", "other", "lead", "low", "high", "verdict"])
 
 
@@ -94,8 +103,11 @@ def pearson(x: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> 
 def complete(frame: pd.DataFrame, metrics: Sequence[str] = METRICS) -> pd.DataFrame:
     """ms_per_image and the metrics that the frame has at all, as floats, of the rows that have all of them.
 
-    A count of 0 has been rounded away, and is missing.
+    A count of 0 has been rounded away, and is missing. Rows that are launch_bound, where the frame says so, are left
+    out: their time is that of the host.
     """
+    if "launch_bound" in frame:
+        frame = frame[~frame["launch_bound"].fillna(False).astype(bool)]
     numbers = frame[["ms_per_image", *metrics]].astype("Float64").astype("float64")
     numbers = numbers.where(numbers > 0)
     given = [name for name in metrics if numbers[name].notna().any()]
@@ -107,25 +119,54 @@ def case(key: Sequence[Any]) -> str:
     return " · ".join(str(value) for value in key if not pd.isna(value))
 
 
+class _Samples(NamedTuple):
+    """How often each row counts in each sample, how probable that is, and whether they are all or were drawn."""
+
+    weights: np.ndarray
+    odds: np.ndarray
+    drawn: bool
+
+
 class _Estimate(NamedTuple):
-    """A statistic, and what it is on each drawn sample."""
+    """A statistic, and what it is on each sample."""
 
     value: float
-    samples: np.ndarray
+    values: np.ndarray
+    samples: _Samples
     rows: int
     families: int
 
     @property
     def interval(self) -> tuple[float, float, float]:
         """The value and its 95 % interval."""
-        if self.families < _FEWEST_FAMILIES or np.isnan(self.samples).all():
-            return self.value, np.nan, np.nan
-        low, high = np.nanpercentile(self.samples, [2.5, 97.5])
-        return self.value, float(low), float(high)
+        return self.value, *self._ends(_TAIL)
+
+    @property
+    def verdict(self) -> str:
+        """Which side of 0 the interval lies on, whatever samples had been drawn."""
+        error = math.sqrt(_TAIL * (1 - _TAIL) / len(self.values)) if self.samples.drawn else 0.0
+        low, high = self._ends(_TAIL - _STANDARD_ERRORS * error)
+        if np.isnan(self.value):
+            return "not tested"
+        return "ahead" if low > 0 else "behind" if high < 0 else "undecided"
+
+    def _ends(self, tail: float) -> tuple[float, float]:
+        """The values with so much of the probability of all samples beyond them on either side."""
+        known = ~np.isnan(self.values)
+        if self.families < _FEWEST_FAMILIES or not known.any():
+            return np.nan, np.nan
+        if tail <= 0:
+            return -np.inf, np.inf
+        order = np.argsort(self.values[known])
+        values, odds = self.values[known][order], self.samples.odds[known][order]
+        upto = np.cumsum(odds) / odds.sum()
+        low, high = np.searchsorted(upto, [tail, 1 - tail])
+        return float(values[low]), float(values[min(high, len(values) - 1)])
 
     def less(self, other: _Estimate) -> _Estimate:
-        """The difference, sample by sample."""
-        return self._replace(value=self.value - other.value, samples=self.samples - other.samples)
+        """The difference, sample by sample; what two equal statistics differ by in their last digits is 0."""
+        value, values = self.value - other.value, np.round(self.values - other.values, 12)
+        return self._replace(value=value, values=values)
 
 
 def _groups(frame: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:
@@ -139,23 +180,35 @@ def _estimates(
     group = group.reset_index(drop=True)
     numbers = complete(group, metrics)
     codes, families = pd.factorize(group.loc[numbers.index, "family"], use_na_sentinel=False)
-    weights = _drawn(codes, len(families), resamples, seed)
+    samples = _samples(codes, len(families), resamples, seed)
+    weights = np.concatenate([np.ones((1, len(codes))), samples.weights])  # first the rows as they are
     time = numbers["ms_per_image"].to_numpy()
     for metric in metrics:
         x = numbers.get(metric, numbers["ms_per_image"]).to_numpy()
         rows = len(x) if metric in numbers else 0
         enough = rows >= _FEWEST_ROWS and min(np.ptp(x), np.ptp(time)) > 0
         for statistic in STATISTICS:
-            value, *samples = _statistic(statistic, x, time, weights) if enough else np.full(resamples + 1, np.nan)
-            yield metric, statistic, _Estimate(float(value), np.array(samples), rows, len(families))
+            value, *found = _statistic(statistic, x, time, weights) if enough else np.full(len(weights), np.nan)
+            yield metric, statistic, _Estimate(float(value), np.array(found), samples, rows, len(families))
 
 
-def _drawn(codes: np.ndarray, families: int, resamples: int, seed: int) -> np.ndarray:
-    """How often each row counts: first the rows as they are, then samples of as many families, with replacement."""
+def _samples(codes: np.ndarray, families: int, resamples: int, seed: int) -> _Samples:
+    """Samples of as many families as there are, with replacement: all different ones, or as many as asked for.
+
+    Of k families there are (2k − 1)! / (k! (k − 1)!) different ones; one that holds family i n_i times has the
+    multinomial probability k! / (n_1! … n_k!) / k^k.
+    """
+    if families and math.comb(2 * families - 1, families) <= _MOST_SAMPLES:
+        chosen = np.array(list(combinations_with_replacement(range(families), families)))
+        counts = (chosen[:, :, None] == np.arange(families)).sum(1)
+        ways = np.array([math.factorial(n) for n in range(families + 1)], dtype=float)
+        odds = ways[-1] / ways[counts].prod(1) / float(families) ** families
+        return _Samples(counts[:, codes].astype(float), odds, drawn=False)
+    odds = np.full(resamples, 1 / resamples)
     if not families:
-        return np.ones((resamples + 1, 0))
-    drawn = np.random.default_rng(seed).multinomial(families, np.full(families, 1 / families), resamples)
-    return np.concatenate([np.ones((1, len(codes))), drawn[:, codes]])
+        return _Samples(np.ones((resamples, 0)), odds, drawn=True)
+    counts = np.random.default_rng(seed).multinomial(families, np.full(families, 1 / families), resamples)
+    return _Samples(counts[:, codes].astype(float), odds, drawn=True)
 
 
 def _statistic(name: str, x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -174,9 +227,3 @@ def _ranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     ranks = np.empty_like(weights)
     ranks[:, order] = ((below + upto + 1) / 2)[:, ties]
     return ranks
-
-
-def _verdict(lead: float, low: float, high: float) -> str:
-    if np.isnan(lead):
-        return "not tested"
-    return "ahead" if low > 0 else "behind" if high < 0 else "undecided"

@@ -8,6 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from .claims import evidence_text
 from .figures import INK, METRICS, _titled, curve, label, layout, log_axis, numbers, style
 
 _EVIDENCE = {"counted": ("#0072B2", "circle"), "measured": ("#D55E00", "square"), "published": ("#009E73", "diamond")}
@@ -18,27 +19,29 @@ def ratios(frame: pd.DataFrame, title: str | None = None) -> go.Figure:
 
     Arguments:
         frame: columns cost (in words), evidence (beginning with counted, measured or published), ratio; and low, high
-            where a ratio has an interval, which is drawn as whiskers (NaN: none).
+            where a ratio has an interval, which is drawn as whiskers (NaN: none); and doubt, why a ratio decides
+            nothing (None or NaN: it can): then its marker is open.
     """
-    frame = frame.reindex(columns=list(dict.fromkeys([*frame.columns, "low", "high"])))
+    frame = frame.reindex(columns=list(dict.fromkeys([*frame.columns, "low", "high", "doubt"])))
     figure = go.Figure()
     kinds = frame["evidence"].str.extract(r"(\w+)", expand=False)
     for kind, (colour, symbol) in _EVIDENCE.items():
         rows = frame[kinds == kind]
+        doubtful = rows["doubt"].notna()
         if len(rows):
             figure.add_scatter(
                 x=numbers(rows["ratio"]),
                 y=list(rows["cost"]),
                 mode="markers",
                 name=kind,
-                marker={"color": colour, "symbol": symbol, "size": 11},
+                marker={"color": colour, "symbol": [symbol + "-open" * each for each in doubtful], "size": 11},
                 error_x={
                     "array": numbers(rows["high"] - rows["ratio"]),
                     "arrayminus": numbers(rows["ratio"] - rows["low"]),
                     "symmetric": False,
                     "thickness": 1.5,
                 },
-                customdata=rows[["evidence"]].to_numpy(),
+                customdata=[[evidence_text(*each)] for each in zip(rows["evidence"], rows["doubt"], strict=True)],
                 hovertemplate="<b>%{y}</b><br>× %{x:.3g}<br>%{customdata[0]}<extra></extra>",
             )
     figure.add_vline(x=1, line={"color": INK, "width": 1, "dash": "dash"})

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from .complexity import complexity
+from .measurement import joined_doubts, ratio_ends, time_doubt, without_range
 from .networks import Network
 from .published import PublishedError
 from .runtime import SETTING, PredictionError, RuntimeModel
@@ -24,6 +25,7 @@ from .zoo import network as named_network
 CASE = ("source", "device", *SETTING, "batch")
 LARGEST = "largest"  # the batch of rows that were to fill the device: another one for each network
 _TIMES = ("strategy", "alpha", "scale", "ms_per_image", "low_ms", "high_ms")
+_EXACT = 1e-9  # of the way between two measured networks: nearer to one of them, its time is taken alone
 
 
 def equal_flops(
@@ -134,7 +136,9 @@ def measured_times(
 
     Returns:
         One row a case, scale and strategy. Columns those of `CASE` (batch is "largest" where the rows were to fill
-        the device), strategy, alpha, scale, ms_per_image, low_ms, high_ms (the 95 % interval, of an image).
+        the device), strategy, alpha, scale, ms_per_image, low_ms, high_ms (the 95 % interval, of an image; NaN where
+        a row that it comes from has none), doubt (why the time decides nothing, as `measurement.time_doubt` says it of
+        the rows that it comes from; None where it can).
     """
     base = named_network(network)
     wanted = None if strategies is None else {named_strategy(each).exponents for each in strategies}
@@ -149,7 +153,21 @@ def measured_times(
             for way, curve in curves.items():
                 times = _interpolated(curve, s * complexity(base).flops)
                 found += [(*case, way.name, _alpha(way), s, *times)] if times else []
-    return pd.DataFrame(found, columns=[*CASE, *_TIMES])
+    return pd.DataFrame(found, columns=[*CASE, *_TIMES, "doubt"])
+
+
+def times_ratio(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """One measured time as times another: found, low, high and doubt, as a `Claim` takes them.
+
+    Arguments:
+        one, other: rows of `measured_times`.
+
+    Returns:
+        low and high are the ends of the ratio that the two 95 % intervals allow; NaN where one has none.
+    """
+    low, high = ratio_ends(*((row["low_ms"], row["high_ms"]) for row in (one, other)))
+    doubt = joined_doubts({row["strategy"]: row["doubt"] for row in (one, other)})
+    return {"found": one["ms_per_image"] / other["ms_per_image"], "low": low, "high": high, "doubt": doubt}
 
 
 def predicted_times(rows: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
@@ -276,14 +294,24 @@ def _curves(timed: pd.DataFrame, base: Network) -> Iterator[tuple[Strategy, pd.D
         yield named_strategy(name), curve.sort_values("flops")
 
 
-def _interpolated(curve: pd.DataFrame, flops: float) -> tuple[float, ...] | None:
-    """Time, low and high end, of an image, between the neighbours of these flops; None outside of the curve."""
+def _interpolated(curve: pd.DataFrame, flops: float) -> tuple[Any, ...] | None:
+    """Time, low and high end, of an image, and doubt, between these flops' neighbours; None outside of the curve."""
     at = np.log(curve["flops"].to_numpy(dtype=float))
     target = np.log(flops)
     if not (at[0] <= target <= at[-1]):
         return None
-    columns = (curve[name] / curve["images"] for name in ("median_ms", "low_ms", "high_ms"))
-    return tuple(float(np.exp(np.interp(target, at, np.log(values.to_numpy(dtype=float))))) for values in columns)
+    place = np.interp(target, at, np.arange(len(at)))
+    if abs(place - round(place)) < _EXACT:
+        place = round(place)
+    near = curve.iloc[[int(np.floor(place)), int(np.ceil(place))]]
+    rows = [without_range(row) for row in near.to_dict("records")]
+    share = place - np.floor(place)
+    times = []
+    for name in ("median_ms", "low_ms", "high_ms"):
+        first, second = (np.log(np.array(row[name], dtype=float) / row["images"]) for row in rows)
+        times.append(float(np.exp(first + share * (second - first))))
+    doubts = dict.fromkeys(doubt for row in rows if (doubt := time_doubt(row)))
+    return *times, "; ".join(doubts) or None
 
 
 def _alpha(strategy: Strategy) -> float:

@@ -9,11 +9,13 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .checks import check_real, check_whole, shown
+from .digits import decimals
 
 if TYPE_CHECKING:
     from .networks import Network
 
 IMAGENET_IMAGES = 1_281_167  # the training set of ILSVRC 2012
+LEAST_BLOCKS = 6  # of fewer, no two order statistics hold the median in 95 of 100 cases
 _LAUNCH_BOUND = 0.9  # of the median; what is left is the error of the two times
 BUSY = 0.1  # of all cores; below, a desktop's own work
 
@@ -43,10 +45,11 @@ class Measurement:
     """One network timed on one device, with all that is needed to say so honestly.
 
     The time of a run (one forward pass, or one training step, on `batch` images) is `median_ms`; `low_ms` to
-    `high_ms` is the distribution-free 95 % interval of that median (the range, where `blocks` is below 6), and
-    `half_width` its larger side as a fraction of the median (None for a single block). `converged`: it came down to
-    the interval asked for. `peak_memory_bytes` is what torch's allocator held at most during the timed part on a
-    GPU, weights included; None on a CPU, where the process's peak says more of the process than of the network.
+    `high_ms` is the distribution-free 95 % interval of that median. Fewer than 6 `blocks` of runs have none: then
+    both are NaN, whatever was given. `half_width` is the larger side of the interval, or below 6 blocks of their range,
+    as a fraction of the median (None for a single block). `converged`: the interval came down to the one asked for.
+    `peak_memory_bytes` is what torch's allocator held at most during the timed part on a GPU, weights included; None on
+    a CPU, where the process's peak says more of the process than of the network.
     `tf32` and `cudnn_benchmark` concern GPUs and are False on a CPU. `date` is UTC.
 
     The fields after `date` are None where the machine does not tell them, and in rows made before they were kept:
@@ -105,6 +108,11 @@ class Measurement:
     load: float | None = None
     interval: float | None = None
 
+    def __post_init__(self) -> None:
+        if not has_interval(self.blocks) or self.low_ms is None or self.high_ms is None:
+            for name in ("low_ms", "high_ms"):
+                object.__setattr__(self, name, math.nan)
+
     @property
     def where(self) -> str:
         """The device by its human name, which says so where it is a CPU."""
@@ -117,7 +125,12 @@ class Measurement:
         Such a time tells of the host and of the number of layers, not of the network's arithmetic. None where
         `launch_ms` is.
         """
-        return None if self.launch_ms is None else self.launch_ms >= _LAUNCH_BOUND * self.median_ms
+        return waits_for_host(self.launch_ms, self.median_ms)
+
+    @property
+    def doubt(self) -> str | None:
+        """Why this time decides nothing, in a few words; None where it can (see `time_doubt`)."""
+        return time_doubt(asdict(self))
 
     @property
     def warning(self) -> str | None:
@@ -148,8 +161,9 @@ class Measurement:
         return IMAGENET_IMAGES / self.images_per_s / 60 / whole("devices", devices)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain strings, numbers and None; `Measurement.from_dict` gives the measurement back."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        """Plain strings, numbers and None (for an interval that there is not); `from_dict` reads it back."""
+        plain = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        return plain | {name: None for name in ("low_ms", "high_ms") if math.isnan(plain[name])}
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Measurement:
@@ -166,9 +180,8 @@ class Measurement:
 
     def __str__(self) -> str:
         median, low, high = _same_digits(self.median_ms, self.low_ms, self.high_ms)
-        spread = f"{low} to {high}, " + ("95 % interval" if self.blocks >= 6 else f"range of {self.blocks} blocks")
-        if self.blocks == 1:
-            spread = "a single block"
+        known = has_interval(self.blocks)
+        spread = f"{low} to {high}, 95 % interval" if known else f"{_few_blocks(self.blocks)}: no interval"
         precision = self.precision + (" (TF32)" if self.tf32 else "")
         return (
             f"{median} ms ({spread}) · {self.images_per_s:,.0f} images/s · {self.where} · "
@@ -214,12 +227,54 @@ def now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
+def has_interval(blocks: float | None) -> bool:
+    """Whether so many blocks of runs give their median a 95 % interval; where the number is not known, they may."""
+    return blocks is None or math.isnan(blocks) or blocks >= LEAST_BLOCKS
+
+
+def without_range(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row with `low_ms` and `high_ms` None where its `blocks` are too few for an interval.
+
+    Rows made before this rule hold the range of their blocks there, and of a single block the median twice.
+    """
+    if has_interval(row.get("blocks")) or "low_ms" not in row:
+        return dict(row)
+    return {**row, "low_ms": None, "high_ms": None}
+
+
+def waits_for_host(launch_ms: float | None, median_ms: float | None) -> bool | None:
+    """Whether a run of this time waits for its launches (`Measurement.launch_bound`); None where one is not known."""
+    if launch_ms is None or median_ms is None or math.isnan(launch_ms) or math.isnan(median_ms):
+        return None
+    return launch_ms >= _LAUNCH_BOUND * median_ms
+
+
+def time_doubt(row: Mapping[str, Any]) -> str | None:
+    """Say why the time of a measured row decides no claim about time; None where it can.
+
+    So it is where the median has no 95 % interval, and where the GPU waited for its host, whose time it then is.
+
+    Arguments:
+        row: of a store; `blocks`, `launch_ms` and `median_ms` are read, and may be missing.
+    """
+    said = []
+    if not has_interval(blocks := row.get("blocks")):
+        said.append(f"{_few_blocks(blocks)} give{'s' * (blocks == 1)} no interval")
+    if waits_for_host(row.get("launch_ms"), row.get("median_ms")):
+        said.append("launch-bound, as the GPU waited for its host")
+    return "; ".join(said) or None
+
+
+def _few_blocks(blocks: float) -> str:
+    return "a single block of runs" if blocks == 1 else f"{blocks:g} blocks of runs"
+
+
 def median_interval(times: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
     """The interval between two order statistics that covers the median, whatever the distribution.
 
     Of n independent times, the number below the median is binomial (n, 1/2); so the k-th smallest and the k-th
     largest enclose the median with a probability of 1 − 2·P(fewer than k below), and k is the largest that keeps
-    it at `confidence`. For 95 % that takes 6 times; below, this is the range, which covers less.
+    it at `confidence`. For 95 % that takes 6 times; below, this is the range, which covers less, and is no interval.
 
     Raises:
         ValueError: there are no times.
@@ -245,8 +300,9 @@ class Comparison(NamedTuple):
     """How much time `a` takes an image, as a multiple of `b`'s, and what may be said of that.
 
     `verdict`: "faster" (a than b), "slower", "same" (the whole interval lies within the margin around 1), or
-    "undecided". `low` to `high` is the 95 % interval of the ratio. `differs` names the settings, other than the
-    network, in which the two differ.
+    "undecided". `low` to `high` is the 95 % interval of the ratio; both are NaN where a median has none. `differs`
+    names the settings, other than the network, in which the two differ. `doubt`: why the times decide nothing,
+    whatever their ratio; None where they can.
     """
 
     verdict: str
@@ -254,9 +310,12 @@ class Comparison(NamedTuple):
     low: float
     high: float
     differs: tuple[str, ...] = ()
+    doubt: str | None = None
 
     def __str__(self) -> str:
-        text = f"{self.verdict}: {self.ratio:.3f} times as long an image ({self.low:.3f} to {self.high:.3f})"
+        interval = "no interval" if math.isnan(self.low) else f"{self.low:.3f} to {self.high:.3f}"
+        text = f"{self.verdict}: {self.ratio:.3f} times as long an image ({interval})"
+        text += f"; {self.doubt}" if self.doubt else ""
         return text + (f"; they differ in {', '.join(self.differs)}" if self.differs else "")
 
 
@@ -265,7 +324,8 @@ def compare(a: Measurement, b: Measurement, same: float = 0.02) -> Comparison:
 
     The interval of the ratio comes from those of the two medians, added in quadrature on a logarithmic scale
     (Donner and Zou, Closed-form confidence intervals for functions of the normal mean and standard deviation, 2012:
-    MOVER). With fewer than 6 blocks a median has no 95 % interval, and the verdict is "undecided".
+    MOVER). With fewer than 6 blocks a median has no 95 % interval, and a launch-bound time is that of the host: then
+    the verdict is "undecided".
 
     Arguments:
         same: ratios within 1/(1 + same) and 1 + same count as the same.
@@ -284,13 +344,24 @@ def compare(a: Measurement, b: Measurement, same: float = 0.02) -> Comparison:
     up = math.hypot(math.log(a.high_ms / a.median_ms), math.log(b.median_ms / b.low_ms))
     low, high = ratio * math.exp(-down), ratio * math.exp(up)
     differs = tuple(name for name in _CONDITIONS if getattr(a, name) != getattr(b, name))
-    if min(a.blocks, b.blocks) < 6:
+    doubt = joined_doubts({"a": a.doubt, "b": b.doubt})
+    if doubt:
         verdict = "undecided"
     elif 1 / (1 + same) <= low and high <= 1 + same:
         verdict = "same"
     else:
         verdict = "faster" if high < 1 else "slower" if low > 1 else "undecided"
-    return Comparison(verdict, ratio, low, high, differs)
+    return Comparison(verdict, ratio, low, high, differs, doubt)
+
+
+def ratio_ends(one: tuple[Any, Any], other: tuple[Any, Any]) -> tuple[Any, Any]:
+    """The lowest and highest ratio of two times that each lie within low and high; numbers or columns of them."""
+    return one[0] / other[1], one[1] / other[0]
+
+
+def joined_doubts(doubts: Mapping[str, str | None]) -> str | None:
+    """Join what makes several times decide nothing, each after whose it is; None where all can."""
+    return "; ".join(f"{name}: {doubt}" for name, doubt in doubts.items() if isinstance(doubt, str)) or None
 
 
 _CONDITIONS = (
@@ -309,5 +380,4 @@ _TRY = {"batch": 64, "resolution": 224, "devices": 8, "threads": 1, "limit": 409
 
 def _same_digits(*values: float) -> list[str]:
     """The numbers with as many decimals as give the first of them three digits."""
-    decimals = max(0, 2 - math.floor(math.log10(values[0])))
-    return [f"{value:,.{decimals}f}" for value in values]
+    return [f"{value:,.{decimals(values[0])}f}" for value in values]

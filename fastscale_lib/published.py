@@ -12,7 +12,7 @@ import pandas as pd
 
 from . import shipped
 from .checks import shown
-from .measurement import IMAGENET_IMAGES
+from .measurement import IMAGENET_IMAGES, waits_for_host
 from .shipped import DATA_VARIABLE
 from .store import Store
 
@@ -25,6 +25,7 @@ COLUMNS = {
     **dict.fromkeys(("torch", "cuda"), "string"),
     **dict.fromkeys(("flops", "params", "activations"), "Int64"),
     **dict.fromkeys(("median_ms", "images_per_s", "ms_per_image"), "float64"),
+    "launch_bound": "boolean",
 }
 # The form of all errors: a row for each network and length of training.
 ERROR_COLUMNS = {
@@ -37,6 +38,14 @@ ERROR_COLUMNS = {
 # What stands before the architecture in a timm name: whose weights, or whose port of it, it is.
 _PORTS = ("tf", "tv", "gluon", "ssl", "swsl", "ig", "legacy", "dm")
 _HOUR_MS = 3_600_000
+
+
+# How pycls counts, and so do the published tables and the networks of this library.
+CONVENTIONS = {
+    "flops": "multiply-adds of convolutions and linear layers; batch norm, activations, pooling and sums count none",
+    "params": "all weights, those of batch norm and biases among them",
+    "activations": "output elements of convolutions, linear layers and max-pools",
+}
 
 
 class PublishedError(ValueError):
@@ -83,9 +92,12 @@ def published(name: str | None = None, folder: str | os.PathLike | None = None) 
     The columns are those of every frame of timings: source, network, family, mode, device, device_name, devices,
     batch (images on one device), resolution, precision, channels_last, compile, torch, cuda, flops (multiply-adds),
     params, activations, median_ms (a batch; not a median where the source gives a mean, or does not say),
-    images_per_s (of one device) and ms_per_image. What a source does not say is missing. Counts are as precise as
+    images_per_s (of one device), ms_per_image and launch_bound (whether the GPU waited for its host: no published table
+    tells; see `Measurement`). What a source does not say is missing. Counts are as precise as
     they were published, with one decimal of G or M. Times of an epoch on several devices are taken as those of one
-    of them: ms_per_image is the epoch's time times devices over ImageNet's 1,281,167 images, loading included.
+    of them: ms_per_image is the epoch's time times devices over ImageNet's 1,281,167 images, loading included; those of
+    inference are of the network alone. Counts are pycls's: `attrs["conventions"]` of the frame says of each column what
+    is in it, and of timm's files (`read_timm`) something else.
 
     Arguments:
         name: of one table, "pycls_zoo_v100" (inference and training) or "early_convolutions_table2" (training);
@@ -99,9 +111,8 @@ def published(name: str | None = None, folder: str | os.PathLike | None = None) 
     if name is not None and name not in known:
         raise PublishedError(f"published: {shown(name)} is no published table; the names are {', '.join(known)}")
     folder = Path(folder) if folder is not None else data_folder() / "published"
-    return pd.concat(
-        [_read_timing(timing, folder) for timing in _TIMINGS if name in (None, timing.table)], ignore_index=True
-    )
+    tables = [_read_timing(timing, folder) for timing in _TIMINGS if name in (None, timing.table)]
+    return with_conventions(pd.concat(tables, ignore_index=True), CONVENTIONS)
 
 
 def _read_table(folder: Path, name: str) -> pd.DataFrame:
@@ -191,7 +202,9 @@ def _scaled_errors(table: pd.DataFrame) -> pd.DataFrame:
 def read_measured(path: str | os.PathLike) -> pd.DataFrame:
     """The measured rows of a store, in the form of `published`; rows that say why they have no time are left out.
 
-    The source is the file's name, and a scaled network is of its base network's family.
+    The source is the file's name, and a scaled network is of its base network's family. launch_bound says whether the
+    GPU waited for its host, whose time it then is; missing where it is not told, as on a CPU. Counts are those of
+    `complexity`, pycls's, as `attrs["conventions"]` says them.
 
     Arguments:
         path: of a file of JSON Lines, as `Store` writes it: the columns of a `Measurement`, with flops, params and
@@ -220,7 +233,16 @@ def read_measured(path: str | os.PathLike) -> pd.DataFrame:
     known |= {"ms_per_image": rows["median_ms"] / rows["batch"]}
     if "device" in known:
         known["device"] = rows["device"].str.replace(r":\d+$", "", regex=True)  # cuda:1 is another of the same name
-    return tidy(known)
+    if "launch_ms" in rows:
+        pairs = zip(rows["launch_ms"].astype(float), rows["median_ms"].astype(float), strict=True)
+        known["launch_bound"] = pd.array([waits_for_host(*pair) for pair in pairs], dtype="boolean")
+    return with_conventions(tidy(known), CONVENTIONS)
+
+
+def with_conventions(frame: pd.DataFrame, conventions: Mapping[str, str]) -> pd.DataFrame:
+    """The frame, whose `attrs["conventions"]` say of each column of counts what is in it."""
+    frame.attrs["conventions"] = dict(conventions)
+    return frame
 
 
 def tidy(known: Mapping[str, Any]) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from .complexity import complexity
+from .measurement import joined_doubts, ratio_ends, time_doubt
 from .networks import Network, NetworkError
 from .published import PublishedError, published
 from .scaling import strategy as named_strategy
@@ -17,6 +18,7 @@ from .zoo import network as named_network
 
 _ALIKE = 0.05  # of the flops: scaled networks so near a target stand for the one nearest it
 _SETTING = ("source", "device_name", "device", "mode", "precision", "batch")
+_NUMBERS = ("median_ms", "low_ms", "high_ms", "peak_memory_bytes")
 _ALSO = ("threads", "channels_last", "compile", "tf32")
 
 
@@ -64,29 +66,36 @@ def measured_pairs(paths: Iterable[str | os.PathLike], one: Network, other: Netw
     flops (multiply-adds) within 5 %; else if it computes the same. Of several such rows the last is taken.
 
     Columns: source (the file's name), device_name, device ("cpu" or "cuda"), mode, precision, batch, threads,
-    channels_last, compile, tf32, one_ms, other_ms (medians, of a batch), ratio (one's time as times the other's), low,
-    high (its extremes, where each median lies in its 95 % interval), memory_ratio (of peak_memory_bytes; NaN on a CPU).
+    channels_last, compile, tf32, one_flops, other_flops (multiply-adds of the networks that were timed), one_ms,
+    other_ms (medians, of a batch), ratio (one's time as times the other's), low, high (its extremes, where each median
+    lies in its 95 % interval; NaN where one has none), doubt (why the times decide nothing, as `measurement.time_doubt`
+    says it; None where they can), memory_ratio (of peak_memory_bytes; NaN on a CPU).
 
     Raises:
         PublishedError: there is no such file.
         StoreError: a file is something else than a store.
     """
     frames = [_timed(Path(path)) for path in paths]
-    columns = [*_SETTING, *_ALSO, "median_ms", "low_ms", "high_ms", "peak_memory_bytes"]
+    columns = [*_SETTING, *_ALSO, "flops", "doubt", *_NUMBERS]
     both = []
     for network in (one, other):
         rows = [frame[[_is(row, network) for row in frame.to_dict("records")]] for frame in frames if len(frame)]
         found = pd.concat([each.reindex(columns=columns) for each in rows]) if rows else pd.DataFrame(columns=columns)
+        found = found.astype(dict.fromkeys(_NUMBERS, float)).astype({"flops": "Int64"})
         both.append(found.drop_duplicates([*_SETTING, *_ALSO], keep="last"))
     pairs = both[0].merge(both[1], on=[*_SETTING, *_ALSO], suffixes=("", "_other"))
-    memory = [pd.to_numeric(pairs[name]) for name in ("peak_memory_bytes", "peak_memory_bytes_other")]
+    low, high = ratio_ends(*((pairs["low_ms" + end], pairs["high_ms" + end]) for end in ("", "_other")))
+    doubts = zip(pairs["doubt"], pairs["doubt_other"], strict=True)
     return pairs[[*_SETTING, *_ALSO]].assign(
+        one_flops=pairs["flops"],
+        other_flops=pairs["flops_other"],
         one_ms=pairs["median_ms"],
         other_ms=pairs["median_ms_other"],
-        ratio=(pairs["median_ms"] / pairs["median_ms_other"]).astype(float),
-        low=(pairs["low_ms"] / pairs["high_ms_other"]).astype(float),
-        high=(pairs["high_ms"] / pairs["low_ms_other"]).astype(float),
-        memory_ratio=(memory[0] / memory[1]).astype(float),
+        ratio=pairs["median_ms"] / pairs["median_ms_other"],
+        low=low,
+        high=high,
+        doubt=[joined_doubts({one.name: first, other.name: second}) for first, second in doubts],
+        memory_ratio=pairs["peak_memory_bytes"] / pairs["peak_memory_bytes_other"],
     )
 
 
@@ -98,6 +107,7 @@ def _timed(path: Path) -> pd.DataFrame:
     if not len(rows):
         return rows
     rows = rows[rows["median_ms"].notna()].assign(source=path.name)
+    rows["doubt"] = [time_doubt(row) for row in rows.to_dict("records")]
     return rows.assign(device=rows["device"].str.replace(r":\d+$", "", regex=True))
 
 

@@ -23,7 +23,8 @@ def flop_shares(frame: pd.DataFrame, title: str | None = None) -> go.Figure:
     Arguments:
         frame: one row a network, named by the index; one column a kind of `flops_by_kind`, with flops; missing is none.
     """
-    shares = frame.div(frame.sum(axis=1), axis=0).fillna(0)
+    totals = frame.sum(axis=1)
+    shares = frame.div(totals, axis=0).fillna(0)
     figure = go.Figure()
     for kind in [each for each in _COLOURS if each in shares]:
         figure.add_bar(
@@ -40,7 +41,8 @@ def flop_shares(frame: pd.DataFrame, title: str | None = None) -> go.Figure:
             textposition="inside",
             textfont={"color": INK},
             insidetextanchor="middle",
-            hovertemplate=f"%{{y}}<br>{kind}: %{{x:.1%}} of the flops<extra></extra>",
+            customdata=numbers(totals),
+            hovertemplate=f"%{{y}}<br>{kind}: %{{x:.1%}} of %{{customdata:.4s}} multiply-adds<extra></extra>",
         )
     figure.update_xaxes(title={"text": "share of flops (multiply-adds)", "standoff": 6}, tickformat=".0%", range=[0, 1])
     figure.update_yaxes(autorange="reversed", automargin=True)

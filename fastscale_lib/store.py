@@ -21,7 +21,7 @@ import pandas as pd
 
 from .files import end_of_links, sync_folder, trial
 from .locks import is_at, locked, one_thread
-from .measurement import Measurement
+from .measurement import Measurement, without_range
 from .networks import Network
 
 _REMEMBERED = 4096  # bytes at either end of what was read, by which a file is known again
@@ -54,7 +54,8 @@ class Store:
     Several processes may add to one file at a time, and several machines where their file system keeps locks; so may
     several threads, by one `Store` or by one each. Rows are plain dicts; nothing but `add` writes, and it changes and
     removes nothing. Where another file has taken the place of the one that was read, as by rotating or restoring it,
-    or where it was written anew, the rows are those that are in it now.
+    or where it was written anew, the rows are those that are in it now. Rows of fewer than 6
+    blocks of runs have no 95 % interval: their low_ms and high_ms are None, also where an older file has their range.
     """
 
     def __init__(self, path: str | os.PathLike) -> None:
@@ -270,7 +271,7 @@ class Store:
         except (ValueError, RecursionError):
             return False
         if isinstance(row, dict):
-            self._rows.append(row)
+            self._rows.append(without_range(row))
         return isinstance(row, dict)
 
     def _forget(self) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from . import nvml
-from .measurement import MeasureError, Measurement, median_interval, now
+from .measurement import MeasureError, Measurement, has_interval, median_interval, now
 from .memory import is_out_of_memory
 from .networks import Network
 from .running import Run, flags, on, one_line, prepare, runner, with_threads, within_memory
@@ -225,7 +225,7 @@ def _blocks(
 
 
 def _half_width(times: Sequence[float]) -> float:
-    """The larger side of the median's interval, as a fraction of the median."""
+    """The larger side of the median's interval (of few times: of their range), as a fraction of the median."""
     (low, high), median = median_interval(times), float(np.median(times))
     return max(high - median, median - low) / median
 
@@ -245,7 +245,7 @@ def _record(name: str, settings: Settings, timed: _Timed, told: dict[str, Any]) 
         q1_ms=q1 * 1e3,
         q3_ms=q3 * 1e3,
         half_width=half_width,
-        converged=len(blocks) >= 6 and half_width <= settings.interval,
+        converged=has_interval(len(blocks)) and half_width <= settings.interval,
         runs=n * len(blocks),
         blocks=len(blocks),
         images_per_s=settings.batch / median,

@@ -14,8 +14,16 @@ from typing import Any
 
 import pandas as pd
 
-from .published import PublishedError, counts, tidy
+from .published import PublishedError, counts, tidy, with_conventions
 
+CONVENTIONS = {
+    "flops": "multiply-adds as fvcore counts them: batch norm and pooling are in them, unlike in `published`",
+    "params": "all weights, those of batch norm and biases among them",
+    "activations": (
+        "output elements of convolutions, linear layers and attention's products; not of max-pools, unlike in "
+        "`published`"
+    ),
+}
 _MODES = {"infer": "inference", "train": "training"}
 _AGREE = 0.01  # a step time this near batch / images per second is the same, but for rounding
 _PRECISIONS = ("amp", "bf16", "fp16", "fp32", "float16", "float32", "bfloat16")
@@ -44,9 +52,14 @@ def read_timm(
     follow the file's images per second, and where the two disagree by over 1 %, a `PublishedWarning` says in how many
     rows, and how far. Counts have two decimals of G or M.
 
-    timm counts activations of convolutions and linear layers, but not of a stem's max-pool: a ResNet-50 has 11.11 M
-    there, 11.3 M in `published`. precision keeps timm's word: "amp" (autocast, what `measure` calls fp16), "amp_bf16"
-    (autocast, there bf16), and "fp16" or "bf16" for a network all in it.
+    timm counts by fvcore, and otherwise than `published` in two columns. Its multiply-adds hold those of batch norm and
+    pooling: a ResNet-50 has 4.11 G there, 4.09 G by `complexity`, an EfficientNet-B0 0.40 G and 0.386 G. Its
+    activations are those of convolutions, linear layers and attention's products, but not of a stem's max-pool: a
+    ResNet-50 has 11.11 M there, 11.3 M in `published`. Its params are the same: all weights. `attrs["conventions"]` of
+    the frame says so of each column; numbers of the two ways of counting are not to be mixed.
+
+    precision keeps timm's word: "amp" (autocast, what `measure` calls fp16), "amp_bf16" (autocast, there bf16), and
+    "fp16" or "bf16" for a network all in it.
 
     Arguments:
         path: of the CSV file. Its name tells the rest, as in benchmark-infer-amp-nhwc-pt240-cu124-rtx3090.csv, or is
@@ -69,7 +82,7 @@ def read_timm(
         rows = _rows(table, kind, path)
         _check_steps(rows, path)
         parts.append(tidy(rows | settings | {"source": path.name, "devices": 1}))
-    return pd.concat(parts, ignore_index=True)
+    return with_conventions(pd.concat(parts, ignore_index=True), CONVENTIONS)
 
 
 def _read(path: Path) -> pd.DataFrame:

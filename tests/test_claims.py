@@ -77,6 +77,21 @@ def test_where_chance_has_a_part_the_whole_interval_decides(relation, low, high,
     assert Claim("error less w's", 0, found, tolerance, "measured", relation, low, high).verdict == verdict
 
 
+@pytest.mark.parametrize(("found", "verdict"), [(0.5, UNDECIDED), (2.0, UNDECIDED), (None, UNTESTED)])
+def test_what_is_in_doubt_decides_nothing_and_says_why(found, verdict):
+    """As a single block of runs, which has no interval; shown with the evidence, and kept as data."""
+    claim = Claim("time over w", 1, found, 0, "measured on A chip", "<", doubt="a single block of runs")
+    assert claim.verdict == verdict
+    bundle = Scorecard([claim])._repr_mimebundle_()
+    assert "measured on A chip; a single block of runs</td>" in bundle["text/html"]
+    again = gathered(json.loads(json.dumps(bundle[MIME])))
+    assert again[["doubt", "verdict"]].iloc[0].tolist() == ["a single block of runs", verdict]
+
+
+def test_no_doubt_is_none_or_what_a_frame_makes_of_it():
+    assert Claim("time", 1, 0.5, relation="<", doubt=math.nan).verdict == HOLDS
+
+
 def test_a_relation_that_there_is_not_is_refused():
     with pytest.raises(ValueError, match="'≈' of a claim: one of =, <, >"):
         scorecard([Claim("time", 1, 1, relation="≈")])
@@ -91,7 +106,8 @@ CLAIMS = [
 
 def test_a_scorecard_has_a_row_for_each_claim():
     frame = scorecard(CLAIMS)
-    assert list(frame) == [*("claim", "relation", "paper", "found", "low", "high", "tolerance", "evidence", "verdict")]
+    columns = ["claim", "relation", "paper", "found", "low", "high", "tolerance", "evidence", "doubt", "verdict"]
+    assert list(frame) == columns
     assert frame["claim"].tolist() == [each.claim for each in CLAIMS]
     assert frame["verdict"].tolist() == [HOLDS, FAILS, UNTESTED]
     assert frame["paper"].tolist() == [0.5, 0.75, 1.0]

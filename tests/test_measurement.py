@@ -1,6 +1,7 @@
 """Two measurements compared: what their intervals allow to be said, and nothing more."""
 
 import json
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -95,6 +96,38 @@ def test_a_wrong_margin_is_refused(same):
 def test_what_is_no_measurement_is_not_compared(pair, said):
     with pytest.raises(SettingError, match=f"compare: {said}.*, but must be a Measurement, as fs.measure"):
         fs.compare(*pair)
+
+
+# Where there is no interval, and where the time is the host's.
+
+
+@pytest.mark.parametrize(("blocks", "said"), [(1, "a single block of runs gives"), (5, "5 blocks of runs give")])
+def test_fewer_than_six_blocks_have_no_interval(blocks, said):
+    """Also of a row made when the range, or the median twice, stood in its place."""
+    for found in (timed(10, 0, blocks=blocks), Measurement.from_dict({**ONE.to_dict(), "blocks": blocks})):
+        assert math.isnan(found.low_ms)
+        assert math.isnan(found.high_ms)
+        assert found.doubt == f"{said} no interval"
+        row = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+        assert (row["low_ms"], row["high_ms"]) == (None, None)
+        assert Measurement.from_dict(row).to_dict() == row
+        compared = fs.compare(found, timed(20))
+        assert math.isnan(compared.low)
+        assert math.isnan(compared.high)
+        assert str(compared) == f"undecided: 0.500 times as long an image (no interval); a: {said} no interval"
+
+
+def test_six_blocks_have_one():
+    assert timed(10, blocks=6).high_ms > 10
+    assert timed(10, blocks=6).doubt is None
+
+
+def test_a_time_that_is_the_hosts_makes_no_network_slower():
+    said = fs.compare(timed(10), timed(20, launch_ms=19.0))
+    assert (said.verdict, said.ratio) == ("undecided", 0.5)
+    assert said.low < 0.5 < said.high
+    assert said.doubt == "b: launch-bound, as the GPU waited for its host"
+    assert fs.compare(timed(10), timed(20, launch_ms=17.0)).verdict == "faster"
 
 
 # What disturbed it.

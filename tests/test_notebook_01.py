@@ -88,6 +88,10 @@ def test_the_text_on_curves():
     assert beside_w.loc["dWr"].between(1.4, 1.6).all()
     assert beside_w.loc["dw"].between(2, 2.5).all()
     assert beside_w.loc["dwr"].between(3, 3.5).all()
+    assert "Their counted flops are not the same there: 0.9 to 1.2 times those of *w*, by rounding" in prose(COUNTING)
+    flops = frame.pivot(index="strategy", columns="network", values="flops")
+    beside_w = flops / flops.loc["w"]
+    assert (round(beside_w.min(axis=None), 1), round(beside_w.max(axis=None), 1)) == (0.9, 1.2)
 
 
 def test_the_text_on_equal_flops(executed):

@@ -1,5 +1,7 @@
 """Pairs of networks: published beside published, measured beside measured, and only in one and the same setting."""
 
+import math
+
 import pytest
 
 import fastscale_lib as fs
@@ -57,6 +59,29 @@ def test_rows_of_one_setting_make_a_pair(store):
     assert pair.ratio == pytest.approx(0.75)
     assert (pair.low, pair.high) == pytest.approx((0.75 * 0.9 / 1.1, 0.75 * 1.1 / 0.9))
     assert pair.memory_ratio == pytest.approx(0.75)
+
+
+def test_a_ratio_without_an_interval_or_of_the_hosts_time_is_in_doubt(store):
+    """Rows hold the range of too few blocks, as older files do."""
+    store.add(measured(BIG, 30.0, blocks=6))
+    store.add(measured(RIVAL, 40.0, blocks=1, low_ms=40.0, high_ms=40.0))
+    store.add(measured(BIG, 30.0, blocks=9, precision="fp32", launch_ms=5.0))
+    store.add(measured(RIVAL, 40.0, blocks=9, precision="fp32", launch_ms=37.0))
+    few, waits = measured_pairs([store.path], BIG, RIVAL).itertuples()
+    assert (few.ratio, waits.ratio) == (0.75, 0.75)
+    assert few.doubt == f"{RIVAL.name}: a single block of runs gives no interval"
+    assert [math.isnan(end) for end in (few.low, few.high)] == [True, True]
+    assert waits.doubt == f"{RIVAL.name}: launch-bound, as the GPU waited for its host"
+    assert waits.low < 0.75 < waits.high
+
+
+def test_the_flops_of_what_was_timed_stand_beside(store):
+    planned = fs.scale("RegNetY-4.0GF", "dWr", 4)
+    store.add(measured(planned, 30.0))
+    store.add(measured(RIVAL, 40.0))
+    [pair] = measured_pairs([store.path], BIG, RIVAL).itertuples()
+    assert (pair.one_flops, pair.other_flops) == (fs.complexity(planned).flops, fs.complexity(RIVAL).flops)
+    assert pair.doubt is None
 
 
 def test_rows_that_say_why_they_have_no_time_make_none(store):

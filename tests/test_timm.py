@@ -5,7 +5,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fastscale_lib.published import COLUMNS, PublishedError
+import fastscale_lib as fs
+from fastscale_lib.published import COLUMNS, PublishedError, published
 from fastscale_lib.timm import PublishedWarning, read_timm
 
 FILES = Path(__file__).parent / "timm"
@@ -44,6 +45,28 @@ def test_a_file_of_inference_is_read_as_published(path):
 def test_counts_are_whole_multiply_adds_weights_and_elements():
     found = row(read_timm(OLDER), "resnet50")
     assert (found.flops, found.params, found.activations) == (4_110_000_000, 25_560_000, 11_110_000)
+
+
+def test_what_is_in_each_count_is_told_where_it_is_another_than_pycls_s():
+    """Batch norm is two multiply-adds an element there, and the stem's max-pool no activation."""
+    told, ours = read_timm(OLDER).attrs["conventions"], published().attrs["conventions"]
+    assert list(told) == list(ours) == ["flops", "params", "activations"]
+    assert "batch norm and pooling are in them" in told["flops"]
+    assert "not of max-pools" in told["activations"]
+    assert told["params"] == ours["params"]
+    doc = " ".join(read_timm.__doc__.split())
+    frame = read_timm(OLDER)
+    for name, timm, theirs, here in (
+        ("ResNet-50", "resnet50", "4.11 G", "4.09 G"),
+        ("EfficientNet-B0", "efficientnet_b0", "0.40 G", "0.386 G"),
+    ):
+        assert f"{name} has {theirs} there, {here} by `complexity`" in doc or f"{name} {theirs} and {here}" in doc
+        assert row(frame, timm).flops == pytest.approx(float(theirs[:-2]) * 1e9)
+        counted = fs.complexity(name)
+        assert f"{counted.flops / 1e9:.3g}" == here[:-2]
+        assert round(counted.params / 1e6, 2) * 1e6 == pytest.approx(row(frame, timm).params)
+        norms = 2 * (counted.activations - 200_704 * (name == "ResNet-50"))  # of all convolutions' outputs, about
+        assert (counted.flops + norms) / 1e9 == pytest.approx(row(frame, timm).flops / 1e9, abs=0.005)
 
 
 @pytest.mark.parametrize("path", [GPU, CPU], ids=lambda path: path.stem)

@@ -43,10 +43,10 @@ class View(NamedTuple):
     `curves` has the `counted` traces of each strategy, of which those in `shown` are visible; `laws` is a frame of
     `laws` for the shown ones; `marks` are their rows of `sweep` at the present scale, and `alphas` those of the α
     family; `asked` is what each metric is held against in the panel over α, s times the base's; `times` has one row
-    a measurement: strategy, flops, median_ms, low_ms, high_ms, text. `ranges` are those of the axes that stay where
-    they are while a slider moves: an axis that moves is drawn anew, which takes longer than all that is drawn on it.
-    `predicted` has each strategy's trace of predicted times, and `band` how low and how high the slider's may lie, over
-    the points of its trace; times that cannot be told are NaN. Without a model there are none.
+    a measurement: strategy, flops, median_ms, low_ms, high_ms (NaN: no interval), text. `ranges` are those of the axes
+    that stay where they are while a slider moves: an axis that moves is drawn anew, which takes longer than all that is
+    drawn on it. `predicted` has each strategy's trace of predicted times, and `band` how low and how high the slider's
+    may lie, over the points of its trace; times that cannot be told are NaN. Without a model there are none.
     """
 
     curves: dict[str, Traces]
@@ -155,7 +155,7 @@ def alpha_range(alphas: Frame, base: Any) -> list[float]:
 
 
 def _time_range(view: View) -> list[float]:
-    held = [view.times[["low_ms", "high_ms"]].to_numpy(dtype=float).ravel()]
+    held = [view.times[["median_ms", "low_ms", "high_ms"]].to_numpy(dtype=float).ravel()]
     held += [trace["y"] for name, trace in view.predicted.items() if name in STRATEGIES]
     values = np.concatenate(held)
     values = values[np.isfinite(values)]

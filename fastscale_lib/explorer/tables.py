@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Iterable
 
 import pandas as pd
@@ -44,7 +45,7 @@ def comparison_table(frame: Frame, base: Complexity, times: pd.DataFrame, s: flo
         frame: rows of `sweep` at the scale s.
         times: the explorer's measurements.
     """
-    columns = (times[name] for name in ("strategy", "median_ms", "low_ms", "high_ms"))
+    columns = (times[name] for name in ("strategy", "median_ms", "low_ms", "high_ms", "doubt"))
     measured = {name: each for name, *each in zip(*columns, strict=True)} if len(times) else {}
     rows = []
     for row, strategy in enumerate(frame["strategy"]):
@@ -65,8 +66,11 @@ def _spread(flops: Iterable[int]) -> str:
     return f"; flops differ by up to {most / least - 1:.0%}" if most > 1.005 * least else ""
 
 
-def _time(median: float, low: float, high: float) -> str:
-    return f"{median:.4g} ({low:.3g} to {high:.3g})" if low < high else f"{median:.4g} (one block)"
+def _time(median: float, low: float, high: float, doubt: str | None) -> str:
+    """A time with its interval, where there is one, and with what keeps it from deciding anything."""
+    said = [] if math.isnan(low) else [f"{low:.3g} to {high:.3g}"]
+    said += [html.escape(doubt)] if isinstance(doubt, str) else []  # a frame's column may have NaN for None
+    return f"{median:.4g} ({'; '.join(said)})"
 
 
 def html_table(caption: str, titles: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

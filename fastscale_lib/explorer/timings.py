@@ -21,7 +21,7 @@ from .views import ALPHA
 CPU_BATCH = 8  # the default where there is no GPU
 REST_S = 0.5  # how long the state must have rested before Live measures
 ENDED = "this explorer was ended, as it is when its cell runs again; fs.explore() makes another"
-_COLUMNS = ["strategy", "scale", "flops", "median_ms", "low_ms", "high_ms", "device", "text"]
+_COLUMNS = ["strategy", "scale", "flops", "median_ms", "low_ms", "high_ms", "doubt", "device", "text"]
 
 
 class Marked(NamedTuple):
@@ -80,11 +80,19 @@ class TimedState(State):
 
     @property
     def times(self) -> pd.DataFrame:
-        """What was measured of the present base network under the present settings; times in ms a batch."""
+        """What was measured of the present base network under the present settings; times in ms a batch.
+
+        low_ms and high_ms are NaN where there is no interval; doubt says why a time decides nothing, None where it can.
+        """
         key = self.measurements, self.base, self.settings
         if self._times is None or self._times[0] != key:  # three readers ask at every move of a slider
             rows = [
-                (t.strategy, t.scale, t.flops, m.median_ms, m.low_ms, m.high_ms, m.where, f"{t.what}<br>{m}")
+                (
+                    *(t.strategy, t.scale, t.flops, m.median_ms, m.low_ms, m.high_ms),
+                    m.doubt,
+                    m.where,
+                    f"{t.what}<br>{m}",
+                )
                 for t in self.measurements
                 if (t.base, t.settings) == key[1:]
                 for m in [t.measurement]

@@ -19,7 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from ..claims import FAILS, HOLDS, UNDECIDED, UNTESTED, found_text
+from ..claims import FAILS, HOLDS, UNDECIDED, UNTESTED, evidence_text, found_text
 from . import plots
 from .cells import Part, story
 from .result import Report
@@ -133,6 +133,7 @@ def _templates() -> Environment:
         "embedded": lambda value: Markup(plots.embedded(value)),
         "number": _number,
         "found": found_text,
+        "evidence": evidence_text,
         "short": _short,
         "value": _value,
     }
