@@ -20,6 +20,7 @@ from .calibration import calibrate
 from .capacity import largest_batch
 from .ceilings import Ceilings, ceilings, roofline_share
 from .checkpoints import TrainingError
+from .checks import AnalysisError
 from .comparisons import train_all
 from .complexity import Complexity, complexity, fit_exponents, laws, layers, sweep
 from .correlation import correlations, leads
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "STRATEGIES",
+    "AnalysisError",
     "BudgetError",
     "Ceilings",
     "Comparison",

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from .apart import measure
+from .checks import AnalysisError, check_frame, several, shown
 from .measurement import MeasureError, Measurement
 from .networks import Network
 from .operations import element_bytes, operations
@@ -131,8 +132,15 @@ def roofline_share(frame: pd.DataFrame, known: list[Ceilings]) -> pd.Series:
     Arguments:
         frame: rows of a store: description, batch, mode, precision, median_ms, device_name, threads, tf32.
         known: ceilings; a row that none of them is for has NaN.
+
+    Raises:
+        AnalysisError: (a ValueError) the frame lacks a column, or known holds something else than `Ceilings`.
     """
-    by_setting = {(each.device_name, each.threads, each.precision, each.tf32): each for each in known}
+    needed = ["description", "mode", "device_name", "threads", "precision", "tf32"]
+    check_frame("roofline_share: frame", frame, AnalysisError, needed, ["batch", "median_ms"])
+    if not all(isinstance(each, Ceilings) for each in several(known)):
+        raise AnalysisError(f"roofline_share: known is {shown(known)}, but must be a list of Ceilings")
+    by_setting = {(each.device_name, each.threads, each.precision, each.tf32): each for each in several(known)}
     keys = zip(*(frame[name] for name in ("device_name", "threads", "precision", "tf32")), strict=True)
     shares = [
         _floor_ms(row, by_setting[key]) / row.median_ms if key in by_setting else np.nan

@@ -7,13 +7,20 @@ True and False are neither, and nor is a text.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import operator
+import os
 import reprlib
 import sys
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from numbers import Real
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LARGEST = sys.float_info.max  # of what is computed with floats; it has 309 digits
 _QUOTED = 60  # characters of a value that a message shows
@@ -130,3 +137,101 @@ def _said(least: float, most: float, above: bool) -> str:
     if least > -LARGEST:
         return f"a number {'above' if above else 'of at least'} {least:g}"
     return "a finite number"
+
+
+class AnalysisError(ValueError):
+    """What is to be analysed, or how, cannot be; the message names the value, the rule and the remedy."""
+
+
+def check_choice(name: str, value: Any, choices: Iterable[str], error: type[Exception], remedy: str = "") -> str:
+    """Return the text, or raise `error` where it is none of the choices."""
+    choices = list(choices)
+    if not (isinstance(value, str) and value in choices):
+        raise error(f"{name} is {shown(value)}, but must be one of {', '.join(choices)}{remedy}")
+    return value
+
+
+def check_text(name: str, value: Any, error: type[Exception], remedy: str = "") -> str:
+    """Return the text, or raise `error` where it is something else."""
+    if not isinstance(value, str):
+        raise error(f"{name} is {shown(value)}, but must be a text{remedy}")
+    return value
+
+
+def check_flag(name: str, value: Any, error: type[Exception], remedy: str = "") -> bool:
+    """Return True or False, also of numpy's, or raise `error`."""
+    if not (isinstance(value, bool) or type(value).__name__ in ("bool", "bool_")):
+        raise error(f"{name} is {shown(value)}, but must be True or False{remedy}")
+    return bool(value)
+
+
+def check_path(name: str, value: Any, error: type[Exception]) -> Path:
+    """Return the path, or raise `error` where no file can be called so; whether there is one is not asked."""
+    try:
+        path = Path(os.fspath(value) if not isinstance(value, bytes) else None)
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+            os.lstat(path)  # ValueError: of a null character, or one that no file system encodes
+    except (TypeError, ValueError, OSError):
+        raise error(f"{name} is {shown(value)}, but must be the path of a file or folder") from None
+    return path
+
+
+def several(values: Any, *single: type) -> list[Any]:
+    """Return the items of a list, or of a single value that alone: a text, a number, or one of these types."""
+    if isinstance(values, (str, bytes, Real, *single)) or not isinstance(values, Iterable):
+        return [values]
+    try:
+        return list(values)
+    except Exception:  # foreign code, as of a tensor without dimensions
+        return [values]
+
+
+def check_items(name: str, values: Any, error: type[Exception], of: str) -> list[Any]:
+    """Return the items of a list, tuple, array, Series or other iterable; raise `error` where it is none, or empty.
+
+    Arguments:
+        of: what the items are, in the plural: "columns".
+    """
+    try:
+        items = [] if isinstance(values, str | bytes | Mapping) else list(values)
+    except Exception:  # not iterable; or foreign code
+        items = []
+    if not items:
+        raise error(f"{name} is {shown(values)}, but must be a list of {of}, with one at least")
+    return items
+
+
+def check_frame(
+    name: str, frame: Any, error: type[Exception], columns: Iterable[Any] = (), numbers: Iterable[Any] = ()
+) -> pd.DataFrame:
+    """Return the frame, or raise `error` where it is none, lacks a column, or holds something else than numbers.
+
+    Arguments:
+        name: what the frame is of, as the sentence begins: "growth: frame".
+        columns: that it must have, each once.
+        numbers: likewise; their values are numbers or missing.
+    """
+    import pandas as pd
+
+    numbers = list(numbers)
+    needed = list(dict.fromkeys([*columns, *numbers]))
+    listed = ", ".join(str(column)[:_QUOTED] for column in needed)
+    if not isinstance(frame, pd.DataFrame):
+        wanted = f" with the columns {listed}" if needed else ""
+        raise error(f"{name} is {shown(frame)}, but must be a pandas DataFrame{wanted}")
+    names = list(frame.columns)
+    for column in needed:
+        if names.count(column) != 1:
+            has = "no column" if column not in names else "several columns"
+            raise error(f"{name} has {has} {shown(column)}; it must have {listed}, each once")
+    for column in numbers:
+        try:
+            frame[column].astype("Float64")
+        except (TypeError, ValueError):
+            raise error(f"{name} has a column {shown(column)} that holds something else than numbers") from None
+    return frame
+
+
+def check_column(name: str, value: Any, error: type[Exception]) -> str:
+    """Return the name of a column, or raise `error` where it is no text."""
+    return check_text(name, value, error, "; name a column of the frame")

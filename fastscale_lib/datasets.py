@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from .checks import check_whole, shown
+from .checks import check_choice, check_path, check_text, check_whole, shown
 from .files import write_whole
 from .image_files import DataError, read_cifar, read_folder, read_idx_pair
 
 DEBIAN = Path("/usr/share/datasets")  # where packages such as dataset-fashion-mnist put theirs
 URL = "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/"
+_LARGEST_SIDE = 10_000  # pixels of an image
 _FETCH_S = 60  # without an answer
 _FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 # Of Fashion-MNIST's files, unzipped: the Debian package's and the project's own are gzipped differently.
@@ -56,7 +57,8 @@ class ImageData:
 
     def __post_init__(self):
         for which in ("", "test_"):
-            images, labels = np.asarray(getattr(self, f"{which}images")), np.asarray(getattr(self, f"{which}labels"))
+            names = (f"{which}images", f"{which}labels")
+            images, labels = (_array(name, getattr(self, name)) for name in names)
             _check_images(f"{which}images", images)
             _check_labels(f"{which}labels", labels, len(images))
             object.__setattr__(self, f"{which}images", images)
@@ -68,12 +70,12 @@ class ImageData:
         highest = int(max(self.labels.max(), self.test_labels.max()))
         classes = highest + 1 if self.classes is None else check_whole("data: classes", self.classes, DataError)
         object.__setattr__(self, "classes", classes)
+        check_text("data: name", self.name, DataError)
         if highest >= self.classes:
             raise DataError(
                 f"data: a label is {highest}, but with classes={self.classes} they end at {self.classes - 1}"
             )
-        if self.part not in ("test", "holdout", "training"):
-            raise DataError(f"data: part is {shown(self.part)}, but must be test, holdout or training")
+        check_choice("data: part", self.part, ("test", "holdout", "training"), DataError)
 
     @property
     def channels(self) -> int:
@@ -150,14 +152,16 @@ def dataset(
     Raises:
         DataError: no such set is known, a file is missing, cut short or changed, or cannot be fetched.
     """
-    if name not in _READERS:
-        raise DataError(f"dataset: {shown(name)} is not known; known are {', '.join(_READERS)}")
+    check_choice("dataset: name", name, _READERS, DataError)
     if (resolution is None) == (name == "folders"):
         hint = "needs its side in pixels, as 160" if resolution is None else "has its own; leave it out"
         raise DataError(f"dataset: resolution is {shown(resolution)}, but {name} {hint}")
+    if resolution is not None:
+        resolution = check_whole("dataset: resolution", resolution, DataError, most=_LARGEST_SIDE)
+    check_whole("dataset: holdout", holdout, DataError, least=0)
     if path is None and name != "fashion-mnist":
         raise DataError(f"dataset: {name} is looked for nowhere; say by its path where it is, as /data/{name}")
-    data = _READERS[name](None if path is None else Path(path), resolution)
+    data = _READERS[name](None if path is None else check_path("dataset: path", path, DataError), resolution)
     data = replace(data, name=name)
     return data.held_out(holdout) if holdout else data
 
@@ -244,6 +248,13 @@ _READERS: dict[str, Callable[[Path, int], ImageData]] = {
     "mnist-files": lambda path, _: _mnist_files(path),
     "folders": _folders,
 }
+
+
+def _array(name: str, values: Any) -> np.ndarray:
+    try:
+        return np.asarray(values)
+    except Exception:  # ragged lists, and foreign code
+        raise DataError(f"data: {name} is {shown(values)}, but must be an array of numbers") from None
 
 
 def _check_images(name: str, images: np.ndarray) -> None:

@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .build import build
-from .measurement import SettingError
+from .measurement import MeasureError, SettingError
 from .networks import Network
-from .running import runner
+from .running import one_line, runner
 from .settings import Settings
 from .zoo import network as named_network
 
@@ -68,16 +68,30 @@ def peak_memory(
     Raises:
         NetworkError: the name is not that of a base network.
         SettingError: (a ValueError) a setting is wrong.
+        MeasureError: a module that does not take the images, or whose run torch cannot follow without data.
     """
+    settings = Settings(batch, mode, precision, resolution=resolution, channels_last=False)  # takes as much as True
+    if settings.precision == "fp16":  # scaling the loss looks at values, and there are none
+        settings = replace(settings, precision="bf16")
+    source, settings, channels = _source(network_or_module, settings)
+    try:
+        return _counted(source, settings, channels)
+    except Exception as error:
+        if isinstance(network_or_module, Network | str):
+            raise
+        raise MeasureError(
+            f"peak_memory: the module does not take {settings.batch} × 3 × {settings.resolution} × "
+            f"{settings.resolution} images, or torch cannot follow it without data: {one_line(error)}",
+            "failed",
+        ) from error
+
+
+def _counted(source: torch.nn.Module, settings: Settings, channels: int) -> PeakMemory:
     from torch import device
     from torch._subclasses.fake_tensor import FakeTensorMode
 
     from .live_tensors import LiveTensors
 
-    settings = Settings(batch, mode, precision, resolution=resolution, channels_last=False)  # takes as much as True
-    if precision == "fp16":  # scaling the loss looks at values, and there are none
-        settings = replace(settings, precision="bf16")
-    source, settings, channels = _source(network_or_module, settings)
     with FakeTensorMode(), LiveTensors() as alive:
         module = _copied_without_data(source)
         params = alive.numbers([*module.parameters(), *module.buffers()])
@@ -85,7 +99,7 @@ def peak_memory(
         run = runner(module, settings, device("cpu"), channels)
         given = set(alive.sizes)
         run()
-        if mode == "inference":
+        if settings.mode == "inference":
             return _parts(alive, params, set(), set())
         gradients = alive.numbers(each.grad for each in module.parameters())
         momenta = set(alive.sizes) - given - gradients

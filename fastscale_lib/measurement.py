@@ -372,9 +372,13 @@ _CONDITIONS = (
 
 def whole(name: str, value: Any) -> int:
     """The value as an int of at least 1, or a SettingError that says so."""
-    return check_whole(name, value, SettingError, remedy=f"; try {name}={_TRY[name]}")
+    remedy = f"; try {name}={_TRY[name]}"
+    number = check_whole(name, value, SettingError, remedy=remedy)
+    return check_whole(name, number, SettingError, most=_MOST.get(name, _MOST_IMAGES), remedy=remedy)
 
 
+_MOST_IMAGES = 2**31 - 1  # whose sizes torch can still multiply
+_MOST = {"resolution": 100_000, "memory_bytes": 2**62}
 _TRY = {"batch": 64, "resolution": 224, "devices": 8, "threads": 1, "limit": 4096, "memory_bytes": 2**30}
 
 

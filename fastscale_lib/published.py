@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from . import shipped
-from .checks import shown
+from .checks import check_choice, check_path
 from .measurement import IMAGENET_IMAGES, waits_for_host
 from .shipped import DATA_VARIABLE
 from .store import Store
@@ -108,18 +108,25 @@ def published(name: str | None = None, folder: str | os.PathLike | None = None) 
         PublishedError: there is no table of this name, or no such folder.
     """
     known = list(dict.fromkeys(timing.table for timing in _TIMINGS))
-    if name is not None and name not in known:
-        raise PublishedError(f"published: {shown(name)} is no published table; the names are {', '.join(known)}")
-    folder = Path(folder) if folder is not None else data_folder() / "published"
+    if name is not None:
+        check_choice("published: name", name, known, PublishedError)
+    folder = _folder("published", folder)
     tables = [_read_timing(timing, folder) for timing in _TIMINGS if name in (None, timing.table)]
     return with_conventions(pd.concat(tables, ignore_index=True), CONVENTIONS)
+
+
+def _folder(asked_by: str, folder: str | os.PathLike | None) -> Path:
+    return data_folder() / "published" if folder is None else check_path(f"{asked_by}: folder", folder, PublishedError)
 
 
 def _read_table(folder: Path, name: str) -> pd.DataFrame:
     path = folder / f"{name}.csv"
     if not path.is_file():
         raise PublishedError(f"published: there is no {path}; give the folder that holds it, data/published")
-    return pd.read_csv(path)
+    try:
+        return pd.read_csv(path)
+    except (OSError, ValueError):  # of pandas' parser, too
+        raise PublishedError(f"published: {path} does not read as a table; take the file from fastscale") from None
 
 
 def _read_timing(timing: _Timing, folder: Path) -> pd.DataFrame:
@@ -161,9 +168,9 @@ def published_errors(name: str | None = None, folder: str | os.PathLike | None =
         PublishedError: there is no table of this name, or no such folder.
     """
     known = {_ZOO: _zoo_errors, _EARLY: _early_errors, _SCALED: _scaled_errors}
-    if name is not None and name not in known:
-        raise PublishedError(f"published_errors: {shown(name)} is no table of errors; the names are {', '.join(known)}")
-    folder = Path(folder) if folder is not None else data_folder() / "published"
+    if name is not None:
+        check_choice("published_errors: name", name, known, PublishedError)
+    folder = _folder("published_errors", folder)
     return pd.concat(
         [_error_rows(table, read, folder) for table, read in known.items() if name in (None, table)], ignore_index=True
     )
@@ -214,7 +221,7 @@ def read_measured(path: str | os.PathLike) -> pd.DataFrame:
         PublishedError: there is no such file, or its rows lack columns.
         StoreError: the file is something else.
     """
-    path = Path(path)
+    path = check_path("read_measured: path", path, PublishedError)
     if not path.is_file():
         raise PublishedError(f"read_measured: there is no {path}; give the path of a store")
     rows = Store(path).frame()

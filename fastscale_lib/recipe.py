@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from .checks import LARGEST, check_real, check_whole, shown
+from .checks import LARGEST, check_choice, check_flag, check_path, check_real, check_text, check_whole, shown
 from .settings import PRECISIONS
 from .yaml_text import JsonError, YamlError, read_json, read_yaml, write_yaml
 
@@ -87,17 +87,15 @@ class Recipe:
 
     def __post_init__(self):
         for name, least in _WHOLE.items():
-            object.__setattr__(self, name, check_whole(f"recipe: {name}", getattr(self, name), RecipeError, least))
-        for name, (low, high, closed) in _RANGES.items():
-            number = check_real(f"recipe: {name}", getattr(self, name), RecipeError, low, high, above=not closed)
+            number = check_whole(f"recipe: {name}", getattr(self, name), RecipeError, least)
+            object.__setattr__(self, name, check_whole(f"recipe: {name}", number, RecipeError, least, _MOST))
+        for name, (low, high) in _RANGES.items():
+            number = check_real(f"recipe: {name}", getattr(self, name), RecipeError, low, high, above=name == "lr")
             object.__setattr__(self, name, number)
         for name in ("flip", "zero_gamma", "channels_last"):
-            if not isinstance(getattr(self, name), bool):
-                raise RecipeError(f"recipe: {name} is {shown(getattr(self, name))}, but must be True or False")
-        if self.precision is not None and self.precision not in PRECISIONS:
-            raise RecipeError(
-                f"recipe: precision is {shown(self.precision)}, but must be one of {', '.join(PRECISIONS)}"
-            )
+            object.__setattr__(self, name, check_flag(f"recipe: {name}", getattr(self, name), RecipeError))
+        if self.precision is not None:
+            check_choice("recipe: precision", self.precision, PRECISIONS, RecipeError)
         if self.batch % self.parts:
             raise RecipeError(f"recipe: a batch of {self.batch} has no {self.parts} parts of equal size; change one")
 
@@ -107,18 +105,36 @@ class Recipe:
         return self.lr * self.batch / _LR_IMAGES
 
     def learning_rate(self, step: int, steps: int) -> float:
-        """That of a step, counted from 0, of so many in all."""
+        """That of a step, counted from 0, of so many in all.
+
+        Raises:
+            RecipeError: these are no whole numbers, or the step is beyond the last.
+        """
+        _check_step(step, steps)
         warmup = self.warmup * steps
         if step < warmup:
             return self.peak_lr * (step + 1) / (warmup + 1)
         return self.peak_lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup)))
 
     def ema_decay(self, step: int, steps: int) -> float:
-        """How much of the averaged weights a step keeps: little at first, so that the start is soon forgotten."""
+        """How much of the averaged weights a step keeps: little at first, so that the start is soon forgotten.
+
+        Raises:
+            RecipeError: as `learning_rate`.
+        """
+        _check_step(step, steps)
         return min(1 - 1 / max(1.0, self.ema * steps), (1 + step) / (10 + step))
 
     def on(self, device_type: str) -> Recipe:
-        """With nothing left to the device: the precision that None stands for there."""
+        """With nothing left to the device: the precision that None stands for there.
+
+        Arguments:
+            device_type: "cpu" or "cuda".
+
+        Raises:
+            RecipeError: it is another text, or none.
+        """
+        check_choice("recipe: device_type", device_type, ("cpu", "cuda"), RecipeError)
         return replace(self, precision=self.precision or ("bf16" if device_type == "cuda" else "fp32"))
 
     def set(self, *settings: str) -> Recipe:
@@ -129,6 +145,7 @@ class Recipe:
         """
         changed = {}
         for each in settings:
+            check_text("recipe: a setting", each, RecipeError, ", as lr=0.4")
             name, equals, value = each.partition("=")
             if not (equals and value):
                 raise RecipeError(f"recipe: {shown(each)} sets nothing; write a name and its value, as in lr=0.4")
@@ -172,13 +189,18 @@ class Recipe:
         Raises:
             RecipeError: the file is not there or is no recipe.
         """
-        path = Path(path)
+        path = check_path("recipe: path", path, RecipeError)
         try:
             text = path.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is no text"
             raise RecipeError(f"recipe: {path} cannot be read: {reason}") from None
         return cls.from_dict(_parsed(text, path))
+
+
+def _check_step(step: int, steps: int) -> None:
+    check_whole("recipe: steps", steps, RecipeError, most=_MOST * _MOST)
+    check_whole("recipe: step", step, RecipeError, least=0, most=steps - 1)
 
 
 def _value(text: str) -> Any:
@@ -206,15 +228,16 @@ def _parsed(text: str, path: Path) -> Any:
 
 
 _WHOLE = {"epochs": 1, "batch": 2, "crop_padding": 0, "randaugment": 0, "parts": 1}
-# Lowest and highest value, and whether the lowest itself may be.
+_MOST = 10**9  # of these
+# Lowest and highest value; the lowest learning rate itself may not be.
 _RANGES = {
-    "lr": (0.0, LARGEST, False),
-    "warmup": (0.0, 0.9, True),
-    "momentum": (0.0, 0.999, True),
-    "weight_decay": (0.0, 1.0, True),
-    "label_smoothing": (0.0, 0.9, True),
-    "magnitude": (0.0, 10.0, True),
-    "mixup": (0.0, 100.0, True),
-    "drop_path": (0.0, 0.9, True),
-    "ema": (0.0, 1.0, True),
+    "lr": (0.0, LARGEST),
+    "warmup": (0.0, 0.9),
+    "momentum": (0.0, 0.999),
+    "weight_decay": (0.0, 1.0),
+    "label_smoothing": (0.0, 0.9),
+    "magnitude": (0.0, 10.0),
+    "mixup": (0.0, 100.0),
+    "drop_path": (0.0, 0.9),
+    "ema": (0.0, 1.0),
 }

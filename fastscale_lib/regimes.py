@@ -7,10 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from .checks import several
 from .complexity import complexity
 from .equal_flops import equal_flops
 from .networks import Network, NetworkError
 from .scaling import Strategy
+from .scaling import strategy as named_strategy
 from .zoo import families
 from .zoo import network as named_network
 
@@ -25,7 +27,10 @@ def larger(network: Network | str) -> list[str]:
     return [name for name in families().get(base.name.split("-")[0], []) if complexity(name).flops > smallest]
 
 
-def regimes(networks: Sequence[Network | str], strategies: Sequence[Strategy | str | float]) -> pd.DataFrame:
+def regimes(
+    networks: Sequence[Network | str] | Network | str,
+    strategies: Sequence[Strategy | str | float] | Strategy | str | float,
+) -> pd.DataFrame:
     """Each base network scaled by each strategy to the flops of the larger networks of its family, and these.
 
     Returns:
@@ -37,7 +42,11 @@ def regimes(networks: Sequence[Network | str], strategies: Sequence[Strategy | s
         NetworkError: a network is not of the zoo, or is the largest of its family.
         StrategyError: there is no such strategy.
     """
-    frame = pd.concat([_of(named_network(each), strategies) for each in networks], ignore_index=True)
+    bases = [named_network(each) for each in several(networks, Network)]
+    ways = [named_strategy(each) for each in several(strategies, Strategy)]
+    if not (bases and ways):
+        raise NetworkError("regimes: there is nothing to scale; give at least one network and one strategy")
+    frame = pd.concat([_of(each, ways) for each in bases], ignore_index=True)
     for name in ("resolution", "depths", "widths", "group_widths"):
         frame[name] = [getattr(each, name) for each in frame["scaled"]]
     return frame

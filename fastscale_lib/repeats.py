@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from .checks import AnalysisError, check_frame, check_real, shown
 from .scaling import Strategy
 from .scaling import strategy as named_strategy
 
@@ -51,9 +52,16 @@ def seed_errors(rows: pd.DataFrame) -> pd.DataFrame:
         all of a base's networks), freedom, the counts flops, params and activations, training_ms_per_image, measured
         with the largest batch (NaN where it was not), and timed_on; by base and flops. Of one base and setting all
         times are of one device, one number of threads, and the recipe's precision: of the device that has most.
+
+    Raises:
+        AnalysisError: (a ValueError) the rows are no frame, or lack a column of trained rows.
     """
     columns = ["base", *SETTING, "device", "network", "strategy", "scale", "seeds", "error", "low", "high"]
     columns += ["deviation", "freedom", *_COUNTS, "training_ms_per_image", "timed_on"]
+    check_frame("seed_errors: rows", rows, AnalysisError)
+    if "top1_error" in rows:
+        needed = ["kind", "base", "network", "network_id", "strategy", "seed", "device_name", *SETTING]
+        check_frame("seed_errors: rows", rows, AnalysisError, needed, ["top1_error", *_COUNTS])
     if "top1_error" not in rows or not (trained := _trained(rows)).size:
         return pd.DataFrame(columns=columns)
     parts = []
@@ -88,11 +96,18 @@ def error_difference(
         The difference, or None where one of the two was not trained.
 
     Raises:
-        ValueError: the rows are of several bases or settings.
+        AnalysisError: (a ValueError) the rows lack a column, or are of several bases or settings; scale is no number
+            above 0.
+        StrategyError: there is no such strategy.
     """
+    scale = check_real("error_difference: scale", scale, AnalysisError, 0, above=True)
+    numbers = ["scale", "error", "deviation", "seeds", "freedom"]
+    check_frame("error_difference: errors", errors, AnalysisError, ["base", *SETTING, "strategy", "device"], numbers)
+    one, other = named_strategy(one), named_strategy(other)
     for name in ("base", *SETTING):
         if len(several := errors[name].unique()) > 1:
-            raise ValueError(f"error_difference: errors of one {name} are compared, not of {', '.join(several)}")
+            listed = ", ".join(map(shown, several[:3]))
+            raise AnalysisError(f"error_difference: errors of one {name} are compared, not of {listed}")
     errors = errors[(errors["scale"] / scale - 1).abs() < _NEAR]
     found = [errors[[_same(name, each) for name in errors["strategy"]]] for each in (one, other)]
     if not all(len(each) for each in found):

@@ -5,11 +5,12 @@ Importing this loads no torch; looking for a device does.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .checks import check_real, shown
+from .checks import LARGEST, check_choice, check_flag, check_real, shown, whole_number
 from .measurement import SettingError, whole
 
 if TYPE_CHECKING:
@@ -51,21 +52,18 @@ class Settings:
         for name in ("interval", "seconds"):
             object.__setattr__(self, name, positive(name, getattr(self, name)))
         for name in ("channels_last", "compile", "tf32"):
-            if getattr(self, name) not in (True, False):
-                raise SettingError(
-                    f"{name} is {shown(getattr(self, name))}, but must be True or False; try {name}=True"
-                )
-            object.__setattr__(self, name, bool(getattr(self, name)))
+            object.__setattr__(self, name, check_flag(name, getattr(self, name), SettingError, f"; try {name}=True"))
 
 
 def known(name: str, value: Any, choices: Sequence[str]) -> None:
     """Refuses what is not among the choices."""
-    if value not in choices:
-        raise SettingError(f"{name} is {shown(value)}, but must be one of {', '.join(choices)}; try {choices[0]}")
+    check_choice(name, value, choices, SettingError, f"; try {choices[0]}")
 
 
 def positive(name: str, value: Any) -> float:
-    """Return the value as a float; refuse what is not a finite number above 0."""
+    """Return the value as a float, the largest one for a larger int; refuse what is not a finite number above 0."""
+    if whole_number(value, LARGEST, math.inf):
+        return LARGEST
     return check_real(name, value, SettingError, 0, above=True, remedy="; leave it out for the usual one")
 
 
@@ -82,11 +80,13 @@ def find_device(asked: str | torch.device | None, precision: str = "fp32") -> to
     import torch
 
     count = torch.cuda.device_count()
-    asked = str(asked or ("cuda" if count else "cpu"))
     here = ", ".join(["cpu", *(f"cuda:{index}" for index in range(count))])
+    if not (asked is None or isinstance(asked, str | torch.device)):
+        raise SettingError(f"device is {shown(asked)}, but must be 'cpu', 'cuda' or 'cuda:N'; here there are: {here}")
+    asked = str(asked or ("cuda" if count else "cpu"))
     try:
         device = torch.device(asked)
-    except RuntimeError:
+    except (RuntimeError, ValueError):  # the latter of texts that are no UTF-8
         device = None
     if device is None or device.type not in ("cpu", "cuda"):
         raise SettingError(f"device is {shown(asked)}, but must be 'cpu', 'cuda' or 'cuda:N'; here there are: {here}")

@@ -270,7 +270,7 @@ def test_folders_that_are_wrong_are_refused(folders, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("mnist",), "dataset: 'mnist' is not known; known are fashion-mnist, cifar-10, mnist-files, folders"),
+        (("mnist",), "dataset: name is 'mnist', but must be one of fashion-mnist, cifar-10, mnist-files, folders"),
         (("cifar-10",), "dataset: cifar-10 is looked for nowhere; say by its path where it is, as /data/cifar-10"),
         (("folders", "/data"), "dataset: resolution is None, but folders needs its side in pixels"),
     ],
@@ -312,7 +312,7 @@ def test_the_id_is_of_what_the_images_are_and_not_of_their_name():
         ),
         ({"labels": np.full(64, -1)}, "data: labels go down to -1, but classes are numbered from 0"),
         ({"classes": 3}, "data: a label is 3, but with classes=3 they end at 2"),
-        ({"part": "validation"}, "data: part is 'validation', but must be test, holdout or training"),
+        ({"part": "validation"}, "data: part is 'validation', but must be one of test, holdout, training"),
     ],
 )
 def test_own_images_of_the_wrong_form_are_refused(changes, said):

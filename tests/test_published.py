@@ -76,7 +76,7 @@ def test_what_a_source_does_not_say_is_missing():
 
 
 def test_an_unknown_table_is_answered_with_the_names():
-    with pytest.raises(PublishedError, match=r"'timm' is no published table; the names are pycls_zoo_v100, early"):
+    with pytest.raises(PublishedError, match=r"name is 'timm', but must be one of pycls_zoo_v100, early"):
         published("timm")
 
 
@@ -238,5 +238,5 @@ def test_an_accuracy_is_published_as_the_error_that_it_leaves():
 
 
 def test_an_unknown_table_of_errors_is_answered_with_the_names():
-    with pytest.raises(PublishedError, match=r"'timm' is no table of errors; the names are pycls_zoo_v100, early"):
+    with pytest.raises(PublishedError, match=r"name is 'timm', but must be one of pycls_zoo_v100, early"):
         published_errors("timm")

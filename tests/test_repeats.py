@@ -105,7 +105,7 @@ def test_settings_are_kept_apart():
     other = {"recipe_id": "other"}, {"part": "holdout"}, {"data_id": "of as many pixels more"}
     found = seed_errors(rows(row(None, 10.0, 0), *(row(None, 20.0 + n, 0, **each) for n, each in enumerate(other))))
     assert sorted(found["error"]) == [10.0, 20.0, 21.0, 22.0]
-    with pytest.raises(ValueError, match="errors of one recipe_id are compared, not of r, other"):
+    with pytest.raises(ValueError, match="errors of one recipe_id are compared, not of 'r', 'other'"):
         error_difference(found[:2], "w", "dWr", 1)
 
 

@@ -1,0 +1,269 @@
+"""Every public function, each argument in turn replaced by what nobody means: the answer is a sentence, at once.
+
+A table holds a call of each function that works. Only the library's own errors may come of it, none may take longer
+than a second, and no message may be long. Functions that run long work are given work that ends at once.
+"""
+
+from __future__ import annotations
+
+import inspect
+import signal
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from fractions import Fraction
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from notebook import REPO
+
+import fastscale_lib as fs
+
+LONGEST_S = 1.0  # of processor time
+LONGEST_MESSAGE = 2_000  # characters: the parameters of a notebook are listed in full
+HANGS_S = 20
+
+
+class Unprintable:
+    def __repr__(self) -> str:
+        raise RuntimeError("this has no repr")
+
+
+class HugeRepr:
+    def __repr__(self) -> str:
+        return "huge " * 100_000
+
+
+def endless_list() -> list:
+    endless: list = [1]
+    endless.append(endless)
+    return endless
+
+
+def endless_dict() -> dict:
+    endless: dict = {}
+    endless["a"] = endless
+    return endless
+
+
+HOSTILE: dict[str, Callable[[], Any]] = {
+    "None": lambda: None,
+    "True": lambda: True,
+    "-1": lambda: -1,
+    "0": lambda: 0,
+    "1.5": lambda: 1.5,
+    "nan": lambda: float("nan"),
+    "inf": lambda: float("inf"),
+    "1e308": lambda: 1e308,
+    "5e-324": lambda: 5e-324,
+    "10**400": lambda: 10**400,
+    "fraction": lambda: Fraction(1, 3),
+    "Decimal NaN": lambda: Decimal("NaN"),
+    "complex": lambda: 1j,
+    "empty text": lambda: "",
+    "long text": lambda: "x" * 10_000,
+    "surrogate": lambda: "\ud800",
+    "null character": lambda: "\0",
+    "bytes": lambda: b"x",
+    "[]": lambda: [],
+    "[[]]": lambda: [[]],
+    "[None]": lambda: [None],
+    "{}": lambda: {},
+    "{1: 2}": lambda: {1: 2},
+    "{'': None}": lambda: {"": None},
+    "set": lambda: {1, "a"},
+    "np.int64": lambda: np.int64(3),
+    "np.nan": lambda: np.float64("nan"),
+    "array": lambda: np.array([1.0, 2.0]),
+    "array of texts": lambda: np.array(["a", "b"]),
+    "empty array": lambda: np.zeros((0, 3)),
+    "empty frame": pd.DataFrame,
+    "frame": lambda: pd.DataFrame({"a": [1, 2]}),
+    "frame of None": lambda: pd.DataFrame({"network": [None], "flops": [None], "strategy": [None]}),
+    "module": lambda: torch.nn.Linear(1, 1),
+    "tensor": lambda: torch.zeros(2),
+    "class": lambda: int,
+    "function": lambda: len,
+    "unprintable": Unprintable,
+    "huge repr": HugeRepr,
+    "endless list": endless_list,
+    "endless dict": endless_dict,
+}
+
+SMALL = fs.anynet(depths=[1], widths=[8], resolution=16, stem_width=8, classes=4)
+
+
+@cache
+def rows() -> pd.DataFrame:
+    """Measured rows of three networks scaled by two strategies, in the form of all timings."""
+    measured = fs.measured_rows([REPO / "data" / "measured" / "nvidia-h200.jsonl"])
+    return measured[measured["mode"] == "inference"]
+
+
+@cache
+def model() -> fs.RuntimeModel:
+    return fs.RuntimeModel.fit(cpu_rows(), by="flops")
+
+
+@cache
+def cpu_rows() -> pd.DataFrame:
+    frame = fs.Store(REPO / "data" / "measured" / "intel-xeon-2-threads.jsonl").frame()
+    return frame[(frame["mode"] == "inference") & frame["median_ms"].notna()].head(30)
+
+
+@cache
+def seed_rows() -> pd.DataFrame:
+    return fs.Store(REPO / "data" / "measured" / "training" / "intel-xeon-1-thread.jsonl").frame()
+
+
+@cache
+def one_base() -> pd.DataFrame:
+    errors = fs.seed_errors(seed_rows())
+    first = errors.iloc[0]
+    same = [errors[name] == first[name] for name in ("base", "data", "data_id", "part", "recipe_id")]
+    return errors[np.logical_and.reduce(same)]
+
+
+@cache
+def measurement() -> fs.Measurement:
+    row = next(iter(fs.Store(REPO / "data" / "measured" / "nvidia-h200.jsonl").rows()))
+    names = inspect.signature(fs.Measurement).parameters
+    return fs.Measurement.from_dict({name: value for name, value in row.items() if name in names})
+
+
+@cache
+def curve() -> pd.DataFrame:
+    alphas = [0.0, 0.5, 0.8, 1.0]
+    return pd.DataFrame({"network": "ResNet-50", "alpha": alphas, "scale": 4.0, "activations": [4.0, 3.0, 2.0, 1.0]})
+
+
+@cache
+def images() -> fs.ImageData:
+    some, labels = np.zeros((8, 1, 4, 4), np.uint8), np.arange(8) % 2
+    return fs.ImageData(some, labels, some, labels)
+
+
+IMAGES = {
+    "images": np.zeros((4, 1, 4, 4), np.uint8),
+    "labels": np.arange(4) % 2,
+    "test_images": np.zeros((4, 1, 4, 4), np.uint8),
+    "test_labels": np.arange(4) % 2,
+    "name": "mine",
+    "classes": 2,
+    "part": "test",
+}
+GROUPS = {"by": ["source", "mode"], "metrics": ["flops", "activations"], "resamples": 10, "seed": 0}
+
+
+# A call of each function that works: the function, and its arguments by name (one with a * is given by its place).
+CALLS: dict[str, tuple[Callable[..., Any], Callable[[], dict[str, Any]]]] = {
+    "error_gaps": (
+        fs.error_gaps,
+        lambda: {
+            "frame": fs.published_errors("pycls_zoo_v100"),
+            "family": "RegNetY",
+            "other": "EfficientNet",
+            "x": "flops",
+        },
+    ),
+    "growth": (fs.growth, lambda: {"frame": fs.published("pycls_zoo_v100"), "metric": "activations"}),
+    "seed_errors": (fs.seed_errors, lambda: {"rows": seed_rows()}),
+    "error_difference": (
+        fs.error_difference,
+        lambda: {"errors": one_base(), "one": "w", "other": "dWr", "scale": 4.0},
+    ),
+    "published": (fs.published, lambda: {"name": "pycls_zoo_v100", "folder": REPO / "data" / "published"}),
+    "published_errors": (
+        fs.published_errors,
+        lambda: {"name": "pycls_zoo_v100", "folder": REPO / "data" / "published"},
+    ),
+    "read_measured": (fs.read_measured, lambda: {"path": REPO / "data" / "measured" / "nvidia-h200.jsonl"}),
+    "ImageData": (fs.ImageData, lambda: dict(IMAGES)),
+    "ImageData.held_out": (lambda number: images().held_out(number), lambda: {"number": 2}),
+    "ImageData.few": (lambda **given: images().few(**given), lambda: {"images": 2, "test_images": 2}),
+    "dataset": (fs.dataset, lambda: {"name": "fashion-mnist", "path": "nowhere", "holdout": 1, "resolution": None}),
+    "Recipe": (fs.Recipe, lambda: fs.Recipe().to_dict()),
+    "Recipe.set": (lambda setting: fs.Recipe().set(setting), lambda: {"setting": "lr=0.4"}),
+    "Recipe.from_dict": (fs.Recipe.from_dict, lambda: {"plain": {"lr": 0.4}}),
+    "Recipe.read": (fs.Recipe.read, lambda: {"path": REPO / "data" / "training" / "recipe.yaml"}),
+    "Recipe.on": (lambda device_type: fs.Recipe().on(device_type), lambda: {"device_type": "cpu"}),
+    "Recipe.learning_rate": (fs.Recipe().learning_rate, lambda: {"step": 1, "steps": 10}),
+    "Recipe.ema_decay": (fs.Recipe().ema_decay, lambda: {"step": 1, "steps": 10}),
+    "regimes": (fs.regimes, lambda: {"networks": ["RegNetX-16GF"], "strategies": ["w"]}),
+    "peak_memory": (
+        fs.peak_memory,
+        lambda: {
+            "network_or_module": SMALL,
+            "batch": 2,
+            "mode": "training",
+            "precision": "fp32",
+            "resolution": 16,
+        },
+    ),
+    "roofline_share": (fs.roofline_share, lambda: {"frame": rows(), "known": []}),
+}
+
+
+def raw(call: Callable[..., Any], given: dict[str, Any]) -> str | None:
+    """What is wrong with how a call ends: another's error, a long one, or a long wait; None where all is well."""
+    began, error = time.process_time(), None
+    try:
+        with within_time():
+            call(**given)
+    except Exception as raised:
+        error = raised
+    took = time.process_time() - began
+    if took > LONGEST_S:
+        return f"{took:.1f} s"
+    if error is None:
+        return None
+    if not type(error).__module__.startswith("fastscale_lib"):
+        return type(error).__name__
+    return f"{len(str(error)):,} characters" if len(str(error)) > LONGEST_MESSAGE else None
+
+
+class Hangs(Exception):
+    pass
+
+
+@contextmanager
+def within_time() -> Iterator[None]:
+    def stop(*_: Any) -> None:
+        raise Hangs
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(HANGS_S)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_the_call_of_the_table_works(name):
+    call, arguments = CALLS[name]
+    if name == "dataset":
+        with pytest.raises(fs.DataError, match="nowhere"):
+            call(**arguments())
+    else:
+        call(**arguments())
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_whatever_is_given_is_answered_in_a_sentence_at_once(name):
+    call, arguments = CALLS[name]
+    found = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for argument in arguments():
+            for what, make in HOSTILE.items():
+                if said := raw(call, {**arguments(), argument: make()}):
+                    found[f"{argument} = {what}"] = said
+    assert found == {}
