@@ -9,7 +9,6 @@ from . import working_folder as _working_folder  # noqa: F401 - before anything 
 # isort: split
 
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from .accuracy import error_gaps, growth
@@ -46,6 +45,7 @@ from .sweeping import SweepWarning, run
 from .targets import TargetWarning, scale_to
 from .timm import PublishedWarning, read_timm
 from .training import train
+from .version import __version__ as __version__
 from .weights import WeightsError, load_weights
 from .worker import Worker
 from .zoo import families, network, networks, regnet
@@ -139,10 +139,6 @@ __all__ = [
     "within",
 ]
 
-try:
-    __version__ = version("fastscale")
-except PackageNotFoundError:  # used from a source tree that was not installed
-    __version__ = "0+unknown"
 
 # Rooms that load plotly or ipywidgets, by the public names that live there.
 _LATER = {"Explorer": "explorer", "explore": "explorer", "figures": None}

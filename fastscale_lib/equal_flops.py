@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .complexity import complexity
+from .complexity import _alpha, _several, complexity
 from .measurement import joined_doubts, ratio_ends, time_doubt, without_range
 from .networks import Network
 from .published import PublishedError
@@ -19,11 +19,11 @@ from .scaling import Strategy, scale_factor
 from .scaling import strategy as named_strategy
 from .store import Store
 from .targets import scale_to
+from .tasks import LARGEST
 from .zoo import network as named_network
 
 # What tells measurements apart that are not to be mixed: where they come from, under which settings, at which batch.
 CASE = ("source", "device", *SETTING, "batch")
-LARGEST = "largest"  # the batch of rows that were to fill the device: another one for each network
 _TIMES = ("strategy", "alpha", "scale", "ms_per_image", "low_ms", "high_ms")
 _EXACT = 1e-9  # of the way between two measured networks: nearer to one of them, its time is taken alone
 
@@ -312,11 +312,3 @@ def _interpolated(curve: pd.DataFrame, flops: float) -> tuple[Any, ...] | None:
         times.append(float(np.exp(first + share * (second - first))))
     doubts = dict.fromkeys(doubt for row in rows if (doubt := time_doubt(row)))
     return *times, "; ".join(doubts) or None
-
-
-def _alpha(strategy: Strategy) -> float:
-    return np.nan if strategy.alpha is None else float(strategy.alpha)
-
-
-def _several(values: Any) -> list:
-    return [values] if isinstance(values, Network | str) else list(values)

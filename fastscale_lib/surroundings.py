@@ -39,7 +39,7 @@ def surroundings(device: str | torch.device | None = None) -> dict[str, Any]:
     """
     import torch
 
-    from . import __version__  # which is set after the package's rooms are imported
+    from .version import __version__
 
     found = find_device(device)
     gpu = found.type == "cuda"
