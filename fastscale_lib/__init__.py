@@ -4,13 +4,15 @@ After Dollár, Singh, Girshick: Fast and Accurate Model Scaling, CVPR 2021. Impo
 plotly: they come with the first network that is built and the first figure that is drawn.
 """
 
-from . import working_folder as _working_folder  # noqa: F401 - before anything else is looked for on the path
+from ._common import working_folder as _working_folder
 
 # isort: split
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ._common.checks import AnalysisError
+from ._common.version import __version__ as __version__
 from .accuracy import error_gaps, growth
 from .apart import measure
 from .budgets import BudgetError, costs, within
@@ -19,7 +21,6 @@ from .calibration import calibrate
 from .capacity import largest_batch
 from .ceilings import Ceilings, ceilings, roofline_share
 from .checkpoints import TrainingError
-from .checks import AnalysisError
 from .comparisons import train_all
 from .complexity import Complexity, complexity, fit_exponents, laws, layers, sweep
 from .correlation import correlations, leads
@@ -35,7 +36,7 @@ from .published import PublishedError, published, published_errors, read_measure
 from .recipe import Recipe, RecipeError
 from .regimes import regimes
 from .repeats import error_difference, seed_errors
-from .report import report
+from .report.__init__ import report
 from .report.parameters import ParameterError
 from .report.selection import SelectionError
 from .runtime import PredictionError, RuntimeModel, prediction_errors
@@ -45,13 +46,12 @@ from .sweeping import SweepWarning, run
 from .targets import TargetWarning, scale_to
 from .timm import PublishedWarning, read_timm
 from .training import train
-from .version import __version__ as __version__
 from .weights import WeightsError, load_weights
 from .worker import Worker
 from .zoo import families, network, networks, regnet
 
 if TYPE_CHECKING:
-    from .explorer import Explorer, explore
+    from .explorer.widget import Explorer, explore
 
 __all__ = [
     "STRATEGIES",

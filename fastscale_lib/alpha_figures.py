@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from .digits import significant
+from ._common.digits import significant
 from .equal_flops import knee
 from .figures import INK, METRICS, STYLES, _titled, layout, numbers
 

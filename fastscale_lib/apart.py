@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from . import timing
-from .checks import shown
+from ._common.checks import shown
 from .measurement import Measurement, SettingError
 from .networks import Network
 from .settings import Settings, find_device, positive

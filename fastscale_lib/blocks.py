@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from .exact import at_least, nearest_multiple, whole_multiple
-from .networks import BASIC, MBCONV, STEMS, Dimensions, Network
+from ._common.integers import at_least, nearest_multiple, whole_multiple
+from .fitting import BASIC, MBCONV
+from .networks import STEMS, Dimensions, Network
 
 
 @dataclass(frozen=True, slots=True)

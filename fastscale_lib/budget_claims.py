@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from .digits import significant
+from ._common.digits import significant
 from .runtime import SETTING, RuntimeModel
 from .scaling import strategy as named_strategy
 from .store import Store

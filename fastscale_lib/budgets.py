@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from .checks import check_real, shown
+from ._common.checks import check_real, shown
 from .complexity import METRICS, sweep
 from .footprint import peak_memory
 from .networks import Network

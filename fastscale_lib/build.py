@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .checks import real_number, shown
+from ._common.checks import real_number, shown
 from .networks import Network, check_blocks
 from .zoo import network as named_network
 

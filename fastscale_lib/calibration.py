@@ -7,12 +7,12 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
-from .checks import check_whole
+from ._common.checks import check_whole
+from ._common.progress import Step
 from .complexity import complexity
 from .measurement import SettingError
 from .networks import Network, anynet
 from .plans import Plan
-from .progress import Step
 from .runtime import RuntimeModel
 from .store import Store
 from .sweeping import run

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .checks import check_real
+from ._common.checks import check_real
 from .measurement import MeasureError, SettingError, whole
 from .networks import Network
 from .worker import Worker

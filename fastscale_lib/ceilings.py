@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ._common.checks import AnalysisError, check_frame, several, shown
 from .apart import measure
-from .checks import AnalysisError, check_frame, several, shown
 from .measurement import MeasureError, Measurement
 from .networks import Network
 from .operations import element_bytes, operations

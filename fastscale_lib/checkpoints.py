@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .files import remove_parts, trial, write_whole
+from ._common.files import remove_parts, trial, write_whole
 from .measurement import MeasureError
 
 

@@ -23,6 +23,7 @@ from typing import Any
 
 import pandas as pd
 
+from ._common.shell import open_closed_streams, say, sigterm_as_ctrl_c
 from .ceilings import ceilings
 from .cluster import on_cluster
 from .comparisons import train_all
@@ -32,11 +33,10 @@ from .networks import Network, NetworkError
 from .plans import Plan
 from .processes import told_elsewhere
 from .recipe import Recipe
-from .report import report
+from .report.__init__ import report
 from .report.parameters import ParameterError
 from .report.selection import split
 from .settings import PRECISIONS
-from .shell import open_closed_streams, say, sigterm_as_ctrl_c
 from .store import Store, StoreError
 from .sweeping import run
 from .training import check_places, train

@@ -15,12 +15,12 @@ from typing import Any
 
 import pandas as pd
 
+from ._common.progress import Line, Step, Tally
 from .checkpoints import TrainingError, remove
 from .datasets import ImageData, dataset
 from .measurement import SettingError, now
 from .networks import Network
 from .processes import Processes, together
-from .progress import Line, Step, Tally
 from .recipe import Recipe
 from .running import one_line
 from .settings import find_device

@@ -17,18 +17,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from ._common.checks import shown
 from .blocks import Activation, Conv, Gate, GlobalPool, Linear, MaxPool, Norm, Residual, describe
-from .checks import shown
 from .networks import Dimensions, Network, check_blocks
-from .scaling import (
-    Strategy,
-    StrategyError,
-    factors,
-    scale,
-    scale_factor,
-    scaled_dimensions,
-    unrounded_dimensions,
-)
+from .scaling import Strategy, StrategyError, factors, scale, scale_factor, scaled_dimensions, unrounded_dimensions
 from .scaling import strategy as named_strategy
 from .zoo import network as named_network
 

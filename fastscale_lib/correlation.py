@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from ._common.statistics import pearson
 from .complexity import METRICS
 
 STATISTICS = ("Pearson", "Pearson of logs", "Spearman")
@@ -88,16 +89,6 @@ def leads(
                     lead = found[metric, statistic].less(found[other, statistic])
                     rows.append((*key, statistic, metric, other, *lead.interval, lead.verdict))
     return pd.DataFrame(rows, columns=[*by, "statistic", "metric", "other", "lead", "low", "high", "verdict"])
-
-
-def pearson(x: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-    """Pearson's r along the last axis, where each row counts as often as its weight says; NaN for constants."""
-    weights = np.ones(np.shape(x)) if weights is None else weights
-    total = weights.sum(-1, keepdims=True)
-    x, y = (values - (weights * values).sum(-1, keepdims=True) / total for values in (x, y))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        spread = np.sqrt((weights * x * x).sum(-1) * (weights * y * y).sum(-1))
-        return np.clip((weights * x * y).sum(-1) / spread, -1, 1)
 
 
 def complete(frame: pd.DataFrame, metrics: Sequence[str] = METRICS) -> pd.DataFrame:

@@ -17,8 +17,9 @@ import plotly.graph_objects as go
 import plotly.io as pio
 from plotly.subplots import make_subplots
 
-from .correlation import case, complete, pearson
-from .light_imports import light_imports
+from ._common.light_imports import light_imports
+from ._common.statistics import pearson
+from .correlation import case, complete
 from .scaling import strategy as named_strategy
 
 with light_imports():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from .exact import (
+from ._common.integers import (
     at_least,
     at_most,
     choose,

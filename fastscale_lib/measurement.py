@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .checks import check_real, check_whole, shown
-from .digits import decimals
+from ._common.checks import check_real, check_whole, shown
+from ._common.digits import decimals
 
 if TYPE_CHECKING:
     from .networks import Network
+
 
 IMAGENET_IMAGES = 1_281_167  # the training set of ILSVRC 2012
 LEAST_BLOCKS = 6  # of fewer, no two order statistics hold the median in 95 of 100 cases
@@ -267,33 +268,6 @@ def time_doubt(row: Mapping[str, Any]) -> str | None:
 
 def _few_blocks(blocks: float) -> str:
     return "a single block of runs" if blocks == 1 else f"{blocks:g} blocks of runs"
-
-
-def median_interval(times: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
-    """The interval between two order statistics that covers the median, whatever the distribution.
-
-    Of n independent times, the number below the median is binomial (n, 1/2); so the k-th smallest and the k-th
-    largest enclose the median with a probability of 1 − 2·P(fewer than k below), and k is the largest that keeps
-    it at `confidence`. For 95 % that takes 6 times; below, this is the range, which covers less, and is no interval.
-
-    Raises:
-        ValueError: there are no times.
-    """
-    if not len(times):
-        raise ValueError("median_interval: there are no times; give at least one")
-    ordered, k = sorted(times), _rank(len(times), confidence)
-    return ordered[k - 1], ordered[-k]
-
-
-def _rank(n: int, confidence: float) -> int:
-    """The k of `median_interval`, in whole numbers: 2**-n is too small for a float where n is large."""
-    k, ways, below = 1, 1, 1  # `below`: of the 2**n outcomes, those with fewer than k times below the median
-    while True:
-        ways = ways * (n - k + 1) // k
-        if 2 * (below + ways) / 2**n > 1 - confidence:
-            return k
-        below += ways
-        k += 1
 
 
 class Comparison(NamedTuple):

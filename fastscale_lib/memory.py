@@ -8,13 +8,14 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ._common.memory import _number, available_bytes
 from .measurement import SettingError
 
 if TYPE_CHECKING:
     import torch
+
 
 # oneDNN names no cause: it could have made the algorithm (the "primitive descriptor"), but not its tables.
 _ONEDNN = r"could not (create|execute) a primitive(?! descriptor)"
@@ -23,11 +24,6 @@ _LIBRARIES = r"ALLOC_FAILED|ALLOCATION_FAILED|CUBLAS_STATUS_NOT_INITIALIZED|unab
 # As torch says it, and the C++ library.
 _RAN_OUT = rf"out of memory|can't allocate memory|Storage size calculation overflowed|bad_alloc|{_LIBRARIES}|{_ONEDNN}"
 _SHARE = 0.9  # of the machine's available memory; the rest is for what others allocate meanwhile
-# A container's limit, and how much of it is taken: of the cgroups' second version, and of the first.
-_CGROUPS = (
-    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
-)
 
 
 def is_out_of_memory(error: Exception) -> bool:
@@ -80,19 +76,6 @@ def limited(device: torch.device, memory_bytes: int | None = None) -> Iterator[N
         resource.setrlimit(resource.RLIMIT_DATA, before)
 
 
-def available_bytes() -> int | None:
-    """What this machine, or the container that this process is in, can still give; None where it is not Linux."""
-    left = _number("/proc/meminfo", r"MemAvailable:\s+(\d+) kB")
-    if left is None:
-        return None
-    amounts = [left * 1024]
-    for limit, used in _CGROUPS:
-        most, taken = _number(limit, r"^(\d+)$"), _number(used, r"^(\d+)$")
-        if most is not None and taken is not None:
-            amounts.append(most - taken)
-    return max(0, min(amounts))
-
-
 def give_back(device: torch.device) -> None:
     """Give the memory that torch keeps for later back to the GPU."""
     import torch
@@ -104,10 +87,3 @@ def give_back(device: torch.device) -> None:
 def _held_bytes() -> int:
     """What this process can write to, as RLIMIT_DATA counts it."""
     return 1024 * (_number("/proc/self/status", r"VmData:\s+(\d+) kB") or 0)
-
-
-def _number(file: str, pattern: str) -> int | None:
-    with contextlib.suppress(OSError):
-        found = re.search(pattern, Path(file).read_text(), re.MULTILINE)
-        return int(found[1]) if found else None
-    return None

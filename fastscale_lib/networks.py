@@ -14,10 +14,10 @@ from dataclasses import MISSING, asdict, astuple, dataclass, field, fields, repl
 from itertools import islice
 from typing import Any, NamedTuple
 
-from .checks import check_real, check_whole, shown
-from .exact import nearest_multiple
+from ._common.checks import check_real, check_whole, shown
+from ._common.integers import nearest_multiple
+from ._common.yaml_text import YamlError, read_yaml, write_yaml
 from .fitting import BASIC, MBCONV, fit
-from .yaml_text import YamlError, read_yaml, write_yaml
 
 BLOCKS = ("res_bottleneck_block", "res_bottleneck_linear_block", BASIC, MBCONV)
 ACTIVATIONS = ("relu", "silu", "gelu")

@@ -16,7 +16,8 @@ from typing import Any
 
 import pandas as pd
 
-from .checks import shown
+from ._common.checks import shown
+from ._common.yaml_text import JsonError, YamlError, read_json, read_yaml, write_yaml
 from .complexity import METRICS, complexity
 from .measurement import SettingError, whole
 from .networks import Network
@@ -26,7 +27,6 @@ from .settings import Settings
 from .store import network_id
 from .targets import scale_to
 from .tasks import LARGEST
-from .yaml_text import JsonError, YamlError, read_json, read_yaml, write_yaml
 from .zoo import network as named_network
 from .zoo import networks as known_networks
 

@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from .checks import shown
+from ._common.checks import shown
 from .measurement import SettingError
 from .settings import find_device
 
 if TYPE_CHECKING:
     import torch
+
 
 Result = TypeVar("Result")
 _REST_S = 0.25

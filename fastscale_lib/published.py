@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from . import shipped
-from .checks import check_choice, check_path
+from ._common import shipped
+from ._common.checks import check_choice, check_path
+from ._common.shipped import DATA_VARIABLE
 from .measurement import IMAGENET_IMAGES, waits_for_host
-from .shipped import DATA_VARIABLE
 from .store import Store
 
 # The form of all timings, and the kind of each column: any of them can be missing, as sources leave things out.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from .checks import several
+from ._common.checks import several
 from .complexity import complexity
 from .equal_flops import equal_flops
 from .networks import Network, NetworkError

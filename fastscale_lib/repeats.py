@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from .checks import AnalysisError, check_frame, check_real, shown
+from ._common.checks import AnalysisError, check_frame, check_real, shown
+from ._common.statistics import student
 from .scaling import Strategy
 from .scaling import strategy as named_strategy
 
-_SURE = 0.95
 _NEAR = 0.05  # networks whose flops differ by less are compared as if at the same: few widths and depths can be built
 # What must be the same for errors to be compared, beside the base network.
 SETTING = ["data", "data_id", "part", "recipe_id"]
@@ -122,36 +122,6 @@ def error_difference(
 
 def _same(name: Any, way: Strategy | str | float) -> bool:
     return not pd.isna(name) and named_strategy(name).exponents == named_strategy(way).exponents
-
-
-def student(freedom: int, sure: float = _SURE) -> float:
-    """How many standard errors lie between the middle and the ends of Student's interval; NaN for no freedom.
-
-    The probability within ± t is the finite sum of Abramowitz and Stegun, Handbook of Mathematical Functions, 1964,
-    26.7.3 and 26.7.4; t is found by halving.
-    """
-    if freedom < 1:
-        return math.nan
-    low, high = 0.0, 1.0
-    while _within(high, freedom) < sure:
-        high *= 2
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (low, middle) if _within(middle, freedom) > sure else (middle, high)
-    return high
-
-
-def _within(t: float, freedom: int) -> float:
-    angle = math.atan(t / math.sqrt(freedom))
-    sine, square = math.sin(angle), math.cos(angle) ** 2
-    odd = freedom % 2
-    term = total = math.cos(angle) if odd else 1.0
-    for k in range(2 + odd, freedom, 2):
-        term *= square * (k - 1) / k
-        total += term
-    if not odd:
-        return sine * total
-    return 2 / math.pi * (angle + (sine * total if freedom > 1 else 0.0))
 
 
 def _times(rows: pd.DataFrame, ids: pd.Index, precision: str | None) -> tuple[list[float], str | None]:

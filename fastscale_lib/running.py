@@ -21,6 +21,7 @@ from .settings import Settings, find_device
 if TYPE_CHECKING:
     import torch
 
+
 Result = TypeVar("Result")
 
 _MODULE_CHANNELS = 3  # of the images that a module of the user's is given

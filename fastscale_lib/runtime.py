@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from .checks import check_whole
+from ._common.checks import check_whole
+from ._common.least_squares import fit_logs
+from ._common.statistics import pearson
 from .complexity import complexity, grid_factors
-from .correlation import pearson
-from .least_squares import fit_logs
 from .networks import Network
 from .operations import KINDS, Operations, element_bytes, operations
 from .reach import Extent, Judged, Reach, batch_beyond, judge, reach_of

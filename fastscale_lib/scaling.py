@@ -11,8 +11,8 @@ from fractions import Fraction
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
-from .checks import real_number, shown
-from .exact import at_least, choose, nearest
+from ._common.checks import real_number, shown
+from ._common.integers import at_least, choose, nearest
 from .fitting import MBCONV, fit
 from .networks import Dimensions, Network, Scaling, Stage
 from .zoo import network as named_network

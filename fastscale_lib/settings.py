@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .checks import LARGEST, check_choice, check_flag, check_real, shown, whole_number
+from ._common.checks import LARGEST, check_choice, check_flag, check_real, shown, whole_number
 from .measurement import SettingError, whole
 
 if TYPE_CHECKING:
     import torch
+
 
 MODES = ("inference", "training")
 PRECISIONS = ("fp32", "bf16", "fp16")

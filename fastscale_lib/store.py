@@ -19,8 +19,8 @@ from typing import Any
 
 import pandas as pd
 
-from .files import end_of_links, sync_folder, trial
-from .locks import is_at, locked, one_thread
+from ._common.files import end_of_links, sync_folder, trial
+from ._common.locks import is_at, locked, one_thread
 from .measurement import Measurement, without_range
 from .networks import Network
 

@@ -20,6 +20,7 @@ from .settings import find_device
 if TYPE_CHECKING:
     import torch
 
+
 _DRIVER = "/proc/driver/nvidia/version"
 _FEWEST_S = 0.2  # summed over the cores, of which the system counts hundredths
 
@@ -39,7 +40,7 @@ def surroundings(device: str | torch.device | None = None) -> dict[str, Any]:
     """
     import torch
 
-    from .version import __version__
+    from ._common.version import __version__
 
     found = find_device(device)
     gpu = found.type == "cuda"

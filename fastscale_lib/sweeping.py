@@ -55,12 +55,12 @@ from typing import Any
 
 import pandas as pd
 
+from ._common.checks import check_whole, shown
+from ._common.progress import Line, Step, Tally
 from .capacity import LIMIT
-from .checks import check_whole, shown
 from .complexity import complexity
 from .measurement import MeasureError, Measurement, SettingError, failed_row, measured_row
 from .plans import Plan, PlanError, Point
-from .progress import Line, Step, Tally
 from .running import one_line
 from .store import Store, StoreError
 from .tasks import LARGEST, Answer, measured, surroundings

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from .checks import real_number, shown
+from ._common.checks import real_number, shown
+from ._common.integers import at_least, lcm, nearest_multiple
 from .complexity import METRICS, complexity, count, grid_factors
-from .exact import at_least, lcm, nearest_multiple
 from .fitting import BASIC, MBCONV, fit, grain, is_simple
 from .networks import Dimensions, Neighbour, Network, Scaling, Stage
 from .scaling import (

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from . import nvml
-from .measurement import MeasureError, Measurement, has_interval, median_interval, now
+from ._common.statistics import median_interval
+from .measurement import MeasureError, Measurement, has_interval, now
 from .memory import is_out_of_memory
 from .networks import Network
 from .running import Run, flags, on, one_line, prepare, runner, with_threads, within_memory
@@ -24,6 +25,7 @@ from .zoo import network as named_network
 
 if TYPE_CHECKING:
     import torch
+
 
 Progress = Callable[[str, float], None]
 

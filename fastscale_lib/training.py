@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import checkpoints
+from ._common.checks import check_whole
+from ._common.progress import Line, Step, Tally
 from .checkpoints import TrainingError
-from .checks import check_whole
 from .complexity import complexity
 from .datasets import ImageData, dataset
 from .measurement import SettingError, now
 from .memory import give_back, is_out_of_memory
 from .networks import Network
 from .processes import Processes, together
-from .progress import Line, Step, Tally
 from .recipe import Recipe
 from .running import flags
 from .settings import find_device
@@ -32,6 +32,7 @@ from .zoo import network as named_network
 
 if TYPE_CHECKING:
     import torch
+
 
 Row = dict[str, Any]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .checks import check_real, shown
+from ._common.checks import check_real, shown
 from .networks import Network
 from .zoo import network as named_network
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import torch
 
     from .modules import ConvNet
+
 
 # Our layers that hold tensors, in the order in which a Naming gives theirs.
 _BRANCH = ("conv1", "norm1", "conv2", "norm2", "conv3", "norm3", "se.reduce", "se.expand")

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from .child_process import cause, kill_group, start_child
+from ._common.child_process import cause, kill_group, start_child
 from .measurement import MeasureError, Measurement, SettingError
 from .memory import give_back
 from .networks import Network

@@ -13,7 +13,7 @@ from importlib import resources
 from itertools import groupby
 from typing import Any
 
-from .checks import check_real, check_whole, shown
+from ._common.checks import check_real, check_whole, shown
 from .fitting import fit
 from .networks import BOTTLENECKS, MOST_BLOCKS, Network, NetworkError, anynet
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from helpers.fake_device import made_up_device, rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_up import made_up_device, rows
 
 import fastscale_lib as fs
 from fastscale_lib.budgets import BudgetError, fitted_model, fitted_models

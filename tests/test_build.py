@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pytest
 import torch
-from drawn import anynets, base_networks, scales, scaling_strategies
+from helpers.drawn_networks import anynets, base_networks, scales, scaling_strategies
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from torch import nn

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from made_up import TINY
+from helpers.fake_device import TINY
 
 import fastscale_lib as fs
 from fastscale_lib import calibration

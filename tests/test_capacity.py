@@ -8,9 +8,10 @@ import pytest
 import torch
 
 import fastscale_lib as fs
+from fastscale_lib._common.memory import available_bytes
 from fastscale_lib.capacity import CapacityWarning, largest_batch
 from fastscale_lib.measurement import MeasureError, SettingError
-from fastscale_lib.memory import available_bytes, is_out_of_memory, is_spoilt, limited
+from fastscale_lib.memory import is_out_of_memory, is_spoilt, limited
 from fastscale_lib.settings import MODES
 from fastscale_lib.worker import Worker
 
@@ -85,7 +86,7 @@ def test_a_try_may_take_what_is_available_and_no_more():
 
 
 def test_without_knowing_the_memory_no_batch_is_tried_on_a_cpu(monkeypatch):
-    monkeypatch.setattr("fastscale_lib.memory.available_bytes", lambda: None)
+    monkeypatch.setattr("fastscale_lib._common.memory.available_bytes", lambda: None)
     with pytest.raises(SettingError, match="only Linux tells how much memory a CPU has left"), limited(CPU):
         pass
 

@@ -6,7 +6,7 @@ from importlib import import_module
 import numpy as np
 import pytest
 import torch
-from made_up import rows
+from helpers.fake_device import rows
 
 import fastscale_lib as fs
 from fastscale_lib import cli

@@ -18,8 +18,9 @@ import pandas as pd
 import pytest
 
 import fastscale_lib as fs
-from fastscale_lib import cli, cluster, progress, shell
+from fastscale_lib import cli, cluster
 from fastscale_lib import store as storing
+from fastscale_lib._common import progress, shell
 from fastscale_lib.plans import Plan
 from fastscale_lib.store import Store
 

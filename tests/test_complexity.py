@@ -8,10 +8,10 @@ from fractions import Fraction
 import numpy as np
 import pandas as pd
 import pytest
-from drawn import alphas, anynets, base_networks, scales, scaling_strategies
+from helpers.drawn_networks import alphas, anynets, base_networks, scales, scaling_strategies
+from helpers.reference import EARLY, PYCLS_ZOO, SCALED
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from published import EARLY, PYCLS_ZOO, SCALED
 
 import fastscale_lib as fs
 from fastscale_lib.networks import Head

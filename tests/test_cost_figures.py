@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from made_up import made_up_device
+from helpers.fake_device import made_up_device
 
 import fastscale_lib as fs
 from fastscale_lib.cost_figures import bought, ratios

@@ -13,10 +13,11 @@ from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, Thread
 import numpy as np
 import pytest
 import torch
-from pictures import MNIST_FILES, data, idx, pictures, write_mnist_files
+from helpers.images import MNIST_FILES, data, idx, pictures, write_mnist_files
 
 import fastscale_lib as fs
-from fastscale_lib import datasets, image_files
+from fastscale_lib import datasets
+from fastscale_lib._common import memory as image_files
 
 DEBIAN = datasets.DEBIAN / "fashion-mnist"
 

@@ -6,13 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.fake_device import by_layers, rows
 from hypothesis import given
 from hypothesis import strategies as st
-from made_up import by_layers, rows
 
 import fastscale_lib as fs
-from fastscale_lib.equal_flops import CASE, LARGEST, device_of, knee, measured_bases
+from fastscale_lib.equal_flops import CASE, device_of, knee, measured_bases
 from fastscale_lib.networks import Head
+from fastscale_lib.tasks import LARGEST
 
 B0 = "EfficientNet-B0"
 BASE = fs.complexity(B0)

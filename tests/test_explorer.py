@@ -14,9 +14,9 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.explorer_view import AXES, picture, plain, said, trace, until
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from seen import AXES, picture, plain, said, trace, until
 from traitlets import TraitError
 
 import fastscale_lib as fs

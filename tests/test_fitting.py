@@ -8,7 +8,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 import fastscale_lib as fs
-from fastscale_lib.exact import first_within
+from fastscale_lib._common.integers import first_within
 from fastscale_lib.fitting import fit
 
 BLOCK = "res_bottleneck_block"

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from notebook import REPO
+from helpers.notebooks import REPO
 
 import fastscale_lib as fs
 

@@ -10,14 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastscale_lib as fs
-from fastscale_lib.measurement import (
-    MeasureError,
-    Measurement,
-    SettingError,
-    failed_row,
-    measured_row,
-    median_interval,
-)
+from fastscale_lib._common.statistics import median_interval
+from fastscale_lib.measurement import MeasureError, Measurement, SettingError, failed_row, measured_row
 
 ONE = Measurement(
     *("ResNet-50", 224, 64, "inference", "fp32", True, False, "cuda:0", "Some GPU"),

@@ -12,13 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn import anynets, base_networks, scales, scaling_strategies
+from helpers.drawn_networks import anynets, base_networks, scales, scaling_strategies
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 import fastscale_lib as fs
-from fastscale_lib.checks import shown
-from fastscale_lib.networks import BLOCKS, STEMS, Head, Neighbour, Scaling, Stage, Stem, fit, table
+from fastscale_lib._common.checks import shown
+from fastscale_lib.fitting import fit
+from fastscale_lib.networks import BLOCKS, STEMS, Head, Neighbour, Scaling, Stage, Stem, table
 
 NAMES = fs.networks()
 scaled_networks = st.builds(fs.scale, base_networks() | anynets(), scaling_strategies(), scales(1 / 16, 64))

@@ -4,7 +4,7 @@ from ast import literal_eval
 
 import papermill
 import pytest
-from notebook import named, numbers, prose, tables, verdicts
+from helpers.notebooks import named, numbers, prose, tables, verdicts
 
 import fastscale_lib as fs
 from fastscale_lib.claims import HOLDS, UNTESTED

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import papermill
 import pytest
-from notebook import REPO, named, outputs, prose, tables, verdicts
+from helpers.notebooks import REPO, named, outputs, prose, tables, verdicts
 
 import fastscale_lib as fs
 from fastscale_lib.claims import FAILS, HOLDS, UNDECIDED, UNTESTED

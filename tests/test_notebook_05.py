@@ -4,7 +4,7 @@ import shutil
 
 import papermill
 import pytest
-from notebook import REPO, named, outputs, prose, tables, verdicts
+from helpers.notebooks import REPO, named, outputs, prose, tables, verdicts
 
 import fastscale_lib as fs
 from fastscale_lib import datasets

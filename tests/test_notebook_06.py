@@ -4,7 +4,7 @@ import json
 
 import papermill
 import pytest
-from notebook import REPO, named, outputs, prose, tables, verdicts
+from helpers.notebooks import REPO, named, outputs, prose, tables, verdicts
 from test_rivals import BIG, RIVAL, measured
 
 import fastscale_lib as fs

@@ -4,8 +4,8 @@ import json
 
 import papermill
 import pytest
-from made_up import rows
-from notebook import REPO, named, prose, tables, verdicts
+from helpers.fake_device import rows
+from helpers.notebooks import REPO, named, prose, tables, verdicts
 
 import fastscale_lib as fs
 from fastscale_lib.budgets import fitted_model

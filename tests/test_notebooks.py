@@ -9,7 +9,7 @@ import nbformat
 import papermill
 import pytest
 import yaml
-from notebook import NOTEBOOKS, REPO, code, named, outputs, stored
+from helpers.notebooks import NOTEBOOKS, REPO, code, named, outputs, stored
 
 LONGEST_CELL = 15
 PRIVATE_PATH = re.compile(r"/(home|root|Users|mnt|tmp|work)/|\.\./|~/|\b[A-Z]:\\")

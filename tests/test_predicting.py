@@ -7,8 +7,8 @@ from importlib.metadata import version
 import numpy as np
 import pandas as pd
 import pytest
-from made_up import HERE, TINY, by_layers, rows
-from seen import picture, plain, said, trace, until
+from helpers.explorer_view import picture, plain, said, trace, until
+from helpers.fake_device import HERE, TINY, by_layers, rows
 
 import fastscale_lib as fs
 from fastscale_lib import calibration

@@ -6,10 +6,10 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from published import PUBLISHED
+from helpers.reference import PUBLISHED
 
 import fastscale_lib as fs
-from fastscale_lib import shipped
+from fastscale_lib._common import shipped
 from fastscale_lib.measurement import IMAGENET_IMAGES
 from fastscale_lib.published import (
     COLUMNS,

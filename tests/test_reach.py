@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.fake_device import BASES, by_layers, made_up_device, rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_up import BASES, by_layers, made_up_device, rows
 
 import fastscale_lib as fs
 from fastscale_lib.budgets import fitted_model

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 import fastscale_lib as fs
+from fastscale_lib._common.statistics import student
 from fastscale_lib.accuracy_figures import seed_panels
-from fastscale_lib.repeats import error_difference, seed_errors, student
+from fastscale_lib.repeats import error_difference, seed_errors
 
 TABLE = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 10: 2.228, 29: 2.045, 30: 2.042, 120: 1.980}
 
@@ -138,7 +139,7 @@ def test_of_nothing_there_is_nothing(nothing):
 
 
 def test_what_a_training_wrote_is_read(tmp_path):
-    from pictures import data
+    from helpers.images import data
 
     small = {"stem": "res_stem_cifar", "stem_width": 8, "classes": 4, "channels": 1, "resolution": 8}
     base = fs.anynet(name="Tiny", depths=[1, 1], widths=[8, 16], strides=[1, 2], group_widths=8, **small)

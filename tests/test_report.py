@@ -19,10 +19,11 @@ import nbformat
 import papermill
 import pytest
 import yaml
-from notebook import NOTEBOOKS, REPO, named, outputs, stored
+from helpers.notebooks import NOTEBOOKS, REPO, named, outputs, stored
 
 import fastscale_lib as fs
-from fastscale_lib import claims, cli, shipped
+from fastscale_lib import claims, cli
+from fastscale_lib._common import shipped
 from fastscale_lib.report import cache, engine, plots, selection
 from fastscale_lib.report.execution import Stopped
 from fastscale_lib.report.parameters import ParameterError

@@ -7,7 +7,7 @@ from pathlib import Path
 import papermill
 import pytest
 import yaml
-from notebook import NOTEBOOKS, REPO, named, outputs, shell, stored
+from helpers.notebooks import NOTEBOOKS, REPO, named, outputs, shell, stored
 
 from fastscale_lib import cli
 from fastscale_lib.claims import MIME

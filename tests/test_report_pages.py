@@ -14,10 +14,10 @@ import numpy as np
 import plotly.graph_objects as go
 import plotly.io as pio
 import pytest
+from helpers.executed_notebooks import HOSTILE, MADE, code, everything, prose, report, sliding
+from helpers.notebooks import NOTEBOOKS, outputs
 from hypothesis import given
 from hypothesis import strategies as st
-from notebook import NOTEBOOKS, outputs
-from told import HOSTILE, MADE, code, everything, prose, report, sliding
 
 import fastscale_lib as fs
 from fastscale_lib import figures

@@ -7,9 +7,9 @@ import re
 import string
 
 import pytest
+from helpers.notebooks import NOTEBOOKS, code, stored
 from hypothesis import given
 from hypothesis import strategies as st
-from notebook import NOTEBOOKS, code, stored
 from papermill.translators import PythonTranslator
 
 from fastscale_lib.report.parameters import KINDS, Parameter, ParameterError, Range, as_text, read_parameters, settle

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from made_up import BASES, HERE, RATES, by_layers, made_up_device, rows
+from helpers.fake_device import BASES, HERE, RATES, by_layers, made_up_device, rows
 
 import fastscale_lib as fs
 from fastscale_lib.runtime import BY, LEAST_ROWS, SETTING, families_of

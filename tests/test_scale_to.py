@@ -7,7 +7,7 @@ import warnings
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from drawn import anynets
+from helpers.drawn_networks import anynets
 from hypothesis import given, settings
 
 import fastscale_lib as fs

@@ -7,13 +7,13 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from drawn import alphas, anynets, base_networks, grammars, scales, scaling_strategies
+from helpers.drawn_networks import alphas, anynets, base_networks, grammars, scales, scaling_strategies
+from helpers.reference import SCALED
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
-from published import SCALED
 
 import fastscale_lib as fs
-from fastscale_lib.checks import shown
+from fastscale_lib._common.checks import shown
 
 ZOO = fs.networks()
 

@@ -17,8 +17,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import fastscale_lib as fs
-from fastscale_lib import locks
 from fastscale_lib import store as storing
+from fastscale_lib._common import locks
 from fastscale_lib.store import Store, StoreError, StoreWarning, network_id
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))

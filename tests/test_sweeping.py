@@ -19,10 +19,10 @@ import pytest
 import fastscale_lib as fs
 from fastscale_lib import store as storing
 from fastscale_lib import sweeping, tasks
+from fastscale_lib._common.progress import Line, Step
 from fastscale_lib.capacity import LIMIT
 from fastscale_lib.measurement import MeasureError, Measurement, SettingError
 from fastscale_lib.plans import Plan
-from fastscale_lib.progress import Line, Step
 from fastscale_lib.store import Store, StoreError, network_id
 from fastscale_lib.sweeping import SweepWarning, run
 

@@ -22,15 +22,18 @@ import torch
 from torch.utils import benchmark
 
 import fastscale_lib as fs
-from fastscale_lib import apart, sweeping, timing
-from fastscale_lib.measurement import MeasureError, Measurement, SettingError, median_interval
+from fastscale_lib import settings as apart
+from fastscale_lib import surroundings as timing
+from fastscale_lib import sweeping
+from fastscale_lib._common.statistics import median_interval
+from fastscale_lib._common.yaml_text import read_yaml
+from fastscale_lib.measurement import MeasureError, Measurement, SettingError
 from fastscale_lib.nvml import State
 from fastscale_lib.running import Run, flags, prepare
 from fastscale_lib.settings import MODES, Settings
 from fastscale_lib.surroundings import devices, surroundings
 from fastscale_lib.timing import measure
 from fastscale_lib.worker import Worker
-from fastscale_lib.yaml_text import read_yaml
 
 TINY = fs.anynet(name="Tiny", depths=[1, 1], widths=[16, 32], group_widths=8, stem_width=16, resolution=32, classes=10)
 SHORT = {"batch": 4, "seconds": 0.3, "interval": 0.2, "device": "cpu"}

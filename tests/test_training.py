@@ -14,15 +14,17 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from pictures import data
+from helpers.images import data
 
 import fastscale_lib as fs
-from fastscale_lib import checkpoints, files
+from fastscale_lib import checkpoints
 from fastscale_lib import store as storing
+from fastscale_lib._common import files
+from fastscale_lib._common.progress import Step
 from fastscale_lib.datasets import ImageData
 from fastscale_lib.measurement import SettingError
-from fastscale_lib.progress import Step
-from fastscale_lib.trainer import Trainer, subsample
+from fastscale_lib.modules import subsample
+from fastscale_lib.trainer import Trainer
 from fastscale_lib.training import checkpoint_path, identity
 
 posix = pytest.mark.skipif(os.name != "posix", reason="kills by a signal")
@@ -304,7 +306,7 @@ PROGRAM = """
     sys.path.insert(0, {tests!r})
     import fastscale_lib as fs
     from test_training import ALL, TINY
-    from pictures import data
+    from helpers.images import data
     torch.set_num_threads(1)
     recipe = fs.Recipe(**(ALL.to_dict() | dict(epochs=6)))
     fs.train(TINY, data(256), recipe, device="cpu", store={store!r}, checkpoint={file!r})
@@ -386,7 +388,8 @@ def test_a_disk_that_is_full_leaves_the_last_good_checkpoint(tmp_path):
 WRITER = """
 import os, sys
 from pathlib import Path
-from fastscale_lib import checkpoints, files
+from fastscale_lib import checkpoints
+from fastscale_lib._common import files
 sync = os.fsync
 def wait(handle):
     print("writing", flush=True)
@@ -540,7 +543,7 @@ def test_a_checkpoint_that_is_asked_for_is_made_though_the_store_has_the_row(tmp
 
 
 def test_where_it_went_on_otherwise_the_bits_are_not_promised(tmp_path, monkeypatch):
-    from fastscale_lib import training
+    from fastscale_lib import surroundings as training
 
     path = tmp_path / "a.pt"
     said = training.surroundings
@@ -605,7 +608,7 @@ JOINT = """
     sys.path.insert(0, {tests!r})
     import fastscale_lib as fs
     from test_training import ALL, RECIPE, TINY
-    from pictures import data
+    from helpers.images import data
     torch.set_num_threads(1)
     recipe = fs.Recipe(**(ALL.to_dict() | dict(epochs=2, parts=4)))
     both = fs.Recipe(**(RECIPE.to_dict() | dict(parts=2)))
@@ -641,7 +644,7 @@ ALONE_OUT_OF_MEMORY = """
     import fastscale_lib as fs
     from fastscale_lib.trainer import Trainer
     from test_training import NETWORKS, RECIPE
-    from pictures import data
+    from helpers.images import data
 
     def out(*arguments):
         raise MemoryError

@@ -1,5 +1,5 @@
 """The widget: state as traits, what follows from it, and a picture that shows it."""
 
-from .widget import Explorer, explore
+from __future__ import annotations
 
 __all__ = ["Explorer", "explore"]

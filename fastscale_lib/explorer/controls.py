@@ -21,6 +21,7 @@ from .tables import STYLE, comparison_table, complexity_table
 if TYPE_CHECKING:
     from .widget import Explorer
 
+
 ALPHA_MARKS = {"⅓ dwr": 1 / 3, "0.8 dWr": 0.8, "1 w": 1.0}
 ALPHA_STEP, SCALE_STEP = 0.01, 0.05  # of the sliders; the scale's is one of its logarithm to the base of 2
 OWN = "(own)"

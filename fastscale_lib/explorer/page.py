@@ -11,12 +11,12 @@ import pandas as pd
 import plotly.graph_objects as go
 import plotly.io as pio
 
+from .._common.version import __version__
 from ..complexity import complexity
 from ..figures import label
 from ..networks import Network, table
 from ..scaling import Strategy
 from ..scaling import scale as scale_network
-from ..version import __version__
 from . import panels
 from .tables import STYLE, comparison_table, complexity_table
 from .views import Predictor, Views

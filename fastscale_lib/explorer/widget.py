@@ -17,8 +17,8 @@ import pandas as pd
 import plotly.graph_objects as go
 import traitlets as T
 
+from .._common.files import write_new
 from ..complexity import METRICS, Complexity, sweep
-from ..files import write_new
 from ..networks import Network
 from . import panels
 from .cells import cells

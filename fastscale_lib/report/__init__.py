@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
-from ..progress import Step
+from .._common.progress import Step
 
 if TYPE_CHECKING:
     from .result import Report

@@ -17,8 +17,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from .._common.files import write_whole
 from ..calibration import kept_in
-from ..files import write_whole
 from .result import Report
 from .selection import Task
 

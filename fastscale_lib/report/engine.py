@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from .. import datasets
-from ..child_process import one_line
-from ..files import write_whole
-from ..progress import Line, Step, Tally
+from .._common.child_process import one_line
+from .._common.files import write_whole
+from .._common.progress import Line, Step, Tally
+from .._common.shipped import DATA_VARIABLE
 from ..published import PublishedError, data_folder, is_data_folder
-from ..shipped import DATA_VARIABLE
 from ..worker import Worker
 from . import pages
 from .cache import Runs, versions

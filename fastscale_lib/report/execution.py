@@ -19,9 +19,9 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
-from ..child_process import cause, kill_group, one_line, start_child
-from ..light_imports import light_imports
-from ..shipped import DATA_VARIABLE
+from .._common.child_process import cause, kill_group, one_line, start_child
+from .._common.light_imports import light_imports
+from .._common.shipped import DATA_VARIABLE
 from .selection import Task
 
 _LOOK_S = 0.05  # between two looks at whether it is done

@@ -26,13 +26,13 @@ from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..checks import shown
+from .._common.checks import shown
+from .._common.yaml_text import YamlError, read_texts
 from ..measurement import SettingError
 from ..networks import NetworkError
 from ..scaling import StrategyError, scale_factor
 from ..scaling import strategy as named_strategy
 from ..settings import Settings
-from ..yaml_text import YamlError, read_texts
 from ..zoo import network as named_network
 
 _SHORT_ENOUGH = f"a number of at most {sys.float_info.max_10_exp} digits"

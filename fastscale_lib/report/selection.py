@@ -11,9 +11,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from ..checks import shown
-from ..shipped import find_folder
-from ..yaml_text import read_yaml as read_plain_yaml
+from .._common.checks import shown
+from .._common.shipped import find_folder
+from .._common.yaml_text import read_yaml as read_plain_yaml
 from .parameters import Parameter, ParameterError, as_text, nearest, read_parameters, read_yaml
 
 PROFILES = "profiles.yaml"

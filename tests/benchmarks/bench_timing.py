@@ -15,7 +15,7 @@ import torch
 from torch.utils import benchmark
 
 import fastscale_lib as fs
-from fastscale_lib.measurement import median_interval
+from fastscale_lib._common.statistics import median_interval
 from fastscale_lib.running import flags
 from fastscale_lib.timing import measure
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from notebook import NOTEBOOKS, named, outputs
-from seen import until
-from told import HOSTILE, code, everything, report, sliding
+from helpers.executed_notebooks import HOSTILE, code, everything, report, sliding
+from helpers.explorer_view import until
+from helpers.notebooks import NOTEBOOKS, named, outputs
 
 from fastscale_lib.explorer.page import FIGURE_MIME
 from fastscale_lib.figures import STYLES

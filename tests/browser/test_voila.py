@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from seen import until
+from helpers.explorer_view import until
 
 REPO = Path(__file__).resolve().parents[2]
 SLOPE = """gd => [...gd.querySelectorAll('.scatterlayer .trace')]

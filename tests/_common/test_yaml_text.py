@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastscale_lib as fs
-from fastscale_lib.yaml_text import JsonError, YamlError, read_json, read_yaml, write_yaml
+from fastscale_lib._common.yaml_text import JsonError, YamlError, read_json, read_yaml, write_yaml
 
 
 def test_plain_data_comes_back():

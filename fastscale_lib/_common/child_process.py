@@ -54,7 +54,7 @@ def start_child(
         path: folders before those of the caller's PYTHONPATH.
         environment: variables beside the caller's, or instead of them.
     """
-    package, source = __name__.partition(".")[0], Path(__file__).with_name("__init__.py")
+    package, source = __name__.partition(".")[0], Path(__file__).parents[1] / "__init__.py"
     # An empty part, as "$PYTHONPATH:/more" leaves one, would name the working folder.
     inherited = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     settings = {

@@ -4,6 +4,8 @@ A Python number gives an exact Python int of any size; a numpy array gives int64
 counting is therefore written once, and the vectorised sweep cannot drift from the scalar count.
 """
 
+from __future__ import annotations
+
 import math
 from fractions import Fraction
 from functools import cache

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import fastscale_lib as fs
 
-PUBLISHED = Path(__file__).parents[1] / "data" / "published"
+PUBLISHED = Path(__file__).parents[2] / "data" / "published"
 
 
 class ScaledRow(NamedTuple):

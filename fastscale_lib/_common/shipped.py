@@ -6,7 +6,7 @@ import contextlib
 from pathlib import Path
 
 DATA_VARIABLE = "FASTSCALE_DATA"  # of the environment: the folder of the data
-LIBRARY = Path(__file__).resolve().parent
+LIBRARY = Path(__file__).resolve().parents[1]
 
 
 def find_folder(name: str, holds: str) -> Path | None:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
+
 LARGEST = sys.float_info.max  # of what is computed with floats; it has 309 digits
 _QUOTED = 60  # characters of a value that a message shows
 

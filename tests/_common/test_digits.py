@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastscale_lib.digits import significant
+from fastscale_lib._common.digits import significant
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastscale_lib as fs
-from fastscale_lib.checks import check_real, check_whole, real_number, shown, whole_number
+from fastscale_lib._common.checks import check_real, check_whole, real_number, shown, whole_number
 from fastscale_lib.plans import Plan
 from fastscale_lib.settings import Settings
 

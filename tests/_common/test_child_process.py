@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import fastscale_lib as fs
-from fastscale_lib.child_process import cause, start_child
+from fastscale_lib._common.child_process import cause, start_child
 from fastscale_lib.report.execution import _death as death_of_a_notebook
 from fastscale_lib.worker import _death as death_of_a_measurement
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastscale_lib.least_squares import fit_logs
+from fastscale_lib._common.least_squares import fit_logs
 
 X = np.linspace(0.5, 20, 40)
 

@@ -14,7 +14,7 @@ import fastscale_lib as fs, plotly.graph_objects as go
 from fastscale_lib import figures
 figures.complexity_curves(fs.sweep("ResNet-50", ["w"], [1, 2]))._repr_mimebundle_()""",
     "a report's notebook": """
-from fastscale_lib.light_imports import light_imports
+from fastscale_lib._common.light_imports import light_imports
 with light_imports():
     import papermill, nbformat""",
 }

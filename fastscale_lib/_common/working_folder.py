@@ -3,6 +3,8 @@
 -m puts the working folder first, where a numpy.py that lies beside a plan would be run for numpy.
 """
 
+from __future__ import annotations
+
 import os
 import sys
 

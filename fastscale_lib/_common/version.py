@@ -1,5 +1,7 @@
 """The version of the installed package."""
 
+from __future__ import annotations
+
 from importlib.metadata import PackageNotFoundError, version
 
 try:

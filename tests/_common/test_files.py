@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from fastscale_lib import files
-from fastscale_lib.files import trial, write_new, write_whole
+from fastscale_lib._common import files
+from fastscale_lib._common.files import trial, write_new, write_whole
 
 posix = pytest.mark.skipif(os.name != "posix", reason="of POSIX's files")
 

@@ -1,0 +1,33 @@
+"""Memory that this process may still take."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from pathlib import Path
+
+# A container's limit, and how much of it is taken: of the cgroups' second version, and of the first.
+_CGROUPS = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+)
+
+
+def available_bytes() -> int | None:
+    """What this machine, or the container that this process is in, can still give; None where it is not Linux."""
+    left = _number("/proc/meminfo", r"MemAvailable:\s+(\d+) kB")
+    if left is None:
+        return None
+    amounts = [left * 1024]
+    for limit, used in _CGROUPS:
+        most, taken = _number(limit, r"^(\d+)$"), _number(used, r"^(\d+)$")
+        if most is not None and taken is not None:
+            amounts.append(most - taken)
+    return max(0, min(amounts))
+
+
+def _number(file: str, pattern: str) -> int | None:
+    with contextlib.suppress(OSError):
+        found = re.search(pattern, Path(file).read_text(), re.MULTILINE)
+        return int(found[1]) if found else None
+    return None

@@ -1,0 +1,78 @@
+"""Statistics that need no scipy: correlation, Student's t, the interval of a median."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def pearson(x: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """Pearson's r along the last axis, where each row counts as often as its weight says; NaN for constants."""
+    weights = np.ones(np.shape(x)) if weights is None else weights
+    total = weights.sum(-1, keepdims=True)
+    x, y = (values - (weights * values).sum(-1, keepdims=True) / total for values in (x, y))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        spread = np.sqrt((weights * x * x).sum(-1) * (weights * y * y).sum(-1))
+        return np.clip((weights * x * y).sum(-1) / spread, -1, 1)
+
+
+_SURE = 0.95
+
+
+def student(freedom: int, sure: float = _SURE) -> float:
+    """How many standard errors lie between the middle and the ends of Student's interval; NaN for no freedom.
+
+    The probability within ± t is the finite sum of Abramowitz and Stegun, Handbook of Mathematical Functions, 1964,
+    26.7.3 and 26.7.4; t is found by halving.
+    """
+    if freedom < 1:
+        return math.nan
+    low, high = 0.0, 1.0
+    while _within(high, freedom) < sure:
+        high *= 2
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (low, middle) if _within(middle, freedom) > sure else (middle, high)
+    return high
+
+
+def _within(t: float, freedom: int) -> float:
+    angle = math.atan(t / math.sqrt(freedom))
+    sine, square = math.sin(angle), math.cos(angle) ** 2
+    odd = freedom % 2
+    term = total = math.cos(angle) if odd else 1.0
+    for k in range(2 + odd, freedom, 2):
+        term *= square * (k - 1) / k
+        total += term
+    if not odd:
+        return sine * total
+    return 2 / math.pi * (angle + (sine * total if freedom > 1 else 0.0))
+
+
+def median_interval(times: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
+    """The interval between two order statistics that covers the median, whatever the distribution.
+
+    Of n independent times, the number below the median is binomial (n, 1/2); so the k-th smallest and the k-th
+    largest enclose the median with a probability of 1 − 2·P(fewer than k below), and k is the largest that keeps
+    it at `confidence`. For 95 % that takes 6 times; below, this is the range, which covers less, and is no interval.
+
+    Raises:
+        ValueError: there are no times.
+    """
+    if not len(times):
+        raise ValueError("median_interval: there are no times; give at least one")
+    ordered, k = sorted(times), _rank(len(times), confidence)
+    return ordered[k - 1], ordered[-k]
+
+
+def _rank(n: int, confidence: float) -> int:
+    """The k of `median_interval`, in whole numbers: 2**-n is too small for a float where n is large."""
+    k, ways, below = 1, 1, 1  # `below`: of the 2**n outcomes, those with fewer than k times below the median
+    while True:
+        ways = ways * (n - k + 1) // k
+        if 2 * (below + ways) / 2**n > 1 - confidence:
+            return k
+        below += ways
+        k += 1
