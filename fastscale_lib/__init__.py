@@ -15,6 +15,12 @@ from ._common.checks import AnalysisError
 from ._common.version import __version__ as __version__
 from .accuracy import error_gaps, growth
 from .apart import measure
+from .architectures.counting import Complexity, complexity, layers
+from .architectures.definition import Network
+from .architectures.design_spaces import anynet, regnet
+from .architectures.operation_lists import flops_by_kind
+from .architectures.parts import NetworkError
+from .architectures.zoo import families, network, networks
 from .budgets import BudgetError, costs, within
 from .build import build
 from .calibration import calibrate
@@ -22,15 +28,13 @@ from .capacity import largest_batch
 from .ceilings import Ceilings, ceilings, roofline_share
 from .checkpoints import TrainingError
 from .comparisons import train_all
-from .complexity import Complexity, complexity, fit_exponents, laws, layers, sweep
+from .complexity import fit_exponents, laws, sweep
 from .correlation import correlations, leads
 from .datasets import ImageData, dataset
 from .equal_flops import equal_flops, knees, measured_rows, measured_times, predicted_times
 from .footprint import PeakMemory, peak_memory
 from .image_files import DataError
 from .measurement import Comparison, MeasureError, Measurement, compare
-from .networks import Network, NetworkError, anynet
-from .operations import flops_by_kind
 from .plans import Plan, PlanError
 from .published import PublishedError, published, published_errors, read_measured
 from .recipe import Recipe, RecipeError
@@ -48,7 +52,6 @@ from .timm import PublishedWarning, read_timm
 from .training import train
 from .weights import WeightsError, load_weights
 from .worker import Worker
-from .zoo import families, network, networks, regnet
 
 if TYPE_CHECKING:
     from .explorer.widget import Explorer, explore

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from . import timing
 from ._common.checks import shown
+from .architectures.definition import Network
+from .architectures.zoo import network as named_network
 from .measurement import Measurement, SettingError
-from .networks import Network
 from .settings import Settings, find_device, positive
 from .tasks import close_kept, kept_worker
 from .timing import Progress
-from .zoo import network as named_network
 
 if TYPE_CHECKING:
     import torch

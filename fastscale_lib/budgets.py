@@ -14,16 +14,17 @@ import numpy as np
 import pandas as pd
 
 from ._common.checks import check_real, shown
-from .complexity import METRICS, sweep
+from .architectures.counting import METRICS
+from .architectures.definition import Network
+from .architectures.zoo import network as named_network
+from .complexity import sweep
 from .footprint import peak_memory
-from .networks import Network
 from .runtime import LEAST_ROWS, SETTING, Curve, RuntimeModel
 from .scaling import Strategy, scale
 from .scaling import strategy as named_strategy
 from .settings import Settings
 from .store import Store
 from .targets import between_roundings
-from .zoo import network as named_network
 
 BUDGETS = ("time_ms", "memory_bytes", *METRICS)
 _SMALLEST_S, _LARGEST_S = 2.0**-30, 2.0**30

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ._common.checks import real_number, shown
-from .networks import Network, check_blocks
-from .zoo import network as named_network
+from .architectures.definition import Network, check_blocks
+from .architectures.zoo import network as named_network
 
 if TYPE_CHECKING:
     import torch

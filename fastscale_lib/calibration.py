@@ -9,9 +9,10 @@ from pathlib import Path
 
 from ._common.checks import check_whole
 from ._common.progress import Step
-from .complexity import complexity
+from .architectures.counting import complexity
+from .architectures.definition import Network
+from .architectures.design_spaces import anynet
 from .measurement import SettingError
-from .networks import Network, anynet
 from .plans import Plan
 from .runtime import RuntimeModel
 from .store import Store

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ._common.checks import check_real
+from .architectures.definition import Network
+from .architectures.zoo import network as named_network
 from .measurement import MeasureError, SettingError, whole
-from .networks import Network
 from .worker import Worker
-from .zoo import network as named_network
 
 LIMIT = 4096  # images, up to which batches are tried
 _FULL = ("out of memory", "died")  # why a try fails whose batch is too large

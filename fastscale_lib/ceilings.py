@@ -14,9 +14,9 @@ import pandas as pd
 
 from ._common.checks import AnalysisError, check_frame, several, shown
 from .apart import measure
+from .architectures.definition import Network
+from .architectures.operation_lists import element_bytes, operations
 from .measurement import MeasureError, Measurement
-from .networks import Network
-from .operations import element_bytes, operations
 from .running import one_line
 from .settings import find_device
 

@@ -24,12 +24,14 @@ from typing import Any
 import pandas as pd
 
 from ._common.shell import open_closed_streams, say, sigterm_as_ctrl_c
+from .architectures.definition import Network
+from .architectures.parts import NetworkError
+from .architectures.zoo import network as named_network
 from .ceilings import ceilings
 from .cluster import on_cluster
 from .comparisons import train_all
 from .datasets import dataset
 from .measurement import BUSY, MeasureError, SettingError
-from .networks import Network, NetworkError
 from .plans import Plan
 from .processes import told_elsewhere
 from .recipe import Recipe
@@ -40,7 +42,6 @@ from .settings import PRECISIONS
 from .store import Store, StoreError
 from .sweeping import run
 from .training import check_places, train
-from .zoo import network as named_network
 
 DONE, FAILED, WRONG, STOPPED = 0, 1, 2, 130
 _AHEAD = 64  # tasks given to a cluster at a time, where it has not more than half as many workers

@@ -16,10 +16,11 @@ from typing import Any
 import pandas as pd
 
 from ._common.progress import Line, Step, Tally
+from .architectures.definition import Network
+from .architectures.zoo import network as named_network
 from .checkpoints import TrainingError, remove
 from .datasets import ImageData, dataset
 from .measurement import SettingError, now
-from .networks import Network
 from .processes import Processes, together
 from .recipe import Recipe
 from .running import one_line
@@ -27,7 +28,6 @@ from .settings import find_device
 from .store import Store
 from .sweeping import asked_first, check_executor
 from .training import Row, checkpoint_path, identity, keeper, origin, train, train_rows
-from .zoo import network as named_network
 
 _ANSWERS = ("diverged", "out of memory")  # of a training, by which it would end again
 _SHARED = ("diverged",)  # what all processes that train together meet at once

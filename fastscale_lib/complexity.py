@@ -9,171 +9,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from functools import cache, lru_cache
+from functools import cache
 from itertools import repeat
 from numbers import Real
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ._common.checks import shown
-from .blocks import Activation, Conv, Gate, GlobalPool, Linear, MaxPool, Norm, Residual, describe
-from .networks import Dimensions, Network, check_blocks
+from .architectures.counting import METRICS, complexity, count
+from .architectures.definition import Network
+from .architectures.parts import Dimensions
+from .architectures.zoo import network as named_network
 from .scaling import Strategy, StrategyError, factors, scale, scale_factor, scaled_dimensions, unrounded_dimensions
 from .scaling import strategy as named_strategy
-from .zoo import network as named_network
 
-METRICS = ("flops", "params", "activations")
 # Counts go through arrays of int64; a grid whose largest network comes near that is counted one by one, exactly.
 _ARRAY_LIMIT = 2**60
 _CHUNK = 8192  # combinations counted at once: their arrays stay in the processor's cache
-
-
-class Complexity(NamedTuple):
-    """Exact counts for one image: `flops` are multiply-adds; `activations` are output elements."""
-
-    flops: Any
-    params: Any
-    activations: Any
-
-    def __str__(self) -> str:
-        return f"{self.flops:,} flops (multiply-adds), {self.params:,} params, {self.activations:,} activations"
-
-
-class Placed(NamedTuple):
-    """A layer at its place: full name, sides of its input and output, and where it is there (a bool or array)."""
-
-    name: str
-    layer: Any
-    side_in: Any
-    side_out: Any
-    present: Any
-
-
-def complexity(network: Network | str) -> Complexity:
-    """Flops (multiply-adds), params and activations of a network, as exact integers of any size."""
-    return _complexity(named_network(network))
-
-
-@lru_cache(maxsize=4096)
-def _complexity(network: Network) -> Complexity:
-    return count(network, network.dimensions)
-
-
-def count(network: Network, dims: Dimensions) -> Complexity:
-    """The complexity of the network with other sizes, each of which may be an array."""
-    totals: list[Any] = [0, 0, 0]
-    side = dims.resolution
-    for run in describe(network, dims):
-        placed, side = place(run.parts, side)
-        of_run: list[Any] = [0, 0, 0]
-        for each in placed:
-            for metric, value in enumerate(count_layer(each.layer, each.side_out)):
-                of_run[metric] = _sum(of_run[metric], value, each.present)
-        for metric, value in enumerate(of_run):
-            totals[metric] = _sum(totals[metric], value, run.times)
-    return Complexity(*totals)
-
-
-def _sum(total: Any, value: Any, times: Any) -> Any:
-    """total + value × times, without the arithmetic that would change nothing: with arrays, that is most of it."""
-    if isinstance(value, int) and value == 0:
-        return total
-    if not (isinstance(times, int) and times == 1):
-        value = value * times
-    return value if isinstance(total, int) and total == 0 else total + value
-
-
-def count_layer(layer: Any, side: Any) -> tuple[Any, Any, Any]:
-    """Flops, params and activations of one layer whose output has this side."""
-    match layer:
-        case Conv():
-            group_width = layer.width_in if layer.group_width is None else layer.group_width
-            weights = layer.kernel**2 * group_width * layer.width_out
-            area = side * side
-            outputs = layer.width_out * area
-            if layer.bias:
-                return weights * area + outputs, weights + layer.width_out, outputs
-            return weights * area, weights, outputs
-        case Norm():
-            return 0, 2 * layer.width, 0
-        case MaxPool():
-            return 0, 0, layer.width * side * side
-        case Linear():
-            weights = layer.width_in * layer.width_out + layer.width_out
-            return weights, weights, layer.width_out
-    return 0, 0, 0
-
-
-def place(parts: Iterable, side: Any, prefix: str = "", present: Any = True) -> tuple[list[Placed], Any]:
-    """The layers among the parts, in order, for an input of this side; and the side of the parts' output.
-
-    Activation functions, which count nothing, are passed over.
-    """
-    placed: list[Placed] = []
-    for part in parts:
-        if isinstance(part, Residual):
-            branch, after = place(part.branch, side, prefix, present)
-            placed += branch
-            if part.projected is not False:
-                placed += place(part.shortcut, side, f"{prefix}shortcut.", part.projected)[0]
-            side = after
-        elif isinstance(part, Gate):
-            placed += place(part.parts, side, f"{prefix}{part.name}.", present)[0]
-        elif not isinstance(part, Activation):
-            after = side_after(part, side)
-            placed.append(Placed(prefix + part.name, part, side, after, present))
-            side = after
-    return placed, side
-
-
-def side_after(layer: Any, side: Any) -> Any:
-    """The side of a layer's output for an input of this side; numbers, or arrays of them."""
-    if isinstance(layer, GlobalPool):
-        return 1
-    stride = getattr(layer, "stride", 1)
-    return side if stride == 1 else (side - 1) // stride + 1
-
-
-def layers(network: Network | str) -> pd.DataFrame:
-    """One row per layer, in order; names are those of the torch module that `build` makes.
-
-    Columns: name, kind, kernel, stride, groups, width_in, width_out, resolution_in, resolution_out (pixels to a
-    side), flops (multiply-adds), params, activations. The columns' sums are the network's complexity.
-
-    Raises:
-        NetworkError: the name is not that of a base network, or the network has over 10,000 blocks.
-    """
-    network = named_network(network)
-    check_blocks("layers", network)
-    rows, side = [], network.resolution
-    for run in describe(network):
-        placed, after = place(run.parts, side)
-        for number in range(run.first, run.first + run.times):
-            prefix = f"{run.name}.block{number}." if run.first else f"{run.name}."
-            rows += [(prefix + each.name, *_row(each)) for each in placed]
-        side = after if run.times else side
-    names = ["name", "kind", "kernel", "stride", "groups", "width_in", "width_out", "resolution_in", "resolution_out"]
-    return pd.DataFrame(rows, columns=[*names, *METRICS])
-
-
-def _row(placed: Placed) -> tuple:
-    layer = placed.layer
-    width_in = getattr(layer, "width_in", None) or layer.width
-    width_out = getattr(layer, "width_out", None) or layer.width
-    group_width = getattr(layer, "group_width", None) or width_in
-    return (
-        type(layer).__name__.lower(),
-        getattr(layer, "kernel", 1),
-        getattr(layer, "stride", 1),
-        width_in // group_width,
-        width_in,
-        width_out,
-        placed.side_in,
-        placed.side_out,
-        *count_layer(layer, placed.side_out),
-    )
 
 
 def sweep(

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ._common.statistics import pearson
-from .complexity import METRICS
+from .architectures.counting import METRICS
 
 STATISTICS = ("Pearson", "Pearson of logs", "Spearman")
 GROUP = ("source", "device_name", "mode", "precision")

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .complexity import _alpha, _several, complexity
+from .architectures.counting import complexity
+from .architectures.definition import Network
+from .architectures.zoo import network as named_network
+from .complexity import _alpha, _several
 from .measurement import joined_doubts, ratio_ends, time_doubt, without_range
-from .networks import Network
 from .published import PublishedError
 from .runtime import SETTING, PredictionError, RuntimeModel
 from .scaling import Strategy, scale_factor
@@ -20,7 +22,6 @@ from .scaling import strategy as named_strategy
 from .store import Store
 from .targets import scale_to
 from .tasks import LARGEST
-from .zoo import network as named_network
 
 # What tells measurements apart that are not to be mixed: where they come from, under which settings, at which batch.
 CASE = ("source", "device", *SETTING, "batch")

@@ -9,12 +9,12 @@ import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .architectures.definition import Network
+from .architectures.zoo import network as named_network
 from .build import build
 from .measurement import MeasureError, SettingError
-from .networks import Network
 from .running import one_line, runner
 from .settings import Settings
-from .zoo import network as named_network
 
 if TYPE_CHECKING:
     import torch

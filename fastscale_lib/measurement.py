@@ -12,7 +12,7 @@ from ._common.checks import check_real, check_whole, shown
 from ._common.digits import decimals
 
 if TYPE_CHECKING:
-    from .networks import Network
+    from .architectures.definition import Network
 
 
 IMAGENET_IMAGES = 1_281_167  # the training set of ILSVRC 2012

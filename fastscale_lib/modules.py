@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from .blocks import Activation, Conv, Gate, GlobalPool, Linear, MaxPool, Norm, Residual, describe
-from .networks import Network
+from .architectures.blocks import describe
+from .architectures.definition import Network
+from .architectures.layer_types import Activation, Conv, Gate, GlobalPool, Linear, MaxPool, Norm, Residual
 
 ACTIVATIONS = {
     "relu": lambda: nn.ReLU(inplace=True),

@@ -18,17 +18,16 @@ import pandas as pd
 
 from ._common.checks import shown
 from ._common.yaml_text import JsonError, YamlError, read_json, read_yaml, write_yaml
-from .complexity import METRICS, complexity
+from .architectures.counting import METRICS, complexity
+from .architectures.definition import Network, network_id
+from .architectures.zoo import network as named_network
+from .architectures.zoo import networks as known_networks
 from .measurement import SettingError, whole
-from .networks import Network
 from .scaling import Strategy, StrategyError, scale, scale_factor
 from .scaling import strategy as named_strategy
 from .settings import Settings
-from .store import network_id
 from .targets import scale_to
 from .tasks import LARGEST
-from .zoo import network as named_network
-from .zoo import networks as known_networks
 
 # Settings of `measure` that are the same for all points of a plan.
 SETTINGS = ("channels_last", "compile", "tf32", "device", "threads", "interval", "seconds")

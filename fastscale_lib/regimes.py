@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 
 from ._common.checks import several
-from .complexity import complexity
+from .architectures.counting import complexity
+from .architectures.definition import Network
+from .architectures.parts import NetworkError
+from .architectures.zoo import families
+from .architectures.zoo import network as named_network
 from .equal_flops import equal_flops
-from .networks import Network, NetworkError
 from .scaling import Strategy
 from .scaling import strategy as named_strategy
-from .zoo import families
-from .zoo import network as named_network
 
 DESIGNED = "designed"  # stands where a scaled network has its strategy
 _LARGER = 1.2  # times the flops of the base: nearer networks of its family are no regime apart

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from .complexity import complexity
+from .architectures.counting import complexity
+from .architectures.definition import Network, network_id
+from .architectures.parts import NetworkError
+from .architectures.zoo import network as named_network
 from .measurement import joined_doubts, ratio_ends, time_doubt
-from .networks import Network, NetworkError
 from .published import PublishedError, published
 from .scaling import strategy as named_strategy
-from .store import Store, network_id
-from .zoo import network as named_network
+from .store import Store
 
 _ALIKE = 0.05  # of the flops: scaled networks so near a target stand for the one nearest it
 _SETTING = ("source", "device_name", "device", "mode", "precision", "batch")

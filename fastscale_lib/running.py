@@ -12,10 +12,11 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .architectures.definition import Network
+from .architectures.design_spaces import anynet
 from .build import build
 from .measurement import MeasureError, SettingError
 from .memory import give_back, is_out_of_memory, is_spoilt, limited
-from .networks import Network, anynet
 from .settings import Settings, find_device
 
 if TYPE_CHECKING:

@@ -21,12 +21,13 @@ import pandas as pd
 from ._common.checks import check_whole
 from ._common.least_squares import fit_logs
 from ._common.statistics import pearson
-from .complexity import complexity, grid_factors
-from .networks import Network
-from .operations import KINDS, Operations, element_bytes, operations
+from .architectures.counting import complexity
+from .architectures.definition import Network
+from .architectures.operation_lists import KINDS, Operations, element_bytes, operations
+from .architectures.zoo import network as named_network
+from .complexity import grid_factors
 from .reach import Extent, Judged, Reach, batch_beyond, judge, reach_of
 from .scaling import Strategy, scaled_dimensions
-from .zoo import network as named_network
 
 # What a device's rates depend on, besides the device: rows that differ in one of these are fitted apart.
 SETTING = ("device_name", "threads", "mode", "precision", "channels_last", "compile", "tf32")

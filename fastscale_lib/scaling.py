@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 from ._common.checks import real_number, shown
 from ._common.integers import at_least, choose, nearest
-from .fitting import MBCONV, fit
-from .networks import Dimensions, Network, Scaling, Stage
-from .zoo import network as named_network
+from .architectures.block_rules import fit
+from .architectures.definition import Network, Scaling
+from .architectures.parts import MBCONV, Dimensions, Stage
+from .architectures.zoo import network as named_network
 
 # The paper's names, in the explicit grammar; in these the group width follows the width (section 3).
 STRATEGIES = {

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import json
 import os
 import stat
@@ -22,7 +21,6 @@ import pandas as pd
 from ._common.files import end_of_links, sync_folder, trial
 from ._common.locks import is_at, locked, one_thread
 from .measurement import Measurement, without_range
-from .networks import Network
 
 _REMEMBERED = 4096  # bytes at either end of what was read, by which a file is known again
 
@@ -312,12 +310,6 @@ class _Index:
         # A row that lacks a column is not found by it; nor is one that holds a list there found by a number.
         with contextlib.suppress(KeyError, TypeError):
             self._found.setdefault(tuple(row[name] for name in self._names), []).append(row)
-
-
-def network_id(network: Network) -> str:
-    """Twelve hexadecimal digits that tell networks apart by what they compute, whatever they are called."""
-    described = {key: value for key, value in network.to_dict().items() if key not in ("name", "scaling", "note")}
-    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _row_and_line(row: Mapping[str, Any] | Measurement) -> tuple[dict[str, Any], bytes]:

@@ -57,8 +57,8 @@ import pandas as pd
 
 from ._common.checks import check_whole, shown
 from ._common.progress import Line, Step, Tally
+from .architectures.counting import complexity
 from .capacity import LIMIT
-from .complexity import complexity
 from .measurement import MeasureError, Measurement, SettingError, failed_row, measured_row
 from .plans import Plan, PlanError, Point
 from .running import one_line

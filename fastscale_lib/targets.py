@@ -14,9 +14,12 @@ import numpy as np
 
 from ._common.checks import real_number, shown
 from ._common.integers import at_least, lcm, nearest_multiple
-from .complexity import METRICS, complexity, count, grid_factors
-from .fitting import BASIC, MBCONV, fit, grain, is_simple
-from .networks import Dimensions, Neighbour, Network, Scaling, Stage
+from .architectures.block_rules import fit, grain, is_simple
+from .architectures.counting import METRICS, complexity, count
+from .architectures.definition import Neighbour, Network, Scaling
+from .architectures.parts import BASIC, MBCONV, Dimensions, Stage
+from .architectures.zoo import network as named_network
+from .complexity import grid_factors
 from .scaling import (
     RESOLUTION_STEP,
     WIDTH_STEP,
@@ -29,7 +32,6 @@ from .scaling import (
     unrounded_dimensions,
 )
 from .scaling import strategy as named_strategy
-from .zoo import network as named_network
 
 TOLERANCE = 0.01
 _SMALLEST_S, _LARGEST_S = 2.0**-40, 2.0**40

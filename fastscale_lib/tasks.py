@@ -13,9 +13,9 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from .architectures.definition import Network
 from .capacity import LIMIT, search
 from .measurement import MeasureError
-from .networks import Network
 from .worker import Worker
 
 LARGEST = "largest"  # the batch that fills the device

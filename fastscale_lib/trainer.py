@@ -19,12 +19,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from .architectures.definition import Network
 from .augment import crop_and_flip, mixup, randaugment
 from .build import build
 from .checkpoints import TrainingError
 from .datasets import ImageData
 from .modules import subsample
-from .networks import Network
 from .processes import Processes
 from .recipe import Recipe
 

@@ -16,19 +16,19 @@ from typing import TYPE_CHECKING, Any
 from . import checkpoints
 from ._common.checks import check_whole
 from ._common.progress import Line, Step, Tally
+from .architectures.counting import complexity
+from .architectures.definition import Network, network_id
+from .architectures.zoo import network as named_network
 from .checkpoints import TrainingError
-from .complexity import complexity
 from .datasets import ImageData, dataset
 from .measurement import SettingError, now
 from .memory import give_back, is_out_of_memory
-from .networks import Network
 from .processes import Processes, together
 from .recipe import Recipe
 from .running import flags
 from .settings import find_device
-from .store import Store, StoreError, network_id
+from .store import Store, StoreError
 from .surroundings import surroundings
-from .zoo import network as named_network
 
 if TYPE_CHECKING:
     import torch

@@ -25,14 +25,14 @@ from pathlib import Path
 from typing import IO, Any
 
 from ._common.child_process import cause, kill_group, start_child
+from .architectures.definition import Network
+from .architectures.zoo import network as named_network
 from .measurement import MeasureError, Measurement, SettingError
 from .memory import give_back
-from .networks import Network
 from .running import one_line, try_run
 from .settings import Settings, find_device, positive
 from .surroundings import devices, surroundings
 from .timing import measure
-from .zoo import network as named_network
 
 Event = dict[str, Any]
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from fastscale_lib._common.statistics import pearson
-from fastscale_lib.complexity import METRICS
+from fastscale_lib.architectures.counting import METRICS
 from fastscale_lib.correlation import GROUP, STATISTICS, _samples, case, complete, correlations, leads
 from fastscale_lib.published import data_folder, published, read_measured, tidy
 

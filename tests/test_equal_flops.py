@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastscale_lib as fs
+from fastscale_lib.architectures.parts import Head
 from fastscale_lib.equal_flops import CASE, device_of, knee, measured_bases
-from fastscale_lib.networks import Head
 from fastscale_lib.tasks import LARGEST
 
 B0 = "EfficientNet-B0"

@@ -11,7 +11,7 @@ from helpers.drawn_networks import anynets
 from hypothesis import given, settings
 
 import fastscale_lib as fs
-from fastscale_lib.fitting import fit
+from fastscale_lib.architectures.block_rules import fit
 from fastscale_lib.scaling import STRATEGIES
 
 WIDTH_OR_RESOLUTION = [name for name in STRATEGIES if name != "d"]

@@ -17,9 +17,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import fastscale_lib as fs
-from fastscale_lib import store as storing
 from fastscale_lib._common import locks
-from fastscale_lib.store import Store, StoreError, StoreWarning, network_id
+from fastscale_lib.architectures import definition as storing
+from fastscale_lib.architectures.definition import network_id
+from fastscale_lib.store import Store, StoreError, StoreWarning
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 SHIPPED = Path(__file__).resolve().parents[1] / "data" / "measured" / "amd-epyc-2-threads.jsonl"

@@ -148,7 +148,7 @@ def test_ctrl_c_at_any_call_leaves_a_store_that_reads_right(store):
         def stop(frame, event, argument):
             if (
                 event == "call"
-                and frame.f_globals.get("__name__") == "fastscale_lib.store"
+                and frame.f_globals.get("__name__") == "fastscale_lib.architectures.definition"
                 and next(calls, None) is None
             ):
                 raise KeyboardInterrupt

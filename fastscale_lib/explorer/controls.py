@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as w
 import traitlets as T
 
-from ..complexity import complexity
+from ..architectures.counting import complexity
+from ..architectures.definition import table
+from ..architectures.zoo import families
 from ..figures import label
-from ..networks import table
 from ..scaling import STRATEGIES
-from ..zoo import families
 from .tables import STYLE, comparison_table, complexity_table
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ import plotly.graph_objects as go
 import plotly.io as pio
 
 from .._common.version import __version__
-from ..complexity import complexity
+from ..architectures.counting import complexity
+from ..architectures.definition import Network, table
 from ..figures import label
-from ..networks import Network, table
 from ..scaling import Strategy
 from ..scaling import scale as scale_network
 from . import panels

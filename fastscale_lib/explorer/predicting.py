@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import pandas as pd
 import traitlets as T
 
+from ..architectures.definition import Network, network_id
 from ..calibration import PROBE_INTERVAL, PROBE_SECONDS, kept_in, probes
 from ..measurement import Measurement, measured_row
-from ..networks import Network
 from ..runtime import PredictionError, RuntimeModel
-from ..store import Store, StoreError, network_id
+from ..store import Store, StoreError
 from ..surroundings import with_threads
 from .measuring import Job
 from .timings import Marked, TimedState

@@ -11,11 +11,11 @@ from typing import Any
 
 import traitlets as T
 
-from ..complexity import complexity
-from ..networks import Network
+from ..architectures.counting import complexity
+from ..architectures.definition import Network
+from ..architectures.zoo import network as named_network
 from ..scaling import Strategy, scale, scale_factor
 from ..scaling import strategy as named_strategy
-from ..zoo import network as named_network
 from .tables import short
 from .views import ALPHA, LARGEST_SCALE, SMALLEST_SCALE
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from ..complexity import METRICS, Complexity
+from ..architectures.counting import METRICS, Complexity
 from ..figures import METRICS as SHOWN
 from ..figures import Frame, label, style
 from ..scaling import Strategy

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 import pandas as pd
 import traitlets as T
 
-from ..complexity import complexity
+from ..architectures.counting import complexity
+from ..architectures.definition import Network
+from ..architectures.parts import Dimensions
 from ..figures import label
 from ..measurement import Measurement
-from ..networks import Dimensions, Network
 from .measuring import Job, Measuring, running_loop
 from .state import AUTO, State
 from .tables import short

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..complexity import METRICS, complexity, law_columns, sweep_columns
-from ..networks import Network
+from ..architectures.counting import METRICS, complexity
+from ..architectures.definition import Network
+from ..complexity import law_columns, sweep_columns
 from ..runtime import RuntimeModel
 from ..scaling import STRATEGIES, Strategy
 from ..scaling import strategy as named_strategy

@@ -18,8 +18,9 @@ import plotly.graph_objects as go
 import traitlets as T
 
 from .._common.files import write_new
-from ..complexity import METRICS, Complexity, sweep
-from ..networks import Network
+from ..architectures.counting import METRICS, Complexity
+from ..architectures.definition import Network
+from ..complexity import sweep
 from . import panels
 from .cells import cells
 from .controls import Controls

@@ -28,12 +28,12 @@ from typing import Any
 
 from .._common.checks import shown
 from .._common.yaml_text import YamlError, read_texts
+from ..architectures.parts import NetworkError
+from ..architectures.zoo import network as named_network
 from ..measurement import SettingError
-from ..networks import NetworkError
 from ..scaling import StrategyError, scale_factor
 from ..scaling import strategy as named_strategy
 from ..settings import Settings
-from ..zoo import network as named_network
 
 _SHORT_ENOUGH = f"a number of at most {sys.float_info.max_10_exp} digits"
 ITEMS = {"str": "a text", "int": "a whole number", "float": "a number", "bool": "true or false"}

@@ -5,8 +5,8 @@ import math
 from hypothesis import strategies as st
 
 import fastscale_lib as fs
-from fastscale_lib.fitting import BASIC, MBCONV, fit
-from fastscale_lib.networks import ACTIVATIONS, BLOCKS, STEMS
+from fastscale_lib.architectures.block_rules import fit
+from fastscale_lib.architectures.parts import ACTIVATIONS, BASIC, BLOCKS, MBCONV, STEMS
 
 # Ratios as networks have them, and odd ones.
 RATIOS = (1, 0.25, 0.5, 2, 4, 1.5, 2.5, 0.3, 0.7, 1 / 3)

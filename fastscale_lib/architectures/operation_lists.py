@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .blocks import Activation, Conv, Gate, GlobalPool, Linear, MaxPool, Norm, Residual, describe
-from .complexity import count_layer, side_after
-from .networks import Dimensions, Network
+from .blocks import describe
+from .counting import count_layer, side_after
+from .definition import Network
+from .layer_types import Activation, Conv, Gate, GlobalPool, Linear, MaxPool, Norm, Residual
+from .parts import Dimensions
 from .zoo import network as named_network
 
 KINDS = ("conv 1×1", "conv k×k", "conv in groups", "conv depthwise", "linear", "norm", "pointwise", "smooth", "pool")

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 import fastscale_lib as fs
 from fastscale_lib._common.checks import shown
-from fastscale_lib.fitting import fit
-from fastscale_lib.networks import BLOCKS, STEMS, Head, Neighbour, Scaling, Stage, Stem, table
+from fastscale_lib.architectures.block_rules import fit
+from fastscale_lib.architectures.definition import Neighbour, Scaling, table
+from fastscale_lib.architectures.parts import BLOCKS, STEMS, Head, Stage, Stem
 
 NAMES = fs.networks()
 scaled_networks = st.builds(fs.scale, base_networks() | anynets(), scaling_strategies(), scales(1 / 16, 64))

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastscale_lib as fs
+from fastscale_lib.architectures.operation_lists import KINDS, Operations, operations
 from fastscale_lib.complexity import grid_factors
-from fastscale_lib.operations import KINDS, Operations, operations
 from fastscale_lib.scaling import scaled_dimensions
 
 SEEN = {

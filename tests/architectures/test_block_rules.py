@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import fastscale_lib as fs
 from fastscale_lib._common.integers import first_within
-from fastscale_lib.fitting import fit
+from fastscale_lib.architectures.block_rules import fit
 
 BLOCK = "res_bottleneck_block"
 SIMPLE = (1, 2, 3, 4, 6, 1 / 2, 1 / 3, 1 / 4, 1 / 5, 1 / 6, 1 / 7, 1 / 49)

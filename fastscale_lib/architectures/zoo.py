@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import difflib
 import json
-import math
-import operator
 import re
 from collections.abc import Mapping
-from functools import lru_cache, partial
+from functools import lru_cache
 from importlib import resources
 from itertools import groupby
 from typing import Any
 
-from ._common.checks import check_real, check_whole, shown
-from .fitting import fit
-from .networks import BOTTLENECKS, MOST_BLOCKS, Network, NetworkError, anynet
-
-_MOST_WIDTH = 1e9  # of a RegNet
+from .._common.checks import shown
+from .definition import Network
+from .design_spaces import anynet, regnet
+from .parts import NetworkError
 
 
 def networks() -> list[str]:
@@ -94,48 +91,3 @@ def _plain_name(name: str, families: str = "xy") -> str:
         size = f"{hundreds}00mf" if hundreds < 10 else f"{hundreds / 10:g}gf"
         return match[1] + size
     return plain
-
-
-def regnet(
-    *,
-    depth: int,
-    w0: int,
-    wa: float,
-    wm: float,
-    group_width: int,
-    bottleneck: float = 1.0,
-    stride: int = 2,
-    **settings,
-) -> Network:
-    """A RegNet, expanded into its stages (Radosavovic et al., Designing Network Design Spaces, 2020, section 3.3).
-
-    Arguments:
-        depth: blocks in all.
-        w0, wa, wm: initial width, its slope a block, and the width multiplier of the quantisation.
-        group_width, bottleneck, stride: of every stage.
-        settings: as for `anynet`.
-
-    Raises:
-        NetworkError: naming the value and the rule.
-    """
-    check = partial(check_whole, error=NetworkError)
-    depth = check("regnet: depth", depth, most=MOST_BLOCKS)
-    group_width = check("regnet: group_width", group_width)
-    w0 = check_real("regnet: w0", w0, NetworkError, 1, _MOST_WIDTH)
-    wa = check_real("regnet: wa", wa, NetworkError, 0, _MOST_WIDTH)
-    wm = check_real("regnet: wm", wm, NetworkError, 1, _MOST_WIDTH, above=True)
-    bottleneck = check_real("regnet: bottleneck", bottleneck, NetworkError, *BOTTLENECKS)
-    steps = (round(math.log((w0 + wa * block) / w0) / math.log(wm)) for block in range(depth))
-    runs = [(8 * round(w0 * wm**step / 8), len(list(run))) for step, run in groupby(steps)]
-    # Neighbouring steps may round to one width; blocks of one width are one stage.
-    stages = [(width, sum(n for _, n in run)) for width, run in groupby(runs, key=operator.itemgetter(0))]
-    block = settings.get("block", "res_bottleneck_block")
-    fitted = [fit(block, width, bottleneck, group_width) for width, _ in stages]
-    return anynet(
-        depths=[n for _, n in stages],
-        widths=[width for width, _ in fitted],
-        group_widths=[group_width for _, group_width in fitted],
-        strides=stride,
-        bottlenecks=bottleneck,
-        **settings,
-    )

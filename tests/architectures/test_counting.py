@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastscale_lib as fs
-from fastscale_lib.networks import Head
+from fastscale_lib.architectures.parts import Head
 
 ZOO = fs.networks()
 METRICS = ["flops", "params", "activations"]

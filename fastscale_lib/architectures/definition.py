@@ -1,109 +1,36 @@
-"""What a network is: stem, stages, head; made by hand or from a file.
-
-A `Network` is plain data. It knows what can be built and refuses the rest in a sentence; how it scales, what it
-costs and how it runs are the business of the other rooms.
-"""
+"""A network as plain data: read from and written to YAML, dicts and Python."""
 
 from __future__ import annotations
 
+import hashlib
 import html
+import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import MISSING, asdict, astuple, dataclass, field, fields, replace
-from itertools import islice
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from typing import Any
 
-from ._common.checks import check_real, check_whole, shown
-from ._common.integers import nearest_multiple
-from ._common.yaml_text import YamlError, read_yaml, write_yaml
-from .fitting import BASIC, MBCONV, fit
-
-BLOCKS = ("res_bottleneck_block", "res_bottleneck_linear_block", BASIC, MBCONV)
-ACTIVATIONS = ("relu", "silu", "gelu")
-MOST_STAGES = 1_000
-MOST_BLOCKS = 10_000  # that are listed or built one by one; counts have no bound
-BOTTLENECKS = (1e-6, 1e6)
-
-
-class StemShape(NamedTuple):
-    """The convolution of a stem, and whether a 3×3 stride-2 max-pool follows it."""
-
-    kernel: int
-    stride: int
-    pool: bool
-
-    @property
-    def total_stride(self) -> int:
-        return self.stride * (2 if self.pool else 1)
-
-
-# Names as in pycls.
-STEMS = {
-    "simple_stem_in": StemShape(3, 2, pool=False),
-    "res_stem_in": StemShape(7, 2, pool=True),
-    "res_stem_cifar": StemShape(3, 1, pool=False),  # for small images
-}
-
-
-class NetworkError(ValueError):
-    """A network that cannot be built, or is not known; the message names the part, the value and the rule."""
-
-
-@dataclass(frozen=True)
-class Stem:
-    """The first convolution, with BN and activation: `kind` is a key of `STEMS`."""
-
-    kind: str
-    width: int
-
-    def __post_init__(self):
-        _check_known("stem", self.kind, STEMS)
-        _set_whole(self, "stem", "width")
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A run of `depth` blocks of one width; the first of them carries the stride.
-
-    `bottleneck` multiplies the width to the block's inner width (for MBConv it is the expansion ratio, and
-    multiplies the block's input width); `group_width` is the channels in each group of the k×k convolution.
-    """
-
-    depth: int
-    width: int
-    stride: int = 2
-    bottleneck: float = 1.0
-    group_width: int = 1
-    kernel: int = 3
-
-    def __post_init__(self):
-        for name in ("depth", "width", "stride", "group_width", "kernel"):
-            _set_whole(self, "stage", name)
-        _set_real(self, "stage", "bottleneck", *BOTTLENECKS)
-        if self.kernel % 2 == 0:
-            raise NetworkError(f"stage: kernel {shown(self.kernel)} is even, but padding (k−1)/2 needs an odd kernel")
-
-
-@dataclass(frozen=True)
-class Head:
-    """What follows the last stage: a 1×1 convolution of this width (0: none), global pool, linear layer."""
-
-    width: int = 0
-
-    def __post_init__(self):
-        _set_whole(self, "head", "width", least=0)
-
-
-class Dimensions(NamedTuple):
-    """The sizes that scaling changes; each is an int, or an array with one entry a network."""
-
-    resolution: Any
-    stem_width: Any
-    depths: tuple
-    widths: tuple
-    group_widths: tuple
-    head_width: Any
+from .._common.checks import shown
+from .._common.yaml_text import YamlError, read_yaml, write_yaml
+from .block_rules import _check_stage
+from .parts import (
+    ACTIVATIONS,
+    BLOCKS,
+    MBCONV,
+    MOST_BLOCKS,
+    STEMS,
+    Dimensions,
+    Head,
+    NetworkError,
+    Stage,
+    Stem,
+    _check_known,
+    _is_line,
+    _one_a_stage,
+    _set_real,
+    _set_whole,
+)
 
 
 @dataclass(frozen=True)
@@ -401,122 +328,6 @@ def table(network: Network) -> str:
     return f"<table class='fastscale-network'><caption>{caption}</caption><tr>{head}</tr>{body}</table>"
 
 
-def anynet(
-    *,
-    depths: Sequence[int],
-    widths: Sequence[int],
-    strides: int | Sequence[int] = 2,
-    bottlenecks: float | Sequence[float] = 1.0,
-    group_widths: int | Sequence[int] | None = None,
-    kernels: int | Sequence[int] = 3,
-    block: str = "res_bottleneck_block",
-    stem: str = "simple_stem_in",
-    stem_width: int = 32,
-    se_ratio: float = 0.0,
-    head_width: int = 0,
-    activation: str = "relu",
-    classes: int = 1000,
-    resolution: int = 224,
-    channels: int = 3,
-    name: str = "AnyNet",
-    note: str = "",
-) -> Network:
-    """A network described by hand, with one entry a stage (a single number serves all stages).
-
-    Arguments:
-        depths, widths: blocks, and output channels, of each stage.
-        strides: of each stage's first block.
-        bottlenecks: inner width over width (for "mbconv": expansion ratio, inner width over input width).
-        group_widths: channels a group of the k×k convolution; left out: no groups (for "mbconv": depthwise).
-        kernels: side of the k×k convolution, odd.
-        block: "res_bottleneck_block", "res_bottleneck_linear_block", "res_basic_block" or "mbconv".
-        stem: "simple_stem_in" (3×3, stride 2), "res_stem_in" (7×7, stride 2, max-pool) or "res_stem_cifar"
-            (3×3, stride 1, for small images).
-        se_ratio: hidden over input channels of squeeze-and-excitation; 0 for none.
-        head_width: width of a 1×1 convolution before the classifier; 0 for none.
-        note: a line that is to be known of its figures, shown beside them.
-
-    Raises:
-        NetworkError: naming the stage, the value and the rule.
-    """
-    depths = _one_a_stage("depths", depths)
-    stages = len(depths)
-    depths, widths, strides, bottlenecks, kernels = (
-        _per_stage(key, value, stages)
-        for key, value in {
-            "depths": depths,
-            "widths": widths,
-            "strides": strides,
-            "bottlenecks": bottlenecks,
-            "kernels": kernels,
-        }.items()
-    )
-    rows = zip(depths, widths, strides, bottlenecks, [1] * stages, kernels, strict=True)
-    described = [_stage(number, row) for number, row in enumerate(rows, 1)]
-    if group_widths is None:
-        group_widths = [_undivided(block, stage) for stage in described]
-    group_widths = _per_stage("group_widths", group_widths, stages)
-    return Network(
-        name=name,
-        resolution=resolution,
-        stem=Stem(stem, stem_width),
-        block=block,
-        stages=tuple(
-            _stage(number, (*astuple(stage)[:4], group_width, stage.kernel))
-            for number, (stage, group_width) in enumerate(zip(described, group_widths, strict=True), 1)
-        ),
-        head=Head(head_width),
-        se_ratio=se_ratio,
-        activation=activation,
-        classes=classes,
-        channels=channels,
-        note=note,
-    )
-
-
-def _undivided(block: str, stage: Stage) -> int:
-    """The group width of a k×k convolution without groups (MBConv's is depthwise by definition)."""
-    if block == MBCONV:
-        return 1
-    return stage.width if block == BASIC else max(1, nearest_multiple(stage.width, stage.bottleneck))
-
-
-def _stage(number: int, row: Sequence) -> Stage:
-    try:
-        return Stage(*row)
-    except NetworkError as error:
-        raise NetworkError(str(error).replace("stage:", f"stage {number}:", 1)) from None
-
-
-def _check_stage(block: str, number: int, stage: Stage) -> None:
-    """The rules that bind a stage's numbers to each other."""
-    width, b, g = stage.width, stage.bottleneck, stage.group_width
-    if block == MBCONV:
-        if g != 1:
-            raise NetworkError(f"stage {number}: group width {shown(g)}, but MBConv is depthwise: its group width is 1")
-        if b < 1:
-            raise NetworkError(f"stage {number}: bottleneck {b:g}, but MBConv expands: its ratio is at least 1")
-    elif block == BASIC:
-        if (b, g) != (1, width):
-            raise NetworkError(
-                f"stage {number}: bottleneck {b:g} and group width {shown(g)}, but {BASIC} has dense convolutions: "
-                f"its bottleneck is 1 and its group width is its width, {shown(width)}"
-            )
-    elif (inner := nearest_multiple(width, b)) < 1 or inner % g:
-        raise NetworkError(
-            f"stage {number}: inner width {shown(inner)} (width {shown(width)} × bottleneck {b:g}) is not a multiple "
-            f"of group width {shown(g)}; {_what_fits(block, width, b, g)}"
-        )
-
-
-def _what_fits(block: str, width: int, bottleneck: float, group_width: int) -> str:
-    try:
-        fitting = fit(block, width, bottleneck, group_width)
-    except (NetworkError, OverflowError):  # no width nearby; or too large for the floats of rounding
-        return "give another width or group width"
-    return f"width {shown(fitting[0])} with group width {shown(fitting[1])} would fit"
-
-
 def check_blocks(who: str, network: Network) -> None:
     """Refuse a network of more blocks than can be listed or built one by one."""
     blocks = sum(network.depths)
@@ -525,47 +336,6 @@ def check_blocks(who: str, network: Network) -> None:
             f"{who}: {network.name[:60]} has {shown(blocks)} blocks, and {MOST_BLOCKS:,} are the most that are listed "
             "or built one by one; fs.complexity counts any number of them"
         )
-
-
-def _check_known(part: str, value: Any, known: Iterable[str]) -> None:
-    if not isinstance(value, str) or value not in known:
-        raise NetworkError(f"{part}: {shown(value)} is not one of {', '.join(known)}")
-
-
-def _is_line(value: Any) -> bool:
-    return isinstance(value, str) and bool(value.strip()) and value.isprintable()
-
-
-def _set_whole(owner: Any, part: str, name: str, least: int = 1) -> None:
-    """Make the field a Python int, or refuse it."""
-    number = check_whole(f"{part}: {name}", getattr(owner, name), NetworkError, least)
-    object.__setattr__(owner, name, number)
-
-
-def _set_real(owner: Any, part: str, name: str, *bounds: float, above: bool = False) -> None:
-    """Make the field a float, or refuse it."""
-    number = check_real(f"{part}: {name}", getattr(owner, name), NetworkError, *bounds, above=above)
-    object.__setattr__(owner, name, number)
-
-
-def _one_a_stage(name: str, values: Any) -> list:
-    """The values as a list, however they come; no more than a network may have stages."""
-    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
-        raise NetworkError(f"network: {name} is {shown(values)}, but must have one entry a stage, as in [1, 2, 6, 2]")
-    values = list(islice(values, MOST_STAGES + 1))
-    if len(values) > MOST_STAGES:
-        raise NetworkError(f"network: {name} has over {MOST_STAGES:,} entries, and no network so many stages")
-    return values
-
-
-def _per_stage(name: str, values: Any, stages: int) -> list:
-    """One value a stage; a single number serves all."""
-    if not isinstance(values, Iterable) or getattr(values, "ndim", 1) == 0:  # an array without dimensions is a number
-        return [values] * stages
-    values = _one_a_stage(name, values)
-    if len(values) != stages:
-        raise NetworkError(f"network: {name} has {len(values)} entries, but there are {stages} stages (as in depths)")
-    return values
 
 
 def _mapping(part: str, plain: Any) -> Mapping:
@@ -623,3 +393,9 @@ def _flow(value: Any) -> str:
 def _stem_kernel(network: Network) -> str:
     shape = STEMS[network.stem.kind]
     return f"{shape.kernel}×{shape.kernel}" + (" + pool" if shape.pool else "")
+
+
+def network_id(network: Network) -> str:
+    """Twelve hexadecimal digits that tell networks apart by what they compute, whatever they are called."""
+    described = {key: value for key, value in network.to_dict().items() if key not in ("name", "scaling", "note")}
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:12]

@@ -1,11 +1,12 @@
-"""Widths and group widths that can be built together: the rule of pycls, and what it leaves open."""
+"""What a block type accepts, and the widths that fit its groups."""
 
 from __future__ import annotations
 
 from fractions import Fraction
 from typing import Any
 
-from ._common.integers import (
+from .._common.checks import shown
+from .._common.integers import (
     at_least,
     at_most,
     choose,
@@ -18,9 +19,7 @@ from ._common.integers import (
     whole_multiple,
     whole_quotient,
 )
-
-MBCONV = "mbconv"
-BASIC = "res_basic_block"
+from .parts import BASIC, MBCONV, NetworkError, Stage
 
 
 def fit(block: str, width: Any, bottleneck: float, group_width: Any) -> tuple[Any, Any]:
@@ -104,3 +103,39 @@ def _next_fit(width: int, bottleneck: float, group_width: int, direction: int) -
             return width
         width += direction
     return None
+
+
+def _undivided(block: str, stage: Stage) -> int:
+    """The group width of a k×k convolution without groups (MBConv's is depthwise by definition)."""
+    if block == MBCONV:
+        return 1
+    return stage.width if block == BASIC else max(1, nearest_multiple(stage.width, stage.bottleneck))
+
+
+def _check_stage(block: str, number: int, stage: Stage) -> None:
+    """The rules that bind a stage's numbers to each other."""
+    width, b, g = stage.width, stage.bottleneck, stage.group_width
+    if block == MBCONV:
+        if g != 1:
+            raise NetworkError(f"stage {number}: group width {shown(g)}, but MBConv is depthwise: its group width is 1")
+        if b < 1:
+            raise NetworkError(f"stage {number}: bottleneck {b:g}, but MBConv expands: its ratio is at least 1")
+    elif block == BASIC:
+        if (b, g) != (1, width):
+            raise NetworkError(
+                f"stage {number}: bottleneck {b:g} and group width {shown(g)}, but {BASIC} has dense convolutions: "
+                f"its bottleneck is 1 and its group width is its width, {shown(width)}"
+            )
+    elif (inner := nearest_multiple(width, b)) < 1 or inner % g:
+        raise NetworkError(
+            f"stage {number}: inner width {shown(inner)} (width {shown(width)} × bottleneck {b:g}) is not a multiple "
+            f"of group width {shown(g)}; {_what_fits(block, width, b, g)}"
+        )
+
+
+def _what_fits(block: str, width: int, bottleneck: float, group_width: int) -> str:
+    try:
+        fitting = fit(block, width, bottleneck, group_width)
+    except (NetworkError, OverflowError):  # no width nearby; or too large for the floats of rounding
+        return "give another width or group width"
+    return f"width {shown(fitting[0])} with group width {shown(fitting[1])} would fit"

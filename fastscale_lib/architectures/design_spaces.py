@@ -1,0 +1,147 @@
+"""Networks of the design spaces AnyNet and RegNet (Radosavovic et al., CVPR 2020)."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple
+from functools import partial
+from itertools import groupby
+from typing import Any
+
+from .._common.checks import check_real, check_whole
+from .block_rules import _undivided, fit
+from .definition import Network
+from .parts import BOTTLENECKS, MOST_BLOCKS, Head, NetworkError, Stem, _one_a_stage, _stage
+
+
+def anynet(
+    *,
+    depths: Sequence[int],
+    widths: Sequence[int],
+    strides: int | Sequence[int] = 2,
+    bottlenecks: float | Sequence[float] = 1.0,
+    group_widths: int | Sequence[int] | None = None,
+    kernels: int | Sequence[int] = 3,
+    block: str = "res_bottleneck_block",
+    stem: str = "simple_stem_in",
+    stem_width: int = 32,
+    se_ratio: float = 0.0,
+    head_width: int = 0,
+    activation: str = "relu",
+    classes: int = 1000,
+    resolution: int = 224,
+    channels: int = 3,
+    name: str = "AnyNet",
+    note: str = "",
+) -> Network:
+    """A network described by hand, with one entry a stage (a single number serves all stages).
+
+    Arguments:
+        depths, widths: blocks, and output channels, of each stage.
+        strides: of each stage's first block.
+        bottlenecks: inner width over width (for "mbconv": expansion ratio, inner width over input width).
+        group_widths: channels a group of the k×k convolution; left out: no groups (for "mbconv": depthwise).
+        kernels: side of the k×k convolution, odd.
+        block: "res_bottleneck_block", "res_bottleneck_linear_block", "res_basic_block" or "mbconv".
+        stem: "simple_stem_in" (3×3, stride 2), "res_stem_in" (7×7, stride 2, max-pool) or "res_stem_cifar"
+            (3×3, stride 1, for small images).
+        se_ratio: hidden over input channels of squeeze-and-excitation; 0 for none.
+        head_width: width of a 1×1 convolution before the classifier; 0 for none.
+        note: a line that is to be known of its figures, shown beside them.
+
+    Raises:
+        NetworkError: naming the stage, the value and the rule.
+    """
+    depths = _one_a_stage("depths", depths)
+    stages = len(depths)
+    depths, widths, strides, bottlenecks, kernels = (
+        _per_stage(key, value, stages)
+        for key, value in {
+            "depths": depths,
+            "widths": widths,
+            "strides": strides,
+            "bottlenecks": bottlenecks,
+            "kernels": kernels,
+        }.items()
+    )
+    rows = zip(depths, widths, strides, bottlenecks, [1] * stages, kernels, strict=True)
+    described = [_stage(number, row) for number, row in enumerate(rows, 1)]
+    if group_widths is None:
+        group_widths = [_undivided(block, stage) for stage in described]
+    group_widths = _per_stage("group_widths", group_widths, stages)
+    return Network(
+        name=name,
+        resolution=resolution,
+        stem=Stem(stem, stem_width),
+        block=block,
+        stages=tuple(
+            _stage(number, (*astuple(stage)[:4], group_width, stage.kernel))
+            for number, (stage, group_width) in enumerate(zip(described, group_widths, strict=True), 1)
+        ),
+        head=Head(head_width),
+        se_ratio=se_ratio,
+        activation=activation,
+        classes=classes,
+        channels=channels,
+        note=note,
+    )
+
+
+def _per_stage(name: str, values: Any, stages: int) -> list:
+    """One value a stage; a single number serves all."""
+    if not isinstance(values, Iterable) or getattr(values, "ndim", 1) == 0:  # an array without dimensions is a number
+        return [values] * stages
+    values = _one_a_stage(name, values)
+    if len(values) != stages:
+        raise NetworkError(f"network: {name} has {len(values)} entries, but there are {stages} stages (as in depths)")
+    return values
+
+
+_MOST_WIDTH = 1e9  # of a RegNet
+
+
+def regnet(
+    *,
+    depth: int,
+    w0: int,
+    wa: float,
+    wm: float,
+    group_width: int,
+    bottleneck: float = 1.0,
+    stride: int = 2,
+    **settings,
+) -> Network:
+    """A RegNet, expanded into its stages (Radosavovic et al., Designing Network Design Spaces, 2020, section 3.3).
+
+    Arguments:
+        depth: blocks in all.
+        w0, wa, wm: initial width, its slope a block, and the width multiplier of the quantisation.
+        group_width, bottleneck, stride: of every stage.
+        settings: as for `anynet`.
+
+    Raises:
+        NetworkError: naming the value and the rule.
+    """
+    check = partial(check_whole, error=NetworkError)
+    depth = check("regnet: depth", depth, most=MOST_BLOCKS)
+    group_width = check("regnet: group_width", group_width)
+    w0 = check_real("regnet: w0", w0, NetworkError, 1, _MOST_WIDTH)
+    wa = check_real("regnet: wa", wa, NetworkError, 0, _MOST_WIDTH)
+    wm = check_real("regnet: wm", wm, NetworkError, 1, _MOST_WIDTH, above=True)
+    bottleneck = check_real("regnet: bottleneck", bottleneck, NetworkError, *BOTTLENECKS)
+    steps = (round(math.log((w0 + wa * block) / w0) / math.log(wm)) for block in range(depth))
+    runs = [(8 * round(w0 * wm**step / 8), len(list(run))) for step, run in groupby(steps)]
+    # Neighbouring steps may round to one width; blocks of one width are one stage.
+    stages = [(width, sum(n for _, n in run)) for width, run in groupby(runs, key=operator.itemgetter(0))]
+    block = settings.get("block", "res_bottleneck_block")
+    fitted = [fit(block, width, bottleneck, group_width) for width, _ in stages]
+    return anynet(
+        depths=[n for _, n in stages],
+        widths=[width for width, _ in fitted],
+        group_widths=[group_width for _, group_width in fitted],
+        strides=stride,
+        bottlenecks=bottleneck,
+        **settings,
+    )
