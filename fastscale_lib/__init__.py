@@ -28,26 +28,28 @@ from .capacity import largest_batch
 from .ceilings import Ceilings, ceilings, roofline_share
 from .checkpoints import TrainingError
 from .comparisons import train_all
-from .complexity import fit_exponents, laws, sweep
 from .correlation import correlations, leads
 from .datasets import ImageData, dataset
-from .equal_flops import equal_flops, knees, measured_rows, measured_times, predicted_times
+from .equal_flops import knees, measured_rows, measured_times, predicted_times
 from .footprint import PeakMemory, peak_memory
 from .image_files import DataError
 from .measurement import Comparison, MeasureError, Measurement, compare
 from .plans import Plan, PlanError
 from .published import PublishedError, published, published_errors, read_measured
 from .recipe import Recipe, RecipeError
-from .regimes import regimes
 from .repeats import error_difference, seed_errors
 from .report.__init__ import report
 from .report.parameters import ParameterError
 from .report.selection import SelectionError
 from .runtime import PredictionError, RuntimeModel, prediction_errors
-from .scaling import STRATEGIES, Strategy, StrategyError, scale, strategy
+from .scaling.asymptotics import fit_exponents, laws
+from .scaling.grids import sweep
+from .scaling.matched import equal_flops, regimes
+from .scaling.rounding import scale
+from .scaling.strategies import STRATEGIES, Strategy, StrategyError, strategy
+from .scaling.targets import TargetWarning, scale_to
 from .store import Store, StoreError, StoreWarning
 from .sweeping import SweepWarning, run
-from .targets import TargetWarning, scale_to
 from .timm import PublishedWarning, read_timm
 from .training import train
 from .weights import WeightsError, load_weights

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ._common.digits import significant
 from .runtime import SETTING, RuntimeModel
-from .scaling import strategy as named_strategy
+from .scaling.strategies import strategy as named_strategy
 from .store import Store
 
 # How costs are shown: under which name, and in how many of the column's units.

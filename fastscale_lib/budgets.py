@@ -17,14 +17,15 @@ from ._common.checks import check_real, shown
 from .architectures.counting import METRICS
 from .architectures.definition import Network
 from .architectures.zoo import network as named_network
-from .complexity import sweep
 from .footprint import peak_memory
 from .runtime import LEAST_ROWS, SETTING, Curve, RuntimeModel
-from .scaling import Strategy, scale
-from .scaling import strategy as named_strategy
+from .scaling.grids import sweep
+from .scaling.rounding import scale
+from .scaling.strategies import Strategy
+from .scaling.strategies import strategy as named_strategy
+from .scaling.targets import between_roundings
 from .settings import Settings
 from .store import Store
-from .targets import between_roundings
 
 BUDGETS = ("time_ms", "memory_bytes", *METRICS)
 _SMALLEST_S, _LARGEST_S = 2.0**-30, 2.0**30

@@ -13,51 +13,18 @@ import pandas as pd
 from .architectures.counting import complexity
 from .architectures.definition import Network
 from .architectures.zoo import network as named_network
-from .complexity import _alpha, _several
 from .measurement import joined_doubts, ratio_ends, time_doubt, without_range
 from .published import PublishedError
 from .runtime import SETTING, PredictionError, RuntimeModel
-from .scaling import Strategy, scale_factor
-from .scaling import strategy as named_strategy
+from .scaling.strategies import Strategy, _alpha, scale_factor
+from .scaling.strategies import strategy as named_strategy
 from .store import Store
-from .targets import scale_to
 from .tasks import LARGEST
 
 # What tells measurements apart that are not to be mixed: where they come from, under which settings, at which batch.
 CASE = ("source", "device", *SETTING, "batch")
 _TIMES = ("strategy", "alpha", "scale", "ms_per_image", "low_ms", "high_ms")
 _EXACT = 1e-9  # of the way between two measured networks: nearer to one of them, its time is taken alone
-
-
-def equal_flops(
-    networks: Sequence[Network | str] | Network | str,
-    strategies: Sequence[Strategy | str | float],
-    scales: Sequence[float],
-) -> pd.DataFrame:
-    """Each network scaled by each strategy to the same flops, by `scale_to`: within 1 % of scale × the network's.
-
-    Arguments:
-        scales: how many times the flops (multiply-adds) of the base network.
-
-    Returns:
-        One row a network, scale and strategy, in that order. Columns network, strategy, alpha (NaN outside the α
-        family), scale, scaled (the Network), flops, params, activations.
-
-    Raises:
-        NetworkError, StrategyError: naming the value and the rule.
-
-    Warns:
-        TargetWarning: where the nearest network is more than 1 % off.
-    """
-    bases = [named_network(each) for each in _several(networks)]
-    rows = []
-    for base in bases:
-        for s in map(scale_factor, scales):
-            for way in map(named_strategy, strategies):
-                scaled = scale_to(base, way, flops=s * complexity(base).flops)
-                rows.append((base.name, way.name, _alpha(way), s, scaled, *complexity(scaled)))
-    names = ["network", "strategy", "alpha", "scale", "scaled", "flops", "params", "activations"]
-    return pd.DataFrame(rows, columns=names)
 
 
 def knee(alphas: Sequence[float], values: Sequence[float], nearly: float) -> float:

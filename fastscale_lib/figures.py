@@ -20,7 +20,7 @@ from plotly.subplots import make_subplots
 from ._common.light_imports import light_imports
 from ._common.statistics import pearson
 from .correlation import case, complete
-from .scaling import strategy as named_strategy
+from .scaling.strategies import strategy as named_strategy
 
 with light_imports():
     pio.renderers  # noqa: B018 - plotly imports it, and nbformat, when it is first asked for

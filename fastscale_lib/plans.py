@@ -23,10 +23,11 @@ from .architectures.definition import Network, network_id
 from .architectures.zoo import network as named_network
 from .architectures.zoo import networks as known_networks
 from .measurement import SettingError, whole
-from .scaling import Strategy, StrategyError, scale, scale_factor
-from .scaling import strategy as named_strategy
+from .scaling.rounding import scale
+from .scaling.strategies import Strategy, StrategyError, scale_factor
+from .scaling.strategies import strategy as named_strategy
+from .scaling.targets import scale_to
 from .settings import Settings
-from .targets import scale_to
 from .tasks import LARGEST
 
 # Settings of `measure` that are the same for all points of a plan.

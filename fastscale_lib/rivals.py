@@ -14,7 +14,7 @@ from .architectures.parts import NetworkError
 from .architectures.zoo import network as named_network
 from .measurement import joined_doubts, ratio_ends, time_doubt
 from .published import PublishedError, published
-from .scaling import strategy as named_strategy
+from .scaling.strategies import strategy as named_strategy
 from .store import Store
 
 _ALIKE = 0.05  # of the flops: scaled networks so near a target stand for the one nearest it

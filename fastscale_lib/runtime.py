@@ -25,9 +25,9 @@ from .architectures.counting import complexity
 from .architectures.definition import Network
 from .architectures.operation_lists import KINDS, Operations, element_bytes, operations
 from .architectures.zoo import network as named_network
-from .complexity import grid_factors
 from .reach import Extent, Judged, Reach, batch_beyond, judge, reach_of
-from .scaling import Strategy, scaled_dimensions
+from .scaling.rounding import scaled_dimensions
+from .scaling.strategies import Strategy, grid_factors
 
 # What a device's rates depend on, besides the device: rows that differ in one of these are fitted apart.
 SETTING = ("device_name", "threads", "mode", "precision", "channels_last", "compile", "tf32")

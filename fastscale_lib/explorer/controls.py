@@ -15,7 +15,7 @@ from ..architectures.counting import complexity
 from ..architectures.definition import table
 from ..architectures.zoo import families
 from ..figures import label
-from ..scaling import STRATEGIES
+from ..scaling.strategies import STRATEGIES
 from .tables import STYLE, comparison_table, complexity_table
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from .._common.version import __version__
 from ..architectures.counting import complexity
 from ..architectures.definition import Network, table
 from ..figures import label
-from ..scaling import Strategy
-from ..scaling import scale as scale_network
+from ..scaling.rounding import scale as scale_network
+from ..scaling.strategies import Strategy
 from . import panels
 from .tables import STYLE, comparison_table, complexity_table
 from .views import Predictor, Views

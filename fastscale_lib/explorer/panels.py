@@ -24,8 +24,8 @@ from ..figures import (
     stages_text,
     style,
 )
-from ..scaling import STRATEGIES
-from ..scaling import strategy as named_strategy
+from ..scaling.strategies import STRATEGIES
+from ..scaling.strategies import strategy as named_strategy
 
 COUNTED = ("activations", "params")
 ALPHA_NAMES = {"dwr": 1 / 3, "dWr": 0.8, "w": 1.0}

@@ -14,8 +14,9 @@ import traitlets as T
 from ..architectures.counting import complexity
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
-from ..scaling import Strategy, scale, scale_factor
-from ..scaling import strategy as named_strategy
+from ..scaling.rounding import scale
+from ..scaling.strategies import Strategy, scale_factor
+from ..scaling.strategies import strategy as named_strategy
 from .tables import short
 from .views import ALPHA, LARGEST_SCALE, SMALLEST_SCALE
 

@@ -11,7 +11,7 @@ import pandas as pd
 from ..architectures.counting import METRICS, Complexity
 from ..figures import METRICS as SHOWN
 from ..figures import Frame, label, style
-from ..scaling import Strategy
+from ..scaling.strategies import Strategy
 
 STYLE = """<style>
 .fastscale-table, .fastscale-network { border-collapse: collapse; font-size: 12px; line-height: 1.35;

@@ -11,10 +11,11 @@ import pandas as pd
 
 from ..architectures.counting import METRICS, complexity
 from ..architectures.definition import Network
-from ..complexity import law_columns, sweep_columns
 from ..runtime import RuntimeModel
-from ..scaling import STRATEGIES, Strategy
-from ..scaling import strategy as named_strategy
+from ..scaling.asymptotics import law_columns
+from ..scaling.grids import sweep_columns
+from ..scaling.strategies import STRATEGIES, Strategy
+from ..scaling.strategies import strategy as named_strategy
 from . import panels
 
 ALPHA = "α"  # the name, among the strategies, of the one that the slider sets

@@ -20,7 +20,7 @@ import traitlets as T
 from .._common.files import write_new
 from ..architectures.counting import METRICS, Complexity
 from ..architectures.definition import Network
-from ..complexity import sweep
+from ..scaling.grids import sweep
 from . import panels
 from .cells import cells
 from .controls import Controls

@@ -31,8 +31,8 @@ from .._common.yaml_text import YamlError, read_texts
 from ..architectures.parts import NetworkError
 from ..architectures.zoo import network as named_network
 from ..measurement import SettingError
-from ..scaling import StrategyError, scale_factor
-from ..scaling import strategy as named_strategy
+from ..scaling.strategies import StrategyError, scale_factor
+from ..scaling.strategies import strategy as named_strategy
 from ..settings import Settings
 
 _SHORT_ENOUGH = f"a number of at most {sys.float_info.max_10_exp} digits"

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 import fastscale_lib as fs
 from fastscale_lib.architectures.operation_lists import KINDS, Operations, operations
-from fastscale_lib.complexity import grid_factors
-from fastscale_lib.scaling import scaled_dimensions
+from fastscale_lib.scaling.rounding import scaled_dimensions
+from fastscale_lib.scaling.strategies import grid_factors
 
 SEEN = {
     torch.nn.Conv2d: ("conv 1×1", "conv k×k", "conv in groups", "conv depthwise"),

@@ -1,4 +1,4 @@
-"""Networks scaled up to a flop regime, beside those of the zoo that were designed for it."""
+"""Networks scaled to the same flops, and up to the flops of larger networks of the zoo."""
 
 from __future__ import annotations
 
@@ -7,15 +7,47 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ._common.checks import several
-from .architectures.counting import complexity
-from .architectures.definition import Network
-from .architectures.parts import NetworkError
-from .architectures.zoo import families
-from .architectures.zoo import network as named_network
-from .equal_flops import equal_flops
-from .scaling import Strategy
-from .scaling import strategy as named_strategy
+from .._common.checks import several
+from ..architectures.counting import complexity
+from ..architectures.definition import Network
+from ..architectures.parts import NetworkError
+from ..architectures.zoo import families
+from ..architectures.zoo import network as named_network
+from .strategies import Strategy, _alpha, _several, scale_factor
+from .strategies import strategy as named_strategy
+from .targets import scale_to
+
+
+def equal_flops(
+    networks: Sequence[Network | str] | Network | str,
+    strategies: Sequence[Strategy | str | float],
+    scales: Sequence[float],
+) -> pd.DataFrame:
+    """Each network scaled by each strategy to the same flops, by `scale_to`: within 1 % of scale × the network's.
+
+    Arguments:
+        scales: how many times the flops (multiply-adds) of the base network.
+
+    Returns:
+        One row a network, scale and strategy, in that order. Columns network, strategy, alpha (NaN outside the α
+        family), scale, scaled (the Network), flops, params, activations.
+
+    Raises:
+        NetworkError, StrategyError: naming the value and the rule.
+
+    Warns:
+        TargetWarning: where the nearest network is more than 1 % off.
+    """
+    bases = [named_network(each) for each in _several(networks)]
+    rows = []
+    for base in bases:
+        for s in map(scale_factor, scales):
+            for way in map(named_strategy, strategies):
+                scaled = scale_to(base, way, flops=s * complexity(base).flops)
+                rows.append((base.name, way.name, _alpha(way), s, scaled, *complexity(scaled)))
+    names = ["network", "strategy", "alpha", "scale", "scaled", "flops", "params", "activations"]
+    return pd.DataFrame(rows, columns=names)
+
 
 DESIGNED = "designed"  # stands where a scaled network has its strategy
 _LARGER = 1.2  # times the flops of the base: nearer networks of its family are no regime apart

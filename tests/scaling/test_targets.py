@@ -12,7 +12,7 @@ from hypothesis import given, settings
 
 import fastscale_lib as fs
 from fastscale_lib.architectures.block_rules import fit
-from fastscale_lib.scaling import STRATEGIES
+from fastscale_lib.scaling.strategies import STRATEGIES
 
 WIDTH_OR_RESOLUTION = [name for name in STRATEGIES if name != "d"]
 networks = st.sampled_from(fs.networks())

@@ -5,18 +5,23 @@ Dollár, Singh, Girshick: Fast and Accurate Model Scaling, CVPR 2021 (below: "th
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
+from itertools import repeat
+from numbers import Real
 from typing import Any, NamedTuple
 
-from ._common.checks import real_number, shown
-from ._common.integers import at_least, choose, nearest
-from .architectures.block_rules import fit
-from .architectures.definition import Network, Scaling
-from .architectures.parts import MBCONV, Dimensions, Stage
-from .architectures.zoo import network as named_network
+import numpy as np
+
+from .._common.checks import real_number, shown
+from .._common.integers import choose
+from ..architectures.block_rules import fit
+from ..architectures.definition import Network
+from ..architectures.parts import Stage
 
 # The paper's names, in the explicit grammar; in these the group width follows the width (section 3).
 STRATEGIES = {
@@ -29,8 +34,6 @@ STRATEGIES = {
     "dwr": "d1_w1_g1_r1",
     "dWr": "d1_w8_g8_r1",
 }
-WIDTH_STEP = 8
-RESOLUTION_STEP = 4
 _DECIMALS = 400  # of an α; the smallest float has some 340
 
 
@@ -105,30 +108,6 @@ def strategy(name: str | float | Strategy | None = None, *, alpha: float | Fract
     return _weighted_strategy(name)
 
 
-def scale(network: Network | str, strategy: Strategy | str | float, s: float) -> Network:
-    """The network scaled to about s times its flops (multiply-adds), rounded to one that can be built.
-
-    Rounding follows pycls: depths to whole blocks, widths to eights, resolution to fours, group widths to 1, 2,
-    4 or eights; then width and group width are made to fit. A dimension whose factor is 1 stays as it is. Stem and
-    head keep their widths, but for MBConv's, which grow as a stage's does.
-
-    Arguments:
-        s: above 0; below 1 the network shrinks. Nothing goes below one block, one step of width, and one step
-            of resolution.
-
-    Raises:
-        StrategyError, NetworkError: naming the value and the rule.
-    """
-    network, strategy = named_network(network), named_strategy(strategy)
-    s = scale_factor(s)
-    try:
-        dims = scaled_dimensions(network, *factors(strategy, s))
-    except OverflowError:
-        raise StrategyError(f"scale: by {strategy} with s = {s:g} a dimension is too large to count") from None
-    name = f"{network.name} {strategy} ×{s:.6g}"
-    return network.with_dimensions(dims, name=name, scaling=Scaling(network.name, strategy.name, s))
-
-
 def scale_factor(s: Any) -> float:
     """s as a float, or a StrategyError."""
     number = real_number(s, 0, above=True)
@@ -142,38 +121,6 @@ def factors(strategy: Strategy, s: float) -> tuple[float, ...]:
     return tuple(s ** float(exponent) for exponent in strategy.exponents)
 
 
-def unrounded_dimensions(network: Network, d, w, g, r) -> Dimensions:
-    """The sizes that a strategy asks for, as real numbers, given its factors (numbers or arrays)."""
-    ends = w if network.block == MBCONV else 1.0
-    return Dimensions(
-        network.resolution * r,
-        network.stem.width * ends,
-        tuple(depth * d for depth in network.depths),
-        tuple(width * w for width in network.widths),
-        tuple(group_width * g for group_width in network.group_widths),
-        network.head.width * ends,
-    )
-
-
-def scaled_dimensions(network: Network, d, w, g, r) -> Dimensions:
-    """The sizes of the scaled network, given the strategy's factors (numbers or arrays)."""
-    ends = w if network.block == MBCONV else 1.0
-    widths = [_grow(width, w, _round_width) for width in network.widths]
-    group_widths = [_grow(group_width, g, _round_group_width) for group_width in network.group_widths]
-    fitted = [
-        _fit_grown(network.block, stage, width, group_width, (w == 1) & (g == 1))
-        for stage, width, group_width in zip(network.stages, widths, group_widths, strict=True)
-    ]
-    return Dimensions(
-        _grow(network.resolution, r, _round_resolution),
-        _grow(network.stem.width, ends, _round_width),
-        tuple(_grow(depth, d, _round_depth) for depth in network.depths),
-        tuple(width for width, _ in fitted),
-        tuple(group_width for _, group_width in fitted),
-        _grow(network.head.width, ends, _round_width) if network.head.width else 0,
-    )
-
-
 def _fit_grown(block: str, stage: Stage, width, group_width, stays) -> tuple:
     """Width and group width made to fit; those of the stage itself where neither is to change, for they are built."""
     if stays is True:
@@ -181,32 +128,6 @@ def _fit_grown(block: str, stage: Stage, width, group_width, stays) -> tuple:
     fitted = fit(block, width, stage.bottleneck, group_width)
     own = (stage.width, stage.group_width)
     return tuple(choose(stays, size, other) for size, other in zip(own, fitted, strict=True))
-
-
-def _grow(size: int, factor, rounded):
-    """The size times the factor, rounded; where the factor is 1 the size stays as it is, whatever the rounding."""
-    if isinstance(factor, float) and factor == 1:
-        return size
-    grown = rounded(size * factor)
-    return grown if rounded(size) == size else choose(factor == 1, size, grown)
-
-
-def _round_depth(depth):
-    return at_least(1, nearest(depth))
-
-
-def _round_width(width):
-    return WIDTH_STEP * at_least(1, nearest(width / WIDTH_STEP))
-
-
-def _round_resolution(resolution):
-    # pycls has no floor; without one, a small enough s leaves no image.
-    return RESOLUTION_STEP * at_least(1, nearest(resolution / RESOLUTION_STEP))
-
-
-def _round_group_width(group_width):
-    g = at_least(1, nearest(group_width))
-    return choose(g <= 2, g, choose(g <= 5, 4, 8 * nearest(g / 8)))
 
 
 @lru_cache(maxsize=4096)
@@ -273,3 +194,41 @@ def _fraction(alpha: Any) -> Fraction:
 
 
 named_strategy = strategy  # under a name that a parameter called `strategy` does not hide
+
+
+def grid_factors(strategies: Sequence[Strategy], scales: np.ndarray) -> tuple:
+    """What depth, width, group width and resolution are multiplied by in every combination.
+
+    An array over the combinations, strategy by strategy; or the number 1, for what no strategy changes.
+    """
+    values = scales.tolist()
+
+    @cache
+    def powers(exponent: float) -> np.ndarray:
+        # math.pow is what `scale` uses; numpy's power may differ from it in the last bit, and so in a rounding.
+        return np.fromiter(map(math.pow, values, repeat(exponent)), float, len(values))
+
+    per_dimension = zip(*(map(float, each.exponents) for each in strategies), strict=True)
+    return tuple(np.concatenate([powers(e) for e in es]) if any(es) else 1.0 for es in per_dimension)
+
+
+def _alpha(strategy: Strategy) -> float:
+    return np.nan if strategy.alpha is None else float(strategy.alpha)
+
+
+def _scales(scales: Any) -> np.ndarray:
+    try:
+        values = np.atleast_1d(np.asarray(scales)).ravel()
+    except ValueError:  # rows of different lengths
+        raise StrategyError(f"sweep: the scale factors are {shown(scales)}, but must be numbers above 0") from None
+    if values.dtype.kind not in "iuf":
+        return np.array([scale_factor(s) for s in values.tolist()], dtype=float)
+    values = values.astype(float)
+    for s in values[~(np.isfinite(values) & (values > 0))][:1].tolist():
+        scale_factor(s)
+    return values
+
+
+def _several(values: Any) -> list:
+    one = isinstance(values, Network | Strategy | str | Real) or not isinstance(values, Iterable)
+    return [values] if one else list(values)

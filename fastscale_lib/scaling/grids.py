@@ -1,29 +1,21 @@
-"""Counting: flops (multiply-adds), params and activations, of one network or of a whole grid at once.
-
-Counted as in pycls: a convolution's and a linear layer's multiply-adds, with one for each output of a bias; every
-weight, bias and the two parameters of a BN channel; as activations, the outputs of convolutions, max-pools and
-linear layers. BN, activation functions, means, sums and products count no flops.
-"""
+"""Many networks, strategies and scale factors counted at once."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from functools import cache
-from itertools import repeat
-from numbers import Real
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ._common.checks import shown
-from .architectures.counting import METRICS, complexity, count
-from .architectures.definition import Network
-from .architectures.parts import Dimensions
-from .architectures.zoo import network as named_network
-from .scaling import Strategy, StrategyError, factors, scale, scale_factor, scaled_dimensions, unrounded_dimensions
-from .scaling import strategy as named_strategy
+from ..architectures.counting import METRICS, complexity, count
+from ..architectures.definition import Network
+from ..architectures.parts import Dimensions
+from ..architectures.zoo import network as named_network
+from .rounding import scale, scaled_dimensions, unrounded_dimensions
+from .strategies import Strategy, _alpha, _scales, _several, factors, grid_factors
+from .strategies import strategy as named_strategy
 
 # Counts go through arrays of int64; a grid whose largest network comes near that is counted one by one, exactly.
 _ARRAY_LIMIT = 2**60
@@ -121,22 +113,6 @@ def _count_one_by_one(network: Network, strategies: Sequence[Strategy], scales: 
     return columns
 
 
-def grid_factors(strategies: Sequence[Strategy], scales: np.ndarray) -> tuple:
-    """What depth, width, group width and resolution are multiplied by in every combination.
-
-    An array over the combinations, strategy by strategy; or the number 1, for what no strategy changes.
-    """
-    values = scales.tolist()
-
-    @cache
-    def powers(exponent: float) -> np.ndarray:
-        # math.pow is what `scale` uses; numpy's power may differ from it in the last bit, and so in a rounding.
-        return np.fromiter(map(math.pow, values, repeat(exponent)), float, len(values))
-
-    per_dimension = zip(*(map(float, each.exponents) for each in strategies), strict=True)
-    return tuple(np.concatenate([powers(e) for e in es]) if any(es) else 1.0 for es in per_dimension)
-
-
 def _fits_arrays(network: Network, strategies: Sequence[Strategy], s: float) -> bool:
     """Whether all counts up to this scale factor are far from the end of int64."""
     # First a quick bound, with room for what is rounded up; then one for all strategies together; then each.
@@ -154,92 +130,7 @@ def _fits_arrays(network: Network, strategies: Sequence[Strategy], s: float) -> 
     return len(strategies) > 1 and all(_fits_arrays(network, [each], s) for each in strategies)
 
 
-def _alpha(strategy: Strategy) -> float:
-    return np.nan if strategy.alpha is None else float(strategy.alpha)
-
-
-def _scales(scales: Any) -> np.ndarray:
-    try:
-        values = np.atleast_1d(np.asarray(scales)).ravel()
-    except ValueError:  # rows of different lengths
-        raise StrategyError(f"sweep: the scale factors are {shown(scales)}, but must be numbers above 0") from None
-    if values.dtype.kind not in "iuf":
-        return np.array([scale_factor(s) for s in values.tolist()], dtype=float)
-    values = values.astype(float)
-    for s in values[~(np.isfinite(values) & (values > 0))][:1].tolist():
-        scale_factor(s)
-    return values
-
-
-def _several(values: Any) -> list:
-    one = isinstance(values, Network | Strategy | str | Real) or not isinstance(values, Iterable)
-    return [values] if one else list(values)
-
-
 def _dashed(per_stage: tuple, size: int) -> list[str]:
     """ "2-6-12-2" for each network of the grid."""
     lists = [each.tolist() if isinstance(each, np.ndarray) else [each] * size for each in per_stage]
     return ["-".join(map(str, row)) for row in zip(*lists, strict=True)]
-
-
-def laws(
-    networks: Sequence[Network | str], strategies: Sequence[Strategy | str], scales: Sequence[float]
-) -> pd.DataFrame:
-    """The asymptotic laws in the form of `sweep`: the base network's counts, times s to the law's exponent.
-
-    What grows slower than the law (stem, classifier, rounding) is in the counts of `sweep` and not in these.
-
-    Returns:
-        Columns network, strategy, alpha, scale, flops (multiply-adds), params, activations, as real numbers.
-    """
-    networks = [named_network(each) for each in _several(networks)]
-    strategies = [named_strategy(each) for each in _several(strategies)]
-    frames = [pd.DataFrame(law_columns(network, strategies, _scales(scales))) for network in networks]
-    return pd.concat(frames, ignore_index=True)
-
-
-def law_columns(network: Network, strategies: Sequence[Strategy], scales: np.ndarray) -> dict[str, Any]:
-    """The columns of `laws` for one network."""
-    base = complexity(network)
-    columns = {
-        "network": [network.name] * (len(strategies) * len(scales)),
-        "strategy": np.repeat(np.array([each.name for each in strategies], dtype=object), len(scales)),
-        "alpha": np.repeat([_alpha(each) for each in strategies], len(scales)),
-        "scale": np.tile(scales, len(strategies)),
-    }
-    for metric in METRICS:
-        exponents = np.array([float(getattr(each.laws, metric)) for each in strategies])
-        columns[metric] = (getattr(base, metric) * scales ** exponents[:, None]).ravel()
-    return columns
-
-
-def fit_exponents(
-    network: Network | str, strategies: Sequence[Strategy | str], scales: Sequence[float] | None = None
-) -> pd.DataFrame:
-    """The exponents of s that the counts really follow: least squares of log count over log s.
-
-    Arguments:
-        scales: where to count; left out: 200 of them, evenly spaced in log s from 1 to 64.
-
-    Returns:
-        Columns network, strategy, metric, law (the exact exponent, a Fraction), fitted, residual (the largest
-        deviation of a count from the fitted power law, as a fraction), scale_from, scale_to.
-
-    Raises:
-        ValueError: fewer than two different scales.
-    """
-    scales = _scales(np.geomspace(1, 64, 200) if scales is None else scales)
-    if len(np.unique(scales)) < 2:
-        raise ValueError(f"fit_exponents: {len(scales)} scale(s) given; an exponent takes two different ones at least")
-    rows = []
-    for each in [named_strategy(each) for each in _several(strategies)]:
-        frame = sweep(network, each, scales, stages=False)
-        for metric in METRICS:
-            x, y = np.log(scales), np.log(frame[metric].to_numpy(dtype=float))
-            slope, offset = np.polyfit(x, y, 1)
-            residual = np.expm1(np.abs(y - (slope * x + offset)).max())
-            law = getattr(each.laws, metric)
-            name = named_network(network).name
-            rows.append((name, each.name, metric, law, slope, residual, scales.min(), scales.max()))
-    names = ["network", "strategy", "metric", "law", "fitted", "residual", "scale_from", "scale_to"]
-    return pd.DataFrame(rows, columns=names)

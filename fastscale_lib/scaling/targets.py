@@ -12,26 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from ._common.checks import real_number, shown
-from ._common.integers import at_least, lcm, nearest_multiple
-from .architectures.block_rules import fit, grain, is_simple
-from .architectures.counting import METRICS, complexity, count
-from .architectures.definition import Neighbour, Network, Scaling
-from .architectures.parts import BASIC, MBCONV, Dimensions, Stage
-from .architectures.zoo import network as named_network
-from .complexity import grid_factors
-from .scaling import (
-    RESOLUTION_STEP,
-    WIDTH_STEP,
-    Strategy,
-    StrategyError,
-    factors,
-    scale,
-    scale_factor,
-    scaled_dimensions,
-    unrounded_dimensions,
-)
-from .scaling import strategy as named_strategy
+from .._common.checks import real_number, shown
+from .._common.integers import at_least, lcm, nearest_multiple
+from ..architectures.block_rules import fit, grain, is_simple
+from ..architectures.counting import METRICS, complexity, count
+from ..architectures.definition import Neighbour, Network, Scaling
+from ..architectures.parts import BASIC, MBCONV, Dimensions, Stage
+from ..architectures.zoo import network as named_network
+from .rounding import RESOLUTION_STEP, WIDTH_STEP, scale, scaled_dimensions, unrounded_dimensions
+from .strategies import Strategy, StrategyError, factors, grid_factors, scale_factor
+from .strategies import strategy as named_strategy
 
 TOLERANCE = 0.01
 _SMALLEST_S, _LARGEST_S = 2.0**-40, 2.0**40

@@ -1,0 +1,79 @@
+"""The laws by which counts grow with the scale factor, and the exponents that they really follow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..architectures.counting import METRICS, complexity
+from ..architectures.definition import Network
+from ..architectures.zoo import network as named_network
+from .grids import sweep
+from .strategies import Strategy, _alpha, _scales, _several
+from .strategies import strategy as named_strategy
+
+
+def laws(
+    networks: Sequence[Network | str], strategies: Sequence[Strategy | str], scales: Sequence[float]
+) -> pd.DataFrame:
+    """The asymptotic laws in the form of `sweep`: the base network's counts, times s to the law's exponent.
+
+    What grows slower than the law (stem, classifier, rounding) is in the counts of `sweep` and not in these.
+
+    Returns:
+        Columns network, strategy, alpha, scale, flops (multiply-adds), params, activations, as real numbers.
+    """
+    networks = [named_network(each) for each in _several(networks)]
+    strategies = [named_strategy(each) for each in _several(strategies)]
+    frames = [pd.DataFrame(law_columns(network, strategies, _scales(scales))) for network in networks]
+    return pd.concat(frames, ignore_index=True)
+
+
+def law_columns(network: Network, strategies: Sequence[Strategy], scales: np.ndarray) -> dict[str, Any]:
+    """The columns of `laws` for one network."""
+    base = complexity(network)
+    columns = {
+        "network": [network.name] * (len(strategies) * len(scales)),
+        "strategy": np.repeat(np.array([each.name for each in strategies], dtype=object), len(scales)),
+        "alpha": np.repeat([_alpha(each) for each in strategies], len(scales)),
+        "scale": np.tile(scales, len(strategies)),
+    }
+    for metric in METRICS:
+        exponents = np.array([float(getattr(each.laws, metric)) for each in strategies])
+        columns[metric] = (getattr(base, metric) * scales ** exponents[:, None]).ravel()
+    return columns
+
+
+def fit_exponents(
+    network: Network | str, strategies: Sequence[Strategy | str], scales: Sequence[float] | None = None
+) -> pd.DataFrame:
+    """The exponents of s that the counts really follow: least squares of log count over log s.
+
+    Arguments:
+        scales: where to count; left out: 200 of them, evenly spaced in log s from 1 to 64.
+
+    Returns:
+        Columns network, strategy, metric, law (the exact exponent, a Fraction), fitted, residual (the largest
+        deviation of a count from the fitted power law, as a fraction), scale_from, scale_to.
+
+    Raises:
+        ValueError: fewer than two different scales.
+    """
+    scales = _scales(np.geomspace(1, 64, 200) if scales is None else scales)
+    if len(np.unique(scales)) < 2:
+        raise ValueError(f"fit_exponents: {len(scales)} scale(s) given; an exponent takes two different ones at least")
+    rows = []
+    for each in [named_strategy(each) for each in _several(strategies)]:
+        frame = sweep(network, each, scales, stages=False)
+        for metric in METRICS:
+            x, y = np.log(scales), np.log(frame[metric].to_numpy(dtype=float))
+            slope, offset = np.polyfit(x, y, 1)
+            residual = np.expm1(np.abs(y - (slope * x + offset)).max())
+            law = getattr(each.laws, metric)
+            name = named_network(network).name
+            rows.append((name, each.name, metric, law, slope, residual, scales.min(), scales.max()))
+    names = ["network", "strategy", "metric", "law", "fitted", "residual", "scale_from", "scale_to"]
+    return pd.DataFrame(rows, columns=names)
