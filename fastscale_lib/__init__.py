@@ -30,13 +30,17 @@ from .checkpoints import TrainingError
 from .comparisons import train_all
 from .correlation import correlations, leads
 from .datasets import ImageData, dataset
-from .equal_flops import knees, measured_rows, measured_times, predicted_times
+from .equal_flops import knees, measured_times, predicted_times
 from .footprint import PeakMemory, peak_memory
 from .image_files import DataError
-from .measurement import Comparison, MeasureError, Measurement, compare
 from .plans import Plan, PlanError
-from .published import PublishedError, published, published_errors, read_measured
 from .recipe import Recipe, RecipeError
+from .records.comparison import Comparison, compare
+from .records.measurement import MeasureError, Measurement
+from .records.published_rows import PublishedError, published, published_errors, read_measured
+from .records.rows import measured_rows
+from .records.store import Store, StoreError, StoreWarning
+from .records.timm_tables import PublishedWarning, read_timm
 from .repeats import error_difference, seed_errors
 from .report.__init__ import report
 from .report.parameters import ParameterError
@@ -48,9 +52,7 @@ from .scaling.matched import equal_flops, regimes
 from .scaling.rounding import scale
 from .scaling.strategies import STRATEGIES, Strategy, StrategyError, strategy
 from .scaling.targets import TargetWarning, scale_to
-from .store import Store, StoreError, StoreWarning
 from .sweeping import SweepWarning, run
-from .timm import PublishedWarning, read_timm
 from .training import train
 from .weights import WeightsError, load_weights
 from .worker import Worker

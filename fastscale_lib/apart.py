@@ -9,7 +9,7 @@ from . import timing
 from ._common.checks import shown
 from .architectures.definition import Network
 from .architectures.zoo import network as named_network
-from .measurement import Measurement, SettingError
+from .records.measurement import Measurement, SettingError
 from .settings import Settings, find_device, positive
 from .tasks import close_kept, kept_worker
 from .timing import Progress

@@ -12,10 +12,10 @@ from ._common.progress import Step
 from .architectures.counting import complexity
 from .architectures.definition import Network
 from .architectures.design_spaces import anynet
-from .measurement import SettingError
 from .plans import Plan
+from .records.measurement import SettingError
+from .records.store import Store
 from .runtime import RuntimeModel
-from .store import Store
 from .sweeping import run
 from .worker import Worker
 

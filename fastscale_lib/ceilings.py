@@ -16,7 +16,7 @@ from ._common.checks import AnalysisError, check_frame, several, shown
 from .apart import measure
 from .architectures.definition import Network
 from .architectures.operation_lists import element_bytes, operations
-from .measurement import MeasureError, Measurement
+from .records.measurement import MeasureError, Measurement
 from .running import one_line
 from .settings import find_device
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ._common.files import remove_parts, trial, write_whole
-from .measurement import MeasureError
+from .records.measurement import MeasureError
 
 
 class TrainingError(MeasureError):

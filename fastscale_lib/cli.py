@@ -31,15 +31,15 @@ from .ceilings import ceilings
 from .cluster import on_cluster
 from .comparisons import train_all
 from .datasets import dataset
-from .measurement import BUSY, MeasureError, SettingError
 from .plans import Plan
 from .processes import told_elsewhere
 from .recipe import Recipe
+from .records.measurement import BUSY, MeasureError, SettingError
+from .records.store import Store, StoreError
 from .report.__init__ import report
 from .report.parameters import ParameterError
 from .report.selection import split
 from .settings import PRECISIONS
-from .store import Store, StoreError
 from .sweeping import run
 from .training import check_places, train
 

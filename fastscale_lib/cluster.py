@@ -11,7 +11,7 @@ from typing import Any
 
 from ._common.child_process import one_line
 from ._common.shell import say
-from .measurement import SettingError
+from .records.measurement import SettingError
 
 CONNECT_S = 10
 _ADDRESS = re.compile(r"(\w+://)?(\[[^\]]+\]|[^\[\]:/]+):(\d{1,5})/?")  # a host and its port

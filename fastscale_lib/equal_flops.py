@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,13 +11,11 @@ import pandas as pd
 from .architectures.counting import complexity
 from .architectures.definition import Network
 from .architectures.zoo import network as named_network
-from .measurement import joined_doubts, ratio_ends, time_doubt, without_range
-from .published import PublishedError
+from .records.measurement import joined_doubts, ratio_ends, time_doubt, without_range
+from .records.rows import LARGEST, device_of
 from .runtime import SETTING, PredictionError, RuntimeModel
 from .scaling.strategies import Strategy, _alpha, scale_factor
 from .scaling.strategies import strategy as named_strategy
-from .store import Store
-from .tasks import LARGEST
 
 # What tells measurements apart that are not to be mixed: where they come from, under which settings, at which batch.
 CASE = ("source", "device", *SETTING, "batch")
@@ -54,22 +50,6 @@ def knees(frame: pd.DataFrame, by: Sequence[str], value: str, nearly: float) -> 
     groups = family.groupby(list(by), sort=False, dropna=False)
     rows = [(*key, knee(rows["alpha"], rows[value], nearly)) for key, rows in groups]
     return pd.DataFrame(rows, columns=[*by, "knee"])
-
-
-def measured_rows(paths: Iterable[str | os.PathLike]) -> pd.DataFrame:
-    """The rows of several stores in one frame, with a column `source`, the file's name.
-
-    Raises:
-        PublishedError: there is no such file.
-        StoreError: a file is something else than a store.
-    """
-    frames = []
-    for path in map(Path, paths):
-        if not path.is_file():
-            raise PublishedError(f"measured_rows: there is no {path}; give the path of a store")
-        frames.append(Store(path).frame().assign(source=path.name))
-    empty = pd.DataFrame(columns=["mode", "source", "median_ms"])
-    return pd.concat(frames, ignore_index=True) if frames else empty
 
 
 def measured_bases(rows: pd.DataFrame) -> list[Network]:
@@ -164,17 +144,6 @@ def predicted_times(rows: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
         found.append(shown.assign(**times))
     names = [*CASE, "network", *_TIMES, "error", "reason", "note"]
     return pd.concat(found, ignore_index=True)[names] if found else pd.DataFrame(columns=names)
-
-
-def device_of(case: Mapping[str, Any] | pd.Series) -> str:
-    """A case in words, as evidence names it: "AMD EPYC, 2 threads, inference, fp32, batch 4".
-
-    A setting without a batch has none in its words either.
-    """
-    threads = f", {case['threads']:g} threads" if case["device"] == "cpu" else ""
-    batch = "" if "batch" not in case else ", largest batch" if case["batch"] == LARGEST else f", batch {case['batch']}"
-    more = ", compiled" if case["compile"] else ""
-    return f"{case['device_name']}{threads}, {case['mode']}, {case['precision']}{batch}{more}"
 
 
 def told_apart(cases: Iterable[Mapping[str, Any]], briefly: bool = True) -> list[str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .architectures.definition import Network
 from .architectures.zoo import network as named_network
 from .build import build
-from .measurement import MeasureError, SettingError
+from .records.measurement import MeasureError, SettingError
 from .running import one_line, runner
 from .settings import Settings
 

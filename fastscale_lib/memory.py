@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ._common.memory import _number, available_bytes
-from .measurement import SettingError
+from .records.measurement import SettingError
 
 if TYPE_CHECKING:
     import torch

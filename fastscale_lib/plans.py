@@ -22,13 +22,13 @@ from .architectures.counting import METRICS, complexity
 from .architectures.definition import Network, network_id
 from .architectures.zoo import network as named_network
 from .architectures.zoo import networks as known_networks
-from .measurement import SettingError, whole
+from .records.measurement import SettingError, whole
+from .records.rows import LARGEST
 from .scaling.rounding import scale
 from .scaling.strategies import Strategy, StrategyError, scale_factor
 from .scaling.strategies import strategy as named_strategy
 from .scaling.targets import scale_to
 from .settings import Settings
-from .tasks import LARGEST
 
 # Settings of `measure` that are the same for all points of a plan.
 SETTINGS = ("channels_last", "compile", "tf32", "device", "threads", "interval", "seconds")

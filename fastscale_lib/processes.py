@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from ._common.checks import shown
-from .measurement import SettingError
+from .records.measurement import SettingError
 from .settings import find_device
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from .architectures.definition import Network
 from .architectures.design_spaces import anynet
 from .build import build
-from .measurement import MeasureError, SettingError
 from .memory import give_back, is_out_of_memory, is_spoilt, limited
+from .records.measurement import MeasureError, SettingError
 from .settings import Settings, find_device
 
 if TYPE_CHECKING:

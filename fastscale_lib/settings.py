@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ._common.checks import LARGEST, check_choice, check_flag, check_real, shown, whole_number
-from .measurement import SettingError, whole
+from .records.measurement import SettingError, whole
 
 if TYPE_CHECKING:
     import torch

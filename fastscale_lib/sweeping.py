@@ -59,11 +59,12 @@ from ._common.checks import check_whole, shown
 from ._common.progress import Line, Step, Tally
 from .architectures.counting import complexity
 from .capacity import LIMIT
-from .measurement import MeasureError, Measurement, SettingError, failed_row, measured_row
 from .plans import Plan, PlanError, Point
+from .records.measurement import MeasureError, Measurement, SettingError, failed_row, measured_row
+from .records.rows import LARGEST
+from .records.store import Store, StoreError
 from .running import one_line
-from .store import Store, StoreError
-from .tasks import LARGEST, Answer, measured, surroundings
+from .tasks import Answer, measured, surroundings
 from .worker import Worker
 
 # A row is that of a point if they agree in these, which the machine decides, and in what `_key` takes from the point.

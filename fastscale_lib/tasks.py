@@ -15,10 +15,10 @@ from typing import Any
 
 from .architectures.definition import Network
 from .capacity import LIMIT, search
-from .measurement import MeasureError
+from .records.measurement import MeasureError
+from .records.rows import LARGEST
 from .worker import Worker
 
-LARGEST = "largest"  # the batch that fills the device
 Answer = dict[str, Any]
 
 # Workers that wait for a task, by the process that owns them: a fork must not talk to its parent's. They end with it.

@@ -21,13 +21,13 @@ from .architectures.definition import Network, network_id
 from .architectures.zoo import network as named_network
 from .checkpoints import TrainingError
 from .datasets import ImageData, dataset
-from .measurement import SettingError, now
 from .memory import give_back, is_out_of_memory
 from .processes import Processes, together
 from .recipe import Recipe
+from .records.measurement import SettingError, now
+from .records.store import Store, StoreError
 from .running import flags
 from .settings import find_device
-from .store import Store, StoreError
 from .surroundings import surroundings
 
 if TYPE_CHECKING:

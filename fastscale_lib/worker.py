@@ -27,8 +27,8 @@ from typing import IO, Any
 from ._common.child_process import cause, kill_group, start_child
 from .architectures.definition import Network
 from .architectures.zoo import network as named_network
-from .measurement import MeasureError, Measurement, SettingError
 from .memory import give_back
+from .records.measurement import MeasureError, Measurement, SettingError
 from .running import one_line, try_run
 from .settings import Settings, find_device, positive
 from .surroundings import devices, surroundings

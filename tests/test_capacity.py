@@ -10,8 +10,8 @@ import torch
 import fastscale_lib as fs
 from fastscale_lib._common.memory import available_bytes
 from fastscale_lib.capacity import CapacityWarning, largest_batch
-from fastscale_lib.measurement import MeasureError, SettingError
 from fastscale_lib.memory import is_out_of_memory, is_spoilt, limited
+from fastscale_lib.records.measurement import MeasureError, SettingError
 from fastscale_lib.settings import MODES
 from fastscale_lib.worker import Worker
 

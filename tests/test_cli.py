@@ -19,10 +19,10 @@ import pytest
 
 import fastscale_lib as fs
 from fastscale_lib import cli, cluster
-from fastscale_lib import store as storing
 from fastscale_lib._common import progress, shell
 from fastscale_lib.plans import Plan
-from fastscale_lib.store import Store
+from fastscale_lib.records import store as storing
+from fastscale_lib.records.store import Store
 
 TINY = fs.anynet(name="Tiny", depths=[1], widths=[16], group_widths=8, stem_width=16, resolution=32, classes=10)
 PLAN = Plan(TINY, ["d", "w"], [1, 4, 9, 16], [1, 2], seconds=0.05, interval=0.2, device="cpu")  # of 14 points

@@ -7,7 +7,7 @@ import pytest
 from fastscale_lib._common.statistics import pearson
 from fastscale_lib.architectures.counting import METRICS
 from fastscale_lib.correlation import GROUP, STATISTICS, _samples, case, complete, correlations, leads
-from fastscale_lib.published import data_folder, published, read_measured, tidy
+from fastscale_lib.records.published_rows import data_folder, published, read_measured, tidy
 
 
 def timings(families: int = 8, members: int = 4, noise: float = 0.02, seed: int = 1, **more) -> pd.DataFrame:

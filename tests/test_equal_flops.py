@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import fastscale_lib as fs
 from fastscale_lib.architectures.parts import Head
-from fastscale_lib.equal_flops import CASE, device_of, knee, measured_bases
-from fastscale_lib.tasks import LARGEST
+from fastscale_lib.equal_flops import CASE, knee, measured_bases
+from fastscale_lib.records.rows import LARGEST, device_of
 
 B0 = "EfficientNet-B0"
 BASE = fs.complexity(B0)

@@ -12,7 +12,7 @@ from helpers.notebooks import REPO, named, outputs, prose, tables, verdicts
 import fastscale_lib as fs
 from fastscale_lib.claims import FAILS, HOLDS, UNDECIDED, UNTESTED
 from fastscale_lib.correlation import GROUP, STATISTICS, case, correlations, leads
-from fastscale_lib.published import published, read_measured
+from fastscale_lib.records.published_rows import published, read_measured
 
 RUNTIME = named("03_runtime_and_complexity")
 SHIPPED = REPO / "data" / "measured"

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import fastscale_lib as fs
-from fastscale_lib.measurement import MeasureError
+from fastscale_lib.records.measurement import MeasureError
 from fastscale_lib.running import flags
 from fastscale_lib.settings import MODES, PRECISIONS
 from fastscale_lib.worker import Worker

@@ -256,7 +256,7 @@ print(sorted({"torch", "plotly"} & set(sys.modules)))
 def test_installed_wheel_has_the_published_and_the_measured_rows(installed, tmp_path):
     program = """
 import fastscale_lib as fs
-from fastscale_lib.published import data_folder
+from fastscale_lib.records.published_rows import data_folder
 print(data_folder())
 print(len(fs.published()), len(fs.published_errors()))
 print(len(fs.Store(data_folder() / "measured" / "nvidia-h200.jsonl").rows()))

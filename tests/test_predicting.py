@@ -12,10 +12,10 @@ from helpers.fake_device import HERE, TINY, by_layers, rows
 
 import fastscale_lib as fs
 from fastscale_lib import calibration
-from fastscale_lib import store as storing
 from fastscale_lib.architectures.definition import network_id
 from fastscale_lib.explorer import predicting
 from fastscale_lib.explorer.views import SCALES
+from fastscale_lib.records import store as storing
 from fastscale_lib.surroundings import cpu_name
 
 BASE = "RegNetY-400MF"

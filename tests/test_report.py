@@ -276,7 +276,11 @@ def test_notebooks_of_a_checkout_read_the_data_beside_them(tmp_path, monkeypatch
     """Wherever the command is given, whichever library runs them, and wherever the pages go."""
     base = tmp_path / "checkout"
     shutil.copytree(REPO / "data" / "published", base / "data" / "published")
-    write(base / "notebooks", "01_asks", "from fastscale_lib.published import data_folder\nprint(data_folder())")
+    write(
+        base / "notebooks",
+        "01_asks",
+        "from fastscale_lib.records.published_rows import data_folder\nprint(data_folder())",
+    )
     monkeypatch.chdir(tmp_path)
     [report] = fs.report(notebooks=base / "notebooks", out=tmp_path / "out", progress=lambda step: None)
     assert outputs(stored(report.notebook))[0].text == f"{base / 'data'}\n"

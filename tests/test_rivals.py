@@ -6,7 +6,7 @@ import pytest
 
 import fastscale_lib as fs
 from fastscale_lib.architectures.definition import network_id
-from fastscale_lib.published import data_folder
+from fastscale_lib.records.published_rows import data_folder
 from fastscale_lib.rivals import fast_scaled, measured_pairs, published_pairs
 
 BIG = fs.scale_to("RegNetY-4.0GF", "dWr", flops=16e9)

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from fastscale_lib import nvml, surroundings
-from fastscale_lib.measurement import SettingError
 from fastscale_lib.nvml import State
+from fastscale_lib.records.measurement import SettingError
 
 
 def test_the_machine_is_told_without_measuring():

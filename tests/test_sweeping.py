@@ -17,14 +17,14 @@ import pandas as pd
 import pytest
 
 import fastscale_lib as fs
-from fastscale_lib import store as storing
 from fastscale_lib import sweeping, tasks
 from fastscale_lib._common.progress import Line, Step
 from fastscale_lib.architectures.definition import network_id
 from fastscale_lib.capacity import LIMIT
-from fastscale_lib.measurement import MeasureError, Measurement, SettingError
 from fastscale_lib.plans import Plan
-from fastscale_lib.store import Store, StoreError
+from fastscale_lib.records import store as storing
+from fastscale_lib.records.measurement import MeasureError, Measurement, SettingError
+from fastscale_lib.records.store import Store, StoreError
 from fastscale_lib.sweeping import SweepWarning, run
 
 TINY = fs.anynet(name="Tiny", depths=[1], widths=[16], group_widths=8, stem_width=16, resolution=32, classes=10)

@@ -27,8 +27,8 @@ from fastscale_lib import surroundings as timing
 from fastscale_lib import sweeping
 from fastscale_lib._common.statistics import median_interval
 from fastscale_lib._common.yaml_text import read_yaml
-from fastscale_lib.measurement import MeasureError, Measurement, SettingError
 from fastscale_lib.nvml import State
+from fastscale_lib.records.measurement import MeasureError, Measurement, SettingError
 from fastscale_lib.running import Run, flags, prepare
 from fastscale_lib.settings import MODES, Settings
 from fastscale_lib.surroundings import devices, surroundings

@@ -10,9 +10,9 @@ import traitlets as T
 
 from ..architectures.definition import Network, network_id
 from ..calibration import PROBE_INTERVAL, PROBE_SECONDS, kept_in, probes
-from ..measurement import Measurement, measured_row
+from ..records.measurement import Measurement, measured_row
+from ..records.store import Store, StoreError
 from ..runtime import PredictionError, RuntimeModel
-from ..store import Store, StoreError
 from ..surroundings import with_threads
 from .measuring import Job
 from .timings import Marked, TimedState

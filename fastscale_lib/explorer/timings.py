@@ -13,7 +13,7 @@ from ..architectures.counting import complexity
 from ..architectures.definition import Network
 from ..architectures.parts import Dimensions
 from ..figures import label
-from ..measurement import Measurement
+from ..records.measurement import Measurement
 from .measuring import Job, Measuring, running_loop
 from .state import AUTO, State
 from .tables import short

@@ -30,7 +30,7 @@ from .._common.checks import shown
 from .._common.yaml_text import YamlError, read_texts
 from ..architectures.parts import NetworkError
 from ..architectures.zoo import network as named_network
-from ..measurement import SettingError
+from ..records.measurement import SettingError
 from ..scaling.strategies import StrategyError, scale_factor
 from ..scaling.strategies import strategy as named_strategy
 from ..settings import Settings

@@ -9,7 +9,7 @@ import numpy as np
 import fastscale_lib as fs
 from fastscale_lib import tasks
 from fastscale_lib.plans import Plan
-from fastscale_lib.store import Store
+from fastscale_lib.records.store import Store
 from fastscale_lib.sweeping import run
 from fastscale_lib.worker import Worker
 

@@ -6,13 +6,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from ._common.checks import check_real, check_whole, shown
-from ._common.digits import decimals
+from .._common.checks import check_whole
+from .._common.digits import decimals
 
 if TYPE_CHECKING:
-    from .architectures.definition import Network
+    from ..architectures.definition import Network
 
 
 IMAGENET_IMAGES = 1_281_167  # the training set of ILSVRC 2012
@@ -270,64 +270,6 @@ def _few_blocks(blocks: float) -> str:
     return "a single block of runs" if blocks == 1 else f"{blocks:g} blocks of runs"
 
 
-class Comparison(NamedTuple):
-    """How much time `a` takes an image, as a multiple of `b`'s, and what may be said of that.
-
-    `verdict`: "faster" (a than b), "slower", "same" (the whole interval lies within the margin around 1), or
-    "undecided". `low` to `high` is the 95 % interval of the ratio; both are NaN where a median has none. `differs`
-    names the settings, other than the network, in which the two differ. `doubt`: why the times decide nothing,
-    whatever their ratio; None where they can.
-    """
-
-    verdict: str
-    ratio: float
-    low: float
-    high: float
-    differs: tuple[str, ...] = ()
-    doubt: str | None = None
-
-    def __str__(self) -> str:
-        interval = "no interval" if math.isnan(self.low) else f"{self.low:.3f} to {self.high:.3f}"
-        text = f"{self.verdict}: {self.ratio:.3f} times as long an image ({interval})"
-        text += f"; {self.doubt}" if self.doubt else ""
-        return text + (f"; they differ in {', '.join(self.differs)}" if self.differs else "")
-
-
-def compare(a: Measurement, b: Measurement, same: float = 0.02) -> Comparison:
-    """Whether a is faster than b, by the time that each takes an image.
-
-    The interval of the ratio comes from those of the two medians, added in quadrature on a logarithmic scale
-    (Donner and Zou, Closed-form confidence intervals for functions of the normal mean and standard deviation, 2012:
-    MOVER). With fewer than 6 blocks a median has no 95 % interval, and a launch-bound time is that of the host: then
-    the verdict is "undecided".
-
-    Arguments:
-        same: ratios within 1/(1 + same) and 1 + same count as the same.
-
-    Raises:
-        SettingError: `a` or `b` is no Measurement, or `same` is not a number of at least 0.
-    """
-    for name, each in (("a", a), ("b", b)):
-        if not isinstance(each, Measurement):
-            raise SettingError(
-                f"compare: {name} is {shown(each)}, but must be a Measurement, as fs.measure(...) gives it"
-            )
-    same = check_real("same", same, SettingError, 0, remedy="; try same=0.02")
-    ratio = (a.median_ms / a.batch) / (b.median_ms / b.batch)
-    down = math.hypot(math.log(a.median_ms / a.low_ms), math.log(b.high_ms / b.median_ms))
-    up = math.hypot(math.log(a.high_ms / a.median_ms), math.log(b.median_ms / b.low_ms))
-    low, high = ratio * math.exp(-down), ratio * math.exp(up)
-    differs = tuple(name for name in _CONDITIONS if getattr(a, name) != getattr(b, name))
-    doubt = joined_doubts({"a": a.doubt, "b": b.doubt})
-    if doubt:
-        verdict = "undecided"
-    elif 1 / (1 + same) <= low and high <= 1 + same:
-        verdict = "same"
-    else:
-        verdict = "faster" if high < 1 else "slower" if low > 1 else "undecided"
-    return Comparison(verdict, ratio, low, high, differs, doubt)
-
-
 def ratio_ends(one: tuple[Any, Any], other: tuple[Any, Any]) -> tuple[Any, Any]:
     """The lowest and highest ratio of two times that each lie within low and high; numbers or columns of them."""
     return one[0] / other[1], one[1] / other[0]
@@ -336,12 +278,6 @@ def ratio_ends(one: tuple[Any, Any], other: tuple[Any, Any]) -> tuple[Any, Any]:
 def joined_doubts(doubts: Mapping[str, str | None]) -> str | None:
     """Join what makes several times decide nothing, each after whose it is; None where all can."""
     return "; ".join(f"{name}: {doubt}" for name, doubt in doubts.items() if isinstance(doubt, str)) or None
-
-
-_CONDITIONS = (
-    *("batch", "mode", "precision", "channels_last", "compile", "device_name", "threads", "tf32"),
-    *("cudnn_benchmark", "torch", "cuda", "cudnn", "driver"),
-)
 
 
 def whole(name: str, value: Any) -> int:

@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 
 import fastscale_lib as fs
-from fastscale_lib.published import COLUMNS, PublishedError, published
-from fastscale_lib.timm import PublishedWarning, read_timm
+from fastscale_lib.records.published_rows import COLUMNS, PublishedError, published
+from fastscale_lib.records.timm_tables import PublishedWarning, read_timm
 
-FILES = Path(__file__).parent / "timm"
+FILES = Path(__file__).parent / "timm_files"
 GPU = FILES / "timm_benchmark_rtx3090_amp_nhwc.csv"
 CPU = FILES / "benchmark-infer-fp32-nchw-pt240-cpu-i9_10940x-dynamo.csv"
 TRAINING = FILES / "benchmark-train-amp-nhwc-pt110-cu113-rtx3090.csv"

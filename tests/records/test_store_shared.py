@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from fastscale_lib._common import locks
 from fastscale_lib._common import locks as storing
-from fastscale_lib.store import Store
+from fastscale_lib.records.store import Store
 
 posix = pytest.mark.skipif(os.name != "posix", reason="of POSIX's files")
 THREADS, ADDS = 4, 40
@@ -105,7 +105,7 @@ def test_unless_may_read_the_file_by_another_store_and_add_to_it(store):
 
 FORKED = """
 import os, sys, threading
-from fastscale_lib.store import Store
+from fastscale_lib.records.store import Store
 store = Store(sys.argv[1])
 store.add({"n": 1})
 inside, leave = threading.Event(), threading.Event()
@@ -148,7 +148,7 @@ def test_ctrl_c_at_any_call_leaves_a_store_that_reads_right(store):
         def stop(frame, event, argument):
             if (
                 event == "call"
-                and frame.f_globals.get("__name__") == "fastscale_lib.architectures.definition"
+                and frame.f_globals.get("__name__") == "fastscale_lib.records.store"
                 and next(calls, None) is None
             ):
                 raise KeyboardInterrupt
@@ -297,7 +297,7 @@ def test_a_file_rotated_while_a_row_is_added_loses_nothing(store, monkeypatch, m
 
 ROTATED = """
 import sys
-from fastscale_lib.store import Store
+from fastscale_lib.records.store import Store
 store = Store(sys.argv[1])
 print("ready", flush=True)
 for n in range(300):

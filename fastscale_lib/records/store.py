@@ -18,8 +18,8 @@ from typing import Any
 
 import pandas as pd
 
-from ._common.files import end_of_links, sync_folder, trial
-from ._common.locks import is_at, locked, one_thread
+from .._common.files import end_of_links, sync_folder, trial
+from .._common.locks import is_at, locked, one_thread
 from .measurement import Measurement, without_range
 
 _REMEMBERED = 4096  # bytes at either end of what was read, by which a file is known again

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from .published import PublishedError, counts, tidy, with_conventions
+from .published_rows import PublishedError, counts, tidy, with_conventions
 
 CONVENTIONS = {
     "flops": "multiply-adds as fvcore counts them: batch norm and pooling are in them, unlike in `published`",

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from ._common import shipped
-from ._common.checks import check_choice, check_path
-from ._common.shipped import DATA_VARIABLE
+from .._common import shipped
+from .._common.checks import check_choice, check_path
+from .._common.shipped import DATA_VARIABLE
 from .measurement import IMAGENET_IMAGES, waits_for_host
 from .store import Store
 

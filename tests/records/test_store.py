@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 
 import fastscale_lib as fs
 from fastscale_lib._common import locks
-from fastscale_lib.architectures import definition as storing
 from fastscale_lib.architectures.definition import network_id
-from fastscale_lib.store import Store, StoreError, StoreWarning
+from fastscale_lib.records import store as storing
+from fastscale_lib.records.store import Store, StoreError, StoreWarning
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
-SHIPPED = Path(__file__).resolve().parents[1] / "data" / "measured" / "amd-epyc-2-threads.jsonl"
+SHIPPED = Path(__file__).resolve().parents[2] / "data" / "measured" / "amd-epyc-2-threads.jsonl"
 plain = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), texts)
 
 
@@ -144,7 +144,7 @@ def test_a_row_that_the_store_needs_no_more_is_not_added(store):
 
 RIVAL = """
 import sys, time
-from fastscale_lib.store import Store
+from fastscale_lib.records.store import Store
 store = Store(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()
@@ -354,7 +354,7 @@ def test_networks_are_told_apart_by_what_they_compute():
 
 WRITER = """
 import sys
-from fastscale_lib.store import Store
+from fastscale_lib.records.store import Store
 store, writer = Store(sys.argv[1]), sys.argv[2]
 n = len(store.find(writer=writer))
 print("ready", flush=True)
@@ -366,7 +366,7 @@ while True:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kills by a signal")
-@pytest.mark.filterwarnings("ignore::fastscale_lib.store.StoreWarning")
+@pytest.mark.filterwarnings("ignore::fastscale_lib.records.store.StoreWarning")
 def test_a_hundred_killed_writers_lose_and_double_nothing(tmp_path):
     """Two writers at a time on one file, each killed at a random moment and started again."""
     path, dice = tmp_path / "s.jsonl", random.Random(0)

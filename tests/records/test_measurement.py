@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import fastscale_lib as fs
 from fastscale_lib._common.statistics import median_interval
-from fastscale_lib.measurement import MeasureError, Measurement, SettingError, failed_row, measured_row
+from fastscale_lib.records.measurement import MeasureError, Measurement, SettingError, failed_row, measured_row
 
 ONE = Measurement(
     *("ResNet-50", 224, 64, "inference", "fp32", True, False, "cuda:0", "Some GPU"),
