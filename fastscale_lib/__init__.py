@@ -22,7 +22,6 @@ from .architectures.operation_lists import flops_by_kind
 from .architectures.parts import NetworkError
 from .architectures.zoo import families, network, networks
 from .budgets import BudgetError, costs, within
-from .build import build
 from .calibration import calibrate
 from .capacity import largest_batch
 from .ceilings import Ceilings, ceilings, roofline_share
@@ -33,6 +32,8 @@ from .datasets import ImageData, dataset
 from .equal_flops import knees, measured_times, predicted_times
 from .footprint import PeakMemory, peak_memory
 from .image_files import DataError
+from .models.builder import build
+from .models.weights import WeightsError, load_weights
 from .plans import Plan, PlanError
 from .recipe import Recipe, RecipeError
 from .records.comparison import Comparison, compare
@@ -54,7 +55,6 @@ from .scaling.strategies import STRATEGIES, Strategy, StrategyError, strategy
 from .scaling.targets import TargetWarning, scale_to
 from .sweeping import SweepWarning, run
 from .training import train
-from .weights import WeightsError, load_weights
 from .worker import Worker
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .architectures.definition import Network
 from .architectures.zoo import network as named_network
-from .build import build
+from .models.builder import build
 from .records.measurement import MeasureError, SettingError
 from .running import one_line, runner
 from .settings import Settings

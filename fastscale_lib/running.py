@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from .architectures.definition import Network
 from .architectures.design_spaces import anynet
-from .build import build
 from .memory import give_back, is_out_of_memory, is_spoilt, limited
+from .models.builder import build
 from .records.measurement import MeasureError, SettingError
 from .settings import Settings, find_device
 
@@ -133,7 +133,7 @@ def prepare(source: Any, settings: Settings, device: torch.device) -> tuple[Any,
 
 def _spare(module: Any) -> None:
     """Without the convolutions whose backward pass crashes on a CPU; see `modules.subsample`."""
-    from .modules import subsample
+    from .models.modules import subsample
 
     subsample(module, widest=16)
 

@@ -21,10 +21,10 @@ from torch.nn import functional as F
 
 from .architectures.definition import Network
 from .augment import crop_and_flip, mixup, randaugment
-from .build import build
 from .checkpoints import TrainingError
 from .datasets import ImageData
-from .modules import subsample
+from .models.builder import build
+from .models.modules import subsample
 from .processes import Processes
 from .recipe import Recipe
 

@@ -21,7 +21,7 @@ from fastscale_lib import checkpoints
 from fastscale_lib._common import files
 from fastscale_lib._common.progress import Step
 from fastscale_lib.datasets import ImageData
-from fastscale_lib.modules import subsample
+from fastscale_lib.models.modules import subsample
 from fastscale_lib.records import store as storing
 from fastscale_lib.records.measurement import SettingError
 from fastscale_lib.trainer import Trainer

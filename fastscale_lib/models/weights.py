@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ._common.checks import check_real, shown
-from .architectures.definition import Network
-from .architectures.zoo import network as named_network
+from .._common.checks import check_real, shown
+from ..architectures.definition import Network
+from ..architectures.zoo import network as named_network
 
 if TYPE_CHECKING:
     import torch

@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import fastscale_lib as fs
-from fastscale_lib.modules import DropPath, ResidualBlock
+from fastscale_lib.models.modules import DropPath, ResidualBlock
 
 ZOO = fs.networks()
 KINDS = {

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from .architectures.blocks import describe
-from .architectures.definition import Network
-from .architectures.layer_types import Activation, Conv, Gate, GlobalPool, Linear, MaxPool, Norm, Residual
+from ..architectures.blocks import describe
+from ..architectures.definition import Network
+from ..architectures.layer_types import Activation, Conv, Gate, GlobalPool, Linear, MaxPool, Norm, Residual
 
 ACTIVATIONS = {
     "relu": lambda: nn.ReLU(inplace=True),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ._common.checks import real_number, shown
-from .architectures.definition import Network, check_blocks
-from .architectures.zoo import network as named_network
+from .._common.checks import real_number, shown
+from ..architectures.definition import Network, check_blocks
+from ..architectures.zoo import network as named_network
 
 if TYPE_CHECKING:
     import torch
