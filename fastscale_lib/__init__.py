@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from ._common.checks import AnalysisError
 from ._common.version import __version__ as __version__
 from .accuracy import error_gaps, growth
-from .apart import measure
 from .architectures.counting import Complexity, complexity, layers
 from .architectures.definition import Network
 from .architectures.design_spaces import anynet, regnet
@@ -23,18 +22,22 @@ from .architectures.parts import NetworkError
 from .architectures.zoo import families, network, networks
 from .budgets import BudgetError, costs, within
 from .calibration import calibrate
-from .capacity import largest_batch
-from .ceilings import Ceilings, ceilings, roofline_share
+from .ceilings import roofline_share
 from .checkpoints import TrainingError
 from .comparisons import train_all
 from .correlation import correlations, leads
 from .datasets import ImageData, dataset
 from .equal_flops import knees, measured_times, predicted_times
-from .footprint import PeakMemory, peak_memory
 from .image_files import DataError
+from .measuring.batch_search import largest_batch
+from .measuring.counted_memory import PeakMemory, peak_memory
+from .measuring.in_subprocess import measure
+from .measuring.peak_rates import Ceilings, ceilings
+from .measuring.plan_runner import SweepWarning, run
+from .measuring.plans import Plan, PlanError
+from .measuring.worker import Worker
 from .models.builder import build
 from .models.weights import WeightsError, load_weights
-from .plans import Plan, PlanError
 from .recipe import Recipe, RecipeError
 from .records.comparison import Comparison, compare
 from .records.measurement import MeasureError, Measurement
@@ -53,9 +56,7 @@ from .scaling.matched import equal_flops, regimes
 from .scaling.rounding import scale
 from .scaling.strategies import STRATEGIES, Strategy, StrategyError, strategy
 from .scaling.targets import TargetWarning, scale_to
-from .sweeping import SweepWarning, run
 from .training import train
-from .worker import Worker
 
 if TYPE_CHECKING:
     from .explorer.widget import Explorer, explore

@@ -17,7 +17,8 @@ from ._common.checks import check_real, shown
 from .architectures.counting import METRICS
 from .architectures.definition import Network
 from .architectures.zoo import network as named_network
-from .footprint import peak_memory
+from .measuring.counted_memory import peak_memory
+from .measuring.settings import Settings
 from .records.store import Store
 from .runtime import LEAST_ROWS, SETTING, Curve, RuntimeModel
 from .scaling.grids import sweep
@@ -25,7 +26,6 @@ from .scaling.rounding import scale
 from .scaling.strategies import Strategy
 from .scaling.strategies import strategy as named_strategy
 from .scaling.targets import between_roundings
-from .settings import Settings
 
 BUDGETS = ("time_ms", "memory_bytes", *METRICS)
 _SMALLEST_S, _LARGEST_S = 2.0**-30, 2.0**30

@@ -12,12 +12,12 @@ from ._common.progress import Step
 from .architectures.counting import complexity
 from .architectures.definition import Network
 from .architectures.design_spaces import anynet
-from .plans import Plan
+from .measuring.plan_runner import run
+from .measuring.plans import Plan
+from .measuring.worker import Worker
 from .records.measurement import SettingError
 from .records.store import Store
 from .runtime import RuntimeModel
-from .sweeping import run
-from .worker import Worker
 
 PROBES = 40
 # At which probes are measured unless a batch is asked for; predictions are for the batch of the probes.

@@ -27,11 +27,13 @@ from ._common.shell import open_closed_streams, say, sigterm_as_ctrl_c
 from .architectures.definition import Network
 from .architectures.parts import NetworkError
 from .architectures.zoo import network as named_network
-from .ceilings import ceilings
-from .cluster import on_cluster
 from .comparisons import train_all
 from .datasets import dataset
-from .plans import Plan
+from .measuring.cluster import on_cluster
+from .measuring.peak_rates import ceilings
+from .measuring.plan_runner import run
+from .measuring.plans import Plan
+from .measuring.settings import PRECISIONS
 from .processes import told_elsewhere
 from .recipe import Recipe
 from .records.measurement import BUSY, MeasureError, SettingError
@@ -39,8 +41,6 @@ from .records.store import Store, StoreError
 from .report.__init__ import report
 from .report.parameters import ParameterError
 from .report.selection import split
-from .settings import PRECISIONS
-from .sweeping import run
 from .training import check_places, train
 
 DONE, FAILED, WRONG, STOPPED = 0, 1, 2, 130

@@ -20,13 +20,13 @@ from .architectures.definition import Network
 from .architectures.zoo import network as named_network
 from .checkpoints import TrainingError, remove
 from .datasets import ImageData, dataset
+from .measuring.plan_runner import asked_first, check_executor
+from .measuring.running import one_line
+from .measuring.settings import find_device
 from .processes import Processes, together
 from .recipe import Recipe
 from .records.measurement import SettingError, now
 from .records.store import Store
-from .running import one_line
-from .settings import find_device
-from .sweeping import asked_first, check_executor
 from .training import Row, checkpoint_path, identity, keeper, origin, train, train_rows
 
 _ANSWERS = ("diverged", "out of memory")  # of a training, by which it would end again

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from ._common.checks import shown
+from .measuring.settings import find_device
 from .records.measurement import SettingError
-from .settings import find_device
 
 if TYPE_CHECKING:
     import torch

@@ -21,14 +21,14 @@ from .architectures.definition import Network, network_id
 from .architectures.zoo import network as named_network
 from .checkpoints import TrainingError
 from .datasets import ImageData, dataset
-from .memory import give_back, is_out_of_memory
+from .measuring.environment import surroundings
+from .measuring.memory import give_back, is_out_of_memory
+from .measuring.running import flags
+from .measuring.settings import find_device
 from .processes import Processes, together
 from .recipe import Recipe
 from .records.measurement import SettingError, now
 from .records.store import Store, StoreError
-from .running import flags
-from .settings import find_device
-from .surroundings import surroundings
 
 if TYPE_CHECKING:
     import torch

@@ -18,9 +18,10 @@ import pandas as pd
 import pytest
 
 import fastscale_lib as fs
-from fastscale_lib import cli, cluster
+from fastscale_lib import cli
 from fastscale_lib._common import progress, shell
-from fastscale_lib.plans import Plan
+from fastscale_lib.measuring import cluster
+from fastscale_lib.measuring.plans import Plan
 from fastscale_lib.records import store as storing
 from fastscale_lib.records.store import Store
 

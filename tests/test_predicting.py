@@ -15,8 +15,8 @@ from fastscale_lib import calibration
 from fastscale_lib.architectures.definition import network_id
 from fastscale_lib.explorer import predicting
 from fastscale_lib.explorer.views import SCALES
+from fastscale_lib.measuring.environment import cpu_name
 from fastscale_lib.records import store as storing
-from fastscale_lib.surroundings import cpu_name
 
 BASE = "RegNetY-400MF"
 

@@ -543,7 +543,7 @@ def test_a_checkpoint_that_is_asked_for_is_made_though_the_store_has_the_row(tmp
 
 
 def test_where_it_went_on_otherwise_the_bits_are_not_promised(tmp_path, monkeypatch):
-    from fastscale_lib import surroundings as training
+    from fastscale_lib.measuring import environment as training
 
     path = tmp_path / "a.pt"
     said = training.surroundings

@@ -10,10 +10,10 @@ import traitlets as T
 
 from ..architectures.definition import Network, network_id
 from ..calibration import PROBE_INTERVAL, PROBE_SECONDS, kept_in, probes
+from ..measuring.environment import with_threads
 from ..records.measurement import Measurement, measured_row
 from ..records.store import Store, StoreError
 from ..runtime import PredictionError, RuntimeModel
-from ..surroundings import with_threads
 from .measuring import Job
 from .timings import Marked, TimedState
 from .views import Predictor

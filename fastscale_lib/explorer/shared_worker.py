@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-from ..worker import CANCELLED, Event, Worker
+from ..measuring.worker import CANCELLED, Event, Worker
 
 # A process that has torch loaded is worth keeping, if its present run is a short one.
 PATIENCE_S = 0.5

@@ -30,10 +30,10 @@ from .._common.checks import shown
 from .._common.yaml_text import YamlError, read_texts
 from ..architectures.parts import NetworkError
 from ..architectures.zoo import network as named_network
+from ..measuring.settings import Settings
 from ..records.measurement import SettingError
 from ..scaling.strategies import StrategyError, scale_factor
 from ..scaling.strategies import strategy as named_strategy
-from ..settings import Settings
 
 _SHORT_ENOUGH = f"a number of at most {sys.float_info.max_10_exp} digits"
 ITEMS = {"str": "a text", "int": "a whole number", "float": "a number", "bool": "true or false"}

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import fastscale_lib as fs
 from fastscale_lib._common.checks import check_real, check_whole, real_number, shown, whole_number
-from fastscale_lib.plans import Plan
-from fastscale_lib.settings import Settings
+from fastscale_lib.measuring.plans import Plan
+from fastscale_lib.measuring.settings import Settings
 
 
 @pytest.mark.parametrize("value", [3, np.int64(3), np.uint8(3), np.array(3)], ids=repr)

@@ -15,8 +15,8 @@ import pytest
 
 import fastscale_lib as fs
 from fastscale_lib._common.child_process import cause, start_child
+from fastscale_lib.measuring.worker import _death as death_of_a_measurement
 from fastscale_lib.report.execution import _death as death_of_a_notebook
-from fastscale_lib.worker import _death as death_of_a_measurement
 
 TINY = fs.anynet(name="Tiny", depths=[1], widths=[16], group_widths=8, stem_width=16, resolution=32, classes=10)
 PLAN = fs.Plan(TINY, batch=2, seconds=0.05, interval=0.5, device="cpu")
@@ -66,11 +66,13 @@ def test_a_source_tree_that_is_not_installed_measures_with_itself(trap):
     """Yet neither its own folder, nor what lies beside it, is on the path of the process apart."""
     tree = trap / PACKAGE.name
     shutil.copytree(PACKAGE, tree, ignore=shutil.ignore_patterns("__pycache__"))
-    with (tree / "timing.py").open("a") as file:
+    with (tree / "measuring" / "timing.py").open("a") as file:
         file.write(f"\nopen({str(trap / 'used')!r}, 'a').write(f'{{__file__}}\\n')\n")
     done = in_folder(trap, [sys.executable, "-m", "fastscale_lib", *SWEEP])
     assert done.returncode == 0, done.stderr
-    assert (trap / "used").read_text().splitlines() == [str(tree / "timing.py")] * 2  # the command's, and the other's
+    assert (trap / "used").read_text().splitlines() == [
+        str(tree / "measuring" / "timing.py")
+    ] * 2  # the command's, and the other's
     assert not (trap.parent / "ran").exists()
 
 
@@ -87,7 +89,9 @@ def test_older_pythons_leave_the_working_folder_out_too(trap):
     """Those before 3.11 do not know PYTHONSAFEPATH; an empty one is none."""
     with tempfile.TemporaryFile() as log:
         environment = {"PYTHONSAFEPATH": ""}
-        child = start_child("fastscale_lib.worker", log, stdout=subprocess.PIPE, cwd=trap, environment=environment)
+        child = start_child(
+            "fastscale_lib.measuring.worker_process", log, stdout=subprocess.PIPE, cwd=trap, environment=environment
+        )
         with child:
             child.stdin.write(json.dumps({"id": 1, "kind": "devices"}) + "\n")
             child.stdin.flush()

@@ -7,11 +7,11 @@ from dataclasses import asdict
 import numpy as np
 
 import fastscale_lib as fs
-from fastscale_lib import tasks
-from fastscale_lib.plans import Plan
+from fastscale_lib.measuring import tasks
+from fastscale_lib.measuring.plan_runner import run
+from fastscale_lib.measuring.plans import Plan
+from fastscale_lib.measuring.worker import Worker
 from fastscale_lib.records.store import Store
-from fastscale_lib.sweeping import run
-from fastscale_lib.worker import Worker
 
 SIZES = (100, 1_000, 10_000)
 TINY = fs.anynet(name="Tiny", depths=[1], widths=[16], group_widths=8, stem_width=8, resolution=32, classes=10)

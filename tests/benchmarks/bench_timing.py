@@ -16,8 +16,8 @@ from torch.utils import benchmark
 
 import fastscale_lib as fs
 from fastscale_lib._common.statistics import median_interval
-from fastscale_lib.running import flags
-from fastscale_lib.timing import measure
+from fastscale_lib.measuring.running import flags
+from fastscale_lib.measuring.timing import measure
 
 GPU = torch.cuda.is_available()
 AGREE, SPREAD = 0.03, 0.02  # goals; the spread's is for a GPU

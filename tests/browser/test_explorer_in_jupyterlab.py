@@ -523,7 +523,7 @@ def test_the_cell_is_run_again(x):
 def worker_pids(x: Shown) -> list[int]:
     """The measuring processes of the notebook's kernel."""
     children = psutil.Process(int(x.nb.execute("import os; print(os.getpid())"))).children()
-    return [each.pid for each in children if "fastscale_lib.worker" in each.cmdline()]
+    return [each.pid for each in children if "fastscale_lib.measuring.worker" in each.cmdline()]
 
 
 def test_the_cell_is_run_again_while_it_measures(tiny):

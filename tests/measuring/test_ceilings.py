@@ -11,7 +11,7 @@ from helpers.fake_device import rows
 import fastscale_lib as fs
 from fastscale_lib import cli
 
-ceilings = import_module("fastscale_lib.ceilings")  # the package has a function of this name
+ceilings = import_module("fastscale_lib.measuring.peak_rates")  # the package has a function of this name
 
 
 def at(flops: float, data: float, **setting) -> fs.Ceilings:

@@ -12,11 +12,11 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .architectures.definition import Network
-from .architectures.design_spaces import anynet
+from ..architectures.definition import Network
+from ..architectures.design_spaces import anynet
+from ..models.builder import build
+from ..records.measurement import MeasureError, SettingError
 from .memory import give_back, is_out_of_memory, is_spoilt, limited
-from .models.builder import build
-from .records.measurement import MeasureError, SettingError
 from .settings import Settings, find_device
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def prepare(source: Any, settings: Settings, device: torch.device) -> tuple[Any,
 
 def _spare(module: Any) -> None:
     """Without the convolutions whose backward pass crashes on a CPU; see `modules.subsample`."""
-    from .models.modules import subsample
+    from ..models.modules import subsample
 
     subsample(module, widest=16)
 

@@ -55,14 +55,14 @@ from typing import Any
 
 import pandas as pd
 
-from ._common.checks import check_whole, shown
-from ._common.progress import Line, Step, Tally
-from .architectures.counting import complexity
-from .capacity import LIMIT
+from .._common.checks import check_whole, shown
+from .._common.progress import Line, Step, Tally
+from ..architectures.counting import complexity
+from ..records.measurement import MeasureError, Measurement, SettingError, failed_row, measured_row
+from ..records.rows import LARGEST
+from ..records.store import Store, StoreError
+from .batch_search import LIMIT
 from .plans import Plan, PlanError, Point
-from .records.measurement import MeasureError, Measurement, SettingError, failed_row, measured_row
-from .records.rows import LARGEST
-from .records.store import Store, StoreError
 from .running import one_line
 from .tasks import Answer, measured, surroundings
 from .worker import Worker

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fastscale_lib.nvml import Nvml, State, load
+from fastscale_lib.measuring.nvml import Nvml, State, load
 
 SUCCESS, NOT_SUPPORTED, NOT_FOUND, TOO_SMALL = 0, 3, 6, 7
 UNKNOWN = State(None, None, None, None, None)

@@ -12,10 +12,10 @@ import pytest
 import torch
 
 import fastscale_lib as fs
+from fastscale_lib.measuring.running import flags
+from fastscale_lib.measuring.settings import MODES, PRECISIONS
+from fastscale_lib.measuring.worker import Worker
 from fastscale_lib.records.measurement import MeasureError
-from fastscale_lib.running import flags
-from fastscale_lib.settings import MODES, PRECISIONS
-from fastscale_lib.worker import Worker
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 

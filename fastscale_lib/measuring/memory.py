@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ._common.memory import _number, available_bytes
-from .records.measurement import SettingError
+from .._common.memory import _number, available_bytes
+from ..records.measurement import SettingError
 
 if TYPE_CHECKING:
     import torch

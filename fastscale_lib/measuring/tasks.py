@@ -13,16 +13,14 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .architectures.definition import Network
-from .capacity import LIMIT, search
-from .records.measurement import MeasureError
-from .records.rows import LARGEST
+from ..architectures.definition import Network
+from ..records.measurement import MeasureError
+from ..records.rows import LARGEST
+from .batch_search import LIMIT, search
+from .in_subprocess import kept_worker
 from .worker import Worker
 
 Answer = dict[str, Any]
-
-# Workers that wait for a task, by the process that owns them: a fork must not talk to its parent's. They end with it.
-_idle: dict[int, list[Worker]] = {}
 
 
 def surroundings(settings: Mapping[str, Any], worker: Worker | None = None) -> Answer:
@@ -66,26 +64,6 @@ def _largest_batch(worker: Worker, network: Network, settings: Mapping[str, Any]
 def _one(worker: Worker | None) -> contextlib.AbstractContextManager[Worker]:
     """The worker given, or one of this process's."""
     return kept_worker() if worker is None else contextlib.nullcontext(worker)
-
-
-@contextlib.contextmanager
-def kept_worker() -> Iterator[Worker]:
-    """A worker of this process's, which is kept for who asks next."""
-    idle = _idle.setdefault(os.getpid(), [])
-    try:
-        worker = idle.pop()
-    except IndexError:
-        worker = Worker()
-    try:
-        yield worker
-    finally:
-        idle.append(worker)
-
-
-def close_kept() -> None:
-    """End this process's workers that wait."""
-    for worker in _idle.pop(os.getpid(), []):
-        worker.close()
 
 
 @contextlib.contextmanager

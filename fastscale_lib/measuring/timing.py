@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from .._common.statistics import median_interval
+from ..architectures.definition import Network
+from ..architectures.zoo import network as named_network
+from ..records.measurement import MeasureError, Measurement, has_interval, now
 from . import nvml
-from ._common.statistics import median_interval
-from .architectures.definition import Network
-from .architectures.zoo import network as named_network
+from .environment import Load, surroundings, watched
 from .memory import is_out_of_memory
-from .records.measurement import MeasureError, Measurement, has_interval, now
 from .running import Run, flags, on, one_line, prepare, runner, with_threads, within_memory
 from .settings import Settings, find_device
-from .surroundings import Load, surroundings, watched
 
 if TYPE_CHECKING:
     import torch

@@ -7,7 +7,7 @@ import pytest
 
 import fastscale_lib as fs
 from fastscale_lib.architectures.definition import network_id
-from fastscale_lib.plans import Plan, PlanError
+from fastscale_lib.measuring.plans import Plan, PlanError
 
 TINY = fs.anynet(name="Tiny", depths=[1], widths=[16], group_widths=8, stem_width=8, resolution=32, classes=10)
 EVERYTHING = {

@@ -5,9 +5,9 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 import fastscale_lib as fs
-from fastscale_lib.footprint import peak_memory
-from fastscale_lib.running import prepare, runner
-from fastscale_lib.settings import Settings
+from fastscale_lib.measuring.counted_memory import peak_memory
+from fastscale_lib.measuring.running import prepare, runner
+from fastscale_lib.measuring.settings import Settings
 
 KINDS = {
     "bottleneck": {"block": "res_bottleneck_block", "group_widths": 8, "se_ratio": 0.25},

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from concurrent.futures import Executor
 from typing import Any
 
-from ._common.child_process import one_line
-from ._common.shell import say
-from .records.measurement import SettingError
+from .._common.child_process import one_line
+from .._common.shell import say
+from ..records.measurement import SettingError
 
 CONNECT_S = 10
 _ADDRESS = re.compile(r"(\w+://)?(\[[^\]]+\]|[^\[\]:/]+):(\d{1,5})/?")  # a host and its port

@@ -8,10 +8,10 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ._common.checks import check_real
-from .architectures.definition import Network
-from .architectures.zoo import network as named_network
-from .records.measurement import MeasureError, SettingError, whole
+from .._common.checks import check_real
+from ..architectures.definition import Network
+from ..architectures.zoo import network as named_network
+from ..records.measurement import MeasureError, SettingError, whole
 from .worker import Worker
 
 LIMIT = 4096  # images, up to which batches are tried

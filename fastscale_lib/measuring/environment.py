@@ -40,7 +40,7 @@ def surroundings(device: str | torch.device | None = None) -> dict[str, Any]:
     """
     import torch
 
-    from ._common.version import __version__
+    from .._common.version import __version__
 
     found = find_device(device)
     gpu = found.type == "cuda"

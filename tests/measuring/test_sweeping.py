@@ -17,15 +17,16 @@ import pandas as pd
 import pytest
 
 import fastscale_lib as fs
-from fastscale_lib import sweeping, tasks
 from fastscale_lib._common.progress import Line, Step
 from fastscale_lib.architectures.definition import network_id
-from fastscale_lib.capacity import LIMIT
-from fastscale_lib.plans import Plan
+from fastscale_lib.measuring import in_subprocess as tasks
+from fastscale_lib.measuring import plan_runner as sweeping
+from fastscale_lib.measuring.batch_search import LIMIT
+from fastscale_lib.measuring.plan_runner import SweepWarning, run
+from fastscale_lib.measuring.plans import Plan
 from fastscale_lib.records import store as storing
 from fastscale_lib.records.measurement import MeasureError, Measurement, SettingError
 from fastscale_lib.records.store import Store, StoreError
-from fastscale_lib.sweeping import SweepWarning, run
 
 TINY = fs.anynet(name="Tiny", depths=[1], widths=[16], group_widths=8, stem_width=16, resolution=32, classes=10)
 SHORT = {"seconds": 0.05, "interval": 0.2, "device": "cpu"}

@@ -22,18 +22,18 @@ import torch
 from torch.utils import benchmark
 
 import fastscale_lib as fs
-from fastscale_lib import settings as apart
-from fastscale_lib import surroundings as timing
-from fastscale_lib import sweeping
 from fastscale_lib._common.statistics import median_interval
 from fastscale_lib._common.yaml_text import read_yaml
-from fastscale_lib.nvml import State
+from fastscale_lib.measuring import environment as timing
+from fastscale_lib.measuring import plan_runner as sweeping
+from fastscale_lib.measuring import settings as apart
+from fastscale_lib.measuring.environment import devices, surroundings
+from fastscale_lib.measuring.nvml import State
+from fastscale_lib.measuring.running import Run, flags, prepare
+from fastscale_lib.measuring.settings import MODES, Settings
+from fastscale_lib.measuring.timing import measure
+from fastscale_lib.measuring.worker import Worker
 from fastscale_lib.records.measurement import MeasureError, Measurement, SettingError
-from fastscale_lib.running import Run, flags, prepare
-from fastscale_lib.settings import MODES, Settings
-from fastscale_lib.surroundings import devices, surroundings
-from fastscale_lib.timing import measure
-from fastscale_lib.worker import Worker
 
 TINY = fs.anynet(name="Tiny", depths=[1, 1], widths=[16, 32], group_widths=8, stem_width=16, resolution=32, classes=10)
 SHORT = {"batch": 4, "seconds": 0.3, "interval": 0.2, "device": "cpu"}
@@ -637,7 +637,7 @@ def test_a_crash_between_jobs_goes_unnoticed_and_a_callback_may_submit():
 def test_the_process_ends_with_its_caller_and_the_caller_loads_no_torch():
     code = (
         "import json, sys, time\n"
-        "from fastscale_lib.worker import Worker\n"
+        "from fastscale_lib.measuring.worker import Worker\n"
         "worker = Worker()\n"
         "tell = lambda event: print(event.get('phase'), worker.pid, 'torch' in sys.modules, flush=True)\n"
         "worker.submit(json.loads(sys.argv[1]), tell)\n"
@@ -725,7 +725,7 @@ def test_a_module_is_measured_in_this_process():
 # The plans that are there to be run on a GPU.
 
 
-PLANS = Path(__file__).parents[1] / "data" / "plans"
+PLANS = Path(__file__).parents[2] / "data" / "plans"
 
 
 @pytest.fixture(scope="module")

@@ -16,18 +16,18 @@ from typing import Any
 
 import pandas as pd
 
-from ._common.checks import shown
-from ._common.yaml_text import JsonError, YamlError, read_json, read_yaml, write_yaml
-from .architectures.counting import METRICS, complexity
-from .architectures.definition import Network, network_id
-from .architectures.zoo import network as named_network
-from .architectures.zoo import networks as known_networks
-from .records.measurement import SettingError, whole
-from .records.rows import LARGEST
-from .scaling.rounding import scale
-from .scaling.strategies import Strategy, StrategyError, scale_factor
-from .scaling.strategies import strategy as named_strategy
-from .scaling.targets import scale_to
+from .._common.checks import shown
+from .._common.yaml_text import JsonError, YamlError, read_json, read_yaml, write_yaml
+from ..architectures.counting import METRICS, complexity
+from ..architectures.definition import Network, network_id
+from ..architectures.zoo import network as named_network
+from ..architectures.zoo import networks as known_networks
+from ..records.measurement import SettingError, whole
+from ..records.rows import LARGEST
+from ..scaling.rounding import scale
+from ..scaling.strategies import Strategy, StrategyError, scale_factor
+from ..scaling.strategies import strategy as named_strategy
+from ..scaling.targets import scale_to
 from .settings import Settings
 
 # Settings of `measure` that are the same for all points of a plan.

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ._common.checks import LARGEST, check_choice, check_flag, check_real, shown, whole_number
-from .records.measurement import SettingError, whole
+from .._common.checks import LARGEST, check_choice, check_flag, check_real, shown, whole_number
+from ..records.measurement import SettingError, whole
 
 if TYPE_CHECKING:
     import torch

@@ -5,8 +5,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from fastscale_lib import nvml, surroundings
-from fastscale_lib.nvml import State
+from fastscale_lib.measuring import environment as surroundings
+from fastscale_lib.measuring import nvml
+from fastscale_lib.measuring.nvml import State
 from fastscale_lib.records.measurement import SettingError
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Iterator
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from .._common.checks import shown
+from ..architectures.definition import Network
+from ..architectures.zoo import network as named_network
+from ..records.measurement import Measurement, SettingError
 from . import timing
-from ._common.checks import shown
-from .architectures.definition import Network
-from .architectures.zoo import network as named_network
-from .records.measurement import Measurement, SettingError
 from .settings import Settings, find_device, positive
-from .tasks import close_kept, kept_worker
 from .timing import Progress
+from .worker import Worker
 
 if TYPE_CHECKING:
     import torch
@@ -101,3 +104,27 @@ def _plain(settings: Settings) -> dict[str, Any]:
     device = None if settings.device is None else str(settings.device)
     times = {"interval": float(settings.interval), "seconds": float(settings.seconds)}
     return {**_asked(settings), "device": device, **times}
+
+
+# Workers that wait for a task, by the process that owns them: a fork must not talk to its parent's. They end with it.
+_idle: dict[int, list[Worker]] = {}
+
+
+@contextlib.contextmanager
+def kept_worker() -> Iterator[Worker]:
+    """A worker of this process's, which is kept for who asks next."""
+    idle = _idle.setdefault(os.getpid(), [])
+    try:
+        worker = idle.pop()
+    except IndexError:
+        worker = Worker()
+    try:
+        yield worker
+    finally:
+        idle.append(worker)
+
+
+def close_kept() -> None:
+    """End this process's workers that wait."""
+    for worker in _idle.pop(os.getpid(), []):
+        worker.close()

@@ -9,10 +9,10 @@ import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .architectures.definition import Network
-from .architectures.zoo import network as named_network
-from .models.builder import build
-from .records.measurement import MeasureError, SettingError
+from ..architectures.definition import Network
+from ..architectures.zoo import network as named_network
+from ..models.builder import build
+from ..records.measurement import MeasureError, SettingError
 from .running import one_line, runner
 from .settings import Settings
 

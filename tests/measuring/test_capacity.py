@@ -9,11 +9,11 @@ import torch
 
 import fastscale_lib as fs
 from fastscale_lib._common.memory import available_bytes
-from fastscale_lib.capacity import CapacityWarning, largest_batch
-from fastscale_lib.memory import is_out_of_memory, is_spoilt, limited
+from fastscale_lib.measuring.batch_search import CapacityWarning, largest_batch
+from fastscale_lib.measuring.memory import is_out_of_memory, is_spoilt, limited
+from fastscale_lib.measuring.settings import MODES
+from fastscale_lib.measuring.worker import Worker
 from fastscale_lib.records.measurement import MeasureError, SettingError
-from fastscale_lib.settings import MODES
-from fastscale_lib.worker import Worker
 
 TINY = fs.anynet(name="Tiny", depths=[1, 1], widths=[16, 32], group_widths=8, stem_width=16, resolution=64, classes=10)
 CPU = torch.device("cpu")
