@@ -20,9 +20,6 @@ from .architectures.design_spaces import anynet, regnet
 from .architectures.operation_lists import flops_by_kind
 from .architectures.parts import NetworkError
 from .architectures.zoo import families, network, networks
-from .budgets import BudgetError, costs, within
-from .calibration import calibrate
-from .ceilings import roofline_share
 from .checkpoints import TrainingError
 from .comparisons import train_all
 from .correlation import correlations, leads
@@ -38,6 +35,11 @@ from .measuring.plans import Plan, PlanError
 from .measuring.worker import Worker
 from .models.builder import build
 from .models.weights import WeightsError, load_weights
+from .prediction.budgets import BudgetError, costs, within
+from .prediction.calibration import calibrate
+from .prediction.forms import PredictionError
+from .prediction.model import RuntimeModel, prediction_errors
+from .prediction.roofline import roofline_share
 from .recipe import Recipe, RecipeError
 from .records.comparison import Comparison, compare
 from .records.measurement import MeasureError, Measurement
@@ -49,7 +51,6 @@ from .repeats import error_difference, seed_errors
 from .report.__init__ import report
 from .report.parameters import ParameterError
 from .report.selection import SelectionError
-from .runtime import PredictionError, RuntimeModel, prediction_errors
 from .scaling.asymptotics import fit_exponents, laws
 from .scaling.grids import sweep
 from .scaling.matched import equal_flops, regimes

@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 
 from ._common.digits import significant
+from .prediction.forms import SETTING
+from .prediction.model import RuntimeModel
 from .records.store import Store
-from .runtime import SETTING, RuntimeModel
 from .scaling.strategies import strategy as named_strategy
 
 # How costs are shown: under which name, and in how many of the column's units.

@@ -11,9 +11,10 @@ import pandas as pd
 from .architectures.counting import complexity
 from .architectures.definition import Network
 from .architectures.zoo import network as named_network
+from .prediction.forms import SETTING, PredictionError
+from .prediction.model import RuntimeModel
 from .records.measurement import joined_doubts, ratio_ends, time_doubt, without_range
 from .records.rows import LARGEST, device_of
-from .runtime import SETTING, PredictionError, RuntimeModel
 from .scaling.strategies import Strategy, _alpha, scale_factor
 from .scaling.strategies import strategy as named_strategy
 

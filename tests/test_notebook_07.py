@@ -8,8 +8,8 @@ from helpers.fake_device import rows
 from helpers.notebooks import REPO, named, prose, tables, verdicts
 
 import fastscale_lib as fs
-from fastscale_lib.budgets import fitted_model
 from fastscale_lib.claims import HOLDS, UNTESTED
+from fastscale_lib.prediction.budgets import fitted_model
 
 SEARCHING = named("07_scaling_or_searching")
 TIMES = "number of pairs with times in another order than the laws of activations"

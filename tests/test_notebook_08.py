@@ -6,8 +6,8 @@ from helpers.fake_device import rows
 from helpers.notebooks import REPO, named, prose, tables, verdicts
 
 import fastscale_lib as fs
-from fastscale_lib.budgets import fitted_model
 from fastscale_lib.claims import HOLDS, UNDECIDED, UNTESTED
+from fastscale_lib.prediction.budgets import fitted_model
 
 BUDGET = named("08_scaling_for_a_budget")
 BEYOND = "beyond the paper: "

@@ -11,11 +11,11 @@ from helpers.explorer_view import picture, plain, said, trace, until
 from helpers.fake_device import HERE, TINY, by_layers, rows
 
 import fastscale_lib as fs
-from fastscale_lib import calibration
 from fastscale_lib.architectures.definition import network_id
 from fastscale_lib.explorer import predicting
 from fastscale_lib.explorer.views import SCALES
 from fastscale_lib.measuring.environment import cpu_name
+from fastscale_lib.prediction import calibration
 from fastscale_lib.records import store as storing
 
 BASE = "RegNetY-400MF"

@@ -9,11 +9,12 @@ import pandas as pd
 import traitlets as T
 
 from ..architectures.definition import Network, network_id
-from ..calibration import PROBE_INTERVAL, PROBE_SECONDS, kept_in, probes
 from ..measuring.environment import with_threads
+from ..prediction.calibration import PROBE_INTERVAL, PROBE_SECONDS, kept_in, probes
+from ..prediction.forms import PredictionError
+from ..prediction.model import RuntimeModel
 from ..records.measurement import Measurement, measured_row
 from ..records.store import Store, StoreError
-from ..runtime import PredictionError, RuntimeModel
 from .measuring import Job
 from .timings import Marked, TimedState
 from .views import Predictor

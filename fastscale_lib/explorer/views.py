@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..architectures.counting import METRICS, complexity
 from ..architectures.definition import Network
-from ..runtime import RuntimeModel
+from ..prediction.model import RuntimeModel
 from ..scaling.asymptotics import law_columns
 from ..scaling.grids import sweep_columns
 from ..scaling.strategies import STRATEGIES, Strategy

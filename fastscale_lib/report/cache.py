@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from .._common.files import write_whole
-from ..calibration import kept_in
+from ..prediction.calibration import kept_in
 from .result import Report
 from .selection import Task
 

@@ -5,9 +5,9 @@ import pytest
 from helpers.fake_device import TINY
 
 import fastscale_lib as fs
-from fastscale_lib import calibration
 from fastscale_lib.architectures.definition import network_id
 from fastscale_lib.architectures.operation_lists import KINDS, operations
+from fastscale_lib.prediction import calibration
 
 
 @pytest.fixture

@@ -18,114 +18,18 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ._common.checks import check_whole
-from ._common.least_squares import fit_logs
-from ._common.statistics import pearson
-from .architectures.counting import complexity
-from .architectures.definition import Network
-from .architectures.operation_lists import KINDS, Operations, element_bytes, operations
-from .architectures.zoo import network as named_network
-from .reach import Extent, Judged, Reach, batch_beyond, judge, reach_of
-from .scaling.rounding import scaled_dimensions
-from .scaling.strategies import Strategy, grid_factors
+from .._common.checks import check_whole
+from ..architectures.definition import Network
+from ..architectures.operation_lists import KINDS, Operations, operations
+from ..architectures.zoo import network as named_network
+from ..scaling.rounding import scaled_dimensions
+from ..scaling.strategies import Strategy, grid_factors
+from .forms import BY, SETTING, PredictionError, _bytes, _fit, _form, _host_seconds, _Layers, _longest, _Runs, _runs
+from .reach import Extent, Judged, Reach, batch_beyond, judge
+from .unseen import _agreement, _errors_on_others, _predicted_unseen, _reach, families_of
 
-# What a device's rates depend on, besides the device: rows that differ in one of these are fitted apart.
-SETTING = ("device_name", "threads", "mode", "precision", "channels_last", "compile", "tf32")
-BY = {
-    "layers": (),
-    "flops": ("flops",),
-    "params": ("params",),
-    "activations": ("activations",),
-    "flops and activations": ("flops", "activations"),
-}
 LEAST_ROWS = 10
-_FOLDS = 5
-
 _NOT_KNOWN = dict.fromkeys(("error", "error_90", "pearson", "spearman", "pearson_of_logs"), float("nan"))
-_NOISE = 0.05  # what any model leaves open, as a fraction: rows that are more exact than this weigh no more
-
-
-class PredictionError(ValueError):
-    """A time that cannot be predicted; the message says which and why."""
-
-
-class _Runs(NamedTuple):
-    """Measured or asked-for runs: their operations one after another, each with its run's batch."""
-
-    ops: Operations
-    batch: np.ndarray
-    starts: np.ndarray  # where each run's operations begin
-    totals: Mapping[str, np.ndarray]  # of one run: a metric times the batch
-    launches: np.ndarray  # of one run: its operations
-    host: np.ndarray  # seconds that the host takes to launch one run; 0 where that is not known
-    extent: Extent
-    bytes: int
-
-
-class _Layers:
-    """The roofline of layers. Its parameters are logarithms of what `names` says, in SI units."""
-
-    names = (
-        *("conv 1×1", "conv k×k", "conv in groups", "conv depthwise", "linear"),  # multiply-adds a second
-        "half width",  # channels a group at which a convolution reaches half of its rate
-        "memory",  # bytes a second, of data that is large against the cache ...
-        "cache",  # ... and small
-        "cache size",  # bytes that an operation moves at which the two weigh the same
-        *("data of conv", "data of norm", "data of smooth", "data of pool"),  # of the bytes; pointwise is 1
-        "weights",  # how often they are moved
-        "launch",  # seconds an operation
-    )
-
-    def start(self, runs: _Runs, seconds: np.ndarray, training: bool) -> tuple[np.ndarray, np.ndarray]:
-        """First guesses, from the fastest run, and how far off they may well be."""
-        rate = float(np.quantile(runs.totals["flops"] / seconds, 0.9))
-        moved = float(np.quantile(runs.totals["activations"] * runs.bytes / seconds, 0.9))
-        guess = [1.5 * rate, rate, rate / 2, rate / 8, rate / 8, 8, 4 * moved, 8 * moved, 1e6, 1, 1, 1, 1]
-        guess += [6.0 if training else 1.0, 1e-5]
-        spread = [1, 1, 1, 1.5, 1.5, 1, 1.5, 1.5, 1.5, 0.5, 0.5, 0.5, 0.5, 1, 1.5]
-        return np.log(guess), np.array(spread)
-
-    def log_seconds(self, runs: _Runs, parameters: np.ndarray) -> np.ndarray:
-        spent = self.seconds(runs.ops, runs.batch, runs.bytes, parameters)
-        return np.log(np.add.reduceat(spent, runs.starts))
-
-    def seconds(self, ops: Operations, batch: Any, size: int, parameters: np.ndarray) -> np.ndarray:
-        """Of each operation, times and all; operations and batch may have any shape, elements have `size` bytes."""
-        arithmetic, data, launch = self.bounds(ops, batch, size, parameters)
-        return _longest(arithmetic, data, launch) * ops.times
-
-    def bounds(self, ops: Operations, batch: Any, size: int, parameters: np.ndarray) -> tuple[np.ndarray, ...]:
-        """The seconds that arithmetic, data and launch of each operation take, once."""
-        value = dict(zip(self.names, np.exp(parameters), strict=True))
-        rates = np.array([value.get(kind, np.inf) for kind in KINDS])
-        data_of = {"pointwise": 1.0, **{kind: value[f"data of {kind}"] for kind in ("norm", "smooth", "pool")}}
-        shares = np.array([data_of.get(kind, value["data of conv"]) for kind in KINDS])
-        half = value["half width"]
-        # What a group's channels leave idle of a processor's vectors; a depthwise convolution has a rate of its own.
-        used = ops.width / (ops.width + half) * (ops.outputs / (ops.outputs + half))
-        used = np.where(ops.kind <= KINDS.index("conv in groups"), used, 1.0)
-        arithmetic = batch * ops.flops / (rates[ops.kind] * used)
-        moved = size * (batch * ops.moved * shares[ops.kind] + ops.weights * value["weights"])
-        large = moved / (moved + value["cache size"])
-        data = moved * (large / value["memory"] + (1 - large) / value["cache"])
-        return arithmetic, data, np.broadcast_to(value["launch"], np.shape(data))
-
-
-class _Totals:
-    """A baseline: a sum of totals, each over its rate, and what a run takes besides."""
-
-    def __init__(self, metrics: Sequence[str]) -> None:
-        self.names = (*metrics, "run")
-        self._metrics = metrics
-
-    def start(self, runs: _Runs, seconds: np.ndarray, training: bool) -> tuple[np.ndarray, np.ndarray]:
-        parts = len(self._metrics)
-        rates = [parts * float(np.median(runs.totals[metric] / seconds)) for metric in self._metrics]
-        return np.log([*rates, float(seconds.min()) / 10]), np.full(parts + 1, 5.0)
-
-    def log_seconds(self, runs: _Runs, parameters: np.ndarray) -> np.ndarray:
-        *rates, run = np.exp(parameters)
-        return np.log(sum(runs.totals[metric] / rate for metric, rate in zip(self._metrics, rates, strict=True)) + run)
 
 
 class Fitted(NamedTuple):
@@ -423,97 +327,6 @@ def _unfit(rows: pd.DataFrame, setting: tuple) -> str | None:
     return f"all rows are of {families[0]}: without it there are none to fit to" if len(families) == 1 else None
 
 
-def families_of(rows: pd.DataFrame) -> list[str]:
-    """The family of each row's base network, as `families` names them: what its name begins with."""
-    names = rows["base"].fillna(rows["network"]) if "base" in rows else rows["network"]
-    return [name.split("-")[0] for name in names]
-
-
-def _agreement(predicted: np.ndarray, seconds: np.ndarray) -> dict[str, float]:
-    off = np.abs(predicted / seconds - 1)
-    ranks = [pd.Series(values).rank().to_numpy() for values in (predicted, seconds)]
-    return {
-        "error": float(np.median(off)),
-        "error_90": float(np.quantile(off, 0.9)),
-        "pearson": float(pearson(predicted, seconds)),
-        "spearman": float(pearson(*ranks)),
-        "pearson_of_logs": float(pearson(np.log(predicted), np.log(seconds))),
-    }
-
-
-def _errors_on_others(form: Any, runs: _Runs, seconds: np.ndarray, rows: pd.DataFrame, setting: tuple) -> tuple:
-    """The median and the 90th percentile of the absolute error on rows that were left out."""
-    groups = np.array(families_of(rows))
-    if len(set(groups)) == 1:
-        groups = np.arange(len(rows)) % _FOLDS
-    predicted = _predicted_unseen(form, runs, seconds, rows, setting, groups, np.full(len(rows), True))
-    off = np.abs(predicted / seconds - 1)
-    return float(np.median(off)), float(np.quantile(off, 0.9))
-
-
-def _predicted_unseen(
-    form: Any,
-    runs: _Runs,
-    seconds: np.ndarray,
-    rows: pd.DataFrame,
-    setting: tuple,
-    groups: np.ndarray,
-    judged: np.ndarray,
-) -> np.ndarray:
-    """Predicted seconds of each judged row, from all rows but those of its group; NaN for the others."""
-    predicted = np.full(len(rows), np.nan)
-    for group in sorted(set(groups[judged])):
-        out = judged & (groups == group)
-        predicted[out] = _predicted_from(~out, form, runs, seconds, rows, setting)[out]
-    return predicted
-
-
-def _predicted_from(
-    on: np.ndarray, form: Any, runs: _Runs, seconds: np.ndarray, rows: pd.DataFrame, setting: tuple
-) -> np.ndarray:
-    """Predicted seconds of every row, from those where the mask is true; the others' launches are not known either."""
-    parameters = _fit(form, runs, seconds, rows, setting, on)
-    _, usual, _ = _host_seconds(runs, on)
-    return np.exp(_log_seconds(form, runs._replace(host=runs.launches * usual), parameters))
-
-
-def _reach(form: Any, runs: _Runs, seconds: np.ndarray, rows: pd.DataFrame, setting: tuple) -> Reach:
-    return reach_of(
-        rows["batch"].to_numpy(),
-        runs.extent,
-        lambda on: _predicted_from(on, form, runs, seconds, rows, setting),
-        seconds,
-    )
-
-
-def _host_seconds(runs: _Runs, on: np.ndarray | None = None) -> tuple[float, float, float]:
-    """Seconds that a host takes to launch one operation: the least, the median and the most of the rows that know."""
-    known = runs.host > 0 if on is None else on & (runs.host > 0)
-    each = runs.host[known] / runs.launches[known]
-    return (float(each.min()), float(np.median(each)), float(each.max())) if len(each) else (0.0, 0.0, 0.0)
-
-
-def _log_seconds(form: Any, runs: _Runs, parameters: np.ndarray) -> np.ndarray:
-    """Of each run: as long as the device takes, or the host to launch it."""
-    return np.log(_longest(np.exp(form.log_seconds(runs, parameters)), runs.host))
-
-
-def _fit(
-    form: Any, runs: _Runs, seconds: np.ndarray, rows: pd.DataFrame, setting: tuple, on: np.ndarray | None = None
-) -> np.ndarray:
-    on = np.full(len(seconds), True) if on is None else on
-    noise = _NOISE + rows["half_width"].astype(float).fillna(1.0).to_numpy()[on]
-    training = setting[SETTING.index("mode")] == "training"
-    seen = runs._replace(totals={name: values[on] for name, values in runs.totals.items()})
-    start, spread = form.start(seen, seconds[on], training)  # which must not know of the others
-    return fit_logs(lambda at: _log_seconds(form, runs, at)[on], np.log(seconds[on]), noise, start, spread)
-
-
-def _longest(*times: np.ndarray) -> np.ndarray:
-    """The largest of the times, as their norm of order 4: what bounds an operation changes smoothly with its size."""
-    return np.sqrt(np.sqrt(sum(np.square(time * time) for time in times)))
-
-
 def _settings(frame: pd.DataFrame) -> list[tuple[tuple, pd.DataFrame]]:
     """The rows that have a time, by setting."""
     if not isinstance(frame, pd.DataFrame):
@@ -567,31 +380,6 @@ def _ambiguous(found: Sequence[tuple], wanted: Mapping[str, Any]) -> str:
 
 def _told(setting: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={value!r}" for name, value in setting.items())
-
-
-def _runs(networks: Sequence[Network], batch: np.ndarray, setting: tuple) -> _Runs:
-    each = [operations(network) for network in networks]
-    lengths = [len(ops.kind) for ops in each]
-    launches = np.array([float(ops.times.sum()) for ops in each])
-    flat = Operations(*(np.concatenate([values[:, 0] for values in column]) for column in zip(*each, strict=True)))
-    counts = [complexity(network) for network in networks]
-    totals = {
-        metric: batch * np.array([float(getattr(count, metric)) for count in counts])
-        for metric in ("flops", "activations")
-    }
-    totals["params"] = np.array([float(count.params) for count in counts])  # a batch shares them
-    starts, known = np.cumsum([0, *lengths[:-1]]), np.zeros(len(networks))
-    return _Runs(flat, np.repeat(batch, lengths), starts, totals, launches, known, Extent.of(*each), _bytes(setting))
-
-
-def _bytes(setting: tuple) -> int:
-    return element_bytes(setting[SETTING.index("precision")])
-
-
-def _form(by: str) -> Any:
-    if by not in BY:
-        raise PredictionError(f"fit: {by!r} is no model; use one of {', '.join(BY)}")
-    return _Totals(BY[by]) if BY[by] else _Layers()
 
 
 def _several(values: Any) -> list:

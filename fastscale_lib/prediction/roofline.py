@@ -1,7 +1,4 @@
-"""How fast a device can be at all: a large matrix product and a large copy; and how near to that a measurement came.
-
-Both are timed by `measure`, as modules that pay no attention to their images.
-"""
+"""How near a measured row came to the peak rates of its device."""
 
 from __future__ import annotations
 
@@ -10,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ._common.checks import AnalysisError, check_frame, several, shown
-from .architectures.definition import Network
-from .architectures.operation_lists import element_bytes, operations
-from .measuring.peak_rates import _TRAINING, Ceilings
+from .._common.checks import AnalysisError, check_frame, several, shown
+from ..architectures.definition import Network
+from ..architectures.operation_lists import element_bytes, operations
+from ..measuring.peak_rates import _TRAINING, Ceilings
 
 
 def roofline_share(frame: pd.DataFrame, known: list[Ceilings]) -> pd.Series:

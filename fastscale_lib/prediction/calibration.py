@@ -7,17 +7,17 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
-from ._common.checks import check_whole
-from ._common.progress import Step
-from .architectures.counting import complexity
-from .architectures.definition import Network
-from .architectures.design_spaces import anynet
-from .measuring.plan_runner import run
-from .measuring.plans import Plan
-from .measuring.worker import Worker
-from .records.measurement import SettingError
-from .records.store import Store
-from .runtime import RuntimeModel
+from .._common.checks import check_whole
+from .._common.progress import Step
+from ..architectures.counting import complexity
+from ..architectures.definition import Network
+from ..architectures.design_spaces import anynet
+from ..measuring.plan_runner import run
+from ..measuring.plans import Plan
+from ..measuring.worker import Worker
+from ..records.measurement import SettingError
+from ..records.store import Store
+from .model import RuntimeModel
 
 PROBES = 40
 # At which probes are measured unless a batch is asked for; predictions are for the batch of the probes.

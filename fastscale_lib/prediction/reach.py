@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .architectures.operation_lists import KINDS, Operations
+from ..architectures.operation_lists import KINDS, Operations
 
 SIZES = ("multiply-adds", "weights", "elements moved")
 _TRIED_ON = 1 / 3  # of the rows, the smallest or the largest: what a trial is fitted to

@@ -13,19 +13,20 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ._common.checks import check_real, shown
-from .architectures.counting import METRICS
-from .architectures.definition import Network
-from .architectures.zoo import network as named_network
-from .measuring.counted_memory import peak_memory
-from .measuring.settings import Settings
-from .records.store import Store
-from .runtime import LEAST_ROWS, SETTING, Curve, RuntimeModel
-from .scaling.grids import sweep
-from .scaling.rounding import scale
-from .scaling.strategies import Strategy
-from .scaling.strategies import strategy as named_strategy
-from .scaling.targets import between_roundings
+from .._common.checks import check_real, shown
+from ..architectures.counting import METRICS
+from ..architectures.definition import Network
+from ..architectures.zoo import network as named_network
+from ..measuring.counted_memory import peak_memory
+from ..measuring.settings import Settings
+from ..records.store import Store
+from ..scaling.grids import sweep
+from ..scaling.rounding import scale
+from ..scaling.strategies import Strategy
+from ..scaling.strategies import strategy as named_strategy
+from ..scaling.targets import between_roundings
+from .forms import SETTING
+from .model import LEAST_ROWS, Curve, RuntimeModel
 
 BUDGETS = ("time_ms", "memory_bytes", *METRICS)
 _SMALLEST_S, _LARGEST_S = 2.0**-30, 2.0**30

@@ -6,7 +6,9 @@ import pytest
 from helpers.fake_device import BASES, HERE, RATES, by_layers, made_up_device, rows
 
 import fastscale_lib as fs
-from fastscale_lib.runtime import BY, LEAST_ROWS, SETTING, families_of
+from fastscale_lib.prediction.forms import BY, SETTING
+from fastscale_lib.prediction.model import LEAST_ROWS
+from fastscale_lib.prediction.unseen import families_of
 
 
 def by_activations(network: fs.Network, batch: int) -> float:
