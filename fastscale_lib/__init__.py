@@ -20,12 +20,8 @@ from .architectures.design_spaces import anynet, regnet
 from .architectures.operation_lists import flops_by_kind
 from .architectures.parts import NetworkError
 from .architectures.zoo import families, network, networks
-from .checkpoints import TrainingError
-from .comparisons import train_all
 from .correlation import correlations, leads
-from .datasets import ImageData, dataset
 from .equal_flops import knees, measured_times, predicted_times
-from .image_files import DataError
 from .measuring.batch_search import largest_batch
 from .measuring.counted_memory import PeakMemory, peak_memory
 from .measuring.in_subprocess import measure
@@ -40,7 +36,6 @@ from .prediction.calibration import calibrate
 from .prediction.forms import PredictionError
 from .prediction.model import RuntimeModel, prediction_errors
 from .prediction.roofline import roofline_share
-from .recipe import Recipe, RecipeError
 from .records.comparison import Comparison, compare
 from .records.measurement import MeasureError, Measurement
 from .records.published_rows import PublishedError, published, published_errors, read_measured
@@ -57,7 +52,12 @@ from .scaling.matched import equal_flops, regimes
 from .scaling.rounding import scale
 from .scaling.strategies import STRATEGIES, Strategy, StrategyError, strategy
 from .scaling.targets import TargetWarning, scale_to
-from .training import train
+from .training.checkpoints import TrainingError
+from .training.comparisons import train_all
+from .training.datasets import ImageData, dataset
+from .training.image_files import DataError
+from .training.job import train
+from .training.recipe import Recipe, RecipeError
 
 if TYPE_CHECKING:
     from .explorer.widget import Explorer, explore

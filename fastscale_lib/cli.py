@@ -27,21 +27,21 @@ from ._common.shell import open_closed_streams, say, sigterm_as_ctrl_c
 from .architectures.definition import Network
 from .architectures.parts import NetworkError
 from .architectures.zoo import network as named_network
-from .comparisons import train_all
-from .datasets import dataset
 from .measuring.cluster import on_cluster
 from .measuring.peak_rates import ceilings
 from .measuring.plan_runner import run
 from .measuring.plans import Plan
 from .measuring.settings import PRECISIONS
-from .processes import told_elsewhere
-from .recipe import Recipe
 from .records.measurement import BUSY, MeasureError, SettingError
 from .records.store import Store, StoreError
 from .report.__init__ import report
 from .report.parameters import ParameterError
 from .report.selection import split
-from .training import check_places, train
+from .training.comparisons import train_all
+from .training.datasets import dataset
+from .training.distributed import told_elsewhere
+from .training.job import check_places, train
+from .training.recipe import Recipe
 
 DONE, FAILED, WRONG, STOPPED = 0, 1, 2, 130
 _AHEAD = 64  # tasks given to a cluster at a time, where it has not more than half as many workers

@@ -7,8 +7,8 @@ import pytest
 from helpers.notebooks import REPO, named, outputs, prose, tables, verdicts
 
 import fastscale_lib as fs
-from fastscale_lib import datasets
 from fastscale_lib.claims import HOLDS, UNDECIDED, UNTESTED
+from fastscale_lib.training import datasets
 
 ACCURACY = named("05_accuracy_of_scaled_networks")
 SOURCES = {"early": fs.published_errors("early_convolutions_table2").query("epochs == 100")}

@@ -18,13 +18,13 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from .. import datasets
 from .._common.child_process import one_line
 from .._common.files import write_whole
 from .._common.progress import Line, Step, Tally
 from .._common.shipped import DATA_VARIABLE
 from ..measuring.worker import Worker
 from ..records.published_rows import PublishedError, data_folder, is_data_folder
+from ..training import datasets
 from . import pages
 from .cache import Runs, versions
 from .execution import Stopped, execute

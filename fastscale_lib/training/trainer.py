@@ -19,13 +19,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .architectures.definition import Network
-from .augment import crop_and_flip, mixup, randaugment
+from ..architectures.definition import Network
+from ..models.builder import build
+from ..models.modules import subsample
+from .augmentation import crop_and_flip, mixup, randaugment
 from .checkpoints import TrainingError
 from .datasets import ImageData
-from .models.builder import build
-from .models.modules import subsample
-from .processes import Processes
+from .distributed import Processes
 from .recipe import Recipe
 
 _LOOK = 50  # steps after which the loss is looked at: on a GPU a look waits for all that is under way

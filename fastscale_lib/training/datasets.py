@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ._common.checks import check_choice, check_path, check_text, check_whole, shown
-from ._common.files import write_whole
+from .._common.checks import check_choice, check_path, check_text, check_whole, shown
+from .._common.files import write_whole
 from .image_files import DataError, read_cifar, read_folder, read_idx_pair
 
 DEBIAN = Path("/usr/share/datasets")  # where packages such as dataset-fashion-mnist put theirs

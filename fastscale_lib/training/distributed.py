@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from ._common.checks import shown
-from .measuring.settings import find_device
-from .records.measurement import SettingError
+from .._common.checks import shown
+from ..measuring.settings import find_device
+from ..records.measurement import SettingError
 
 if TYPE_CHECKING:
     import torch

@@ -15,19 +15,19 @@ from typing import Any
 
 import pandas as pd
 
-from ._common.progress import Line, Step, Tally
-from .architectures.definition import Network
-from .architectures.zoo import network as named_network
+from .._common.progress import Line, Step, Tally
+from ..architectures.definition import Network
+from ..architectures.zoo import network as named_network
+from ..measuring.plan_runner import asked_first, check_executor
+from ..measuring.running import one_line
+from ..measuring.settings import find_device
+from ..records.measurement import SettingError, now
+from ..records.store import Store
 from .checkpoints import TrainingError, remove
 from .datasets import ImageData, dataset
-from .measuring.plan_runner import asked_first, check_executor
-from .measuring.running import one_line
-from .measuring.settings import find_device
-from .processes import Processes, together
+from .distributed import Processes, together
+from .job import Row, checkpoint_path, identity, keeper, origin, train, train_rows
 from .recipe import Recipe
-from .records.measurement import SettingError, now
-from .records.store import Store
-from .training import Row, checkpoint_path, identity, keeper, origin, train, train_rows
 
 _ANSWERS = ("diverged", "out of memory")  # of a training, by which it would end again
 _SHARED = ("diverged",)  # what all processes that train together meet at once

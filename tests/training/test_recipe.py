@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastscale_lib as fs
-from fastscale_lib.recipe import Recipe, RecipeError
+from fastscale_lib.training.recipe import Recipe, RecipeError
 
 
 def test_the_learning_rate_is_scaled_with_the_batch():

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from fastscale_lib import augment
-from fastscale_lib.augment import crop_and_flip, mixup, randaugment
+from fastscale_lib.training import augmentation as augment
+from fastscale_lib.training.augmentation import crop_and_flip, mixup, randaugment
 
 
 @pytest.fixture(autouse=True)

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ._common.files import remove_parts, trial, write_whole
-from .records.measurement import MeasureError
+from .._common.files import remove_parts, trial, write_whole
+from ..records.measurement import MeasureError
 
 
 class TrainingError(MeasureError):

@@ -17,15 +17,15 @@ import torch
 from helpers.images import data
 
 import fastscale_lib as fs
-from fastscale_lib import checkpoints
 from fastscale_lib._common import files
 from fastscale_lib._common.progress import Step
-from fastscale_lib.datasets import ImageData
 from fastscale_lib.models.modules import subsample
 from fastscale_lib.records import store as storing
 from fastscale_lib.records.measurement import SettingError
-from fastscale_lib.trainer import Trainer
-from fastscale_lib.training import checkpoint_path, identity
+from fastscale_lib.training import checkpoints
+from fastscale_lib.training.datasets import ImageData
+from fastscale_lib.training.job import checkpoint_path, identity
+from fastscale_lib.training.trainer import Trainer
 
 posix = pytest.mark.skipif(os.name != "posix", reason="kills by a signal")
 CPU = torch.device("cpu")
@@ -314,7 +314,9 @@ PROGRAM = """
 
 
 def start(folder: Path, **limits) -> subprocess.Popen:
-    text = PROGRAM.format(tests=str(Path(__file__).parent), store=str(folder / "rows.jsonl"), file=str(folder / "a.pt"))
+    text = PROGRAM.format(
+        tests=str(Path(__file__).parents[1]), store=str(folder / "rows.jsonl"), file=str(folder / "a.pt")
+    )
     return subprocess.Popen([sys.executable, "-c", textwrap.dedent(text)], stderr=subprocess.PIPE, **limits)
 
 
@@ -388,7 +390,7 @@ def test_a_disk_that_is_full_leaves_the_last_good_checkpoint(tmp_path):
 WRITER = """
 import os, sys
 from pathlib import Path
-from fastscale_lib import checkpoints
+from fastscale_lib.training import checkpoints
 from fastscale_lib._common import files
 sync = os.fsync
 def wait(handle):
@@ -624,7 +626,9 @@ def test_two_processes_are_as_one_with_the_joint_batch(tmp_path):
     trained(recipe=replace(ALL, epochs=2, parts=4), checkpoint=alone)
     program = tmp_path / "joint.py"
     program.write_text(
-        textwrap.dedent(JOINT.format(tests=str(Path(__file__).parent), file=str(file), store=str(store), processes=2))
+        textwrap.dedent(
+            JOINT.format(tests=str(Path(__file__).parents[1]), file=str(file), store=str(store), processes=2)
+        )
     )
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     done = subprocess.run([sys.executable, *torchrun, str(program)], capture_output=True, text=True, timeout=200)
@@ -642,7 +646,7 @@ ALONE_OUT_OF_MEMORY = """
     import os, sys
     sys.path.insert(0, {tests!r})
     import fastscale_lib as fs
-    from fastscale_lib.trainer import Trainer
+    from fastscale_lib.training.trainer import Trainer
     from test_training import NETWORKS, RECIPE
     from helpers.images import data
 
@@ -658,7 +662,9 @@ ALONE_OUT_OF_MEMORY = """
 def test_a_process_that_fails_alone_ends_all(tmp_path):
     """The others would wait for it in the middle of a step, and it would go on to the next training without them."""
     program, store = tmp_path / "joint.py", tmp_path / "rows.jsonl"
-    program.write_text(textwrap.dedent(ALONE_OUT_OF_MEMORY.format(tests=str(Path(__file__).parent), store=str(store))))
+    program.write_text(
+        textwrap.dedent(ALONE_OUT_OF_MEMORY.format(tests=str(Path(__file__).parents[1]), store=str(store)))
+    )
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     done = subprocess.run([sys.executable, *torchrun, str(program)], capture_output=True, text=True, timeout=200)
     assert done.returncode != 0
@@ -699,7 +705,7 @@ def test_a_world_size_without_torchrun_is_refused_in_a_sentence(monkeypatch, sta
 
 def test_a_rank_alone_is_no_process_of_torchruns(monkeypatch):
     """The row is told of where there is but one process, whatever else has set RANK."""
-    from fastscale_lib.processes import told_elsewhere
+    from fastscale_lib.training.distributed import told_elsewhere
 
     monkeypatch.setenv("RANK", "3")
     assert not told_elsewhere()

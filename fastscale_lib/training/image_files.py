@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ._common.memory import available_bytes
+from .._common.memory import available_bytes
 
 CIFAR_CLASSES = 10
 CIFAR_SHAPE = (3, 32, 32)

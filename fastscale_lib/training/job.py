@@ -13,22 +13,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._common.checks import check_whole
+from .._common.progress import Line, Step, Tally
+from ..architectures.counting import complexity
+from ..architectures.definition import Network, network_id
+from ..architectures.zoo import network as named_network
+from ..measuring.environment import surroundings
+from ..measuring.memory import give_back, is_out_of_memory
+from ..measuring.running import flags
+from ..measuring.settings import find_device
+from ..records.measurement import SettingError, now
+from ..records.store import Store, StoreError
 from . import checkpoints
-from ._common.checks import check_whole
-from ._common.progress import Line, Step, Tally
-from .architectures.counting import complexity
-from .architectures.definition import Network, network_id
-from .architectures.zoo import network as named_network
 from .checkpoints import TrainingError
 from .datasets import ImageData, dataset
-from .measuring.environment import surroundings
-from .measuring.memory import give_back, is_out_of_memory
-from .measuring.running import flags
-from .measuring.settings import find_device
-from .processes import Processes, together
+from .distributed import Processes, together
 from .recipe import Recipe
-from .records.measurement import SettingError, now
-from .records.store import Store, StoreError
 
 if TYPE_CHECKING:
     import torch

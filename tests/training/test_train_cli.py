@@ -72,7 +72,7 @@ def test_weights_are_kept_where_asked(tmp_path):
 @pytest.mark.parametrize("option", ["--store", "--checkpoint"])
 def test_what_cannot_be_kept_is_said_before_the_data_are_read(tmp_path, capsys, monkeypatch, option):
     (tmp_path / "file").touch()
-    monkeypatch.setattr("fastscale_lib.datasets.dataset", lambda **_: pytest.fail("the data are read"))
+    monkeypatch.setattr("fastscale_lib.training.datasets.dataset", lambda **_: pytest.fail("the data are read"))
     assert train("--checkpoint", "tiny.pt", option, str(tmp_path / "file" / "kept")) == 2 - (option == "--checkpoint")
     assert "file is no folder" in capsys.readouterr().err
 
