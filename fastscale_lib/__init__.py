@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from ._common.checks import AnalysisError
 from ._common.version import __version__ as __version__
-from .accuracy import error_gaps, growth
+from .analysis.accuracy import error_gaps, growth
+from .analysis.correlation import correlations, leads
+from .analysis.seeds import error_difference, seed_errors
+from .analysis.times import knees, measured_times, predicted_times
 from .architectures.counting import Complexity, complexity, layers
 from .architectures.definition import Network
 from .architectures.design_spaces import anynet, regnet
 from .architectures.operation_lists import flops_by_kind
 from .architectures.parts import NetworkError
 from .architectures.zoo import families, network, networks
-from .correlation import correlations, leads
-from .equal_flops import knees, measured_times, predicted_times
 from .measuring.batch_search import largest_batch
 from .measuring.counted_memory import PeakMemory, peak_memory
 from .measuring.in_subprocess import measure
@@ -42,7 +43,6 @@ from .records.published_rows import PublishedError, published, published_errors,
 from .records.rows import measured_rows
 from .records.store import Store, StoreError, StoreWarning
 from .records.timm_tables import PublishedWarning, read_timm
-from .repeats import error_difference, seed_errors
 from .report.__init__ import report
 from .report.parameters import ParameterError
 from .report.selection import SelectionError

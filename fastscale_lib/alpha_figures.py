@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from ._common.digits import significant
-from .equal_flops import knee
+from .analysis.times import knee
 from .figures import INK, METRICS, STYLES, _titled, layout, numbers
 
 _ALPHA = {"title": {"text": METRICS["alpha"].title, "standoff": 6}, "range": [-0.03, 1.03], "zeroline": False}

@@ -19,7 +19,7 @@ from plotly.subplots import make_subplots
 
 from ._common.light_imports import light_imports
 from ._common.statistics import pearson
-from .correlation import case, complete
+from .analysis.correlation import case, complete
 from .scaling.strategies import strategy as named_strategy
 
 with light_imports():

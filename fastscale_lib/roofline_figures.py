@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from .correlation import GROUP, case
+from .analysis.correlation import GROUP, case
 from .figures import INK, METRICS, Style, _titled, label, layout, numbers, style
 
 _COLUMNS = 2

@@ -5,7 +5,7 @@ import pytest
 
 import fastscale_lib as fs
 from fastscale_lib.alpha_figures import counts_over_alpha, times_over_alpha
-from fastscale_lib.equal_flops import knee
+from fastscale_lib.analysis.times import knee
 
 ALPHAS = [0.0, 0.5, 0.8, 1.0]
 SCALES = [2.0, 16.0]

@@ -6,7 +6,7 @@ import pytest
 
 import fastscale_lib as fs
 from fastscale_lib import figures
-from fastscale_lib.correlation import correlations
+from fastscale_lib.analysis.correlation import correlations
 from fastscale_lib.records.published_rows import published, tidy
 
 NAME, STRATEGIES = "RegNetY-400MF", ["d", "w", "dwr", "dWr", "d1_w2_g2_r1", "alpha=0.5"]

@@ -11,7 +11,7 @@ import pytest
 from helpers.notebooks import REPO, named, numbers, prose, shell, stored, tables, verdicts
 
 import fastscale_lib as fs
-from fastscale_lib.claims import FAILS, HOLDS, UNTESTED
+from fastscale_lib.analysis.claims import FAILS, HOLDS, UNTESTED
 
 COUNTING = named("01_complexity_of_scaled_networks")
 

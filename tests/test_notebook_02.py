@@ -7,7 +7,7 @@ import pytest
 from helpers.notebooks import named, numbers, prose, tables, verdicts
 
 import fastscale_lib as fs
-from fastscale_lib.claims import HOLDS, UNTESTED
+from fastscale_lib.analysis.claims import HOLDS, UNTESTED
 
 GROUPS = named("02_group_width")
 DEFAULTS = {

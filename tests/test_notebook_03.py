@@ -10,8 +10,8 @@ import pytest
 from helpers.notebooks import REPO, named, outputs, prose, tables, verdicts
 
 import fastscale_lib as fs
-from fastscale_lib.claims import FAILS, HOLDS, UNDECIDED, UNTESTED
-from fastscale_lib.correlation import GROUP, STATISTICS, case, correlations, leads
+from fastscale_lib.analysis.claims import FAILS, HOLDS, UNDECIDED, UNTESTED
+from fastscale_lib.analysis.correlation import GROUP, STATISTICS, case, correlations, leads
 from fastscale_lib.records.published_rows import published, read_measured
 
 RUNTIME = named("03_runtime_and_complexity")

@@ -11,8 +11,8 @@ import pytest
 from helpers.notebooks import REPO, named, prose, tables, verdicts
 
 import fastscale_lib as fs
-from fastscale_lib.claims import FAILS, HOLDS, UNDECIDED, UNTESTED
-from fastscale_lib.equal_flops import measured_bases
+from fastscale_lib.analysis.claims import FAILS, HOLDS, UNDECIDED, UNTESTED
+from fastscale_lib.analysis.times import measured_bases
 
 FAST = named("04_fast_scaling")
 DEFAULTS = {

@@ -7,7 +7,7 @@ import pytest
 from helpers.notebooks import REPO, named, outputs, prose, tables, verdicts
 
 import fastscale_lib as fs
-from fastscale_lib.claims import HOLDS, UNDECIDED, UNTESTED
+from fastscale_lib.analysis.claims import HOLDS, UNDECIDED, UNTESTED
 from fastscale_lib.training import datasets
 
 ACCURACY = named("05_accuracy_of_scaled_networks")

@@ -8,7 +8,7 @@ from helpers.notebooks import REPO, named, outputs, prose, tables, verdicts
 from test_rivals import BIG, RIVAL, measured
 
 import fastscale_lib as fs
-from fastscale_lib.claims import FAILS, HOLDS, UNDECIDED, UNTESTED
+from fastscale_lib.analysis.claims import FAILS, HOLDS, UNDECIDED, UNTESTED
 
 PAIR = named("06_regnety_16gf_and_efficientnet_b4")
 BOTH = "RegNetY-4.0GF at 16 GF by dWr over EfficientNet-B4"

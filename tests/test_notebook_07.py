@@ -8,7 +8,7 @@ from helpers.fake_device import rows
 from helpers.notebooks import REPO, named, prose, tables, verdicts
 
 import fastscale_lib as fs
-from fastscale_lib.claims import HOLDS, UNTESTED
+from fastscale_lib.analysis.claims import HOLDS, UNTESTED
 from fastscale_lib.prediction.budgets import fitted_model
 
 SEARCHING = named("07_scaling_or_searching")

@@ -6,7 +6,7 @@ from helpers.fake_device import rows
 from helpers.notebooks import REPO, named, prose, tables, verdicts
 
 import fastscale_lib as fs
-from fastscale_lib.claims import HOLDS, UNDECIDED, UNTESTED
+from fastscale_lib.analysis.claims import HOLDS, UNDECIDED, UNTESTED
 from fastscale_lib.prediction.budgets import fitted_model
 
 BUDGET = named("08_scaling_for_a_budget")

@@ -22,8 +22,9 @@ import yaml
 from helpers.notebooks import NOTEBOOKS, REPO, named, outputs, stored
 
 import fastscale_lib as fs
-from fastscale_lib import claims, cli
+from fastscale_lib import cli
 from fastscale_lib._common import shipped
+from fastscale_lib.analysis import claims
 from fastscale_lib.report import cache, engine, plots, selection
 from fastscale_lib.report.execution import Stopped
 from fastscale_lib.report.parameters import ParameterError

@@ -10,7 +10,7 @@ import yaml
 from helpers.notebooks import NOTEBOOKS, REPO, named, outputs, shell, stored
 
 from fastscale_lib import cli
-from fastscale_lib.claims import MIME
+from fastscale_lib.analysis.claims import MIME
 from fastscale_lib.report.selection import tasks
 
 TOLD = (REPO / "notebooks" / "README.md").read_text("utf-8")

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 import fastscale_lib as fs
 from fastscale_lib import figures
-from fastscale_lib.claims import MIME, Claim, ClaimError, Scorecard, gathered
+from fastscale_lib.analysis.claims import MIME, Claim, ClaimError, Scorecard, gathered
 from fastscale_lib.explorer.page import FIGURE_MIME
 from fastscale_lib.report import pages, plots
 from fastscale_lib.report.result import LARGEST_PAGE, Report

@@ -15,7 +15,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from .. import claims
+from ..analysis import claims
 from . import plots
 from .sanitised import sanitised
 

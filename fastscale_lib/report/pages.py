@@ -19,7 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from ..claims import FAILS, HOLDS, UNDECIDED, UNTESTED, evidence_text, found_text
+from ..analysis.claims import FAILS, HOLDS, UNDECIDED, UNTESTED, evidence_text, found_text
 from . import plots
 from .cells import Part, story
 from .result import Report

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from .. import claims
+from ..analysis import claims
 from .parameters import ParameterError, read_parameters
 from .selection import TAG
 

@@ -5,8 +5,15 @@ import pytest
 from helpers.fake_device import made_up_device, rows
 
 import fastscale_lib as fs
-from fastscale_lib.budget_claims import bought_by_law, budget_text, device_kind, flops_bought, in_units, predicted_from
-from fastscale_lib.claims import FAILS, HOLDS, UNDECIDED, UNTESTED, Claim
+from fastscale_lib.analysis.budget_claims import (
+    bought_by_law,
+    budget_text,
+    device_kind,
+    flops_bought,
+    in_units,
+    predicted_from,
+)
+from fastscale_lib.analysis.claims import FAILS, HOLDS, UNDECIDED, UNTESTED, Claim
 
 BOUGHT = pd.DataFrame({"strategy": ["w", "dWr"], "flops": [2e9, 3e9]})
 

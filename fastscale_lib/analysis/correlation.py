@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ._common.statistics import pearson
-from .architectures.counting import METRICS
+from .._common.statistics import pearson
+from ..architectures.counting import METRICS
 
 STATISTICS = ("Pearson", "Pearson of logs", "Spearman")
 GROUP = ("source", "device_name", "mode", "precision")

@@ -5,9 +5,9 @@ import math
 import pytest
 
 import fastscale_lib as fs
+from fastscale_lib.analysis.pairs import fast_scaled, measured_pairs, published_pairs
 from fastscale_lib.architectures.definition import network_id
 from fastscale_lib.records.published_rows import data_folder
-from fastscale_lib.rivals import fast_scaled, measured_pairs, published_pairs
 
 BIG = fs.scale_to("RegNetY-4.0GF", "dWr", flops=16e9)
 RIVAL = fs.network("EfficientNet-B4")

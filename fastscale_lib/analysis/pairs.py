@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from .architectures.counting import complexity
-from .architectures.definition import Network, network_id
-from .architectures.parts import NetworkError
-from .architectures.zoo import network as named_network
-from .records.measurement import joined_doubts, ratio_ends, time_doubt
-from .records.published_rows import PublishedError, published
-from .records.store import Store
-from .scaling.strategies import strategy as named_strategy
+from ..architectures.counting import complexity
+from ..architectures.definition import Network, network_id
+from ..architectures.parts import NetworkError
+from ..architectures.zoo import network as named_network
+from ..records.measurement import joined_doubts, ratio_ends, time_doubt
+from ..records.published_rows import PublishedError, published
+from ..records.store import Store
+from ..scaling.strategies import strategy as named_strategy
 
 _ALIKE = 0.05  # of the flops: scaled networks so near a target stand for the one nearest it
 _SETTING = ("source", "device_name", "device", "mode", "precision", "batch")

@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from ._common.digits import significant
-from .prediction.forms import SETTING
-from .prediction.model import RuntimeModel
-from .records.store import Store
-from .scaling.strategies import strategy as named_strategy
+from .._common.digits import significant
+from ..prediction.forms import SETTING
+from ..prediction.model import RuntimeModel
+from ..records.store import Store
+from ..scaling.strategies import strategy as named_strategy
 
 # How costs are shown: under which name, and in how many of the column's units.
 _SHOWN = {

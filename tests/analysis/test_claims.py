@@ -7,7 +7,18 @@ from fractions import Fraction
 import pandas as pd
 import pytest
 
-from fastscale_lib.claims import FAILS, HOLDS, MIME, UNDECIDED, UNTESTED, Claim, Scorecard, gathered, scorecard, table
+from fastscale_lib.analysis.claims import (
+    FAILS,
+    HOLDS,
+    MIME,
+    UNDECIDED,
+    UNTESTED,
+    Claim,
+    Scorecard,
+    gathered,
+    scorecard,
+    table,
+)
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .architectures.counting import complexity
-from .architectures.definition import Network
-from .architectures.zoo import network as named_network
-from .prediction.forms import SETTING, PredictionError
-from .prediction.model import RuntimeModel
-from .records.measurement import joined_doubts, ratio_ends, time_doubt, without_range
-from .records.rows import LARGEST, device_of
-from .scaling.strategies import Strategy, _alpha, scale_factor
-from .scaling.strategies import strategy as named_strategy
+from ..architectures.counting import complexity
+from ..architectures.definition import Network
+from ..architectures.zoo import network as named_network
+from ..prediction.forms import SETTING, PredictionError
+from ..prediction.model import RuntimeModel
+from ..records.measurement import joined_doubts, ratio_ends, time_doubt, without_range
+from ..records.rows import LARGEST, device_of
+from ..scaling.strategies import Strategy, _alpha, scale_factor
+from ..scaling.strategies import strategy as named_strategy
 
 # What tells measurements apart that are not to be mixed: where they come from, under which settings, at which batch.
 CASE = ("source", "device", *SETTING, "batch")

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from fastscale_lib._common.statistics import pearson
+from fastscale_lib.analysis.correlation import GROUP, STATISTICS, _samples, case, complete, correlations, leads
 from fastscale_lib.architectures.counting import METRICS
-from fastscale_lib.correlation import GROUP, STATISTICS, _samples, case, complete, correlations, leads
 from fastscale_lib.records.published_rows import data_folder, published, read_measured, tidy
 
 
@@ -103,7 +103,7 @@ def test_of_up_to_nine_families_no_seed_has_a_part_in_the_interval():
 def test_the_interval_of_all_samples_is_that_of_very_many_drawn(monkeypatch):
     frame = timings(families=6, noise=1)
     exact = correlations(frame)
-    monkeypatch.setattr("fastscale_lib.correlation._MOST_SAMPLES", 0)
+    monkeypatch.setattr("fastscale_lib.analysis.correlation._MOST_SAMPLES", 0)
     drawn = correlations(frame, resamples=20_000)
     np.testing.assert_allclose(exact[["low", "high"]], drawn[["low", "high"]], atol=0.02)
     assert not exact["low"].equals(drawn["low"])

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from ._common.checks import AnalysisError, check_frame, check_real, shown
-from ._common.statistics import student
-from .scaling.strategies import Strategy
-from .scaling.strategies import strategy as named_strategy
+from .._common.checks import AnalysisError, check_frame, check_real, shown
+from .._common.statistics import student
+from ..scaling.strategies import Strategy
+from ..scaling.strategies import strategy as named_strategy
 
 _NEAR = 0.05  # networks whose flops differ by less are compared as if at the same: few widths and depths can be built
 # What must be the same for errors to be compared, beside the base network.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ._common.checks import AnalysisError, check_column, check_frame, check_text
+from .._common.checks import AnalysisError, check_column, check_frame, check_text
 
 _ERROR = "top1_error_pct"
 

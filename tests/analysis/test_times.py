@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastscale_lib as fs
+from fastscale_lib.analysis.times import CASE, knee, measured_bases
 from fastscale_lib.architectures.parts import Head
-from fastscale_lib.equal_flops import CASE, knee, measured_bases
 from fastscale_lib.records.rows import LARGEST, device_of
 
 B0 = "EfficientNet-B0"
