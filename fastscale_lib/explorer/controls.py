@@ -14,7 +14,7 @@ import traitlets as T
 from ..architectures.counting import complexity
 from ..architectures.definition import table
 from ..architectures.zoo import families
-from ..figures import label
+from ..figures.theme import label
 from ..scaling.strategies import STRATEGIES
 from .tables import STYLE, comparison_table, complexity_table
 

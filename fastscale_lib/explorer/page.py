@@ -14,7 +14,7 @@ import plotly.io as pio
 from .._common.version import __version__
 from ..architectures.counting import complexity
 from ..architectures.definition import Network, table
-from ..figures import label
+from ..figures.theme import label
 from ..scaling.rounding import scale as scale_network
 from ..scaling.strategies import Strategy
 from . import panels

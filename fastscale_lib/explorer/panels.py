@@ -10,20 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..figures import (
-    INK,
-    METRIC_STYLES,
-    METRICS,
-    Frame,
-    curve,
-    label,
-    layout,
-    log_axis,
-    marks,
-    numbers,
-    stages_text,
-    style,
-)
+from ..figures.counts import curve, marks
+from ..figures.theme import INK, METRIC_STYLES, METRICS, Frame, label, layout, log_axis, numbers, stages_text, style
 from ..scaling.strategies import STRATEGIES
 from ..scaling.strategies import strategy as named_strategy
 

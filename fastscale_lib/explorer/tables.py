@@ -9,8 +9,8 @@ from collections.abc import Iterable
 import pandas as pd
 
 from ..architectures.counting import METRICS, Complexity
-from ..figures import METRICS as SHOWN
-from ..figures import Frame, label, style
+from ..figures.theme import METRICS as SHOWN
+from ..figures.theme import Frame, label, style
 from ..scaling.strategies import Strategy
 
 STYLE = """<style>

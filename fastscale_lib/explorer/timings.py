@@ -12,7 +12,7 @@ import traitlets as T
 from ..architectures.counting import complexity
 from ..architectures.definition import Network
 from ..architectures.parts import Dimensions
-from ..figures import label
+from ..figures.theme import label
 from ..records.measurement import Measurement
 from .measuring import Job, Measuring, running_loop
 from .state import AUTO, State

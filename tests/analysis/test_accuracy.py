@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 import fastscale_lib as fs
-from fastscale_lib.accuracy_figures import errors, scaled_errors
-from fastscale_lib.roofline_figures import roofline_shares
+from fastscale_lib.figures.accuracy import errors, scaled_errors
+from fastscale_lib.figures.roofline import roofline_shares
 
 
 def family(name: str, flops: list[float], error: list[float]) -> pd.DataFrame:

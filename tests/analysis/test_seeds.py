@@ -8,8 +8,8 @@ import pytest
 
 import fastscale_lib as fs
 from fastscale_lib._common.statistics import student
-from fastscale_lib.accuracy_figures import seed_panels
 from fastscale_lib.analysis.seeds import error_difference, seed_errors
+from fastscale_lib.figures.accuracy import seed_panels
 
 TABLE = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 10: 2.228, 29: 2.045, 30: 2.042, 120: 1.980}
 

@@ -12,7 +12,7 @@ from helpers.explorer_view import until
 from helpers.notebooks import NOTEBOOKS, named, outputs
 
 from fastscale_lib.explorer.page import FIGURE_MIME
-from fastscale_lib.figures import STYLES
+from fastscale_lib.figures.theme import STYLES
 from fastscale_lib.report import pages
 
 PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}

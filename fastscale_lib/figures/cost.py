@@ -8,8 +8,9 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from .analysis.claims import evidence_text
-from .figures import INK, METRICS, _titled, curve, label, layout, log_axis, numbers, style
+from ..analysis.claims import evidence_text
+from .counts import curve
+from .theme import INK, METRICS, _titled, label, layout, log_axis, numbers, style
 
 _EVIDENCE = {"counted": ("#0072B2", "circle"), "measured": ("#D55E00", "square"), "published": ("#009E73", "diamond")}
 

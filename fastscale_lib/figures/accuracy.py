@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from .figures import METRICS, STYLES, Style, _titled, label, layout, log_axis, numbers, style
+from .theme import METRICS, STYLES, Style, _titled, label, layout, log_axis, numbers, style
 
 # Each has its place in the palette that all figures share.
 _FAMILIES = ("ResNet", "RegNetY", "ViT_P", "RegNetX", "ResNeXt", "ViT_C", "EfficientNet", "RegNetZ")

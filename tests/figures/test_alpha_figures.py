@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import fastscale_lib as fs
-from fastscale_lib.alpha_figures import counts_over_alpha, times_over_alpha
 from fastscale_lib.analysis.times import knee
+from fastscale_lib.figures.alpha import counts_over_alpha, times_over_alpha
 
 ALPHAS = [0.0, 0.5, 0.8, 1.0]
 SCALES = [2.0, 16.0]

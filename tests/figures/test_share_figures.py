@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 import fastscale_lib as fs
-from fastscale_lib.share_figures import flop_shares
+from fastscale_lib.figures.shares import flop_shares
 
 
 def test_the_bars_are_shares_of_each_network():

@@ -6,7 +6,7 @@ import pytest
 from helpers.fake_device import made_up_device
 
 import fastscale_lib as fs
-from fastscale_lib.cost_figures import bought, ratios
+from fastscale_lib.figures.cost import bought, ratios
 
 
 def test_ratios_stand_in_their_order_each_in_the_style_of_its_evidence():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from .figures import INK, STYLES, _titled, layout, numbers
+from .theme import INK, STYLES, _titled, layout, numbers
 
 _COLOURS = {
     "conv 1×1": STYLES["dw"].colour,

@@ -10,9 +10,9 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from ._common.digits import significant
-from .analysis.times import knee
-from .figures import INK, METRICS, STYLES, _titled, layout, numbers
+from .._common.digits import significant
+from ..analysis.times import knee
+from .theme import INK, METRICS, STYLES, _titled, layout, numbers
 
 _ALPHA = {"title": {"text": METRICS["alpha"].title, "standoff": 6}, "range": [-0.03, 1.03], "zeroline": False}
 _DASHED = {"color": INK, "width": 1, "dash": "dash"}

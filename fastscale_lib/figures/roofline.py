@@ -8,8 +8,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from .analysis.correlation import GROUP, case
-from .figures import INK, METRICS, Style, _titled, label, layout, numbers, style
+from ..analysis.correlation import GROUP, case
+from .theme import INK, METRICS, Style, _titled, label, layout, numbers, style
 
 _COLUMNS = 2
 _LONGEST = 60  # of a panel's title, on one line

@@ -1,0 +1,163 @@
+"""Figures of counts: flops, params and activations over the scale factor, and their exponents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+import plotly.io as pio
+from plotly.subplots import make_subplots
+
+from .._common.light_imports import light_imports
+from ..scaling.strategies import strategy as named_strategy
+from .theme import INK, METRICS, Frame, _hover, _key, _titled, label, layout, log_axis, numbers, stages_text, style
+
+with light_imports():
+    pio.renderers  # noqa: B018 - plotly imports it, and nbformat, when it is first asked for
+
+
+def curve(frame: Frame, y: str, x: str = "flops", **more: Any) -> dict[str, Any]:
+    """The counted curve of one network under one strategy, from the rows of a sweep."""
+    name = next(iter(frame["strategy"]))
+    colour, symbol = style(name)
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": label(name),
+        "legendgroup": name,
+        "x": numbers(frame[x]),
+        "y": numbers(frame[y]),
+        "text": stages_text(frame) if "widths" in frame and "text" not in more else None,
+        "line": {"color": colour, "width": 2},
+        "marker": {"color": colour, "symbol": symbol, "size": 7, "maxdisplayed": 7},
+        "hovertemplate": _hover(more.get("name", label(name)), x, y),
+        **more,
+    }
+
+
+def law(frame: pd.DataFrame, y: str, x: str = "flops", **more: Any) -> dict[str, Any]:
+    """The dashed line of a strategy's law, from the rows of `laws`."""
+    name = frame["strategy"].iloc[0]
+    ends = frame.sort_values("scale").iloc[[0, -1]]
+    exponent = getattr(named_strategy(name).laws, y)
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": f"{label(name)}: law",
+        "legendgroup": name,
+        "showlegend": False,
+        "x": ends[x].to_numpy(dtype=float),
+        "y": ends[y].to_numpy(dtype=float),
+        "line": {"color": style(name).colour, "width": 1, "dash": "dash"},
+        "hovertemplate": f"{label(name)}: {METRICS[y].label} ∝ s<sup>{exponent}</sup><extra></extra>",
+        **more,
+    }
+
+
+def marks(frame: Frame, y: str, x: str = "flops", **more: Any) -> dict[str, Any]:
+    """One large marker for each row of a sweep, in the style of its strategy."""
+    styles = [style(name) for name in frame["strategy"]]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "present scale",
+        "showlegend": False,
+        "x": numbers(frame[x]),
+        "y": numbers(frame[y]),
+        "text": [f"{label(n)}<br>{t}" for n, t in zip(frame["strategy"], stages_text(frame), strict=True)],
+        "marker": {
+            "color": [each.colour for each in styles],
+            "symbol": [each.symbol for each in styles],
+            "size": 13,
+            "line": {"color": INK, "width": 1.5},
+        },
+        "hovertemplate": _hover("", x, y),
+        **more,
+    }
+
+
+def complexity_curves(
+    frame: pd.DataFrame,
+    laws: pd.DataFrame | None = None,
+    y: Sequence[str] = ("activations", "params"),
+    x: str = "flops",
+    title: str | None = None,
+) -> go.Figure:
+    """Counted curves, and dashed the laws, of one network under several strategies; one panel for each y.
+
+    Arguments:
+        frame: rows of `sweep`, of one network.
+        laws: rows of `laws`, of the same network and strategies.
+    """
+    figure = make_subplots(rows=1, cols=len(y), horizontal_spacing=0.11)
+    if laws is not None:
+        figure.add_trace(_key("law", mode="lines", line={"color": INK, "width": 1, "dash": "dash"}))
+    for column, metric in enumerate(y, 1):
+        for name, rows in frame.groupby("strategy", sort=False):
+            figure.add_trace(curve(rows, metric, x, showlegend=column == 1), row=1, col=column)
+            if laws is not None:
+                figure.add_trace(law(laws[laws["strategy"] == name], metric, x), row=1, col=column)
+        figure.update_xaxes(**log_axis(x), row=1, col=column)
+        figure.update_yaxes(**log_axis(metric), row=1, col=column)
+    figure.update_layout(**layout(title), height=420)
+    return _titled(figure)
+
+
+def exponents(fits: pd.DataFrame, title: str | None = None) -> go.Figure:
+    """How far fitted exponents lie from their laws: a panel for each metric, a place on the x axis for each strategy.
+
+    The networks stand side by side, in their order; the first range of s has open markers, any later one filled.
+
+    Arguments:
+        fits: rows of `fit_exponents`, of one or several networks and ranges of s.
+    """
+    strategies, metrics = (list(fits[name].unique()) for name in ("strategy", "metric"))
+    ranges = list(dict.fromkeys(zip(fits["scale_from"], fits["scale_to"], strict=True)))
+    titles = [METRICS[metric].label for metric in metrics]
+    figure = make_subplots(1, len(metrics), subplot_titles=titles, shared_yaxes=True, horizontal_spacing=0.02)
+    for number, (low, high) in enumerate(ranges):
+        marker = {"color": INK, "symbol": "circle" if number else "circle-open", "size": 8}
+        figure.add_trace(_key(f"s from {low:,.7g} to {high:,.7g}", mode="markers", marker=marker))
+    for column, metric in enumerate(metrics, 1):
+        rows = fits[fits["metric"] == metric]
+        figure.add_trace(_departures(rows, strategies, list(fits["network"].unique()), ranges[0]), row=1, col=column)
+        laws = dict(zip(rows["strategy"], rows["law"], strict=True))
+        texts = [f"{label(name)}<br>s<sup>{laws[name]}</sup>" for name in strategies]
+        ticks = {"tickvals": list(range(len(strategies))), "ticktext": texts, "range": [-0.5, len(strategies) - 0.5]}
+        figure.update_xaxes(**ticks, showgrid=False, zeroline=False, row=1, col=column)
+    figure.update_yaxes(zeroline=True, zerolinecolor=INK)
+    figure.update_yaxes(title={"text": "exponent of s: fitted − law"}, col=1)
+    figure.update_layout(**layout(title), height=400)
+    figure.update_annotations(font_size=13)
+    figure.update_layout(legend={"y": 1.1})  # above the panels' titles
+    return _titled(figure, 105)
+
+
+def _departures(rows: pd.DataFrame, strategies: list, networks: list, first: tuple[float, float]) -> dict[str, Any]:
+    """A marker for each fit of one metric, in the style of its strategy; open for the first range of s."""
+    step = 0.7 / len(networks)
+    places = {name: (rank + 0.5) * step - 0.35 for rank, name in enumerate(networks)}
+    styles = [style(name) for name in rows["strategy"]]
+    opened = ["-open" if each == first else "" for each in zip(rows["scale_from"], rows["scale_to"], strict=True)]
+    colours = [each.colour for each in styles]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "showlegend": False,
+        "x": [strategies.index(row.strategy) + places[row.network] for row in rows.itertuples()],
+        "y": numbers(rows["fitted"]) - numbers(rows["law"]),
+        "text": [
+            f"<b>{label(row.strategy)}</b>, {row.network}<br>s from {row.scale_from:,.7g} to {row.scale_to:,.7g}<br>"
+            f"fitted {row.fitted:.3f}, law {row.law}<br>counts off the fit by up to {row.residual:.1%}"
+            for row in rows.itertuples()
+        ],
+        "marker": {
+            "color": colours,
+            "symbol": [each.symbol.removesuffix("-open") + end for each, end in zip(styles, opened, strict=True)],
+            "size": 9,
+            "line": {"color": colours, "width": 1.5},
+        },
+        "hovertemplate": "%{text}<extra></extra>",
+    }
