@@ -14,7 +14,7 @@ from ..architectures.definition import Network
 from ..architectures.parts import Dimensions
 from ..figures.theme import label
 from ..records.measurement import Measurement
-from .measuring import Job, Measuring, running_loop
+from .job_queue import Job, Measuring, running_loop
 from .state import AUTO, State
 from .tables import short
 from .views import ALPHA

@@ -26,7 +26,7 @@ from .cells import cells
 from .controls import Controls
 from .live import LiveFigure
 from .page import FIGURE_MIME, kept_as_data, page, slider_figure
-from .predicting import PredictedState
+from .predictions import PredictedState
 from .state import DEFAULTS
 from .timings import ENDED
 from .views import ALPHA, SCALES, Views
@@ -230,3 +230,6 @@ def _names(folder: Path, stem: str, ending: str) -> Iterator[Path]:
     """The paths that a new file may have, the best first."""
     names = (f"{stem}.{ending}" if number == 1 else f"{stem}-{number}.{ending}" for number in count(1))
     return map(folder.joinpath, names)
+
+
+__all__ = ["Explorer", "explore"]

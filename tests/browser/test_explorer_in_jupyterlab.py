@@ -765,7 +765,7 @@ PREDICTED = """gd => {
 FEW_PROBES = f"""import sys
 sys.path.insert(0, {str(REPO / "tests")!r})
 from helpers.fake_device import TINY as probes
-from fastscale_lib.explorer import predicting
+from fastscale_lib.explorer import predictions as predicting
 usual = predicting.probes, predicting.PROBE_SECONDS, predicting._LEAST
 predicting.probes, predicting.PROBE_SECONDS, predicting._LEAST = lambda: probes, 0.05, 10
 

@@ -7,8 +7,8 @@ import time
 import pytest
 
 import fastscale_lib as fs
-from fastscale_lib.explorer import measuring
-from fastscale_lib.explorer.measuring import Job, Measuring
+from fastscale_lib.explorer import job_queue as measuring
+from fastscale_lib.explorer.job_queue import Job, Measuring
 from fastscale_lib.explorer.shared_worker import SharedWorker
 
 TINY = fs.anynet(name="Tiny", depths=[1], widths=[16], group_widths=8, stem_width=16, resolution=32, classes=10)

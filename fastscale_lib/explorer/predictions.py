@@ -15,7 +15,7 @@ from ..prediction.forms import PredictionError
 from ..prediction.model import RuntimeModel
 from ..records.measurement import Measurement, measured_row
 from ..records.store import Store, StoreError
-from .measuring import Job
+from .job_queue import Job
 from .timings import Marked, TimedState
 from .views import Predictor
 

@@ -12,7 +12,7 @@ from helpers.fake_device import HERE, TINY, by_layers, rows
 
 import fastscale_lib as fs
 from fastscale_lib.architectures.definition import network_id
-from fastscale_lib.explorer import predicting
+from fastscale_lib.explorer import predictions as predicting
 from fastscale_lib.explorer.views import SCALES
 from fastscale_lib.measuring.environment import cpu_name
 from fastscale_lib.prediction import calibration
