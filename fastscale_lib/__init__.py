@@ -43,9 +43,9 @@ from .records.published_rows import PublishedError, published, published_errors,
 from .records.rows import measured_rows
 from .records.store import Store, StoreError, StoreWarning
 from .records.timm_tables import PublishedWarning, read_timm
-from .report.__init__ import report
-from .report.parameters import ParameterError
-from .report.selection import SelectionError
+from .reports.engine import report
+from .reports.parameters import ParameterError
+from .reports.selection import SelectionError
 from .scaling.asymptotics import fit_exponents, laws
 from .scaling.grids import sweep
 from .scaling.matched import equal_flops, regimes

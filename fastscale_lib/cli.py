@@ -34,9 +34,9 @@ from .measuring.plans import Plan
 from .measuring.settings import PRECISIONS
 from .records.measurement import BUSY, MeasureError, SettingError
 from .records.store import Store, StoreError
-from .report.__init__ import report
-from .report.parameters import ParameterError
-from .report.selection import split
+from .reports.engine import report
+from .reports.parameters import ParameterError
+from .reports.selection import split
 from .training.comparisons import train_all
 from .training.datasets import dataset
 from .training.distributed import told_elsewhere

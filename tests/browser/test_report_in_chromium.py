@@ -13,7 +13,7 @@ from helpers.notebooks import NOTEBOOKS, named, outputs
 
 from fastscale_lib.explorer.page import FIGURE_MIME
 from fastscale_lib.figures.theme import STYLES
-from fastscale_lib.report import pages
+from fastscale_lib.reports import pages
 
 PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
 PLOT, SLIDING = ".plot >> nth=0", ".plot >> nth=1"

@@ -16,8 +16,8 @@ import fastscale_lib as fs
 from fastscale_lib import figures
 from fastscale_lib.analysis.claims import Claim, Scorecard
 from fastscale_lib.explorer.page import FIGURE_MIME
-from fastscale_lib.report.cells import WIDGET
-from fastscale_lib.report.result import Report
+from fastscale_lib.reports.cells import WIDGET
+from fastscale_lib.reports.result import Report
 
 HOSTILE = '<img src=x onerror="hacked=1"><a href="javascript:hacked=1">net</a><script>hacked=1</script></script>'
 MADE = {"date": "2026-01-02 03:04 UTC", "device": "a CPU", "fastscale": "0.1.0"}

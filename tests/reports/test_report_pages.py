@@ -23,9 +23,9 @@ import fastscale_lib as fs
 from fastscale_lib import figures
 from fastscale_lib.analysis.claims import MIME, Claim, ClaimError, Scorecard, gathered
 from fastscale_lib.explorer.page import FIGURE_MIME
-from fastscale_lib.report import pages, plots
-from fastscale_lib.report.result import LARGEST_PAGE, Report
-from fastscale_lib.report.sanitised import TAGS, sanitised
+from fastscale_lib.reports import pages, plots
+from fastscale_lib.reports.result import LARGEST_PAGE, Report
+from fastscale_lib.reports.sanitise import TAGS, sanitised
 
 
 class Page(HTMLParser):

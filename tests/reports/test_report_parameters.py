@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from papermill.translators import PythonTranslator
 
-from fastscale_lib.report.parameters import KINDS, Parameter, ParameterError, Range, as_text, read_parameters, settle
+from fastscale_lib.reports.parameters import KINDS, Parameter, ParameterError, Range, as_text, read_parameters, settle
 
 CELL = """
 network: str = "ResNet-50"  # the base network; as `fs.network` takes it

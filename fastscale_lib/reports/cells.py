@@ -17,7 +17,7 @@ from pygments.lexers import PythonLexer
 
 from ..analysis import claims
 from . import plots
-from .sanitised import sanitised
+from .sanitise import sanitised
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 PICTURES = ("image/png", "image/jpeg", "image/svg+xml")

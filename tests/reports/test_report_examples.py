@@ -11,7 +11,7 @@ from helpers.notebooks import NOTEBOOKS, REPO, named, outputs, shell, stored
 
 from fastscale_lib import cli
 from fastscale_lib.analysis.claims import MIME
-from fastscale_lib.report.selection import tasks
+from fastscale_lib.reports.selection import tasks
 
 TOLD = (REPO / "notebooks" / "README.md").read_text("utf-8")
 BOTH = TOLD + (REPO / "README.md").read_text("utf-8")

@@ -25,11 +25,11 @@ import fastscale_lib as fs
 from fastscale_lib import cli
 from fastscale_lib._common import shipped
 from fastscale_lib.analysis import claims
-from fastscale_lib.report import cache, engine, plots, selection
-from fastscale_lib.report.execution import Stopped
-from fastscale_lib.report.parameters import ParameterError
-from fastscale_lib.report.result import LARGEST_PAGE
-from fastscale_lib.report.selection import SelectionError
+from fastscale_lib.reports import cache, engine, plots, selection
+from fastscale_lib.reports.execution import Stopped
+from fastscale_lib.reports.parameters import ParameterError
+from fastscale_lib.reports.result import LARGEST_PAGE
+from fastscale_lib.reports.selection import SelectionError
 
 posix = pytest.mark.skipif(os.name != "posix", reason="kills by a signal")
 
@@ -92,14 +92,14 @@ def test_the_package_is_light_until_a_report_is_made():
     program = """
 import sys
 import fastscale_lib as fs
-from fastscale_lib.report.parameters import settle
+from fastscale_lib.reports.parameters import settle
 print(callable(fs.report), sorted({"torch", "plotly", "papermill", "nbformat", "yaml"} & set(sys.modules)))
 print(*sorted(name for name in sys.modules if name.startswith("fastscale_lib.report")))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert done.stdout.splitlines() == [
         "True []",
-        "fastscale_lib.report fastscale_lib.report.parameters fastscale_lib.report.selection",
+        "fastscale_lib.report fastscale_lib.reports.parameters fastscale_lib.reports.selection",
     ]
 
 
@@ -288,8 +288,8 @@ def test_notebooks_of_a_checkout_read_the_data_beside_them(tmp_path, monkeypatch
 
 
 def test_on_a_machine_that_only_measures_the_command_says_what_is_missing(quick, capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "fastscale_lib.report.engine", None)
-    assert "report takes the package fastscale_lib.report.engine, which is not" in refused(capsys, quick.folder)
+    monkeypatch.setitem(sys.modules, "fastscale_lib.reports.engine", None)
+    assert "report takes the package fastscale_lib.reports.engine, which is not" in refused(capsys, quick.folder)
 
 
 def test_a_folder_that_gives_no_locks_is_not_taken_for_one_in_use(quick, monkeypatch):
@@ -746,7 +746,7 @@ def test_a_failure_ends_with_1_and_a_verdict_that_does_not_hold_with_0(quick, ca
 
 
 def test_plain_papermill_hands_on_texts_and_settle_makes_them_what_they_say(tmp_path):
-    cells = ["from fastscale_lib.report.parameters import settle\nsettle(globals())", "[networks, scales]"]
+    cells = ["from fastscale_lib.reports.parameters import settle\nsettle(globals())", "[networks, scales]"]
     parameters = "networks: list[str] = ['ResNet-101']\nscales: list[float] = [1.0]  # above 0; factors"
     path = write(tmp_path, "plain", *cells, parameters=parameters)
     given = {"networks": "ResNet-50", "scales": "[1, 2, 8]"}
