@@ -29,12 +29,11 @@ from .architectures.parts import NetworkError
 from .architectures.zoo import network as named_network
 from .measuring.cluster import on_cluster
 from .measuring.peak_rates import ceilings
-from .measuring.plan_runner import run
+from .measuring.plan_runner import measure_plan
 from .measuring.plans import Plan
 from .measuring.settings import PRECISIONS
 from .records.measurement import BUSY, MeasureError, SettingError
 from .records.store import Store, StoreError
-from .reports.engine import report
 from .reports.parameters import ParameterError
 from .reports.selection import split
 from .training.comparisons import train_all
@@ -217,7 +216,7 @@ def _add_report(commands: Any) -> None:
 def _sweep(asked: argparse.Namespace) -> int:
     plan, store = Plan.read(asked.plan), Store(asked.store)
     with _executor(asked.scheduler) as (executor, ahead):
-        rows = run(plan, store, executor, retry=asked.retry, ahead=ahead)
+        rows = measure_plan(plan, store, executor, retry=asked.retry, ahead=ahead)
     reasons = Counter(rows["reason"].dropna()) if len(rows) else Counter()
     said = "".join(f", {number:,} {reason}" for reason, number in reasons.items())
     print(f"{len(rows) - reasons.total():,} of {len(plan):,} points have a time{said}: {store.path}")
@@ -299,6 +298,8 @@ def _tell_errors(rows: pd.DataFrame) -> None:
 
 
 def _report(asked: argparse.Namespace) -> int:
+    from .reports.engine import report
+
     try:
         parameters, grid = _parameters(asked.p, asked.grid)
         settings = {name: getattr(asked, name) for name in ("profile", "jobs", "out", "force", "notebooks", "limit")}

@@ -247,7 +247,9 @@ def test_a_worker_is_told_from_a_scheduler(capsys):
     settings = {"n_workers": 1, "threads_per_worker": 1, "processes": False, "protocol": "tcp://", "host": "127.0.0.1"}
     with distributed.LocalCluster(**settings, dashboard_address=None) as local:
         [worker] = local.workers.values()
-        with pytest.raises(fs.MeasureError, match="a Dask worker answers there, no scheduler; give the address that"):
+        with pytest.raises(
+            fs.records.MeasureError, match="a Dask worker answers there, no scheduler; give the address that"
+        ):
             cli._executor(worker.address).__enter__()
 
 

@@ -21,7 +21,7 @@ MEASURED = {
 
 def points(name: str) -> int:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", fs.TargetWarning)  # few depths can be built
+        warnings.simplefilter("ignore", fs.scaling.TargetWarning)  # few depths can be built
         return len(fs.Plan.read(PLANS[name]))
 
 

@@ -102,7 +102,7 @@ SMALL = fs.anynet(depths=[1], widths=[8], resolution=16, stem_width=8, classes=4
 @cache
 def rows() -> pd.DataFrame:
     """Measured rows of three networks scaled by two strategies, in the form of all timings."""
-    measured = fs.measured_rows([REPO / "data" / "measured" / "nvidia-h200.jsonl"])
+    measured = fs.records.measured_rows([REPO / "data" / "measured" / "nvidia-h200.jsonl"])
     return measured[measured["mode"] == "inference"]
 
 
@@ -124,17 +124,17 @@ def seed_rows() -> pd.DataFrame:
 
 @cache
 def one_base() -> pd.DataFrame:
-    errors = fs.seed_errors(seed_rows())
+    errors = fs.analysis.seed_errors(seed_rows())
     first = errors.iloc[0]
     same = [errors[name] == first[name] for name in ("base", "data", "data_id", "part", "recipe_id")]
     return errors[np.logical_and.reduce(same)]
 
 
 @cache
-def measurement() -> fs.Measurement:
+def measurement() -> fs.records.Measurement:
     row = next(iter(fs.Store(REPO / "data" / "measured" / "nvidia-h200.jsonl").rows()))
-    names = inspect.signature(fs.Measurement).parameters
-    return fs.Measurement.from_dict({name: value for name, value in row.items() if name in names})
+    names = inspect.signature(fs.records.Measurement).parameters
+    return fs.records.Measurement.from_dict({name: value for name, value in row.items() if name in names})
 
 
 @cache
@@ -144,9 +144,9 @@ def curve() -> pd.DataFrame:
 
 
 @cache
-def images() -> fs.ImageData:
+def images() -> fs.training.ImageData:
     some, labels = np.zeros((8, 1, 4, 4), np.uint8), np.arange(8) % 2
-    return fs.ImageData(some, labels, some, labels)
+    return fs.training.ImageData(some, labels, some, labels)
 
 
 IMAGES = {
@@ -164,27 +164,27 @@ GROUPS = {"by": ["source", "mode"], "metrics": ["flops", "activations"], "resamp
 # A call of each function that works: the function, and its arguments by name (one with a * is given by its place).
 CALLS: dict[str, tuple[Callable[..., Any], Callable[[], dict[str, Any]]]] = {
     "error_gaps": (
-        fs.error_gaps,
+        fs.analysis.error_gaps,
         lambda: {
-            "frame": fs.published_errors("pycls_zoo_v100"),
+            "frame": fs.records.published_errors("pycls_zoo_v100"),
             "family": "RegNetY",
             "other": "EfficientNet",
             "x": "flops",
         },
     ),
-    "growth": (fs.growth, lambda: {"frame": fs.published("pycls_zoo_v100"), "metric": "activations"}),
-    "seed_errors": (fs.seed_errors, lambda: {"rows": seed_rows()}),
+    "growth": (fs.analysis.growth, lambda: {"frame": fs.records.published("pycls_zoo_v100"), "metric": "activations"}),
+    "seed_errors": (fs.analysis.seed_errors, lambda: {"rows": seed_rows()}),
     "error_difference": (
-        fs.error_difference,
+        fs.analysis.error_difference,
         lambda: {"errors": one_base(), "one": "w", "other": "dWr", "scale": 4.0},
     ),
-    "published": (fs.published, lambda: {"name": "pycls_zoo_v100", "folder": REPO / "data" / "published"}),
+    "published": (fs.records.published, lambda: {"name": "pycls_zoo_v100", "folder": REPO / "data" / "published"}),
     "published_errors": (
-        fs.published_errors,
+        fs.records.published_errors,
         lambda: {"name": "pycls_zoo_v100", "folder": REPO / "data" / "published"},
     ),
-    "read_measured": (fs.read_measured, lambda: {"path": REPO / "data" / "measured" / "nvidia-h200.jsonl"}),
-    "ImageData": (fs.ImageData, lambda: dict(IMAGES)),
+    "read_measured": (fs.records.read_measured, lambda: {"path": REPO / "data" / "measured" / "nvidia-h200.jsonl"}),
+    "ImageData": (fs.training.ImageData, lambda: dict(IMAGES)),
     "ImageData.held_out": (lambda number: images().held_out(number), lambda: {"number": 2}),
     "ImageData.few": (lambda **given: images().few(**given), lambda: {"images": 2, "test_images": 2}),
     "dataset": (fs.dataset, lambda: {"name": "fashion-mnist", "path": "nowhere", "holdout": 1, "resolution": None}),
@@ -195,7 +195,7 @@ CALLS: dict[str, tuple[Callable[..., Any], Callable[[], dict[str, Any]]]] = {
     "Recipe.on": (lambda device_type: fs.Recipe().on(device_type), lambda: {"device_type": "cpu"}),
     "Recipe.learning_rate": (fs.Recipe().learning_rate, lambda: {"step": 1, "steps": 10}),
     "Recipe.ema_decay": (fs.Recipe().ema_decay, lambda: {"step": 1, "steps": 10}),
-    "regimes": (fs.regimes, lambda: {"networks": ["RegNetX-16GF"], "strategies": ["w"]}),
+    "regimes": (fs.scaling.regimes, lambda: {"networks": ["RegNetX-16GF"], "strategies": ["w"]}),
     "peak_memory": (
         fs.peak_memory,
         lambda: {
@@ -206,7 +206,7 @@ CALLS: dict[str, tuple[Callable[..., Any], Callable[[], dict[str, Any]]]] = {
             "resolution": 16,
         },
     ),
-    "roofline_share": (fs.roofline_share, lambda: {"frame": rows(), "known": []}),
+    "roofline_share": (fs.prediction.roofline_share, lambda: {"frame": rows(), "known": []}),
 }
 
 
@@ -250,7 +250,7 @@ def within_time() -> Iterator[None]:
 def test_the_call_of_the_table_works(name):
     call, arguments = CALLS[name]
     if name == "dataset":
-        with pytest.raises(fs.DataError, match="nowhere"):
+        with pytest.raises(fs.training.DataError, match="nowhere"):
             call(**arguments())
     else:
         call(**arguments())

@@ -258,7 +258,7 @@ def test_installed_wheel_has_the_published_and_the_measured_rows(installed, tmp_
 import fastscale_lib as fs
 from fastscale_lib.records.published_rows import data_folder
 print(data_folder())
-print(len(fs.published()), len(fs.published_errors()))
+print(len(fs.records.published()), len(fs.records.published_errors()))
 print(len(fs.Store(data_folder() / "measured" / "nvidia-h200.jsonl").rows()))
 print(len(fs.Plan.read(data_folder() / "plans" / "cpu.yaml")))
 """
@@ -266,7 +266,11 @@ print(len(fs.Plan.read(data_folder() / "plans" / "cpu.yaml")))
     assert folder == str(installed / "fastscale_lib" / "data")
     rows = (REPO / "data" / "measured" / "nvidia-h200.jsonl").read_text("utf-8").splitlines()
     plan = fs.Plan.read(REPO / "data" / "plans" / "cpu.yaml")
-    assert numbers == [f"{len(fs.published())} {len(fs.published_errors())}", f"{len(rows)}", f"{len(plan)}"]
+    assert numbers == [
+        f"{len(fs.records.published())} {len(fs.records.published_errors())}",
+        f"{len(rows)}",
+        f"{len(plan)}",
+    ]
 
 
 def test_installed_wheel_makes_a_report_of_its_own_notebooks(installed, tmp_path):

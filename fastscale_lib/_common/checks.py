@@ -19,6 +19,8 @@ from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .errors import FastscaleError
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -140,7 +142,7 @@ def _said(least: float, most: float, above: bool) -> str:
     return "a finite number"
 
 
-class AnalysisError(ValueError):
+class AnalysisError(FastscaleError, ValueError):
     """What is to be analysed, or how, cannot be; the message names the value, the rule and the remedy."""
 
 

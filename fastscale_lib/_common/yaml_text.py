@@ -15,6 +15,7 @@ from functools import cache
 from typing import Any
 
 from .checks import shown
+from .errors import FastscaleError
 
 LONGEST = 500_000  # characters: some hundred networks, described stage by stage
 MOST = 20_000  # keys and values: they take some seconds to read
@@ -22,11 +23,11 @@ DEEPEST = 20  # lists and dicts within each other
 _DIGITS = 400  # of a number: more than any float has
 
 
-class YamlError(ValueError):
+class YamlError(FastscaleError, ValueError):
     """A text that is no plain YAML; the message ends the sentence "this is ..."."""
 
 
-class JsonError(ValueError):
+class JsonError(FastscaleError, ValueError):
     """A text that is no plain JSON; the message ends the sentence "this is ..."."""
 
 

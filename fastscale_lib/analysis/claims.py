@@ -10,12 +10,14 @@ from typing import Any, NamedTuple
 import pandas as pd
 from pandas.io.formats.style import Styler
 
+from .._common.errors import FastscaleError
+
 HOLDS, FAILS, UNDECIDED, UNTESTED = "holds", "does not hold", "undecided", "not tested here"
 RELATIONS = ("=", "<", ">")
 MIME = "application/vnd.fastscale.claims+json"  # under which an executed notebook keeps its verdicts as data
 
 
-class ClaimError(ValueError):
+class ClaimError(FastscaleError, ValueError):
     """What is to be a claim is none; the message says what it lacks, and what to do."""
 
 

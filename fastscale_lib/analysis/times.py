@@ -15,7 +15,7 @@ from ..prediction.forms import SETTING, PredictionError
 from ..prediction.model import RuntimeModel
 from ..records.measurement import joined_doubts, ratio_ends, time_doubt, without_range
 from ..records.rows import LARGEST, device_of
-from ..scaling.strategies import Strategy, _alpha, scale_factor
+from ..scaling.strategies import Strategy, alpha_of, scale_factor
 from ..scaling.strategies import strategy as named_strategy
 
 # What tells measurements apart that are not to be mixed: where they come from, under which settings, at which batch.
@@ -101,7 +101,7 @@ def measured_times(
         for s in [reached] if scales is None else map(scale_factor, scales):
             for way, curve in curves.items():
                 times = _interpolated(curve, s * complexity(base).flops)
-                found += [(*case, way.name, _alpha(way), s, *times)] if times else []
+                found += [(*case, way.name, alpha_of(way), s, *times)] if times else []
     return pd.DataFrame(found, columns=[*CASE, *_TIMES, "doubt"])
 
 

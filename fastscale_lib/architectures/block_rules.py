@@ -105,14 +105,14 @@ def _next_fit(width: int, bottleneck: float, group_width: int, direction: int) -
     return None
 
 
-def _undivided(block: str, stage: Stage) -> int:
+def undivided(block: str, stage: Stage) -> int:
     """The group width of a k×k convolution without groups (MBConv's is depthwise by definition)."""
     if block == MBCONV:
         return 1
     return stage.width if block == BASIC else max(1, nearest_multiple(stage.width, stage.bottleneck))
 
 
-def _check_stage(block: str, number: int, stage: Stage) -> None:
+def check_stage(block: str, number: int, stage: Stage) -> None:
     """The rules that bind a stage's numbers to each other."""
     width, b, g = stage.width, stage.bottleneck, stage.group_width
     if block == MBCONV:

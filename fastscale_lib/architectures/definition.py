@@ -13,7 +13,7 @@ from typing import Any
 
 from .._common.checks import shown
 from .._common.yaml_text import YamlError, read_yaml, write_yaml
-from .block_rules import _check_stage
+from .block_rules import check_stage
 from .parts import (
     ACTIVATIONS,
     BLOCKS,
@@ -25,11 +25,11 @@ from .parts import (
     NetworkError,
     Stage,
     Stem,
-    _check_known,
-    _is_line,
-    _one_a_stage,
-    _set_real,
-    _set_whole,
+    check_known,
+    is_line,
+    one_per_stage,
+    set_real,
+    set_whole,
 )
 
 
@@ -41,8 +41,8 @@ class Neighbour:
     count: int
 
     def __post_init__(self):
-        _set_real(self, "neighbour", "s", 0, above=True)
-        _set_whole(self, "neighbour", "count", least=0)
+        set_real(self, "neighbour", "s", 0, above=True)
+        set_whole(self, "neighbour", "count", least=0)
 
 
 @dataclass(frozen=True)
@@ -64,19 +64,19 @@ class Scaling:
 
     def __post_init__(self):
         for name in ("base", "strategy"):
-            if not _is_line(getattr(self, name)):
+            if not is_line(getattr(self, name)):
                 raise NetworkError(f"scaling: {name} is {shown(getattr(self, name))}, but must be a line of text")
-        _set_real(self, "scaling", "s", 0, above=True)
+        set_real(self, "scaling", "s", 0, above=True)
         object.__setattr__(self, "changes", tuple(self.changes))
         object.__setattr__(self, "neighbours", tuple(self.neighbours))
-        if not all(map(_is_line, self.changes)):
+        if not all(map(is_line, self.changes)):
             raise NetworkError(f"scaling: changes are {shown(self.changes)}, but must be lines of text")
         if not all(isinstance(each, Neighbour) for each in self.neighbours):
             raise NetworkError(f"scaling: neighbours are {shown(self.neighbours)}, but each must have s and count")
         if self.metric is not None:
-            _check_known("scaling: metric", self.metric, ("flops", "params", "activations"))
-            _set_real(self, "scaling", "target", 0, above=True)
-            _set_whole(self, "scaling", "achieved", least=0)
+            check_known("scaling: metric", self.metric, ("flops", "params", "activations"))
+            set_real(self, "scaling", "target", 0, above=True)
+            set_whole(self, "scaling", "achieved", least=0)
 
     @property
     def error(self) -> float:
@@ -118,27 +118,27 @@ class Network:
     note: str = field(default="", compare=False)
 
     def __post_init__(self):
-        if not _is_line(self.name):
+        if not is_line(self.name):
             raise NetworkError(f"network: name is {shown(self.name)}, but must be a line of text")
-        if self.note and not _is_line(self.note):
+        if self.note and not is_line(self.note):
             raise NetworkError(f"network: note is {shown(self.note)}, but must be a line of text, or nothing")
         for name in ("resolution", "classes", "channels"):
-            _set_whole(self, "network", name)
-        _set_real(self, "network", "se_ratio", 0, 1)
-        _check_known("block", self.block, BLOCKS)
-        _check_known("activation", self.activation, ACTIVATIONS)
+            set_whole(self, "network", name)
+        set_real(self, "network", "se_ratio", 0, 1)
+        check_known("block", self.block, BLOCKS)
+        check_known("activation", self.activation, ACTIVATIONS)
         for name, kind in (("stem", Stem), ("head", Head)):
             if not isinstance(getattr(self, name), kind):
                 raise NetworkError(f"network: {name} is {shown(getattr(self, name))}, but must be a {kind.__name__}")
         if self.scaling is not None and not isinstance(self.scaling, Scaling):
             raise NetworkError(f"network: scaling is {shown(self.scaling)}, but must be a Scaling, or None")
-        object.__setattr__(self, "stages", tuple(_one_a_stage("stages", self.stages)))
+        object.__setattr__(self, "stages", tuple(one_per_stage("stages", self.stages)))
         if not self.stages:
             raise NetworkError("network: it has no stages; give at least one")
         if not all(isinstance(stage, Stage) for stage in self.stages):
             raise NetworkError(f"network: stages are {shown(self.stages)}, but each must be a Stage")
         for number, stage in enumerate(self.stages, 1):
-            _check_stage(self.block, number, stage)
+            check_stage(self.block, number, stage)
 
     @property
     def depths(self) -> tuple[int, ...]:
@@ -210,7 +210,7 @@ class Network:
         stages = plain["stages"]
         if isinstance(stages, str | Mapping) or not isinstance(stages, Iterable):
             raise NetworkError(f"network: stages must be a list with one entry a stage, not {shown(stages)}")
-        stages = _one_a_stage("stages", stages)
+        stages = one_per_stage("stages", stages)
         plain["stages"] = tuple(_make(Stage, f"stage {number}", stage) for number, stage in enumerate(stages, 1))
         plain["stem"] = _make(Stem, "stem", plain["stem"])
         plain["head"] = _make(Head, "head", plain.get("head", {}))

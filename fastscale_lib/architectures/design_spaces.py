@@ -11,9 +11,9 @@ from itertools import groupby
 from typing import Any
 
 from .._common.checks import check_real, check_whole
-from .block_rules import _undivided, fit
+from .block_rules import fit, undivided
 from .definition import Network
-from .parts import BOTTLENECKS, MOST_BLOCKS, Head, NetworkError, Stem, _one_a_stage, _stage
+from .parts import BOTTLENECKS, MOST_BLOCKS, Head, NetworkError, Stem, make_stage, one_per_stage
 
 
 def anynet(
@@ -54,7 +54,7 @@ def anynet(
     Raises:
         NetworkError: naming the stage, the value and the rule.
     """
-    depths = _one_a_stage("depths", depths)
+    depths = one_per_stage("depths", depths)
     stages = len(depths)
     depths, widths, strides, bottlenecks, kernels = (
         _per_stage(key, value, stages)
@@ -67,9 +67,9 @@ def anynet(
         }.items()
     )
     rows = zip(depths, widths, strides, bottlenecks, [1] * stages, kernels, strict=True)
-    described = [_stage(number, row) for number, row in enumerate(rows, 1)]
+    described = [make_stage(number, row) for number, row in enumerate(rows, 1)]
     if group_widths is None:
-        group_widths = [_undivided(block, stage) for stage in described]
+        group_widths = [undivided(block, stage) for stage in described]
     group_widths = _per_stage("group_widths", group_widths, stages)
     return Network(
         name=name,
@@ -77,7 +77,7 @@ def anynet(
         stem=Stem(stem, stem_width),
         block=block,
         stages=tuple(
-            _stage(number, (*astuple(stage)[:4], group_width, stage.kernel))
+            make_stage(number, (*astuple(stage)[:4], group_width, stage.kernel))
             for number, (stage, group_width) in enumerate(zip(described, group_widths, strict=True), 1)
         ),
         head=Head(head_width),
@@ -93,7 +93,7 @@ def _per_stage(name: str, values: Any, stages: int) -> list:
     """One value a stage; a single number serves all."""
     if not isinstance(values, Iterable) or getattr(values, "ndim", 1) == 0:  # an array without dimensions is a number
         return [values] * stages
-    values = _one_a_stage(name, values)
+    values = one_per_stage(name, values)
     if len(values) != stages:
         raise NetworkError(f"network: {name} has {len(values)} entries, but there are {stages} stages (as in depths)")
     return values

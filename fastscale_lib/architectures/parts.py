@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from .._common.checks import check_real, check_whole, shown
+from .._common.errors import FastscaleError
 
 MBCONV = "mbconv"
 BASIC = "res_basic_block"
@@ -38,7 +39,7 @@ STEMS = {
 }
 
 
-class NetworkError(ValueError):
+class NetworkError(FastscaleError, ValueError):
     """A network that cannot be built, or is not known; the message names the part, the value and the rule."""
 
 
@@ -50,8 +51,8 @@ class Stem:
     width: int
 
     def __post_init__(self):
-        _check_known("stem", self.kind, STEMS)
-        _set_whole(self, "stem", "width")
+        check_known("stem", self.kind, STEMS)
+        set_whole(self, "stem", "width")
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,8 @@ class Stage:
 
     def __post_init__(self):
         for name in ("depth", "width", "stride", "group_width", "kernel"):
-            _set_whole(self, "stage", name)
-        _set_real(self, "stage", "bottleneck", *BOTTLENECKS)
+            set_whole(self, "stage", name)
+        set_real(self, "stage", "bottleneck", *BOTTLENECKS)
         if self.kernel % 2 == 0:
             raise NetworkError(f"stage: kernel {shown(self.kernel)} is even, but padding (k−1)/2 needs an odd kernel")
 
@@ -84,7 +85,7 @@ class Head:
     width: int = 0
 
     def __post_init__(self):
-        _set_whole(self, "head", "width", least=0)
+        set_whole(self, "head", "width", least=0)
 
 
 class Dimensions(NamedTuple):
@@ -98,35 +99,35 @@ class Dimensions(NamedTuple):
     head_width: Any
 
 
-def _stage(number: int, row: Sequence) -> Stage:
+def make_stage(number: int, row: Sequence) -> Stage:
     try:
         return Stage(*row)
     except NetworkError as error:
         raise NetworkError(str(error).replace("stage:", f"stage {number}:", 1)) from None
 
 
-def _check_known(part: str, value: Any, known: Iterable[str]) -> None:
+def check_known(part: str, value: Any, known: Iterable[str]) -> None:
     if not isinstance(value, str) or value not in known:
         raise NetworkError(f"{part}: {shown(value)} is not one of {', '.join(known)}")
 
 
-def _is_line(value: Any) -> bool:
+def is_line(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip()) and value.isprintable()
 
 
-def _set_whole(owner: Any, part: str, name: str, least: int = 1) -> None:
+def set_whole(owner: Any, part: str, name: str, least: int = 1) -> None:
     """Make the field a Python int, or refuse it."""
     number = check_whole(f"{part}: {name}", getattr(owner, name), NetworkError, least)
     object.__setattr__(owner, name, number)
 
 
-def _set_real(owner: Any, part: str, name: str, *bounds: float, above: bool = False) -> None:
+def set_real(owner: Any, part: str, name: str, *bounds: float, above: bool = False) -> None:
     """Make the field a float, or refuse it."""
     number = check_real(f"{part}: {name}", getattr(owner, name), NetworkError, *bounds, above=above)
     object.__setattr__(owner, name, number)
 
 
-def _one_a_stage(name: str, values: Any) -> list:
+def one_per_stage(name: str, values: Any) -> list:
     """The values as a list, however they come; no more than a network may have stages."""
     if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
         raise NetworkError(f"network: {name} is {shown(values)}, but must have one entry a stage, as in [1, 2, 6, 2]")

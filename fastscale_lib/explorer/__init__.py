@@ -1,0 +1,5 @@
+"""The widget."""
+
+from .._common.lazy import attach
+
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

@@ -7,12 +7,17 @@ measure, as long as the kernel.
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from IPython import get_ipython
 
-if TYPE_CHECKING:
-    from .widget import Explorer
+
+class Closable(Protocol):
+    """What is shown and can be let go: an explorer."""
+
+    def stop(self) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class Cells:
@@ -23,15 +28,15 @@ class Cells:
 
     def __init__(self, shell: Any) -> None:
         self._shell = shell
-        self._seen: weakref.WeakKeyDictionary[Explorer, dict[str, str]] = weakref.WeakKeyDictionary()
-        self._shown: weakref.WeakSet[Explorer] = weakref.WeakSet()
+        self._seen: weakref.WeakKeyDictionary[Closable, dict[str, str]] = weakref.WeakKeyDictionary()
+        self._shown: weakref.WeakSet[Closable] = weakref.WeakSet()
         shell.events.register("post_run_cell", self._after_a_cell)
 
-    def note_made(self, explorer: Explorer) -> None:
+    def note_made(self, explorer: Closable) -> None:
         """Note that the cell that runs has made this explorer."""
         self._seen[explorer] = self._present()
 
-    def note_shown(self, explorer: Explorer) -> None:
+    def note_shown(self, explorer: Closable) -> None:
         """Note that the cell that runs shows this explorer."""
         if explorer not in self._shown:
             self._shown.add(explorer)
@@ -52,7 +57,7 @@ class Cells:
                     if not cells:
                         self._let_go(explorer)
 
-    def _let_go(self, explorer: Explorer) -> None:
+    def _let_go(self, explorer: Closable) -> None:
         """Stop its work; end it as well, unless a variable of the notebook holds it: then it may be shown again."""
         variables = self._shell.user_ns.items()
         named = any(value is explorer for name, value in variables if not name.startswith("_"))

@@ -6,7 +6,7 @@ import html
 import math
 from collections.abc import Callable
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ipywidgets as w
 import traitlets as T
@@ -17,10 +17,6 @@ from ..architectures.zoo import families
 from ..figures.theme import label
 from ..scaling.strategies import STRATEGIES
 from .tables import STYLE, comparison_table, complexity_table
-
-if TYPE_CHECKING:
-    from .widget import Explorer
-
 
 ALPHA_MARKS = {"⅓ dwr": 1 / 3, "0.8 dWr": 0.8, "1 w": 1.0}
 ALPHA_STEP, SCALE_STEP = 0.01, 0.05  # of the sliders; the scale's is one of its logarithm to the base of 2
@@ -40,7 +36,7 @@ CONTROL_STYLE = """<style>
 class Controls:
     """The widgets around the figure, bound both ways to the explorer's traits."""
 
-    def __init__(self, explorer: Explorer) -> None:
+    def __init__(self, explorer: Any) -> None:
         self.explorer = explorer
         self._following = False
         self._make_scaling()

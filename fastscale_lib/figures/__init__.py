@@ -1,0 +1,5 @@
+"""Data frame in, plotly figure out, in one style."""
+
+from .._common.lazy import attach
+
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

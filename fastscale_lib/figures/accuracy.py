@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from .theme import METRICS, STYLES, Style, _titled, label, layout, log_axis, numbers, style
+from .theme import METRICS, STYLES, Style, label, layout, log_axis, numbers, style, titled
 
 # Each has its place in the palette that all figures share.
 _FAMILIES = ("ResNet", "RegNetY", "ViT_P", "RegNetX", "ResNeXt", "ViT_C", "EfficientNet", "RegNetZ")
@@ -37,7 +37,7 @@ def errors(
         figure.update_xaxes(**log_axis(cost), row=1, col=column)
     figure.update_yaxes(**_ERROR, col=1)
     figure.update_layout(**layout(title), height=430)
-    return _titled(figure)
+    return titled(figure)
 
 
 def scaled_errors(frame: pd.DataFrame, title: str | None = None) -> go.Figure:
@@ -61,7 +61,7 @@ def scaled_errors(frame: pd.DataFrame, title: str | None = None) -> go.Figure:
     figure.update_layout(**layout(title), height=400)
     figure.update_annotations(font_size=12)
     figure.update_layout(legend={"y": 1.1})  # above the panels' titles
-    return _titled(figure, 105)
+    return titled(figure, 105)
 
 
 def seed_panels(
@@ -87,7 +87,7 @@ def seed_panels(
         figure.update_xaxes(**log_axis(cost), row=1, col=column)
     figure.update_yaxes(**_ERROR, col=1)
     figure.update_layout(**layout(title), height=430)
-    return _titled(figure)
+    return titled(figure)
 
 
 def _seeds(rows: pd.DataFrame, cost: str, strategy: str) -> dict[str, Any]:

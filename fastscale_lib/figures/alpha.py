@@ -12,7 +12,7 @@ from plotly.subplots import make_subplots
 
 from .._common.digits import significant
 from ..analysis.times import knee
-from .theme import INK, METRICS, STYLES, _titled, layout, numbers
+from .theme import INK, METRICS, STYLES, layout, numbers, titled
 
 _ALPHA = {"title": {"text": METRICS["alpha"].title, "standoff": 6}, "range": [-0.03, 1.03], "zeroline": False}
 _DASHED = {"color": INK, "width": 1, "dash": "dash"}
@@ -53,7 +53,7 @@ def counts_over_alpha(
     figure.update_layout(sliders=[_slider(scales, len(figure.data) // (len(y) * len(scales)), len(y))])
     figure.update_layout(margin={"b": 110})
     figure.update_annotations(font_size=11)
-    return _titled(figure)
+    return titled(figure)
 
 
 def times_over_alpha(
@@ -89,7 +89,7 @@ def times_over_alpha(
     figure.update_layout(**layout(title), height=400)
     figure.update_annotations(font_size=12)
     figure.update_layout(legend={"y": 1.1})  # above the panels' titles
-    return _titled(figure, 105)
+    return titled(figure, 105)
 
 
 def _near_line(nearly: float) -> dict[str, Any]:

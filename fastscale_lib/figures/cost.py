@@ -10,7 +10,7 @@ from plotly.subplots import make_subplots
 
 from ..analysis.claims import evidence_text
 from .counts import curve
-from .theme import INK, METRICS, _titled, label, layout, log_axis, numbers, style
+from .theme import INK, METRICS, label, layout, log_axis, numbers, style, titled
 
 _EVIDENCE = {"counted": ("#0072B2", "circle"), "measured": ("#D55E00", "square"), "published": ("#009E73", "diamond")}
 
@@ -51,7 +51,7 @@ def ratios(frame: pd.DataFrame, title: str | None = None) -> go.Figure:
     figure.update_xaxes(type="log", tickvals=ticks, ticktext=list(map(str, ticks)), title={"text": "ratio"})
     figure.update_yaxes(categoryorder="array", categoryarray=order[::-1], automargin=True)
     figure.update_layout(**layout(title), height=140 + 26 * len(order), showlegend=True)
-    return _titled(figure)
+    return titled(figure)
 
 
 def bought(
@@ -82,7 +82,7 @@ def bought(
         if METRICS[budget].steps == "D2" and frame[budget].max() > 30 * frame[budget].min():
             figure.update_xaxes(dtick=1, **where)
     figure.update_layout(**layout(title), height=60 + 290 * -(-len(shown) // columns))
-    return _titled(figure)
+    return titled(figure)
 
 
 def _choice(row: object, budget: str) -> dict:

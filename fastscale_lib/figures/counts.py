@@ -12,7 +12,7 @@ from plotly.subplots import make_subplots
 
 from .._common.light_imports import light_imports
 from ..scaling.strategies import strategy as named_strategy
-from .theme import INK, METRICS, Frame, _hover, _key, _titled, label, layout, log_axis, numbers, stages_text, style
+from .theme import INK, METRICS, Frame, hover, label, layout, legend_key, log_axis, numbers, stages_text, style, titled
 
 with light_imports():
     pio.renderers  # noqa: B018 - plotly imports it, and nbformat, when it is first asked for
@@ -32,7 +32,7 @@ def curve(frame: Frame, y: str, x: str = "flops", **more: Any) -> dict[str, Any]
         "text": stages_text(frame) if "widths" in frame and "text" not in more else None,
         "line": {"color": colour, "width": 2},
         "marker": {"color": colour, "symbol": symbol, "size": 7, "maxdisplayed": 7},
-        "hovertemplate": _hover(more.get("name", label(name)), x, y),
+        "hovertemplate": hover(more.get("name", label(name)), x, y),
         **more,
     }
 
@@ -73,7 +73,7 @@ def marks(frame: Frame, y: str, x: str = "flops", **more: Any) -> dict[str, Any]
             "size": 13,
             "line": {"color": INK, "width": 1.5},
         },
-        "hovertemplate": _hover("", x, y),
+        "hovertemplate": hover("", x, y),
         **more,
     }
 
@@ -93,7 +93,7 @@ def complexity_curves(
     """
     figure = make_subplots(rows=1, cols=len(y), horizontal_spacing=0.11)
     if laws is not None:
-        figure.add_trace(_key("law", mode="lines", line={"color": INK, "width": 1, "dash": "dash"}))
+        figure.add_trace(legend_key("law", mode="lines", line={"color": INK, "width": 1, "dash": "dash"}))
     for column, metric in enumerate(y, 1):
         for name, rows in frame.groupby("strategy", sort=False):
             figure.add_trace(curve(rows, metric, x, showlegend=column == 1), row=1, col=column)
@@ -102,7 +102,7 @@ def complexity_curves(
         figure.update_xaxes(**log_axis(x), row=1, col=column)
         figure.update_yaxes(**log_axis(metric), row=1, col=column)
     figure.update_layout(**layout(title), height=420)
-    return _titled(figure)
+    return titled(figure)
 
 
 def exponents(fits: pd.DataFrame, title: str | None = None) -> go.Figure:
@@ -119,7 +119,7 @@ def exponents(fits: pd.DataFrame, title: str | None = None) -> go.Figure:
     figure = make_subplots(1, len(metrics), subplot_titles=titles, shared_yaxes=True, horizontal_spacing=0.02)
     for number, (low, high) in enumerate(ranges):
         marker = {"color": INK, "symbol": "circle" if number else "circle-open", "size": 8}
-        figure.add_trace(_key(f"s from {low:,.7g} to {high:,.7g}", mode="markers", marker=marker))
+        figure.add_trace(legend_key(f"s from {low:,.7g} to {high:,.7g}", mode="markers", marker=marker))
     for column, metric in enumerate(metrics, 1):
         rows = fits[fits["metric"] == metric]
         figure.add_trace(_departures(rows, strategies, list(fits["network"].unique()), ranges[0]), row=1, col=column)
@@ -132,7 +132,7 @@ def exponents(fits: pd.DataFrame, title: str | None = None) -> go.Figure:
     figure.update_layout(**layout(title), height=400)
     figure.update_annotations(font_size=13)
     figure.update_layout(legend={"y": 1.1})  # above the panels' titles
-    return _titled(figure, 105)
+    return titled(figure, 105)
 
 
 def _departures(rows: pd.DataFrame, strategies: list, networks: list, first: tuple[float, float]) -> dict[str, Any]:

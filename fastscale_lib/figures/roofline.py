@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from ..analysis.correlation import GROUP, case
-from .theme import INK, METRICS, Style, _titled, label, layout, numbers, style
+from .theme import INK, METRICS, Style, label, layout, numbers, style, titled
 
 _COLUMNS = 2
 _LONGEST = 60  # of a panel's title, on one line
@@ -45,7 +45,7 @@ def roofline_shares(frame: pd.DataFrame, title: str | None = None) -> go.Figure:
     figure.update_layout(**layout(title), height=165 + inside)
     figure.update_annotations(font_size=12)
     figure.update_layout(legend={"y": 1 + 42 / inside})  # above the panels' titles
-    return _titled(figure, 120)
+    return titled(figure, 120)
 
 
 def _marks(rows: pd.DataFrame, strategy: str) -> dict[str, Any]:

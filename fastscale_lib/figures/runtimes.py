@@ -13,21 +13,21 @@ from plotly.subplots import make_subplots
 from .._common.statistics import pearson
 from ..analysis.correlation import case, complete
 from .theme import (
-    _MANY_TICKS,
-    _NAMED_FAMILIES,
-    _OTHERS,
     INK,
+    MANY_TICKS,
     METRIC_STYLES,
     METRIC_SYMBOLS,
     METRICS,
+    NAMED_FAMILIES,
+    OTHERS,
     Style,
-    _family_styles,
-    _hover,
-    _plain_axis,
-    _titled,
+    family_styles,
+    hover,
     layout,
     log_axis,
     numbers,
+    plain_axis,
+    titled,
 )
 
 
@@ -51,8 +51,8 @@ def runtime(
     known = complete(frame, metrics)
     shown = list(known.columns.drop("ms_per_image"))
     rows = frame.loc[known.index]
-    named = list(rows["family"].value_counts().index[:_NAMED_FAMILIES])
-    families = rows["family"].where(rows["family"].isin(named), _OTHERS)
+    named = list(rows["family"].value_counts().index[:NAMED_FAMILIES])
+    families = rows["family"].where(rows["family"].isin(named), OTHERS)
     scaled = np.log(known) if log else known
     figure = make_subplots(
         1,
@@ -64,20 +64,20 @@ def runtime(
             for metric in shown
         ],
     )
-    axis = log_axis if log else _plain_axis
+    axis = log_axis if log else plain_axis
     for column, metric in enumerate(shown, 1):
-        for family, look in _family_styles(families, named).items():
+        for family, look in family_styles(families, named).items():
             trace = _networks(rows[families == family], metric, family, look, showlegend=column == 1)
             figure.add_trace(trace, row=1, col=column)
         figure.add_trace(_least_squares(scaled[metric], scaled["ms_per_image"], log), row=1, col=column)
         figure.update_xaxes(**axis(metric), row=1, col=column)
-        if log and known[metric].max() > _MANY_TICKS * known[metric].min():
+        if log and known[metric].max() > MANY_TICKS * known[metric].min():
             figure.update_xaxes(dtick=1, row=1, col=column)
         figure.update_yaxes(**axis("ms_per_image") | ({} if column == 1 else {"title": None}), row=1, col=column)
     figure.update_layout(**layout(title), height=400)
     figure.update_annotations(font_size=12)
     figure.update_layout(legend={"y": 1.1})  # above the panels' titles
-    return _titled(figure, 105)
+    return titled(figure, 105)
 
 
 def correlations(found: pd.DataFrame, title: str | None = None) -> go.Figure:
@@ -104,7 +104,7 @@ def correlations(found: pd.DataFrame, title: str | None = None) -> go.Figure:
     figure.update_layout(**layout(title), height=170 + 44 * len(cases))
     figure.update_annotations(font_size=13)
     figure.update_layout(legend={"y": 1 + 26 / (44 * len(cases) + 45)})  # above the panels' titles
-    return _titled(figure, 105)
+    return titled(figure, 105)
 
 
 def _r(x: pd.Series, y: pd.Series) -> str:
@@ -122,7 +122,7 @@ def _networks(rows: pd.DataFrame, metric: str, name: str, look: Style, **more: A
         "y": numbers(rows["ms_per_image"]),
         "text": list(rows["network"]),
         "marker": {"color": look.colour, "symbol": look.symbol, "size": 7},
-        "hovertemplate": _hover("", metric, "ms_per_image"),
+        "hovertemplate": hover("", metric, "ms_per_image"),
         **more,
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from .theme import INK, STYLES, _titled, layout, numbers
+from .theme import INK, STYLES, layout, numbers, titled
 
 _COLOURS = {
     "conv 1×1": STYLES["dw"].colour,
@@ -48,4 +48,4 @@ def flop_shares(frame: pd.DataFrame, title: str | None = None) -> go.Figure:
     figure.update_yaxes(autorange="reversed", automargin=True)
     figure.update_layout(**layout(title), height=150 + 30 * len(shares), barmode="stack")
     figure.update_layout(legend={"traceorder": "normal"})
-    return _titled(figure)
+    return titled(figure)

@@ -72,9 +72,9 @@ METRIC_STYLES = {
     "activations": ("#222222", "solid"),
 }
 METRIC_SYMBOLS = {"flops": "circle-open", "params": "square-open", "activations": "diamond"}
-_NAMED_FAMILIES = len(STYLES)
-_OTHERS = "other families"
-_MANY_TICKS = 500  # from the smallest to the largest, where a narrow logarithmic axis has room for its decades only
+NAMED_FAMILIES = len(STYLES)
+OTHERS = "other families"
+MANY_TICKS = 500  # from the smallest to the largest, where a narrow logarithmic axis has room for its decades only
 
 
 def style(name: str) -> Style:
@@ -105,9 +105,9 @@ def numbers(values: Any) -> np.ndarray:
     return np.asarray(values, dtype=float)
 
 
-def _family_styles(families: pd.Series, named: list[str]) -> dict[str, Style]:
+def family_styles(families: pd.Series, named: list[str]) -> dict[str, Style]:
     """The styles of the families that there are; the many small ones come first, and lie behind the others."""
-    styles = {_OTHERS: Style("#BBBBBB", "circle-open"), **dict(zip(named, STYLES.values(), strict=False))}
+    styles = {OTHERS: Style("#BBBBBB", "circle-open"), **dict(zip(named, STYLES.values(), strict=False))}
     return {name: look for name, look in styles.items() if (families == name).any()}
 
 
@@ -120,12 +120,12 @@ def offline() -> None:
         pio.renderers.default = "plotly_mimetype+notebook"
 
 
-def _key(name: str, **look: Any) -> dict[str, Any]:
+def legend_key(name: str, **look: Any) -> dict[str, Any]:
     """An entry of the legend, with nothing drawn."""
     return {"type": "scatter", "name": name, "x": [None], "y": [None], **look}
 
 
-def _titled(figure: go.Figure, top: int = 80) -> go.Figure:
+def titled(figure: go.Figure, top: int = 80) -> go.Figure:
     """The figure with room for a title above its legend, where it has a title."""
     if figure.layout.title.text:
         figure.update_layout(margin={"t": top}, title={"y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 12}})
@@ -152,7 +152,7 @@ def log_axis(metric: str) -> dict[str, Any]:
     }
 
 
-def _plain_axis(metric: str) -> dict[str, Any]:
+def plain_axis(metric: str) -> dict[str, Any]:
     """An axis from 0 with the metric's title, unit and ticks."""
     shown = METRICS[metric]
     return {
@@ -177,7 +177,7 @@ def layout(title: str | None = None) -> dict[str, Any]:
     }
 
 
-def _hover(name: str, x: str, y: str) -> str:
+def hover(name: str, x: str, y: str) -> str:
     numbers = "<br>".join(
         f"{METRICS[metric].label} %{{{axis}:.4s}} {METRICS[metric].unit}" for axis, metric in (("x", x), ("y", y))
     )

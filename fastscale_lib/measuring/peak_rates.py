@@ -19,7 +19,7 @@ _SIDE = {"cuda": 8192, "cpu": 2048}  # of the matrices: their arithmetic outweig
 _COPIED = {"cuda": 2**30, "cpu": 2**28}  # bytes: beyond every cache
 _TYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}  # torch's
 # The backward pass makes two products for each one of the forward pass, and moves as much again for both.
-_TRAINING = 3
+TRAINING_RUNS = 3
 
 
 @dataclass(frozen=True)

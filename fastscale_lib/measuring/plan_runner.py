@@ -18,7 +18,7 @@ all connections (`tls://`, "TLS/SSL" in Dask's documentation).
 From Python, with whatever else starts a Dask cluster:
 
     client = Client(cluster)
-    fs.run(plan, "rows.jsonl", client.get_executor(resources={"GPU": 1}, pure=False))
+    fs.measure_plan(plan, "rows.jsonl", client.get_executor(resources={"GPU": 1}, pure=False))
 
 On Slurm (dask-jobqueue):
 
@@ -77,7 +77,7 @@ class SweepWarning(UserWarning):
     """Rows that were made on another device than the plan was meant for."""
 
 
-def run(
+def measure_plan(
     plan: Plan | str | PathLike,
     store: Store | str | PathLike,
     executor: Executor | None = None,

@@ -17,6 +17,7 @@ from typing import Any
 import pandas as pd
 
 from .._common.checks import shown
+from .._common.errors import FastscaleError
 from .._common.yaml_text import JsonError, YamlError, read_json, read_yaml, write_yaml
 from ..architectures.counting import METRICS, complexity
 from ..architectures.definition import Network, network_id
@@ -34,7 +35,7 @@ from .settings import Settings
 SETTINGS = ("channels_last", "compile", "tf32", "device", "threads", "interval", "seconds")
 
 
-class PlanError(ValueError):
+class PlanError(FastscaleError, ValueError):
     """What is no plan; the message names the key, the value and the rule."""
 
 

@@ -30,7 +30,7 @@ Event = dict[str, Any]
 
 _SLACK_S = 120.0  # for starting, importing torch, building, and a first run
 _COMPILE_S = 600.0  # torch.compile takes minutes for a deep network
-_REPORT_S = 0.1  # a person sees no more than some ten updates a second
+REPORT_S = 0.1  # a person sees no more than some ten updates a second
 CANCELLED = "the measurement was cancelled"
 _TERMINAL = ("result", "error", "devices", "surroundings", "ran")
 

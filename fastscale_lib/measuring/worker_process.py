@@ -21,7 +21,7 @@ from .memory import give_back
 from .running import one_line, try_run
 from .settings import Settings, find_device
 from .timing import measure
-from .worker import _REPORT_S, CANCELLED, Event
+from .worker import CANCELLED, REPORT_S, Event
 
 
 def main() -> None:
@@ -119,7 +119,7 @@ def _reporter(tell: Callable[..., None], cancelled: Callable[[], bool]) -> Calla
         if cancelled():
             raise MeasureError(CANCELLED, "cancelled")
         now = time.monotonic()
-        if phase != told[0] or now - told[1] >= _REPORT_S:
+        if phase != told[0] or now - told[1] >= REPORT_S:
             told = (phase, now)
             tell("progress", phase=phase, fraction=fraction)
 

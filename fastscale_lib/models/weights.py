@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .._common.checks import check_real, shown
+from .._common.errors import FastscaleError
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
 
@@ -27,7 +28,7 @@ _CHECKPOINT_ENTRIES = ("model_state", "state_dict", "model")  # of pycls, timm, 
 _COUNTER = "num_batches_tracked"
 
 
-class WeightsError(ValueError):
+class WeightsError(FastscaleError, ValueError):
     """Weights that do not fit the module one to one."""
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from .._common.checks import check_real, shown
+from .._common.errors import FastscaleError
 from ..architectures.counting import METRICS
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
@@ -34,7 +35,7 @@ _REACH = 16.0  # how far from where a budget is crossed, as a factor of s, steps
 _FINE = 0.1  # how closely memory is bracketed before its steps are looked at
 
 
-class BudgetError(ValueError):
+class BudgetError(FastscaleError, ValueError):
     """A budget that cannot be kept, or that bounds nothing; the message names it and the remedy."""
 
 

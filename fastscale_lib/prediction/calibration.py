@@ -12,7 +12,7 @@ from .._common.progress import Step
 from ..architectures.counting import complexity
 from ..architectures.definition import Network
 from ..architectures.design_spaces import anynet
-from ..measuring.plan_runner import run
+from ..measuring.plan_runner import measure_plan
 from ..measuring.plans import Plan
 from ..measuring.worker import Worker
 from ..records.measurement import SettingError
@@ -118,7 +118,7 @@ def calibrate(
         seconds=PROBE_SECONDS,
         interval=PROBE_INTERVAL,
     )
-    return RuntimeModel.fit(run(plan, kept_in() if store is None else store, progress=progress))
+    return RuntimeModel.fit(measure_plan(plan, kept_in() if store is None else store, progress=progress))
 
 
 def kept_in() -> Path:

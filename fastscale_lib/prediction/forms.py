@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from .._common.errors import FastscaleError
 from .._common.least_squares import fit_logs
 from ..architectures.counting import complexity
 from ..architectures.definition import Network
@@ -26,11 +27,11 @@ BY = {
 _NOISE = 0.05  # what any model leaves open, as a fraction: rows that are more exact than this weigh no more
 
 
-class PredictionError(ValueError):
+class PredictionError(FastscaleError, ValueError):
     """A time that cannot be predicted; the message says which and why."""
 
 
-class _Runs(NamedTuple):
+class Runs(NamedTuple):
     """Measured or asked-for runs: their operations one after another, each with its run's batch."""
 
     ops: Operations
@@ -43,7 +44,7 @@ class _Runs(NamedTuple):
     bytes: int
 
 
-class _Layers:
+class Layers:
     """The roofline of layers. Its parameters are logarithms of what `names` says, in SI units."""
 
     names = (
@@ -57,7 +58,7 @@ class _Layers:
         "launch",  # seconds an operation
     )
 
-    def start(self, runs: _Runs, seconds: np.ndarray, training: bool) -> tuple[np.ndarray, np.ndarray]:
+    def start(self, runs: Runs, seconds: np.ndarray, training: bool) -> tuple[np.ndarray, np.ndarray]:
         """First guesses, from the fastest run, and how far off they may well be."""
         rate = float(np.quantile(runs.totals["flops"] / seconds, 0.9))
         moved = float(np.quantile(runs.totals["activations"] * runs.bytes / seconds, 0.9))
@@ -66,14 +67,14 @@ class _Layers:
         spread = [1, 1, 1, 1.5, 1.5, 1, 1.5, 1.5, 1.5, 0.5, 0.5, 0.5, 0.5, 1, 1.5]
         return np.log(guess), np.array(spread)
 
-    def log_seconds(self, runs: _Runs, parameters: np.ndarray) -> np.ndarray:
+    def log_seconds(self, runs: Runs, parameters: np.ndarray) -> np.ndarray:
         spent = self.seconds(runs.ops, runs.batch, runs.bytes, parameters)
         return np.log(np.add.reduceat(spent, runs.starts))
 
     def seconds(self, ops: Operations, batch: Any, size: int, parameters: np.ndarray) -> np.ndarray:
         """Of each operation, times and all; operations and batch may have any shape, elements have `size` bytes."""
         arithmetic, data, launch = self.bounds(ops, batch, size, parameters)
-        return _longest(arithmetic, data, launch) * ops.times
+        return longest(arithmetic, data, launch) * ops.times
 
     def bounds(self, ops: Operations, batch: Any, size: int, parameters: np.ndarray) -> tuple[np.ndarray, ...]:
         """The seconds that arithmetic, data and launch of each operation take, once."""
@@ -92,52 +93,52 @@ class _Layers:
         return arithmetic, data, np.broadcast_to(value["launch"], np.shape(data))
 
 
-class _Totals:
+class Totals:
     """A baseline: a sum of totals, each over its rate, and what a run takes besides."""
 
     def __init__(self, metrics: Sequence[str]) -> None:
         self.names = (*metrics, "run")
         self._metrics = metrics
 
-    def start(self, runs: _Runs, seconds: np.ndarray, training: bool) -> tuple[np.ndarray, np.ndarray]:
+    def start(self, runs: Runs, seconds: np.ndarray, training: bool) -> tuple[np.ndarray, np.ndarray]:
         parts = len(self._metrics)
         rates = [parts * float(np.median(runs.totals[metric] / seconds)) for metric in self._metrics]
         return np.log([*rates, float(seconds.min()) / 10]), np.full(parts + 1, 5.0)
 
-    def log_seconds(self, runs: _Runs, parameters: np.ndarray) -> np.ndarray:
+    def log_seconds(self, runs: Runs, parameters: np.ndarray) -> np.ndarray:
         *rates, run = np.exp(parameters)
         return np.log(sum(runs.totals[metric] / rate for metric, rate in zip(self._metrics, rates, strict=True)) + run)
 
 
-def _host_seconds(runs: _Runs, on: np.ndarray | None = None) -> tuple[float, float, float]:
+def host_seconds(runs: Runs, on: np.ndarray | None = None) -> tuple[float, float, float]:
     """Seconds that a host takes to launch one operation: the least, the median and the most of the rows that know."""
     known = runs.host > 0 if on is None else on & (runs.host > 0)
     each = runs.host[known] / runs.launches[known]
     return (float(each.min()), float(np.median(each)), float(each.max())) if len(each) else (0.0, 0.0, 0.0)
 
 
-def _log_seconds(form: Any, runs: _Runs, parameters: np.ndarray) -> np.ndarray:
+def log_seconds(form: Any, runs: Runs, parameters: np.ndarray) -> np.ndarray:
     """Of each run: as long as the device takes, or the host to launch it."""
-    return np.log(_longest(np.exp(form.log_seconds(runs, parameters)), runs.host))
+    return np.log(longest(np.exp(form.log_seconds(runs, parameters)), runs.host))
 
 
-def _fit(
-    form: Any, runs: _Runs, seconds: np.ndarray, rows: pd.DataFrame, setting: tuple, on: np.ndarray | None = None
+def fit_form(
+    form: Any, runs: Runs, seconds: np.ndarray, rows: pd.DataFrame, setting: tuple, on: np.ndarray | None = None
 ) -> np.ndarray:
     on = np.full(len(seconds), True) if on is None else on
     noise = _NOISE + rows["half_width"].astype(float).fillna(1.0).to_numpy()[on]
     training = setting[SETTING.index("mode")] == "training"
     seen = runs._replace(totals={name: values[on] for name, values in runs.totals.items()})
     start, spread = form.start(seen, seconds[on], training)  # which must not know of the others
-    return fit_logs(lambda at: _log_seconds(form, runs, at)[on], np.log(seconds[on]), noise, start, spread)
+    return fit_logs(lambda at: log_seconds(form, runs, at)[on], np.log(seconds[on]), noise, start, spread)
 
 
-def _longest(*times: np.ndarray) -> np.ndarray:
+def longest(*times: np.ndarray) -> np.ndarray:
     """The largest of the times, as their norm of order 4: what bounds an operation changes smoothly with its size."""
     return np.sqrt(np.sqrt(sum(np.square(time * time) for time in times)))
 
 
-def _runs(networks: Sequence[Network], batch: np.ndarray, setting: tuple) -> _Runs:
+def runs_of(networks: Sequence[Network], batch: np.ndarray, setting: tuple) -> Runs:
     each = [operations(network) for network in networks]
     lengths = [len(ops.kind) for ops in each]
     launches = np.array([float(ops.times.sum()) for ops in each])
@@ -149,14 +150,14 @@ def _runs(networks: Sequence[Network], batch: np.ndarray, setting: tuple) -> _Ru
     }
     totals["params"] = np.array([float(count.params) for count in counts])  # a batch shares them
     starts, known = np.cumsum([0, *lengths[:-1]]), np.zeros(len(networks))
-    return _Runs(flat, np.repeat(batch, lengths), starts, totals, launches, known, Extent.of(*each), _bytes(setting))
+    return Runs(flat, np.repeat(batch, lengths), starts, totals, launches, known, Extent.of(*each), bytes_of(setting))
 
 
-def _bytes(setting: tuple) -> int:
+def bytes_of(setting: tuple) -> int:
     return element_bytes(setting[SETTING.index("precision")])
 
 
-def _form(by: str) -> Any:
+def form_of(by: str) -> Any:
     if by not in BY:
         raise PredictionError(f"fit: {by!r} is no model; use one of {', '.join(BY)}")
-    return _Totals(BY[by]) if BY[by] else _Layers()
+    return Totals(BY[by]) if BY[by] else Layers()

@@ -24,7 +24,19 @@ from ..architectures.operation_lists import KINDS, Operations, operations
 from ..architectures.zoo import network as named_network
 from ..scaling.rounding import scaled_dimensions
 from ..scaling.strategies import Strategy, grid_factors
-from .forms import BY, SETTING, PredictionError, _bytes, _fit, _form, _host_seconds, _Layers, _longest, _Runs, _runs
+from .forms import (
+    BY,
+    SETTING,
+    Layers,
+    PredictionError,
+    Runs,
+    bytes_of,
+    fit_form,
+    form_of,
+    host_seconds,
+    longest,
+    runs_of,
+)
 from .reach import Extent, Judged, Reach, batch_beyond, judge
 from .unseen import _agreement, _errors_on_others, _predicted_unseen, _reach, families_of
 
@@ -68,7 +80,7 @@ class RuntimeModel:
     def __init__(self, by: str, fitted: Mapping[tuple, Fitted]) -> None:
         self.by = by
         self.fitted = dict(fitted)
-        self._form = _form(by)
+        self._form = form_of(by)
 
     @classmethod
     def fit(cls, frame: pd.DataFrame, by: str = "layers") -> RuntimeModel:
@@ -85,13 +97,13 @@ class RuntimeModel:
             PredictionError: columns are missing, no row has a time, there is no such model, or no setting has 10 rows.
                 One that has fewer, beside others, is left out.
         """
-        form = _form(by)
+        form = form_of(by)
         fitted = {}
         settings = _settings(frame)
         if not settings:
             raise PredictionError(
                 f"fit: none of the frame's {len(frame)} rows has a time (median_ms); a fit takes {LEAST_ROWS} of one "
-                "setting at least, as fs.calibrate() or fs.run(plan, store) measures them"
+                "setting at least, as fs.calibrate() or fs.measure_plan(plan, store) measures them"
             )
         if max(len(rows) for _, rows in settings) < LEAST_ROWS:
             raise PredictionError(f"fit: {_too_few(*max(settings, key=lambda each: len(each[1])))}")
@@ -99,11 +111,11 @@ class RuntimeModel:
             if len(rows) < LEAST_ROWS:
                 continue
             runs, seconds = _measured(rows)
-            parameters = _fit(form, runs, seconds, rows, setting)
+            parameters = fit_form(form, runs, seconds, rows, setting)
             errors = _errors_on_others(form, runs, seconds, rows, setting)
             reach = _reach(form, runs, seconds, rows, setting)
             families = tuple(sorted(set(families_of(rows))))
-            fitted[setting] = Fitted(parameters, len(rows), families, *errors, reach, _host_seconds(runs))
+            fitted[setting] = Fitted(parameters, len(rows), families, *errors, reach, host_seconds(runs))
         return cls(by, fitted)
 
     def predict(
@@ -139,7 +151,7 @@ class RuntimeModel:
         networks = [named_network(each) for each in _several(networks)]
         key = self.setting(**setting)
         batch = self._batch(batch, key)
-        runs = _runs(networks, np.full(len(networks), float(batch)), key)
+        runs = runs_of(networks, np.full(len(networks), float(batch)), key)
         device = np.exp(self._form.log_seconds(runs, self.fitted[key].parameters))
         found = self._curve(key, device, runs.launches, runs.extent)
         for network, ms, note in zip(networks, found.ms, found.notes, strict=True):
@@ -166,14 +178,14 @@ class RuntimeModel:
             PredictionError: the model is a baseline, knows no such setting, or several, or the batch is no whole number
                 or beyond those of the rows.
         """
-        if not isinstance(self._form, _Layers):
+        if not isinstance(self._form, Layers):
             raise PredictionError(f"curve: this model is by {self.by}; curves are drawn by layers alone")
         key = self.setting(**setting)
         batch = self._batch(batch, key)
         size = len(strategies) * len(scales)
         dims = scaled_dimensions(network, *grid_factors(strategies, np.asarray(scales, dtype=float)))
         ops = operations(network, dims, size)
-        device = self._form.seconds(ops, float(batch), _bytes(key), self.fitted[key].parameters).sum(axis=0)
+        device = self._form.seconds(ops, float(batch), bytes_of(key), self.fitted[key].parameters).sum(axis=0)
         return self._curve(key, device, ops.times.sum(axis=0), Extent.of(ops))
 
     def layers(self, network: Network | str, batch: int | None = None, **setting: Any) -> pd.DataFrame:
@@ -187,7 +199,7 @@ class RuntimeModel:
         Raises:
             PredictionError: as for `predict`, or the model is a baseline.
         """
-        if not isinstance(self._form, _Layers):
+        if not isinstance(self._form, Layers):
             raise PredictionError(f"layers: this model is by {self.by}; it knows no layers")
         key, network = self.setting(**setting), named_network(network)
         batch = self._batch(batch, key)
@@ -196,15 +208,15 @@ class RuntimeModel:
         if np.isnan(judged.error[0]):
             raise PredictionError(f"layers: {network.name} is {judged.notes[0]}")
         ops = Operations(*(values[:, 0] for values in ops))
-        parts = self._form.bounds(ops, float(batch), _bytes(key), self.fitted[key].parameters)
+        parts = self._form.bounds(ops, float(batch), bytes_of(key), self.fitted[key].parameters)
         bound = np.array(["arithmetic", "data", "launch"])[np.argmax(parts, axis=0)]
         return pd.DataFrame(
             {
                 "kind": [KINDS[kind] for kind in ops.kind],
                 "times": ops.times.astype(int),
                 "flops": (batch * ops.flops).astype(np.int64),
-                "moved_bytes": (_bytes(key) * (batch * ops.moved + ops.weights)).astype(np.int64),
-                "predicted_ms": _longest(*parts) * 1e3,
+                "moved_bytes": (bytes_of(key) * (batch * ops.moved + ops.weights)).astype(np.int64),
+                "predicted_ms": longest(*parts) * 1e3,
                 "bound": bound,
             }
         )
@@ -232,9 +244,9 @@ class RuntimeModel:
         """The times of runs that take the device so many seconds and the host so many launches."""
         least, usual, most = self.fitted[key].host
         error, notes = self._judged(key, extent, len(device))
-        ms = _longest(device, launches * usual) * 1e3
-        low = _longest(device / (1 + error), launches * least) * 1e3
-        high = _longest(device * (1 + error), launches * most) * 1e3
+        ms = longest(device, launches * usual) * 1e3
+        low = longest(device / (1 + error), launches * least) * 1e3
+        high = longest(device * (1 + error), launches * most) * 1e3
         return Curve(np.where(np.isnan(error), np.nan, ms), low, high, notes, ms)
 
     def setting(self, **wanted: Any) -> tuple:
@@ -315,7 +327,7 @@ def _judged(rows: pd.DataFrame, both: pd.DataFrame, setting: tuple) -> Iterator[
     runs, seconds = _measured(both)
     families, judged = np.array(families_of(both)), np.arange(len(both)) < len(rows)
     for by in BY:
-        predicted = _predicted_unseen(_form(by), runs, seconds, both, setting, families, judged)[judged]
+        predicted = _predicted_unseen(form_of(by), runs, seconds, both, setting, families, judged)[judged]
         yield by, _agreement(predicted, seconds[judged])
 
 
@@ -336,8 +348,8 @@ def _settings(frame: pd.DataFrame) -> list[tuple[tuple, pd.DataFrame]]:
     needed = {"network", "description", "batch", "median_ms", "half_width", *SETTING}
     if missing := sorted(needed - set(frame.columns)):
         raise PredictionError(
-            f"fit: the frame lacks {', '.join(missing)}; fs.run(plan, store) gives rows that have all, and so does "
-            "fs.Store(path).frame() of its store"
+            f"fit: the frame lacks {', '.join(missing)}; fs.measure_plan(plan, store) gives rows that have all, "
+            "and so does fs.Store(path).frame() of its store"
         )
     timed = frame[frame["median_ms"].notna()]
     return [(key, rows) for key, rows in timed.groupby(list(SETTING), sort=False, dropna=False)]
@@ -351,10 +363,10 @@ def _too_few(setting: tuple, rows: pd.DataFrame) -> str:
     return f"{len(rows)} measured rows for {', '.join(asked)}; a fit takes {LEAST_ROWS} of them at least"
 
 
-def _measured(rows: pd.DataFrame) -> tuple[_Runs, np.ndarray]:
+def _measured(rows: pd.DataFrame) -> tuple[Runs, np.ndarray]:
     networks = [Network.from_dict(each) for each in rows["description"]]
     setting = tuple(rows[name].iloc[0] for name in SETTING)
-    runs = _runs(networks, rows["batch"].to_numpy(dtype=float), setting)
+    runs = runs_of(networks, rows["batch"].to_numpy(dtype=float), setting)
     if "launch_ms" in rows:
         runs = runs._replace(host=rows["launch_ms"].astype(float).fillna(0.0).to_numpy() / 1e3)
     return runs, rows["median_ms"].to_numpy(float) / 1e3

@@ -10,7 +10,7 @@ import pandas as pd
 from .._common.checks import AnalysisError, check_frame, several, shown
 from ..architectures.definition import Network
 from ..architectures.operation_lists import element_bytes, operations
-from ..measuring.peak_rates import _TRAINING, Ceilings
+from ..measuring.peak_rates import TRAINING_RUNS, Ceilings
 
 
 def roofline_share(frame: pd.DataFrame, known: list[Ceilings]) -> pd.Series:
@@ -44,5 +44,5 @@ def _floor_ms(row: Any, at: Ceilings) -> float:
     ops = operations(Network.from_dict(row.description))
     moved = element_bytes(row.precision) * (row.batch * ops.moved + ops.weights)
     bounds = row.batch * ops.flops / at.multiply_adds_per_s, moved / at.bytes_per_s
-    passes = _TRAINING if row.mode == "training" else 1
+    passes = TRAINING_RUNS if row.mode == "training" else 1
     return 1e3 * passes * float((np.maximum(*bounds) * ops.times).sum())

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from .._common.statistics import pearson
-from .forms import _fit, _host_seconds, _log_seconds, _Runs
+from .forms import Runs, fit_form, host_seconds, log_seconds
 from .reach import Reach, reach_of
 
 _FOLDS = 5
@@ -32,7 +32,7 @@ def _agreement(predicted: np.ndarray, seconds: np.ndarray) -> dict[str, float]:
     }
 
 
-def _errors_on_others(form: Any, runs: _Runs, seconds: np.ndarray, rows: pd.DataFrame, setting: tuple) -> tuple:
+def _errors_on_others(form: Any, runs: Runs, seconds: np.ndarray, rows: pd.DataFrame, setting: tuple) -> tuple:
     """The median and the 90th percentile of the absolute error on rows that were left out."""
     groups = np.array(families_of(rows))
     if len(set(groups)) == 1:
@@ -44,7 +44,7 @@ def _errors_on_others(form: Any, runs: _Runs, seconds: np.ndarray, rows: pd.Data
 
 def _predicted_unseen(
     form: Any,
-    runs: _Runs,
+    runs: Runs,
     seconds: np.ndarray,
     rows: pd.DataFrame,
     setting: tuple,
@@ -60,15 +60,15 @@ def _predicted_unseen(
 
 
 def _predicted_from(
-    on: np.ndarray, form: Any, runs: _Runs, seconds: np.ndarray, rows: pd.DataFrame, setting: tuple
+    on: np.ndarray, form: Any, runs: Runs, seconds: np.ndarray, rows: pd.DataFrame, setting: tuple
 ) -> np.ndarray:
     """Predicted seconds of every row, from those where the mask is true; the others' launches are not known either."""
-    parameters = _fit(form, runs, seconds, rows, setting, on)
-    _, usual, _ = _host_seconds(runs, on)
-    return np.exp(_log_seconds(form, runs._replace(host=runs.launches * usual), parameters))
+    parameters = fit_form(form, runs, seconds, rows, setting, on)
+    _, usual, _ = host_seconds(runs, on)
+    return np.exp(log_seconds(form, runs._replace(host=runs.launches * usual), parameters))
 
 
-def _reach(form: Any, runs: _Runs, seconds: np.ndarray, rows: pd.DataFrame, setting: tuple) -> Reach:
+def _reach(form: Any, runs: Runs, seconds: np.ndarray, rows: pd.DataFrame, setting: tuple) -> Reach:
     return reach_of(
         rows["batch"].to_numpy(),
         runs.extent,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._common.checks import check_whole
 from .._common.digits import decimals
+from .._common.errors import FastscaleError
 
 if TYPE_CHECKING:
     from ..architectures.definition import Network
@@ -21,7 +22,7 @@ _LAUNCH_BOUND = 0.9  # of the median; what is left is the error of the two times
 BUSY = 0.1  # of all cores; below, a desktop's own work
 
 
-class MeasureError(RuntimeError):
+class MeasureError(FastscaleError, RuntimeError):
     """A measurement that could not be made; `reason` says why in a word or two, the message in a sentence.
 
     Reasons: "setting", "out of memory", "failed", and, from a worker, "busy", "cancelled", "time limit", "died".

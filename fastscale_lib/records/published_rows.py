@@ -12,6 +12,7 @@ import pandas as pd
 
 from .._common import shipped
 from .._common.checks import check_choice, check_path
+from .._common.errors import FastscaleError
 from .._common.shipped import DATA_VARIABLE
 from .measurement import IMAGENET_IMAGES, waits_for_host
 from .store import Store
@@ -48,7 +49,7 @@ CONVENTIONS = {
 }
 
 
-class PublishedError(ValueError):
+class PublishedError(FastscaleError, ValueError):
     """Timings that cannot be read; the message names the file, what is wrong with it, and the remedy."""
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import pandas as pd
 
+from .._common.errors import FastscaleError
 from .._common.files import end_of_links, sync_folder, trial
 from .._common.locks import is_at, locked, one_thread
 from .measurement import Measurement, without_range
@@ -29,7 +30,7 @@ class StoreWarning(UserWarning):
     """Lines of a store that are no rows, and were passed over."""
 
 
-class StoreError(ValueError):
+class StoreError(FastscaleError, ValueError):
     """A row that cannot be stored, or a file that is no store; the message says which and why.
 
     Attributes:

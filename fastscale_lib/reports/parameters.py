@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._common.checks import shown
+from .._common.errors import FastscaleError
 from .._common.yaml_text import YamlError, read_texts
 from ..architectures.parts import NetworkError
 from ..architectures.zoo import network as named_network
@@ -40,7 +41,7 @@ ITEMS = {"str": "a text", "int": "a whole number", "float": "a number", "bool": 
 KINDS = (*ITEMS, *(f"list[{kind}]" for kind in ITEMS))
 
 
-class ParameterError(ValueError):
+class ParameterError(FastscaleError, ValueError):
     """A parameter that a notebook does not take, or not with this value; the message names the rule and the remedy."""
 
 

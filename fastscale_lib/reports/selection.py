@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .._common.checks import shown
+from .._common.errors import FastscaleError
 from .._common.shipped import find_folder
 from .._common.yaml_text import read_yaml as read_plain_yaml
 from .parameters import Parameter, ParameterError, as_text, nearest, read_parameters, read_yaml
@@ -23,7 +24,7 @@ TAG = "parameters"  # of the cell that holds them
 _LONGEST = 100  # of a name; file systems take 255 bytes, and there is an ending
 
 
-class SelectionError(ValueError):
+class SelectionError(FastscaleError, ValueError):
     """What is to be run, or how, cannot be; the message names the value, the rule and the remedy."""
 
 

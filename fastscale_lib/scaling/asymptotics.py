@@ -12,7 +12,7 @@ from ..architectures.counting import METRICS, complexity
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
 from .grids import sweep
-from .strategies import Strategy, _alpha, _scales, _several
+from .strategies import Strategy, alpha_of, as_list, scale_factors
 from .strategies import strategy as named_strategy
 
 
@@ -26,9 +26,9 @@ def laws(
     Returns:
         Columns network, strategy, alpha, scale, flops (multiply-adds), params, activations, as real numbers.
     """
-    networks = [named_network(each) for each in _several(networks)]
-    strategies = [named_strategy(each) for each in _several(strategies)]
-    frames = [pd.DataFrame(law_columns(network, strategies, _scales(scales))) for network in networks]
+    networks = [named_network(each) for each in as_list(networks)]
+    strategies = [named_strategy(each) for each in as_list(strategies)]
+    frames = [pd.DataFrame(law_columns(network, strategies, scale_factors(scales))) for network in networks]
     return pd.concat(frames, ignore_index=True)
 
 
@@ -38,7 +38,7 @@ def law_columns(network: Network, strategies: Sequence[Strategy], scales: np.nda
     columns = {
         "network": [network.name] * (len(strategies) * len(scales)),
         "strategy": np.repeat(np.array([each.name for each in strategies], dtype=object), len(scales)),
-        "alpha": np.repeat([_alpha(each) for each in strategies], len(scales)),
+        "alpha": np.repeat([alpha_of(each) for each in strategies], len(scales)),
         "scale": np.tile(scales, len(strategies)),
     }
     for metric in METRICS:
@@ -62,11 +62,11 @@ def fit_exponents(
     Raises:
         ValueError: fewer than two different scales.
     """
-    scales = _scales(np.geomspace(1, 64, 200) if scales is None else scales)
+    scales = scale_factors(np.geomspace(1, 64, 200) if scales is None else scales)
     if len(np.unique(scales)) < 2:
         raise ValueError(f"fit_exponents: {len(scales)} scale(s) given; an exponent takes two different ones at least")
     rows = []
-    for each in [named_strategy(each) for each in _several(strategies)]:
+    for each in [named_strategy(each) for each in as_list(strategies)]:
         frame = sweep(network, each, scales, stages=False)
         for metric in METRICS:
             x, y = np.log(scales), np.log(frame[metric].to_numpy(dtype=float))

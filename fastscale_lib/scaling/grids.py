@@ -14,7 +14,7 @@ from ..architectures.definition import Network
 from ..architectures.parts import Dimensions
 from ..architectures.zoo import network as named_network
 from .rounding import scale, scaled_dimensions, unrounded_dimensions
-from .strategies import Strategy, _alpha, _scales, _several, factors, grid_factors
+from .strategies import Strategy, alpha_of, as_list, factors, grid_factors, scale_factors
 from .strategies import strategy as named_strategy
 
 # Counts go through arrays of int64; a grid whose largest network comes near that is counted one by one, exactly.
@@ -39,9 +39,9 @@ def sweep(
         Columns network, strategy, alpha (NaN outside the α family), scale, flops (multiply-adds), params,
         activations, resolution, depths, widths, group_widths. Each row equals `complexity(scale(...))`.
     """
-    networks = [named_network(each) for each in _several(networks)]
-    strategies = [named_strategy(each) for each in _several(strategies)]
-    scales = _scales(scales)
+    networks = [named_network(each) for each in as_list(networks)]
+    strategies = [named_strategy(each) for each in as_list(strategies)]
+    scales = scale_factors(scales)
     if not (networks and strategies and len(scales)):
         raise ValueError("sweep: there is nothing to count; give at least one network, one strategy and one scale")
     frames = [pd.DataFrame(sweep_columns(network, strategies, scales, stages)) for network in networks]
@@ -56,7 +56,7 @@ def sweep_columns(
     columns = {
         "network": [network.name] * (len(strategies) * len(scales)),
         "strategy": np.repeat(np.array([each.name for each in strategies], dtype=object), len(scales)),
-        "alpha": np.repeat([_alpha(each) for each in strategies], len(scales)),
+        "alpha": np.repeat([alpha_of(each) for each in strategies], len(scales)),
         "scale": np.tile(scales, len(strategies)),
     }
     fits = _fits_arrays(network, strategies, float(scales.max()))

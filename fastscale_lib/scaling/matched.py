@@ -13,7 +13,7 @@ from ..architectures.definition import Network
 from ..architectures.parts import NetworkError
 from ..architectures.zoo import families
 from ..architectures.zoo import network as named_network
-from .strategies import Strategy, _alpha, _several, scale_factor
+from .strategies import Strategy, alpha_of, as_list, scale_factor
 from .strategies import strategy as named_strategy
 from .targets import scale_to
 
@@ -38,13 +38,13 @@ def equal_flops(
     Warns:
         TargetWarning: where the nearest network is more than 1 % off.
     """
-    bases = [named_network(each) for each in _several(networks)]
+    bases = [named_network(each) for each in as_list(networks)]
     rows = []
     for base in bases:
         for s in map(scale_factor, scales):
             for way in map(named_strategy, strategies):
                 scaled = scale_to(base, way, flops=s * complexity(base).flops)
-                rows.append((base.name, way.name, _alpha(way), s, scaled, *complexity(scaled)))
+                rows.append((base.name, way.name, alpha_of(way), s, scaled, *complexity(scaled)))
     names = ["network", "strategy", "alpha", "scale", "scaled", "flops", "params", "activations"]
     return pd.DataFrame(rows, columns=names)
 

@@ -6,7 +6,7 @@ from .._common.integers import at_least, choose, nearest
 from ..architectures.definition import Network, Scaling
 from ..architectures.parts import MBCONV, Dimensions
 from ..architectures.zoo import network as named_network
-from .strategies import Strategy, StrategyError, _fit_grown, factors, named_strategy, scale_factor
+from .strategies import Strategy, StrategyError, factors, fit_grown, named_strategy, scale_factor
 
 WIDTH_STEP = 8
 RESOLUTION_STEP = 4
@@ -55,7 +55,7 @@ def scaled_dimensions(network: Network, d, w, g, r) -> Dimensions:
     widths = [_grow(width, w, _round_width) for width in network.widths]
     group_widths = [_grow(group_width, g, _round_group_width) for group_width in network.group_widths]
     fitted = [
-        _fit_grown(network.block, stage, width, group_width, (w == 1) & (g == 1))
+        fit_grown(network.block, stage, width, group_width, (w == 1) & (g == 1))
         for stage, width, group_width in zip(network.stages, widths, group_widths, strict=True)
     ]
     return Dimensions(

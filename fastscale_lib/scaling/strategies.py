@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._common.checks import real_number, shown
+from .._common.errors import FastscaleError
 from .._common.integers import choose
 from ..architectures.block_rules import fit
 from ..architectures.definition import Network
@@ -37,7 +38,7 @@ STRATEGIES = {
 _DECIMALS = 400  # of an α; the smallest float has some 340
 
 
-class StrategyError(ValueError):
+class StrategyError(FastscaleError, ValueError):
     """A strategy or scale factor that is not one; the message says what is."""
 
 
@@ -121,7 +122,7 @@ def factors(strategy: Strategy, s: float) -> tuple[float, ...]:
     return tuple(s ** float(exponent) for exponent in strategy.exponents)
 
 
-def _fit_grown(block: str, stage: Stage, width, group_width, stays) -> tuple:
+def fit_grown(block: str, stage: Stage, width, group_width, stays) -> tuple:
     """Width and group width made to fit; those of the stage itself where neither is to change, for they are built."""
     if stays is True:
         return stage.width, stage.group_width
@@ -212,11 +213,11 @@ def grid_factors(strategies: Sequence[Strategy], scales: np.ndarray) -> tuple:
     return tuple(np.concatenate([powers(e) for e in es]) if any(es) else 1.0 for es in per_dimension)
 
 
-def _alpha(strategy: Strategy) -> float:
+def alpha_of(strategy: Strategy) -> float:
     return np.nan if strategy.alpha is None else float(strategy.alpha)
 
 
-def _scales(scales: Any) -> np.ndarray:
+def scale_factors(scales: Any) -> np.ndarray:
     try:
         values = np.atleast_1d(np.asarray(scales)).ravel()
     except ValueError:  # rows of different lengths
@@ -229,6 +230,6 @@ def _scales(scales: Any) -> np.ndarray:
     return values
 
 
-def _several(values: Any) -> list:
+def as_list(values: Any) -> list:
     one = isinstance(values, Network | Strategy | str | Real) or not isinstance(values, Iterable)
     return [values] if one else list(values)

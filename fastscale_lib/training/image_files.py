@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .._common.errors import FastscaleError
 from .._common.memory import available_bytes
 
 CIFAR_CLASSES = 10
@@ -28,7 +29,7 @@ _PICTURES = (".jpeg", ".jpg", ".png")
 _MEMORY = 0.8  # of what is available may be filled with decoded images
 
 
-class DataError(ValueError):
+class DataError(FastscaleError, ValueError):
     """Images that are not there, not whole, or not what was asked for; the message says where, what and the remedy."""
 
 

@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from .._common.checks import LARGEST, check_choice, check_flag, check_path, check_real, check_text, check_whole, shown
+from .._common.errors import FastscaleError
 from .._common.yaml_text import JsonError, YamlError, read_json, read_yaml, write_yaml
 from ..measuring.settings import PRECISIONS
 
 _LR_IMAGES = 256  # the batch that `lr` is given for
 
 
-class RecipeError(ValueError):
+class RecipeError(FastscaleError, ValueError):
     """What is no recipe; the message names the setting, the value and the rule."""
 
 

@@ -80,7 +80,7 @@ def test_a_source_tree_that_is_not_installed_measures_with_itself(trap):
 def test_an_empty_part_of_pythonpath_is_not_the_working_folder(trap, monkeypatch, path):
     monkeypatch.setenv("PYTHONPATH", path)
     monkeypatch.chdir(trap)
-    with fs.Worker() as worker:
+    with fs.measuring.Worker() as worker:
         assert "cpu" in worker.devices()
     assert not (trap.parent / "ran").exists()
 
@@ -173,7 +173,7 @@ def test_a_real_process_that_ends_by_an_exception_names_it(tmp_path, monkeypatch
         "raise SystemExit('this torch is broken')"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))  # which is asked for, and so is run
-    with fs.Worker() as worker, pytest.raises(fs.MeasureError) as died:
+    with fs.measuring.Worker() as worker, pytest.raises(fs.records.MeasureError) as died:
         worker.devices()
     assert died.value.reason == "died"
     assert str(died.value) == "the measuring process ended with code 1: this torch is broken"

@@ -151,10 +151,10 @@ def test_plain_json_comes_back_and_each_key_stands_once():
 
 def test_a_key_given_twice_is_refused_wherever_yaml_is_read(tmp_path):
     twice = "is given in line 1 and again in line 2; keep one"
-    with pytest.raises(fs.PlanError, match=f"plan: this is not plain YAML: scales {twice}"):
+    with pytest.raises(fs.measuring.PlanError, match=f"plan: this is not plain YAML: scales {twice}"):
         fs.Plan.from_yaml("scales: [1]\nscales: [2]\nnetworks: ResNet-50")
-    with pytest.raises(fs.NetworkError, match=f"network: this is not plain YAML: name {twice}"):
+    with pytest.raises(fs.architectures.NetworkError, match=f"network: this is not plain YAML: name {twice}"):
         fs.Network.from_yaml("name: a\nname: b")
     (tmp_path / "recipe.yaml").write_text("lr: 0.1\nlr: 0.2")
-    with pytest.raises(fs.RecipeError, match=rf"recipe\.yaml is not plain YAML: lr {twice}"):
+    with pytest.raises(fs.training.RecipeError, match=rf"recipe\.yaml is not plain YAML: lr {twice}"):
         fs.Recipe.read(tmp_path / "recipe.yaml")

@@ -16,7 +16,7 @@ def family(name: str, flops: list[float], error: list[float]) -> pd.DataFrame:
 def test_errors_are_compared_where_both_families_have_networks():
     """A line over log flops: at 2 G, halfway from 1 to 4 G, the error is halfway, too."""
     both = pd.concat([family("A", [1e9, 4e9, 16e9], [24, 20, 18]), family("B", [2e9, 8e9], [23, 19])])
-    gaps = fs.error_gaps(both, "A", "B")
+    gaps = fs.analysis.error_gaps(both, "A", "B")
     assert gaps["flops"].tolist() == [2e9, 4e9, 8e9]
     assert gaps["family"].tolist() == pytest.approx([22, 20, 19])
     assert gaps["other"].tolist() == pytest.approx([23, 21, 19])
@@ -24,25 +24,27 @@ def test_errors_are_compared_where_both_families_have_networks():
 
 
 def test_the_gap_to_another_family_is_that_of_the_other_reversed():
-    table = fs.published_errors("pycls_zoo_v100")
-    one, other = (fs.error_gaps(table, *pair) for pair in (("RegNetY", "EfficientNet"), ("EfficientNet", "RegNetY")))
+    table = fs.records.published_errors("pycls_zoo_v100")
+    one, other = (
+        fs.analysis.error_gaps(table, *pair) for pair in (("RegNetY", "EfficientNet"), ("EfficientNet", "RegNetY"))
+    )
     assert one["gap"].to_numpy() == pytest.approx(-other["gap"].to_numpy())
 
 
 @pytest.mark.parametrize("other", ["C", "nothing of this name"])
 def test_families_without_a_common_range_are_not_compared(other):
     apart = pd.concat([family("A", [1e9, 2e9], [24, 22]), family("C", [4e9, 8e9], [20, 18])])
-    assert fs.error_gaps(apart, "A", other).empty
+    assert fs.analysis.error_gaps(apart, "A", other).empty
 
 
 def test_growth_is_the_exponent_of_a_power_of_flops():
     flops = np.array([1e9, 3e9, 2e10])
-    assert fs.growth(pd.DataFrame({"flops": flops, "activations": 5 * flops**0.6})) == pytest.approx(0.6)
-    assert np.isnan(fs.growth(pd.DataFrame({"flops": [1e9], "activations": [1e6]})))
+    assert fs.analysis.growth(pd.DataFrame({"flops": flops, "activations": 5 * flops**0.6})) == pytest.approx(0.6)
+    assert np.isnan(fs.analysis.growth(pd.DataFrame({"flops": [1e9], "activations": [1e6]})))
 
 
 def test_a_regime_has_the_designed_network_and_scaled_ones_of_its_flops():
-    frame = fs.regimes(["RegNetY-4.0GF"], ["w", "dWr"])
+    frame = fs.scaling.regimes(["RegNetY-4.0GF"], ["w", "dWr"])
     assert set(frame["regime"]) == {f"RegNetY-{size}" for size in ("6.4GF", "8.0GF", "12GF", "16GF", "32GF")}
     for regime, rows in frame.groupby("regime"):
         rows = rows.set_index("strategy")
@@ -54,15 +56,17 @@ def test_a_regime_has_the_designed_network_and_scaled_ones_of_its_flops():
 
 
 def test_the_largest_of_a_family_has_no_regime_above_it():
-    with pytest.raises(fs.NetworkError, match="RegNetY-32GF has no larger network of its family in the zoo; give a sm"):
-        fs.regimes(["RegNetY-32GF"], ["w"])
+    with pytest.raises(
+        fs.architectures.NetworkError, match="RegNetY-32GF has no larger network of its family in the zoo; give a sm"
+    ):
+        fs.scaling.regimes(["RegNetY-32GF"], ["w"])
 
 
 # Figures
 
 
 def test_a_family_has_its_line_in_each_panel_and_one_entry_in_the_legend():
-    table = fs.published_errors("early_convolutions_table2").query("epochs == 200")
+    table = fs.records.published_errors("early_convolutions_table2").query("epochs == 200")
     figure = errors(table)
     assert len(figure.data) == 2 * table["family"].nunique()
     named = [trace.name for trace in figure.data if trace.showlegend]
@@ -74,7 +78,7 @@ def test_a_family_has_its_line_in_each_panel_and_one_entry_in_the_legend():
 
 def test_a_family_looks_the_same_in_every_figure():
     looks = [
-        {trace.name.split(" ")[0]: trace.line.color for trace in errors(fs.published_errors(source)).data}
+        {trace.name.split(" ")[0]: trace.line.color for trace in errors(fs.records.published_errors(source)).data}
         for source in ("pycls_zoo_v100", "early_convolutions_table2")
     ]
     common = set(looks[0]) & set(looks[1])
@@ -84,12 +88,12 @@ def test_a_family_looks_the_same_in_every_figure():
 
 
 def test_costs_that_no_network_has_get_no_panel():
-    table = fs.published_errors("early_convolutions_table2").query("epochs == 100")
+    table = fs.records.published_errors("early_convolutions_table2").query("epochs == 100")
     assert "xaxis2" not in errors(table, ["flops", "inference_ms_per_image"]).layout
 
 
 def test_scaled_networks_start_at_their_base():
-    figure = scaled_errors(fs.published_errors("efficientnet_scaled"))
+    figure = scaled_errors(fs.records.published_errors("efficientnet_scaled"))
     assert [each.text for each in figure.layout.annotations] == [
         *["MobileNetV1", "MobileNetV2", "ResNet-50", "EfficientNet-B0"]
     ]

@@ -92,5 +92,5 @@ def test_rows_that_say_why_they_have_no_time_make_none(store):
 
 
 def test_a_file_that_is_not_there_is_said(tmp_path):
-    with pytest.raises(fs.PublishedError, match="give the path of a store"):
+    with pytest.raises(fs.records.PublishedError, match="give the path of a store"):
         measured_pairs([tmp_path / "none.jsonl"], BIG, RIVAL)

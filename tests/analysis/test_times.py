@@ -50,8 +50,8 @@ def test_the_knee_is_where_values_stay_nearly_as_low_as_those_of_width():
 def test_the_knee_of_the_law_is_its_formula(times, nearly):
     """Activations are t^(1−α/2), by width t^(1/2): within 1 + x of these from α = 1 − 2·ln(1+x)/ln(t) on."""
     alphas = np.linspace(0, 1, 101).round(2)
-    law = fs.laws(B0, alphas.tolist(), [times])
-    [found] = fs.knees(law, ["scale"], "activations", nearly)["knee"]
+    law = fs.scaling.laws(B0, alphas.tolist(), [times])
+    [found] = fs.analysis.knees(law, ["scale"], "activations", nearly)["knee"]
     assert found == pytest.approx(max(0, 1 - 2 * np.log(1 + nearly) / np.log(times)), abs=0.0101)
 
 
@@ -85,7 +85,7 @@ def measured(ms, strategies=("w", "dwr", "dw", "dWr"), scales=(0.5, 1, 2, 4), **
 def test_a_power_law_of_flops_is_interpolated_exactly(power, times):
     """The networks of no strategy have these flops; the time at these flops is known all the same."""
     frame = measured(lambda counts: 8 * (counts.flops / BASE.flops) ** power)
-    found = fs.measured_times(frame, B0, scales=[times])
+    found = fs.analysis.measured_times(frame, B0, scales=[times])
     assert found["strategy"].tolist() == ["w", "dwr", "dw", "dWr"]
     assert found["ms_per_image"].to_numpy() == pytest.approx(2 * times**power)
     assert found["low_ms"].to_numpy() == pytest.approx(0.9 * 2 * times**power)
@@ -96,33 +96,33 @@ def test_nothing_is_extrapolated():
     frame = measured(lambda counts: counts.flops / 1e6)
     most = frame[frame["strategy"] == "w"]["flops"].max() / BASE.flops
     assert most < 4  # rounding gave less than was asked for
-    found = fs.measured_times(frame, B0, scales=[4, 0.4])
+    found = fs.analysis.measured_times(frame, B0, scales=[4, 0.4])
     assert found["strategy"].tolist() == ["dwr"]  # which alone reaches 4 times, and none goes down to 0.4
-    at_most = fs.measured_times(frame, B0, ["w", "dwr"])
+    at_most = fs.analysis.measured_times(frame, B0, ["w", "dwr"])
     assert at_most["scale"].unique() == pytest.approx([most])
-    assert fs.measured_times(frame, "RegNetX-400MF").empty
+    assert fs.analysis.measured_times(frame, "RegNetX-400MF").empty
 
 
 def test_rows_of_another_network_of_the_base_s_name_are_not_its_times():
     """As those of RegNetZ-500MF that were measured when it had no convolution in its head."""
     other = replace(fs.network(B0), head=Head(0))
     frame = measured(lambda counts: counts.flops / 1e6)
-    assert len(fs.measured_times(frame, B0, scales=[2])) == 4
+    assert len(fs.analysis.measured_times(frame, B0, scales=[2])) == 4
     ways = zip(frame["strategy"], frame["scale"], strict=True)
     scaled = [fs.scale(other, way, s) if isinstance(way, str) else other for way, s in ways]
     frame["description"] = [each.to_dict() for each in scaled]
     frame["flops"] = [fs.complexity(each).flops for each in scaled]
-    assert len(fs.measured_times(frame, other, scales=[2])) == 4
-    assert fs.measured_times(frame, B0, scales=[2]).empty
-    assert fs.measured_times(frame, "ResNet-50", scales=[2]).empty
+    assert len(fs.analysis.measured_times(frame, other, scales=[2])) == 4
+    assert fs.analysis.measured_times(frame, B0, scales=[2]).empty
+    assert fs.analysis.measured_times(frame, "ResNet-50", scales=[2]).empty
     [base] = measured_bases(frame)
     assert base == other
 
 
 def test_a_strategy_is_known_by_its_exponents():
     frame = measured(lambda counts: counts.flops / 1e6)
-    assert fs.measured_times(frame, B0, ["alpha=0.8", "d1_w8_g8_r1"])["strategy"].tolist() == ["dWr"]
-    assert fs.measured_times(frame, B0, ["w"])["alpha"].tolist() == [1.0]
+    assert fs.analysis.measured_times(frame, B0, ["alpha=0.8", "d1_w8_g8_r1"])["strategy"].tolist() == ["dWr"]
+    assert fs.analysis.measured_times(frame, B0, ["w"])["alpha"].tolist() == [1.0]
 
 
 def test_devices_settings_batches_and_stores_are_kept_apart():
@@ -130,7 +130,7 @@ def test_devices_settings_batches_and_stores_are_kept_apart():
     other = measured(lambda counts: counts.flops / 1e6).assign(source="b", batch=8)
     filled = measured(lambda counts: counts.flops / 1e6).assign(source="b", fills_device=True)
     filled["batch"] = range(8, 8 + len(filled))  # another for each network
-    found = fs.measured_times(pd.concat([one, other, filled], ignore_index=True), B0)
+    found = fs.analysis.measured_times(pd.concat([one, other, filled], ignore_index=True), B0)
     cases = found.drop_duplicates(list(CASE))
     assert cases[["source", "batch"]].to_numpy().tolist() == [["a", 4], ["b", 8], ["b", LARGEST]]
     assert set(found["device"]) == {"cuda"}  # cuda:0 and cuda:1 are one kind
@@ -142,21 +142,21 @@ def test_devices_settings_batches_and_stores_are_kept_apart():
 def test_rows_without_a_time_are_passed_over():
     frame = measured(lambda counts: counts.flops / 1e6)
     frame.loc[frame["strategy"].eq("w") & frame["scale"].eq(4), ["median_ms", "reason"]] = [None, "oom"]
-    assert "w" not in set(fs.measured_times(frame, B0, scales=[3])["strategy"])
+    assert "w" not in set(fs.analysis.measured_times(frame, B0, scales=[3])["strategy"])
 
 
 def test_stores_are_read_with_their_names(tmp_path):
     path = tmp_path / "mine.jsonl"
     path.write_text(json.dumps({"network": "x", "median_ms": 1.0}) + "\n")
-    assert fs.measured_rows([path])["source"].tolist() == ["mine.jsonl"]
-    assert fs.measured_times(fs.measured_rows([]), B0).empty
-    with pytest.raises(fs.PublishedError, match=r"there is no .*none\.jsonl; give the path of a store"):
-        fs.measured_rows([tmp_path / "none.jsonl"])
+    assert fs.records.measured_rows([path])["source"].tolist() == ["mine.jsonl"]
+    assert fs.analysis.measured_times(fs.records.measured_rows([]), B0).empty
+    with pytest.raises(fs.records.PublishedError, match=r"there is no .*none\.jsonl; give the path of a store"):
+        fs.records.measured_rows([tmp_path / "none.jsonl"])
 
 
 def test_rows_that_no_plan_made_are_refused():
-    with pytest.raises(fs.PredictionError, match=r"the rows lack base, .*strategy"):
-        fs.measured_times(pd.DataFrame([{"network": "x", "median_ms": 1.0}]), B0)
+    with pytest.raises(fs.prediction.PredictionError, match=r"the rows lack base, .*strategy"):
+        fs.analysis.measured_times(pd.DataFrame([{"network": "x", "median_ms": 1.0}]), B0)
 
 
 # Predicted times
@@ -171,7 +171,7 @@ def probes(**more) -> pd.DataFrame:
 
 def test_predicted_times_are_those_of_the_model_fitted_to_the_rows():
     frame = fs.equal_flops(B0, [0, 1, "dw"], [2])
-    found = fs.predicted_times(probes(), frame)
+    found = fs.analysis.predicted_times(probes(), frame)
     assert found[["strategy", "scale"]].equals(frame[["strategy", "scale"]])
     assert found["reason"].isna().all()
     model = fs.RuntimeModel.fit(probes())
@@ -184,9 +184,9 @@ def test_predicted_times_are_those_of_the_model_fitted_to_the_rows():
 
 def test_where_nothing_can_be_predicted_the_reason_says_why():
     frame = fs.equal_flops(B0, [1], [2])
-    [few] = fs.predicted_times(probes().head(3), frame).to_dict("records")
+    [few] = fs.analysis.predicted_times(probes().head(3), frame).to_dict("records")
     assert np.isnan(few["ms_per_image"])
     assert "a fit takes 10 of them at least" in few["reason"]
-    [filled] = fs.predicted_times(probes(fills_device=True), frame).to_dict("records")
+    [filled] = fs.analysis.predicted_times(probes(fills_device=True), frame).to_dict("records")
     assert "give one batch for all" in filled["reason"]
-    assert fs.predicted_times(fs.measured_rows([]), frame).empty
+    assert fs.analysis.predicted_times(fs.records.measured_rows([]), frame).empty

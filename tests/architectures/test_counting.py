@@ -79,7 +79,9 @@ def test_the_head_of_regnetz_4gf_is_fitted_and_says_so():
 
 def test_every_family_is_held_to_a_published_figure():
     published = {name for name, *_ in PYCLS_ZOO + EARLY}
-    assert {family for family, names in fs.families().items() if published & set(names)} == set(fs.families())
+    assert {family for family, names in fs.architectures.families().items() if published & set(names)} == set(
+        fs.architectures.families()
+    )
 
 
 def test_a_network_small_enough_to_count_by_hand():
@@ -97,7 +99,7 @@ def test_a_network_small_enough_to_count_by_hand():
 
 
 def test_complexity_says_that_flops_are_multiply_adds():
-    assert str(fs.Complexity(1000, 20, 3)) == "1,000 flops (multiply-adds), 20 params, 3 activations"
+    assert str(fs.architectures.Complexity(1000, 20, 3)) == "1,000 flops (multiply-adds), 20 params, 3 activations"
     assert fs.complexity("ResNet-50") == fs.complexity(fs.network("ResNet-50"))
 
 
@@ -208,7 +210,7 @@ def test_a_sweep_is_exact_beyond_64_bits(networks, strategies, scales):
 @pytest.mark.parametrize("name", ZOO)
 def test_a_sweep_of_every_base_network_and_strategy(name):
     scales = np.geomspace(1 / 8, 100, 12)
-    strategies = [*fs.STRATEGIES, "w1", "d1_w8_r1", 0.5]
+    strategies = [*fs.scaling.STRATEGIES, "w1", "d1_w8_r1", 0.5]
     assert_equal_in_every_cell(fs.sweep(name, strategies, scales), one_by_one([fs.network(name)], strategies, scales))
 
 
@@ -295,7 +297,7 @@ def test_the_columns_of_a_sweep():
     "scales", [0, [1, -1], [1, np.nan], np.inf, "abc", "4", [True], [None], [[1, 2], [3]]], ids=repr
 )
 def test_a_sweep_refuses_what_is_no_scale_in_a_sentence(scales):
-    with pytest.raises(fs.StrategyError, match=r"must be (a finite number|numbers) above 0"):
+    with pytest.raises(fs.scaling.StrategyError, match=r"must be (a finite number|numbers) above 0"):
         fs.sweep("ResNet-50", "dWr", scales)
 
 
@@ -306,9 +308,9 @@ def test_an_empty_sweep_is_refused_in_a_sentence(arguments):
 
 
 def test_a_sweep_names_what_it_does_not_know():
-    with pytest.raises(fs.NetworkError, match="the nearest names are ResNet-50"):
+    with pytest.raises(fs.architectures.NetworkError, match="the nearest names are ResNet-50"):
         fs.sweep(["ResNet50x"], "w", 1)
-    with pytest.raises(fs.StrategyError, match="'wd' is not one"):
+    with pytest.raises(fs.scaling.StrategyError, match="'wd' is not one"):
         fs.sweep("ResNet-50", ["w", "wd"], 1)
 
 
@@ -322,7 +324,7 @@ def test_a_sweep_takes_numpy_numbers_as_alpha(alpha):
 
 
 def test_the_laws_are_powers_of_s_through_the_base_network():
-    frame = fs.laws("ResNet-50", ["w", "dWr", 0.5], [0.5, 1, 16])
+    frame = fs.scaling.laws("ResNet-50", ["w", "dWr", 0.5], [0.5, 1, 16])
     assert list(frame.columns) == ["network", "strategy", "alpha", "scale", *METRICS]
     base = fs.complexity("ResNet-50")
     for row in frame.itertuples():
@@ -335,11 +337,11 @@ def test_the_laws_are_powers_of_s_through_the_base_network():
 def test_laws_and_counts_have_the_same_rows():
     asked = (["ResNet-50", "EfficientNet-B0"], ["d", 0.25, "dWr"], [2, 1, 8])
     labels = ["network", "strategy", "alpha", "scale"]
-    pd.testing.assert_frame_equal(fs.laws(*asked)[labels], fs.sweep(*asked)[labels])
+    pd.testing.assert_frame_equal(fs.scaling.laws(*asked)[labels], fs.sweep(*asked)[labels])
 
 
 def fitted(name: str, least: float, most: float) -> pd.DataFrame:
-    frame = fs.fit_exponents(name, list(fs.STRATEGIES), np.geomspace(least, most, 15))
+    frame = fs.scaling.fit_exponents(name, list(fs.scaling.STRATEGIES), np.geomspace(least, most, 15))
     return frame.assign(off=(frame.fitted - frame.law.astype(float)).abs())
 
 
@@ -362,13 +364,13 @@ def test_the_counted_exponents_of_a_network_follow_its_laws():
 
 def test_an_exact_power_is_fitted_exactly():
     """Under r the params stay as they are: exponent 0, no residual."""
-    frame = fs.fit_exponents("ResNet-50", "r", [1, 2, 4]).set_index("metric")
+    frame = fs.scaling.fit_exponents("ResNet-50", "r", [1, 2, 4]).set_index("metric")
     assert frame.loc["params", "fitted"] == pytest.approx(0, abs=1e-9)
     assert frame.loc["params", "residual"] == pytest.approx(0, abs=1e-9)
 
 
 def test_the_columns_of_a_fit():
-    frame = fs.fit_exponents("ResNet-50", ["w", 0.5])
+    frame = fs.scaling.fit_exponents("ResNet-50", ["w", 0.5])
     expected = ["network", "strategy", "metric", "law", "fitted", "residual", "scale_from", "scale_to"]
     assert list(frame.columns) == expected
     assert list(frame.metric) == METRICS * 2
@@ -379,7 +381,7 @@ def test_the_columns_of_a_fit():
 @pytest.mark.parametrize("scales", [[4], [4, 4], 4])
 def test_an_exponent_takes_two_scales(scales):
     with pytest.raises(ValueError, match="an exponent takes two different ones at least"):
-        fs.fit_exponents("ResNet-50", "w", scales)
+        fs.scaling.fit_exponents("ResNet-50", "w", scales)
 
 
 # Without torch
@@ -387,7 +389,8 @@ def test_an_exponent_takes_two_scales(scales):
 
 def test_counting_loads_neither_torch_nor_plotly_nor_widgets():
     code = (
-        "import sys, fastscale_lib as fs; fs.sweep(fs.networks(), list(fs.STRATEGIES), [1, 4]); fs.layers('ResNet-50');"
+        "import sys, fastscale_lib as fs; fs.sweep(fs.networks(), list(fs.scaling.STRATEGIES), [1, 4]);"
+        "fs.layers('ResNet-50');"
         "print(*[m for m in ('torch', 'plotly', 'ipywidgets', 'anywidget', 'IPython') if m in sys.modules])"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

@@ -38,9 +38,9 @@ def small(**changes) -> fs.Network:
 
 def test_the_zoo_holds_forty_networks_family_by_family():
     assert len(NAMES) == len(set(NAMES)) == 40
-    sizes = {family: len(names) for family, names in fs.families().items()}
+    sizes = {family: len(names) for family, names in fs.architectures.families().items()}
     assert sizes == {"EfficientNet": 8, "RegNetX": 12, "RegNetY": 12, "RegNetZ": 2, "ResNet": 3, "ResNeXt": 3}
-    assert [name for names in fs.families().values() for name in names] == NAMES
+    assert [name for names in fs.architectures.families().values() for name in names] == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -49,7 +49,7 @@ def test_a_base_network_bears_its_published_name(name):
 
 
 def test_each_family_goes_from_small_to_large():
-    for names in fs.families().values():
+    for names in fs.architectures.families().values():
         flops = [fs.complexity(name).flops for name in names]
         assert flops == sorted(flops)
 
@@ -96,7 +96,7 @@ def test_case_dashes_and_a_trailing_zero_do_not_matter(name):
     ],
 )
 def test_a_mistyped_name_gets_the_nearest_names(mistyped, nearest):
-    with pytest.raises(fs.NetworkError, match="the nearest names are") as refused:
+    with pytest.raises(fs.architectures.NetworkError, match="the nearest names are") as refused:
         fs.network(mistyped)
     assert repr(mistyped) in str(refused.value)
     assert nearest in str(refused.value)
@@ -104,7 +104,7 @@ def test_a_mistyped_name_gets_the_nearest_names(mistyped, nearest):
 
 @pytest.mark.parametrize("name", ["", "x", "ViT-L/16", 50, None, ["ResNet-50"]])
 def test_what_is_no_name_at_all_is_refused_in_a_sentence(name):
-    with pytest.raises(fs.NetworkError, match=r"^network: .* (neither|not)"):
+    with pytest.raises(fs.architectures.NetworkError, match=r"^network: .* (neither|not)"):
         fs.network(name)
 
 
@@ -139,14 +139,18 @@ def test_timms_and_torchvisions_spellings_are_known(spelling, name):
     ],
 )
 def test_the_first_hint_is_the_network_that_was_meant(given, first):
-    with pytest.raises(fs.NetworkError, match=f"is not a base network; the nearest names are {first}[,;]"):
+    with pytest.raises(
+        fs.architectures.NetworkError, match=f"is not a base network; the nearest names are {first}[,;]"
+    ):
         fs.network(given)
 
 
 @pytest.mark.parametrize(("name", "params"), [("ResNet-18", 11_689_512), ("resnet34", 21_797_672)])
 def test_a_network_that_can_be_described_exactly_is_given_so(name, params):
     """Params as torchvision's ResNets have them."""
-    with pytest.raises(fs.NetworkError, match=r"is not a base network; it can be described: fs\.anynet\(") as told:
+    with pytest.raises(
+        fs.architectures.NetworkError, match=r"is not a base network; it can be described: fs\.anynet\("
+    ) as told:
         fs.network(name)
     net = eval(str(told.value).split("described: ")[1], {"fs": fs})
     assert fs.complexity(net).params == params
@@ -155,7 +159,9 @@ def test_a_network_that_can_be_described_exactly_is_given_so(name, params):
 @pytest.mark.parametrize("use", [fs.network, fs.complexity, fs.layers, fs.build, lambda net: fs.sweep(net, "dWr", 2)])
 def test_a_torch_module_in_place_of_a_network_is_told_in_a_sentence(use):
     module = fs.build("ResNet-50", "meta")  # its repr has over 12,000 characters
-    with pytest.raises(fs.NetworkError, match=r"^network: a torch module \(\w+\) is neither a Network nor") as told:
+    with pytest.raises(
+        fs.architectures.NetworkError, match=r"^network: a torch module \(\w+\) is neither a Network nor"
+    ) as told:
         use(module)
     assert len(str(told.value)) < 200
 
@@ -164,7 +170,7 @@ def test_a_network_of_millions_of_blocks_is_counted_and_not_listed():
     net = small(depths=[10**7, 1])
     assert fs.complexity(net).params > 10**7
     for use in (fs.layers, fs.build):
-        with pytest.raises(fs.NetworkError, match="AnyNet has 10000001 blocks, and 10,000 are the most"):
+        with pytest.raises(fs.architectures.NetworkError, match="AnyNet has 10000001 blocks, and 10,000 are the most"):
             use(net)
 
 
@@ -219,7 +225,7 @@ def test_any_name_of_one_line_comes_back(name):
 @pytest.mark.parametrize("name", ["", " ", "a\nb", "a\tb", "a\u2028b", "a\x00b", None, 7])
 def test_a_name_is_a_line_of_text(name):
     """A name stands in comments, tables and file names, where a second line would be taken for something else."""
-    with pytest.raises(fs.NetworkError, match=r"network: name is .*, but must be a line of text"):
+    with pytest.raises(fs.architectures.NetworkError, match=r"network: name is .*, but must be a line of text"):
         small(name=name)
 
 
@@ -257,11 +263,11 @@ def test_a_dict_is_plain_and_yaml_is_short():
 
 def test_yaml_runs_nothing(tmp_path):
     made = tmp_path / "made"
-    with pytest.raises(fs.NetworkError, match="this is not plain YAML"):
+    with pytest.raises(fs.architectures.NetworkError, match="this is not plain YAML"):
         fs.Network.from_yaml(
             f"!!python/object/apply:pathlib.Path.touch [!!python/object/apply:pathlib.Path ['{made}']]"
         )
-    with pytest.raises(fs.NetworkError, match="this is not plain YAML"):
+    with pytest.raises(fs.architectures.NetworkError, match="this is not plain YAML"):
         fs.Network.from_yaml(
             small().to_yaml().replace("name: AnyNet", f"name: !!python/object/apply:os.mkdir ['{made}']")
         )
@@ -270,7 +276,7 @@ def test_yaml_runs_nothing(tmp_path):
 
 @pytest.mark.parametrize("text", ["", "3", "[1, 2]", "a: [", "just text", "\x00"])
 def test_yaml_that_is_no_network_is_refused_in_a_sentence(text):
-    with pytest.raises(fs.NetworkError, match="network: "):
+    with pytest.raises(fs.architectures.NetworkError, match="network: "):
         fs.Network.from_yaml(text)
 
 
@@ -310,7 +316,7 @@ SCALING = {"base": "Base", "strategy": "dWr", "s": 4.0}
 def test_a_wrong_dict_is_refused_in_a_sentence(change, sentence):
     plain = small().to_dict()
     change(plain)
-    with pytest.raises(fs.NetworkError, match=sentence):
+    with pytest.raises(fs.architectures.NetworkError, match=sentence):
         fs.Network.from_dict(plain)
 
 
@@ -335,7 +341,9 @@ OPTIM:
     [("REGNET", "fs.regnet takes"), ("ANYNET", "fs.anynet takes"), ("EN", "block='mbconv'"), ("RESNET", "its stages")],
 )
 def test_a_configuration_of_pycls_is_told_as_what_it_is(section, said):
-    with pytest.raises(fs.NetworkError, match="this is a configuration file of pycls, which is not read here") as told:
+    with pytest.raises(
+        fs.architectures.NetworkError, match="this is a configuration file of pycls, which is not read here"
+    ) as told:
         fs.Network.from_yaml(PYCLS.replace("REGNET", section))
     assert said in str(told.value)
 
@@ -348,7 +356,7 @@ def test_any_number_in_yaml_is_read_or_refused_in_a_sentence(field, text):
     described = fs.scale(small(), "dWr", 2).to_yaml()
     described = re.sub(rf"\b{field}: [0-9.]+", f"{field}: {text}", described)
     assert text in described
-    with pytest.raises(fs.NetworkError, match=rf"{field} is .*, but must be a ") as refused:
+    with pytest.raises(fs.architectures.NetworkError, match=rf"{field} is .*, but must be a ") as refused:
         fs.Network.from_yaml(described)
     assert len(str(refused.value)) < 200
 
@@ -357,7 +365,7 @@ def test_where_a_network_comes_from_can_always_be_printed():
     net = dataclasses.replace(small(), scaling=Scaling("Base", "dWr", np.float32(2.5), "flops", 1e9, np.int64(7)))
     assert str(net.scaling).startswith("Base scaled by dWr with s = 2.5: flops asked 1,000,000,000, achieved 7")
     assert net._repr_html_()
-    with pytest.raises(fs.NetworkError, match=r"^network: scaling is \{.*, but must be a Scaling"):
+    with pytest.raises(fs.architectures.NetworkError, match=r"^network: scaling is \{.*, but must be a Scaling"):
         dataclasses.replace(small(), scaling=SCALING)
 
 
@@ -375,7 +383,7 @@ def test_where_a_network_comes_from_can_always_be_printed():
 )
 def test_a_hostile_network_is_refused_soon_and_in_few_words(changes, sentence):
     begun = time.process_time()
-    with pytest.raises(fs.NetworkError, match=sentence) as refused:
+    with pytest.raises(fs.architectures.NetworkError, match=sentence) as refused:
         small(**changes)
     assert time.process_time() - begun < 1
     assert len(str(refused.value)) < 300
@@ -441,7 +449,9 @@ NOT_WHOLE = [0, -1, 2.0, 1.5, "8", True, None, float("nan"), float("inf")]
 @pytest.mark.parametrize("field", ["depths", "widths", "strides", "group_widths", "kernels"])
 def test_a_stage_takes_whole_numbers(field, value):
     name = field.removesuffix("s")
-    with pytest.raises(fs.NetworkError, match=rf"^stage 2: {name} is .*, but must be a whole number of at least 1"):
+    with pytest.raises(
+        fs.architectures.NetworkError, match=rf"^stage 2: {name} is .*, but must be a whole number of at least 1"
+    ):
         small(**{field: [1, value]})
 
 
@@ -449,7 +459,7 @@ def test_a_stage_takes_whole_numbers(field, value):
 @pytest.mark.parametrize("field", ["resolution", "classes", "channels", "stem_width"])
 def test_a_network_takes_whole_numbers(field, value):
     part = "stem: width" if field == "stem_width" else f"network: {field}"
-    with pytest.raises(fs.NetworkError, match=f"^{part} is .*, but must be a whole number of at least 1"):
+    with pytest.raises(fs.architectures.NetworkError, match=f"^{part} is .*, but must be a whole number of at least 1"):
         small(**{field: value})
 
 
@@ -457,7 +467,9 @@ def test_a_network_takes_whole_numbers(field, value):
     "value", [0, -1, "1", True, None, float("nan"), float("inf"), 1j, 1e308, 10**400, 5e-324], ids=shown
 )
 def test_a_bottleneck_is_a_number_that_is_built(value):
-    with pytest.raises(fs.NetworkError, match=r"^stage 2: bottleneck is .*, but must be a number from 1e-06 to 1e\+06"):
+    with pytest.raises(
+        fs.architectures.NetworkError, match=r"^stage 2: bottleneck is .*, but must be a number from 1e-06 to 1e\+06"
+    ):
         small(bottlenecks=[1, value])
 
 
@@ -488,12 +500,12 @@ def test_a_bottleneck_is_a_number_that_is_built(value):
     ],
 )
 def test_what_cannot_be_built_is_refused_with_stage_value_and_rule(changes, sentence):
-    with pytest.raises(fs.NetworkError, match=sentence):
+    with pytest.raises(fs.architectures.NetworkError, match=sentence):
         small(**changes)
 
 
 def test_the_refusal_tells_what_would_fit():
-    with pytest.raises(fs.NetworkError, match="width 72 with group width 24 would fit"):
+    with pytest.raises(fs.architectures.NetworkError, match="width 72 with group width 24 would fit"):
         small(widths=[32, 64], group_widths=[32, 24])
     assert small(widths=[32, 72], group_widths=[32, 24]).widths == (32, 72)
 
@@ -605,9 +617,9 @@ def test_a_network_says_in_a_line_what_it_is():
 @pytest.mark.parametrize("kind", STEMS)
 def test_the_parts_are_refused_by_themselves_too(kind):
     assert Stem(kind, np.int64(8)).width == 8
-    with pytest.raises(fs.NetworkError, match="stem: width is 0"):
+    with pytest.raises(fs.architectures.NetworkError, match="stem: width is 0"):
         Stem(kind, 0)
-    with pytest.raises(fs.NetworkError, match="stage: depth is 0"):
+    with pytest.raises(fs.architectures.NetworkError, match="stage: depth is 0"):
         Stage(0, 8)
     assert Head().width == 0
 
@@ -621,11 +633,11 @@ def test_the_parts_are_refused_by_themselves_too(kind):
 )
 def test_a_regnet_that_cannot_be_is_refused(name, value):
     settings = {"depth": 13, "w0": 24, "wa": 36.44, "wm": 2.49, "group_width": 8, "name": "x"} | {name: value}
-    with pytest.raises(fs.NetworkError, match=f"^regnet: {name} is .*, but must be a .*number"):
+    with pytest.raises(fs.architectures.NetworkError, match=f"^regnet: {name} is .*, but must be a .*number"):
         fs.regnet(**settings)
 
 
 @pytest.mark.parametrize("text", [None, 3, b"name: x"])
 def test_what_is_no_text_is_no_yaml(text):
-    with pytest.raises(fs.NetworkError, match="is no YAML; give the text"):
+    with pytest.raises(fs.architectures.NetworkError, match="is no YAML; give the text"):
         fs.Network.from_yaml(text)

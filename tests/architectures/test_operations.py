@@ -56,7 +56,7 @@ def test_they_move_what_torch_is_seen_to_move(name):
 
 @given(
     st.sampled_from(fs.networks()),
-    st.lists(st.sampled_from([*fs.STRATEGIES, "d1_w8_g8_r1", "w1"]), min_size=1, max_size=3, unique=True),
+    st.lists(st.sampled_from([*fs.scaling.STRATEGIES, "d1_w8_g8_r1", "w1"]), min_size=1, max_size=3, unique=True),
     st.lists(st.floats(0.25, 32), min_size=1, max_size=3),
 )
 def test_many_networks_at_once_are_as_one_by_one(name, strategies, scales):
@@ -79,5 +79,5 @@ def test_flops_by_kind_are_those_of_the_layers(name):
     rows |= {"conv 1×1": conv & (layers["groups"] == 1) & (layers["kernel"] == 1)}
     rows |= {"conv k×k": conv & (layers["groups"] == 1) & (layers["kernel"] > 1)}
     expected = {kind: layers[of_kind]["flops"].sum() for kind, of_kind in rows.items() if of_kind.any()}
-    assert fs.flops_by_kind(name) == expected
+    assert fs.architectures.flops_by_kind(name) == expected
     assert sum(expected.values()) == fs.complexity(name).flops

@@ -19,7 +19,7 @@ pytest_plugins = ["tests.browser.conftest"]
 
 GOAL_MS = 100
 TURNS, PRESSES, WARM_UP = 5, 12, 2
-STRATEGIES = {4: ["w", "dw", "dwr", "dWr"], 8: list(fs.STRATEGIES)}
+STRATEGIES = {4: ["w", "dw", "dwr", "dWr"], 8: list(fs.scaling.STRATEGIES)}
 
 EXPLORER = """
 import fastscale_lib as fs

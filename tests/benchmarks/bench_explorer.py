@@ -17,7 +17,7 @@ MOVES = """
 import gc, json, time, warnings
 import numpy as np, plotly.graph_objects as go
 import fastscale_lib as fs
-x = fs.explore("RegNetY-4.0GF", list(fs.STRATEGIES), 0.8, 4)
+x = fs.explore("RegNetY-4.0GF", list(fs.scaling.STRATEGIES), 0.8, 4)
 display(x)
 random = np.random.default_rng(0)
 
@@ -95,4 +95,6 @@ def test_a_move_of_a_slider(report, kernel):
         )
         for name, each in ms.items()
     ]
-    report.table(f"RegNetY-4.0GF, {len(fs.STRATEGIES)} strategies × 64 scales: a move in the kernel", rows, ms=ms)
+    report.table(
+        f"RegNetY-4.0GF, {len(fs.scaling.STRATEGIES)} strategies × 64 scales: a move in the kernel", rows, ms=ms
+    )

@@ -51,7 +51,7 @@ def test_a_sweep_of_100_000_scales(report, best_of):
 def test_the_grid_behind_the_explorer(report, best_of):
     """8 strategies of 64 points each: what one move of a slider counts."""
     scales = np.geomspace(1 / 4, 64, 64)
-    strategies, net = list(fs.STRATEGIES), fs.network(NAME)
+    strategies, net = list(fs.scaling.STRATEGIES), fs.network(NAME)
     grid = {
         "sweep, stages=False": lambda: fs.sweep(net, strategies, scales, stages=False),
         "sweep, with stages": lambda: fs.sweep(net, strategies, scales),

@@ -8,7 +8,7 @@ import numpy as np
 
 import fastscale_lib as fs
 from fastscale_lib.measuring import tasks
-from fastscale_lib.measuring.plan_runner import run
+from fastscale_lib.measuring.plan_runner import measure_plan
 from fastscale_lib.measuring.plans import Plan
 from fastscale_lib.measuring.worker import Worker
 from fastscale_lib.records.store import Store
@@ -20,7 +20,7 @@ TINY = fs.anynet(name="Tiny", depths=[1], widths=[16], group_widths=8, stem_widt
 class Acting(Executor):
     """Answers every task at once with one measurement, under the names of the settings that it is asked for."""
 
-    def __init__(self, measurement: fs.Measurement, machine: dict):
+    def __init__(self, measurement: fs.records.Measurement, machine: dict):
         self.measurement, self.machine, self.asked = asdict(measurement), machine, 0
 
     def submit(self, task, *data):
@@ -57,16 +57,16 @@ def test_the_cost_of_a_task_as_the_plan_grows(report, tmp_path):
     with Worker() as worker:
         measurement = worker.measure(TINY, batch=1, device="cpu", seconds=0.05)
         machine = worker.surroundings("cpu")
-    run(grid(SIZES[0]), tmp_path / "warm.jsonl", Acting(measurement, machine), quiet)
+    measure_plan(grid(SIZES[0]), tmp_path / "warm.jsonl", Acting(measurement, machine), quiet)
     cost, plain, resumed = {}, {}, {}
     for size in SIZES:
         plan, store, loop = grid(size), Store(tmp_path / f"{size}.jsonl"), Store(tmp_path / f"{size}_loop.jsonl")
-        cost[size] = seconds(lambda: run(plan, store, Acting(measurement, machine), quiet)) / size  # noqa: B023
+        cost[size] = seconds(lambda: measure_plan(plan, store, Acting(measurement, machine), quiet)) / size  # noqa: B023
         rows = store.rows()
         assert len(rows) == size
         plain[size] = seconds(lambda: [loop.add(row) for row in rows]) / size  # noqa: B023
         fresh, again = Store(store.path), Acting(measurement, machine)
-        resumed[size] = seconds(lambda: run(plan, fresh, again, quiet))  # noqa: B023
+        resumed[size] = seconds(lambda: measure_plan(plan, fresh, again, quiet))  # noqa: B023
         assert again.asked == 0
     first = SIZES[0]
     table = [
@@ -101,7 +101,7 @@ def test_what_the_engine_adds_to_real_measurements(report, tmp_path):
 
     def engine(turn):
         ends = []
-        run(plan, tmp_path / f"{turn}.jsonl", progress=lambda step: ends.append(time.perf_counter()))
+        measure_plan(plan, tmp_path / f"{turn}.jsonl", progress=lambda step: ends.append(time.perf_counter()))
         return ends[1:]  # the first step tells of the beginning
 
     ms = {"loop over Worker.measure": [], "run": []}

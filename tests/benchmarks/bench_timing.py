@@ -60,7 +60,7 @@ def as_measured():
         yield
 
 
-def ours(case: Case, module: torch.nn.Module | None = None, **more) -> fs.Measurement:
+def ours(case: Case, module: torch.nn.Module | None = None, **more) -> fs.records.Measurement:
     """The case's network, or this module of it; in this process, as those beside."""
     how = {"mode": case.mode, "batch": case.batch, "resolution": case.resolution, "precision": case.precision}
     return measure(module or fs.network(case.network), **{**how, "seconds": LONGEST, **more})
@@ -137,7 +137,7 @@ def half_width(times: list[float]) -> float:
     return max(high - median, median - low) / median
 
 
-def machine(found: list[fs.Measurement]) -> tuple[str, str, str]:
+def machine(found: list[fs.records.Measurement]) -> tuple[str, str, str]:
     """The last row of a table: the device, and how much it was disturbed."""
     load = max((each.load or 0 for each in found), default=0)
     said = sum(each.warning is not None for each in found)
@@ -178,7 +178,7 @@ def test_five_repeats(report):
     assert max(spreads.values()) < SPREAD or not GPU, spreads
 
 
-def seconds_of_ours(case: Case, module: torch.nn.Module, interval: float) -> tuple[float, fs.Measurement]:
+def seconds_of_ours(case: Case, module: torch.nn.Module, interval: float) -> tuple[float, fs.records.Measurement]:
     """Seconds from its first run of a warm module on: with its own warm-up, without building and tuning."""
     begun: dict[str, float] = {}
     mark = {"progress": lambda phase, _: begun.setdefault(phase, time.perf_counter())}

@@ -111,7 +111,7 @@ ALPHAS = st.floats(0, 1) | st.sampled_from([0.0, 1 / 3, 0.8, 1.0])
 STATES = st.fixed_dictionaries(
     {
         "network": NETWORKS,
-        "strategies": st.lists(st.sampled_from([*fs.STRATEGIES, "d1_w2_g2_r1"]), unique=True).map(tuple),
+        "strategies": st.lists(st.sampled_from([*fs.scaling.STRATEGIES, "d1_w2_g2_r1"]), unique=True).map(tuple),
         "alpha": ALPHAS,
         "scale": SCALES,
         "resolution": st.none() | st.integers(32, 400),
@@ -121,7 +121,7 @@ few = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scop
 
 
 def fresh(state: dict) -> dict:
-    made = fs.Explorer(**state)
+    made = fs.explorer.Explorer(**state)
     seen = picture(made)
     made.close()
     return seen
@@ -341,7 +341,7 @@ def test_laws_are_dashed_and_are_the_laws(x):
         for flops, count in zip(plain(drawn.x), plain(drawn.y), strict=True):
             segments[-1].append((flops, count)) if flops is not None else segments.append([])
         for name, segment in zip((*x.strategies, "alpha=0.25"), segments, strict=True):
-            rows = fs.laws(x.base, name, [0.25, 64])
+            rows = fs.scaling.laws(x.base, name, [0.25, 64])
             assert segment == list(zip(rows.flops.tolist(), rows[metric].tolist(), strict=True))
 
 
@@ -553,7 +553,7 @@ def test_a_wrong_value_by_code_is_refused_in_a_sentence_and_changes_nothing(x, n
 )
 def test_a_wrong_value_from_the_start_is_refused(name, value):
     with pytest.raises(TraitError, match=r"."):
-        fs.Explorer(**{name: value})
+        fs.explorer.Explorer(**{name: value})
 
 
 def test_an_unknown_trait_is_refused():

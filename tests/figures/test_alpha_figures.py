@@ -18,7 +18,7 @@ def counted():
 
 
 def test_a_step_of_the_slider_shows_its_scale_in_both_panels(counted):
-    figure = counts_over_alpha(counted, fs.laws(NETWORKS[0], ALPHAS, SCALES))
+    figure = counts_over_alpha(counted, fs.scaling.laws(NETWORKS[0], ALPHAS, SCALES))
     [slider] = figure.layout.sliders
     for s, step in zip(SCALES, slider.steps, strict=True):
         [visible] = [each["visible"] for each in step.args]

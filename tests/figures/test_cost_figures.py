@@ -29,7 +29,7 @@ def test_a_measured_ratio_has_whiskers_and_a_counted_one_has_none():
 
 def test_flops_are_drawn_over_each_cost_that_is_known():
     model = made_up_device()
-    frame = fs.costs("ResNet-50", ["w", "dWr"], [1, 2, 4], batch=4, model=model, memory=False)
+    frame = fs.prediction.costs("ResNet-50", ["w", "dWr"], [1, 2, 4], batch=4, model=model, memory=False)
     chosen = fs.within("ResNet-50", ["w", "dWr"], params=60e6, batch=4, model=model, memory=False)
     figure = bought(frame, chosen=chosen)
     curves = [trace for trace in figure.data if trace.mode == "lines+markers"]
@@ -44,5 +44,5 @@ def test_flops_are_drawn_over_each_cost_that_is_known():
 
 
 def test_the_curves_of_costs_are_those_of_a_sweep_in_any_order():
-    backwards = fs.costs("ResNet-50", "w", [4, 1, 2], memory=False)
+    backwards = fs.prediction.costs("ResNet-50", "w", [4, 1, 2], memory=False)
     assert list(bought(backwards, ["params"]).data[0].x) == sorted(backwards["params"])

@@ -21,14 +21,14 @@ def frame() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def laws() -> pd.DataFrame:
-    return fs.laws(NAME, STRATEGIES, SCALES)
+    return fs.scaling.laws(NAME, STRATEGIES, SCALES)
 
 
 # Styles
 
 
 def test_the_paper_s_strategies_have_one_style_each_with_and_without_colour():
-    styles = [figures.style(name) for name in fs.STRATEGIES]
+    styles = [figures.style(name) for name in fs.scaling.STRATEGIES]
     assert len(styles) == 8
     assert len({style.colour for style in styles}) == 8
     assert len({style.symbol for style in styles}) == 8
@@ -36,7 +36,7 @@ def test_the_paper_s_strategies_have_one_style_each_with_and_without_colour():
 
 def test_the_styles_are_fixed():
     """Who knows dWr as a green star finds it so in every figure, of this version and the next."""
-    assert {name: tuple(figures.style(name)) for name in fs.STRATEGIES} == {
+    assert {name: tuple(figures.style(name)) for name in fs.scaling.STRATEGIES} == {
         "d": ("#E69F00", "square"),
         "w": ("#0072B2", "circle"),
         "r": ("#CC79A7", "diamond"),
@@ -50,7 +50,7 @@ def test_the_styles_are_fixed():
 
 @pytest.mark.parametrize("name", ["d1_w2_g2_r1", "g1", "d3_w1", "alpha=0.25", "alpha=0.8"])
 def test_other_strategies_look_like_none_of_the_paper_s(name):
-    named = [figures.style(each) for each in fs.STRATEGIES]
+    named = [figures.style(each) for each in fs.scaling.STRATEGIES]
     other = figures.style(name)
     assert other == figures.style(name)
     assert other.colour not in {style.colour for style in named}

@@ -9,7 +9,7 @@ from fastscale_lib.figures.shares import flop_shares
 
 def test_the_bars_are_shares_of_each_network():
     names = ["EfficientNet-B0", "RegNetY-4.0GF", "ResNet-50"]
-    frame = pd.DataFrame.from_dict({name: fs.flops_by_kind(name) for name in names}, orient="index")
+    frame = pd.DataFrame.from_dict({name: fs.architectures.flops_by_kind(name) for name in names}, orient="index")
     figure = flop_shares(frame)
     shares = pd.DataFrame({bar.name: bar.x for bar in figure.data}, index=names)
     assert shares.sum(axis=1).to_numpy() == pytest.approx(1)

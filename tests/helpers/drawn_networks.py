@@ -65,9 +65,9 @@ def grammars(draw) -> str:
     return "_".join(f"{name}{weight}" for name, weight in weights.items())
 
 
-def scaling_strategies() -> st.SearchStrategy[fs.Strategy]:
+def scaling_strategies() -> st.SearchStrategy[fs.scaling.Strategy]:
     return (
-        st.sampled_from(list(fs.STRATEGIES)).map(fs.strategy)
+        st.sampled_from(list(fs.scaling.STRATEGIES)).map(fs.strategy)
         | grammars().map(fs.strategy)
         | alphas().map(lambda alpha: fs.strategy(alpha=alpha))
     )

@@ -42,7 +42,7 @@ def report(folder: Path, cells: Sequence[nbformat.NotebookNode], name: str = "01
 
 def everything(folder: Path, text: str = "plain", **more: Any) -> Report:
     """Prose, a table, figures with panels and with a slider, verdicts; this text is the parameter that they show."""
-    case = "RegNetX-400MF", list(fs.STRATEGIES), np.geomspace(1, 16, 9)
+    case = "RegNetX-400MF", list(fs.scaling.STRATEGIES), np.geomspace(1, 16, 9)
     counts = pd.DataFrame({"name": ["b", text, "a"], "times": [10.0, 9.0, None], "share": ["1/2", "25 %", "–"]})
     claims = [
         Claim(f"counts of {text}", 1, 1.01, 0.1, "counted"),
@@ -57,7 +57,11 @@ def everything(folder: Path, text: str = "plain", **more: Any) -> Report:
         ),
         code("counts", counts.set_index("name"), "a text\n"),
         prose("## Figures\n\n### With panels"),
-        code("figure", figures.complexity_curves(fs.sweep(*case), fs.laws(*case), title=f"counts, {text}"), number=2),
+        code(
+            "figure",
+            figures.complexity_curves(fs.sweep(*case), fs.scaling.laws(*case), title=f"counts, {text}"),
+            number=2,
+        ),
         prose("### With a slider"),
         code("slider", sliding(text), number=3),
         code("widget", {WIDGET: {"model_id": "1"}, "text/plain": "IntSlider()"}, number=4),

@@ -20,9 +20,11 @@ def pictures(number: int, seed: int, side: int = 8, channels: int = 1, classes: 
     return images, labels
 
 
-def data(training: int = 64, test: int = 32, part: str = "holdout", **shape) -> fs.ImageData:
+def data(training: int = 64, test: int = 32, part: str = "holdout", **shape) -> fs.training.ImageData:
     """A set in memory."""
-    return fs.ImageData(*pictures(training, 1, **shape), *pictures(test, 2, **shape), name="stripes", part=part)
+    return fs.training.ImageData(
+        *pictures(training, 1, **shape), *pictures(test, 2, **shape), name="stripes", part=part
+    )
 
 
 def idx(array: np.ndarray) -> bytes:
@@ -31,7 +33,7 @@ def idx(array: np.ndarray) -> bytes:
     return head + array.astype(np.uint8).tobytes()
 
 
-def write_mnist_files(folder: Path, packed: bool = True) -> fs.ImageData:
+def write_mnist_files(folder: Path, packed: bool = True) -> fs.training.ImageData:
     """The four files of a small set, gzipped or not; and the set."""
     made = data(part="test")
     arrays = (made.images[:, 0], made.labels, made.test_images[:, 0], made.test_labels)

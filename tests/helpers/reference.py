@@ -19,7 +19,7 @@ class ScaledRow(NamedTuple):
     depths: tuple[int, ...]
     widths: tuple[int, ...]
     group_widths: tuple[int, ...]
-    complexity: fs.Complexity
+    complexity: fs.architectures.Complexity
 
     def __str__(self) -> str:
         return f"{self.network} {self.strategy} {self.scale:g}"
@@ -43,7 +43,7 @@ SCALED = [
         _stages(row["depths"]),
         _stages(row["widths"]),
         _stages(row["group_widths"]),
-        fs.Complexity(int(row["flops"]), int(row["params"]), int(row["activations"])),
+        fs.architectures.Complexity(int(row["flops"]), int(row["params"]), int(row["activations"])),
     )
     for row in _read("scaled_complexity.csv")
 ]

@@ -14,18 +14,18 @@ from fastscale_lib import cli
 ceilings = import_module("fastscale_lib.measuring.peak_rates")  # the package has a function of this name
 
 
-def at(flops: float, data: float, **setting) -> fs.Ceilings:
+def at(flops: float, data: float, **setting) -> fs.measuring.Ceilings:
     named = {"device_name": "Made-up", "threads": 2, "precision": "fp32", "tf32": False, **setting}
-    return fs.Ceilings(**named, multiply_adds_per_s=flops, bytes_per_s=data, product={}, copy={})
+    return fs.measuring.Ceilings(**named, multiply_adds_per_s=flops, bytes_per_s=data, product={}, copy={})
 
 
 def test_this_machine_has_two():
-    found = fs.ceilings("cpu", seconds=0.5, threads=1)
+    found = fs.measuring.ceilings("cpu", seconds=0.5, threads=1)
     assert 1e8 < found.multiply_adds_per_s < 1e14
     assert 1e8 < found.bytes_per_s < 1e13
     assert found.threads == 1
     assert found.product["precision"] == "fp32"
-    assert fs.Ceilings(**found.to_dict()) == found
+    assert fs.measuring.Ceilings(**found.to_dict()) == found
 
 
 def test_the_product_is_in_the_precision_asked_for_and_nothing_is_cast():
@@ -41,7 +41,7 @@ def test_the_product_is_in_the_precision_asked_for_and_nothing_is_cast():
     ("error", "reason", "said"),
     [
         (
-            fs.MeasureError("no room", "out of memory"),
+            fs.records.MeasureError("no room", "out of memory"),
             "out of memory",
             "product of two matrices ran out of memory: it",
         ),
@@ -53,8 +53,8 @@ def test_what_fails_is_said_in_a_sentence(tmp_path, monkeypatch, capsys, error, 
         raise error
 
     monkeypatch.setattr(ceilings, "measure", fail)
-    with pytest.raises(fs.MeasureError, match=rf"^ceilings: the {said}.*; \w+ ") as failed:
-        fs.ceilings("cpu")
+    with pytest.raises(fs.records.MeasureError, match=rf"^ceilings: the {said}.*; \w+ ") as failed:
+        fs.measuring.ceilings("cpu")
     assert failed.value.reason == reason
     assert cli.main(["ceilings", "--store", str(tmp_path / "none"), "--device", "cpu"]) == 1
     assert capsys.readouterr().err.startswith(f"fastscale: ceilings: the {said}")
@@ -62,23 +62,25 @@ def test_what_fails_is_said_in_a_sentence(tmp_path, monkeypatch, capsys, error, 
 
 def test_a_device_as_fast_as_its_ceilings_has_a_share_of_one():
     frame = rows(lambda network, batch: batch * fs.complexity(network).flops / 1e10)
-    shares = fs.roofline_share(frame, [at(1e10, np.inf)])
+    shares = fs.prediction.roofline_share(frame, [at(1e10, np.inf)])
     assert shares.to_numpy() == pytest.approx(1)
-    assert fs.roofline_share(frame, [at(2e10, np.inf)]).to_numpy() == pytest.approx(0.5)
-    assert (fs.roofline_share(frame, [at(1e10, 1e9)]) > 1).all()  # data weighs, too
-    assert fs.roofline_share(frame.assign(mode="training"), [at(1e10, np.inf)]).to_numpy() == pytest.approx(3)
+    assert fs.prediction.roofline_share(frame, [at(2e10, np.inf)]).to_numpy() == pytest.approx(0.5)
+    assert (fs.prediction.roofline_share(frame, [at(1e10, 1e9)]) > 1).all()  # data weighs, too
+    assert fs.prediction.roofline_share(frame.assign(mode="training"), [at(1e10, np.inf)]).to_numpy() == pytest.approx(
+        3
+    )
 
 
 def test_in_half_precision_half_as_many_bytes_move():
     frame = rows(lambda network, batch: 0.1)
-    bf16 = fs.roofline_share(frame.assign(precision="bf16"), [at(np.inf, 1e9, precision="bf16")])
-    assert bf16.to_numpy() == pytest.approx(fs.roofline_share(frame, [at(np.inf, 1e9)]).to_numpy() / 2)
+    bf16 = fs.prediction.roofline_share(frame.assign(precision="bf16"), [at(np.inf, 1e9, precision="bf16")])
+    assert bf16.to_numpy() == pytest.approx(fs.prediction.roofline_share(frame, [at(np.inf, 1e9)]).to_numpy() / 2)
 
 
 def test_ceilings_of_another_setting_say_nothing():
     frame = rows(lambda network, batch: 0.1)
     for other in ({"device_name": "Other"}, {"threads": 1}, {"precision": "bf16"}, {"tf32": True}):
-        assert fs.roofline_share(frame, [at(1e10, 1e9, **other)]).isna().all()
+        assert fs.prediction.roofline_share(frame, [at(1e10, 1e9, **other)]).isna().all()
 
 
 def test_from_the_shell(tmp_path, monkeypatch, capsys):
@@ -86,7 +88,7 @@ def test_from_the_shell(tmp_path, monkeypatch, capsys):
     store = tmp_path / "ceilings.jsonl"
     assert cli.main(["ceilings", "--store", str(store), "--device", "cpu", "--precision", "fp32", "bf16"]) == 0
     assert "Made-up, bf16: 40 G multiply-adds/s, 20.0 GB/s" in capsys.readouterr().out
-    known = [fs.Ceilings(**row) for row in fs.Store(store)]
+    known = [fs.measuring.Ceilings(**row) for row in fs.Store(store)]
     assert [each.precision for each in known] == ["fp32", "bf16"]
 
 

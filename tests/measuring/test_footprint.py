@@ -163,12 +163,12 @@ def peak(events) -> int:
     ],
 )
 def test_a_wrong_setting_is_refused_in_a_sentence(asked, said):
-    with pytest.raises(fs.MeasureError, match=said):
+    with pytest.raises(fs.records.MeasureError, match=said):
         peak_memory("ResNet-50", **asked)
 
 
 def test_a_module_does_not_tell_its_resolution():
-    with pytest.raises(fs.MeasureError, match="try resolution=224"):
+    with pytest.raises(fs.records.MeasureError, match="try resolution=224"):
         peak_memory(one_convolution())
-    with pytest.raises(fs.MeasureError, match="cannot count the memory of a int"):
+    with pytest.raises(fs.records.MeasureError, match="cannot count the memory of a int"):
         peak_memory(3)

@@ -107,7 +107,7 @@ def test_five_repeats_are_nearly_the_same():
 
 
 def test_ceilings():
-    single, half = (fs.ceilings("cuda", precision, seconds=1) for precision in ("fp32", "bf16"))
+    single, half = (fs.measuring.ceilings("cuda", precision, seconds=1) for precision in ("fp32", "bf16"))
     assert half.multiply_adds_per_s > 2 * single.multiply_adds_per_s  # of tensor cores
     assert half.bytes_per_s == pytest.approx(single.bytes_per_s, rel=0.05)
     assert single.bytes_per_s > 1e11
@@ -115,8 +115,8 @@ def test_ceilings():
 
 def test_a_sweep(tmp_path):
     plan = fs.Plan(NETWORK, batch=[8, 16], precision="bf16", device="cuda", seconds=0.5)
-    frame = fs.run(plan, tmp_path / "rows.jsonl", progress=lambda step: None)
+    frame = fs.measure_plan(plan, tmp_path / "rows.jsonl", progress=lambda step: None)
     assert len(frame) == len(plan) == 2
     assert (frame["median_ms"] > 0).all()
     assert frame["device"].str.startswith("cuda:").all()
-    assert fs.run(plan, tmp_path / "rows.jsonl", progress=lambda step: None).equals(frame)
+    assert fs.measure_plan(plan, tmp_path / "rows.jsonl", progress=lambda step: None).equals(frame)

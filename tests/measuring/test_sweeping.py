@@ -22,7 +22,7 @@ from fastscale_lib.architectures.definition import network_id
 from fastscale_lib.measuring import in_subprocess as tasks
 from fastscale_lib.measuring import plan_runner as sweeping
 from fastscale_lib.measuring.batch_search import LIMIT
-from fastscale_lib.measuring.plan_runner import SweepWarning, run
+from fastscale_lib.measuring.plan_runner import SweepWarning, measure_plan
 from fastscale_lib.measuring.plans import Plan
 from fastscale_lib.records import store as storing
 from fastscale_lib.records.measurement import MeasureError, Measurement, SettingError
@@ -116,7 +116,7 @@ def failing(reason: str):
 
 def test_a_row_says_what_was_measured_where_and_by_whom(store):
     plan = Plan("ResNet-50", "dWr", [1, 4], 64, "training", "bf16", tf32=True, threads=2)
-    frame = run(plan, store, Acting(), quiet)
+    frame = measure_plan(plan, store, Acting(), quiet)
     pd.testing.assert_frame_equal(frame, store.frame())
     base, big = store.rows()
     network = fs.scale("ResNet-50", "dWr", 4)
@@ -137,17 +137,17 @@ def test_a_row_says_what_was_measured_where_and_by_whom(store):
 
 
 def test_what_the_store_holds_is_not_measured_again(store):
-    run(PLAN, store, Acting(), quiet)
+    measure_plan(PLAN, store, Acting(), quiet)
     again = Acting()
-    frame = run(PLAN, store, again, quiet)
+    frame = measure_plan(PLAN, store, again, quiet)
     assert again.asked == []
     assert len(frame) == len(PLAN)
     assert measured_once(store)
 
 
 def test_the_rows_are_the_plans_in_its_order(store):
-    run(Plan(TINY, ["d", "w"], [9, 4], [2, 1], **SHORT), store, Acting(), quiet)
-    frame = run(PLAN, store, Acting(), quiet)
+    measure_plan(Plan(TINY, ["d", "w"], [9, 4], [2, 1], **SHORT), store, Acting(), quiet)
+    frame = measure_plan(PLAN, store, Acting(), quiet)
     assert list(zip(frame.network_id, frame.batch, strict=True)) == [(p.network_id, p.batch) for p in PLAN.points()]
 
 
@@ -159,50 +159,53 @@ def test_the_rows_are_the_plans_in_its_order(store):
     ],
 )
 def test_another_setting_is_another_measurement(store, other):
-    run(Plan("ResNet-50"), store, Acting(), quiet)
-    run(Plan("ResNet-50", **other), store, Acting(), quiet)
+    measure_plan(Plan("ResNet-50"), store, Acting(), quiet)
+    measure_plan(Plan("ResNet-50", **other), store, Acting(), quiet)
     assert len(store) == 2
-    run(Plan("ResNet-50", seconds=1, interval=0.1), store, Acting(), quiet)  # how long it took is none
+    measure_plan(Plan("ResNet-50", seconds=1, interval=0.1), store, Acting(), quiet)  # how long it took is none
     assert len(store) == 2
 
 
 @pytest.mark.parametrize("name", sweeping.MACHINE)
 def test_another_machine_is_another_measurement(store, monkeypatch, name):
-    run(Plan("ResNet-50"), store, Acting(), quiet)
+    measure_plan(Plan("ResNet-50"), store, Acting(), quiet)
     monkeypatch.setitem(MACHINE, name, "another")
-    run(Plan("ResNet-50"), store, Acting(), quiet)
+    measure_plan(Plan("ResNet-50"), store, Acting(), quiet)
     assert [row[name] for row in store][1] == "another"
 
 
 @pytest.mark.parametrize("reason", ["out of memory", "time limit", "died", "failed"])
 def test_a_failure_is_a_row_and_is_tried_again_only_where_that_is_asked(store, reason):
     plan = Plan("ResNet-50", batch=[64, "largest"])
-    frame = run(plan, store, Acting(failing(reason)), quiet)
+    frame = measure_plan(plan, store, Acting(failing(reason)), quiet)
     assert frame["reason"].tolist() == [reason] * 2
     assert frame["median_ms"].isna().all()
     row = store.rows()[0]
     assert (
         row.keys()
-        == run(Plan("ResNet-101"), Store(store.path.with_name("other")), Acting(), quiet).iloc[0].to_dict().keys()
+        == measure_plan(Plan("ResNet-101"), Store(store.path.with_name("other")), Acting(), quiet)
+        .iloc[0]
+        .to_dict()
+        .keys()
     )
     assert (row["network"], row["batch"], row["device_name"], row["device"]) == ("ResNet-50", 64, "A GPU", "cuda:1")
     assert row["message"] == f"{reason}; try another"
     again = Acting()
-    run(plan, store, again, quiet)
+    measure_plan(plan, store, again, quiet)
     assert again.asked == []
     steps = []
-    assert run(plan, store, again, steps.append, retry=True)["median_ms"].tolist() == [2.0, 2.0]
+    assert measure_plan(plan, store, again, steps.append, retry=True)["median_ms"].tolist() == [2.0, 2.0]
     assert (steps[0].done, steps[0].failed, steps[-1].done, steps[-1].failed) == (0, 0, 2, 0)
-    run(plan, store, again, quiet, retry=True)  # what went well is no failure
+    measure_plan(plan, store, again, quiet, retry=True)  # what went well is no failure
     assert len(again.asked) == 2
     assert len(store) == 4
 
 
 def test_the_largest_batch_is_asked_for_and_found_again(store):
     plan = Plan("ResNet-50", batch="largest")
-    frame = run(plan, store, Acting(), quiet)
+    frame = measure_plan(plan, store, Acting(), quiet)
     assert (frame["batch"].tolist(), frame["fills_device"].tolist()) == ([512], [True])
-    run(plan, store, Acting(), quiet)
+    measure_plan(plan, store, Acting(), quiet)
     assert len(store) == 1
 
 
@@ -213,16 +216,16 @@ def test_where_the_search_for_the_largest_batch_ended_at_its_limit_the_row_says_
         return {**answered(network, settings), "batch_limit": LIMIT if settings["batch"] == "largest" else None}
 
     plan = Plan("ResNet-50", batch=["largest", 64])
-    frame = run(plan, store, Acting(limited), quiet)
+    frame = measure_plan(plan, store, Acting(limited), quiet)
     assert (frame["fills_device"].tolist(), frame["batch_limit"][0]) == ([False, False], LIMIT)
     again = Acting()
-    assert len(run(plan, store, again, quiet)) == 2
+    assert len(measure_plan(plan, store, again, quiet)) == 2
     assert again.asked == []
 
 
 def test_a_wrong_setting_stops_the_sweep_and_is_no_row(store):
     with pytest.raises(SettingError, match="setting; try another"):
-        run(PLAN, store, Acting(failing("setting")), quiet)
+        measure_plan(PLAN, store, Acting(failing("setting")), quiet)
     assert len(store) == 0
 
 
@@ -233,9 +236,9 @@ def test_an_executor_that_breaks_loses_nothing_that_is_stored(store):
         return answered(network, settings)
 
     with pytest.raises(MeasureError, match=r"executor has broken or dropped its tasks .* run the same again to go on"):
-        run(PLAN, store, Acting(breaks), quiet, ahead=1)
+        measure_plan(PLAN, store, Acting(breaks), quiet, ahead=1)
     assert len(store) == 3
-    run(PLAN, store, Acting(), quiet)
+    measure_plan(PLAN, store, Acting(), quiet)
     assert measured_once(store)
 
 
@@ -244,7 +247,7 @@ def test_a_worker_that_cannot_take_tasks_stops_the_sweep(store):
         raise ModuleNotFoundError("No module named 'fastscale_lib'")
 
     with pytest.raises(MeasureError, match=r"could not take its task \(ModuleNotFoundError.*same fastscale installed"):
-        run(PLAN, store, Acting(lacks), quiet)
+        measure_plan(PLAN, store, Acting(lacks), quiet)
     assert len(store) == 0
 
 
@@ -267,7 +270,7 @@ def test_of_the_points_that_dask_gives_up_only_the_one_that_kills_alone_is_blame
         return answered(network, settings)
 
     acting.answer = kills
-    frame = run(plan, store, acting, quiet)
+    frame = measure_plan(plan, store, acting, quiet)
     [row] = store.find(batch=3)
     assert (row["reason"], row["worker"], row["median_ms"]) == ("died", None, None)
     assert "the workers that ran it, and nothing else, died (KilledWorker: " in row["message"]
@@ -289,26 +292,26 @@ def test_workers_that_die_whatever_they_are_given_are_no_rows(store):
         raise given_up()
 
     with pytest.raises(MeasureError, match=r"workers die whatever they are given .*; look into their logs, and"):
-        run(PLAN, store, Dying(dies), quiet)
+        measure_plan(PLAN, store, Dying(dies), quiet)
     assert len(store) == 0
 
 
 def test_only_so_many_tasks_are_in_hand(store):
     acting = Acting(holds=4)
     plan = Plan("ResNet-50", batch=list(range(1, 41)))
-    run(plan, store, acting, quiet, ahead=4)
+    measure_plan(plan, store, acting, quiet, ahead=4)
     assert acting.most == 4
     assert len(store) == 40
     with pytest.raises(SettingError, match="ahead is 0, but"):
-        run(plan, store, acting, quiet, ahead=0)
+        measure_plan(plan, store, acting, quiet, ahead=0)
 
 
 def test_a_row_that_another_sweep_has_stored_meanwhile_is_not_stored_again(store):
     def late(network, settings):
-        run(Plan(TINY, **SHORT), Store(store.path), Acting(), quiet)
+        measure_plan(Plan(TINY, **SHORT), Store(store.path), Acting(), quiet)
         return answered(network, settings)
 
-    run(Plan(TINY, **SHORT), store, Acting(late), quiet)
+    measure_plan(Plan(TINY, **SHORT), store, Acting(late), quiet)
     assert len(store) == 1
 
 
@@ -316,7 +319,7 @@ def test_sweeps_at_a_time_on_one_store_double_no_row(store):
     """Three at once, each with a look and a row for each point, and none that waits for another."""
     plan = Plan("ResNet-50", batch=list(range(1, 101)))
     sweeps = [
-        threading.Thread(target=run, args=(plan, Store(store.path), Acting(), quiet), kwargs={"ahead": 1})
+        threading.Thread(target=measure_plan, args=(plan, Store(store.path), Acting(), quiet), kwargs={"ahead": 1})
         for _ in range(3)
     ]
     for sweep in sweeps:
@@ -328,8 +331,8 @@ def test_sweeps_at_a_time_on_one_store_double_no_row(store):
 
 def test_a_plan_may_be_the_path_of_one(store, tmp_path):
     (tmp_path / "plan.yaml").write_text(PLAN.to_yaml())
-    assert len(run(str(tmp_path / "plan.yaml"), store, Acting(), quiet)) == len(PLAN)
-    assert len(run(tmp_path / "plan.yaml", store, Acting(), quiet)) == len(PLAN)
+    assert len(measure_plan(str(tmp_path / "plan.yaml"), store, Acting(), quiet)) == len(PLAN)
+    assert len(measure_plan(tmp_path / "plan.yaml", store, Acting(), quiet)) == len(PLAN)
     assert measured_once(store)
 
 
@@ -351,14 +354,14 @@ def test_a_plan_may_be_the_path_of_one(store, tmp_path):
 )
 def test_what_is_no_plan_or_carries_no_tasks_is_refused_in_a_sentence(store, plan, executor, said):
     with pytest.raises(ValueError, match=said):
-        run(plan, store, executor, quiet)
+        measure_plan(plan, store, executor, quiet)
 
 
 def test_a_store_that_cannot_be_written_is_refused_before_anything_is_measured(tmp_path):
     (tmp_path / "file").write_text("")
     acting = Acting()
     with pytest.raises(StoreError, match=r"cannot be written: .*file is no folder; give another path"):
-        run(PLAN, tmp_path / "file" / "rows.jsonl", acting, quiet)
+        measure_plan(PLAN, tmp_path / "file" / "rows.jsonl", acting, quiet)
     assert acting.asked == []
 
 
@@ -366,12 +369,12 @@ def test_a_disk_that_fills_up_is_said_in_a_sentence(store, monkeypatch):
     def full(file, data):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    run(Plan(TINY, **SHORT), store, Acting(), quiet)
+    measure_plan(Plan(TINY, **SHORT), store, Acting(), quiet)
     monkeypatch.setattr(storing, "_write_all", full)
     with pytest.raises(
         StoreError, match=r"cannot take a row \(No space left on device\); those before are kept; make"
     ) as said:
-        run(PLAN, store, Acting(), quiet)
+        measure_plan(PLAN, store, Acting(), quiet)
     assert len(store) == 1
     monkeypatch.undo()
     assert store.add(said.value.row)  # what was measured is not lost
@@ -385,9 +388,9 @@ def test_a_cluster_of_several_kinds_is_told(store):
         return answer
 
     with pytest.warns(SweepWarning, match=r"acting:1 has another device_name \(Another GPU\) than"):
-        assert run(Plan("ResNet-50"), store, Acting(elsewhere), quiet).empty
+        assert measure_plan(Plan("ResNet-50"), store, Acting(elsewhere), quiet).empty
     with pytest.warns(SweepWarning):
-        run(Plan("ResNet-50"), store, Acting(elsewhere), quiet)
+        measure_plan(Plan("ResNet-50"), store, Acting(elsewhere), quiet)
     assert [row["device_name"] for row in store] == ["Another GPU"]
 
 
@@ -400,10 +403,10 @@ def test_stopping_drops_what_is_in_hand_and_going_on_makes_it_up(store):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(PLAN, store, acting, stops, ahead=5)
+        measure_plan(PLAN, store, acting, stops, ahead=5)
     assert len(store) == 2
     assert all(future.cancelled() for future, _ in acting.held)
-    run(PLAN, store, Acting(), quiet)
+    measure_plan(PLAN, store, Acting(), quiet)
     assert measured_once(store)
 
 
@@ -423,7 +426,7 @@ def test_rows_are_found_among_many_as_among_few(store):
 
 def test_progress_tells_how_many_are_done_and_how_long_the_rest_may_take(store):
     steps = []
-    run(PLAN, store, Acting(), steps.append)
+    measure_plan(PLAN, store, Acting(), steps.append)
     assert [step.done for step in steps] == list(range(len(PLAN) + 1))
     assert {step.total for step in steps} == {len(PLAN)}
     assert steps[0] == Step(0, len(PLAN), 0, None, None)
@@ -465,17 +468,17 @@ def test_a_log_gets_a_line_now_and_then_and_a_terminal_one_in_place(capsys, monk
 
 
 def test_here(store):
-    frame = run(PLAN, store, progress=quiet)
+    frame = measure_plan(PLAN, store, progress=quiet)
     assert len(frame) == len(PLAN)
     assert (frame["median_ms"] > 0).all()
     assert (frame["device"] == "cpu").all()
     assert measured_once(store)
-    assert run(PLAN, store, progress=quiet).equals(frame)
+    assert measure_plan(PLAN, store, progress=quiet).equals(frame)
 
 
 def test_here_what_is_impossible_is_refused_before_anything_is_measured(store):
     with pytest.raises(SettingError, match="device is 'cuda:77'"):
-        run(Plan(TINY, seconds=0.05, device="cuda:77"), store, progress=quiet)
+        measure_plan(Plan(TINY, seconds=0.05, device="cuda:77"), store, progress=quiet)
     assert len(store) == 0
 
 
@@ -490,7 +493,7 @@ def test_what_dies_or_does_not_fit_is_a_row_and_the_others_follow(store, monkeyp
         return real(worker, network, **settings)
 
     monkeypatch.setattr(tasks.Worker, "measure", measure)
-    frame = run(Plan(TINY, batch=[3, 2**50, 2], **SHORT), store, progress=quiet)
+    frame = measure_plan(Plan(TINY, batch=[3, 2**50, 2], **SHORT), store, progress=quiet)
     assert frame["reason"].tolist()[:2] == ["died", "out of memory"]
     assert frame["median_ms"].isna().tolist() == [True, True, False]
     assert "killed (signal 9)" in frame["message"][0]
@@ -500,7 +503,7 @@ def test_what_dies_or_does_not_fit_is_a_row_and_the_others_follow(store, monkeyp
 @pytest.mark.parametrize("pool", [ThreadPoolExecutor, ProcessPoolExecutor])
 def test_in_a_pool(store, pool):
     with pool(2) as executor:
-        frame = run(PLAN, store, executor, quiet)
+        frame = measure_plan(PLAN, store, executor, quiet)
     assert len(frame) == len(PLAN)
     assert (frame["median_ms"] > 0).all()
     assert measured_once(store)
@@ -537,7 +540,7 @@ def executor(client) -> Executor:
 
 
 def test_on_a_cluster(store, client, executor):
-    frame = run(PLAN, store, executor, quiet)
+    frame = measure_plan(PLAN, store, executor, quiet)
     assert (frame["median_ms"] > 0).all()
     assert measured_once(store)
     assert set(frame["worker"]) == set(client.nthreads())  # both took part
@@ -553,7 +556,7 @@ def test_on_a_cluster_a_worker_is_killed(store, client, executor):
             killed.append(pids.popitem())
             os.kill(killed[0][1], signal.SIGKILL)
 
-    frame = run(PLAN, store, executor, kills)
+    frame = measure_plan(PLAN, store, executor, kills)
     assert killed
     assert (frame["median_ms"] > 0).all()
     assert measured_once(store)
@@ -579,7 +582,7 @@ def test_on_a_cluster_no_point_is_blamed_for_a_worker_that_is_killed_under_anoth
         client.wait_for_workers(1, timeout=60)
         killer = threading.Thread(target=kill_four_times, args=(client, cluster.workers[0]), daemon=True)
         killer.start()
-        frame = run(plan, store, client.get_executor(resources={"GPU": 1}, pure=False), quiet)
+        frame = measure_plan(plan, store, client.get_executor(resources={"GPU": 1}, pure=False), quiet)
         killer.join(60)
         blamed = cluster.scheduler.task_prefixes["measured"].suspicious
     assert (len(killed), blamed) == (4, 36)
@@ -594,9 +597,9 @@ def test_on_a_cluster_a_sweep_is_stopped_and_started_again(store, executor):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(PLAN, store, executor, stops)
+        measure_plan(PLAN, store, executor, stops)
     assert len(store) == 4
-    run(PLAN, store, executor, quiet)
+    measure_plan(PLAN, store, executor, quiet)
     assert measured_once(store)
 
 
@@ -622,26 +625,26 @@ def test_on_a_cluster_whose_scheduler_is_killed(store, tmp_path):
             distributed.Client(scheduler_file=file) as client,
             pytest.raises(MeasureError, match="has broken or dropped"),
         ):
-            run(PLAN, store, client.get_executor(resources={"GPU": 1}, pure=False), kills)
+            measure_plan(PLAN, store, client.get_executor(resources={"GPU": 1}, pure=False), kills)
     finally:
         for process in (worker, scheduler):
             process.kill()
             process.wait()
     assert 3 <= len(store) < len(PLAN)
-    run(PLAN, store, progress=quiet)
+    measure_plan(PLAN, store, progress=quiet)
     assert measured_once(store)
 
 
 def test_a_point_whose_images_do_not_fit_is_a_row_and_the_others_are_measured(store):
     deep = fs.anynet(name="Deep", depths=[1] * 4, widths=[16] * 4, group_widths=8, stem_width=16, resolution=32)
-    frame = run(Plan(deep, batch=[1, 2], mode="training", **SHORT), store, progress=quiet)
+    frame = measure_plan(Plan(deep, batch=[1, 2], mode="training", **SHORT), store, progress=quiet)
     assert frame["reason"].fillna("").tolist() == ["failed", ""]
     assert "BN sees one value of a channel" in frame["message"][0]
     assert frame["interval"].tolist() == [SHORT["interval"]] * 2  # that was asked for
 
 
 def test_the_largest_batch_here(store):
-    frame = run(Plan(TINY, batch="largest", **SHORT), store, progress=quiet)
+    frame = measure_plan(Plan(TINY, batch="largest", **SHORT), store, progress=quiet)
     assert frame["reason"].isna().all()
     assert frame["batch"][0] >= 64
-    assert run(Plan(TINY, batch="largest", **SHORT), store, progress=quiet).equals(frame)
+    assert measure_plan(Plan(TINY, batch="largest", **SHORT), store, progress=quiet).equals(frame)

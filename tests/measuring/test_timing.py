@@ -681,7 +681,7 @@ def test_a_network_is_measured_in_a_process_apart(monkeypatch):
     assert fs.measure(TINY, **how, device=torch.device("cpu"), mode="training").mode == "training"
     with pytest.raises(SettingError, match="batch is 0, but must be a whole number"):
         fs.measure(TINY, batch=0)
-    with pytest.raises(fs.NetworkError, match="ResNet-50"):
+    with pytest.raises(fs.architectures.NetworkError, match="ResNet-50"):
         fs.measure("ResNet-5")
 
 
@@ -731,7 +731,9 @@ PLANS = Path(__file__).parents[2] / "data" / "plans"
 @pytest.fixture(scope="module")
 def plans() -> dict[str, fs.Plan]:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", fs.TargetWarning)  # some targets depth alone comes near, but not within 1 %
+        warnings.simplefilter(
+            "ignore", fs.scaling.TargetWarning
+        )  # some targets depth alone comes near, but not within 1 %
         return {name: fs.Plan.read(PLANS / f"{name}.yaml") for name in ("gpu", "gpu_16gf", "gpu_short")}
 
 

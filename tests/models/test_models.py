@@ -44,7 +44,7 @@ def images(net: fs.Network, batch: int = 2, device: str = "cpu") -> torch.Tensor
 class Seen(NamedTuple):
     """What torch saw while one image passed through a module on the meta device."""
 
-    complexity: fs.Complexity
+    complexity: fs.architectures.Complexity
     layers: list[tuple[str, int]]  # each layer's name and its output's side, in the order of running
     logits: tuple[int, ...]
 
@@ -81,7 +81,7 @@ def seen_by_torch(net: fs.Network, norms: bool = True) -> Seen:
         logits = model(images(net, 1, "meta"))
     flops, odd = divmod(counter.get_total_flops(), 2)
     assert not odd
-    return Seen(fs.Complexity(flops + biases, params, activations), order, tuple(logits.shape))
+    return Seen(fs.architectures.Complexity(flops + biases, params, activations), order, tuple(logits.shape))
 
 
 def assert_torch_sees_what_was_counted(net: fs.Network, norms: bool = False) -> None:
@@ -407,7 +407,7 @@ def test_a_drop_path_is_a_probability_below_1(drop_path):
 
 
 def test_what_cannot_be_built_is_named():
-    with pytest.raises(fs.NetworkError, match="the nearest names are"):
+    with pytest.raises(fs.architectures.NetworkError, match="the nearest names are"):
         fs.build("ResNet-5O")
 
 

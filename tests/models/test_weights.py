@@ -275,13 +275,13 @@ def test_their_module_and_ours_give_the_same_logits(library, name, net):
     ],
 )
 def test_the_same_tensors_in_another_network_are_refused(name, net, found):
-    with pytest.raises(fs.WeightsError, match=found):
+    with pytest.raises(fs.models.WeightsError, match=found):
         fs.load_weights(fs.build(net), theirs("timm", name))
 
 
 @pytest.mark.parametrize(("name", "net"), [("seresnet50", "ResNet-50"), ("resnet50d", "ResNet-50")])
 def test_their_other_networks_are_refused(name, net):
-    with pytest.raises(fs.WeightsError, match=r"lack|for which|have the shape|none of"):
+    with pytest.raises(fs.models.WeightsError, match=r"lack|for which|have the shape|none of"):
         fs.load_weights(fs.build(net), theirs("timm", name).state_dict())
 
 
@@ -391,7 +391,7 @@ def test_the_classifier_may_stay():
 
 def test_nothing_that_the_weights_hold_is_run(tmp_path):
     torch.save({"state_dict": {}, "args": Path("x")}, tmp_path / "weights.pth")
-    with pytest.raises(fs.WeightsError, match=r"more than tensors.*weights_only=False"):
+    with pytest.raises(fs.models.WeightsError, match=r"more than tensors.*weights_only=False"):
         fs.load_weights(fs.build(small()), tmp_path / "weights.pth")
 
 
@@ -401,7 +401,7 @@ def test_nothing_that_the_weights_hold_is_run(tmp_path):
 def assert_refused(model: nn.Module, weights, match: str, **options) -> None:
     """In one sentence, and nothing is changed."""
     before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
-    with pytest.raises(fs.WeightsError, match=match) as error:
+    with pytest.raises(fs.models.WeightsError, match=match) as error:
         fs.load_weights(model, weights, **options)
     assert "\n" not in str(error.value)
     assert all(torch.equal(tensor, before[key]) for key, tensor in model.state_dict().items())
@@ -539,9 +539,9 @@ def test_what_is_no_file_of_weights_is_refused(tmp_path, content):
 
 
 def test_what_is_no_network_here_is_refused():
-    with pytest.raises(fs.WeightsError, match="Linear is no network here"):
+    with pytest.raises(fs.models.WeightsError, match="Linear is no network here"):
         fs.load_weights(nn.Linear(2, 2), {})
-    with pytest.raises(fs.WeightsError, match="meta"):
+    with pytest.raises(fs.models.WeightsError, match="meta"):
         fs.load_weights(fs.build(small(), device="meta"), {})
 
 

@@ -58,7 +58,7 @@ def test_verdicts_are_what_the_library_counts(name, executed):
     shown = verdicts(executed(COUNTING))[["paper", "found", "tolerance", "verdict"]]
     laws = fs.strategy(name).laws
     scales = np.geomspace(DEFAULTS["large_from"], DEFAULTS["large_to"], DEFAULTS["points"])
-    fits = pd.concat([fs.fit_exponents(network, name, scales) for network in DEFAULTS["networks"]])
+    fits = pd.concat([fs.scaling.fit_exponents(network, name, scales) for network in DEFAULTS["networks"]])
     for metric, law in laws._asdict().items():
         found = fits[fits.metric == metric]["fitted"].tolist()
         assert shown.loc[f"{metric} under {name}, for large s"].tolist() == judged(law, found, DEFAULTS["tolerance"])
@@ -167,7 +167,7 @@ def test_a_mistyped_network_ends_in_the_library_s_sentence(tmp_path):
     with pytest.raises(papermill.PapermillExecutionError) as error:
         papermill.execute_notebook(COUNTING, tmp_path / "out.ipynb", {"networks": ["ResNet-5O"]}, progress_bar=False)
     assert error.value.ename == "ParameterError"
-    with pytest.raises(fs.NetworkError) as sentence:
+    with pytest.raises(fs.architectures.NetworkError) as sentence:
         fs.network("ResNet-5O")
     assert error.value.evalue.endswith(str(sentence.value).removeprefix("network: "))
     assert "ResNet-50" in error.value.evalue

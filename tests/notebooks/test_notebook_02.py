@@ -37,7 +37,7 @@ def test_verdicts_are_what_the_library_counts(network, executed):
     shown = verdicts(executed(GROUPS))
     assert set(shown["verdict"]) == {HOLDS}
     for name in DEFAULTS["strategies"]:
-        low, high = (fs.flops_by_kind(fs.scale(network, name, s)) for s in (1e3, 1e6))
+        low, high = (fs.architectures.flops_by_kind(fs.scale(network, name, s)) for s in (1e3, 1e6))
         law = float(shown.loc[f"flops of grouped convolutions under {name}, large s", "paper"])
         grown = high["conv in groups"] / low["conv in groups"]
         assert grown == pytest.approx(1e3**law, rel=0.15)
@@ -80,7 +80,7 @@ def test_the_text_on_shares():
     for name in DEFAULTS["networks"]:
         share = {}
         for way in (None, *DEFAULTS["strategies"]):
-            flops = fs.flops_by_kind(fs.scale(name, way, 16) if way else name)
+            flops = fs.architectures.flops_by_kind(fs.scale(name, way, 16) if way else name)
             share[way] = flops["conv in groups"] / sum(flops.values())
         assert share["w"] == pytest.approx(share[None], abs=0.05)
         assert share["dWr"] == pytest.approx(share[None], abs=0.05)

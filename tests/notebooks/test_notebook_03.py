@@ -229,7 +229,7 @@ def test_the_text_on_the_gpu():
     assert "An NVIDIA H200 has 6 multiply-adds for each byte in fp32, about as many as the Intel Xeon" in text
     ratio = {}
     for path in (SHIPPED / "ceilings").glob("*.jsonl"):
-        for each in (fs.Ceilings(**row) for row in fs.Store(path)):
+        for each in (fs.measuring.Ceilings(**row) for row in fs.Store(path)):
             ratio[each.device_name, each.precision] = round(each.multiply_adds_per_s / each.bytes_per_s)
     assert (ratio[H200, "fp32"], ratio[XEON, "fp32"], ratio[H200, "bf16"]) == (6, 6, 80)
 
@@ -271,9 +271,9 @@ def test_each_measured_row_says_how_near_its_ceilings_it_came(executed):
     medians, expected = {}, []
     for device, name in {**STORES, H200: "nvidia-h200.jsonl"}.items():
         rows = fs.Store(SHIPPED / name).frame()
-        known = [fs.Ceilings(**row) for row in fs.Store(SHIPPED / "ceilings" / name)]
+        known = [fs.measuring.Ceilings(**row) for row in fs.Store(SHIPPED / "ceilings" / name)]
         keys = [rows["mode"], rows["precision"], rows["base"].str.split("-").str[0]]
-        by = fs.roofline_share(rows, known).groupby(keys, sort=False).median()
+        by = fs.prediction.roofline_share(rows, known).groupby(keys, sort=False).median()
         expected += by.round(3).tolist()
         if device in STORES:
             medians |= {(device, mode): some.droplevel([0, 1]) for mode, some in by.groupby(level=0, sort=False)}

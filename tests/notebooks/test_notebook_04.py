@@ -88,8 +88,8 @@ def test_the_text_on_the_law():
 
 def measured_at_equal_flops(base: fs.Network | str = B0) -> dict[str, pd.DataFrame]:
     """The times of w, dwr, dw and dWr on each shipped CPU, by strategy."""
-    rows = fs.measured_rows(sorted((REPO / "data" / "measured").glob("*-threads.jsonl")))
-    times = fs.measured_times(rows[rows["mode"] == DEFAULTS["mode"]], base, ["w", "dwr", "dw", "dWr"])
+    rows = fs.records.measured_rows(sorted((REPO / "data" / "measured").glob("*-threads.jsonl")))
+    times = fs.analysis.measured_times(rows[rows["mode"] == DEFAULTS["mode"]], base, ["w", "dwr", "dw", "dWr"])
     return {device: own.set_index("strategy") for device, own in times.groupby("device_name")}
 
 
@@ -104,9 +104,9 @@ def test_the_text_on_predicted_times(executed):
     for row in knees[2:]:
         assert all(float(one) < float(other) for one, other in zip(row[-4:], of_activations, strict=True))
     assert "On the Intel Xeon predicted time is level from α = 0.7 on, within a twentieth of that of *w*" in prose(FAST)
-    rows = fs.measured_rows([REPO / "data" / "measured" / "intel-xeon-2-threads.jsonl"])
+    rows = fs.records.measured_rows([REPO / "data" / "measured" / "intel-xeon-2-threads.jsonl"])
     networks = fs.equal_flops(B0, [0.7, 0.8, 0.9, 1.0], DEFAULTS["scales"])
-    times = fs.predicted_times(rows[rows["mode"] == "inference"], networks)
+    times = fs.analysis.predicted_times(rows[rows["mode"] == "inference"], networks)
     level = times.pivot(index="scale", columns="alpha", values="ms_per_image")
     assert level.div(level[1.0], axis=0).stack().between(0.95, 1.05).all()
     assert "Measured networks go up to 4 times the flops of the base" in prose(FAST)
@@ -158,7 +158,7 @@ def test_the_text_on_measured_times(executed):
 def test_the_text_on_all_base_networks(executed):
     text = "*dWr* is faster than *dwr* for all six on the Intel Xeon, and for four on the AMD EPYC"
     assert f"Of six base networks, taken as measured, {text}; faster than *dw* for five, and for three" in prose(FAST)
-    rows = fs.measured_rows(sorted((REPO / "data" / "measured").glob("*-threads.jsonl")))
+    rows = fs.records.measured_rows(sorted((REPO / "data" / "measured").glob("*-threads.jsonl")))
     bases = measured_bases(rows)
     assert {base.name for base in bases} - set(fs.networks()) == {"RegNetZ-500MF without head"}
     assert len(bases) == 6
@@ -192,7 +192,7 @@ def test_the_text_on_a_gpu(executed):
     assert (
         "and in training (`mode`), in fp32, 6 % longer, 3 % less, and 10 % less. There no time has an interval" in text
     )
-    rows = fs.measured_rows([REPO / "data" / "measured" / "nvidia-h200.jsonl"])
+    rows = fs.records.measured_rows([REPO / "data" / "measured" / "nvidia-h200.jsonl"])
     assert set(rows["batch"]) == {256}
     said = {
         ("inference", "bf16"): [6, -23, -29],
@@ -200,7 +200,7 @@ def test_the_text_on_a_gpu(executed):
         ("training", "fp32"): [6, -3, -10],
     }
     for (mode, precision), some in rows.groupby(["mode", "precision"]):
-        times = fs.measured_times(some, B0, ["w", "dw", "dwr", "dWr"]).set_index("strategy")
+        times = fs.analysis.measured_times(some, B0, ["w", "dw", "dwr", "dWr"]).set_index("strategy")
         assert times["scale"].unique() == pytest.approx([4], rel=0.01)
         ratio = times.loc["dWr", "ms_per_image"] / times.loc[["w", "dw", "dwr"], "ms_per_image"]
         assert (100 * (ratio - 1)).round().tolist() == said.pop((mode, precision))

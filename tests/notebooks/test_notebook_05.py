@@ -11,8 +11,8 @@ from fastscale_lib.analysis.claims import HOLDS, UNDECIDED, UNTESTED
 from fastscale_lib.training import datasets
 
 ACCURACY = named("05_accuracy_of_scaled_networks")
-SOURCES = {"early": fs.published_errors("early_convolutions_table2").query("epochs == 100")}
-SOURCES["zoo"] = fs.published_errors("pycls_zoo_v100")
+SOURCES = {"early": fs.records.published_errors("early_convolutions_table2").query("epochs == 100")}
+SOURCES["zoo"] = fs.records.published_errors("pycls_zoo_v100")
 
 
 def test_the_counts_of_families_grow_by_their_strategy_s_law():
@@ -21,31 +21,31 @@ def test_the_counts_of_families_grow_by_their_strategy_s_law():
     law = float(fs.strategy("dWr").laws.params)
     for family in ("RegNetY", "RegNetZ"):
         rows = SOURCES["early"][SOURCES["early"]["family"] == family]
-        assert fs.growth(rows) == pytest.approx(float(fs.strategy("dWr").laws.activations), abs=0.05)
-        assert fs.growth(rows[rows["flops"] >= 4e9], "params") == pytest.approx(law, abs=0.05)
-        assert fs.growth(rows, "params") < law - 0.05
+        assert fs.analysis.growth(rows) == pytest.approx(float(fs.strategy("dWr").laws.activations), abs=0.05)
+        assert fs.analysis.growth(rows[rows["flops"] >= 4e9], "params") == pytest.approx(law, abs=0.05)
+        assert fs.analysis.growth(rows, "params") < law - 0.05
 
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_networks_change_order_as_the_text_tells(source):
     table = SOURCES[source]
-    at_flops = fs.error_gaps(table, "RegNetY", "EfficientNet", "flops")["gap"]
+    at_flops = fs.analysis.error_gaps(table, "RegNetY", "EfficientNet", "flops")["gap"]
     assert at_flops.iloc[0] > 0  # "EfficientNet is ahead of RegNetY, at least of the small ones"
     for family in table["family"].unique():
         if family.startswith("Re"):  # "every RegNet, fast-scaled or designed [...], and so have the ResNets"
-            assert (fs.error_gaps(table, family, "EfficientNet", "training_ms_per_image")["gap"] < 0).all()
+            assert (fs.analysis.error_gaps(table, family, "EfficientNet", "training_ms_per_image")["gap"] < 0).all()
     text = "At equal flops EfficientNet is ahead of RegNetY, at least of the small ones, and behind RegNetZ. At equal"
     assert text in prose(ACCURACY)
 
 
 def test_regnetz_is_ahead_at_equal_flops_too():
-    gaps = fs.error_gaps(SOURCES["early"], "RegNetZ", "EfficientNet", "flops")["gap"]
+    gaps = fs.analysis.error_gaps(SOURCES["early"], "RegNetZ", "EfficientNet", "flops")["gap"]
     assert len(gaps)
     assert gaps.max() < 0
 
 
 def test_compound_scaling_has_the_lowest_error_of_each_base():
-    rows = fs.published_errors("efficientnet_scaled").dropna(subset="strategy")
+    rows = fs.records.published_errors("efficientnet_scaled").dropna(subset="strategy")
     ways = rows.pivot(index="base", columns="strategy", values="top1_error_pct")
     assert set(ways.idxmin(axis=1)) == {"dwr"}
     flops = rows.pivot(index="base", columns="strategy", values="flops").astype(float)
@@ -60,7 +60,7 @@ def test_what_is_published_is_judged_and_what_is_not_is_left_open(executed):
     ]
     for family in ("RegNetY", "RegNetZ"):
         row = shown.loc[f"error at equal training time: {family} (dWr) less EfficientNet (dwr)"]
-        gaps = fs.error_gaps(SOURCES["early"], family, "EfficientNet", "training_ms_per_image")["gap"]
+        gaps = fs.analysis.error_gaps(SOURCES["early"], family, "EfficientNet", "training_ms_per_image")["gap"]
         assert (row["found"], row["verdict"]) == (f"{gaps.max():.3f}", HOLDS)
     left_open = shown[shown["verdict"] == UNTESTED]
     assert len(left_open) == 2
@@ -86,7 +86,7 @@ def test_resnet_changes_places_with_efficientnet():
     assert "In *Early Convolutions* RegNetY and ResNet change places with EfficientNet" in prose(ACCURACY)
     for family in ("RegNetY", "ResNet"):
         gaps = [
-            fs.error_gaps(SOURCES["early"], family, "EfficientNet", cost)["gap"]
+            fs.analysis.error_gaps(SOURCES["early"], family, "EfficientNet", cost)["gap"]
             for cost in ("flops", "training_ms_per_image")
         ]
         assert gaps[0].min() > 0 > gaps[1].max()
@@ -94,8 +94,8 @@ def test_resnet_changes_places_with_efficientnet():
 
 # Trained here
 
-SHIPPED = fs.measured_rows(sorted((REPO / "data" / "measured" / "training").glob("*.jsonl")))
-OWN = fs.seed_errors(SHIPPED).query("part == 'test'")
+SHIPPED = fs.records.measured_rows(sorted((REPO / "data" / "measured" / "training").glob("*.jsonl")))
+OWN = fs.analysis.seed_errors(SHIPPED).query("part == 'test'")
 
 
 def test_what_was_trained_here_is_judged_by_intervals_over_seeds(executed):
@@ -106,7 +106,7 @@ def test_what_was_trained_here_is_judged_by_intervals_over_seeds(executed):
         part = OWN[OWN["base"] == "RegNetY-28px"]
         for text, row in judged.iterrows():
             one, other = text.split(": ")[1].split(" less ")
-            gap = fs.error_difference(part, one, other, scale)
+            gap = fs.analysis.error_difference(part, one, other, scale)
             assert row["found"] == f"{gap.found:.3f} ({gap.low:.3f} to {gap.high:.3f})"
             off, beyond = (0.5, None) if (one, other) == ("dWr", "dwr") else (None, gap.high)
             holds = max(abs(gap.low), abs(gap.high)) <= off if off else beyond < 0
@@ -129,34 +129,34 @@ def test_the_text_on_what_was_trained_here():
     one, two = (OWN[(OWN["base"] == base) & OWN["strategy"].notna()] for base in ("RegNetY-28px", "MBConv-28px"))
     assert "to four times its flops, those by *w* have the lowest error, and *dWr* lies above it" in text
     assert one.loc[one["error"].idxmin(), "strategy"] == "w"
-    assert fs.error_difference(one, "dWr", "w", 4).low > 0
+    assert fs.analysis.error_difference(one, "dWr", "w", 4).low > 0
     assert "*dWr* and *dwr* are alike within half a point" in text
-    gap = fs.error_difference(one, "dWr", "dwr", 4)
+    gap = fs.analysis.error_difference(one, "dWr", "dwr", 4)
     assert -0.5 < gap.low < gap.high < 0.5
     assert "At eight times *w* and *dWr* are alike within half a point, and *dwr* lies above both" in text
-    gap = fs.error_difference(one, "dWr", "w", 8)
+    gap = fs.analysis.error_difference(one, "dWr", "w", 8)
     assert -0.5 < gap.low < gap.high < 0.5
-    assert all(fs.error_difference(one, "dwr", way, 8).low > 0 for way in ("w", "dWr"))
+    assert all(fs.analysis.error_difference(one, "dwr", way, 8).low > 0 for way in ("w", "dWr"))
     assert "no difference among the three is settled at any size" in text
     pairs = [(*pair, scale) for scale in (2, 4, 8) for pair in (("dwr", "w"), ("dWr", "w"), ("dWr", "dwr"))]
-    assert all(gap.low < 0 < gap.high for gap in (fs.error_difference(two, *each) for each in pairs))
+    assert all(gap.low < 0 < gap.high for gap in (fs.analysis.error_difference(two, *each) for each in pairs))
     assert "Depth alone and resolution alone have the highest errors wherever all strategies were trained" in text
     for part, scale in ((one, 4), (two, 8)):
         largest = part[(part["scale"] / scale - 1).abs() < 0.05]
         assert len(largest) == 7
         assert set(largest.nlargest(2, "error")["strategy"]) == {"d", "r"}
     assert "the two are alike at four times the flops, and at eight fast scaling is ahead" in text
-    assert fs.error_difference(one, "dWr", "dwr", 8).high < 0
+    assert fs.analysis.error_difference(one, "dWr", "dwr", 8).high < 0
     assert "neither compound nor fast scaling is seen to beat width alone" in text
     pairs = [(part, way, scale) for part in (one, two) for scale in (4, 8) for way in ("dwr", "dWr")]
-    assert all(fs.error_difference(part, way, "w", scale).high > 0 for part, way, scale in pairs)
+    assert all(fs.analysis.error_difference(part, way, "w", scale).high > 0 for part, way, scale in pairs)
 
 
 def test_the_text_on_seeds():
     assert "three seeds settle no difference below a quarter of a point" in prose(ACCURACY)
     assert (OWN["seeds"] == 3).all()
     for base, scale in (("RegNetY-28px", 4), ("MBConv-28px", 8)):
-        gap = fs.error_difference(OWN[OWN["base"] == base], "dWr", "w", scale)
+        gap = fs.analysis.error_difference(OWN[OWN["base"] == base], "dWr", "w", scale)
         assert (gap.high - gap.low) / 2 > 0.25
 
 

@@ -19,7 +19,7 @@ BASES = ["RegNetY-400MF", "RegNetY-4.0GF", "RegNetX-400MF", "RegNetX-4.0GF"]
 
 @pytest.fixture(scope="module")
 def ratios():
-    frame = fs.regimes(BASES, ["w", "dwr", "dWr"])
+    frame = fs.scaling.regimes(BASES, ["w", "dwr", "dWr"])
     table = frame.pivot(index=["network", "regime"], columns="strategy", values="activations")
     return table.div(table["designed"], axis=0)
 
@@ -42,7 +42,7 @@ def test_the_text_on_activations(ratios):
 def test_the_text_on_published_errors():
     text = "They gain 1.2 to 2.9 points. But networks that are the same in both tables gain, too"
     assert f"{text}: ResNets 0.7 to 1.4, EfficientNets 2.1 to 4.4" in prose(SEARCHING)
-    tables = [fs.published_errors(name) for name in ("pycls_zoo_v100", "early_convolutions_table2")]
+    tables = [fs.records.published_errors(name) for name in ("pycls_zoo_v100", "early_convolutions_table2")]
     zoo, early = (
         each.query("epochs == 100").assign(network=each["network"].str.replace(".0GF", "GF")).set_index("network")
         for each in tables

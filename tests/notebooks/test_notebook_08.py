@@ -56,7 +56,7 @@ def by_default() -> dict[str, dict[str, float]]:
 def by_time(device: str, base: str, ways: list[str], times: float, mode: str) -> dict[str, float]:
     """Flops in G that a time buys on a shipped device, as times what the base network takes there."""
     how = {"batch": 4, "mode": mode, "memory": False, "model": fitted_model(SHIPPED, mode, "fp32", device)}
-    most = times * fs.costs(base, "w", 1.0, **how)["predicted_ms"][0]
+    most = times * fs.prediction.costs(base, "w", 1.0, **how)["predicted_ms"][0]
     bought = fs.within(base, ways, time_ms=float(most), **how).set_index("strategy")["flops"]
     return (bought / 1e9).to_dict()
 

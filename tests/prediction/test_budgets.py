@@ -108,7 +108,7 @@ def test_a_time_buys_what_the_model_predicts_to_keep_within():
 
 def test_predicted_times_come_with_the_stated_error():
     model = fs.RuntimeModel.fit(rows(lambda network, batch: fs.complexity(network).flops * batch / 1e10))
-    row = fs.costs("ResNet-50", "w", 2.0, batch=4, model=model, memory=False).iloc[0]
+    row = fs.prediction.costs("ResNet-50", "w", 2.0, batch=4, model=model, memory=False).iloc[0]
     [fitted] = model.fitted.values()
     assert row["high_ms"] / row["predicted_ms"] == pytest.approx(1 + fitted.error)
     assert row["predicted_ms"] / row["low_ms"] == pytest.approx(1 + fitted.error)
@@ -161,7 +161,7 @@ def test_a_budget_that_bounds_nothing_is_refused():
 
 
 def test_a_setting_that_the_model_does_not_know_is_refused():
-    with pytest.raises(fs.PredictionError, match="mode='training'"):
+    with pytest.raises(fs.prediction.PredictionError, match="mode='training'"):
         fs.within("ResNet-50", "w", time_ms=5, mode="training", model=made_up_device())
 
 

@@ -57,7 +57,7 @@ def test_a_few_bad_measurements_do_not_spoil_it(measured):
 
 
 def test_the_error_is_that_on_families_left_out(measured):
-    found = fs.prediction_errors(measured).set_index("by")
+    found = fs.prediction.prediction_errors(measured).set_index("by")
     assert list(found.index) == list(BY)
     assert found["error"]["layers"] < min(found["error"].drop("layers")) / 2
     assert (found["error"] <= found["error_90"]).all()
@@ -70,7 +70,7 @@ def test_the_error_is_that_on_families_left_out(measured):
     off = others.predict(networks, 4)["predicted_ms"].to_numpy() / measured.loc[regnets, "median_ms"].to_numpy() - 1
     only = measured.copy()
     only.loc[~regnets, "base"] = "Others-1"
-    error = fs.prediction_errors(only[regnets], extra=only[~regnets]).set_index("by")["error"]["flops"]
+    error = fs.prediction.prediction_errors(only[regnets], extra=only[~regnets]).set_index("by")["error"]["flops"]
     assert error == pytest.approx(np.median(np.abs(off)), rel=1e-3)
 
 
@@ -79,7 +79,7 @@ def test_a_baseline_is_right_where_the_device_is_that_simple():
     baseline = fs.RuntimeModel.fit(simple, by="activations")
     truth = by_activations(fs.network("RegNetY-1.6GF"), 4) * 1e3
     assert baseline.predict("RegNetY-1.6GF", 4)["predicted_ms"][0] == pytest.approx(truth, rel=0.01)
-    errors = fs.prediction_errors(simple).set_index("by")["error"]
+    errors = fs.prediction.prediction_errors(simple).set_index("by")["error"]
     assert errors["activations"] < 0.01
     assert errors["flops and activations"] < 0.01
     assert errors["flops"] > 0.05
@@ -119,15 +119,16 @@ def test_settings_are_fitted_apart(measured):
     once, thrice = (model.predict("ResNet-50", mode=mode)["predicted_ms"][0] for mode in ("inference", "training"))
     assert thrice / once == pytest.approx(3.5, rel=0.05)
     which = r"to 2 settings, which differ in mode \('inference' or 'training'\); say which, as in mode='inference'"
-    with pytest.raises(fs.PredictionError, match=which):
+    with pytest.raises(fs.prediction.PredictionError, match=which):
         model.predict("ResNet-50")
-    with pytest.raises(fs.PredictionError, match="2 settings with threads=2, which differ in mode"):
+    with pytest.raises(fs.prediction.PredictionError, match="2 settings with threads=2, which differ in mode"):
         model.predict("ResNet-50", threads=2)
     with pytest.raises(
-        fs.PredictionError, match="is fitted to no setting with mode='sleeping'; it is fitted to device_name="
+        fs.prediction.PredictionError,
+        match="is fitted to no setting with mode='sleeping'; it is fitted to device_name=",
     ):
         model.predict("ResNet-50", mode="sleeping")
-    with pytest.raises(fs.PredictionError, match="'moed' is no setting; try mode"):
+    with pytest.raises(fs.prediction.PredictionError, match="'moed' is no setting; try mode"):
         model.predict("ResNet-50", moed="training")
 
 
@@ -138,24 +139,30 @@ def test_rows_without_a_time_are_passed_over(measured):
 
 
 def test_what_cannot_be_fitted_is_said(measured):
-    with pytest.raises(fs.PredictionError, match=r"lacks description; fs\.run\(plan, store\) gives rows that have all"):
+    with pytest.raises(
+        fs.prediction.PredictionError, match=r"lacks description; fs\.run\(plan, store\) gives rows that have all"
+    ):
         fs.RuntimeModel.fit(measured.drop(columns="description"))
-    with pytest.raises(fs.PredictionError, match=r"lacks .*description.*threads.*; fs\.run"):
-        fs.RuntimeModel.fit(fs.published())
-    with pytest.raises(fs.PredictionError, match=r"expected a data frame, got a list; give that of a store"):
+    with pytest.raises(fs.prediction.PredictionError, match=r"lacks .*description.*threads.*; fs\.run"):
+        fs.RuntimeModel.fit(fs.records.published())
+    with pytest.raises(fs.prediction.PredictionError, match=r"expected a data frame, got a list; give that of a store"):
         fs.RuntimeModel.fit(measured.to_dict("records")[:1])
     few = measured.iloc[: LEAST_ROWS - 1]
-    with pytest.raises(fs.PredictionError, match=f"{len(few)} measured rows for Made-up.* takes {LEAST_ROWS}"):
+    with pytest.raises(
+        fs.prediction.PredictionError, match=f"{len(few)} measured rows for Made-up.* takes {LEAST_ROWS}"
+    ):
         fs.RuntimeModel.fit(few)
-    with pytest.raises(fs.PredictionError, match="'depth' is no model; use one of layers, flops"):
+    with pytest.raises(fs.prediction.PredictionError, match="'depth' is no model; use one of layers, flops"):
         fs.RuntimeModel.fit(measured, by="depth")
-    with pytest.raises(fs.PredictionError, match="curves are drawn by layers alone"):
+    with pytest.raises(fs.prediction.PredictionError, match="curves are drawn by layers alone"):
         fs.RuntimeModel.fit(measured, by="flops").curve(fs.network("ResNet-50"), [fs.strategy("w")], [1], 4)
 
 
 def test_an_empty_frame_is_refused_at_once(measured):
     for empty in (measured.iloc[:0], measured.assign(median_ms=None)):
-        with pytest.raises(fs.PredictionError, match=rf"none of the frame's {len(empty)} rows has a time .*calibrate"):
+        with pytest.raises(
+            fs.prediction.PredictionError, match=rf"none of the frame's {len(empty)} rows has a time .*calibrate"
+        ):
             fs.RuntimeModel.fit(empty)
 
 
@@ -164,7 +171,7 @@ def test_a_setting_of_few_rows_hides_no_other(measured):
     few = rows(by_layers, mode="training").iloc[:3]
     both = pd.concat([measured, few])
     assert fs.RuntimeModel.fit(both).rates()["mode"].tolist() == ["inference"]
-    found = fs.prediction_errors(both).set_index(["mode", "by"])
+    found = fs.prediction.prediction_errors(both).set_index(["mode", "by"])
     assert found.loc["inference", "error"].notna().all()
     assert found.loc["inference", "reason"].isna().all()
     assert found.loc["training", "error"].isna().all()
@@ -174,10 +181,10 @@ def test_a_setting_of_few_rows_hides_no_other(measured):
 def test_one_family_alone_is_not_judged_on_a_family_unseen(measured):
     """Nothing is left to fit to; the first guesses must not come from the rows that are to be predicted."""
     one = measured[measured["base"].str.startswith(("RegNetX", "RegNetY"))].assign(base="RegNetX-1")
-    found = fs.prediction_errors(one)
+    found = fs.prediction.prediction_errors(one)
     assert found["error"].isna().all()
     assert set(found["reason"]) == {"all rows are of RegNetX: without it there are none to fit to"}
-    assert fs.prediction_errors(one, extra=measured.drop(one.index))["error"].notna().all()
+    assert fs.prediction.prediction_errors(one, extra=measured.drop(one.index))["error"].notna().all()
 
 
 def test_one_family_alone_is_judged_by_fifths(measured):

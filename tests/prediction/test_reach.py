@@ -42,11 +42,11 @@ def test_rows_of_one_batch_tell_nothing_of_another(epyc, batch):
         lambda: epyc.predict(base, batch),
         lambda: epyc.curve(base, [way], [1, 2], batch),
         lambda: epyc.layers(base, batch),
-        lambda: fs.costs(base, way, 2, batch=batch, model=epyc, memory=False),
+        lambda: fs.prediction.costs(base, way, 2, batch=batch, model=epyc, memory=False),
         lambda: fs.within(base, way, time_ms=100, batch=batch, model=epyc, memory=False),
         lambda: fs.within(base, way, params=1e7, batch=batch, model=epyc, memory=False, strict=False),
     ):
-        with pytest.raises(fs.PredictionError, match=said):
+        with pytest.raises(fs.prediction.PredictionError, match=said):
             ask()
 
 
@@ -55,12 +55,12 @@ def test_the_batch_of_the_rows_may_be_left_out(epyc):
     assert epyc.layers("EfficientNet-B0").equals(epyc.layers("EfficientNet-B0", 4))
     assert epyc.batch() == 4
     several = fs.RuntimeModel.fit(pd.concat([rows(by_layers, batch=batch) for batch in (2, 32)]))
-    with pytest.raises(fs.PredictionError, match="no batch is given; say which, from 2 to 32"):
+    with pytest.raises(fs.prediction.PredictionError, match="no batch is given; say which, from 2 to 32"):
         several.predict("ResNet-50")
     assert [several.batch(each) for each in (2, 8, np.int64(32))] == [2, 8, 32]
     for beyond, nearest in ((1, 2), (33, 32)):
         with pytest.raises(
-            fs.PredictionError, match=f"batch {beyond} is .*, of batch 2 to 32, .* ask for batch {nearest}$"
+            fs.prediction.PredictionError, match=f"batch {beyond} is .*, of batch 2 to 32, .* ask for batch {nearest}$"
         ):
             several.predict("ResNet-50", beyond)
     assert several.rates()["batches"].tolist() == ["2 to 32"]
@@ -74,7 +74,7 @@ def test_what_is_no_batch_is_refused_in_a_sentence(epyc, batch):
             lambda: model.predict(base, batch),  # noqa: B023
             lambda: model.curve(base, [way], [1, 2], batch),  # noqa: B023
             lambda: model.layers(base, batch),  # noqa: B023
-            lambda: fs.costs(base, way, 2, batch=batch, model=model, memory=False),  # noqa: B023
+            lambda: fs.prediction.costs(base, way, 2, batch=batch, model=model, memory=False),  # noqa: B023
             lambda: fs.within(base, way, time_ms=100, batch=batch, model=model, memory=False),  # noqa: B023
             lambda: fs.calibrate("cpu", batch=batch),  # before anything is measured
         ):
@@ -141,13 +141,13 @@ SMALLER = (
 def test_a_network_far_beyond_all_fitted_is_refused(epyc, s, said):
     network = fs.scale("RegNetY-4.0GF", "dWr", s)
     for ask in (epyc.predict, epyc.layers):
-        with pytest.raises(fs.PredictionError, match=f"RegNetY-4.0GF dWr ×{s:g} is not predicted: {said}"):
+        with pytest.raises(fs.prediction.PredictionError, match=f"RegNetY-4.0GF dWr ×{s:g} is not predicted: {said}"):
             ask(network)
     found = epyc.predict(["ResNet-50", network], strict=False)
     assert found["predicted_ms"].isna().tolist() == [False, True]
     assert found.loc[1, ["low_ms", "high_ms"]].isna().all()
     assert found["note"][1].startswith("not predicted: it has ")
-    cost = fs.costs("RegNetY-4.0GF", "dWr", [1, s], model=epyc, batch=4, memory=False)
+    cost = fs.prediction.costs("RegNetY-4.0GF", "dWr", [1, s], model=epyc, batch=4, memory=False)
     assert cost["note"].tolist() == found["note"].tolist()
     assert cost["predicted_ms"].isna().tolist() == [False, True]
 
@@ -171,7 +171,7 @@ def test_an_operation_that_no_row_has_is_not_predicted():
     """A rate that nothing was fitted to is a guess."""
     resnets = fs.RuntimeModel.fit(rows(by_layers, bases=["ResNet-50", "ResNet-101", "ResNet-152"]))
     said = r"not predicted: \d+% of its arithmetic or data is of the kind (conv depthwise|smooth), which has 0.0%"
-    with pytest.raises(fs.PredictionError, match=said):
+    with pytest.raises(fs.prediction.PredictionError, match=said):
         resnets.predict("EfficientNet-B0")
     assert resnets.predict(fs.anynet(block="res_basic_block", depths=[2, 2], widths=[64, 128]), strict=False)["note"][0]
 

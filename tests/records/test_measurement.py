@@ -40,17 +40,17 @@ def timed(median: float, half: float = 0.01, **other) -> Measurement:
     ],
 )
 def test_the_verdict(a, b, verdict):
-    assert fs.compare(a, b).verdict == verdict
+    assert fs.records.compare(a, b).verdict == verdict
 
 
 def test_the_margin_is_the_callers():
     a, b = timed(10, 0.001), timed(10.15, 0.001)
-    assert fs.compare(a, b, same=0.001).verdict == "faster"
-    assert fs.compare(a, b, same=0).verdict == "faster"
+    assert fs.records.compare(a, b, same=0.001).verdict == "faster"
+    assert fs.records.compare(a, b, same=0).verdict == "faster"
 
 
 def test_different_batches_compare_by_the_image_and_are_named():
-    said = fs.compare(timed(10), timed(30, batch=128, precision="bf16"))
+    said = fs.records.compare(timed(10), timed(30, batch=128, precision="bf16"))
     assert said.ratio == pytest.approx(2 / 3)
     assert said.differs == ("batch", "precision")
     assert str(said) == ("faster: 0.667 times as long an image (0.657 to 0.676); they differ in batch, precision")
@@ -58,8 +58,8 @@ def test_different_batches_compare_by_the_image_and_are_named():
 
 @given(*[st.floats(0.1, 1e4)] * 2, *[st.floats(0, 1)] * 2)
 def test_swapped_it_says_the_opposite(a, b, one, two):
-    there = fs.compare(timed(a, one), timed(b, two))
-    back = fs.compare(timed(b, two), timed(a, one))
+    there = fs.records.compare(timed(a, one), timed(b, two))
+    back = fs.records.compare(timed(b, two), timed(a, one))
     assert back.verdict == {"faster": "slower", "slower": "faster"}.get(there.verdict, there.verdict)
     assert back.ratio * there.ratio == pytest.approx(1)
     assert back.low * there.high == pytest.approx(1)
@@ -75,7 +75,7 @@ def test_the_interval_of_a_ratio_covers_it_as_often_as_it_says():
             times = centre * (1 + 0.05 * random.standard_normal(30))
             low, high = median_interval(times)
             pair.append(replace(ONE, median_ms=float(np.median(times)), low_ms=low, high_ms=high))
-        said = fs.compare(*pair)
+        said = fs.records.compare(*pair)
         covered += said.low <= ratio <= said.high
     assert 0.93 <= covered / 2000 <= 0.985
 
@@ -83,13 +83,13 @@ def test_the_interval_of_a_ratio_covers_it_as_often_as_it_says():
 @pytest.mark.parametrize("same", [-0.1, "x", None, float("nan"), True])
 def test_a_wrong_margin_is_refused(same):
     with pytest.raises(SettingError, match=r"^same is .*, but must be a number of at least 0"):
-        fs.compare(ONE, ONE, same=same)
+        fs.records.compare(ONE, ONE, same=same)
 
 
 @pytest.mark.parametrize(("pair", "said"), [((ONE, "b"), "b is 'b'"), (({"median_ms": 1.0}, ONE), "a is {'median_ms'")])
 def test_what_is_no_measurement_is_not_compared(pair, said):
     with pytest.raises(SettingError, match=f"compare: {said}.*, but must be a Measurement, as fs.measure"):
-        fs.compare(*pair)
+        fs.records.compare(*pair)
 
 
 # Where there is no interval, and where the time is the host's.
@@ -105,7 +105,7 @@ def test_fewer_than_six_blocks_have_no_interval(blocks, said):
         row = json.loads(json.dumps(found.to_dict(), allow_nan=False))
         assert (row["low_ms"], row["high_ms"]) == (None, None)
         assert Measurement.from_dict(row).to_dict() == row
-        compared = fs.compare(found, timed(20))
+        compared = fs.records.compare(found, timed(20))
         assert math.isnan(compared.low)
         assert math.isnan(compared.high)
         assert str(compared) == f"undecided: 0.500 times as long an image (no interval); a: {said} no interval"
@@ -117,11 +117,11 @@ def test_six_blocks_have_one():
 
 
 def test_a_time_that_is_the_hosts_makes_no_network_slower():
-    said = fs.compare(timed(10), timed(20, launch_ms=19.0))
+    said = fs.records.compare(timed(10), timed(20, launch_ms=19.0))
     assert (said.verdict, said.ratio) == ("undecided", 0.5)
     assert said.low < 0.5 < said.high
     assert said.doubt == "b: launch-bound, as the GPU waited for its host"
-    assert fs.compare(timed(10), timed(20, launch_ms=17.0)).verdict == "faster"
+    assert fs.records.compare(timed(10), timed(20, launch_ms=17.0)).verdict == "faster"
 
 
 # What disturbed it.

@@ -127,11 +127,11 @@ def test_what_is_no_row_is_refused(store, row):
 
 def test_a_measurement_is_a_row(store):
     shipped = Store(SHIPPED).rows()[0]
-    known = [field.name for field in fields(fs.Measurement) if field.name in shipped]
-    found = fs.Measurement.from_dict({name: shipped[name] for name in known})
+    known = [field.name for field in fields(fs.records.Measurement) if field.name in shipped]
+    found = fs.records.Measurement.from_dict({name: shipped[name] for name in known})
     store.add(found)
     assert store.rows() == [found.to_dict()]
-    assert fs.Measurement.from_dict(store.rows()[0]) == found
+    assert fs.records.Measurement.from_dict(store.rows()[0]) == found
 
 
 def test_a_row_that_the_store_needs_no_more_is_not_added(store):

@@ -246,7 +246,7 @@ def test_verdicts_are_told_apart_by_sign_and_word(page):
 def test_a_figure_is_described_in_words(page):
     first, second = [each["aria-label"] for each in page.all("div") if each.get("role") == "img"]
     assert first.startswith("Figure: counts, plain; ")
-    for text in ("flops (multiply-adds)", "activations (elements)", "params (weights)", *fs.STRATEGIES):
+    for text in ("flops (multiply-adds)", "activations (elements)", "params (weights)", *fs.scaling.STRATEGIES):
         assert text in first
     assert "a slider changes what is drawn" in second
 
@@ -422,7 +422,7 @@ def test_a_slider_s_steps_come_with_the_page():
 
 def test_a_still_picture_keeps_what_is_seen():
     case = "RegNetX-400MF", ["w", "d"], [1, 2, 4]
-    figure = json.loads(figures.complexity_curves(fs.sweep(*case), fs.laws(*case)).to_json())
+    figure = json.loads(figures.complexity_curves(fs.sweep(*case), fs.scaling.laws(*case)).to_json())
     still = plots.still(figure)
     assert [each["y"] for each in still["data"]] == [each["y"] for each in figure["data"]]
     assert len(json.dumps(still)) < len(json.dumps(figure))

@@ -42,7 +42,7 @@ def test_the_papers_strategies(name, exponents, laws):
 
 
 def test_these_are_all_the_names():
-    assert list(fs.STRATEGIES) == ["d", "w", "r", "dw", "dr", "wr", "dwr", "dWr"]
+    assert list(fs.scaling.STRATEGIES) == ["d", "w", "r", "dw", "dr", "wr", "dwr", "dWr"]
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_the_name_of_an_alpha_means_that_alpha(alpha):
 
 
 def test_a_name_that_the_strategy_tells_gives_the_strategy():
-    for strategy in map(fs.strategy, [*fs.STRATEGIES, "d1_w8_g0_r1", 0.25, 1]):
+    for strategy in map(fs.strategy, [*fs.scaling.STRATEGIES, "d1_w8_g0_r1", 0.25, 1]):
         assert fs.strategy(strategy.name) == fs.strategy(strategy) == strategy
 
 
@@ -105,7 +105,7 @@ def test_every_alpha_makes_flops_grow_with_s(alpha):
     assert float(strategy.alpha) == float(alpha)
 
 
-@given(grammars() | st.sampled_from(list(fs.STRATEGIES)))
+@given(grammars() | st.sampled_from(list(fs.scaling.STRATEGIES)))
 def test_the_laws_follow_from_the_exponents(name):
     strategy = fs.strategy(name)
     d, w, _, r = strategy.exponents
@@ -125,21 +125,21 @@ BAD_WEIGHTS = ["d1w1", "d1_", "_d1", "d1_d2", "d-1", "d1_w", "d1_x2", "d1e3", "d
 
 @pytest.mark.parametrize("name", ["", "x", "D", "dW", "wdr", "dwr ", "alpha=", *BAD_WEIGHTS])
 def test_what_is_no_strategy_is_refused_in_a_sentence(name):
-    with pytest.raises(fs.StrategyError, match=r"^strategy: ") as refused:
+    with pytest.raises(fs.scaling.StrategyError, match=r"^strategy: ") as refused:
         fs.strategy(name)
     assert repr(name) in str(refused.value) or "alpha" in str(refused.value)
 
 
 @pytest.mark.parametrize("alpha", [-0.1, 1.1, 2, math.nan, math.inf, "x", "2", "1/0", True, [0.5], 1j], ids=repr)
 def test_an_alpha_is_a_number_from_0_to_1(alpha):
-    with pytest.raises(fs.StrategyError, match=r"^strategy: alpha is .*, but must be a number from 0 to 1"):
+    with pytest.raises(fs.scaling.StrategyError, match=r"^strategy: alpha is .*, but must be a number from 0 to 1"):
         fs.strategy(alpha=alpha)
 
 
 def test_either_a_name_or_an_alpha():
-    with pytest.raises(fs.StrategyError, match="give either a name or alpha="):
+    with pytest.raises(fs.scaling.StrategyError, match="give either a name or alpha="):
         fs.strategy()
-    with pytest.raises(fs.StrategyError, match="give either a name or alpha="):
+    with pytest.raises(fs.scaling.StrategyError, match="give either a name or alpha="):
         fs.strategy("dWr", alpha=0.8)
 
 
@@ -177,7 +177,7 @@ def test_other_networks_keep_their_stem_and_head():
 
 
 @pytest.mark.parametrize("name", ZOO)
-@pytest.mark.parametrize("strategy", [*fs.STRATEGIES, 0.5, "w1", "g1"])
+@pytest.mark.parametrize("strategy", [*fs.scaling.STRATEGIES, 0.5, "w1", "g1"])
 def test_a_scale_of_1_changes_nothing(name, strategy):
     assert fs.scale(name, strategy, 1).dimensions == fs.network(name).dimensions
 
@@ -188,7 +188,7 @@ def test_a_scale_of_1_changes_nothing_of_a_network_by_hand(net, strategy):
 
 
 @pytest.mark.parametrize("name", ZOO)
-@pytest.mark.parametrize("strategy", fs.STRATEGIES)
+@pytest.mark.parametrize("strategy", fs.scaling.STRATEGIES)
 def test_scaling_down_ends_at_one_step_of_each_dimension(name, strategy):
     base, net = fs.network(name), fs.scale(name, strategy, 1e-300)
     d, w, _, r = fs.strategy(strategy).exponents
@@ -263,7 +263,7 @@ def test_each_dimension_is_a_rounding_step_from_what_the_strategy_asks(net, stra
 @pytest.mark.parametrize("s", [1e12, 1e30, 1e60])
 def test_a_huge_scale_gives_exact_whole_numbers(s):
     for name in ZOO:
-        for strategy in fs.STRATEGIES:
+        for strategy in fs.scaling.STRATEGIES:
             net = fs.scale(name, strategy, s)
             sizes = (net.resolution, *net.depths, *net.widths, *net.group_widths, *fs.complexity(net))
             assert {type(size) for size in sizes} == {int}
@@ -271,7 +271,9 @@ def test_a_huge_scale_gives_exact_whole_numbers(s):
 
 @pytest.mark.parametrize("s", [0, -1, math.nan, math.inf, "4", True, None, [4], 1j, 10**400], ids=lambda s: repr(s)[:9])
 def test_a_scale_is_a_finite_number_above_0(s):
-    with pytest.raises(fs.StrategyError, match=r"^scale: the scale factor is .*, but must be a finite number above 0"):
+    with pytest.raises(
+        fs.scaling.StrategyError, match=r"^scale: the scale factor is .*, but must be a finite number above 0"
+    ):
         fs.scale("ResNet-50", "dWr", s)
 
 
@@ -283,7 +285,9 @@ def test_a_scale_may_be_any_kind_of_number():
 
 
 def test_what_is_too_large_to_count_is_refused_in_a_sentence():
-    with pytest.raises(fs.StrategyError, match=r"^scale: by d with s = 1e\+308 a dimension is too large to count"):
+    with pytest.raises(
+        fs.scaling.StrategyError, match=r"^scale: by d with s = 1e\+308 a dimension is too large to count"
+    ):
         fs.scale("ResNet-50", "d", 1e308)
 
 
@@ -297,7 +301,7 @@ def test_what_is_too_large_to_count_is_refused_in_a_sentence():
 )
 def test_a_hostile_strategy_is_refused_soon_and_in_few_words(given):
     begun = time.process_time()
-    with pytest.raises(fs.StrategyError) as refused:
+    with pytest.raises(fs.scaling.StrategyError) as refused:
         fs.strategy(given)
     assert time.process_time() - begun < 1
     assert len(str(refused.value)) < 300

@@ -86,7 +86,7 @@ def test_no_other_s_comes_nearer(name, strategy, ratio, elsewhere):
 
 def test_depth_alone_says_what_its_neighbours_are():
     target = 1.15 * count("EfficientNet-B0")
-    with pytest.warns(fs.TargetWarning, match=r"the strategy's nearest counts are .* and .*"):
+    with pytest.warns(fs.scaling.TargetWarning, match=r"the strategy's nearest counts are .* and .*"):
         network = fs.scale_to("EfficientNet-B0", "d", flops=target)
     below, above = network.scaling.neighbours
     assert below.count < target < above.count
@@ -99,7 +99,7 @@ def test_depth_alone_says_what_its_neighbours_are():
 def test_other_targets_than_flops(metric, name, strategy, ratio):
     target = ratio * count(name, metric)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", fs.TargetWarning)
+        warnings.simplefilter("ignore", fs.scaling.TargetWarning)
         network = fs.scale_to(name, strategy, **{metric: target})
     assert network.scaling.achieved == count(network, metric)
     assert count(network, metric) == pytest.approx(target, rel=0.03)
@@ -125,11 +125,11 @@ def test_bottlenecks_that_are_no_simple_fraction(bottleneck):
 def test_what_scale_builds_scale_to_builds(base, strategy, metric, ratio):
     target = ratio * count(base, metric)
     if count(fs.scale(base, strategy, 2.0**-40), metric) == count(fs.scale(base, strategy, 2.0**40), metric):
-        with pytest.raises(fs.StrategyError, match="does not change the"):
+        with pytest.raises(fs.scaling.StrategyError, match="does not change the"):
             fs.scale_to(base, strategy, **{metric: target})
         return
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", fs.TargetWarning)
+        warnings.simplefilter("ignore", fs.scaling.TargetWarning)
         network = fs.scale_to(base, strategy, **{metric: target})
     assert abs(count(network, metric) - target) <= abs(count(fs.scale(base, strategy, ratio), metric) - target)
 
@@ -152,7 +152,9 @@ def test_many_stages_are_searched_within_bounds(stages):
 
 
 def test_more_stages_than_any_machine_builds_are_refused():
-    with pytest.raises(fs.StrategyError, match="AnyNet has 300 stages, but may have 256 at most; make blocks of one"):
+    with pytest.raises(
+        fs.scaling.StrategyError, match="AnyNet has 300 stages, but may have 256 at most; make blocks of one"
+    ):
         fs.scale_to(many_stages(300), "dWr", flops=1e12)
 
 
@@ -173,12 +175,14 @@ def test_scales_down_too():
     ],
 )
 def test_refuses_what_is_no_target(targets, sentence):
-    with pytest.raises(fs.StrategyError, match=re.escape(sentence)):
+    with pytest.raises(fs.scaling.StrategyError, match=re.escape(sentence)):
         fs.scale_to("EfficientNet-B0", "dWr", **targets)
 
 
 def test_refuses_a_count_that_the_strategy_does_not_change():
-    with pytest.raises(fs.StrategyError, match=r"r does not change the params of ResNet-50: they stay 25,557,032"):
+    with pytest.raises(
+        fs.scaling.StrategyError, match=r"r does not change the params of ResNet-50: they stay 25,557,032"
+    ):
         fs.scale_to("ResNet-50", "r", params=3e7)
 
 

@@ -22,13 +22,13 @@ from fastscale_lib.training import datasets
 DEBIAN = datasets.DEBIAN / "fashion-mnist"
 
 
-def same(a: fs.ImageData, b: fs.ImageData) -> bool:
+def same(a: fs.training.ImageData, b: fs.training.ImageData) -> bool:
     names = ("images", "labels", "test_images", "test_labels")
     return all(np.array_equal(getattr(a, name), getattr(b, name)) for name in names)
 
 
 @pytest.fixture
-def known(tmp_path, monkeypatch) -> fs.ImageData:
+def known(tmp_path, monkeypatch) -> fs.training.ImageData:
     """A small set that is taken for Fashion-MNIST, and is nowhere but in `tmp_path / "there"`."""
     made = write_mnist_files(tmp_path / "there")
     contents = [gzip.decompress((tmp_path / "there" / f"{name}.gz").read_bytes()) for name in MNIST_FILES]
@@ -59,7 +59,7 @@ def test_files_named_as_mnists_are_read_zipped_or_not(tmp_path, packed):
 
 def test_a_known_set_is_found_at_a_path_and_in_the_cache(tmp_path, known):
     assert same(fs.dataset("fashion-mnist", tmp_path / "there"), known)
-    with pytest.raises(fs.DataError):
+    with pytest.raises(fs.training.DataError):
         fs.dataset("fashion-mnist")
     (tmp_path / "there").rename(tmp_path / "moved")
     (tmp_path / "cache" / "fastscale" / "datasets").mkdir(parents=True)
@@ -93,7 +93,7 @@ def test_what_is_fetched_and_wrong_is_not_kept(tmp_path, server):
     wrong = tmp_path / "there" / f"{MNIST_FILES[3]}.gz"
     right = wrong.read_bytes()
     wrong.write_bytes(gzip.compress(idx(np.zeros(32))))
-    with pytest.raises(fs.DataError, match="is not the published file"):
+    with pytest.raises(fs.training.DataError, match="is not the published file"):
         fs.dataset("fashion-mnist")
     kept = sorted(each.name for each in (tmp_path / "cache").rglob("*.gz"))
     assert kept == sorted(f"{name}.gz" for name in MNIST_FILES[:3])
@@ -118,14 +118,14 @@ def test_an_answer_that_is_cut_short_is_said_in_a_sentence(tmp_path, known, monk
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()
         monkeypatch.setattr(datasets, "URL", f"http://127.0.0.1:{running.server_port}/")
-        with pytest.raises(fs.DataError, match=r"cannot be fetched \(IncompleteRead"):
+        with pytest.raises(fs.training.DataError, match=r"cannot be fetched \(IncompleteRead"):
             fs.dataset("fashion-mnist")
         running.shutdown()
     assert not list((tmp_path / "cache").rglob("*.gz"))
 
 
 def test_without_a_network_the_sentence_says_where_it_was_looked_for(known, tmp_path):
-    with pytest.raises(fs.DataError) as refused:
+    with pytest.raises(fs.training.DataError) as refused:
         fs.dataset("fashion-mnist")
     said = str(refused.value)
     assert f"Fashion-MNIST is not in {tmp_path / 'nowhere' / 'fashion-mnist'} or {tmp_path / 'cache'}" in said
@@ -147,7 +147,7 @@ def cut(content: bytes) -> bytes:
 def test_a_known_file_that_is_wrong_or_cut_short_is_refused(tmp_path, known, spoil, said):
     file = tmp_path / "there" / f"{MNIST_FILES[0]}.gz"
     file.write_bytes(spoil(file.read_bytes()))
-    with pytest.raises(fs.DataError, match=said) as refused:
+    with pytest.raises(fs.training.DataError, match=said) as refused:
         fs.dataset("fashion-mnist", tmp_path / "there")
     assert str(file) in str(refused.value)
 
@@ -167,7 +167,7 @@ def test_a_file_is_refused_by_its_shape(tmp_path, name, content, said):
     (tmp_path / name).unlink()
     if content is not None:
         (tmp_path / name).write_bytes(content)
-    with pytest.raises(fs.DataError, match=said):
+    with pytest.raises(fs.training.DataError, match=said):
         fs.dataset("mnist-files", tmp_path)
 
 
@@ -195,7 +195,7 @@ def test_cifar_10_is_read_from_its_folder_and_from_its_archive(tmp_path, cifar, 
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
         archive.add(cifar, cifar.name)
     (tmp_path / "cifar.tar.gz").write_bytes(packed.getvalue())
-    with pytest.raises(fs.DataError, match=r"is not the published cifar-10-binary\.tar\.gz: its SHA-256 is"):
+    with pytest.raises(fs.training.DataError, match=r"is not the published cifar-10-binary\.tar\.gz: its SHA-256 is"):
         fs.dataset("cifar-10", tmp_path / "cifar.tar.gz")
     monkeypatch.setattr(image_files, "CIFAR_SHA256", hashlib.sha256(packed.getvalue()).hexdigest())
     assert same(fs.dataset("cifar-10", tmp_path / "cifar.tar.gz"), found)
@@ -213,7 +213,7 @@ def test_cifar_10_is_read_from_its_folder_and_from_its_archive(tmp_path, cifar, 
 def test_a_cifar_file_that_is_wrong_is_refused(cifar, spoil, said):
     file = cifar / "test_batch.bin"
     file.write_bytes(spoil(file.read_bytes()))
-    with pytest.raises(fs.DataError, match=said):
+    with pytest.raises(fs.training.DataError, match=said):
         fs.dataset("cifar-10", cifar)
 
 
@@ -251,20 +251,20 @@ def test_folders_of_pictures_are_resized_to_their_centre_square(folders):
 
 def test_folders_that_are_wrong_are_refused(folders, monkeypatch):
     (folders / "train" / "dog" / "1.jpg").write_bytes(b"no picture")
-    with pytest.raises(fs.DataError, match=r"1\.jpg cannot be decoded \(Unsupported image file\.\)"):
+    with pytest.raises(fs.training.DataError, match=r"1\.jpg cannot be decoded \(Unsupported image file\.\)"):
         fs.dataset("folders", folders, resolution=20)
     (folders / "train" / "dog" / "1.jpg").unlink()
     with monkeypatch.context() as patch:
         patch.setattr(image_files, "available_bytes", lambda: 1000)
-        with pytest.raises(fs.DataError, match=r"5 pictures of .* at 20 px, but .* are left; try a lower"):
+        with pytest.raises(fs.training.DataError, match=r"5 pictures of .* at 20 px, but .* are left; try a lower"):
             fs.dataset("folders", folders, resolution=20)
     (folders / "val" / "dog").rename(folders / "val" / "fox")
-    with pytest.raises(fs.DataError, match="has the class dog in only one of train and val"):
+    with pytest.raises(fs.training.DataError, match="has the class dog in only one of train and val"):
         fs.dataset("folders", folders, resolution=20)
     monkeypatch.setitem(sys.modules, "torchvision.io", None)
-    with pytest.raises(fs.DataError, match=r"torchvision, which does not import here .*fastscale\[imagenet\]"):
+    with pytest.raises(fs.training.DataError, match=r"torchvision, which does not import here .*fastscale\[imagenet\]"):
         fs.dataset("folders", folders, resolution=20)
-    with pytest.raises(fs.DataError, match="has no pictures"):
+    with pytest.raises(fs.training.DataError, match="has no pictures"):
         fs.dataset("folders", folders / "nowhere", resolution=20)
 
 
@@ -277,7 +277,7 @@ def test_folders_that_are_wrong_are_refused(folders, monkeypatch):
     ],
 )
 def test_what_cannot_be_found_is_said_in_a_sentence(arguments, said):
-    with pytest.raises(fs.DataError) as refused:
+    with pytest.raises(fs.training.DataError) as refused:
         fs.dataset(*arguments)
     assert str(refused.value).startswith(said)
 
@@ -294,11 +294,11 @@ def test_held_out_images_are_training_images_and_no_test_image_is_left():
 
 def test_the_id_is_of_what_the_images_are_and_not_of_their_name():
     made = data()
-    again = fs.ImageData(made.images, made.labels, made.test_images, made.test_labels, "other", 4, "holdout")
+    again = fs.training.ImageData(made.images, made.labels, made.test_images, made.test_labels, "other", 4, "holdout")
     assert again.id == made.id
     changed = made.images.copy()
     changed[0, 0, 0, 0] ^= 1
-    assert fs.ImageData(changed, made.labels, made.test_images, made.test_labels, part="holdout").id != made.id
+    assert fs.training.ImageData(changed, made.labels, made.test_images, made.test_labels, part="holdout").id != made.id
 
 
 @pytest.mark.parametrize(
@@ -319,13 +319,13 @@ def test_the_id_is_of_what_the_images_are_and_not_of_their_name():
 def test_own_images_of_the_wrong_form_are_refused(changes, said):
     made = data()
     given = {name: getattr(made, name) for name in ("images", "labels", "test_images", "test_labels")} | changes
-    with pytest.raises(fs.DataError) as refused:
-        fs.ImageData(**given)
+    with pytest.raises(fs.training.DataError) as refused:
+        fs.training.ImageData(**given)
     assert str(refused.value).startswith(said)
 
 
 def test_fewer_images_than_are_asked_for_are_refused():
-    with pytest.raises(fs.DataError, match="held_out: number is 64, but must be a whole number from 1 to 63"):
+    with pytest.raises(fs.training.DataError, match="held_out: number is 64, but must be a whole number from 1 to 63"):
         data(64).held_out(64)
-    with pytest.raises(fs.DataError, match="few: images is 65, but must be a whole number from 1 to 64"):
+    with pytest.raises(fs.training.DataError, match="few: images is 65, but must be a whole number from 1 to 64"):
         data(64).few(65)

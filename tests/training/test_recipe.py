@@ -78,7 +78,7 @@ def test_a_recipe_in_a_file_is_the_recipe(tmp_path):
     ],
 )
 def test_what_is_no_recipe_is_refused_in_a_sentence(settings, said):
-    with pytest.raises(fs.RecipeError) as refused:
+    with pytest.raises(fs.training.RecipeError) as refused:
         Recipe.from_dict(settings)
     assert str(refused.value).startswith(said)
 
@@ -95,7 +95,7 @@ def test_what_is_no_recipe_is_refused_in_a_sentence(settings, said):
 def test_a_file_that_is_no_recipe_is_refused_in_a_sentence(tmp_path, name, text, said):
     if text is not None:
         (tmp_path / name).write_text(text)
-    with pytest.raises(fs.RecipeError, match=said) as refused:
+    with pytest.raises(fs.training.RecipeError, match=said) as refused:
         Recipe.read(tmp_path / name)
     assert "\n" not in str(refused.value)
 

@@ -377,7 +377,7 @@ def test_a_disk_that_is_full_leaves_the_last_good_checkpoint(tmp_path):
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))  # the system refuses more, as a full disk does
         with pytest.raises(
-            fs.TrainingError, match=r"cannot be written \(File too large\); the one before is kept; make"
+            fs.training.TrainingError, match=r"cannot be written \(File too large\); the one before is kept; make"
         ) as said:
             checkpoints.write(tmp_path / "a.pt", {**good, "weights": torch.zeros(10_000)})
     finally:
@@ -459,7 +459,10 @@ def at_once(*arguments, **settings):
 @UNWRITABLE
 @pytest.mark.parametrize(
     ("which", "error", "said"),
-    [("store", fs.StoreError, "^store: .*"), ("checkpoint", fs.TrainingError, "^training: the checkpoint .*")],
+    [
+        ("store", fs.records.StoreError, "^store: .*"),
+        ("checkpoint", fs.training.TrainingError, "^training: the checkpoint .*"),
+    ],
 )
 def test_what_cannot_be_kept_is_known_before_any_work(tmp_path, monkeypatch, place, which, error, said):
     monkeypatch.setattr(Trainer, "__init__", at_once)
@@ -472,7 +475,9 @@ def test_a_checkpoint_that_would_find_no_folder_is_known_before_any_work(tmp_pat
     (tmp_path / "rows.jsonl.checkpoints").touch()
     steps: list[Step] = []
     settings = {"store": tmp_path / "rows.jsonl", "device": "cpu", "progress": steps.append}
-    said = pytest.raises(fs.TrainingError, match=r"the checkpoint .* cannot be written \(.* is no folder\); give")
+    said = pytest.raises(
+        fs.training.TrainingError, match=r"the checkpoint .* cannot be written \(.* is no folder\); give"
+    )
     with ProcessPoolExecutor(1) as executor, said:
         fs.train_all([TINY], data(), RECIPE, executor=executor if carried else None, **settings)
     assert [step for step in steps if step.done] == []
@@ -488,7 +493,7 @@ def test_a_row_that_cannot_be_written_is_written_later(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(storing, "_write_all", full)
         with pytest.raises(
-            fs.TrainingError, match=r"cannot take a row \(No space left on device\); the checkpoint is kept"
+            fs.training.TrainingError, match=r"cannot take a row \(No space left on device\); the checkpoint is kept"
         ):
             trained(store=store)
     trained(store=store)
@@ -498,7 +503,9 @@ def test_a_row_that_cannot_be_written_is_written_later(tmp_path, monkeypatch):
 def test_a_loss_that_is_no_number_ends_it_and_keeps_the_last_epoch(tmp_path):
     path = tmp_path / "a.pt"
     wild = replace(RECIPE, lr=1e30, warmup=0.0)
-    with pytest.raises(fs.TrainingError, match=r"no finite number any more in epoch 1 .* try a lower lr") as said:
+    with pytest.raises(
+        fs.training.TrainingError, match=r"no finite number any more in epoch 1 .* try a lower lr"
+    ) as said:
         trained(recipe=wild, checkpoint=path)
     assert said.value.reason == "diverged"
     assert not path.exists()
@@ -516,7 +523,7 @@ def test_a_loss_that_is_no_number_later_leaves_the_epochs_before(tmp_path, monke
 
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "epoch", spoilt_after_one)
-        with pytest.raises(fs.TrainingError, match="no finite number any more in epoch 2"):
+        with pytest.raises(fs.training.TrainingError, match="no finite number any more in epoch 2"):
             trained(checkpoint=path, store=store)
     assert torch.load(path)["epoch"] == 1
     assert trained(checkpoint=path, store=store)["epoch"] == 3
@@ -527,7 +534,9 @@ def test_a_loss_that_is_no_number_on_other_images_is_no_row(tmp_path):
     """One step a epoch, at a rate that leaves no number: the step's own loss was taken before it."""
     path, store = tmp_path / "a.pt", fs.Store(tmp_path / "rows.jsonl")
     wild = replace(RECIPE, lr=1e38, warmup=0.0, batch=64)
-    with pytest.raises(fs.TrainingError, match="on the images that the error is taken on, after epoch 1 ") as said:
+    with pytest.raises(
+        fs.training.TrainingError, match="on the images that the error is taken on, after epoch 1 "
+    ) as said:
         trained(recipe=wild, checkpoint=path, store=store)
     assert said.value.reason == "diverged"
     assert not path.exists()
@@ -566,18 +575,22 @@ def test_memory_that_runs_out_is_a_sentence(monkeypatch):
         raise MemoryError
 
     monkeypatch.setattr(Trainer, "epoch", out)
-    with pytest.raises(fs.TrainingError, match="Tiny: memory ran out on cpu with batch 16 in 1 parts; try parts=2"):
+    with pytest.raises(
+        fs.training.TrainingError, match="Tiny: memory ran out on cpu with batch 16 in 1 parts; try parts=2"
+    ):
         trained()
 
 
 def test_a_file_that_is_no_checkpoint_or_anothers_is_refused(tmp_path):
     path = tmp_path / "a.pt"
     path.write_bytes(b"no zip")
-    with pytest.raises(fs.TrainingError, match=r"a\.pt is no checkpoint \(.*\); give another path, or delete it"):
+    with pytest.raises(
+        fs.training.TrainingError, match=r"a\.pt is no checkpoint \(.*\); give another path, or delete it"
+    ):
         trained(checkpoint=path)
     path.unlink()
     trained(checkpoint=path)
-    with pytest.raises(fs.TrainingError, match="of another training: its seed is 0, not 1; give another path"):
+    with pytest.raises(fs.training.TrainingError, match="of another training: its seed is 0, not 1; give another path"):
         trained(checkpoint=path, seed=1)
     assert trained(checkpoint=path)["seed"] == 0  # done: read from the file
 

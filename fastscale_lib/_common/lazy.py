@@ -1,0 +1,40 @@
+"""Public names of a package, loaded when they are first used (PEP 562)."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+
+def attach(package: str, file: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """Make the `__getattr__`, `__dir__` and `__all__` of a package from its stub.
+
+    The stub, `__init__.pyi` beside the package's `__init__.py`, lists each public name once, as `from .module import
+    name as name`, or `from . import module as module`. Type checkers and editors read it, too.
+
+    Arguments:
+        package: `__name__` of the package.
+        file: its `__file__`.
+    """
+    tree = ast.parse(Path(file).with_suffix(".pyi").read_text("utf-8"))
+    homes = {
+        alias.asname or alias.name: ("." * node.level, node.module, alias.name)
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+    def get(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        dots, module, attribute = homes[name]
+        home = import_module(f"{dots}{module or attribute}", package)
+        value = getattr(home, attribute) if module else home
+        setattr(sys.modules[package], name, value)
+        return value
+
+    return get, lambda: sorted({*vars(sys.modules[package]), *homes}), sorted(homes)

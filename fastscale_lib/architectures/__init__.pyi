@@ -1,0 +1,17 @@
+from .counting import Complexity as Complexity
+from .counting import complexity as complexity
+from .counting import layers as layers
+from .definition import Network as Network
+from .definition import Scaling as Scaling
+from .design_spaces import anynet as anynet
+from .design_spaces import regnet as regnet
+from .operation_lists import flops_by_kind as flops_by_kind
+from .parts import ACTIVATIONS as ACTIVATIONS
+from .parts import STEMS as STEMS
+from .parts import Head as Head
+from .parts import NetworkError as NetworkError
+from .parts import Stage as Stage
+from .parts import Stem as Stem
+from .zoo import families as families
+from .zoo import network as network
+from .zoo import networks as networks

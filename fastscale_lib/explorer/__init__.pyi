@@ -1,0 +1,2 @@
+from .widget import Explorer as Explorer
+from .widget import explore as explore

@@ -1,0 +1,12 @@
+from .batch_search import CapacityWarning as CapacityWarning
+from .batch_search import largest_batch as largest_batch
+from .counted_memory import PeakMemory as PeakMemory
+from .counted_memory import peak_memory as peak_memory
+from .in_subprocess import measure as measure
+from .peak_rates import Ceilings as Ceilings
+from .peak_rates import ceilings as ceilings
+from .plan_runner import SweepWarning as SweepWarning
+from .plan_runner import measure_plan as measure_plan
+from .plans import Plan as Plan
+from .plans import PlanError as PlanError
+from .worker import Worker as Worker

@@ -1,0 +1,10 @@
+from .budgets import BudgetError as BudgetError
+from .budgets import costs as costs
+from .budgets import fitted_models as fitted_models
+from .budgets import within as within
+from .calibration import calibrate as calibrate
+from .forms import PredictionError as PredictionError
+from .model import RuntimeModel as RuntimeModel
+from .model import prediction_errors as prediction_errors
+from .roofline import roofline_share as roofline_share
+from .unseen import families_of as families_of

@@ -1,0 +1,5 @@
+from .engine import report as report
+from .parameters import ParameterError as ParameterError
+from .parameters import settle as settle
+from .result import Report as Report
+from .selection import SelectionError as SelectionError

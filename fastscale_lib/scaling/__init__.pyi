@@ -1,0 +1,13 @@
+from .asymptotics import fit_exponents as fit_exponents
+from .asymptotics import laws as laws
+from .grids import sweep as sweep
+from .matched import equal_flops as equal_flops
+from .matched import larger as larger
+from .matched import regimes as regimes
+from .rounding import scale as scale
+from .strategies import STRATEGIES as STRATEGIES
+from .strategies import Strategy as Strategy
+from .strategies import StrategyError as StrategyError
+from .strategies import strategy as strategy
+from .targets import TargetWarning as TargetWarning
+from .targets import scale_to as scale_to
