@@ -1,0 +1,33 @@
+"""Write the reference of each package from its stub: one heading and one docstring per public name."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1] / "fastscale_lib"
+
+
+def names(package: Path) -> Iterator[tuple[str, str]]:
+    """Each public name of a package, with the module that defines it."""
+    for node in ast.parse((package / "__init__.pyi").read_text("utf-8")).body:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield from ((alias.name, node.module) for alias in node.names)
+
+
+def on_page_markdown(markdown: str, page, **_) -> str:
+    """Follow the text of a page `reference/<package>.md` with that package's names (called by mkdocs)."""
+    folder, _, name = page.file.src_uri.removesuffix(".md").partition("/")
+    if folder != "reference" or name == "index":
+        return markdown
+    at_the_top = {each for each, _ in names(PACKAGE)}
+    public = sorted(names(PACKAGE / name), key=lambda pair: (pair[0] not in at_the_top, pair[0].lower()))
+    constants = ", ".join(f"`fs.{name}.{each}`" for each, _ in public if each.isupper())
+    parts = [markdown, f"Constants: {constants}." if constants else ""]
+    for each, module in public:
+        if each.isupper():
+            continue
+        shown = f"fs.{each}" if each in at_the_top else f"fs.{name}.{each}"
+        parts.append(f"## `{shown}`\n\n::: fastscale_lib.{name}.{module}.{each}\n    options:\n      heading_level: 3\n")
+    return "\n\n".join(parts)
