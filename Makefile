@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help explore test bench lint clean
+.PHONY: help explore test bench coverage lint docs clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -38,6 +38,12 @@ test: lint  ## Check the style, then run the whole test suite
 bench: $(STAMP)  ## Run the benchmarks, which are no part of make test
 	$(BIN)/python -m pytest tests/benchmarks $(ARGS)
 
+coverage: $(STAMP)  ## Run the test suite and report which lines it reached
+	$(BIN)/python -m pytest --cov --cov-report=term --cov-report=html:build/coverage $(ARGS)
+
+docs: $(STAMP)  ## Build the documentation into build/docs, warnings as errors
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet $(ARGS)
+
 lint: $(STAMP)  ## Check the style of code and notebooks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -60,7 +66,7 @@ $(STAMP): pyproject.toml constraints.txt
 		"$(PYTHON)" -m venv --clear $(VENV); \
 	fi
 	@echo "Installing packages into $(VENV): a few minutes the first time, since torch is large."
-	@$(PIP) install -c constraints.txt -e '.[test]'
+	@$(PIP) install -c constraints.txt -e '.[test,docs]'
 	@mkdir -p $(dir $(LAB_DEFAULTS))
 	@echo '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}' > $(LAB_DEFAULTS)
 	@touch $@

@@ -38,7 +38,7 @@ def requirements(lines: list[str]) -> list[Requirement]:
 
 
 RUNTIME = requirements(PROJECT["dependencies"])
-TEST = requirements(PROJECT["optional-dependencies"]["test"])
+TEST = requirements([*PROJECT["optional-dependencies"]["test"], *PROJECT["optional-dependencies"]["docs"]])
 PINS = requirements(
     [
         line
