@@ -10,10 +10,12 @@ PACKAGE = Path(__file__).parents[1] / "fastscale_lib"
 
 
 def names(package: Path) -> Iterator[tuple[str, str]]:
-    """Each public name of a package, with the module that defines it."""
+    """Each public name of a package, with the full name of the module that defines it."""
+    own = package.relative_to(PACKAGE.parent).parts
     for node in ast.parse((package / "__init__.pyi").read_text("utf-8")).body:
         if isinstance(node, ast.ImportFrom) and node.module:
-            yield from ((alias.name, node.module) for alias in node.names)
+            above = own[: len(own) + 1 - node.level]
+            yield from ((alias.name, ".".join([*above, node.module])) for alias in node.names)
 
 
 def on_page_markdown(markdown: str, page, **_) -> str:
@@ -29,5 +31,5 @@ def on_page_markdown(markdown: str, page, **_) -> str:
         if each.isupper():
             continue
         shown = f"fs.{each}" if each in at_the_top else f"fs.{name}.{each}"
-        parts.append(f"## `{shown}`\n\n::: fastscale_lib.{name}.{module}.{each}\n    options:\n      heading_level: 3\n")
+        parts.append(f"## `{shown}`\n\n::: {module}.{each}\n    options:\n      heading_level: 3\n")
     return "\n\n".join(parts)

@@ -1,4 +1,5 @@
 from .._common.checks import AnalysisError as AnalysisError
+from .._common.digits import significant as significant
 from .accuracy import error_gaps as error_gaps
 from .accuracy import growth as growth
 from .budget_claims import bought_by_law as bought_by_law

@@ -5,12 +5,11 @@ Importing this loads no torch; looking for a device does.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .._common.checks import LARGEST, check_choice, check_flag, check_real, shown, whole_number
+from .._common.checks import check_choice, check_flag, check_real, shown
 from ..records.measurement import SettingError, whole
 
 if TYPE_CHECKING:
@@ -62,9 +61,7 @@ def known(name: str, value: Any, choices: Sequence[str]) -> None:
 
 
 def positive(name: str, value: Any) -> float:
-    """Return the value as a float, the largest one for a larger int; refuse what is not a finite number above 0."""
-    if whole_number(value, LARGEST, math.inf):
-        return LARGEST
+    """Return the value as a float; refuse what is not a finite number above 0."""
     return check_real(name, value, SettingError, 0, above=True, remedy="; leave it out for the usual one")
 
 

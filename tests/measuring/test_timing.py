@@ -694,7 +694,7 @@ def test_a_network_that_takes_too_long_is_stopped():
         fs.measure(TINY, **SHORT, limit=0)
 
 
-@pytest.mark.parametrize("limit", [1e10, sys.float_info.max, 10**400], ids=["1e10", "the largest float", "an int"])
+@pytest.mark.parametrize("limit", [1e10, sys.float_info.max], ids=["1e10", "the largest float"])
 def test_a_limit_of_more_years_than_a_thread_can_wait_is_one(worker, limit):
     """Its timer waits as long as it can, and does not die at once."""
     job = Events()
@@ -706,7 +706,7 @@ def test_a_limit_of_more_years_than_a_thread_can_wait_is_one(worker, limit):
     assert job.wait_for("error")["reason"] == "cancelled"
 
 
-@pytest.mark.parametrize("limit", [0, -1, math.nan, math.inf, "9", True])
+@pytest.mark.parametrize("limit", [0, -1, math.nan, math.inf, "9", True, 10**400])
 def test_a_limit_that_is_none_is_refused_by_the_worker_too(worker, limit):
     with pytest.raises(SettingError, match=r"^limit is .*, but must be a number above 0"):
         worker.measure(TINY, timeout=limit, **SHORT)
