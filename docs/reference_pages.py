@@ -31,5 +31,7 @@ def on_page_markdown(markdown: str, page, **_) -> str:
         if each.isupper():
             continue
         shown = f"fs.{each}" if each in at_the_top else f"fs.{name}.{each}"
-        parts.append(f"## `{shown}`\n\n::: {module}.{each}\n    options:\n      heading_level: 3\n")
+        options = {"heading": shown, "toc_label": shown, "show_root_heading": True, "show_root_toc_entry": True}
+        lines = [f"::: {module}.{each}", "    options:", *(f"      {key}: {value}" for key, value in options.items())]
+        parts.append("\n".join(lines))
     return "\n\n".join(parts)
