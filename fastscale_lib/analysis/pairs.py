@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from ..architectures.counting import complexity
-from ..architectures.definition import Network, network_id
+from ..architectures.definition import Network
 from ..architectures.parts import NetworkError
 from ..architectures.zoo import network as named_network
 from ..records.measurement import joined_doubts, ratio_ends, time_doubt
@@ -116,7 +116,7 @@ def _is(row: dict, network: Network) -> bool:
     """Whether a row is of this network."""
     made = network.scaling
     if made is None or made.target is None:
-        return row.get("network_id") == network_id(network)
+        return row.get("network_id") == network.id
     if row.get("base") != made.base or not isinstance(row.get("strategy"), str):
         return False
     if isinstance(row.get("description"), Mapping) and not network.may_become(Network.from_dict(row["description"])):

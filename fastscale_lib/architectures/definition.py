@@ -141,6 +141,12 @@ class Network:
             check_stage(self.block, number, stage)
 
     @property
+    def id(self) -> str:
+        """Twelve hexadecimal digits that tell networks apart by what they compute, whatever they are called."""
+        described = {key: value for key, value in self.to_dict().items() if key not in ("name", "scaling", "note")}
+        return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
     def depths(self) -> tuple[int, ...]:
         return tuple(stage.depth for stage in self.stages)
 
@@ -393,9 +399,3 @@ def _flow(value: Any) -> str:
 def _stem_kernel(network: Network) -> str:
     shape = STEMS[network.stem.kind]
     return f"{shape.kernel}×{shape.kernel}" + (" + pool" if shape.pool else "")
-
-
-def network_id(network: Network) -> str:
-    """Twelve hexadecimal digits that tell networks apart by what they compute, whatever they are called."""
-    described = {key: value for key, value in network.to_dict().items() if key not in ("name", "scaling", "note")}
-    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:12]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import traitlets as T
 
-from ..architectures.definition import Network, network_id
+from ..architectures.definition import Network
 from ..measuring.environment import with_threads
 from ..prediction.calibration import PROBE_INTERVAL, PROBE_SECONDS, kept_in, probes
 from ..prediction.forms import PredictionError
@@ -53,7 +53,7 @@ class PredictedState(TimedState):
         if not self.devices:
             raise T.TraitError("predict: the devices are not known yet; try again in a moment")
         held = {row["network_id"] for row in self._kept(self.settings)}
-        todo = [probe for probe in probes() if network_id(probe) not in held]
+        todo = [probe for probe in probes() if probe.id not in held]
         if not todo:
             self._fit_model(again=True)
             self.status = self._told_of_prediction()
@@ -111,7 +111,7 @@ class PredictedState(TimedState):
         """The probes' rows of this machine's device, made with this torch."""
         batch, mode, precision, device = setting
         asked = {"batch": batch, "mode": mode, "precision": precision, **_AS}
-        known, torch = {network_id(probe) for probe in probes()}, version("torch").split("+")[0]
+        known, torch = {probe.id for probe in probes()}, version("torch").split("+")[0]
         name = self.devices.get(device, "")
 
         def here(row: dict[str, Any]) -> bool:
@@ -152,7 +152,7 @@ class PredictedState(TimedState):
             super()._on_result(key, event)
             return
         measurement = Measurement.from_dict(event["measurement"])
-        row = {**measured_row(key.network, measurement), "network_id": network_id(key.network)}
+        row = {**measured_row(key.network, measurement), "network_id": key.network.id}
         try:
             Store(kept_in()).add({"base": key.network.name, "strategy": None, "scale": 1.0, **row})
         except StoreError as error:  # those to come could not be kept, either

@@ -87,7 +87,7 @@ def measure_plan(
 ) -> pd.DataFrame:
     """Measure the points of a plan that the store does not hold yet, and store each as it comes.
 
-    A point is held if the store has a row of the same network (by `network_id`), batch, mode, precision, compile,
+    A point is held if the store has a row of the same network (by `Network.id`), batch, mode, precision, compile,
     channels_last, tf32 and threads, made on the same device (by its name) with the same torch, CUDA, cuDNN, driver
     and fastscale; for how long, and to which interval, does not count: rows say it. Stopped, by Ctrl-C or by a kill,
     and called again, it goes on where it was.

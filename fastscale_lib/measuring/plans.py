@@ -20,7 +20,7 @@ from .._common.checks import shown
 from .._common.errors import FastscaleError
 from .._common.yaml_text import JsonError, YamlError, read_json, read_yaml, write_yaml
 from ..architectures.counting import METRICS, complexity
-from ..architectures.definition import Network, network_id
+from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
 from ..architectures.zoo import networks as known_networks
 from ..records.measurement import SettingError, whole
@@ -233,7 +233,7 @@ class Plan:
             base = base if self.resolution is None else replace(base, resolution=self.resolution)
             for strategy, s in product(self.strategies or (None,), self.scales):
                 network = base if s == 1 else self._scale(base, strategy, s)
-                key = network_id(network)
+                key = network.id
                 found.setdefault(key, (network, key, base.name, None if s == 1 else strategy.name, s))
         return list(found.values())
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from .._common.checks import check_whole
 from .._common.progress import Line, Step, Tally
 from ..architectures.counting import complexity
-from ..architectures.definition import Network, network_id
+from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
 from ..measuring.environment import surroundings
 from ..measuring.memory import give_back, is_out_of_memory
@@ -50,7 +50,7 @@ def train(
 ) -> Row:
     """Train a network, and give the row that says how well it then does.
 
-    What the store already holds is not trained again: a row of the same network (by `network_id`), data, recipe and
+    What the store already holds is not trained again: a row of the same network (by `Network.id`), data, recipe and
     seed. What was stopped, by Ctrl-C or by a kill, goes on after its last whole epoch. On one CPU it then ends in the
     same weights, bit by bit, as if it had not been stopped. Where it went on with another CPU, number of threads or
     processes, or version of torch, it does not, and `repeatable` is False; on GPUs torch does not promise it, either.
@@ -135,7 +135,7 @@ def check_places(store: Store | None, checkpoint: str | os.PathLike | None) -> N
 
 def identity(network: Network, data: ImageData, recipe: Recipe, seed: int) -> dict[str, Any]:
     """By what a training is found again; the recipe is one with nothing left to the device (`Recipe.on`)."""
-    return {"network_id": network_id(network), "data_id": data.id, "recipe_id": recipe.id, "seed": seed}
+    return {"network_id": network.id, "data_id": data.id, "recipe_id": recipe.id, "seed": seed}
 
 
 @dataclass(frozen=True)

@@ -551,6 +551,20 @@ def test_equality_is_by_what_a_network_is_not_by_where_it_comes_from():
     assert small(name="a") != small(name="b")
 
 
+def test_networks_are_told_apart_by_what_they_compute():
+    net = fs.network("RegNetY-400MF")
+    by_hand = fs.Network.from_dict(net.to_dict() | {"name": "mine"})
+    assert by_hand.id == net.id
+    assert fs.scale(net, "w", 2).id != net.id
+    assert len({fs.network(name).id for name in fs.networks()}) == len(fs.networks())
+
+
+def test_the_id_of_a_network_stays_what_stores_hold():
+    """Rows are found by it: it must not change."""
+    assert fs.network("ResNet-50").id == "e0310d46e35e"
+    assert fs.network("EfficientNet-B0").id == "0d7aaaea8411"
+
+
 @given(any_network)
 def test_a_network_survives_pickling(net):
     back = pickle.loads(pickle.dumps(net))

@@ -11,7 +11,6 @@ from helpers.explorer_view import picture, plain, said, trace, until
 from helpers.fake_device import HERE, TINY, by_layers, rows
 
 import fastscale_lib as fs
-from fastscale_lib.architectures.definition import network_id
 from fastscale_lib.explorer import predictions as predicting
 from fastscale_lib.explorer.views import SCALES
 from fastscale_lib.measuring.environment import cpu_name
@@ -211,7 +210,7 @@ def test_probes_of_other_threads_or_another_device_are_not_taken(x, probes):
     mine = {**HERE, "device_name": cpu_name(), "threads": 1, "batch": 8, "torch": version("torch"), "reason": None}
     for other in ({"threads": 7}, {"device_name": cpu_name()[:-1]}):
         for probe in TINY:
-            what = {"network": probe.name, "network_id": network_id(probe), "description": probe.to_dict()}
+            what = {"network": probe.name, "network_id": probe.id, "description": probe.to_dict()}
             store.add({**mine, **what, "median_ms": 1.0, "half_width": 0.01, **other})
     x.mode, x.mode = "training", "inference"
     assert x.model is None

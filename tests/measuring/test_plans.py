@@ -6,7 +6,6 @@ import sys
 import pytest
 
 import fastscale_lib as fs
-from fastscale_lib.architectures.definition import network_id
 from fastscale_lib.measuring.plans import Plan, PlanError
 
 TINY = fs.anynet(name="Tiny", depths=[1], widths=[16], group_widths=8, stem_width=8, resolution=32, classes=10)
@@ -83,7 +82,7 @@ def test_a_frame_tells_the_cost_of_every_point():
     assert len(frame) == len(plan)
     for row, point in zip(frame.itertuples(), plan.points(), strict=True):
         assert (row.flops, row.params, row.activations) == fs.complexity(point.network)
-        assert (row.network, row.network_id) == (point.network.name, network_id(point.network))
+        assert (row.network, row.network_id) == (point.network.name, point.network.id)
         assert (row.base, row.scale, row.batch) == (point.base, point.scale, point.batch)
 
 

@@ -18,7 +18,6 @@ import pytest
 
 import fastscale_lib as fs
 from fastscale_lib._common.progress import Line, Step
-from fastscale_lib.architectures.definition import network_id
 from fastscale_lib.measuring import in_subprocess as tasks
 from fastscale_lib.measuring import plan_runner as sweeping
 from fastscale_lib.measuring.batch_search import LIMIT
@@ -123,7 +122,7 @@ def test_a_row_says_what_was_measured_where_and_by_whom(store):
     assert (base["base"], base["strategy"], base["scale"]) == ("ResNet-50", None, 1)
     assert (big["base"], big["strategy"], big["scale"]) == ("ResNet-50", "dWr", 4)
     assert fs.Network.from_dict(big["description"]) == network
-    assert big["network_id"] == network_id(network)
+    assert big["network_id"] == network.id
     assert (big["flops"], big["params"], big["activations"]) == fs.complexity(network)
     assert (big["batch"], big["mode"], big["precision"], big["tf32"], big["threads"]) == (
         64,

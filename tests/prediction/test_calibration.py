@@ -5,7 +5,6 @@ import pytest
 from helpers.fake_device import TINY
 
 import fastscale_lib as fs
-from fastscale_lib.architectures.definition import network_id
 from fastscale_lib.architectures.operation_lists import KINDS, operations
 from fastscale_lib.prediction import calibration
 
@@ -20,9 +19,9 @@ def tiny(monkeypatch):
 def test_probes_are_the_same_at_every_call_and_nobody_else():
     probes = calibration.probes()
     assert probes == calibration.probes()
-    ids = {network_id(probe) for probe in probes}
+    ids = {probe.id for probe in probes}
     assert len(ids) == len(probes) == calibration.PROBES
-    assert not ids & {network_id(fs.network(name)) for name in fs.networks()}
+    assert not ids & {fs.network(name).id for name in fs.networks()}
 
 
 def test_probes_have_every_kind_of_operation_in_several():
