@@ -57,7 +57,7 @@ class Kernel:
     def measuring(self) -> list[int]:
         """The processes apart."""
         children = psutil.Process(self.pid).children()
-        return [each.pid for each in children if "fastscale_lib.measuring.worker" in each.cmdline()]
+        return [each.pid for each in children if "fastscale_lib.measuring.worker_process" in each.cmdline()]
 
 
 @pytest.fixture(scope="module")
