@@ -11,10 +11,8 @@ import pandas as pd
 from .blocks import describe
 from .definition import Network, check_blocks
 from .layer_types import Activation, Conv, Gate, GlobalPool, Linear, MaxPool, Norm, Residual
-from .parts import Dimensions
+from .parts import METRICS, Dimensions
 from .zoo import network as named_network
-
-METRICS = ("flops", "params", "activations")
 
 
 class Complexity(NamedTuple):
@@ -38,9 +36,23 @@ class Placed(NamedTuple):
     present: Any
 
 
-def complexity(network: Network | str) -> Complexity:
-    """Flops (multiply-adds), params and activations of a network, as exact integers of any size."""
-    return _complexity(named_network(network))
+def complexity(network: Network | str, *, resolution: int | None = None) -> Complexity:
+    """Count flops (multiply-adds), params and activations of a network for one image.
+
+    A convolution has k²·w_in·w_out·r²/groups multiply-adds, and its outputs, w_out·r², are its activations (Dollár,
+    Singh, Girshick, Fast and Accurate Model Scaling, 2021, section 3); max-pools and linear layers have outputs, too.
+
+    Arguments:
+        network: a Network, or the name of a base network.
+        resolution: side of the image in pixels; default: the network's own.
+
+    Returns:
+        Exact integers of any size.
+
+    Raises:
+        NetworkError: the name is not that of a base network, or resolution is no whole number above 0.
+    """
+    return _complexity(named_network(network, resolution=resolution))
 
 
 @lru_cache(maxsize=4096)
@@ -123,16 +135,23 @@ def side_after(layer: Any, side: Any) -> Any:
     return side if stride == 1 else (side - 1) // stride + 1
 
 
-def layers(network: Network | str) -> pd.DataFrame:
-    """One row per layer, in order; names are those of the torch module that `build` makes.
+def layers(network: Network | str, *, resolution: int | None = None) -> pd.DataFrame:
+    """List the layers of a network with their sizes and counts, in order.
 
-    Columns: name, kind, kernel, stride, groups, width_in, width_out, resolution_in, resolution_out (pixels to a
-    side), flops (multiply-adds), params, activations. The columns' sums are the network's complexity.
+    Arguments:
+        network: a Network, or the name of a base network.
+        resolution: side of the image in pixels; default: the network's own.
+
+    Returns:
+        One row per layer. Columns: name (as in the torch module that `build` makes), kind, kernel, stride, groups,
+        width_in, width_out, resolution_in, resolution_out (side in pixels), flops (multiply-adds), params,
+        activations. The columns' sums are the network's complexity.
 
     Raises:
-        NetworkError: the name is not that of a base network, or the network has over 10,000 blocks.
+        NetworkError: the name is not that of a base network, resolution is no whole number above 0, or the network
+            has over 10,000 blocks.
     """
-    network = named_network(network)
+    network = named_network(network, resolution=resolution)
     check_blocks("layers", network)
     rows, side = [], network.resolution
     for run in describe(network):

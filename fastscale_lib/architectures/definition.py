@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import html
 import json
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any
 
 from .._common.checks import shown
@@ -31,69 +32,7 @@ from .parts import (
     set_real,
     set_whole,
 )
-
-
-@dataclass(frozen=True)
-class Neighbour:
-    """A network that a strategy does reach: its scale factor s and its count."""
-
-    s: float
-    count: int
-
-    def __post_init__(self):
-        set_real(self, "neighbour", "s", 0, above=True)
-        set_whole(self, "neighbour", "count", least=0)
-
-
-@dataclass(frozen=True)
-class Scaling:
-    """Where a scaled network comes from; what was asked, what was achieved, and which roundings were changed.
-
-    `metric`, `target`, `achieved`, `changes` and `neighbours` are filled by `scale_to` alone; `neighbours` are
-    the nearest counts below and above the target that the strategy reaches by s alone.
-    """
-
-    base: str
-    strategy: str
-    s: float
-    metric: str | None = None
-    target: float | None = None
-    achieved: int | None = None
-    changes: tuple[str, ...] = ()
-    neighbours: tuple[Neighbour, ...] = ()
-
-    def __post_init__(self):
-        for name in ("base", "strategy"):
-            if not is_line(getattr(self, name)):
-                raise NetworkError(f"scaling: {name} is {shown(getattr(self, name))}, but must be a line of text")
-        set_real(self, "scaling", "s", 0, above=True)
-        object.__setattr__(self, "changes", tuple(self.changes))
-        object.__setattr__(self, "neighbours", tuple(self.neighbours))
-        if not all(map(is_line, self.changes)):
-            raise NetworkError(f"scaling: changes are {shown(self.changes)}, but must be lines of text")
-        if not all(isinstance(each, Neighbour) for each in self.neighbours):
-            raise NetworkError(f"scaling: neighbours are {shown(self.neighbours)}, but each must have s and count")
-        if self.metric is not None:
-            check_known("scaling: metric", self.metric, ("flops", "params", "activations"))
-            set_real(self, "scaling", "target", 0, above=True)
-            set_whole(self, "scaling", "achieved", least=0)
-
-    @property
-    def error(self) -> float:
-        """How far the achieved count lies from the target, as a signed fraction of the target."""
-        return self.achieved / self.target - 1 if self.target else 0.0
-
-    def __str__(self) -> str:
-        said = f"{self.base} scaled by {self.strategy} with s = {self.s:.6g}"
-        if self.metric is None:
-            return said
-        said += f": {self.metric} asked {self.target:,.0f}, achieved {self.achieved:,} ({self.error:+.2%})"
-        if self.changes:
-            said += "; changed: " + "; ".join(self.changes)
-        elif self.neighbours and abs(self.error) > 0.01:
-            near = " and ".join(f"{n.count:,} (s = {n.s:.6g})" for n in self.neighbours)
-            said += f"; the strategy's nearest counts are {near}"
-        return said
+from .provenance import Neighbour, Scaling
 
 
 @dataclass(frozen=True)
@@ -169,19 +108,38 @@ class Network:
             self.resolution, self.stem.width, self.depths, self.widths, self.group_widths, self.head.width
         )
 
+    def replace(self, **changes: Any) -> Network:
+        """Return a copy with other values of some fields, checked as those of a new network.
+
+        `scaling` tells of the sizes and counts that were reached: it is dropped, unless only `name` or `note` change.
+        Name and note are kept, unless they are given.
+
+        Arguments:
+            changes: fields of a Network and their new values, as in `replace(resolution=192, classes=10)`.
+
+        Raises:
+            NetworkError: a network has no such field, or the value is wrong.
+        """
+        known = [each.name for each in fields(self)]
+        if unknown := [name for name in changes if name not in known]:
+            raise NetworkError(f"replace: a network has no field {unknown[0][:60]}; its fields are {', '.join(known)}")
+        changed = dataclasses.replace(self, **changes)
+        same = dataclasses.replace(changed, name=self.name) == self
+        return changed if same or "scaling" in changes else dataclasses.replace(changed, scaling=None)
+
     def with_dimensions(self, dims: Dimensions, **changes) -> Network:
-        """The same network with other sizes (and other fields, where named)."""
+        """Return the same network with other sizes, and other fields where named."""
         try:
             stages = tuple(
-                replace(stage, depth=depth, width=width, group_width=group_width)
+                dataclasses.replace(stage, depth=depth, width=width, group_width=group_width)
                 for stage, depth, width, group_width in zip(
                     self.stages, dims.depths, dims.widths, dims.group_widths, strict=True
                 )
             )
-            return replace(
+            return dataclasses.replace(
                 self,
                 resolution=dims.resolution,
-                stem=replace(self.stem, width=dims.stem_width),
+                stem=dataclasses.replace(self.stem, width=dims.stem_width),
                 stages=stages,
                 head=Head(dims.head_width),
                 **changes,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from .._common.checks import check_real, check_whole, shown
 from .._common.errors import FastscaleError
@@ -97,6 +97,10 @@ class Dimensions(NamedTuple):
     widths: tuple
     group_widths: tuple
     head_width: Any
+
+
+Metric = Literal["flops", "params", "activations"]  # what is counted of a network
+METRICS: tuple[Metric, ...] = get_args(Metric)
 
 
 def make_stage(number: int, row: Sequence) -> Stage:

@@ -27,15 +27,32 @@ def families() -> dict[str, list[str]]:
     return {family: list(names) for family, names in groupby(_zoo(), key=lambda name: name.split("-")[0])}
 
 
-def network(name: str | Network) -> Network:
+def network(name: str | Network, *, resolution: int | None = None, classes: int | None = None) -> Network:
     """Return the base network of this published name.
 
-    Case, dashes, underscores and a trailing ".0" do not matter. The names of timm and torchvision do where theirs is
-    the same network: "regnety_040" and "regnet_y_3_2gf", "resnext50_32x4d", "resnet50", "efficientnet_b0".
+    Case, dashes, underscores and a trailing ".0" do not matter. Names of timm and torchvision are known where theirs
+    is the same network: "regnety_040", "regnet_y_3_2gf", "resnext50_32x4d", "resnet50", "efficientnet_b0".
+
+    Arguments:
+        name: the published name; or a Network, which stands for itself.
+        resolution: side of the images in pixels; default: the published one.
+        classes: outputs of the classifier; default: the published 1000.
+
+    Returns:
+        The network. It keeps its name also with another resolution and other classes; `Network.replace` changes
+        these and any other field.
 
     Raises:
-        NetworkError: no network has this name; the message gives the nearest names, or how to describe it.
+        NetworkError: no network has this name (the message gives the nearest names, or how to describe it), or
+            resolution or classes is no whole number above 0.
     """
+    found = _named(name)
+    asked = {"resolution": resolution, "classes": classes}
+    changes = {field: value for field, value in asked.items() if value is not None}
+    return found.replace(**changes) if changes else found
+
+
+def _named(name: str | Network) -> Network:
     if isinstance(name, Network):
         return name
     if not isinstance(name, str):

@@ -6,7 +6,6 @@ import math
 import operator
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import traitlets as T
@@ -103,7 +102,7 @@ class State(T.HasTraits):
     @property
     def base(self) -> Network:
         """The base network at the chosen resolution."""
-        return replace(self.network, resolution=self.resolution)
+        return self.network.replace(resolution=self.resolution)
 
     @property
     def slider(self) -> Strategy:
@@ -129,7 +128,7 @@ class State(T.HasTraits):
         network = _or_trait_error(named_network, proposal["value"])
         if (own := _own_resolution(network)) > LARGEST_RESOLUTION:
             raise T.TraitError(f"network: {network.name} needs {own} pixels, but here goes up to {LARGEST_RESOLUTION}")
-        if complexity(replace(network, resolution=LARGEST_RESOLUTION)).flops > LARGEST_FLOPS:
+        if complexity(network, resolution=LARGEST_RESOLUTION).flops > LARGEST_FLOPS:
             raise T.TraitError(
                 f"network: {network.name} is too large: here a network has at most {short(LARGEST_FLOPS)} "
                 f"multiply-adds at {LARGEST_RESOLUTION} pixels"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from itertools import product
 from pathlib import Path
@@ -230,7 +230,7 @@ class Plan:
         """Each different network: itself, its id, its base's name, strategy and scale."""
         found: dict[str, tuple] = {}
         for base in self.networks:
-            base = base if self.resolution is None else replace(base, resolution=self.resolution)
+            base = named_network(base, resolution=self.resolution)
             for strategy, s in product(self.strategies or (None,), self.scales):
                 network = base if s == 1 else self._scale(base, strategy, s)
                 key = network.id

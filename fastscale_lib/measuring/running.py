@@ -116,7 +116,7 @@ def prepare(source: Any, settings: Settings, device: torch.device) -> tuple[Any,
     import torch
 
     if isinstance(source, Network):
-        network = replace(source, resolution=settings.resolution or source.resolution)
+        network = source.replace(resolution=settings.resolution or source.resolution)
         module, name, channels = build(network, device=device), _name(network), network.channels
         settings = replace(settings, resolution=network.resolution)
         if device.type == "cpu" and settings.mode == "training" and settings.channels_last:

@@ -8,6 +8,8 @@ from .rounding import scale as scale
 from .strategies import STRATEGIES as STRATEGIES
 from .strategies import Strategy as Strategy
 from .strategies import StrategyError as StrategyError
+from .strategies import StrategyLike as StrategyLike
+from .strategies import StrategyName as StrategyName
 from .strategies import strategy as strategy
 from .targets import TargetWarning as TargetWarning
 from .targets import scale_to as scale_to

@@ -14,7 +14,7 @@ from ..architectures.definition import Network
 from ..architectures.parts import Dimensions
 from ..architectures.zoo import network as named_network
 from .rounding import scale, scaled_dimensions, unrounded_dimensions
-from .strategies import Strategy, alpha_of, as_list, factors, grid_factors, scale_factors
+from .strategies import Strategy, StrategyLike, alpha_of, as_list, factors, grid_factors, scale_factors
 from .strategies import strategy as named_strategy
 
 # Counts go through arrays of int64; a grid whose largest network comes near that is counted one by one, exactly.
@@ -24,22 +24,32 @@ _CHUNK = 8192  # combinations counted at once: their arrays stay in the processo
 
 def sweep(
     networks: Sequence[Network | str] | Network | str,
-    strategies: Sequence[Strategy | str | float] | Strategy | str | float,
+    strategies: Sequence[StrategyLike] | StrategyLike,
     scales: Sequence[float] | float,
     stages: bool = True,
+    *,
+    resolution: int | None = None,
 ) -> pd.DataFrame:
-    """Every network scaled by every strategy and scale factor: one row per combination, in that order.
+    """Count every network scaled by every strategy and scale factor.
 
     Arguments:
-        networks, strategies: one or several; a strategy may be a number, which is an α.
-        scales: one or several scale factors above 0.
-        stages: False leaves out the columns of text (depths, widths, group_widths, as "2-6-12-2").
+        networks: one or several, as Networks or names of base networks.
+        strategies: one or several; a strategy may be a number, which is an α.
+        scales: one or several scale factors of flops, above 0.
+        stages: whether there are columns of text (depths, widths, group_widths, as "2-6-12-2"); default: True.
+        resolution: side of the networks' images in pixels, before scaling; default: each network's own.
 
     Returns:
-        Columns network, strategy, alpha (NaN outside the α family), scale, flops (multiply-adds), params,
-        activations, resolution, depths, widths, group_widths. Each row equals `complexity(scale(...))`.
+        One row per combination, networks first, then strategies, then scales. Columns network, strategy, alpha (NaN
+        outside the α family), scale, flops (multiply-adds), params, activations, resolution (side in pixels), depths
+        (blocks), widths and group_widths (channels). Each row equals `complexity(scale(...))`.
+
+    Raises:
+        ValueError: there is no network, no strategy or no scale.
+        StrategyError: there is no such strategy, or a scale is no number above 0.
+        NetworkError: there is no such network, or resolution is no whole number above 0.
     """
-    networks = [named_network(each) for each in as_list(networks)]
+    networks = [named_network(each, resolution=resolution) for each in as_list(networks)]
     strategies = [named_strategy(each) for each in as_list(strategies)]
     scales = scale_factors(scales)
     if not (networks and strategies and len(scales)):

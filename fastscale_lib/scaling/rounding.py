@@ -2,38 +2,107 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from .._common.checks import check_real, check_whole
 from .._common.integers import at_least, choose, nearest
-from ..architectures.definition import Network, Scaling
+from ..architectures.definition import Network
 from ..architectures.parts import MBCONV, Dimensions
+from ..architectures.provenance import Scaling
 from ..architectures.zoo import network as named_network
-from .strategies import Strategy, StrategyError, factors, fit_grown, named_strategy, scale_factor
+from .strategies import StrategyError, StrategyLike, factors, fit_grown, named_strategy, scale_factor
 
 WIDTH_STEP = 8
 RESOLUTION_STEP = 4
 
 
-def scale(network: Network | str, strategy: Strategy | str | float, s: float) -> Network:
-    """The network scaled to about s times its flops (multiply-adds), rounded to one that can be built.
+def scale(
+    network: Network | str,
+    strategy: StrategyLike | None = None,
+    s: float | None = None,
+    *,
+    depth: float | None = None,
+    width: float | None = None,
+    resolution: int | None = None,
+) -> Network:
+    """Scale a network by a strategy to about s times its flops, or by a factor for each dimension.
 
-    Rounding follows pycls: depths to whole blocks, widths to eights, resolution to fours, group widths to 1, 2,
-    4 or eights; then width and group width are made to fit. A dimension whose factor is 1 stays as it is. Stem and
-    head keep their widths, but for MBConv's, which grow as a stage's does.
+    `scale("RegNetY-4GF", "dWr", 4)` scales by a strategy, `scale("EfficientNet-B0", depth=1.4, width=1.2,
+    resolution=300)` by factors. Flops (multiply-adds) grow by about depth · width² · resolution² (Dollár, Singh,
+    Girshick, Fast and Accurate Model Scaling, 2021, section 3).
+
+    Rounding is that of pycls: depths to the nearest whole number of blocks, widths to multiples of 8, the strategy's
+    resolution to multiples of 4, group widths to 1, 2, 4 or multiples of 8; then width and group width are made to
+    fit. A dimension with the factor 1 keeps its size. Stem and head keep their widths, except those of "mbconv",
+    which grow as a stage does.
+
+    EfficientNet-B1 to B7 are published with factors, and differ from what these give of B0: there depths are rounded
+    up, and no width is rounded down by more than 10 %. With B3's factors all widths but the first stage's (16, and 24
+    in B3) are B3's, and depths are 1-3-3-4-4-6-1 instead of 2-3-3-5-5-6-2.
+
+    Group widths grow as widths do, as in the paper. In pycls `w`, `dw` and `dwr` keep them: here `w1`, `d1_w1` and
+    `d1_w1_r1` do, and the `dwg` of pycls is `dw`.
 
     Arguments:
-        s: above 0; below 1 the network shrinks. Nothing goes below one block, one step of width, and one step
-            of resolution.
+        network: a Network, or the name of a base network.
+        strategy: a Strategy, its name, or a number, which is an α.
+        s: scale factor of flops, above 0; below 1 the network shrinks. No size goes below one block, one step of 8
+            in width, one step of 4 in resolution.
+        depth: factor of each stage's number of blocks; default: 1.
+        width: factor of each stage's width and group width; default: 1.
+        resolution: side of the images in pixels, as a whole number, taken as it is; default: the network's own.
+
+    Returns:
+        The scaled Network. Its `scaling` tells network, strategy and s; of factors, s is their product
+        depth · width² · (resolution / the network's)².
 
     Raises:
-        StrategyError, NetworkError: naming the value and the rule.
+        StrategyError: there is no such strategy, a factor is not above 0, resolution is not in pixels, or strategy
+            and s are given together with factors.
+        NetworkError: there is no such network, or the scaled one cannot be built.
     """
-    network, strategy = named_network(network), named_strategy(strategy)
-    s = scale_factor(s)
+    network = named_network(network)
+    by_factors = any(value is not None for value in (depth, width, resolution))
+    by_strategy = strategy is not None or s is not None
+    if by_factors and by_strategy:
+        raise StrategyError(
+            "scale: give either a strategy and s, or depth, width and resolution; "
+            "another resolution before scaling is fs.network(name, resolution=...)"
+        )
+    if not (by_factors or by_strategy):
+        raise StrategyError(
+            "scale: give a strategy and s, as in scale(network, 'dWr', 4), or factors, as in "
+            "scale(network, depth=1.4, width=1.2, resolution=300)"
+        )
+    if by_factors:
+        return _scale_by_factors(network, depth, width, resolution)
+    strategy, s = named_strategy(strategy), scale_factor(s)
     try:
         dims = scaled_dimensions(network, *factors(strategy, s))
     except OverflowError:
         raise StrategyError(f"scale: by {strategy} with s = {s:g} a dimension is too large to count") from None
     name = f"{network.name} {strategy} ×{s:.6g}"
     return network.with_dimensions(dims, name=name, scaling=Scaling(network.name, strategy.name, s))
+
+
+_FACTORS = 1e-9, 1e9
+_PIXELS = 8, 10**9  # a smaller resolution is taken for a factor that is meant
+
+
+def _scale_by_factors(network: Network, depth: Any, width: Any, resolution: Any) -> Network:
+    d, w = (
+        1.0 if factor is None else check_real(f"scale: the factor of {name}", factor, StrategyError, *_FACTORS)
+        for name, factor in (("depth", depth), ("width", width))
+    )
+    pixels = network.resolution
+    if resolution is not None:
+        remedy = "; it is in pixels, not a factor"
+        pixels = check_whole("scale: resolution", resolution, StrategyError, *_PIXELS, remedy=remedy)
+    said = [f"{name} ×{factor:.12g}" for name, factor in (("depth", d), ("width", w)) if factor != 1]
+    said = " ".join([*said, f"{pixels}px"] if pixels != network.resolution or not said else said)
+    dims = scaled_dimensions(network, d, w, w, 1.0)._replace(resolution=pixels)
+    scaling = Scaling(network.name, said, d * w**2 * (pixels / network.resolution) ** 2)
+    return network.with_dimensions(dims, name=f"{network.name} {said}", scaling=scaling)
 
 
 def unrounded_dimensions(network: Network, d, w, g, r) -> Dimensions:

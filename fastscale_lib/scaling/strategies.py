@@ -13,7 +13,7 @@ from fractions import Fraction
 from functools import cache, cached_property, lru_cache
 from itertools import repeat
 from numbers import Real
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 
@@ -24,16 +24,11 @@ from ..architectures.block_rules import fit
 from ..architectures.definition import Network
 from ..architectures.parts import Stage
 
-# The paper's names, in the explicit grammar; in these the group width follows the width (section 3).
-STRATEGIES = {
-    "d": "d1",
-    "w": "w1_g1",
-    "r": "r1",
-    "dw": "d1_w1_g1",
-    "dr": "d1_r1",
-    "wr": "w1_g1_r1",
-    "dwr": "d1_w1_g1_r1",
-    "dWr": "d1_w8_g8_r1",
+StrategyName = Literal["d", "w", "r", "dw", "dr", "wr", "dwr", "dWr"]  # the paper's names
+# The names in the explicit grammar; the group width follows the width (section 3).
+_WEIGHTS = {"d": "d1", "w": "w1_g1", "W": "w8_g8", "r": "r1"}
+STRATEGIES: dict[StrategyName, str] = {
+    name: "_".join(_WEIGHTS[letter] for letter in name) for name in get_args(StrategyName)
 }
 _DECIMALS = 400  # of an α; the smallest float has some 340
 
@@ -61,20 +56,23 @@ class Laws(NamedTuple):
 
 @dataclass(frozen=True)
 class Strategy:
-    """How a network grows: `exponents` of s for depth, width, group width and resolution."""
+    """How a network grows: the exponents of s for depth, width, group width and resolution."""
 
     name: str
     exponents: Exponents
 
     @cached_property
     def laws(self) -> Laws:
-        """Flops of a stage go as d·w²·r², params as d·w², activations as d·w·r² (the paper, section 3)."""
+        """The exponents of s for the counts of a stage, for large s.
+
+        Flops go as d·w²·r², params as d·w², activations as d·w·r² (the paper, section 3).
+        """
         d, w, _, r = self.exponents
         return Laws(d + 2 * w + 2 * r, d + 2 * w, d + w + 2 * r)
 
     @cached_property
     def alpha(self) -> Fraction | None:
-        """The α of the family dWr (the paper, section 5) that this strategy is, or None if it is of no such α."""
+        """The α in [0, 1] of this strategy in the family dWr (the paper, section 5); None outside the family."""
         alpha = 2 * self.exponents.w
         return alpha if self.exponents == _alpha_exponents(alpha) else None
 
@@ -82,19 +80,27 @@ class Strategy:
         return self.name
 
 
-def strategy(name: str | float | Strategy | None = None, *, alpha: float | Fraction | None = None) -> Strategy:
-    """A scaling strategy.
+# Whatever names a strategy; a number is an α.
+StrategyLike: TypeAlias = Strategy | StrategyName | str | float
+
+
+def strategy(name: StrategyLike | None = None, *, alpha: float | Fraction | None = None) -> Strategy:
+    """Return a scaling strategy, by its name, its weights or its α.
+
+    For a scale factor s, depth grows by s^e_d, width by s^e_w, group width by s^e_g, resolution by s^e_r, where
+    e_d + 2·e_w + 2·e_r = 1: flops grow by about s (Dollár, Singh, Girshick, 2021, section 3). Of weights d, w, g, r
+    with the sum W = d + w + r, e_d = d/W, e_w = w/2W, e_g = g/2W, e_r = r/2W.
 
     Arguments:
-        name: one of the paper's names `d w r dw dr wr dwr dWr`; or the explicit grammar, as in `d1_w8_g8_r1`:
-            weights of depth, width, group width, resolution, where a dimension that is not named stays as it
-            is; or `alpha=0.8`; or a number, which is an α.
+        name: one of the paper's names `d w r dw dr wr dwr dWr`; or weights as in `d1_w8_g8_r1`, of depth, width,
+            group width, resolution, where a dimension without a weight keeps its size; or `alpha=0.8`; or a number,
+            which is an α.
         alpha: in [0, 1], the share of the scaling given to width: e_d = (1−α)/2, e_w = e_g = α/2,
-            e_r = (1−α)/4 (the paper, section 5). 1 is width scaling, 1/3 uniform compound scaling (dwr),
-            0.8 fast compound scaling (dWr).
+            e_r = (1−α)/4 (section 5). 1 is width scaling (w), 1/3 uniform compound scaling (dwr), 0.8 fast
+            compound scaling (dWr).
 
     Raises:
-        StrategyError: saying what a strategy may be.
+        StrategyError: there is no such strategy; or name and alpha are given both, or neither.
     """
     if (name is None) == (alpha is None):
         raise StrategyError("strategy: give either a name or alpha=, as in strategy('dWr') or strategy(alpha=0.8)")

@@ -16,11 +16,12 @@ from .._common.checks import real_number, shown
 from .._common.integers import at_least, lcm, nearest_multiple
 from ..architectures.block_rules import fit, grain, is_simple
 from ..architectures.counting import METRICS, complexity, count
-from ..architectures.definition import Neighbour, Network, Scaling
-from ..architectures.parts import BASIC, MBCONV, Dimensions, Stage
+from ..architectures.definition import Network
+from ..architectures.parts import BASIC, MBCONV, Dimensions, Metric, Stage
+from ..architectures.provenance import Neighbour, Scaling
 from ..architectures.zoo import network as named_network
 from .rounding import RESOLUTION_STEP, WIDTH_STEP, scale, scaled_dimensions, unrounded_dimensions
-from .strategies import Strategy, StrategyError, factors, grid_factors, scale_factor
+from .strategies import Strategy, StrategyError, StrategyLike, factors, grid_factors, scale_factor
 from .strategies import strategy as named_strategy
 
 TOLERANCE = 0.01
@@ -37,14 +38,15 @@ class TargetWarning(UserWarning):
 
 def scale_to(
     network: Network | str,
-    strategy: Strategy | str | float,
+    strategy: StrategyLike,
     *,
     flops: float | None = None,
     params: float | None = None,
     activations: float | None = None,
     adjust: bool = True,
+    resolution: int | None = None,
 ) -> Network:
-    """The network, scaled by the strategy, whose count is nearest a target.
+    """Scale a network by a strategy to the flops, params or activations nearest a target.
 
     Every network that the strategy gives for s around the target is counted. Where none of them lies within 1 %,
     single roundings are changed: the width of a stage by one grain, the resolution by one step of 4; those that
@@ -52,9 +54,14 @@ def scale_to(
     not, of more sizes, and in the end more steps. What the strategy leaves alone stays, unless only it comes near.
 
     Arguments:
-        flops, params, activations: the target; exactly one of them (flops are multiply-adds).
-        adjust: False changes no rounding, and keeps to s alone. A strategy that scales neither width nor
-            resolution keeps to s in any case.
+        network: a Network, or the name of a base network.
+        strategy: a Strategy, its name, or a number, which is an α.
+        flops: the target, in multiply-adds for one image; exactly one target is given.
+        params: likewise, in numbers.
+        activations: likewise, in outputs of layers for one image.
+        adjust: whether roundings may be changed; default: True. A strategy that scales neither width nor resolution
+            changes none.
+        resolution: side of the network's images in pixels, before scaling; default: the network's own.
 
     Returns:
         A Network whose `scaling` says target, achieved, s, the changed roundings, and the nearest counts below
@@ -63,11 +70,12 @@ def scale_to(
     Raises:
         StrategyError: there is not exactly one target above 0, the strategy does not change that count, or the
             network has more than 256 stages.
+        NetworkError: there is no such network, or resolution is no whole number above 0.
 
     Warns:
         TargetWarning: with `adjust`, if the nearest network is still more than 1 % off.
     """
-    network, strategy = named_network(network), named_strategy(strategy)
+    network, strategy = named_network(network, resolution=resolution), named_strategy(strategy)
     metric, target = _one_target(flops=flops, params=params, activations=activations)
     if len(network.stages) > _MOST_STAGES:
         raise StrategyError(
@@ -95,14 +103,14 @@ class _Candidates:
 
     base: Network
     strategy: Strategy
-    metric: str
+    metric: Metric
     target: float
     s: np.ndarray
     dims: Dimensions
     steps: np.ndarray
 
     @classmethod
-    def around(cls, base: Network, strategy: Strategy, metric: str, target: float) -> _Candidates:
+    def around(cls, base: Network, strategy: Strategy, metric: Metric, target: float) -> _Candidates:
         """Each different network that the strategy gives for scale factors around the target."""
         crossing = _crossing(base, strategy, metric, target)
         plain = target / getattr(complexity(base), metric)  # where `scale` would land, so as never to be worse
@@ -254,7 +262,7 @@ def _first_steps(sizes: int) -> np.ndarray:
     return np.concatenate([first, -first])
 
 
-def _one_target(**targets: float | None) -> tuple[str, float]:
+def _one_target(**targets: float | None) -> tuple[Metric, float]:
     given = {metric: value for metric, value in targets.items() if value is not None}
     if len(given) != 1:
         raise StrategyError(f"scale_to: {len(given)} targets given; give exactly one of {', '.join(METRICS)}")
@@ -267,7 +275,7 @@ def _one_target(**targets: float | None) -> tuple[str, float]:
     return metric, number
 
 
-def _crossing(base: Network, strategy: Strategy, metric: str, target: float) -> float:
+def _crossing(base: Network, strategy: Strategy, metric: Metric, target: float) -> float:
     """A scale factor at which the count passes the target, by bisection of log s; or the end that is nearer."""
 
     def counted(s: float) -> int:

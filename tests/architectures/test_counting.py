@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastscale_lib as fs
+from fastscale_lib.architectures.parts import METRICS as NAMES
 from fastscale_lib.architectures.parts import Head
 
 ZOO = fs.networks()
@@ -36,6 +37,20 @@ def test_a_base_network_counts_as_published(name, flops_g, params_m, activations
         params_m,
         activations_m,
     ]
+
+
+def test_counts_at_another_resolution_are_those_of_the_network_there():
+    for name in ZOO:
+        there = replace(fs.network(name), resolution=160)
+        assert fs.complexity(name, resolution=160) == fs.complexity(there)
+        assert fs.layers(name, resolution=160).equals(fs.layers(there))
+    assert fs.layers("ResNet-50", resolution=160)["resolution_in"][0] == 160
+    with pytest.raises(fs.architectures.NetworkError, match="resolution is 0, but must be a whole number"):
+        fs.complexity("ResNet-50", resolution=0)
+
+
+def test_each_count_is_named_once():
+    assert fs.architectures.Complexity._fields == NAMES
 
 
 def test_regnetz_500mf_counts_as_timm_s_regnetz_005():
@@ -205,6 +220,13 @@ def test_a_sweep_equals_scale_and_complexity_in_every_cell(networks, strategies,
 @settings(max_examples=50)
 def test_a_sweep_is_exact_beyond_64_bits(networks, strategies, scales):
     assert_equal_in_every_cell(fs.sweep(networks, strategies, scales), one_by_one(networks, strategies, scales))
+
+
+def test_a_sweep_at_another_resolution_is_that_of_the_bases_there():
+    frame = fs.sweep(["ResNet-50", "RegNetY-4.0GF"], ["dWr", "w"], [1, 4], resolution=160)
+    bases = [fs.network(name, resolution=160) for name in ("ResNet-50", "RegNetY-4.0GF")]
+    assert frame.equals(fs.sweep(bases, ["dWr", "w"], [1, 4]))
+    assert set(frame["resolution"][frame["strategy"] == "w"]) == {160}
 
 
 @pytest.mark.parametrize("name", ZOO)

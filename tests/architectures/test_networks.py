@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 import fastscale_lib as fs
 from fastscale_lib._common.checks import shown
 from fastscale_lib.architectures.block_rules import fit
-from fastscale_lib.architectures.definition import Neighbour, Scaling, table
+from fastscale_lib.architectures.definition import table
 from fastscale_lib.architectures.parts import BLOCKS, STEMS, Head, Stage, Stem
+from fastscale_lib.architectures.provenance import Neighbour, Scaling
 
 NAMES = fs.networks()
 scaled_networks = st.builds(fs.scale, base_networks() | anynets(), scaling_strategies(), scales(1 / 16, 64))
@@ -176,6 +177,67 @@ def test_a_network_of_millions_of_blocks_is_counted_and_not_listed():
 
 def test_a_network_stands_for_itself():
     assert fs.network(net := small()) is net
+
+
+def test_a_base_network_at_another_resolution_and_with_other_classes():
+    net = fs.network("EfficientNet-B3", resolution=224, classes=10)
+    assert (net.name, net.resolution, net.classes) == ("EfficientNet-B3", 224, 10)
+    assert dataclasses.replace(net, resolution=300, classes=1000) == fs.network("EfficientNet-B3")
+    assert fs.network(small(), resolution=64) == small(resolution=64)
+
+
+@pytest.mark.parametrize("name", fs.networks())
+def test_other_classes_change_the_linear_layer_alone(name):
+    base, net = fs.network(name), fs.network(name, classes=10)
+    inputs = base.head.width or base.widths[-1]
+    linear = 990 * inputs + 990  # fewer weights, and fewer biases; of each one multiply-add
+    assert fs.complexity(net) == tuple(
+        count - fewer for count, fewer in zip(fs.complexity(base), (linear, linear, 990), strict=True)
+    )
+
+
+@pytest.mark.parametrize("field", ["resolution", "classes"])
+@pytest.mark.parametrize("value", [0, 1.5, "224", True, -1])
+def test_resolution_and_classes_are_whole_numbers(field, value):
+    with pytest.raises(fs.architectures.NetworkError, match=rf"^network: {field} is .*, but must be a whole number"):
+        fs.network("ResNet-50", **{field: value})
+
+
+# Other values of some fields
+
+
+def test_replace_changes_fields_of_a_network():
+    net = small().replace(resolution=64, classes=10, head=Head(64))
+    assert net == small(resolution=64, classes=10, head_width=64)
+
+
+def test_replace_drops_where_the_sizes_came_from_and_keeps_the_note():
+    scaled = fs.scale_to("RegNetZ-4GF", "dWr", flops=8e9)
+    assert scaled.note == fs.network("RegNetZ-4GF").note != ""
+    assert scaled.scaling.achieved == fs.complexity(scaled).flops
+    for changes in ({"resolution": 224}, {"classes": 10}, {"stem": Stem("res_stem_in", 32)}):
+        net = scaled.replace(**changes)
+        assert (net.scaling, net.note) == (None, scaled.note)
+    for changes in ({}, {"name": "mine"}, {"note": ""}, {"classes": 1000}):
+        assert scaled.replace(**changes).scaling == scaled.scaling
+    assert scaled.replace(note="").note == ""
+    assert scaled.replace(classes=10, scaling=scaled.scaling).scaling == scaled.scaling
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"depths": [1, 2]}, "replace: a network has no field depths; its fields are name, resolution, stem"),
+        ({"x" * 10**6: 1}, "replace: a network has no field x{60}; its fields"),
+        ({"classes": 0}, "network: classes is 0, but must be a whole number of at least 1"),
+        ({"block": "conv"}, "block"),
+        ({"stages": ()}, "network: it has no stages"),
+    ],
+    ids=lambda given: shown(given)[:20],
+)
+def test_replace_refuses_what_a_new_network_refuses(changes, sentence):
+    with pytest.raises(fs.architectures.NetworkError, match=f"^{sentence}"):
+        small().replace(**changes)
 
 
 # To a dict, YAML or Python, and back

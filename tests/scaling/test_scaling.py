@@ -312,3 +312,92 @@ def test_alpha_may_be_any_real_number():
     assert {fs.strategy(each) for each in alphas} == {fs.strategy(alpha=0.8)}
     assert fs.strategy(np.int64(1)) == fs.strategy(1)
     assert fs.strategy("alpha=5e-324").alpha == Fraction(5, 10**324)
+
+
+# Factors instead of a strategy
+
+
+def test_efficientnet_b3_from_its_factors_is_b3_but_for_what_the_help_says():
+    b3 = fs.network("EfficientNet-B3")
+    net = fs.scale("EfficientNet-B0", depth=1.4, width=1.2, resolution=300)
+    assert (net.depths, b3.depths) == ((1, 3, 3, 4, 4, 6, 1), (2, 3, 3, 5, 5, 6, 2))
+    assert (net.widths[0], b3.widths[0]) == (16, 24)
+    assert net.widths[1:] == b3.widths[1:]
+    assert net.replace(name=b3.name, stages=b3.stages) == b3  # resolution, stem, head and all else are equal
+
+
+@pytest.mark.parametrize(
+    ("name", "depth", "width", "resolution"),  # Tan and Le, EfficientNet, 2019
+    [
+        ("EfficientNet-B1", 1.1, 1.0, 240),
+        ("EfficientNet-B2", 1.2, 1.1, 260),
+        ("EfficientNet-B3", 1.4, 1.2, 300),
+        ("EfficientNet-B4", 1.8, 1.4, 380),
+        ("EfficientNet-B5", 2.2, 1.6, 456),
+        ("EfficientNet-B6", 2.6, 1.8, 528),
+        ("EfficientNet-B7", 3.1, 2.0, 600),
+    ],
+)
+def test_published_efficientnets_differ_by_how_they_round(name, depth, width, resolution):
+    base, published = fs.network("EfficientNet-B0"), fs.network(name)
+    net = fs.scale(base, depth=depth, width=width, resolution=resolution)
+    assert net.depths == tuple(max(1, round(depth * blocks)) for blocks in base.depths)
+    assert published.depths == tuple(math.ceil(depth * blocks) for blocks in base.depths)
+    raised = [8 * (size < 0.9 * width * asked) for size, asked in zip(net.widths, base.widths, strict=True)]
+    assert published.widths == tuple(size + more for size, more in zip(net.widths, raised, strict=True))
+    assert (net.resolution, net.stem, net.head) == (published.resolution, published.stem, published.head)
+
+
+def test_factors_of_1_and_the_own_resolution_change_nothing():
+    for net in map(fs.network, ZOO):
+        assert fs.scale(net, depth=1, width=1, resolution=net.resolution).dimensions == net.dimensions
+        assert fs.scale(net, width=1.0).dimensions == net.dimensions
+
+
+def test_group_widths_grow_with_the_factor_of_width():
+    net = fs.scale("RegNetY-4.0GF", width=2)
+    assert net.group_widths == (128,) * 4
+    assert net.widths == tuple(2 * width for width in fs.network("RegNetY-4.0GF").widths)
+    assert (net.depths, net.resolution) == ((2, 6, 12, 2), 224)
+
+
+@given(base_networks(), scaling_strategies(), scales())
+def test_the_factors_of_a_strategy_give_its_depths_and_widths(base, strategy, s):
+    d, w, g, _ = (float(s) ** float(exponent) for exponent in fs.strategy(strategy).exponents)
+    assume(w == g and min(d, w) >= 1e-9 and max(d, w) <= 1e9)
+    by_strategy, by_factors = fs.scale(base, strategy, s), fs.scale(base, depth=d, width=w)
+    assert by_factors.dimensions._replace(resolution=0) == by_strategy.dimensions._replace(resolution=0)
+
+
+def test_a_network_scaled_by_factors_tells_them():
+    net = fs.scale("EfficientNet-B0", depth=2, width=1.5, resolution=448)
+    assert net.name == "EfficientNet-B0 depth ×2 width ×1.5 448px"
+    assert (net.scaling.base, net.scaling.strategy) == ("EfficientNet-B0", "depth ×2 width ×1.5 448px")
+    assert net.scaling.s == 2 * 1.5**2 * 2**2
+    assert fs.Network.from_yaml(net.to_yaml()).scaling == net.scaling
+    assert fs.scale("ResNet-50", resolution=224).scaling.strategy == "224px"
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"resolution": 1.3}, "resolution is 1.3, but must be a whole number .* in pixels, not a factor"),
+        ({"resolution": 2}, "resolution is 2, but must be a whole number from 8"),
+        ({"depth": 0}, "the factor of depth is 0, but must be a number from 1e-09 to"),
+        ({"width": "1.2"}, "the factor of width is '1.2', but must be a number"),
+        ({"width": math.nan}, "the factor of width is nan, but must be a number"),
+        ({"strategy": "dWr", "s": 4, "resolution": 300}, "give either a strategy and s, or depth, width"),
+        ({"s": 4, "depth": 2}, "give either a strategy and s, or depth, width"),
+        ({}, "give a strategy and s, as in .*, or factors, as in"),
+    ],
+)
+def test_wrong_factors_are_refused_in_a_sentence(given, sentence):
+    with pytest.raises(fs.scaling.StrategyError, match=f"^scale: {sentence}"):
+        fs.scale("EfficientNet-B0", **given)
+
+
+def test_group_widths_stay_by_the_weights_that_the_help_names_for_pycls():
+    base = fs.network("RegNetY-4.0GF")
+    for pycls, ours in (("w", "w1"), ("dw", "d1_w1"), ("dwr", "d1_w1_r1")):
+        assert fs.scale(base, ours, 4).group_widths == base.group_widths
+        assert fs.scale(base, pycls, 4).group_widths != base.group_widths

@@ -193,3 +193,11 @@ def test_what_the_strategy_leaves_alone_stays(name, strategy):
     base = fs.network(name)
     for times in np.geomspace(1.5, 16, 12):
         assert fs.scale_to(base, strategy, flops=times * fs.complexity(base).flops).resolution == base.resolution
+
+
+def test_the_resolution_is_that_of_the_base():
+    base = fs.network("RegNetX-800MF", resolution=160)
+    scaled = fs.scale_to("RegNetX-800MF", "dw", flops=1e9, resolution=160)
+    assert scaled == fs.scale_to(base, "dw", flops=1e9)
+    assert (scaled.resolution, scaled.scaling.base) == (160, "RegNetX-800MF")
+    assert fs.scale_to("RegNetX-800MF", "dWr", flops=1e10, resolution=160).resolution > 160
