@@ -3,22 +3,11 @@
 import math
 
 import pytest
+from helpers.measured_pair import BIG, RIVAL, measured
 
 import fastscale_lib as fs
 from fastscale_lib.analysis.pairs import fast_scaled, measured_pairs, published_pairs
 from fastscale_lib.records.published_rows import data_folder
-
-BIG = fs.scale_to("RegNetY-4.0GF", "dWr", flops=16e9)
-RIVAL = fs.network("EfficientNet-B4")
-
-
-def measured(network: fs.Network, ms: float, **more) -> dict:
-    made = network.scaling
-    row = {"base": made.base if made else network.name, "strategy": made.strategy if made else None}
-    row |= {"network": network.name, "network_id": network.id, "flops": fs.complexity(network).flops}
-    row |= {"device": "cuda:1", "device_name": "Some GPU", "mode": "training", "precision": "bf16", "batch": 64}
-    row |= {"threads": 8, "channels_last": True, "compile": False, "tf32": False, "peak_memory_bytes": int(1e9 * ms)}
-    return row | {"median_ms": ms, "low_ms": 0.9 * ms, "high_ms": 1.1 * ms} | more
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import json
 
 import papermill
 import pytest
+from helpers.measured_pair import BIG, RIVAL, measured
 from helpers.notebooks import REPO, named, outputs, prose, tables, verdicts
-from test_rivals import BIG, RIVAL, measured
 
 import fastscale_lib as fs
 from fastscale_lib.analysis.claims import FAILS, HOLDS, UNDECIDED, UNTESTED
