@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -13,6 +13,7 @@ from ..prediction.forms import SETTING
 from ..prediction.model import RuntimeModel
 from ..records.store import Store
 from ..scaling.strategies import strategy as named_strategy
+from .claims import BEYOND, PAPER, Claim
 
 # How costs are shown: under which name, and in how many of the column's units.
 _SHOWN = {
@@ -27,13 +28,14 @@ _SHOWN = {
     "counted_memory_bytes": ("memory, MB", 1e6),
     "memory_bytes": ("memory, MB", 1e6),
 }
+_PLACES = {"cuda": "a GPU", "cpu": "a CPU"}
 
 
 def predicted_from(model: RuntimeModel) -> str:
-    """What a model of one setting predicts from, and how well, as evidence names it."""
+    """Say what a model of one setting predicts from, and how well: "42 rows of A chip, 90 % within 12 %"."""
     [(setting, fitted)] = model.fitted.items()
     device = setting[SETTING.index("device_name")]
-    return f"predicted from {fitted.rows} rows of {device}, 90 % within {100 * fitted.error_90:.0f} %"
+    return f"{fitted.rows} rows of {device}, 90 % within {100 * fitted.error_90:.0f} %"
 
 
 def device_kind(paths: Iterable[str | os.PathLike], model: RuntimeModel | None) -> str:
@@ -47,7 +49,7 @@ def device_kind(paths: Iterable[str | os.PathLike], model: RuntimeModel | None) 
 def flops_bought(
     bought: pd.DataFrame, one: str, other: str, room: float, model: RuntimeModel | None = None
 ) -> dict[str, Any]:
-    """The flops that one strategy buys as times another's: found, evidence, low and high, as a `Claim` takes them.
+    """The flops that one strategy buys as times another's, with their evidence, as a `Claim` takes them.
 
     Arguments:
         bought: rows of `within`.
@@ -57,19 +59,22 @@ def flops_bought(
             or by more where the time of one of the two networks has a wider interval: the two errors are taken as one,
             and a time that is off by so much as flops that are.
     """
+    kind = "counted" if model is None else "predicted"
     if not room > 1:
-        return {"found": None, "evidence": f"the budget is {room:.2g} times what the base network costs: no scaling up"}
+        missing = f"the budget is {room:.2g} times what the base network costs: no scaling up"
+        return {"found": None, "evidence": kind, "details": missing}
     for reason in bought.loc[bought["strategy"].isin([one, other]), "reason"].dropna() if "reason" in bought else ():
-        return {"found": None, "evidence": reason}
+        return {"found": None, "evidence": kind, "details": reason}
     flops = bought.set_index("strategy")["flops"]
     ratio = float(flops[one] / flops[other])
     if model is None:
-        return {"found": ratio, "evidence": "counted"}
+        return {"found": ratio, "evidence": kind}
     [fitted] = model.fitted.values()
     pair = bought[bought["strategy"].isin([one, other])]
     wider = (pair["high_ms"] / pair["predicted_ms"]).max() if "high_ms" in pair else 1.0
     off = max(1 + fitted.error_90, float(wider))
-    return {"found": ratio, "evidence": predicted_from(model), "low": ratio / off, "high": ratio * off}
+    ends = {"low": ratio / off, "high": ratio * off}
+    return {"found": ratio, "evidence": kind, "details": predicted_from(model), **ends}
 
 
 def bought_by_law(budget: str, one: str, other: str, room: float, mode: str) -> tuple[str, float] | None:
@@ -94,6 +99,118 @@ def bought_by_law(budget: str, one: str, other: str, room: float, mode: str) -> 
     if weights_decide:
         return (">" if first < second else "<"), 1.0
     return ">", min(1.0, room ** float(1 / first - 1 / second))
+
+
+def bought_claims(
+    bought: Mapping[str, pd.DataFrame], rooms: Mapping[str, float], others: Iterable[str], mode: str
+) -> list[Claim]:
+    """Claim the flops that fast scaling buys as times others', under budgets of activations, params and memory.
+
+    Memory in inference is beyond the paper.
+
+    Arguments:
+        bought: by the budget's name ("activations", "params", "memory_bytes"), rows of `within`.
+        rooms: by the same names, the budget as times what the base network costs.
+        others: strategies that dWr is held against.
+        mode: "inference" or "training".
+    """
+    others = list(others)
+    claims = []
+    for name, words in {"activations": "activations", "params": "params", "memory_bytes": f"memory in {mode}"}.items():
+        scope = BEYOND if (name, mode) == ("memory_bytes", "inference") else PAPER
+        claims += _ratios_claimed(bought[name], name, words, others, rooms[name], mode, scope)
+    return claims
+
+
+def bought_by_time_claims(
+    bought: Mapping[str, pd.DataFrame],
+    rooms: Mapping[str, float],
+    models: Mapping[str, RuntimeModel],
+    kinds: Mapping[str, str],
+    others: Iterable[str],
+    mode: str,
+) -> list[Claim]:
+    """Claim the flops that fast scaling buys as times others', under a budget of predicted time on each device.
+
+    The paper's claims are on GPUs; those on other devices are beyond it.
+
+    Arguments:
+        bought: by the device's name, rows of `within`.
+        rooms, models, kinds: by the same names: the budget as times what the base network takes, the model that
+            predicted it, and `device_kind`.
+        others, mode: as for `bought_claims`.
+    """
+    others = list(others)
+    claims = []
+    for name, model in models.items():
+        words = f"time of {mode} on {_PLACES.get(kinds[name], 'an unknown device')} ({name})"
+        scope = PAPER if kinds[name] == "cuda" else BEYOND
+        claims += _ratios_claimed(bought[name], "time_ms", words, others, rooms[name], mode, scope, model)
+    return claims
+
+
+def untested_on_a_gpu(others: Iterable[str], room: float, mode: str, precision: str) -> list[Claim]:
+    """Give the claims of `bought_by_time_claims` on a GPU that no rows of one can test.
+
+    Arguments:
+        room: a budget of time, as times what the base network takes.
+    """
+    missing = f"no times predicted from rows of a GPU, {mode}, {precision}"
+    text = f"ratio of flops bought by time of {mode} on a GPU, dWr over"
+    laws = {other: bought_by_law("time_ms", "dWr", other, room, mode) for other in others}
+    return [
+        Claim(f"{text} {other}", law[1], None, evidence="predicted", details=missing, relation=law[0])
+        for other, law in laws.items()
+        if law
+    ]
+
+
+def measured_time_claims(found: pd.DataFrame, device: str, model: RuntimeModel | None) -> list[Claim]:
+    """Claim that networks take the time that was predicted, within what nine in ten predictions keep to.
+
+    A measurement that others disturbed, or of another device than the fitted one, judges nothing.
+
+    Arguments:
+        found: a row for each network: strategy, ratio (measured time over predicted), low, high, on (the device that
+            measured), disturbed and doubt ("" for none).
+        device: the one whose rows were fitted.
+        model: that predicted; None where nothing was measured.
+    """
+    text, scope = "ratio of measured to predicted time", {"scope": BEYOND, "evidence": "measured"}
+    if found.empty or model is None:
+        return [Claim(text, 1, None, **scope, details="nothing was measured")]
+    [fitted] = model.fitted.values()
+    claims = []
+    for row in found.itertuples():
+        named = f"{text}, {row.strategy}"
+        if row.disturbed or row.on != device:
+            why = f"disturbed: {row.disturbed}" if row.disturbed else f"measured on {row.on}, which was not fitted"
+            claims.append(Claim(named, 1, None, **scope, details=why))
+        else:
+            details = f"{row.on}; predicted from {predicted_from(model)}"
+            ends = {"low": row.low, "high": row.high, "doubt": row.doubt or None}
+            claims.append(Claim(named, 1, row.ratio, fitted.error_90, **scope, details=details, **ends))
+    return claims
+
+
+def _ratios_claimed(
+    bought: pd.DataFrame,
+    budget: str,
+    words: str,
+    others: Iterable[str],
+    room: float,
+    mode: str,
+    scope: str,
+    model: RuntimeModel | None = None,
+) -> list[Claim]:
+    """The claims of one budget: one for each other strategy that the laws tell from dWr."""
+    claims = []
+    for other in others:
+        if law := bought_by_law(budget, "dWr", other, room, mode):
+            text = f"ratio of flops bought by {words}, dWr over {other}"
+            ratio = flops_bought(bought, "dWr", other, room, model)
+            claims.append(Claim(text, law[1], relation=law[0], scope=scope, **ratio))
+    return claims
 
 
 def in_units(frame: pd.DataFrame) -> pd.DataFrame:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from dataclasses import KW_ONLY, astuple, dataclass, fields
+from typing import Any
 
 import pandas as pd
 from pandas.io.formats.style import Styler
@@ -14,6 +15,8 @@ from .._common.errors import FastscaleError
 
 HOLDS, FAILS, UNDECIDED, UNTESTED = "holds", "does not hold", "undecided", "not tested here"
 RELATIONS = ("=", "<", ">")
+EVIDENCE = ("counted", "measured", "predicted", "published", "trained")
+PAPER, BEYOND = "the paper's", "beyond the paper"
 MIME = "application/vnd.fastscale.claims+json"  # under which an executed notebook keeps its verdicts as data
 
 
@@ -21,31 +24,45 @@ class ClaimError(FastscaleError, ValueError):
     """What is to be a claim is none; the message says what it lacks, and what to do."""
 
 
-class Claim(NamedTuple):
-    """One claim of the paper.
+@dataclass(frozen=True)
+class Claim:
+    """One claim, with what was found of it.
 
     Arguments:
         claim: in words.
         paper: the number that the paper gives or implies.
-        found: the number that came out; None where nothing did, and then `evidence` says why.
+        found: the number that came out; None where nothing did, and then `details` says why.
         tolerance: how far from `paper` still counts.
-        evidence: starts with counted, measured (on which device), predicted (from which rows) or published (in which
-            source), or, of a claim that is not tested, says what is missing.
+        scope: `PAPER`, or `BEYOND` of a claim that the paper does not make; such claims are shown last.
+        evidence: the kind of it, one of `EVIDENCE`; of a claim that is not tested, the kind that it would take.
+        details: of the evidence, as the device that was measured, or the table that was published; of a claim that is
+            not tested, what is missing.
         relation: "=": found is to be `paper`, "<": below it, ">": above it; within the tolerance each time.
         low, high: the 95 % interval of what was found, where chance has a part in it; None: it has none.
         doubt: why what was found decides nothing, whatever it is, as of a time without an interval, or of one that is
             the host's (`measurement.time_doubt`); the verdict is then undecided. None: it decides.
+
+    Raises:
+        ClaimError: (a ValueError) scope, evidence or relation is another than these.
     """
 
     claim: str
     paper: float
     found: float | None
     tolerance: float = 0.0
+    _: KW_ONLY
+    scope: str = PAPER
     evidence: str = "counted"
+    details: str = ""
     relation: str = "="
     low: float | None = None
     high: float | None = None
     doubt: str | None = None
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("relation", RELATIONS), ("evidence", EVIDENCE), ("scope", (PAPER, BEYOND))):
+            if (given := getattr(self, name)) not in allowed:
+                raise ClaimError(f"{name} {given!r:.60} of a claim: give one of {', '.join(allowed)}")
 
     @property
     def verdict(self) -> str:
@@ -54,11 +71,11 @@ class Claim(NamedTuple):
         Of an interval the whole must stand so. It does not hold if nothing within the interval stands so; between the
         two it is undecided, as it is where there is a doubt.
         """
-        if not _number(self.found):
+        if not _is_number(self.found):
             return UNTESTED
         if isinstance(self.doubt, str):  # a frame's column may have NaN for None
             return UNDECIDED
-        ends = (self.low, self.high) if _number(self.low) and _number(self.high) else (self.found, self.found)
+        ends = (self.low, self.high) if _is_number(self.low) and _is_number(self.high) else (self.found, self.found)
         off = [end - self.paper for end in ends]
         if self.relation == "=":
             stands = max(map(abs, off)) <= self.tolerance
@@ -72,15 +89,19 @@ class Claim(NamedTuple):
         return beyond < self.tolerance or beyond == self.tolerance != 0
 
 
+_FIELDS = [each.name for each in fields(Claim)]
+
+
 def scorecard(claims: Iterable[Claim]) -> pd.DataFrame:
-    """One row per claim: the fields of `Claim` (NaN for no number, None for no doubt), and verdict."""
-    claims = list(claims)
-    for each in claims:
-        if each.relation not in RELATIONS:
-            raise ClaimError(f"relation {each.relation!r} of a claim: one of {', '.join(RELATIONS)}")
-    frame = pd.DataFrame(claims, columns=list(Claim._fields))
+    """Give a row for each claim, those beyond the paper last: the fields of `Claim`, and verdict.
+
+    Where there is no number it has NaN, and None where there is no doubt.
+    """
+    claims = sorted(claims, key=lambda each: each.scope == BEYOND)
+    frame = pd.DataFrame([astuple(each) for each in claims], columns=_FIELDS)
     numbers = dict.fromkeys(("paper", "found", "low", "high", "tolerance"), float)
-    columns = ["claim", "relation", "paper", "found", "low", "high", "tolerance", "evidence", "doubt"]
+    columns = ["claim", "scope", "relation", "paper", "found", "low", "high", "tolerance"]
+    columns += ["evidence", "details", "doubt"]
     return frame.astype(numbers)[columns].assign(verdict=[each.verdict for each in claims])
 
 
@@ -115,7 +136,7 @@ def _read(row: Mapping[str, Any]) -> Claim:
     remedy = f"show claims by {Scorecard.__name__}, which keeps all that a report needs"
     if not isinstance(row, Mapping):
         raise ClaimError(f"claims: a row is {row!r:.60}, but must name its fields; {remedy}")
-    for name in Claim._fields:
+    for name in _FIELDS:
         if name not in row:
             raise ClaimError(f"claims: the row {row.get('claim')!r:.60} has no {name!r}; {remedy}")
         kinds, kind = _kinds(name, row.get("found") is not None)
@@ -123,12 +144,12 @@ def _read(row: Mapping[str, Any]) -> Claim:
             raise ClaimError(
                 f"claims: {name} of {row['claim']!r:.60} is {row[name]!r:.60}, but must be {kind}; {remedy}"
             )
-    return Claim(**{name: row[name] for name in Claim._fields})
+    return Claim(**{name: row[name] for name in _FIELDS})
 
 
 def _kinds(name: str, tested: bool) -> tuple[tuple[type, ...], str]:
     """What a field of a claim may hold, as types and in words; what was found is held against paper and tolerance."""
-    if name in ("claim", "evidence", "relation"):
+    if name in ("claim", "scope", "evidence", "details", "relation"):
         return (str,), "a text"
     if name == "doubt":
         return (str, type(None)), "a text or null"
@@ -144,9 +165,9 @@ def table(verdicts: pd.DataFrame) -> Styler:
         for relation, paper in zip(verdicts["relation"], verdicts["paper"], strict=True)
     ]
     found = [found_text(*each) for each in verdicts[["found", "low", "high"]].itertuples(index=False)]
-    evidence = [evidence_text(*each) for each in verdicts[["evidence", "doubt"]].itertuples(index=False)]
     shown = verdicts.drop(columns=["relation", "low", "high", "doubt"])
-    shown = shown.assign(paper=said, found=found, evidence=evidence)
+    shown = shown.assign(paper=said, found=found, evidence=kinds(verdicts))
+    shown["details"] = [details_text(*each) for each in verdicts[["details", "doubt"]].itertuples(index=False)]
     left = [{"selector": "th, td", "props": "text-align: left"}]
     styled = shown.style.format(precision=3, escape="html").hide(axis="index").set_table_styles(left)
     return styled.map(lambda verdict: "font-weight: bold" if verdict == FAILS else "", subset=["verdict"])
@@ -154,15 +175,21 @@ def table(verdicts: pd.DataFrame) -> Styler:
 
 def found_text(found: float, low: float, high: float) -> str:
     """A number as scorecards show it, with its interval; a dash for none."""
-    if not _number(found):
+    if not _is_number(found):
         return "–"
-    return f"{found:,.3f}" + (f" ({low:,.3f} to {high:,.3f})" if _number(low) else "")
+    return f"{found:,.3f}" + (f" ({low:,.3f} to {high:,.3f})" if _is_number(low) else "")
 
 
-def evidence_text(evidence: str, doubt: str | None) -> str:
-    """The evidence as scorecards show it, with what keeps it from deciding."""
-    return f"{evidence}; {doubt}" if isinstance(doubt, str) else evidence
+def kinds(verdicts: pd.DataFrame) -> list[str]:
+    """The kind of evidence of each row of a scorecard; a dash where nothing was tested."""
+    told = zip(verdicts["evidence"], verdicts["verdict"], strict=True)
+    return ["–" if verdict == UNTESTED else evidence for evidence, verdict in told]
 
 
-def _number(value: float | None) -> bool:
+def details_text(details: str, doubt: str | None) -> str:
+    """The details of evidence as scorecards show them, with what keeps it from deciding."""
+    return "; ".join(text for text in (details, doubt) if isinstance(text, str) and text)
+
+
+def _is_number(value: float | None) -> bool:
     return value is not None and not math.isnan(value)

@@ -8,26 +8,37 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from ..analysis.claims import evidence_text
+from ..analysis.claims import EVIDENCE, ClaimError, details_text
 from .counts import curve
 from .theme import INK, METRICS, label, layout, log_axis, numbers, style, titled
 
-_EVIDENCE = {"counted": ("#0072B2", "circle"), "measured": ("#D55E00", "square"), "published": ("#009E73", "diamond")}
+_MARKERS = {
+    "counted": ("#0072B2", "circle"),
+    "measured": ("#D55E00", "square"),
+    "predicted": ("#CC79A7", "triangle-up"),
+    "published": ("#009E73", "diamond"),
+    "trained": ("#E69F00", "pentagon"),
+}
 
 
 def ratios(frame: pd.DataFrame, title: str | None = None) -> go.Figure:
     """One network's costs as times another's, on a logarithmic axis: a row a cost, left of the line where it is less.
 
     Arguments:
-        frame: columns cost (in words), evidence (beginning with counted, measured or published), ratio; and low, high
-            where a ratio has an interval, which is drawn as whiskers (NaN: none); and doubt, why a ratio decides
-            nothing (None or NaN: it can): then its marker is open.
+        frame: columns cost (in words), evidence (its kind, one of `claims.EVIDENCE`), ratio; and details of the
+            evidence; low, high where a ratio has an interval, which is drawn as whiskers (NaN: none); and doubt, why
+            a ratio decides nothing (None or NaN: it can): then its marker is open.
+
+    Raises:
+        ClaimError: (a ValueError) a kind of evidence is none of these.
     """
-    frame = frame.reindex(columns=list(dict.fromkeys([*frame.columns, "low", "high", "doubt"])))
+    frame = frame.reindex(columns=list(dict.fromkeys([*frame.columns, "details", "low", "high", "doubt"])))
+    for unknown in set(frame["evidence"]) - set(EVIDENCE):
+        raise ClaimError(f"evidence {unknown!r:.60} of a ratio: give one of {', '.join(EVIDENCE)}")
     figure = go.Figure()
-    kinds = frame["evidence"].str.extract(r"(\w+)", expand=False)
-    for kind, (colour, symbol) in _EVIDENCE.items():
-        rows = frame[kinds == kind]
+    for kind in EVIDENCE:
+        colour, symbol = _MARKERS[kind]
+        rows = frame[frame["evidence"] == kind]
         doubtful = rows["doubt"].notna()
         if len(rows):
             figure.add_scatter(
@@ -42,8 +53,8 @@ def ratios(frame: pd.DataFrame, title: str | None = None) -> go.Figure:
                     "symmetric": False,
                     "thickness": 1.5,
                 },
-                customdata=[[evidence_text(*each)] for each in zip(rows["evidence"], rows["doubt"], strict=True)],
-                hovertemplate="<b>%{y}</b><br>× %{x:.3g}<br>%{customdata[0]}<extra></extra>",
+                customdata=[[details_text(*each)] for each in zip(rows["details"], rows["doubt"], strict=True)],
+                hovertemplate="<b>%{y}</b><br>× %{x:.3g}<br>%{fullData.name}: %{customdata[0]}<extra></extra>",
             )
     figure.add_vline(x=1, line={"color": INK, "width": 1, "dash": "dash"})
     order = list(dict.fromkeys(frame["cost"]))

@@ -3,6 +3,8 @@ from .budgets import costs as costs
 from .budgets import fitted_models as fitted_models
 from .budgets import within as within
 from .calibration import calibrate as calibrate
+from .calibration import kept_in as kept_in
+from .forms import SETTING as SETTING
 from .forms import PredictionError as PredictionError
 from .model import RuntimeModel as RuntimeModel
 from .model import prediction_errors as prediction_errors

@@ -19,16 +19,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from ..analysis.claims import FAILS, HOLDS, UNDECIDED, UNTESTED, evidence_text, found_text
+from ..analysis.claims import BEYOND, EVIDENCE, FAILS, HOLDS, UNDECIDED, UNTESTED, details_text, found_text
 from . import plots
 from .cells import Part, story
 from .result import Report
 
 SYMBOLS = {HOLDS: "✓", FAILS: "✗", UNDECIDED: "?", UNTESTED: "○"}
 CLASSES = {HOLDS: "holds", FAILS: "fails", UNDECIDED: "undecided", UNTESTED: "untested"}
-EVIDENCE = ("counted", "measured", "predicted", "published")
-BEYOND = "beyond the paper"  # how claims begin that the paper does not make; they are shown last
-OTHER = "other evidence"
 _HERE = resources.files(__package__)
 
 
@@ -49,7 +46,7 @@ def index(reports: Sequence[Report]) -> str:
     A report's size stands there if its page is written already.
     """
     rows = scorecard(reports)
-    kinds = [(kind, rows[rows["kind"] == kind]) for kind in (*EVIDENCE, OTHER, UNTESTED, BEYOND)]
+    kinds = [(kind, rows[rows["kind"] == kind]) for kind in (*EVIDENCE, UNTESTED, BEYOND)]
     failed = [each for each in reports if each.error]
     return _page(
         "index.html.j2",
@@ -64,20 +61,15 @@ def index(reports: Sequence[Report]) -> str:
 
 
 def scorecard(reports: Sequence[Report]) -> pd.DataFrame:
-    """The verdicts of all reports: the columns of `claims.scorecard`, the report, and the kind of evidence."""
+    """The verdicts of all reports: the columns of `claims.scorecard`, the report, and kind, its section of the index.
+
+    That is `BEYOND` of a claim beyond the paper, `UNTESTED` of one that was not tested, else the kind of evidence.
+    """
     frames = [each.verdicts().assign(report=each) for each in reports]
-    rows = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=["claim", "evidence", "verdict"])
-    told = zip(rows["claim"], rows["evidence"], rows["verdict"], strict=True)
-    return rows.assign(kind=[kind(*each) for each in told])
-
-
-def kind(claim: str, evidence: str, verdict: str) -> str:
-    """What a verdict rests on: one of `EVIDENCE`, other evidence, or nothing; or that the claim is not the paper's."""
-    if claim.startswith(BEYOND):
-        return BEYOND
-    if verdict == UNTESTED:
-        return UNTESTED
-    return next((each for each in EVIDENCE if evidence.startswith(each)), OTHER)
+    columns = ["scope", "evidence", "verdict"]
+    rows = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
+    tested = rows["evidence"].where(rows["verdict"] != UNTESTED, UNTESTED)
+    return rows.assign(kind=tested.where(rows["scope"] != BEYOND, BEYOND))
 
 
 def shared(made: Sequence[Mapping[str, str]]) -> dict[str, str]:
@@ -127,13 +119,13 @@ def _templates() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    made.globals |= {"symbols": SYMBOLS, "classes": CLASSES}
+    made.globals |= {"symbols": SYMBOLS, "classes": CLASSES, "untested": UNTESTED}
     made.filters |= {
         "harmless": Markup,  # what `cells` has sanitised
         "embedded": lambda value: Markup(plots.embedded(value)),
         "number": _number,
         "found": found_text,
-        "evidence": evidence_text,
+        "details": details_text,
         "short": _short,
         "value": _value,
     }

@@ -38,7 +38,8 @@ def test_a_predicted_ratio_is_as_uncertain_as_nine_in_ten_predictions(error_90, 
     assert ratio["high"] == pytest.approx(1.5 * (1 + error_90))
     assert Claim("more", 1.0, relation=">", **ratio).verdict == verdict
     assert Claim("less than half", 0.5, relation="<", **ratio).verdict == FAILS
-    assert ratio["evidence"] == f"predicted from 42 rows of Made-up, 90 % within {100 * error_90:.0f} %"
+    assert ratio["details"] == f"42 rows of Made-up, 90 % within {100 * error_90:.0f} %"
+    assert ratio["evidence"] == "predicted"
 
 
 def test_a_predicted_ratio_is_as_uncertain_as_the_less_certain_of_its_networks():
@@ -51,7 +52,7 @@ def test_a_predicted_ratio_is_as_uncertain_as_the_less_certain_of_its_networks()
 def test_a_budget_below_the_base_network_is_not_judged():
     ratio = flops_bought(BOUGHT, "dWr", "w", 0.8)
     assert Claim("more", 1.0, relation=">", **ratio).verdict == UNTESTED
-    assert ratio["evidence"] == "the budget is 0.8 times what the base network costs: no scaling up"
+    assert ratio["details"] == "the budget is 0.8 times what the base network costs: no scaling up"
 
 
 # What the laws say of it
@@ -100,7 +101,7 @@ def test_the_kind_of_a_model_s_device_is_that_of_its_rows(tmp_path):
 def test_the_evidence_names_rows_device_and_error_of_a_real_fit():
     model = fs.RuntimeModel.fit(rows(lambda network, batch: fs.complexity(network).flops * batch / 1e10))
     [fitted] = model.fitted.values()
-    told = f"predicted from 42 rows of Made-up, 90 % within {100 * fitted.error_90:.0f} %"
+    told = f"42 rows of Made-up, 90 % within {100 * fitted.error_90:.0f} %"
     assert predicted_from(model) == told
 
 

@@ -8,12 +8,15 @@ import pandas as pd
 import pytest
 
 from fastscale_lib.analysis.claims import (
+    BEYOND,
     FAILS,
     HOLDS,
     MIME,
+    PAPER,
     UNDECIDED,
     UNTESTED,
     Claim,
+    ClaimError,
     Scorecard,
     gathered,
     scorecard,
@@ -85,16 +88,18 @@ def test_a_claim_can_be_that_something_is_less_or_more(relation, found, toleranc
 )
 def test_where_chance_has_a_part_the_whole_interval_decides(relation, low, high, tolerance, verdict):
     found = (low + high) / 2
-    assert Claim("error less w's", 0, found, tolerance, "measured", relation, low, high).verdict == verdict
+    assert Claim("error less w's", 0, found, tolerance, relation=relation, low=low, high=high).verdict == verdict
 
 
 @pytest.mark.parametrize(("found", "verdict"), [(0.5, UNDECIDED), (2.0, UNDECIDED), (None, UNTESTED)])
 def test_what_is_in_doubt_decides_nothing_and_says_why(found, verdict):
     """As a single block of runs, which has no interval; shown with the evidence, and kept as data."""
-    claim = Claim("time over w", 1, found, 0, "measured on A chip", "<", doubt="a single block of runs")
+    claim = Claim(
+        "time over w", 1, found, evidence="measured", details="A chip", relation="<", doubt="a single block of runs"
+    )
     assert claim.verdict == verdict
     bundle = Scorecard([claim])._repr_mimebundle_()
-    assert "measured on A chip; a single block of runs</td>" in bundle["text/html"]
+    assert "A chip; a single block of runs</td>" in bundle["text/html"]
     again = gathered(json.loads(json.dumps(bundle[MIME])))
     assert again[["doubt", "verdict"]].iloc[0].tolist() == ["a single block of runs", verdict]
 
@@ -103,21 +108,51 @@ def test_no_doubt_is_none_or_what_a_frame_makes_of_it():
     assert Claim("time", 1, 0.5, relation="<", doubt=math.nan).verdict == HOLDS
 
 
-def test_a_relation_that_there_is_not_is_refused():
-    with pytest.raises(ValueError, match="'≈' of a claim: one of =, <, >"):
-        scorecard([Claim("time", 1, 1, relation="≈")])
+@pytest.mark.parametrize(
+    ("field", "given", "said"),
+    [
+        ("relation", "≈", "relation '≈' of a claim: give one of =, <, >"),
+        ("evidence", "measured on a CPU", "evidence 'measured on a CPU' of a claim: give one of counted, measured, "),
+        ("scope", "mine", "scope 'mine' of a claim: give one of the paper's, beyond the paper"),
+    ],
+)
+def test_a_field_that_takes_a_word_takes_no_other(field, given, said):
+    with pytest.raises(ClaimError, match=said):
+        Claim("time", 1, 1, **{field: given})
+
+
+def test_claims_beyond_the_paper_come_last_and_keep_their_order():
+    claims = [Claim("a", 1, 1, scope=BEYOND), Claim("b", 1, 1), Claim("c", 1, 1, scope=BEYOND), Claim("d", 1, 1)]
+    frame = scorecard(claims)
+    assert frame["claim"].tolist() == ["b", "d", "a", "c"]
+    assert frame["scope"].tolist() == [PAPER, PAPER, BEYOND, BEYOND]
+    html = table(frame).to_html()
+    assert html.count(f"{BEYOND}</td>") == 2
+
+
+def test_what_is_not_tested_shows_no_kind_of_evidence():
+    html = table(scorecard([Claim("time", 1, None, evidence="measured", details="no rows of a GPU")])).to_html()
+    assert "measured" not in html
+    assert ">no rows of a GPU</td>" in html
+
+
+def test_words_in_a_claim_s_text_set_neither_scope_nor_evidence():
+    """They were parsed from the beginnings of the texts."""
+    frame = scorecard([Claim("beyond the paper: time", 1, 1, evidence="trained", details="measured on a CPU")])
+    assert frame[["scope", "evidence"]].iloc[0].tolist() == [PAPER, "trained"]
 
 
 CLAIMS = [
-    Claim("activations under w", Fraction(1, 2), 0.517, 0.02, "counted: EfficientNet-B0"),
-    Claim("activations under dw", 0.75, 0.674, 0.05, "counted: RegNetZ-500MF"),
+    Claim("activations under w", Fraction(1, 2), 0.517, 0.02, details="EfficientNet-B0"),
+    Claim("activations under dw", 0.75, 0.674, 0.05, details="RegNetZ-500MF"),
     Claim("time follows activations", 1, None),
 ]
 
 
 def test_a_scorecard_has_a_row_for_each_claim():
     frame = scorecard(CLAIMS)
-    columns = ["claim", "relation", "paper", "found", "low", "high", "tolerance", "evidence", "doubt", "verdict"]
+    columns = ["claim", "scope", "relation", "paper", "found", "low", "high", "tolerance", "evidence", "details"]
+    columns += ["doubt", "verdict"]
     assert list(frame) == columns
     assert frame["claim"].tolist() == [each.claim for each in CLAIMS]
     assert frame["verdict"].tolist() == [HOLDS, FAILS, UNTESTED]
@@ -141,12 +176,12 @@ def test_a_table_shows_every_claim_in_full_and_what_does_not_hold_in_bold():
     assert ">–</td>" in html  # nothing was found
     assert "nan" not in html
     styled, _ = html.split("</style>")
-    assert [f"row{row}_col5" in styled for row in range(4)] == [False, True, False, True]
+    assert [f"row{row}_col7" in styled for row in range(4)] == [False, True, False, True]
     assert "bold" in styled
 
 
 def test_text_in_a_table_stays_text():
-    html = table(scorecard([Claim("<b>s</b> & α < 1", 1, 1, evidence="<script>alert(1)</script>")])).to_html()
+    html = table(scorecard([Claim("<b>s</b> & α < 1", 1, 1, details="<script>alert(1)</script>")])).to_html()
     assert "&lt;b&gt;s&lt;/b&gt; &amp; α &lt; 1" in html
     assert "<script>" not in html
 
@@ -160,7 +195,7 @@ def test_a_scorecard_is_left_as_it_was():
 
 def test_a_notebook_keeps_its_verdicts_as_data_too():
     less = Claim("memory beside EfficientNet-B4", 1, 0.8, evidence="counted", relation="<")
-    close = Claim("error of dWr less dwr", 0, 0.1, 0.5, "measured on a CPU", "=", -0.2, 0.4)
+    close = Claim("error of dWr less dwr", 0, 0.1, 0.5, evidence="trained", details="a CPU", low=-0.2, high=0.4)
     card = Scorecard([*CLAIMS, less, close])
     bundle = card._repr_mimebundle_()
     assert ">0.100 (-0.200 to 0.400)</td>" in bundle["text/html"]

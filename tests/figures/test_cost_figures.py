@@ -6,12 +6,13 @@ import pytest
 from helpers.fake_device import made_up_device
 
 import fastscale_lib as fs
+from fastscale_lib.analysis.claims import EVIDENCE, ClaimError
 from fastscale_lib.figures.cost import bought, ratios
 
 
 def test_ratios_stand_in_their_order_each_in_the_style_of_its_evidence():
     costs = ["flops", "time", "time", "memory"]
-    evidence = ["counted", "published in a table", "measured on a GPU", "counted: live tensors"]
+    evidence = ["counted", "published", "measured", "counted"]
     figure = ratios(pd.DataFrame({"cost": costs, "evidence": evidence, "ratio": [3.6, 0.9, 1.1, 0.4]}))
     drawn = {trace.name: dict(zip(trace.y, trace.x, strict=True)) for trace in figure.data}
     assert drawn == {"counted": {"flops": 3.6, "memory": 0.4}, "measured": {"time": 1.1}, "published": {"time": 0.9}}
@@ -19,8 +20,23 @@ def test_ratios_stand_in_their_order_each_in_the_style_of_its_evidence():
     assert len({trace.marker.symbol for trace in figure.data}) == 3
 
 
+def test_a_ratio_of_each_kind_of_evidence_has_a_marker_of_its_own():
+    """A predicted one had none, and was left out without a word."""
+    kinds = list(EVIDENCE)
+    figure = ratios(pd.DataFrame({"cost": kinds, "evidence": kinds, "ratio": 1.5, "details": "of a table"}))
+    assert {trace.name: list(trace.y) for trace in figure.data} == {kind: [kind] for kind in kinds}
+    assert len({(trace.marker.symbol[0], trace.marker.color) for trace in figure.data}) == len(kinds)
+    assert [trace.customdata[0][0] for trace in figure.data] == ["of a table"] * len(kinds)
+
+
+def test_a_ratio_of_an_unknown_kind_of_evidence_is_refused():
+    frame = pd.DataFrame({"cost": ["time"], "evidence": ["guessed"], "ratio": [1.1]})
+    with pytest.raises(ClaimError, match="evidence 'guessed' of a ratio: give one of counted, measured, predicted"):
+        ratios(frame)
+
+
 def test_a_measured_ratio_has_whiskers_and_a_counted_one_has_none():
-    frame = {"cost": ["flops", "time"], "evidence": ["counted", "measured on a GPU"], "ratio": [3.6, 1.1]}
+    frame = {"cost": ["flops", "time"], "evidence": ["counted", "measured"], "ratio": [3.6, 1.1]}
     frame |= {"low": [np.nan, 0.8], "high": [np.nan, 1.9]}
     counted, timed = ratios(pd.DataFrame(frame)).data
     assert np.isnan(counted.error_x.array).all()

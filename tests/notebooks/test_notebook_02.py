@@ -107,7 +107,7 @@ def test_one_network_without_groups_has_nothing_to_judge(tmp_path):
     notebook = papermill.execute_notebook(GROUPS, tmp_path / "out.ipynb", parameters, progress_bar=False)
     shown = verdicts(notebook)
     assert shown["verdict"].tolist() == [UNTESTED]
-    assert shown["evidence"].tolist() == ["no network with grouped convolutions"]
+    assert shown["details"].tolist() == ["no network with grouped convolutions"]
 
 
 def test_compound_strategies_alone_will_do_under_any_of_their_names_and_however_often(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 from helpers.notebooks import REPO, named, prose, tables, verdicts
 
 import fastscale_lib as fs
-from fastscale_lib.analysis.claims import FAILS, HOLDS, UNDECIDED, UNTESTED
+from fastscale_lib.analysis.claims import BEYOND, FAILS, HOLDS, UNDECIDED, UNTESTED
 from fastscale_lib.analysis.times import measured_bases
 
 FAST = named("04_fast_scaling")
@@ -119,19 +119,20 @@ def test_verdicts_on_time_are_those_of_the_interpolated_rows(executed):
     for device, times in measured_at_equal_flops().items():
         [scale] = times["scale"].unique()
         for other, verdict in zip(("w", "dwr", "dw"), expected[device], strict=True):
-            row = shown.loc[f"beyond the paper: time on a CPU ({device}), {B0} at {scale:.3g}× flops: dWr over {other}"]
+            row = shown.loc[f"time on a CPU ({device}), {B0} at {scale:.3g}× flops: dWr over {other}"]
             ratio = times.loc["dWr", "ms_per_image"] / times.loc[other, "ms_per_image"]
             low = times.loc["dWr", "low_ms"] / times.loc[other, "high_ms"]
             high = times.loc["dWr", "high_ms"] / times.loc[other, "low_ms"]
             most = 1 + (DEFAULTS["nearly"] if other == "w" else 0)
             assert row["verdict"] == (HOLDS if high < most else FAILS if low >= most else UNDECIDED) == verdict
-            evidence = f"measured on {device}, 2 threads, inference, fp32, batch 4"
+            details = f"{device}, 2 threads, inference, fp32, batch 4"
+            assert (row["scope"], row["evidence"]) == (BEYOND, "measured")
             if verdict == HOLDS:
-                assert (row["found"], row["evidence"]) == (f"{ratio:.3f} ({low:.3f} to {high:.3f})", evidence)
+                assert (row["found"], row["details"]) == (f"{ratio:.3f} ({low:.3f} to {high:.3f})", details)
             else:
                 assert row["found"] == f"{ratio:.3f}"
                 assert re.fullmatch(
-                    rf"{re.escape(evidence)}(; \w+: \d blocks of runs give no interval)+", row["evidence"]
+                    rf"{re.escape(details)}(; \w+: \d blocks of runs give no interval)+", row["details"]
                 )
     assert shown.index.is_unique
 
@@ -180,7 +181,7 @@ def test_without_rows_of_a_gpu_what_the_paper_says_of_gpus_is_not_tested(tmp_pat
     gpu = shown[shown.index.str.startswith("time on a GPU, ")]
     assert len(gpu) == 3
     assert set(gpu["verdict"]) == {UNTESTED}
-    assert gpu["evidence"].str.startswith(f"no measured rows of {other} scaled by w, dwr, dw and dWr on a GPU").all()
+    assert gpu["details"].str.startswith(f"no measured rows of {other} scaled by w, dwr, dw and dWr on a GPU").all()
 
 
 def test_the_text_on_a_gpu(executed):
@@ -229,7 +230,7 @@ def test_the_gpu_s_times_are_shown_by_their_digits(executed):
 def test_single_blocks_of_runs_decide_nothing(tmp_path):
     """ResNet-50 on the shipped CPUs: "0.990 (0.990 to 0.991) holds", of one forward pass over one."""
     shown = verdicts(executed_with(QUICK | {"network": "ResNet-50", "networks": ["ResNet-50"]}, tmp_path))
-    times = shown[shown["evidence"].str.contains("a single block of runs")]
+    times = shown[shown["details"].str.contains("a single block of runs")]
     assert len(times) >= 3
     assert set(times["verdict"]) == {UNDECIDED}
     assert not times["found"].str.contains(" to ").any()
@@ -266,7 +267,7 @@ def test_rows_of_a_gpu_are_judged_by_the_same_code(ms, expected, tmp_path):
     shown = verdicts(notebook)
     gpu = shown[shown.index.str.startswith("time on a GPU (Made-up GPU), ")]
     assert gpu["verdict"].tolist() == expected
-    assert gpu["evidence"].str.startswith("measured on Made-up GPU, inference, bf16, batch 64").all()
+    assert gpu["details"].str.startswith("Made-up GPU, inference, bf16, batch 64").all()
     assert UNTESTED not in set(shown["verdict"])
     [knees] = [rows for rows in tables(notebook) if rows[1][:2] == ["device", "source"]]
     assert [row[1] for row in knees[2:]] == ["mine.jsonl"]
@@ -282,8 +283,8 @@ def test_another_network_another_mode_and_a_tiny_scale(tmp_path):
     parameters = QUICK | {"network": "RegNetX-400MF", "networks": ["ResNet-50"], "mode": "training"}
     shown = verdicts(executed_with(parameters | {"scales": [0.5], "judged_scales": [0.5]}, tmp_path))
     assert "RegNetX-400MF at 0.5× flops, activations: dWr over w" in shown.index
-    measured = shown[shown["evidence"].str.startswith("measured on")]
-    assert measured["evidence"].str.contains(", training, ").all()
+    measured = shown[shown["evidence"] == "measured"]
+    assert measured["details"].str.contains(", training, ").all()
     assert len(measured) == 3 * 2  # devices
 
 
@@ -308,8 +309,8 @@ def test_another_alpha_is_judged_by_counts_and_where_it_was_measured_by_time(tmp
     """`papermill notebooks/04_fast_scaling.ipynb out.ipynb -p alpha 0.7`; no row was scaled by that."""
     shown = verdicts(executed_with(QUICK | {"alpha": 0.7}, tmp_path))
     counts = fs.equal_flops(B0, [0.7, "w"], [2.0]).set_index("strategy")["activations"]
-    assert shown.index.str.startswith("beyond the paper: ").all()
-    row = shown.loc[f"beyond the paper: {B0} at 2× flops, activations: α = 0.7 over w"]
+    assert (shown["scope"] == BEYOND).all()
+    row = shown.loc[f"{B0} at 2× flops, activations: α = 0.7 over w"]
     assert (row["paper"], row["found"]) == (f"< {2**0.15:.3f}", f"{counts['alpha=0.7'] / counts['w']:.3f}")
     assert shown["verdict"].eq(UNTESTED).sum() == 3
     assert not shown.index.str.contains("dWr").any()
@@ -319,7 +320,7 @@ def test_another_alpha_is_judged_by_counts_and_where_it_was_measured_by_time(tmp
 def test_an_alpha_that_a_strategy_of_its_own_name_has_is_judged(alpha, tmp_path):
     """At most means as much, too: that of α = 1 over w, which it is."""
     shown = verdicts(executed_with(QUICK | {"alpha": alpha}, tmp_path))
-    row = shown.loc[f"beyond the paper: {B0} at 2× flops, activations: α = {alpha:g} over w"]
+    row = shown.loc[f"{B0} at 2× flops, activations: α = {alpha:g} over w"]
     assert row["verdict"] == HOLDS
     assert (row["found"] == "1.000") == (alpha == 1)
     assert shown.index.str.contains("time on a CPU \\(AMD EPYC\\)").sum() == 3

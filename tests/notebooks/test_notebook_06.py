@@ -8,11 +8,10 @@ from helpers.measured_pair import BIG, RIVAL, measured
 from helpers.notebooks import REPO, named, outputs, prose, tables, verdicts
 
 import fastscale_lib as fs
-from fastscale_lib.analysis.claims import FAILS, HOLDS, UNDECIDED, UNTESTED
+from fastscale_lib.analysis.claims import BEYOND, FAILS, HOLDS, PAPER, UNDECIDED, UNTESTED
 
 PAIR = named("06_regnety_16gf_and_efficientnet_b4")
 BOTH = "RegNetY-4.0GF at 16 GF by dWr over EfficientNet-B4"
-BEYOND = "beyond the paper: "
 CPUS = ("AMD EPYC", "Intel(R) Xeon(R) Processor")
 
 
@@ -56,16 +55,16 @@ def test_published_times_and_errors_are_judged_one_by_one(executed):
     found = verdicts(executed(PAIR))
     designed = f"RegNetY-16GF, designed, over {RIVAL.name}, on a V100"
     scaled = f"RegNetY-16GF, fast-scaled, over {RIVAL.name}, on a V100-32GB"
-    assert found.loc[f"ratio of time in training: {scaled}", "verdict"] == HOLDS
-    assert found.loc[f"{BEYOND}ratio of time in training: {designed}", "verdict"] == HOLDS
-    assert found.loc[f"{BEYOND}ratio of time in inference: {designed}", "verdict"] == FAILS
+    assert found.loc[f"ratio of time in training: {scaled}", ["scope", "verdict"]].tolist() == [PAPER, HOLDS]
+    assert found.loc[f"ratio of time in training: {designed}", ["scope", "verdict"]].tolist() == [BEYOND, HOLDS]
+    assert found.loc[f"ratio of time in inference: {designed}", "verdict"] == FAILS
     assert "the designed RegNetY-16GF is about as fast as EfficientNet-B4 on a V100" in prose(PAIR)
-    assert float(found.loc[f"{BEYOND}ratio of time in inference: {designed}", "found"]) == pytest.approx(1, abs=0.05)
+    assert float(found.loc[f"ratio of time in inference: {designed}", "found"]) == pytest.approx(1, abs=0.05)
     errors = found[found.index.str.contains("difference of errors in percentage points")]
     assert "the lower error in every row, by more than a percentage point" in prose(PAIR)
     assert len(errors) == 4
     assert (errors["found"].astype(float) < -1).all()
-    assert errors.index[errors.index.str.startswith(BEYOND)].str.contains("designed").tolist() == [True]
+    assert errors.index[errors["scope"] == BEYOND].str.contains("designed").tolist() == [True]
 
 
 def test_what_no_gpu_has_measured_is_said_to_be_untested_until_one_has(executed, on_a_gpu):
@@ -82,14 +81,15 @@ def test_what_no_gpu_has_measured_is_said_to_be_untested_until_one_has(executed,
     ):
         row = found.loc[f"ratio of {cost} in training: {BOTH}, on a GPU (Some GPU, training, bf16, batch 64)"]
         assert (row["found"], row["verdict"]) == (ratio, verdict)
-        assert row["evidence"] == "measured on Some GPU, training, bf16, batch 64"
+        assert row[["evidence", "details"]].tolist() == ["measured", "Some GPU, training, bf16, batch 64"]
 
 
 def ratio_on(found, device: str, mode: str) -> tuple[list[float], str]:
     """Ratio, low and high (where it has an interval), and the verdict, of a shipped CPU."""
-    row = found.loc[f"{BEYOND}ratio of time in {mode}: {BOTH}, on a CPU ({device}, 2 threads, {mode}, fp32, batch 4)"]
-    assert row["evidence"].startswith(f"measured on {device}, 2 threads, {mode}, fp32, batch 4")
-    assert ("blocks of runs give no interval" in row["evidence"]) == (" to " not in row["found"])
+    row = found.loc[f"ratio of time in {mode}: {BOTH}, on a CPU ({device}, 2 threads, {mode}, fp32, batch 4)"]
+    assert row["scope"] == BEYOND
+    assert row["details"].startswith(f"{device}, 2 threads, {mode}, fp32, batch 4")
+    assert ("blocks of runs give no interval" in row["details"]) == (" to " not in row["found"])
     return [float(each) for each in row["found"].rstrip(")").replace(" (", " to ").split(" to ")], row["verdict"]
 
 
@@ -102,7 +102,7 @@ def test_times_on_a_cpu_are_beyond_the_paper_and_judged_by_their_intervals(execu
         assert 1 < low < high
         ratio, judged = ratio_on(found, device, "training")
         assert (len(ratio), judged) == (1, UNDECIDED)
-    beyond = found.index.str.startswith(BEYOND).tolist()
+    beyond = (found["scope"] == BEYOND).tolist()
     assert beyond == sorted(beyond)  # after the paper's own
 
 
@@ -137,7 +137,7 @@ def test_the_text_on_a_gpu(executed):
     assert float(time["found"].split()[0]) == pytest.approx(1.05, abs=0.006)
     assert float(memory["found"]) == pytest.approx(0.91, abs=0.006)
     assert (time["verdict"], memory["verdict"]) == (UNDECIDED, HOLDS)
-    assert time["evidence"].endswith("; EfficientNet-B4: launch-bound, as the GPU waited for its host")
+    assert time["details"].endswith("; EfficientNet-B4: launch-bound, as the GPU waited for its host")
     text = "with a time hardly longer than its host takes to start its kernels (`launch_ms`)"
     assert f"EfficientNet-B4 is launch-bound there, {text}" in prose(PAIR)
     rows = fs.Store(REPO / "data/measured/16gf/nvidia-h200.jsonl").frame().set_index(["network", "mode", "precision"])
@@ -155,7 +155,7 @@ def test_a_rival_and_its_partner_are_known_by_any_of_their_names(tmp_path):
     assert found.index.is_unique
     told = found[found.index.str.contains("EfficientNet-B4, designed, .* RegNetY-4.0GF")]
     sources = {"pycls_zoo_v100", "early_convolutions_table2"}
-    assert {source for source in sources if told["evidence"].str.contains(source).any()} == sources
+    assert {source for source in sources if told["details"].str.contains(source).any()} == sources
     assert told.index.str.contains("difference of errors").any()
 
 
@@ -163,7 +163,7 @@ def test_another_pair_is_not_the_paper_s(tmp_path):
     parameters = {"network": "RegNetX-400MF", "flops": 8e8, "rival": "ResNet-50", "published_as": "RegNetX-800MF"}
     parameters |= {"batch": 1}
     other = papermill.execute_notebook(PAIR, tmp_path / "out.ipynb", parameters, cwd=tmp_path, progress_bar=False)
-    assert verdicts(other).index.str.startswith(BEYOND).all()
+    assert (verdicts(other)["scope"] == BEYOND).all()
 
 
 def test_nothing_is_printed(on_a_gpu):

@@ -68,11 +68,12 @@ def test_counts_are_judged_and_errors_are_not(executed):
     assert counted.index[counted["verdict"] != HOLDS].tolist() == ["exponent of activations of networks scaled by dwr"]
     assert "From the small bases *dwr* adds less than its law says" in prose(SEARCHING)
     assert float(counted.loc["exponent of activations of networks scaled by dwr", "found"]) < 5 / 6
-    assert counted["evidence"].str.startswith("counted: ").all()
+    assert (counted["evidence"] == "counted").all()
+    assert (counted["details"] != "").all()
     assert shown.loc["exponent of activations of networks scaled by dWr", "paper"] == "0.600"
-    error = shown.loc["beyond the paper: error of RegNetY at equal flops, in points: scaled by dWr less designed"]
+    error = shown.loc["error of RegNetY at equal flops, in points: scaled by dWr less designed"]
     assert error["verdict"] == UNTESTED
-    assert error["evidence"].startswith("training differs: of the same networks, errors differ by 0.7 to 4.4 points")
+    assert error["details"].startswith("training differs: of the same networks, errors differ by 0.7 to 4.4 points")
 
 
 def test_strategies_swap_only_near_the_base(executed, ratios):
@@ -87,9 +88,9 @@ def test_without_rows_of_a_gpu_its_times_are_not_judged(executed):
     shown = verdicts(executed(SEARCHING))
     assert shown.loc[f"{TIMES}, on a GPU", "verdict"] == UNTESTED
     for name, source in CPUS.items():
-        cpu = shown.loc[f"beyond the paper: {TIMES}, on a CPU ({name})"]
-        told = f"predicted from rows of {name}, 2 threads, inference, fp32, batch 4, of {source}, median error"
-        assert cpu["evidence"].startswith(told)
+        cpu = shown.loc[f"{TIMES}, on a CPU ({name})"]
+        told = f"rows of {name}, 2 threads, inference, fp32, batch 4, of {source}, median error"
+        assert cpu["details"].startswith(told)
     assert shown.index.is_unique
 
 
@@ -129,9 +130,7 @@ def test_rows_of_a_gpu_are_judged(tmp_path):
     done = papermill.execute_notebook(SEARCHING, tmp_path / "out.ipynb", parameters, cwd=tmp_path, progress_bar=False)
     shown = verdicts(done)
     row = shown.loc[f"{TIMES}, on a GPU (Made-up)"]
-    assert row["evidence"].startswith(
-        "predicted from rows of Made-up, inference, fp32, batch 4, of gpu.jsonl, median error"
-    )
+    assert row["details"].startswith("rows of Made-up, inference, fp32, batch 4, of gpu.jsonl, median error")
     assert (row["found"], row["verdict"]) == ("0.000", HOLDS)
     assert not shown.index.str.contains("CPU").any()
     assert not shown.index.str.contains("RegNetX").any()

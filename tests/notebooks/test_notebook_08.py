@@ -6,11 +6,10 @@ from helpers.fake_device import rows
 from helpers.notebooks import REPO, named, prose, tables, verdicts
 
 import fastscale_lib as fs
-from fastscale_lib.analysis.claims import HOLDS, UNDECIDED, UNTESTED
+from fastscale_lib.analysis.claims import BEYOND, HOLDS, UNDECIDED, UNTESTED
 from fastscale_lib.prediction.budgets import fitted_model
 
 BUDGET = named("08_scaling_for_a_budget")
-BEYOND = "beyond the paper: "
 BOUGHT = "ratio of flops bought by"
 SHIPPED = sorted((REPO / "data" / "measured").glob("*.jsonl"))
 EPYC, XEON = "AMD EPYC", "Intel(R) Xeon(R) Processor"
@@ -192,7 +191,7 @@ def test_counts_are_judged_by_the_paper_s_laws(executed):
 def test_memory_in_inference_is_marked_and_judged_by_a_law_of_its_own(executed):
     found = verdicts(executed(BUDGET))
     for other, relation in (("w", ">"), ("dwr", "<")):
-        row = found.loc[f"{BEYOND}{BOUGHT} memory in inference, dWr over {other}"]
+        row = found.loc[f"{BOUGHT} memory in inference, dWr over {other}"]
         assert (row["paper"], row["evidence"], row["verdict"]) == (f"{relation} 1.000", "counted", HOLDS)
 
 
@@ -202,10 +201,10 @@ def test_predicted_times_are_judged_by_what_nine_in_ten_predictions_keep_within(
     assert found.index.is_unique
     [fitted] = fitted_model(SHIPPED, "inference", "fp32", device).fitted.values()
     for other, verdict in (("w", HOLDS), ("dwr", UNDECIDED)):
-        row = found.loc[f"{BEYOND}{BOUGHT} time of inference on a CPU ({device}), dWr over {other}"]
+        row = found.loc[f"{BOUGHT} time of inference on a CPU ({device}), dWr over {other}"]
         assert row["verdict"] == verdict
         within = f"{fitted.rows} rows of {device}, 90 % within {100 * fitted.error_90:.0f} %"
-        assert row["evidence"] == f"predicted from {within}"
+        assert row[["scope", "evidence", "details"]].tolist() == [BEYOND, "predicted", within]
         ratio, low, high = (float(each) for each in row["found"].rstrip(")").replace(" (", " to ").split(" to "))
         assert high / ratio == pytest.approx(ratio / low, rel=0.01) == pytest.approx(1 + fitted.error_90, rel=0.01)
         untested = found.loc[f"{BOUGHT} time of inference on a GPU, dWr over {other}"]
@@ -217,7 +216,7 @@ def test_the_rows_of_a_gpu_are_judged_as_the_paper_s_own(measured):
     time = claims.loc[f"{BOUGHT} time of inference on a GPU (Made-up), dWr over w"]
     assert time["verdict"] in (HOLDS, UNDECIDED)  # as the interval has it, which a fit decides
     assert " to " in time["found"]
-    assert time["evidence"].startswith("predicted from 42 rows of Made-up, 90 % within")
+    assert time["details"].startswith("42 rows of Made-up, 90 % within")
     assert not claims.index.str.contains("on a CPU").any()
 
 
@@ -229,17 +228,17 @@ def test_networks_are_measured_and_another_device_s_prediction_is_not_judged_by_
         assert 0 < low <= ratio <= high
     claims = verdicts(measured)
     for way in ("w", "dWr"):
-        row = claims.loc[f"{BEYOND}ratio of measured to predicted time, {way}"]
+        row = claims.loc[f"ratio of measured to predicted time, {way}"]
         assert row["verdict"] == UNTESTED
-        assert row["evidence"].startswith("disturbed") or row["evidence"].endswith("which was not fitted")
+        assert row["details"].startswith("disturbed") or row["details"].endswith("which was not fitted")
 
 
 def test_without_measured_rows_nothing_is_said_of_time(without_rows):
     found = verdicts(without_rows)
     time = found[found.index.str.contains("time of inference")]
     assert time["verdict"].tolist() == [UNTESTED]
-    assert time["evidence"].tolist() == ["no times predicted from rows of a GPU, inference, fp32"]
-    assert found.loc[f"{BEYOND}ratio of measured to predicted time", "evidence"] == "nothing was measured"
+    assert time["details"].tolist() == ["no times predicted from rows of a GPU, inference, fp32"]
+    assert found.loc["ratio of measured to predicted time", "details"] == "nothing was measured"
     assert found.loc[f"{BOUGHT} activations, dWr over w", "found"] != "–"
 
 
@@ -256,7 +255,7 @@ def test_a_strategy_that_a_budget_does_not_bound_has_a_row_that_says_so(tmp_path
     found = verdicts(done)
     row = found.loc[f"{BOUGHT} params, dWr over r"]
     assert row["verdict"] == UNTESTED
-    assert "does not bound RegNetX-200MF scaled by r" in row["evidence"]
+    assert "does not bound RegNetX-200MF scaled by r" in row["details"]
     assert not found.index.str.contains("on a CPU").any()
 
 

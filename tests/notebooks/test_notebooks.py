@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 import re
+from types import ModuleType
 
 import nbformat
 import papermill
 import pytest
 import yaml
 from helpers.notebooks import NOTEBOOKS, REPO, code, named, outputs, stored
+
+import fastscale_lib as fs
 
 LONGEST_CELL = 15
 PRIVATE_PATH = re.compile(r"/(home|root|Users|mnt|tmp|work)/|\.\./|~/|\b[A-Z]:\\")
@@ -62,8 +65,21 @@ def test_profiles_set_parameters_that_the_notebooks_take():
 def test_parameters_are_settled_before_anything_is_done_with_them(path):
     """So that a list which plain papermill hands on as a text is one."""
     _, first, *_ = code(stored(path))
-    calls = [ast.unparse(line) for line in ast.parse(first.source).body if isinstance(line, ast.Expr)]
-    assert calls[0] == "settle(globals())"
+    lines = [line for line in ast.parse(first.source).body if not isinstance(line, ast.Import | ast.ImportFrom)]
+    assert ast.unparse(lines[0]).removeprefix("given = ") == "fs.reports.start(globals())"
+
+
+@each_notebook
+def test_a_notebook_uses_public_names_only(path):
+    trees = [ast.parse(cell.source) for cell in code(stored(path))]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    imported = [ast.unparse(node) for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert [line for line in imported if "fastscale" in line] == ["import fastscale_lib as fs"]
+    names = {ast.unparse(node) for node in nodes if isinstance(node, ast.Attribute)}
+    for name in sorted(each for each in names if re.fullmatch(r"fs(\.\w+){1,2}", each)):
+        owner, last = name.rsplit(".", 1)
+        if owner == "fs" or isinstance(eval(owner, {"fs": fs}), ModuleType):
+            assert last in dir(eval(owner, {"fs": fs})), f"{name} is not public"
 
 
 @each_notebook

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 import fastscale_lib as fs
 from fastscale_lib import figures
-from fastscale_lib.analysis.claims import MIME, Claim, ClaimError, Scorecard, gathered
+from fastscale_lib.analysis.claims import BEYOND, EVIDENCE, MIME, UNTESTED, Claim, ClaimError, Scorecard, gathered
 from fastscale_lib.explorer.page import FIGURE_MIME
 from fastscale_lib.reports import pages, plots
 from fastscale_lib.reports.result import LARGEST_PAGE, Report
@@ -304,6 +304,17 @@ def test_the_index_counts_verdicts_by_what_they_rest_on(told):
     assert {each.get("data-verdict") for each in made.all("tr")} == {None, *pages.CLASSES.values()}
 
 
+def test_the_index_has_a_section_for_each_kind_of_evidence_and_scope(tmp_path):
+    claims = [Claim(f"from {kind}", 1, 1, evidence=kind) for kind in EVIDENCE]
+    claims += [Claim("more", 1, 1, scope=BEYOND, evidence="predicted"), Claim("no rows", 1, None)]
+    made = report(tmp_path, [code("Scorecard(claims)", Scorecard(claims))])
+    assert pages.scorecard([made])["kind"].tolist() == [*EVIDENCE, UNTESTED, BEYOND]
+    text = Page(pages.index([made])).text
+    places = [text.index(f"{kind.capitalize()} (1)") for kind in (*EVIDENCE, UNTESTED, BEYOND)]
+    assert places == sorted(places)
+    assert "1 of the claims go beyond the paper" in text
+
+
 def test_the_index_has_a_picture_and_a_link_of_each_report_and_failures_first(told, tmp_path):
     failed = report(
         tmp_path, [prose("# Second")], name="02_fails, α=½", error="cell [1]: no such network", seconds=3.25
@@ -365,7 +376,9 @@ CLAIM = Scorecard([Claim("counts", 1, 2.0, 0.5)])._repr_mimebundle_()[MIME][0]
         (CLAIM | {"found": "2"}, "claims: found of 'counts' is '2', but must be a number or null"),
         (CLAIM | {"tolerance": None}, "claims: tolerance of 'counts' is None, but must be a number; show claims by"),
         (CLAIM | {"evidence": None}, "claims: evidence of 'counts' is None, but must be a text"),
-        (CLAIM | {"relation": "≈"}, "relation '≈' of a claim: one of =, <, >"),
+        (CLAIM | {"relation": "≈"}, "relation '≈' of a claim: give one of =, <, >"),
+        (CLAIM | {"evidence": "measured on a CPU"}, "evidence 'measured on a CPU' of a claim: give one of counted, "),
+        ({name: CLAIM[name] for name in CLAIM if name != "scope"}, "claims: the row 'counts' has no 'scope'"),
     ],
 )
 def test_a_row_that_is_no_claim_is_refused_in_a_sentence(row, said):

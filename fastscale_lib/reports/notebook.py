@@ -1,0 +1,53 @@
+"""How a notebook starts: its parameters checked, its figures whole, and the files that it reads."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..figures.theme import offline
+from ..records.published_rows import data_folder
+from .parameters import ParameterError, settle
+
+
+class Inputs(NamedTuple):
+    """The files that a notebook reads.
+
+    Attributes:
+        folder: the parameter data, or the data that come with fastscale; holds published/, measured/, training/.
+        stores: the parameter stores: files of your own measured rows.
+    """
+
+    folder: Path
+    stores: list[Path]
+
+    def shipped(self, under: str = "") -> list[Path]:
+        """List the stores of the data in measured/, or in a folder under it, by name."""
+        return sorted((self.folder / "measured" / under).glob("*.jsonl"))
+
+    def measured(self, under: str = "") -> list[Path]:
+        """List the shipped stores, and then your own."""
+        return [*self.shipped(under), *self.stores]
+
+
+def start(namespace: MutableMapping[str, Any]) -> Inputs:
+    """Check a notebook's parameters, let its figures show without a network, and find its files.
+
+    A notebook calls it after its parameters, as `fs.reports.start(globals())`. Values that plain papermill hands on as
+    texts are brought into the types that the parameters cell names. Parameters named data (a folder; empty or left
+    out: that of fastscale) and stores (files) say what is read.
+
+    Raises:
+        ParameterError: (a ValueError) a value is of another type, or is not allowed; or data is no folder.
+        PublishedError: (a ValueError) the data of fastscale are not found.
+    """
+    settle(namespace)
+    offline()
+    named = namespace.get("data", "")
+    if named and not Path(named).is_dir():
+        raise ParameterError(
+            f"data is {named!r:.80}, but must be a folder that is there; leave it empty for fastscale's own"
+        )
+    folder = Path(named) if named else data_folder()
+    return Inputs(folder, [Path(each) for each in namespace.get("stores", [])])
