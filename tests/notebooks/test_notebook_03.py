@@ -42,7 +42,7 @@ def without_measurements(tmp_path_factory) -> nbformat.NotebookNode:
     with (folder / "own.jsonl").open("w") as store:
         for row in measured("cpu", "Some CPU", "flops", 1e7):
             store.write(json.dumps(row) + "\n")
-    timm = REPO / "tests" / "timm" / "timm_benchmark_rtx3090_amp_nhwc.csv"
+    timm = REPO / "tests" / "records" / "timm_files" / "timm_benchmark_rtx3090_amp_nhwc.csv"
     parameters = {"data": str(folder / "data"), "stores": [str(folder / "own.jsonl")], "timm": [str(timm)]}
     parameters |= {"resamples": 200}
     return papermill.execute_notebook(RUNTIME, folder / "out.ipynb", parameters, cwd=folder, progress_bar=False)
