@@ -33,6 +33,10 @@ from .fast_scaling import measured_beside_predicted as measured_beside_predicted
 from .fast_scaling import measured_times_of_bases as measured_times_of_bases
 from .fast_scaling import predicted_times_beside as predicted_times_beside
 from .fast_scaling import time_claims as time_claims
+from .order_claims import growth_claims as growth_claims
+from .order_claims import order_claim as order_claim
+from .order_claims import scaled_and_designed_claim as scaled_and_designed_claim
+from .order_claims import time_order_claims as time_order_claims
 from .pair_claims import Ratio as Ratio
 from .pair_claims import counted_ratios as counted_ratios
 from .pair_claims import error_claims as error_claims

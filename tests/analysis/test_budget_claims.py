@@ -7,13 +7,17 @@ from helpers.fake_device import made_up_device, rows
 import fastscale_lib as fs
 from fastscale_lib.analysis.budget_claims import (
     bought_by_law,
+    bought_by_time_claims,
+    bought_claims,
     budget_text,
     device_kind,
     flops_bought,
     in_units,
+    measured_time_claims,
     predicted_from,
+    untested_on_a_gpu,
 )
-from fastscale_lib.analysis.claims import FAILS, HOLDS, UNDECIDED, UNTESTED, Claim
+from fastscale_lib.analysis.claims import BEYOND, FAILS, HOLDS, PAPER, UNDECIDED, UNTESTED, Claim
 
 BOUGHT = pd.DataFrame({"strategy": ["w", "dWr"], "flops": [2e9, 3e9]})
 
@@ -103,6 +107,53 @@ def test_the_evidence_names_rows_device_and_error_of_a_real_fit():
     [fitted] = model.fitted.values()
     told = f"42 rows of Made-up, 90 % within {100 * fitted.error_90:.0f} %"
     assert predicted_from(model) == told
+
+
+# Claims
+
+
+def test_counted_budgets_are_claimed_one_after_the_other_and_memory_of_inference_beyond_the_paper():
+    names = ("activations", "params", "memory_bytes")
+    bought = dict.fromkeys(names, pd.DataFrame({"strategy": ["w", "dwr", "dWr"], "flops": [2e9, 1e9, 3e9]}))
+    claims = bought_claims(bought, dict.fromkeys(names, 6.0), ["w", "dwr"], "inference")
+    text = "ratio of flops bought by {}, dWr over {}"
+    words = ("activations", "params", "memory in inference")
+    assert [each.claim for each in claims] == [text.format(word, other) for word in words for other in ("w", "dwr")]
+    assert [each.found for each in claims] == [1.5, 3.0] * 3
+    assert [each.scope for each in claims] == [PAPER] * 4 + [BEYOND] * 2
+    trained = bought_claims(bought, dict.fromkeys(names, 6.0), ["w"], "training")
+    assert {each.scope for each in trained} == {PAPER}
+
+
+@pytest.mark.parametrize(
+    ("kind", "place", "scope"),
+    [("cuda", "a GPU", PAPER), ("cpu", "a CPU", BEYOND), ("", "an unknown device", BEYOND)],
+)
+def test_times_of_gpus_are_the_paper_s_and_of_others_beyond_it(kind, place, scope):
+    one = {"Made-up": known_within(0.2)}
+    [claim] = bought_by_time_claims({"Made-up": BOUGHT}, {"Made-up": 6.0}, one, {"Made-up": kind}, ["w"], "inference")
+    assert claim.claim == f"ratio of flops bought by time of inference on {place} (Made-up), dWr over w"
+    assert (claim.scope, claim.evidence, claim.found) == (scope, "predicted", 1.5)
+
+
+def test_without_rows_of_a_gpu_its_claims_are_not_tested():
+    claims = untested_on_a_gpu(["w", "dw", "dwr"], 6.0, "training", "bf16")
+    assert [each.verdict for each in claims] == [UNTESTED] * 3
+    assert claims[0].claim == "ratio of flops bought by time of training on a GPU, dWr over w"
+    assert claims[0].details == "no times predicted from rows of a GPU, training, bf16"
+
+
+def test_only_undisturbed_measurements_of_the_fitted_device_judge_a_prediction():
+    found = pd.DataFrame({"strategy": ["w", "dw", "dwr", "dWr"], "ratio": 1.1, "low": 1.05, "high": 1.15})
+    found = found.assign(on=["Made-up", "Made-up", "Another", "Made-up"], disturbed=["", "busy", "", ""])
+    found["doubt"] = ["", "", "", "launch-bound"]
+    claims = measured_time_claims(found, "Made-up", known_within(0.2))
+    assert [each.verdict for each in claims] == [HOLDS, UNTESTED, UNTESTED, UNDECIDED]
+    assert {(each.scope, each.evidence, each.paper) for each in claims} == {(BEYOND, "measured", 1)}
+    assert claims[0].details.startswith("Made-up; predicted from 42 rows of Made-up")
+    assert [each.details for each in claims[1:3]] == ["disturbed: busy", "measured on Another, which was not fitted"]
+    [nothing] = measured_time_claims(found.iloc[:0], "", None)
+    assert (nothing.verdict, nothing.details) == (UNTESTED, "nothing was measured")
 
 
 # How it is shown
