@@ -13,7 +13,7 @@ import pandas as pd
 
 from .._common.checks import AnalysisError, check_frame, check_real, shown
 from .._common.statistics import student
-from ..scaling.strategies import Strategy
+from ..scaling.strategies import StrategyLike
 from ..scaling.strategies import strategy as named_strategy
 
 _NEAR = 0.05  # networks whose flops differ by less are compared as if at the same: few widths and depths can be built
@@ -82,9 +82,7 @@ def seed_errors(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts)[columns].sort_values(["base", "flops"], kind="stable").reset_index(drop=True)
 
 
-def error_difference(
-    errors: pd.DataFrame, one: Strategy | str | float, other: Strategy | str | float, scale: float
-) -> Difference | None:
+def error_difference(errors: pd.DataFrame, one: StrategyLike, other: StrategyLike, scale: float) -> Difference | None:
     """How far the mean error under one strategy lies above that under another, at so many times the base's flops.
 
     Arguments:
@@ -120,7 +118,7 @@ def error_difference(
     return Difference(gap, gap - half, gap + half, int(min(first["seeds"], second["seeds"])), device)
 
 
-def _same(name: Any, way: Strategy | str | float) -> bool:
+def _same(name: Any, way: StrategyLike) -> bool:
     return not pd.isna(name) and named_strategy(name).exponents == named_strategy(way).exponents
 
 

@@ -15,7 +15,7 @@ from ..prediction.forms import SETTING, PredictionError
 from ..prediction.model import RuntimeModel
 from ..records.measurement import joined_doubts, ratio_ends, time_doubt, without_range
 from ..records.rows import LARGEST, device_of
-from ..scaling.strategies import Strategy, alpha_of, scale_factor
+from ..scaling.strategies import Strategy, StrategyLike, alpha_of, scale_factor
 from ..scaling.strategies import strategy as named_strategy
 
 # What tells measurements apart that are not to be mixed: where they come from, under which settings, at which batch.
@@ -67,7 +67,7 @@ def measured_bases(rows: pd.DataFrame) -> list[Network]:
 def measured_times(
     rows: pd.DataFrame,
     network: Network | str,
-    strategies: Sequence[Strategy | str | float] | None = None,
+    strategies: Sequence[StrategyLike] | None = None,
     scales: Sequence[float] | None = None,
 ) -> pd.DataFrame:
     """Measured times of a network's scaled networks, brought to the same flops.

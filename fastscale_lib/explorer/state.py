@@ -13,6 +13,7 @@ import traitlets as T
 from ..architectures.counting import complexity
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
+from ..measuring.settings import MODES, PRECISIONS
 from ..scaling.rounding import scale
 from ..scaling.strategies import Strategy, scale_factor
 from ..scaling.strategies import strategy as named_strategy
@@ -20,7 +21,6 @@ from .tables import short
 from .views import ALPHA, LARGEST_SCALE, SMALLEST_SCALE
 
 AUTO = "auto"
-MODES, PRECISIONS = ("inference", "training"), ("fp32", "bf16", "fp16")
 LARGEST_RESOLUTION, LARGEST_BATCH, LARGEST_SECONDS, LARGEST_FLOPS = 2048, 65536, 600, 10**15
 ROUNDING = 1e-5  # flops are shown with six digits, and what is shown may be typed
 # In this order, since the later are checked against the earlier; None follows from those.

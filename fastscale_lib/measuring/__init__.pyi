@@ -9,4 +9,6 @@ from .plan_runner import SweepWarning as SweepWarning
 from .plan_runner import measure_plan as measure_plan
 from .plans import Plan as Plan
 from .plans import PlanError as PlanError
+from .settings import Mode as Mode
+from .settings import Precision as Precision
 from .worker import Worker as Worker

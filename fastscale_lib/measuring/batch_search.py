@@ -12,6 +12,7 @@ from .._common.checks import check_real
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
 from ..records.measurement import MeasureError, SettingError, whole
+from .settings import Mode, Precision
 from .worker import Worker
 
 LIMIT = 4096  # images, up to which batches are tried
@@ -25,8 +26,8 @@ class CapacityWarning(UserWarning):
 
 def largest_batch(
     network: Network | str,
-    mode: str = "inference",
-    precision: str = "fp32",
+    mode: Mode = "inference",
+    precision: Precision = "fp32",
     device: str | None = None,
     channels_last: bool = True,
     resolution: int | None = None,

@@ -14,7 +14,7 @@ from ..architectures.zoo import network as named_network
 from ..models.builder import build
 from ..records.measurement import MeasureError, SettingError
 from .running import one_line, runner
-from .settings import Settings
+from .settings import Mode, Precision, Settings
 
 if TYPE_CHECKING:
     import torch
@@ -44,8 +44,8 @@ class PeakMemory(NamedTuple):
 def peak_memory(
     network_or_module: Network | str | torch.nn.Module,
     batch: int = 64,
-    mode: str = "inference",
-    precision: str = "fp32",
+    mode: Mode = "inference",
+    precision: Precision = "fp32",
     resolution: int | None = None,
 ) -> PeakMemory:
     """The most bytes of tensors that are alive at a time, in the very run that `measure` times.

@@ -13,7 +13,7 @@ from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
 from ..records.measurement import Measurement, SettingError
 from . import timing
-from .settings import Settings, find_device, positive
+from .settings import Mode, Precision, Settings, find_device, positive
 from .timing import Progress
 from .worker import Worker
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 def measure(
     network_or_module: Network | str | torch.nn.Module,
     batch: int = 64,
-    mode: str = "inference",
-    precision: str = "fp32",
+    mode: Mode = "inference",
+    precision: Precision = "fp32",
     device: str | torch.device | None = None,
     channels_last: bool = True,
     compile: bool = False,

@@ -13,7 +13,7 @@ from ..architectures.operation_lists import element_bytes
 from ..records.measurement import MeasureError, Measurement
 from .in_subprocess import measure
 from .running import one_line
-from .settings import find_device
+from .settings import Precision, find_device
 
 _SIDE = {"cuda": 8192, "cpu": 2048}  # of the matrices: their arithmetic outweighs all else
 _COPIED = {"cuda": 2**30, "cpu": 2**28}  # bytes: beyond every cache
@@ -46,7 +46,7 @@ class Ceilings:
 
 def ceilings(
     device: str | None = None,
-    precision: str = "fp32",
+    precision: Precision = "fp32",
     tf32: bool = False,
     threads: int | None = None,
     seconds: float = 3.0,
@@ -87,7 +87,7 @@ def _ceilings(at: Measurement, *rest: Any) -> Ceilings:
     return Ceilings(at.device_name, at.threads, at.precision, at.tf32, *rest)
 
 
-def _modules(side: int, size: int, precision: str) -> tuple[Any, Any]:
+def _modules(side: int, size: int, precision: Precision) -> tuple[Any, Any]:
     """A product of matrices of this side and in this precision, and a copy of so many bytes, as modules."""
     import torch
 

@@ -29,7 +29,7 @@ from ..scaling.rounding import scale
 from ..scaling.strategies import Strategy, StrategyError, scale_factor
 from ..scaling.strategies import strategy as named_strategy
 from ..scaling.targets import scale_to
-from .settings import Settings
+from .settings import Mode, Precision, Settings
 
 # Settings of `measure` that are the same for all points of a plan.
 SETTINGS = ("channels_last", "compile", "tf32", "device", "threads", "interval", "seconds")
@@ -53,8 +53,8 @@ class Point:
     strategy: str | None
     scale: float
     batch: int | str
-    mode: str
-    precision: str
+    mode: Mode
+    precision: Precision
     settings: Mapping[str, Any] = field(hash=False)
 
     def __str__(self) -> str:
@@ -89,8 +89,8 @@ class Plan:
     strategies: tuple[Strategy, ...] = ()
     scales: tuple[float, ...] = (1.0,)
     batch: tuple[int | str, ...] = (64,)
-    mode: tuple[str, ...] = ("inference",)
-    precision: tuple[str, ...] = ("fp32",)
+    mode: tuple[Mode, ...] = ("inference",)
+    precision: tuple[Precision, ...] = ("fp32",)
     to_flops: bool = False
     resolution: int | None = None
     channels_last: bool = True

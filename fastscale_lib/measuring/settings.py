@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from .._common.checks import check_choice, check_flag, check_real, shown
 from ..records.measurement import SettingError, whole
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     import torch
 
 
-MODES = ("inference", "training")
-PRECISIONS = ("fp32", "bf16", "fp16")
+Mode = Literal["inference", "training"]
+MODES: tuple[Mode, ...] = get_args(Mode)
+Precision = Literal["fp32", "bf16", "fp16"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,8 @@ class Settings:
     """
 
     batch: int = 64
-    mode: str = "inference"
-    precision: str = "fp32"
+    mode: Mode = "inference"
+    precision: Precision = "fp32"
     device: str | torch.device | None = None
     channels_last: bool = True
     compile: bool = False
@@ -65,7 +67,7 @@ def positive(name: str, value: Any) -> float:
     return check_real(name, value, SettingError, 0, above=True, remedy="; leave it out for the usual one")
 
 
-def find_device(asked: str | torch.device | None, precision: str = "fp32") -> torch.device:
+def find_device(asked: str | torch.device | None, precision: Precision = "fp32") -> torch.device:
     """The device asked for, or a refusal: no other device stands in for it.
 
     Arguments:
@@ -100,7 +102,7 @@ def find_device(asked: str | torch.device | None, precision: str = "fp32") -> to
     return torch.device("cuda", index)
 
 
-def _check_cpu_precision(precision: str) -> None:
+def _check_cpu_precision(precision: Precision) -> None:
     # torch accepts fp16 autocast on a CPU, but without fp16 units converts back and forth: on an AMD EPYC two
     # convolutions took 4 (inference) and 20 (training) times fp32's time. That number would be of no use.
     if precision == "fp16":

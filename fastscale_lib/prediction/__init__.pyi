@@ -5,6 +5,7 @@ from .budgets import within as within
 from .calibration import calibrate as calibrate
 from .calibration import kept_in as kept_in
 from .forms import SETTING as SETTING
+from .forms import By as By
 from .forms import PredictionError as PredictionError
 from .model import RuntimeModel as RuntimeModel
 from .model import prediction_errors as prediction_errors

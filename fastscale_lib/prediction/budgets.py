@@ -19,11 +19,11 @@ from ..architectures.counting import METRICS
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
 from ..measuring.counted_memory import peak_memory
-from ..measuring.settings import Settings
+from ..measuring.settings import Mode, Precision, Settings
 from ..records.store import Store
 from ..scaling.grids import sweep
 from ..scaling.rounding import scale
-from ..scaling.strategies import Strategy
+from ..scaling.strategies import Strategy, StrategyLike
 from ..scaling.strategies import strategy as named_strategy
 from ..scaling.targets import between_roundings
 from .forms import SETTING
@@ -47,8 +47,8 @@ class Costs(NamedTuple):
     """How networks are to run: what costs are counted and predicted for."""
 
     batch: int
-    mode: str
-    precision: str
+    mode: Mode
+    precision: Precision
     model: RuntimeModel | None
     setting: Mapping[str, Any]
 
@@ -64,12 +64,12 @@ class Costs(NamedTuple):
 
 def costs(
     network: Network | str,
-    strategies: Sequence[Strategy | str | float] | Strategy | str | float,
+    strategies: Sequence[StrategyLike] | StrategyLike,
     scales: Sequence[float] | float,
     *,
     batch: int = 64,
-    mode: str = "inference",
-    precision: str = "fp32",
+    mode: Mode = "inference",
+    precision: Precision = "fp32",
     model: RuntimeModel | None = None,
     memory: bool = True,
     **setting: Any,
@@ -110,7 +110,7 @@ def costs(
 
 def within(
     network: Network | str,
-    strategies: Sequence[Strategy | str | float] | Strategy | str | float,
+    strategies: Sequence[StrategyLike] | StrategyLike,
     *,
     time_ms: float | None = None,
     memory_bytes: float | None = None,
@@ -118,8 +118,8 @@ def within(
     params: float | None = None,
     activations: float | None = None,
     batch: int = 64,
-    mode: str = "inference",
-    precision: str = "fp32",
+    mode: Mode = "inference",
+    precision: Precision = "fp32",
     model: RuntimeModel | None = None,
     memory: bool = True,
     strict: bool = True,
@@ -192,7 +192,11 @@ def within(
 
 
 def fitted_model(
-    paths: Iterable[str | os.PathLike], mode: str, precision: str, device_name: str = "", batch: int | None = None
+    paths: Iterable[str | os.PathLike],
+    mode: Mode,
+    precision: Precision,
+    device_name: str = "",
+    batch: int | None = None,
 ) -> RuntimeModel | None:
     """A model fitted to the rows of stores that were measured in one setting: of those that fit, that of most rows.
 
@@ -211,7 +215,11 @@ def fitted_model(
 
 
 def fitted_models(
-    paths: Iterable[str | os.PathLike], mode: str, precision: str, device_name: str = "", batch: int | None = None
+    paths: Iterable[str | os.PathLike],
+    mode: Mode,
+    precision: Precision,
+    device_name: str = "",
+    batch: int | None = None,
 ) -> dict[str, RuntimeModel]:
     """The models of all devices that have the rows, by the device's name, in the order of the stores and their rows.
 
@@ -222,7 +230,7 @@ def fitted_models(
 
 
 def _measured(
-    paths: Iterable[str | os.PathLike], mode: str, precision: str, device_name: str, batch: int | None
+    paths: Iterable[str | os.PathLike], mode: Mode, precision: Precision, device_name: str, batch: int | None
 ) -> dict[str, pd.DataFrame]:
     """The timed rows of each device's setting that has most of them, of those whose batches enclose this one."""
     frames = [Store(path).frame() for path in paths]
@@ -280,7 +288,7 @@ class _Scaled:
 
 
 @lru_cache(maxsize=4096)
-def _memory(network: Network, batch: int, mode: str, precision: str) -> int:
+def _memory(network: Network, batch: int, mode: Mode, precision: Precision) -> int:
     return peak_memory(network, batch, mode, precision).peak_bytes
 
 
@@ -367,7 +375,7 @@ def _first(true: Callable[[float], bool], steps: np.ndarray) -> int:
     return low
 
 
-def _how(batch: int, mode: str, precision: str, model: RuntimeModel | None, setting: Mapping[str, Any]) -> Costs:
+def _how(batch: int, mode: Mode, precision: Precision, model: RuntimeModel | None, setting: Mapping[str, Any]) -> Costs:
     asked = Settings(batch, mode, precision)
     if setting and model is None:
         raise BudgetError(f"within: {', '.join(setting)} tells settings of a model apart, and no model is given")

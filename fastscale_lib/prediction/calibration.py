@@ -14,6 +14,7 @@ from ..architectures.definition import Network
 from ..architectures.design_spaces import anynet
 from ..measuring.plan_runner import measure_plan
 from ..measuring.plans import Plan
+from ..measuring.settings import Mode, Precision
 from ..measuring.worker import Worker
 from ..records.measurement import SettingError
 from ..records.store import Store
@@ -74,8 +75,8 @@ def _probe(draw: random.Random, number: int) -> Network:
 
 def calibrate(
     device: str | None = None,
-    mode: str = "inference",
-    precision: str = "fp32",
+    mode: Mode = "inference",
+    precision: Precision = "fp32",
     *,
     batch: int | None = None,
     channels_last: bool = True,

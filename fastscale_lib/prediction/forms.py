@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
@@ -17,13 +17,9 @@ from .reach import Extent
 
 # What a device's rates depend on, besides the device: rows that differ in one of these are fitted apart.
 SETTING = ("device_name", "threads", "mode", "precision", "channels_last", "compile", "tf32")
-BY = {
-    "layers": (),
-    "flops": ("flops",),
-    "params": ("params",),
-    "activations": ("activations",),
-    "flops and activations": ("flops", "activations"),
-}
+By = Literal["layers", "flops", "params", "activations", "flops and activations"]
+# The metrics that each model is fitted to; that of layers, to the operations of each.
+BY: dict[By, tuple[str, ...]] = {by: () if by == "layers" else tuple(by.split(" and ")) for by in get_args(By)}
 _NOISE = 0.05  # what any model leaves open, as a fraction: rows that are more exact than this weigh no more
 
 
@@ -157,7 +153,7 @@ def bytes_of(setting: tuple) -> int:
     return element_bytes(setting[SETTING.index("precision")])
 
 
-def form_of(by: str) -> Any:
+def form_of(by: By) -> Any:
     if by not in BY:
         raise PredictionError(f"fit: {by!r} is no model; use one of {', '.join(BY)}")
     return Totals(BY[by]) if BY[by] else Layers()

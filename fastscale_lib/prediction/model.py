@@ -27,6 +27,7 @@ from ..scaling.strategies import Strategy, grid_factors
 from .forms import (
     BY,
     SETTING,
+    By,
     Layers,
     PredictionError,
     Runs,
@@ -77,13 +78,13 @@ class Curve(NamedTuple):
 class RuntimeModel:
     """Predicts the time of a run, one setting of one device at a time; made by `fit`."""
 
-    def __init__(self, by: str, fitted: Mapping[tuple, Fitted]) -> None:
+    def __init__(self, by: By, fitted: Mapping[tuple, Fitted]) -> None:
         self.by = by
         self.fitted = dict(fitted)
         self._form = form_of(by)
 
     @classmethod
-    def fit(cls, frame: pd.DataFrame, by: str = "layers") -> RuntimeModel:
+    def fit(cls, frame: pd.DataFrame, by: By = "layers") -> RuntimeModel:
         """Fit to measured rows, each setting by itself.
 
         Arguments:

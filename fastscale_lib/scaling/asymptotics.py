@@ -12,12 +12,12 @@ from ..architectures.counting import METRICS, complexity
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
 from .grids import sweep
-from .strategies import Strategy, alpha_of, as_list, scale_factors
+from .strategies import Strategy, StrategyLike, alpha_of, as_list, scale_factors
 from .strategies import strategy as named_strategy
 
 
 def laws(
-    networks: Sequence[Network | str], strategies: Sequence[Strategy | str], scales: Sequence[float]
+    networks: Sequence[Network | str], strategies: Sequence[StrategyLike], scales: Sequence[float]
 ) -> pd.DataFrame:
     """The asymptotic laws in the form of `sweep`: the base network's counts, times s to the law's exponent.
 
@@ -48,7 +48,7 @@ def law_columns(network: Network, strategies: Sequence[Strategy], scales: np.nda
 
 
 def fit_exponents(
-    network: Network | str, strategies: Sequence[Strategy | str], scales: Sequence[float] | None = None
+    network: Network | str, strategies: Sequence[StrategyLike], scales: Sequence[float] | None = None
 ) -> pd.DataFrame:
     """The exponents of s that the counts really follow: least squares of log count over log s.
 

@@ -13,14 +13,14 @@ from ..architectures.definition import Network
 from ..architectures.parts import NetworkError
 from ..architectures.zoo import families
 from ..architectures.zoo import network as named_network
-from .strategies import Strategy, alpha_of, as_list, scale_factor
+from .strategies import Strategy, StrategyLike, alpha_of, as_list, scale_factor
 from .strategies import strategy as named_strategy
 from .targets import scale_to
 
 
 def equal_flops(
     networks: Sequence[Network | str] | Network | str,
-    strategies: Sequence[Strategy | str | float],
+    strategies: Sequence[StrategyLike],
     scales: Sequence[float],
 ) -> pd.DataFrame:
     """Each network scaled by each strategy to the same flops, by `scale_to`: within 1 % of scale × the network's.
@@ -62,7 +62,7 @@ def larger(network: Network | str) -> list[str]:
 
 def regimes(
     networks: Sequence[Network | str] | Network | str,
-    strategies: Sequence[Strategy | str | float] | Strategy | str | float,
+    strategies: Sequence[StrategyLike] | StrategyLike,
 ) -> pd.DataFrame:
     """Each base network scaled by each strategy to the flops of the larger networks of its family, and these.
 
@@ -85,7 +85,7 @@ def regimes(
     return frame
 
 
-def _of(base: Network, strategies: Sequence[Strategy | str | float]) -> pd.DataFrame:
+def _of(base: Network, strategies: Sequence[StrategyLike]) -> pd.DataFrame:
     designed = [named_network(name) for name in larger(base)]
     if not designed:
         raise NetworkError(f"regimes: {base.name} has no larger network of its family in the zoo; give a smaller base")

@@ -17,7 +17,7 @@ from typing import Any
 from .._common.checks import LARGEST, check_choice, check_flag, check_path, check_real, check_text, check_whole, shown
 from .._common.errors import FastscaleError
 from .._common.yaml_text import JsonError, YamlError, read_json, read_yaml, write_yaml
-from ..measuring.settings import PRECISIONS
+from ..measuring.settings import PRECISIONS, Precision
 
 _LR_IMAGES = 256  # the batch that `lr` is given for
 
@@ -83,7 +83,7 @@ class Recipe:
     zero_gamma: bool = False
     ema: float = 0.05
     parts: int = 1
-    precision: str | None = None
+    precision: Precision | None = None
     channels_last: bool = True
 
     def __post_init__(self):
