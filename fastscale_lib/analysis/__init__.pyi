@@ -29,6 +29,7 @@ from .correlation import correlations as correlations
 from .correlation import leads as leads
 from .fast_scaling import activation_claims as activation_claims
 from .fast_scaling import fast_scaling_ratios as fast_scaling_ratios
+from .fast_scaling import how_often_faster as how_often_faster
 from .fast_scaling import measured_beside_predicted as measured_beside_predicted
 from .fast_scaling import measured_times_of_bases as measured_times_of_bases
 from .fast_scaling import predicted_times_beside as predicted_times_beside

@@ -73,7 +73,7 @@ def flops_bought(
     pair = bought[bought["strategy"].isin([one, other])]
     wider = (pair["high_ms"] / pair["predicted_ms"]).max() if "high_ms" in pair else 1.0
     off = max(1 + fitted.error_90, float(wider))
-    ends = {"low": ratio / off, "high": ratio * off}
+    ends: dict[str, Any] = {"low": ratio / off, "high": ratio * off}
     return {"found": ratio, "evidence": kind, "details": predicted_from(model), **ends}
 
 
@@ -176,7 +176,8 @@ def measured_time_claims(found: pd.DataFrame, device: str, model: RuntimeModel |
         device: the one whose rows were fitted.
         model: that predicted; None where nothing was measured.
     """
-    text, scope = "ratio of measured to predicted time", {"scope": BEYOND, "evidence": "measured"}
+    text = "ratio of measured to predicted time"
+    scope: dict[str, Any] = {"scope": BEYOND, "evidence": "measured"}
     if found.empty or model is None:
         return [Claim(text, 1, None, **scope, details="nothing was measured")]
     [fitted] = model.fitted.values()
@@ -188,7 +189,7 @@ def measured_time_claims(found: pd.DataFrame, device: str, model: RuntimeModel |
             claims.append(Claim(named, 1, None, **scope, details=why))
         else:
             details = f"{row.on}; predicted from {predicted_from(model)}"
-            ends = {"low": row.low, "high": row.high, "doubt": row.doubt or None}
+            ends: dict[str, Any] = {"low": row.low, "high": row.high, "doubt": row.doubt or None}
             claims.append(Claim(named, 1, row.ratio, fitted.error_90, **scope, details=details, **ends))
     return claims
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -83,6 +84,19 @@ def fast_scaling_ratios(timed: pd.DataFrame, alpha: float) -> pd.DataFrame:
     return ratios.rename_axis(["device", "base network"])
 
 
+def how_often_faster(ratios: pd.DataFrame) -> pd.DataFrame:
+    """Count, by device, the base networks for which fast scaling took less time than w, dwr and dw.
+
+    Arguments:
+        ratios: of `fast_scaling_ratios`.
+
+    Returns:
+        Index device; columns w, dwr, dw, and "base networks", of which they are.
+    """
+    by_device = ratios[list(OTHERS)].lt(1).groupby("device", sort=False)
+    return by_device.sum().assign(**{"base networks": by_device.size()})
+
+
 def activation_claims(counted: pd.DataFrame, network: str, alpha: float, scales: Sequence[float]) -> list[Claim]:
     """Claim how many activations fast scaling has as times those of w, dwr and dw, at equal flops.
 
@@ -132,11 +146,19 @@ def time_claims(timed: pd.DataFrame, network: str, alpha: float, nearly: float, 
         place = {"cuda": "a GPU", "cpu": "a CPU"}.get(ours["device"], ours["device"])
         for other, most in allowed.items():
             text = f"time on {place} ({ours['named']}), {network} at {ours['scale']:.3g}× flops: {fast} over {other}"
-            evidence = {"scope": scope if on_gpu else BEYOND, "evidence": "measured", "details": ours["case"]}
+            evidence: dict[str, Any] = {
+                "scope": scope if on_gpu else BEYOND,
+                "evidence": "measured",
+                "details": ours["case"],
+            }
             ratio = times_ratio(ours, times.loc[other])
             claims.append(Claim(text, 1, tolerance=most, relation="<", **evidence, **ratio))
     missing = f"no measured rows of {network} scaled by w, dwr, dw and {fast} on a GPU ({mode})"
-    untested = {"evidence": "measured", "details": f"{missing}; published tables time none", "relation": "<"}
+    untested: dict[str, Any] = {
+        "evidence": "measured",
+        "details": f"{missing}; published tables time none",
+        "relation": "<",
+    }
     for other, most in () if of_gpus else allowed.items():
         text = f"time on a GPU, {network} at equal flops: {fast} over {other}"
         claims.append(Claim(text, 1, None, most, scope=scope, **untested))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
+from typing import Any
 
 import pandas as pd
 
@@ -27,7 +28,7 @@ def growth_claims(frame: pd.DataFrame, strategies: Sequence[str], tolerance: flo
     designed = frame[frame["strategy"] == "designed"].drop_duplicates("regime")
     for family, rows in designed.groupby(designed["regime"].str.split("-").str[0], sort=False):
         text = f"exponent of activations, designed {family} (Radosavovic et al.)"
-        more = {"scope": BEYOND, "details": f"{len(rows)} networks"}
+        more: dict[str, Any] = {"scope": BEYOND, "details": f"{len(rows)} networks"}
         claims.append(Claim(text, _DESIGNED, growth(rows), tolerance, **more))
     laws = _laws(strategies)
     for name, rows in frame[frame["strategy"].isin(strategies)].groupby("strategy", sort=False):

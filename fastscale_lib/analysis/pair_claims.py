@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -86,8 +86,8 @@ def measured_ratios(measured: pd.DataFrame, of: str, scope: str) -> list[Ratio]:
         kind = {"cuda": "a GPU", "cpu": "a CPU"}.get(row.device, row.device)
         who = f"{of}, on {kind} ({row.named})", "measured", row.named
         own = scope if row.device == "cuda" else BEYOND
-        more = {"on": row.device_name}
-        ends = {"low": row.low, "high": row.high, "doubt": row.doubt}
+        more: dict[str, Any] = {"on": row.device_name}
+        ends: dict[str, Any] = {"low": row.low, "high": row.high, "doubt": row.doubt}
         ratios.append(Ratio(f"time in {row.mode}", *who, row.ratio, own, **more, **ends))
         ratios.append(Ratio(f"measured memory in {row.mode}", *who, row.memory_ratio, own, **more))
     return ratios
@@ -121,7 +121,10 @@ def unmeasured_claims(measured: pd.DataFrame, of: str, scope: str) -> list[Claim
         for cost, column in (("time", "ratio"), ("measured memory", "memory_ratio")):
             if there[column].isna().all():
                 text = f"ratio of {cost} in {mode}: {of}, on a GPU"
-                missing = {"evidence": "measured", "details": f"no measured rows of both on a GPU, {mode}"}
+                missing: dict[str, Any] = {
+                    "evidence": "measured",
+                    "details": f"no measured rows of both on a GPU, {mode}",
+                }
                 claims.append(Claim(text, 1, None, scope=scope, relation="<", **missing))
     return claims
 
@@ -141,10 +144,14 @@ def error_claims(
     for (source, epochs), row in errors.iterrows():
         made = _made(source, published_as)
         text = f"difference of errors in percentage points, {epochs} epochs: {published_as}, {made}, less {rival}"
-        more = {"evidence": "published", "details": source, "scope": _published_scope(made, published_as, scope)}
+        more: dict[str, Any] = {
+            "evidence": "published",
+            "details": source,
+            "scope": _published_scope(made, published_as, scope),
+        }
         claims.append(Claim(f"{text}, in {source}", 0, row["difference"], tolerance, relation="<", **more))
     if not claims:
-        missing = {"evidence": "published", "details": "no published errors of both", "scope": scope}
+        missing: dict[str, Any] = {"evidence": "published", "details": "no published errors of both", "scope": scope}
         text = f"difference of errors in percentage points: {what} less {rival}"
         claims.append(Claim(text, 0, None, tolerance, relation="<", **missing))
     return claims

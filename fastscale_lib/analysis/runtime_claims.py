@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 import pandas as pd
 
@@ -38,7 +39,7 @@ def lead_claims(
     claims = []
     for (source, name), rows in lead.groupby(["source", "case"], sort=False):
         device = devices[name]
-        ends = {"low": (rows["verdict"] == "behind").sum(), "high": (rows["verdict"] != "ahead").sum()}
+        ends: dict[str, Any] = {"low": (rows["verdict"] == "behind").sum(), "high": (rows["verdict"] != "ahead").sum()}
         sure = [f"{other} {', '.join(each)}" for other, each in rows.groupby("other", sort=False)["verdict"]]
         details = "; ".join([rows["device_name"].iloc[0] if source in measured else name, *sure])
         tested = rows["lead"].notna().all()
@@ -54,7 +55,7 @@ def lead_claims(
             )
         )
     if not (timings["device"].eq("cuda") & timings["source"].isin(list(measured))).any():
-        missing = {"evidence": "measured", "details": "no measured rows of a GPU"}
+        missing: dict[str, Any] = {"evidence": "measured", "details": "no measured rows of a GPU"}
         claims.append(Claim(f"{text}, on a GPU: measured rows", 0, None, scope=scope, **missing))
     return claims
 
@@ -102,11 +103,11 @@ def prediction_claims(errors: pd.DataFrame, timings: pd.DataFrame) -> list[Claim
     for row, name, other in zip(layers, told_apart(layers, briefly=False), alone, strict=True):
         place = f"{_PLACES.get(row['device'], _UNKNOWN)} ({name})"
         details = f"{row['rows']:g} rows of {name}" if pd.isna(row["reason"]) else row["reason"]
-        more = {"scope": BEYOND, "evidence": "predicted", "details": details, "relation": "<"}
+        more: dict[str, Any] = {"scope": BEYOND, "evidence": "predicted", "details": details, "relation": "<"}
         goal = 0.1 if row["device"] == "cuda" else 0.15
         claims.append(Claim(f"{text}, {place}", goal, row["error"], 1e-9, **more))
         claims.append(Claim(f"{text}, over that by activations, {place}", 0.5, row["error"] / other, **more))
     if "cuda" not in {row["device"] for row in layers}:
-        missing = {"evidence": "predicted", "details": "no measured rows of a GPU", "relation": "<"}
+        missing: dict[str, Any] = {"evidence": "predicted", "details": "no measured rows of a GPU", "relation": "<"}
         claims.append(Claim(f"{text}, on a GPU", 0.1, None, scope=BEYOND, **missing))
     return claims

@@ -11,6 +11,7 @@ from fastscale_lib.analysis.claims import BEYOND, FAILS, HOLDS, PAPER, UNDECIDED
 from fastscale_lib.analysis.fast_scaling import (
     activation_claims,
     fast_scaling_ratios,
+    how_often_faster,
     measured_beside_predicted,
     measured_times_of_bases,
     predicted_times_beside,
@@ -101,6 +102,7 @@ def test_ratios_are_of_each_base_network_that_has_all_four():
     assert table.index.tolist() == [("A chip, training", B0), ("A chip, training", "RegNetX")]
     assert table[["w", "dwr", "dw"]].iloc[0].tolist() == pytest.approx([1.05, 1.05 / 1.2, 1.05 / 1.1])
     assert table["in doubt"].tolist() == [0, 4]
+    assert how_often_faster(table).loc["A chip, training"].to_dict() == {"w": 0, "dwr": 2, "dw": 2, "base networks": 2}
 
 
 @pytest.fixture(scope="module")
