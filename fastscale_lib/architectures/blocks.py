@@ -1,103 +1,235 @@
-"""The one description of every block: its layers, in order.
+"""Every block type: its layers in order, the stages it accepts, the widths that fit it, what grows with them.
 
-`complexity` counts these layers and `modules` builds torch modules from them, so what is counted is what runs.
-Widths may be arrays (one entry a network): the same description then counts a whole grid of networks at once.
-A layer's name is also the name of its torch module, so rows of `layers` and keys of a `state_dict` agree.
+Counter, torch builder, scaling and runtime model all read these layers, so what is counted is what runs. Widths may be
+arrays (one entry a network): the same description then counts a whole grid of networks at once. A layer's name is also
+the name of its torch module, so rows of `layers` and keys of a `state_dict` agree.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from .._common.checks import shown
 from .._common.integers import at_least, nearest_multiple, whole_multiple
-from .definition import Network
-from .layer_types import Activation, Block, Conv, Gate, GlobalPool, Linear, MaxPool, Norm, Residual
-from .parts import BASIC, MBCONV, STEMS, Dimensions
+from . import group_fit
+from .layer_types import Activation, Conv, Gate, GlobalPool, Linear, MaxPool, Norm, Residual
+from .parts import STEMS, NetworkError, Stage, check_known
 
 
-def stem(kind: str, width_in: int, width: Any) -> tuple:
-    """Convolution, BN, activation, and the max-pool where the kind has one."""
-    shape = STEMS[kind]
-    parts = (*_conv_norm("", width_in, width, shape.kernel, shape.stride), Activation("act"))
-    return (*parts, MaxPool("pool", width)) if shape.pool else parts
+class BlockSizes(NamedTuple):
+    """The numbers that one block is made of."""
+
+    width_in: Any
+    width: Any
+    stride: int
+    bottleneck: float
+    group_width: Any
+    kernel: int
+    se_ratio: float
 
 
-def bottleneck_block(b: Block) -> tuple:
-    """`res_bottleneck_block`: 1×1, k×k in groups, SE, 1×1; the sum is followed by an activation."""
-    return (_projected(b, _bottleneck(b)),)
+class BlockType:
+    """Describe a block type; one instance stands in `BLOCKS` under its `name`.
+
+    Fields:
+        ends_grow: whether width scaling widens stem and head too; False leaves them as they are.
+    """
+
+    name: str
+    ends_grow = False
+
+    def parts(self, b: BlockSizes) -> tuple:
+        """List the layers of one block, in order.
+
+        A block of several residuals gives each a `name`; a block whose only part is a residual leaves it out.
+        """
+        raise NotImplementedError
+
+    def check(self, number: int, stage: Stage) -> None:
+        """Refuse a stage that cannot be built; `number` counts from 1.
+
+        Raises:
+            NetworkError: naming the stage, the values and the rule.
+        """
+        raise NotImplementedError
+
+    def fit(self, width: Any, bottleneck: float, group_width: Any) -> tuple[Any, Any]:
+        """Return the nearest width and group width that a stage can be built with; numbers or arrays."""
+        raise NotImplementedError
+
+    def grain(self, bottleneck: float, group_width: Any, step: int) -> Any:
+        """Return by how much a width must change, in multiples of `step`, to fit this group width again."""
+        return step
+
+    def undivided(self, width: Any, bottleneck: float) -> Any:
+        """Return the group width that a stage has where none is given: one group."""
+        raise NotImplementedError
 
 
-def bottleneck_linear_block(b: Block) -> tuple:
-    """`res_bottleneck_linear_block` (RegNetZ): no projection, and no activation after the sum."""
-    return (_where_unchanged(b, _bottleneck(b)),)
+class Bottleneck(BlockType):
+    """1×1, k×k in groups, SE, 1×1; the sum is followed by an activation (He et al., 2016; Xie et al., 2017)."""
+
+    name = "res_bottleneck_block"
+    stride_1x1 = False  # whether the first 1×1 has the stride, instead of the k×k
+
+    def parts(self, b):
+        return (_projected(b, self._branch(b)),)
+
+    def check(self, number, stage):
+        width, b, g = stage.width, stage.bottleneck, stage.group_width
+        if not group_fit.fits(width, b, g):
+            inner = nearest_multiple(width, b)
+            raise NetworkError(
+                f"stage {number}: inner width {shown(inner)} (width {shown(width)} × bottleneck {b:g}) is not a "
+                f"multiple of group width {shown(g)}; {self._what_fits(width, b, g)}"
+            )
+
+    def fit(self, width, bottleneck, group_width):
+        return group_fit.fit(width, bottleneck, group_width)
+
+    def grain(self, bottleneck, group_width, step):
+        return group_fit.grain(bottleneck, group_width, step)
+
+    def undivided(self, width, bottleneck):
+        return at_least(1, nearest_multiple(width, bottleneck))
+
+    def _branch(self, b: BlockSizes) -> tuple:
+        inner = nearest_multiple(b.width, b.bottleneck)
+        first, second = (b.stride, 1) if self.stride_1x1 else (1, b.stride)
+        return (
+            *_conv_norm("1", b.width_in, inner, stride=first),
+            Activation("act1", inner),
+            *_conv_norm("2", inner, inner, b.kernel, second, b.group_width),
+            Activation("act2", inner),
+            *_squeeze_excite(b, inner, nearest_multiple(b.width_in, b.se_ratio)),
+            *_conv_norm("3", inner, b.width, last=True),
+        )
+
+    def _what_fits(self, width: int, bottleneck: float, group_width: int) -> str:
+        try:
+            fitting = self.fit(width, bottleneck, group_width)
+        except (ValueError, OverflowError):  # no width nearby; or too large for the floats of rounding
+            return "give another width or group width"
+        return f"width {shown(fitting[0])} with group width {shown(fitting[1])} would fit"
 
 
-def basic_block(b: Block) -> tuple:
-    """`res_basic_block` (ResNet-18, -34): two k×k; the sum is followed by an activation."""
-    branch = (
-        *_conv_norm("1", b.width_in, b.width, b.kernel, b.stride),
-        Activation("act1"),
-        *_squeeze_excite(b, b.width, nearest_multiple(b.width_in, b.se_ratio)),
-        *_conv_norm("2", b.width, b.width, b.kernel, last=True),
-    )
-    return (_projected(b, branch),)
+class BottleneckStride1x1(Bottleneck):
+    """The bottleneck with the stride on its first 1×1, as He et al. published it (pycls: STRIDE_1X1)."""
+
+    name = "res_bottleneck_stride_1x1_block"
+    stride_1x1 = True
 
 
-def mbconv(b: Block) -> tuple:
-    """MBConv: 1×1 expansion, depthwise k×k, SE, linear 1×1 (Tan and Le, EfficientNet, 2019)."""
-    inner = whole_multiple(b.width_in, b.bottleneck)
-    parts = (
-        *_expansion(b, inner),
-        *_conv_norm("2", inner, inner, b.kernel, b.stride, group_width=1),
-        Activation("act2"),
-        *_squeeze_excite(b, inner, whole_multiple(b.width_in, b.se_ratio)),
-        *_conv_norm("3", inner, b.width, last=True),
-    )
-    return (_where_unchanged(b, parts),)
+class BottleneckLinear(Bottleneck):
+    """The bottleneck of RegNetZ: no projection, and no activation after the sum."""
+
+    name = "res_bottleneck_linear_block"
+
+    def parts(self, b):
+        return (_where_unchanged(b, self._branch(b)),)
 
 
-BLOCKS = {
-    "res_bottleneck_block": bottleneck_block,
-    "res_bottleneck_linear_block": bottleneck_linear_block,
-    BASIC: basic_block,
-    MBCONV: mbconv,
+class Basic(BlockType):
+    """Two dense k×k (ResNet-18, -34); the sum is followed by an activation."""
+
+    name = "res_basic_block"
+
+    def parts(self, b):
+        return (_projected(b, self._branch(b)),)
+
+    def check(self, number, stage):
+        width, b, g = stage.width, stage.bottleneck, stage.group_width
+        if (b, g) != (1, width):
+            raise NetworkError(
+                f"stage {number}: bottleneck {b:g} and group width {shown(g)}, but {self.name} has dense convolutions: "
+                f"its bottleneck is 1 and its group width is its width, {shown(width)}"
+            )
+
+    def fit(self, width, bottleneck, group_width):
+        return width, width
+
+    def undivided(self, width, bottleneck):
+        return width
+
+    def _branch(self, b: BlockSizes) -> tuple:
+        return (
+            *_conv_norm("1", b.width_in, b.width, b.kernel, b.stride),
+            Activation("act1", b.width),
+            *_squeeze_excite(b, b.width, nearest_multiple(b.width_in, b.se_ratio)),
+            *_conv_norm("2", b.width, b.width, b.kernel, last=True),
+        )
+
+
+class Vanilla(Basic):
+    """The layers of the basic block without a residual (pycls: vanilla_block, there without SE)."""
+
+    name = "vanilla_block"
+
+    def parts(self, b):
+        return (*self._branch(b), Activation("act2", b.width))
+
+
+class MBConv(BlockType):
+    """1×1 expansion, depthwise k×k, SE, linear 1×1 (Tan and Le, EfficientNet, 2019); stem and head grow too."""
+
+    name = "mbconv"
+    ends_grow = True
+
+    def parts(self, b):
+        inner = whole_multiple(b.width_in, b.bottleneck)
+        # Where there is nothing to expand, the first convolution is left out.
+        expansion = (*_conv_norm("1", b.width_in, inner), Activation("act1", inner)) if b.bottleneck != 1 else ()
+        branch = (
+            *expansion,
+            *_conv_norm("2", inner, inner, b.kernel, b.stride, group_width=1),
+            Activation("act2", inner),
+            *_squeeze_excite(b, inner, whole_multiple(b.width_in, b.se_ratio)),
+            *_conv_norm("3", inner, b.width, last=True),
+        )
+        return (_where_unchanged(b, branch),)
+
+    def check(self, number, stage):
+        b, g = stage.bottleneck, stage.group_width
+        if g != 1:
+            raise NetworkError(f"stage {number}: group width {shown(g)}, but MBConv is depthwise: its group width is 1")
+        if b < 1:
+            raise NetworkError(f"stage {number}: bottleneck {b:g}, but MBConv expands: its ratio is at least 1")
+
+    def fit(self, width, bottleneck, group_width):
+        return width, 1
+
+    def undivided(self, width, bottleneck):
+        return 1  # depthwise by definition
+
+
+BLOCKS: dict[str, BlockType] = {
+    block.name: block
+    for block in (Bottleneck(), BottleneckLinear(), Basic(), MBConv(), Vanilla(), BottleneckStride1x1())
 }
 
 
+def block_type(name: str) -> BlockType:
+    """Return the block type of this name.
+
+    Raises:
+        NetworkError: there is none; the message lists those there are.
+    """
+    check_known("block", name, BLOCKS)
+    return BLOCKS[name]
+
+
+def stem(kind: str, width_in: int, width: Any) -> tuple:
+    """List the stem: convolution, BN, activation, and the max-pool where the kind has one."""
+    shape = STEMS[kind]
+    parts = (*_conv_norm("", width_in, width, shape.kernel, shape.stride), Activation("act", width))
+    return (*parts, MaxPool("pool", width)) if shape.pool else parts
+
+
 def head(width_in: Any, width: Any, classes: int, has_conv: bool) -> tuple:
-    """An optional 1×1 convolution with BN and activation; global pool; the classifier."""
-    conv = (*_conv_norm("", width_in, width), Activation("act")) if has_conv else ()
+    """List the head: an optional 1×1 convolution with BN and activation; global pool; the classifier."""
+    conv = (*_conv_norm("", width_in, width), Activation("act", width)) if has_conv else ()
     features = width if has_conv else width_in
     return (*conv, GlobalPool("pool", features), Linear("linear", features, classes))
-
-
-class Run(NamedTuple):
-    """Blocks of the same layers, one after another: `parts`, `times` over; blocks are named from `first` on."""
-
-    name: str
-    first: int
-    times: Any
-    parts: tuple
-
-
-def describe(network: Network, dims: Dimensions | None = None) -> Iterator[Run]:
-    """The whole network as runs of equal blocks, in order.
-
-    `dims` gives it other sizes, each of which may be an array. A stage is one run of its first block, which
-    changes the shape, and one of the rest, which may be empty.
-    """
-    dims = dims or network.dimensions
-    make = BLOCKS[network.block]
-    yield Run("stem", 0, 1, stem(network.stem.kind, network.channels, dims.stem_width))
-    width_in = dims.stem_width
-    sizes = zip(network.stages, dims.depths, dims.widths, dims.group_widths, strict=True)
-    for number, (stage, depth, width, group_width) in enumerate(sizes, 1):
-        first = Block(width_in, width, stage.stride, stage.bottleneck, group_width, stage.kernel, network.se_ratio)
-        yield Run(f"stage{number}", 1, 1, make(first))
-        yield Run(f"stage{number}", 2, depth - 1, make(first._replace(width_in=width, stride=1)))
-        width_in = width
-    yield Run("head", 0, 1, head(width_in, dims.head_width, network.classes, network.head.width > 0))
 
 
 def _conv_norm(
@@ -109,24 +241,7 @@ def _conv_norm(
     )
 
 
-def _bottleneck(b: Block) -> tuple:
-    inner = nearest_multiple(b.width, b.bottleneck)
-    return (
-        *_conv_norm("1", b.width_in, inner),
-        Activation("act1"),
-        *_conv_norm("2", inner, inner, b.kernel, b.stride, b.group_width),
-        Activation("act2"),
-        *_squeeze_excite(b, inner, nearest_multiple(b.width_in, b.se_ratio)),
-        *_conv_norm("3", inner, b.width, last=True),
-    )
-
-
-def _expansion(b: Block, inner) -> tuple:
-    """MBConv's first convolution, left out where there is nothing to expand."""
-    return (*_conv_norm("1", b.width_in, inner), Activation("act1")) if b.bottleneck != 1 else ()
-
-
-def _squeeze_excite(b: Block, width, hidden) -> tuple:
+def _squeeze_excite(b: BlockSizes, width, hidden) -> tuple:
     """Global pool, 1×1 with bias, activation, 1×1 with bias, sigmoid, product; nothing where the ratio is 0.
 
     Hu et al., Squeeze-and-Excitation Networks, 2018, section 3.
@@ -137,20 +252,20 @@ def _squeeze_excite(b: Block, width, hidden) -> tuple:
     parts = (
         GlobalPool("pool", width),
         Conv("reduce", width, hidden, bias=True),
-        Activation("act"),
+        Activation("act", hidden),
         Conv("expand", hidden, width, bias=True),
-        Activation("sigmoid", "sigmoid"),
+        Activation("sigmoid", width, "sigmoid"),
     )
-    return (Gate("se", parts),)
+    return (Gate("se", width, parts),)
 
 
-def _projected(b: Block, branch: tuple) -> Residual:
+def _projected(b: BlockSizes, branch: tuple) -> Residual:
     """The sum of branch and input, which is projected where its shape changes; then the activation."""
     shortcut = _conv_norm("", b.width_in, b.width, stride=b.stride)
     projected = True if b.stride > 1 else b.width_in != b.width
-    return Residual(branch, shortcut, projected, after=(Activation("act"),))
+    return Residual(b.width, branch, shortcut, projected, after=(Activation("act", b.width),))
 
 
-def _where_unchanged(b: Block, branch: tuple) -> Residual:
+def _where_unchanged(b: BlockSizes, branch: tuple) -> Residual:
     """The sum of branch and input where their shapes agree, else the branch alone."""
-    return Residual(branch, added=False if b.stride > 1 else b.width_in == b.width)
+    return Residual(b.width, branch, added=False if b.stride > 1 else b.width_in == b.width)

@@ -8,11 +8,13 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from .blocks import describe
 from .definition import Network, check_blocks
-from .layer_types import Activation, Conv, Gate, GlobalPool, Linear, MaxPool, Norm, Residual
+from .layer_types import Activation, Gate, Residual
 from .parts import METRICS, Dimensions
+from .traversal import Placed, describe, place
 from .zoo import network as named_network
+
+_NOT_COUNTED = (Activation, Gate, Residual)
 
 
 class Complexity(NamedTuple):
@@ -24,16 +26,6 @@ class Complexity(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.flops:,} flops (multiply-adds), {self.params:,} params, {self.activations:,} activations"
-
-
-class Placed(NamedTuple):
-    """A layer at its place: full name, sides of its input and output, and where it is there (a bool or array)."""
-
-    name: str
-    layer: Any
-    side_in: Any
-    side_out: Any
-    present: Any
 
 
 def complexity(network: Network | str, *, resolution: int | None = None) -> Complexity:
@@ -65,14 +57,20 @@ def count(network: Network, dims: Dimensions) -> Complexity:
     totals: list[Any] = [0, 0, 0]
     side = dims.resolution
     for run in describe(network, dims):
-        placed, side = place(run.parts, side)
+        placed = place(run.parts, side)
+        side = placed[-1].side_out
         of_run: list[Any] = [0, 0, 0]
-        for each in placed:
-            for metric, value in enumerate(count_layer(each.layer, each.side_out)):
+        for each in _counted(placed):
+            for metric, value in enumerate(each.layer.counts(each.side_out)):
                 of_run[metric] = _sum(of_run[metric], value, each.present)
         for metric, value in enumerate(of_run):
             totals[metric] = _sum(totals[metric], value, run.times)
     return Complexity(*totals)
+
+
+def _counted(placed: Iterable[Placed]) -> list[Placed]:
+    """Without what has neither params nor outputs of its own, in counts and in `layers`."""
+    return [each for each in placed if not isinstance(each.layer, _NOT_COUNTED)]
 
 
 def _sum(total: Any, value: Any, times: Any) -> Any:
@@ -82,57 +80,6 @@ def _sum(total: Any, value: Any, times: Any) -> Any:
     if not (isinstance(times, int) and times == 1):
         value = value * times
     return value if isinstance(total, int) and total == 0 else total + value
-
-
-def count_layer(layer: Any, side: Any) -> tuple[Any, Any, Any]:
-    """Flops, params and activations of one layer whose output has this side."""
-    match layer:
-        case Conv():
-            group_width = layer.width_in if layer.group_width is None else layer.group_width
-            weights = layer.kernel**2 * group_width * layer.width_out
-            area = side * side
-            outputs = layer.width_out * area
-            if layer.bias:
-                return weights * area + outputs, weights + layer.width_out, outputs
-            return weights * area, weights, outputs
-        case Norm():
-            return 0, 2 * layer.width, 0
-        case MaxPool():
-            return 0, 0, layer.width * side * side
-        case Linear():
-            weights = layer.width_in * layer.width_out + layer.width_out
-            return weights, weights, layer.width_out
-    return 0, 0, 0
-
-
-def place(parts: Iterable, side: Any, prefix: str = "", present: Any = True) -> tuple[list[Placed], Any]:
-    """The layers among the parts, in order, for an input of this side; and the side of the parts' output.
-
-    Activation functions, which count nothing, are passed over.
-    """
-    placed: list[Placed] = []
-    for part in parts:
-        if isinstance(part, Residual):
-            branch, after = place(part.branch, side, prefix, present)
-            placed += branch
-            if part.projected is not False:
-                placed += place(part.shortcut, side, f"{prefix}shortcut.", part.projected)[0]
-            side = after
-        elif isinstance(part, Gate):
-            placed += place(part.parts, side, f"{prefix}{part.name}.", present)[0]
-        elif not isinstance(part, Activation):
-            after = side_after(part, side)
-            placed.append(Placed(prefix + part.name, part, side, after, present))
-            side = after
-    return placed, side
-
-
-def side_after(layer: Any, side: Any) -> Any:
-    """The side of a layer's output for an input of this side; numbers, or arrays of them."""
-    if isinstance(layer, GlobalPool):
-        return 1
-    stride = getattr(layer, "stride", 1)
-    return side if stride == 1 else (side - 1) // stride + 1
 
 
 def layers(network: Network | str, *, resolution: int | None = None) -> pd.DataFrame:
@@ -155,11 +102,11 @@ def layers(network: Network | str, *, resolution: int | None = None) -> pd.DataF
     check_blocks("layers", network)
     rows, side = [], network.resolution
     for run in describe(network):
-        placed, after = place(run.parts, side)
+        placed = place(run.parts, side)
         for number in range(run.first, run.first + run.times):
             prefix = f"{run.name}.block{number}." if run.first else f"{run.name}."
-            rows += [(prefix + each.name, *_row(each)) for each in placed]
-        side = after if run.times else side
+            rows += [(prefix + each.name, *_row(each)) for each in _counted(placed)]
+        side = placed[-1].side_out if run.times else side
     names = ["name", "kind", "kernel", "stride", "groups", "width_in", "width_out", "resolution_in", "resolution_out"]
     return pd.DataFrame(rows, columns=[*names, *METRICS])
 
@@ -178,5 +125,5 @@ def _row(placed: Placed) -> tuple:
         width_out,
         placed.side_in,
         placed.side_out,
-        *count_layer(layer, placed.side_out),
+        *layer.counts(placed.side_out),
     )

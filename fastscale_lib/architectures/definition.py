@@ -14,11 +14,9 @@ from typing import Any
 
 from .._common.checks import shown
 from .._common.yaml_text import YamlError, read_yaml, write_yaml
-from .block_rules import check_stage
+from .blocks import BlockType, block_type
 from .parts import (
     ACTIVATIONS,
-    BLOCKS,
-    MBCONV,
     MOST_BLOCKS,
     STEMS,
     Dimensions,
@@ -64,7 +62,7 @@ class Network:
         for name in ("resolution", "classes", "channels"):
             set_whole(self, "network", name)
         set_real(self, "network", "se_ratio", 0, 1)
-        check_known("block", self.block, BLOCKS)
+        block_type(self.block)
         check_known("activation", self.activation, ACTIVATIONS)
         for name, kind in (("stem", Stem), ("head", Head)):
             if not isinstance(getattr(self, name), kind):
@@ -76,14 +74,24 @@ class Network:
             raise NetworkError("network: it has no stages; give at least one")
         if not all(isinstance(stage, Stage) for stage in self.stages):
             raise NetworkError(f"network: stages are {shown(self.stages)}, but each must be a Stage")
-        for number, stage in enumerate(self.stages, 1):
-            check_stage(self.block, number, stage)
+        for number, (block, stage) in enumerate(zip(self.block_types, self.stages, strict=True), 1):
+            block.check(number, stage)
 
     @property
     def id(self) -> str:
         """Twelve hexadecimal digits that tell networks apart by what they compute, whatever they are called."""
         described = {key: value for key, value in self.to_dict().items() if key not in ("name", "scaling", "note")}
         return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def block_types(self) -> tuple[BlockType, ...]:
+        """The block type of each stage."""
+        return (block_type(self.block),) * len(self.stages)
+
+    @property
+    def ends_grow(self) -> bool:
+        """Whether stem and head grow with the stages' widths; else scaling leaves them as they are."""
+        return all(block.ends_grow for block in self.block_types)
 
     @property
     def depths(self) -> tuple[int, ...]:
@@ -247,7 +255,7 @@ class Network:
     def may_become(self, other: Network) -> bool:
         """Whether some strategy and s could make the other of this one: all that scaling leaves alone is equal."""
         mine, theirs = ((each.stem, each.head) for each in (self, other))
-        if self.block == MBCONV:  # whose stem and head grow
+        if self.ends_grow:
             mine, theirs = bool(self.head.width), bool(other.head.width)
         if len(self.stages) != len(other.stages) or mine != theirs:
             return False

@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any
 
 from .._common.checks import check_real, check_whole
-from .block_rules import fit, undivided
+from .blocks import block_type
 from .definition import Network
 from .parts import BOTTLENECKS, MOST_BLOCKS, Head, NetworkError, Stem, make_stage, one_per_stage
 
@@ -44,7 +44,8 @@ def anynet(
         bottlenecks: inner width over width (for "mbconv": expansion ratio, inner width over input width).
         group_widths: channels a group of the k×k convolution; left out: no groups (for "mbconv": depthwise).
         kernels: side of the k×k convolution, odd.
-        block: "res_bottleneck_block", "res_bottleneck_linear_block", "res_basic_block" or "mbconv".
+        block: "res_bottleneck_block", "res_bottleneck_stride_1x1_block" (the stride on its first 1×1),
+            "res_bottleneck_linear_block", "res_basic_block", "vanilla_block" (no residual) or "mbconv".
         stem: "simple_stem_in" (3×3, stride 2), "res_stem_in" (7×7, stride 2, max-pool) or "res_stem_cifar"
             (3×3, stride 1, for small images).
         se_ratio: hidden over input channels of squeeze-and-excitation; 0 for none.
@@ -54,6 +55,7 @@ def anynet(
     Raises:
         NetworkError: naming the stage, the value and the rule.
     """
+    kind = block_type(block)
     depths = one_per_stage("depths", depths)
     stages = len(depths)
     depths, widths, strides, bottlenecks, kernels = (
@@ -69,7 +71,7 @@ def anynet(
     rows = zip(depths, widths, strides, bottlenecks, [1] * stages, kernels, strict=True)
     described = [make_stage(number, row) for number, row in enumerate(rows, 1)]
     if group_widths is None:
-        group_widths = [undivided(block, stage) for stage in described]
+        group_widths = [kind.undivided(stage.width, stage.bottleneck) for stage in described]
     group_widths = _per_stage("group_widths", group_widths, stages)
     return Network(
         name=name,
@@ -135,8 +137,8 @@ def regnet(
     runs = [(8 * round(w0 * wm**step / 8), len(list(run))) for step, run in groupby(steps)]
     # Neighbouring steps may round to one width; blocks of one width are one stage.
     stages = [(width, sum(n for _, n in run)) for width, run in groupby(runs, key=operator.itemgetter(0))]
-    block = settings.get("block", "res_bottleneck_block")
-    fitted = [fit(block, width, bottleneck, group_width) for width, _ in stages]
+    block = block_type(settings.get("block", "res_bottleneck_block"))
+    fitted = [block.fit(width, bottleneck, group_width) for width, _ in stages]
     return anynet(
         depths=[n for _, n in stages],
         widths=[width for width, _ in fitted],

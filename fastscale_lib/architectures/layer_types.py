@@ -1,13 +1,56 @@
-"""The layers that blocks are made of."""
+"""The layers that blocks are made of: what each counts, and what it asks of a device.
+
+Sizes are numbers or arrays, one entry a network; a side is that of a square image, in pixels. Layers are made anew for
+each count, and are not frozen, since that would take longer than counting them.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
 
-@dataclass(frozen=True, slots=True)
-class Conv:
+KINDS = ("conv 1×1", "conv k×k", "conv in groups", "conv depthwise", "linear", "norm", "pointwise", "smooth", "pool")
+KIND_INDEX = {name: index for index, name in enumerate(KINDS)}
+
+
+class Work(NamedTuple):
+    """What a layer asks of a device for one image, beside its counts.
+
+    Fields:
+        kind: an index of `KINDS`. "pointwise" are ReLU, sums and products; "smooth" are the activation functions
+            that take an exponential.
+        moved: elements read and written.
+        width, outputs: input and output channels a group; 1 where the layer has no weights between channels.
+    """
+
+    kind: Any
+    moved: Any
+    width: Any
+    outputs: Any
+
+
+class Layer:
+    """What all layers answer; one that counts nothing and keeps its input's side needs only `work`."""
+
+    __slots__ = ()
+
+    def side_after(self, side: Any) -> Any:
+        """Return the side of the output for an input of this side."""
+        return side
+
+    def counts(self, side: Any) -> tuple[Any, Any, Any]:
+        """Count flops (multiply-adds), params and activations for an output of this side."""
+        return 0, 0, 0
+
+    def work(self, side_in: Any, side_out: Any, activation: str) -> Work:
+        """Tell what the layer asks of a device; `activation` is the network's activation function."""
+        raise NotImplementedError
+
+
+@dataclass(slots=True)
+class Conv(Layer):
     """A k×k convolution with padding (k−1)/2; `group_width` is its input channels a group (None: all of them)."""
 
     name: str
@@ -18,79 +61,150 @@ class Conv:
     group_width: Any = None
     bias: bool = False
 
+    def side_after(self, side):
+        return _strided(side, self.stride)
 
-@dataclass(frozen=True, slots=True)
-class Norm:
+    def counts(self, side):
+        group_width = self.width_in if self.group_width is None else self.group_width
+        weights = self.kernel**2 * group_width * self.width_out
+        area = side * side
+        outputs = self.width_out * area
+        if self.bias:
+            return weights * area + outputs, weights + self.width_out, outputs
+        return weights * area, weights, outputs
+
+    def work(self, side_in, side_out, activation):
+        moved = self.width_in * side_in * side_in + self.width_out * side_out * side_out
+        width = self.width_in if self.group_width is None else self.group_width
+        return Work(self._kind(), moved, width, self.width_out if self.group_width is None else width)
+
+    def _kind(self) -> Any:
+        """An array, of an array of group widths: where a group is as wide as the input, there are no groups."""
+        whole = KIND_INDEX["conv 1×1" if self.kernel == 1 else "conv k×k"]
+        if self.group_width is None:
+            return whole
+        width = np.asarray(self.group_width)
+        grouped = np.where(width == 1, KIND_INDEX["conv depthwise"], KIND_INDEX["conv in groups"])
+        return np.where(width == self.width_in, whole, grouped)
+
+
+@dataclass(slots=True)
+class Norm(Layer):
     """Batch normalisation; `last` marks the one that ends a residual branch."""
 
     name: str
     width: Any
     last: bool = False
 
+    def counts(self, side):
+        return 0, 2 * self.width, 0
 
-@dataclass(frozen=True, slots=True)
-class Activation:
+    def work(self, side_in, side_out, activation):
+        return Work(KIND_INDEX["norm"], 2 * self.width * side_in * side_in, self.width, self.width)
+
+
+@dataclass(slots=True)
+class Activation(Layer):
     """An activation function; kind None is the network's own."""
 
     name: str
+    width: Any
     kind: str | None = None
 
+    def work(self, side_in, side_out, activation):
+        return _pointwise(self.width * side_in * side_in, 2, smooth=(self.kind or activation) != "relu")
 
-@dataclass(frozen=True, slots=True)
-class MaxPool:
+
+@dataclass(slots=True)
+class MaxPool(Layer):
+    """A max-pool with padding (k−1)/2."""
+
     name: str
     width: Any
     kernel: int = 3
     stride: int = 2
 
+    def side_after(self, side):
+        return _strided(side, self.stride)
 
-@dataclass(frozen=True, slots=True)
-class GlobalPool:
+    def counts(self, side):
+        return 0, 0, self.width * side * side
+
+    def work(self, side_in, side_out, activation):
+        return _pooled(self.width, side_in, side_out)
+
+
+@dataclass(slots=True)
+class GlobalPool(Layer):
     """The mean over the image, which keeps a side of one pixel."""
 
     name: str
     width: Any
 
+    def side_after(self, side):
+        return 1
 
-@dataclass(frozen=True, slots=True)
-class Linear:
+    def work(self, side_in, side_out, activation):
+        return _pooled(self.width, side_in, side_out)
+
+
+@dataclass(slots=True)
+class Linear(Layer):
     """A linear layer with bias on globally pooled features."""
 
     name: str
     width_in: Any
     width_out: Any
 
+    def counts(self, side):
+        weights = self.width_in * self.width_out + self.width_out
+        return weights, weights, self.width_out
 
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """Squeeze-and-excitation: the input times what its layers make of it."""
+    def work(self, side_in, side_out, activation):
+        return Work(KIND_INDEX["linear"], self.width_in + self.width_out, self.width_in, self.width_out)
+
+
+@dataclass(slots=True)
+class Gate(Layer):
+    """Squeeze-and-excitation: the input times what its layers make of it; its own work is the product."""
 
     name: str
+    width: Any
     parts: tuple
 
+    def work(self, side_in, side_out, activation):
+        return _pointwise(self.width * side_in * side_in, 2)
 
-@dataclass(frozen=True, slots=True)
-class Residual:
+
+@dataclass(slots=True)
+class Residual(Layer):
     """A branch, to which the block's input is added where `added` holds; then what comes `after` the sum.
 
-    Where `projected` holds, the input first passes through the `shortcut`. Both conditions are bools, or arrays
-    of bools with one entry a network.
+    Where `projected` holds, the input first passes through the `shortcut`, which is made of plain layers. Both
+    conditions are bools, or arrays of bools with one entry a network. `width` is that of the sum, which is the
+    residual's own work. A `name` is needed only in a block that has more parts than this one; the names of its
+    layers then begin with it.
     """
 
+    width: Any
     branch: tuple
     shortcut: tuple = ()
     projected: Any = False
     added: Any = True
     after: tuple = ()
+    name: str = ""
+
+    def work(self, side_in, side_out, activation):
+        return _pointwise(self.width * side_in * side_in, 3)
 
 
-class Block(NamedTuple):
-    """The numbers that one block is made of."""
+def _strided(side: Any, stride: int) -> Any:
+    return side if stride == 1 else (side - 1) // stride + 1
 
-    width_in: Any
-    width: Any
-    stride: int
-    bottleneck: float
-    group_width: Any
-    kernel: int
-    se_ratio: float
+
+def _pooled(width: Any, side_in: Any, side_out: Any) -> Work:
+    return Work(KIND_INDEX["pool"], width * (side_in * side_in + side_out * side_out), width, width)
+
+
+def _pointwise(elements: Any, passes: int, smooth: bool = False) -> Work:
+    return Work(KIND_INDEX["smooth" if smooth else "pointwise"], passes * elements, 1, 1)

@@ -10,9 +10,6 @@ from typing import Any, Literal, NamedTuple, get_args
 from .._common.checks import check_real, check_whole, shown
 from .._common.errors import FastscaleError
 
-MBCONV = "mbconv"
-BASIC = "res_basic_block"
-BLOCKS = ("res_bottleneck_block", "res_bottleneck_linear_block", BASIC, MBCONV)
 ACTIVATIONS = ("relu", "silu", "gelu")
 MOST_STAGES = 1_000
 MOST_BLOCKS = 10_000  # that are listed or built one by one; counts have no bound

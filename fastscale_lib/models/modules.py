@@ -1,4 +1,4 @@
-"""Torch modules, one for each layer and block of the description in `blocks`."""
+"""Torch modules, one for each layer and block that a network is described by."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..architectures.blocks import describe
 from ..architectures.definition import Network
 from ..architectures.layer_types import Activation, Conv, Gate, GlobalPool, Linear, MaxPool, Norm, Residual
+from ..architectures.traversal import describe
 
 ACTIVATIONS = {
     "relu": lambda: nn.ReLU(inplace=True),
@@ -35,15 +35,14 @@ class ConvNet(nn.Sequential):
                     continue
                 stage = children.setdefault(run.name, nn.Sequential())
                 for number in range(run.first, run.first + run.times):
-                    (part,) = run.parts
-                    stage.add_module(f"block{number}", ResidualBlock(part, network, next(drop_rates)))
+                    stage.add_module(f"block{number}", _block(run.parts, network, next(drop_rates)))
             super().__init__(children)
             self.network = network
             _initialise(self, zero_gamma)
 
 
 class ResidualBlock(nn.Module):
-    """A branch and, where the shapes allow, the sum with the block's (projected) input."""
+    """A branch and, where the shapes allow, the sum with its (projected) input."""
 
     def __init__(self, part: Residual, network: Network, drop_rate: float) -> None:
         super().__init__()
@@ -102,12 +101,21 @@ class DropPath(nn.Module):
         return f"rate={self.rate:g}"
 
 
-def _sequential(parts: Iterable, network: Network) -> nn.Sequential:
-    return nn.Sequential(OrderedDict((part.name, _module(part, network)) for part in parts))
+def _block(parts: tuple, network: Network, drop_rate: float) -> nn.Module:
+    """The layers of a block that is one residual stand in it under their own names, without one for the residual."""
+    if len(parts) == 1:
+        return _module(parts[0], network, drop_rate)
+    return _sequential(parts, network, drop_rate)
 
 
-def _module(part: Any, network: Network) -> nn.Module:
+def _sequential(parts: Iterable, network: Network, drop_rate: float = 0.0) -> nn.Sequential:
+    return nn.Sequential(OrderedDict((part.name, _module(part, network, drop_rate)) for part in parts))
+
+
+def _module(part: Any, network: Network, drop_rate: float = 0.0) -> nn.Module:
     match part:
+        case Residual():
+            return ResidualBlock(part, network, drop_rate)
         case Conv():
             groups = 1 if part.group_width is None else part.width_in // part.group_width
             padding = (part.kernel - 1) // 2

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .._common.checks import check_real, shown
 from .._common.errors import FastscaleError
 from ..architectures.definition import Network
+from ..architectures.traversal import ends_in_activation
 from ..architectures.zoo import network as named_network
 
 if TYPE_CHECKING:
@@ -60,17 +61,11 @@ class Naming:
             stage, block, layer = int(found[1]), int(found[2]), found[3]
             prefix = self.block.format(stage=stage, block=block, stage0=stage - 1, block0=block - 1)
             ours, theirs = _IN_BLOCK, self.layers if expanded else self.unexpanded or self.layers
-        name = dict(zip(ours, theirs.split(), strict=True))[layer]
+        name = dict(zip(ours, theirs.split(), strict=True)).get(layer, "-")
         return None if name == "-" else prefix + name
 
 
-_OWN = Naming(
-    source="fastscale",
-    marker="stem.norm.weight",
-    block="stage{stage}.block{block}.",
-    layers=" ".join(_IN_BLOCK),
-    ends=" ".join(_AT_ENDS),
-)
+_OWN = Naming(source="fastscale", marker="stem.norm.weight", block="", layers="", ends="")  # of any layers
 _TORCHVISION_EFFICIENTNET = Naming(
     source="torchvision's EfficientNet",
     marker="features.0.0.weight",
@@ -246,7 +241,7 @@ def _naming(given: Mapping[str, Any]) -> Naming:
 
 
 def _check_last_activation(network: Network, naming: Naming) -> None:
-    if naming is _TIMM_REGNET and network.block == "res_bottleneck_linear_block" and not network.head.width:
+    if naming is _TIMM_REGNET and not network.head.width and not ends_in_activation(network):
         raise WeightsError(
             f"load_weights: {naming.source} has an activation after the last block where that is linear and the head "
             f"has no convolution, but {network.name} has none: with the same weights the logits would differ; "
@@ -262,7 +257,7 @@ def _their_names(model: ConvNet, naming: Naming) -> dict[str, str]:
         layer, _, leaf = key.rpartition(".")
         found = _BLOCK.fullmatch(layer)
         expanded = found is None or f"stage{found[1]}.block{found[2]}.conv1.weight" in ours
-        theirs = naming.of(layer, expanded, len(model.network.stages))
+        theirs = layer if naming is _OWN else naming.of(layer, expanded, len(model.network.stages))
         if theirs is None:
             raise WeightsError(
                 f"load_weights: {naming.source} has no place for {key} of {model.network.name}; is it the same network?"

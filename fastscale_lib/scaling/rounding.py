@@ -7,7 +7,7 @@ from typing import Any
 from .._common.checks import check_real, check_whole
 from .._common.integers import at_least, choose, nearest
 from ..architectures.definition import Network
-from ..architectures.parts import MBCONV, Dimensions
+from ..architectures.parts import Dimensions
 from ..architectures.provenance import Scaling
 from ..architectures.zoo import network as named_network
 from .strategies import StrategyError, StrategyLike, factors, fit_grown, named_strategy, scale_factor
@@ -107,7 +107,7 @@ def _scale_by_factors(network: Network, depth: Any, width: Any, resolution: Any)
 
 def unrounded_dimensions(network: Network, d, w, g, r) -> Dimensions:
     """The sizes that a strategy asks for, as real numbers, given its factors (numbers or arrays)."""
-    ends = w if network.block == MBCONV else 1.0
+    ends = w if network.ends_grow else 1.0
     return Dimensions(
         network.resolution * r,
         network.stem.width * ends,
@@ -120,12 +120,14 @@ def unrounded_dimensions(network: Network, d, w, g, r) -> Dimensions:
 
 def scaled_dimensions(network: Network, d, w, g, r) -> Dimensions:
     """The sizes of the scaled network, given the strategy's factors (numbers or arrays)."""
-    ends = w if network.block == MBCONV else 1.0
+    ends = w if network.ends_grow else 1.0
     widths = [_grow(width, w, _round_width) for width in network.widths]
     group_widths = [_grow(group_width, g, _round_group_width) for group_width in network.group_widths]
     fitted = [
-        fit_grown(network.block, stage, width, group_width, (w == 1) & (g == 1))
-        for stage, width, group_width in zip(network.stages, widths, group_widths, strict=True)
+        fit_grown(block, stage, width, group_width, (w == 1) & (g == 1))
+        for block, stage, width, group_width in zip(
+            network.block_types, network.stages, widths, group_widths, strict=True
+        )
     ]
     return Dimensions(
         _grow(network.resolution, r, _round_resolution),

@@ -20,7 +20,7 @@ import numpy as np
 from .._common.checks import real_number, shown
 from .._common.errors import FastscaleError
 from .._common.integers import choose
-from ..architectures.block_rules import fit
+from ..architectures.blocks import BlockType
 from ..architectures.definition import Network
 from ..architectures.parts import Stage
 
@@ -128,11 +128,11 @@ def factors(strategy: Strategy, s: float) -> tuple[float, ...]:
     return tuple(s ** float(exponent) for exponent in strategy.exponents)
 
 
-def fit_grown(block: str, stage: Stage, width, group_width, stays) -> tuple:
+def fit_grown(block: BlockType, stage: Stage, width, group_width, stays) -> tuple:
     """Width and group width made to fit; those of the stage itself where neither is to change, for they are built."""
     if stays is True:
         return stage.width, stage.group_width
-    fitted = fit(block, width, stage.bottleneck, group_width)
+    fitted = block.fit(width, stage.bottleneck, group_width)
     own = (stage.width, stage.group_width)
     return tuple(choose(stays, size, other) for size, other in zip(own, fitted, strict=True))
 

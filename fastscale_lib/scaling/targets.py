@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from .._common.checks import real_number, shown
-from .._common.integers import at_least, lcm, nearest_multiple
-from ..architectures.block_rules import fit, grain, is_simple
+from .._common.integers import at_least
+from ..architectures.blocks import BlockType
 from ..architectures.counting import METRICS, complexity, count
 from ..architectures.definition import Network
-from ..architectures.parts import BASIC, MBCONV, Dimensions, Metric, Stage
+from ..architectures.parts import Dimensions, Metric, Stage
 from ..architectures.provenance import Neighbour, Scaling
 from ..architectures.zoo import network as named_network
 from .rounding import RESOLUTION_STEP, WIDTH_STEP, scale, scaled_dimensions, unrounded_dimensions
@@ -147,8 +147,9 @@ class _Candidates:
         """The networks of these indices with their sizes changed by these steps, where that leaves a size."""
         dims = Dimensions(*(_each(value, lambda size: size[index]) for value in self.dims))
         widths, group_widths = list(dims.widths), list(dims.group_widths)
-        for stage, (described, step) in enumerate(zip(self.base.stages, steps.T, strict=False)):
-            sizes = _stepped(self.base.block, described, widths[stage], group_widths[stage], step)
+        stages = zip(self.base.block_types, self.base.stages, steps.T[:-1], strict=True)
+        for stage, (block, described, step) in enumerate(stages):
+            sizes = _stepped(block, described, widths[stage], group_widths[stage], step)
             widths[stage], group_widths[stage] = sizes
         resolution = dims.resolution + steps[:, -1] * RESOLUTION_STEP
         dims = dims._replace(widths=tuple(widths), group_widths=tuple(group_widths), resolution=resolution)
@@ -192,22 +193,14 @@ class _Candidates:
                 yield f"{name} {size} instead of {before} (unrounded {wanted:.1f})"
 
 
-def _stepped(block: str, stage: Stage, width: Any, group_width: Any, step: Any) -> tuple[Any, Any]:
+def _stepped(block: BlockType, stage: Stage, width: Any, group_width: Any, step: Any) -> tuple[Any, Any]:
     """Width and group width of a stage, this many steps wider: arrays, of which widths not above 0 are not built."""
     b = stage.bottleneck
-    inner = width if block == BASIC else nearest_multiple(width, b)
     # One group stays one group: its width follows.
-    dense = (stage.group_width == nearest_multiple(stage.width, b)) & (group_width == inner) & (block != MBCONV)
-    fitting = np.where(dense, 1, group_width)
-    if is_simple(b):
-        one = lcm(WIDTH_STEP, grain(block, b, fitting))
-    else:  # widths that fit do not follow each other evenly: about so far, and then to the nearest
-        one = np.maximum(WIDTH_STEP, np.ceil(fitting / b).astype(int))
-    wider = width + step * one
-    if block in (BASIC, MBCONV):
-        return wider, np.where(dense, wider, group_width)
-    asked = np.where(dense, at_least(1, nearest_multiple(wider, b)), group_width)
-    fitted = fit(block, at_least(1, wider), b, asked)
+    whole = (stage.group_width == block.undivided(stage.width, b)) & (group_width == block.undivided(width, b))
+    wider = width + step * block.grain(b, np.where(whole, 1, group_width), WIDTH_STEP)
+    asked = np.where(whole, block.undivided(wider, b), group_width)
+    fitted = block.fit(at_least(1, wider), b, asked)
     changed = (step != 0) & (wider > 0)
     return np.where(changed, fitted[0], wider), np.where(changed, fitted[1], group_width)
 
@@ -304,7 +297,7 @@ def between_roundings(base: Network, strategy: Strategy, crossing: float, reach:
     network of more than 20 stages). 1 is among them where no scaled network has the sizes of the base.
     """
     d, w, g, r = (float(exponent) for exponent in strategy.exponents)
-    ends = (base.stem.width, base.head.width) if base.block == MBCONV else ()
+    ends = (base.stem.width, base.head.width) if base.ends_grow else ()
     sizes = {(size, d, 1) for size in base.depths} | {(size, w, WIDTH_STEP) for size in (*base.widths, *ends)}
     sizes |= {(size, g, 1) for size in base.group_widths} | {(base.resolution, r, RESOLUTION_STEP)}
     sizes = [(size, e, step) for size, e, step in sizes if e and size]

@@ -113,6 +113,28 @@ def test_a_network_small_enough_to_count_by_hand():
     )
 
 
+def test_a_block_without_a_residual_counts_as_one_with_it_less_the_shortcut():
+    sizes = {"stem": "res_stem_cifar", "stem_width": 16, "depths": [9, 9, 9], "widths": [16, 32, 64]}
+    basic, vanilla = (
+        fs.anynet(block=block, strides=[1, 2, 2], classes=10, resolution=32, **sizes)
+        for block in ("res_basic_block", "vanilla_block")
+    )
+    shortcuts = {"flops": 16**2 * 16 * 32 + 8**2 * 32 * 64, "params": 16 * 32 + 2 * 32 + 32 * 64 + 2 * 64}
+    shortcuts |= {"activations": 16**2 * 32 + 8**2 * 64}
+    difference = [a - b for a, b in zip(fs.complexity(basic), fs.complexity(vanilla), strict=True)]
+    assert difference == list(shortcuts.values())
+    assert fs.layers(vanilla)["kind"].value_counts()["conv"] == 55  # the deepest of 56 layers is linear
+
+
+def test_resnet_50_with_the_stride_on_the_first_1x1():
+    """As pycls counts it with STRIDE_1X1."""
+    early = replace(fs.network("ResNet-50"), block="res_bottleneck_stride_1x1_block")
+    assert fs.complexity(early) == (3_857_974_248, 25_557_032, 10_788_840)
+    strides = fs.layers(early).set_index("name")["stride"]
+    assert (strides["stage2.block1.conv1"], strides["stage2.block1.conv2"]) == (2, 1)
+    assert fs.complexity(early).params == fs.complexity("ResNet-50").params
+
+
 def test_complexity_says_that_flops_are_multiply_adds():
     assert str(fs.architectures.Complexity(1000, 20, 3)) == "1,000 flops (multiply-adds), 20 params, 3 activations"
     assert fs.complexity("ResNet-50") == fs.complexity(fs.network("ResNet-50"))

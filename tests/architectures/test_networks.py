@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 import fastscale_lib as fs
 from fastscale_lib._common.checks import shown
-from fastscale_lib.architectures.block_rules import fit
+from fastscale_lib.architectures.blocks import BLOCKS
 from fastscale_lib.architectures.definition import table
-from fastscale_lib.architectures.parts import BLOCKS, STEMS, Head, Stage, Stem
+from fastscale_lib.architectures.parts import STEMS, Head, Stage, Stem
 from fastscale_lib.architectures.provenance import Neighbour, Scaling
 
 NAMES = fs.networks()
@@ -551,6 +551,9 @@ def test_a_bottleneck_is_a_number_that_is_built(value):
         ({"block": "mbconv", "bottlenecks": [6, 0.5]}, "stage 2: bottleneck 0.5, but MBConv expands"),
         ({"block": "res_basic_block", "bottlenecks": [1, 4]}, "stage 2: bottleneck 4 .* res_basic_block has dense"),
         ({"block": "res_basic_block", "group_widths": [32, 8]}, "stage 2: .* group width 8, .* its width, 64"),
+        ({"block": "vanilla_block", "bottlenecks": [1, 4]}, "stage 2: bottleneck 4 .* vanilla_block has dense"),
+        ({"block": "res_bottleneck_stride_1x1_block", "group_widths": [32, 24]}, "stage 2: inner width 64 .* is not"),
+        ({"block": ["mbconv"]}, r"block: \['mbconv'\] is not one of res_bottleneck_block, "),
         ({"block": "transformer"}, "block: 'transformer' is not one of res_bottleneck_block, "),
         ({"stem": "patchify"}, "stem: 'patchify' is not one of simple_stem_in, res_stem_in, res_stem_cifar"),
         ({"activation": "tanh"}, "activation: 'tanh' is not one of relu, silu, gelu"),
@@ -572,16 +575,17 @@ def test_the_refusal_tells_what_would_fit():
     assert small(widths=[32, 72], group_widths=[32, 24]).widths == (32, 72)
 
 
-@given(st.sampled_from(BLOCKS), st.integers(1, 5000), st.floats(0.01, 16), st.integers(1, 512))
+@given(st.sampled_from(list(BLOCKS)), st.integers(1, 5000), st.floats(0.01, 16), st.integers(1, 512))
 @example("res_bottleneck_block", 2000, 0.0004, 1)
 def test_what_is_made_to_fit_can_be_built(block, width, bottleneck, group_width):
-    if block == "res_basic_block":
+    if block in ("res_basic_block", "vanilla_block"):
         bottleneck = 1.0
     elif block == "mbconv":
         bottleneck = max(1.0, bottleneck)
-    width, group_width = fit(block, width, bottleneck, group_width)
+    fit = BLOCKS[block].fit
+    width, group_width = fit(width, bottleneck, group_width)
     net = small(block=block, depths=[1], widths=[width], bottlenecks=bottleneck, group_widths=group_width)
-    assert fit(block, width, bottleneck, group_width) == (net.widths[0], net.group_widths[0])
+    assert fit(width, bottleneck, group_width) == (net.widths[0], net.group_widths[0])
 
 
 def test_a_regnet_is_expanded_into_its_stages():

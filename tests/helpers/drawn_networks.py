@@ -5,27 +5,27 @@ import math
 from hypothesis import strategies as st
 
 import fastscale_lib as fs
-from fastscale_lib.architectures.block_rules import fit
-from fastscale_lib.architectures.parts import ACTIVATIONS, BASIC, BLOCKS, MBCONV, STEMS
+from fastscale_lib.architectures.blocks import BLOCKS
+from fastscale_lib.architectures.parts import ACTIVATIONS, STEMS
 
 # Ratios as networks have them, and odd ones.
 RATIOS = (1, 0.25, 0.5, 2, 4, 1.5, 2.5, 0.3, 0.7, 1 / 3)
 EXPANSIONS = (1, 6, 3, 1.5, 2.4)
+ACCEPTED = {"mbconv": EXPANSIONS, "res_basic_block": (1,), "vanilla_block": (1,)}
 
 
 @st.composite
 def anynets(draw, max_depth: int = 4, max_width: int = 96, max_resolution: int = 72) -> fs.Network:
     """A network of any block type and any stem that can be built."""
-    block = draw(st.sampled_from(BLOCKS))
+    block = draw(st.sampled_from(list(BLOCKS)))
     stages = draw(st.integers(1, 4))
 
     def each(values: st.SearchStrategy) -> list:
         return draw(st.lists(values, min_size=stages, max_size=stages))
 
-    ratios = {MBCONV: EXPANSIONS, BASIC: (1,)}.get(block, RATIOS)
-    bottlenecks = each(st.sampled_from(ratios))
+    bottlenecks = each(st.sampled_from(ACCEPTED.get(block, RATIOS)))
     asked = zip(each(st.integers(1, max_width)), bottlenecks, each(st.integers(1, 32)), strict=True)
-    fitted = [fit(block, *sizes) for sizes in asked]
+    fitted = [BLOCKS[block].fit(*sizes) for sizes in asked]
     return fs.anynet(
         name=draw(st.sampled_from(["AnyNet", "Ünïcode №5", "null", "a: b # c"])),
         block=block,

@@ -12,6 +12,8 @@ from fastscale_lib.measuring.settings import Settings
 KINDS = {
     "bottleneck": {"block": "res_bottleneck_block", "group_widths": 8, "se_ratio": 0.25},
     "basic": {"block": "res_basic_block"},
+    "vanilla": {"block": "vanilla_block"},
+    "stride on the 1×1": {"block": "res_bottleneck_stride_1x1_block", "group_widths": 8},
     "mbconv": {"block": "mbconv", "bottlenecks": 6, "se_ratio": 0.25, "activation": "silu"},
     "linear bottleneck": {"block": "res_bottleneck_linear_block", "bottlenecks": 4, "group_widths": 8},
 }

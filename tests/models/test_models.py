@@ -12,6 +12,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import fastscale_lib as fs
+from fastscale_lib.architectures import blocks
+from fastscale_lib.architectures.layer_types import Activation, Conv, Norm, Residual
 from fastscale_lib.models.modules import DropPath, ResidualBlock
 
 ZOO = fs.networks()
@@ -31,7 +33,8 @@ def small(block: str = "res_bottleneck_block", **changes) -> fs.Network:
     return fs.anynet(block=block, **settings | {"se_ratio": 0.25, "classes": 10} | more | changes)
 
 
-BLOCKS = ["res_bottleneck_block", "res_bottleneck_linear_block", "res_basic_block", "mbconv"]
+BLOCKS = list(blocks.BLOCKS)
+RESIDUAL = [block for block in BLOCKS if block != "vanilla_block"]
 
 
 def images(net: fs.Network, batch: int = 2, device: str = "cpu") -> torch.Tensor:
@@ -128,6 +131,59 @@ def test_torch_sees_what_was_counted_at_sixteen_times_the_flops(name, strategy):
     assert_torch_sees_what_was_counted(fs.scale(name, strategy, 16))
 
 
+# A block type of one's own
+
+
+class TwoResiduals(blocks.BlockType):
+    """A k×k with a residual, then a 1×1 with one of its own; where the shape changes, the first has none."""
+
+    name = "two_residuals"
+
+    def parts(self, b):
+        mixing = (
+            Conv("conv", b.width_in, b.width, b.kernel, b.stride),
+            Norm("norm", b.width, last=True),
+            Activation("act", b.width),
+        )
+        unchanged = False if b.stride > 1 else b.width_in == b.width
+        return (
+            Residual(b.width, mixing, added=unchanged, name="mix"),
+            Residual(b.width, (Conv("conv", b.width, b.width), Norm("norm", b.width, last=True)), name="expand"),
+        )
+
+    def check(self, number, stage):
+        pass
+
+    def fit(self, width, bottleneck, group_width):
+        return width, width
+
+    def undivided(self, width, bottleneck):
+        return width
+
+
+@pytest.fixture
+def two_residuals(monkeypatch):
+    monkeypatch.setitem(blocks.BLOCKS, TwoResiduals.name, TwoResiduals())
+    return small(TwoResiduals.name, se_ratio=0)
+
+
+@pytest.mark.parametrize("strategy", [None, *fs.scaling.STRATEGIES])
+def test_a_registered_block_type_is_counted_scaled_and_built(two_residuals, strategy):
+    assert_torch_sees_what_was_counted(fs.scale(two_residuals, strategy, 2) if strategy else two_residuals)
+
+
+def test_the_residuals_of_one_block_are_dropped_alike_and_told_apart(two_residuals):
+    model = fs.build(two_residuals, drop_path=0.3)
+    assert {"stage1.block1.mix.conv.weight", "stage1.block1.expand.conv.weight"} <= model.state_dict().keys()
+    assert [each.drop_path and each.drop_path.rate for each in residual_blocks(model)] == pytest.approx(
+        [None, 0.1, None, 0.2, 0.3, 0.3]
+    )
+    copy = fs.build(two_residuals)
+    fs.models.load_weights(copy, model.state_dict())
+    x = images(two_residuals)
+    assert torch.equal(copy.eval()(x), model.eval()(x))
+
+
 # Names
 
 
@@ -156,10 +212,12 @@ def test_the_state_dict_has_the_names_of_the_layers(name):
 BRANCH = {
     "res_bottleneck_block": ["conv1", "norm1", "conv2", "norm2", "se.reduce", "se.expand", "conv3", "norm3"],
     "res_bottleneck_linear_block": ["conv1", "norm1", "conv2", "norm2", "se.reduce", "se.expand", "conv3", "norm3"],
+    "res_bottleneck_stride_1x1_block": ["conv1", "norm1", "conv2", "norm2", "se.reduce", "se.expand", "conv3", "norm3"],
     "res_basic_block": ["conv1", "norm1", "se.reduce", "se.expand", "conv2", "norm2"],
+    "vanilla_block": ["conv1", "norm1", "se.reduce", "se.expand", "conv2", "norm2"],
     "mbconv": ["conv1", "norm1", "conv2", "norm2", "se.reduce", "se.expand", "conv3", "norm3"],
 }
-PROJECTED = ["res_bottleneck_block", "res_basic_block"]
+PROJECTED = ["res_bottleneck_block", "res_bottleneck_stride_1x1_block", "res_basic_block"]
 
 
 @pytest.mark.parametrize("block", BLOCKS)
@@ -327,7 +385,7 @@ def residual_blocks(model: nn.Module) -> list[ResidualBlock]:
     return [module for module in model.modules() if isinstance(module, ResidualBlock)]
 
 
-@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("block", RESIDUAL)
 def test_with_zero_gamma_a_residual_branch_adds_nothing_at_the_start(block):
     """The sum is the (projected) input."""
     for each in residual_blocks(fs.build(small(block), zero_gamma=True)):
@@ -357,7 +415,7 @@ def test_without_zero_gamma_every_gamma_is_one():
 # Drop-path
 
 
-@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("block", RESIDUAL)
 def test_drop_path_is_for_training_only(block):
     torch.manual_seed(0)
     net = small(block, depths=[3, 3])
@@ -381,6 +439,12 @@ def test_where_there_is_no_sum_nothing_is_dropped():
         block.added for block in residual_blocks(model)
     ]
     assert [block.added for block in residual_blocks(model)] == [False, True, False, True]
+
+
+def test_a_network_without_residuals_has_no_drop_path():
+    model = fs.build(small("vanilla_block"), drop_path=0.4, zero_gamma=True)
+    assert not residual_blocks(model)
+    assert not any(isinstance(module, DropPath) for module in model.modules())
 
 
 def test_drop_path_drops_whole_samples_and_keeps_the_mean():

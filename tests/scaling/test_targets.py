@@ -11,7 +11,7 @@ from helpers.drawn_networks import anynets
 from hypothesis import given, settings
 
 import fastscale_lib as fs
-from fastscale_lib.architectures.block_rules import fit
+from fastscale_lib.architectures.group_fit import fit
 from fastscale_lib.scaling.strategies import STRATEGIES
 
 WIDTH_OR_RESOLUTION = [name for name in STRATEGIES if name != "d"]
@@ -113,7 +113,7 @@ def test_a_network_of_many_stages():
 
 @pytest.mark.parametrize("bottleneck", [1.5, 2.5, 0.75, 1 / 3, 1.1])
 def test_bottlenecks_that_are_no_simple_fraction(bottleneck):
-    widths = [fit("res_bottleneck_block", width, bottleneck, 8)[0] for width in (32, 64)]
+    widths = [fit(width, bottleneck, 8)[0] for width in (32, 64)]
     base = fs.anynet(depths=[2, 2], widths=widths, group_widths=8, bottlenecks=bottleneck)
     for times in np.geomspace(1.5, 8, 10):
         network = fs.scale_to(base, "dWr", flops=times * count(base))

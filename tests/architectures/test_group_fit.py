@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 
 import fastscale_lib as fs
 from fastscale_lib._common.integers import first_within
-from fastscale_lib.architectures.block_rules import fit
+from fastscale_lib.architectures.group_fit import fit
 
-BLOCK = "res_bottleneck_block"
 SIMPLE = (1, 2, 3, 4, 6, 1 / 2, 1 / 3, 1 / 4, 1 / 5, 1 / 6, 1 / 7, 1 / 49)
 ODD = (0.75, 0.6, 0.3, 1.5, 2.5, 1.1, 3.3, 7.77)
 WIDTHS, GROUPS = st.integers(1, 200).map(lambda k: 8 * k), st.sampled_from([1, 2, 4, 8, 16, 24, 40, 64, 112, 232])
@@ -48,7 +47,7 @@ def pycls_anynets(draw) -> fs.Network:
     for _ in range(draw(st.integers(1, 4))):
         b = draw(st.sampled_from(SIMPLE + ODD))
         width, group_width = draw(WIDTHS), draw(GROUPS)
-        fitted = pycls_fit(width, b, group_width) or fit(BLOCK, width, b, group_width)
+        fitted = pycls_fit(width, b, group_width) or fit(width, b, group_width)
         stages.append((draw(st.integers(1, 9)), b, *fitted))
     depths, bottlenecks, widths, groups = zip(*stages, strict=True)
     return fs.anynet(depths=depths, widths=widths, bottlenecks=bottlenecks, group_widths=groups)
@@ -79,7 +78,7 @@ def test_a_third_and_a_fifth_are_rounded_as_in_pycls():
 def test_each_stage_that_pycls_takes_fits_as_there(width, b, group_width):
     expected = pycls_fit(width, b, group_width)
     assume(expected)
-    assert fit(BLOCK, width, b, group_width) == expected
+    assert fit(width, b, group_width) == expected
 
 
 @given(st.integers(1, 600), st.sampled_from(ODD[3:]) | st.floats(1.01, 9), st.integers(1, 64))
@@ -93,7 +92,7 @@ def test_for_a_bottleneck_such_as_1_5_the_nearest_width_that_fits(width, b, grou
     def fits(each):
         return each > 0 and round(each * b) % group_width == 0
 
-    near, _ = fit(BLOCK, width, b, group_width)
+    near, _ = fit(width, b, group_width)
     assert fits(near)
     assert not any(fits(width - step) or fits(width + step) for step in range(abs(near - width)))
 
@@ -101,13 +100,13 @@ def test_for_a_bottleneck_such_as_1_5_the_nearest_width_that_fits(width, b, grou
 @given(st.lists(st.tuples(WIDTHS, GROUPS), min_size=1, max_size=20), st.sampled_from(SIMPLE + ODD))
 def test_arrays_fit_as_their_numbers_do(sizes, b):
     widths, groups = map(np.array, zip(*sizes, strict=True))
-    fitted = np.transpose([np.broadcast_to(each, len(sizes)) for each in fit(BLOCK, widths, b, groups)])
-    assert fitted.tolist() == [list(fit(BLOCK, *size)) for size in ((w, b, g) for w, g in sizes)]
+    fitted = np.transpose([np.broadcast_to(each, len(sizes)) for each in fit(widths, b, groups)])
+    assert fitted.tolist() == [list(fit(*size)) for size in ((w, b, g) for w, g in sizes)]
 
 
 @pytest.mark.parametrize("width", [100_000_007, 10**9 + 7, 10**15 + 7])
 def test_a_huge_group_width_is_computed_and_not_tried_out(width):
-    near, group_width = fit(BLOCK, width, 1.5, 4 * (width // 10) + 3)
+    near, group_width = fit(width, 1.5, 4 * (width // 10) + 3)
     assert round(near * 1.5) % group_width == 0
 
 

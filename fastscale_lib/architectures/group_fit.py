@@ -1,11 +1,12 @@
-"""What a block type accepts, and the widths that fit its groups."""
+"""Widths of which whole groups can be made."""
 
 from __future__ import annotations
 
 from fractions import Fraction
 from typing import Any
 
-from .._common.checks import shown
+import numpy as np
+
 from .._common.integers import (
     at_least,
     at_most,
@@ -19,11 +20,10 @@ from .._common.integers import (
     whole_multiple,
     whole_quotient,
 )
-from .parts import BASIC, MBCONV, NetworkError, Stage
 
 
-def fit(block: str, width: Any, bottleneck: float, group_width: Any) -> tuple[Any, Any]:
-    """The width and group width, nearest to those given, that a stage can be built with; numbers or arrays.
+def fit(width: Any, bottleneck: float, group_width: Any) -> tuple[Any, Any]:
+    """Return the width and group width, nearest to those given, of which whole groups can be made; numbers or arrays.
 
     The rule is that of pycls (`adjust_block_compatibility`, the code of Dollár et al. 2021), in its own float
     arithmetic: the inner width, width × bottleneck without its fraction, goes to the nearest multiple of the group
@@ -31,20 +31,16 @@ def fit(block: str, width: Any, bottleneck: float, group_width: Any) -> tuple[An
     bottleneck such as 1.5, and widths of which width × bottleneck is then no multiple of the group width. There
     the width stays if its rounded inner width is such a multiple, and else goes to the nearest one whose is.
     """
-    if block == MBCONV:
-        return width, 1
-    if block == BASIC:
-        return width, width  # both convolutions are dense
     inner = at_least(1, nearest_multiple(width, bottleneck))
     groups = at_most(inner, group_width)
     if bottleneck == int(bottleneck):
-        grain = lcm(groups, int(bottleneck))
-        fitted = grain * at_least(1, nearest(inner / grain)) // int(bottleneck)
+        whole = lcm(groups, int(bottleneck))
+        fitted = whole * at_least(1, nearest(inner / whole)) // int(bottleneck)
     elif bottleneck < 1:
         fitted = nearest_quotient(groups * at_least(1, nearest(inner / groups)), bottleneck)
     else:
         fitted = one_by_one(lambda w, g: _nearest_fit(w, bottleneck, g), width, groups)
-    fitted = choose(_fits(width, bottleneck, groups), width, fitted)
+    fitted = choose(fits(width, bottleneck, groups), width, fitted)
     if bottleneck >= 1:
         return fitted, groups
     # pycls may take what it does not make: so that what was made to fit stays as it is, that goes by its rule too.
@@ -52,25 +48,28 @@ def fit(block: str, width: Any, bottleneck: float, group_width: Any) -> tuple[An
     return _fit_of_pycls(width, bottleneck, group_width, (fitted, groups))
 
 
-def grain(block: str, bottleneck: float, group_width: Any) -> Any:
-    """The step in which widths that fit this group width follow each other; about, for a bottleneck such as 0.75."""
-    if block in (BASIC, MBCONV):
-        return 1
-    if bottleneck >= 1:
-        whole = round(bottleneck)
-        return lcm(group_width, whole) // whole
-    return at_least(1, nearest(group_width / bottleneck))
+def grain(bottleneck: float, group_width: Any, step: int) -> Any:
+    """Return by how much a width must change, in multiples of `step`, for whole groups to be made of it again.
+
+    For a bottleneck such as 0.75 or 1.5 widths that fit do not follow each other evenly: it is about so much there.
+    """
+    if not _is_simple(bottleneck):
+        return np.maximum(step, np.ceil(group_width / bottleneck).astype(int))
+    if bottleneck < 1:
+        return lcm(step, at_least(1, nearest(group_width / bottleneck)))
+    whole = round(bottleneck)
+    return lcm(step, lcm(group_width, whole) // whole)
 
 
-def is_simple(bottleneck: float) -> bool:
-    """Whether it is a whole number, or one over a whole number, as in all published networks."""
-    return any(abs(each - round(each)) < 1e-9 * each for each in (bottleneck, 1 / bottleneck))
-
-
-def _fits(width: Any, bottleneck: float, group_width: Any) -> Any:
-    """Whether the inner width that is built is at least one group, and whole groups."""
+def fits(width: Any, bottleneck: float, group_width: Any) -> Any:
+    """Tell whether the inner width that is built is at least one group, and whole groups."""
     inner = nearest_multiple(width, bottleneck)
     return (inner >= 1) & (inner % group_width == 0)
+
+
+def _is_simple(bottleneck: float) -> bool:
+    """Whether it is a whole number, or one over a whole number, as in all published networks."""
+    return any(abs(each - round(each)) < 1e-9 * each for each in (bottleneck, 1 / bottleneck))
 
 
 def _fit_of_pycls(width: Any, bottleneck: float, group_width: Any, otherwise: tuple) -> tuple[Any, Any]:
@@ -78,13 +77,13 @@ def _fit_of_pycls(width: Any, bottleneck: float, group_width: Any, otherwise: tu
     inner = at_least(1, whole_multiple(width, bottleneck))
     groups = at_most(inner, group_width)
     fitted = whole_quotient(groups * at_least(1, nearest(inner / groups)), bottleneck)
-    taken = (fitted * bottleneck % groups == 0) & _fits(fitted, bottleneck, groups)
+    taken = (fitted * bottleneck % groups == 0) & fits(fitted, bottleneck, groups)
     return choose(taken, fitted, otherwise[0]), choose(taken, groups, otherwise[1])
 
 
 def _nearest_fit(width: int, bottleneck: float, group_width: int) -> int:
     """For a bottleneck such as 1.5 not every inner width is that of some width: the nearest width whose inner fits."""
-    if _fits(width, bottleneck, group_width):
+    if fits(width, bottleneck, group_width):
         return width
     found = [_next_fit(width, bottleneck, group_width, direction) for direction in (-1, 1)]
     return min((each for each in found if each), key=lambda each: abs(each - width))
@@ -99,43 +98,7 @@ def _next_fit(width: int, bottleneck: float, group_width: int, direction: int) -
     modulus, near = 2 * q * group_width, q >> 20
     while width >= 1:
         width += direction * first_within(2 * width * p + q, 2 * p * direction, modulus, -near, 2 * q + near)
-        if width >= 1 and _fits(width, bottleneck, group_width):
+        if width >= 1 and fits(width, bottleneck, group_width):
             return width
         width += direction
     return None
-
-
-def undivided(block: str, stage: Stage) -> int:
-    """The group width of a k×k convolution without groups (MBConv's is depthwise by definition)."""
-    if block == MBCONV:
-        return 1
-    return stage.width if block == BASIC else max(1, nearest_multiple(stage.width, stage.bottleneck))
-
-
-def check_stage(block: str, number: int, stage: Stage) -> None:
-    """The rules that bind a stage's numbers to each other."""
-    width, b, g = stage.width, stage.bottleneck, stage.group_width
-    if block == MBCONV:
-        if g != 1:
-            raise NetworkError(f"stage {number}: group width {shown(g)}, but MBConv is depthwise: its group width is 1")
-        if b < 1:
-            raise NetworkError(f"stage {number}: bottleneck {b:g}, but MBConv expands: its ratio is at least 1")
-    elif block == BASIC:
-        if (b, g) != (1, width):
-            raise NetworkError(
-                f"stage {number}: bottleneck {b:g} and group width {shown(g)}, but {BASIC} has dense convolutions: "
-                f"its bottleneck is 1 and its group width is its width, {shown(width)}"
-            )
-    elif (inner := nearest_multiple(width, b)) < 1 or inner % g:
-        raise NetworkError(
-            f"stage {number}: inner width {shown(inner)} (width {shown(width)} × bottleneck {b:g}) is not a multiple "
-            f"of group width {shown(g)}; {_what_fits(block, width, b, g)}"
-        )
-
-
-def _what_fits(block: str, width: int, bottleneck: float, group_width: int) -> str:
-    try:
-        fitting = fit(block, width, bottleneck, group_width)
-    except (NetworkError, OverflowError):  # no width nearby; or too large for the floats of rounding
-        return "give another width or group width"
-    return f"width {shown(fitting[0])} with group width {shown(fitting[1])} would fit"

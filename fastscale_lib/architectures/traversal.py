@@ -1,0 +1,79 @@
+"""The layers of a whole network at their places: read by counting, operations and the torch builder alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from .blocks import BlockSizes, head, stem
+from .definition import Network
+from .layer_types import Activation, Gate, Layer, Residual
+from .parts import Dimensions
+
+
+class Run(NamedTuple):
+    """Blocks of the same layers, one after another: `parts`, `times` over; blocks are named from `first` on."""
+
+    name: str
+    first: int
+    times: Any
+    parts: tuple
+
+
+class Placed(NamedTuple):
+    """A layer at its place: full name, sides of its input and output, and whether it is there (a bool or array).
+
+    A residual and a gate stand after the layers inside them, for the sum and the product that they are themselves.
+    """
+
+    name: str
+    layer: Layer
+    side_in: Any
+    side_out: Any
+    present: Any
+
+
+def describe(network: Network, dims: Dimensions | None = None) -> Iterator[Run]:
+    """List the whole network as runs of equal blocks, in order.
+
+    `dims` gives it other sizes, each of which may be an array. A stage is one run of its first block, which
+    changes the shape, and one of the rest, which may be empty.
+    """
+    dims = dims or network.dimensions
+    yield Run("stem", 0, 1, stem(network.stem.kind, network.channels, dims.stem_width))
+    width_in = dims.stem_width
+    sizes = zip(network.block_types, network.stages, dims.depths, dims.widths, dims.group_widths, strict=True)
+    for number, (block, stage, depth, width, group_width) in enumerate(sizes, 1):
+        first = BlockSizes(width_in, width, stage.stride, stage.bottleneck, group_width, stage.kernel, network.se_ratio)
+        yield Run(f"stage{number}", 1, 1, block.parts(first))
+        yield Run(f"stage{number}", 2, depth - 1, block.parts(first._replace(width_in=width, stride=1)))
+        width_in = width
+    yield Run("head", 0, 1, head(width_in, dims.head_width, network.classes, network.head.width > 0))
+
+
+def place(parts: Iterable, side: Any, prefix: str = "", present: Any = True) -> list[Placed]:
+    """Place the parts' layers, in order, for an input of this side; the last one's output is that of the parts."""
+    placed: list[Placed] = []
+    for part in parts:
+        if isinstance(part, Residual):
+            inside = f"{prefix}{part.name}." if part.name else prefix
+            placed += place(part.branch, side, inside, present)
+            after = placed[-1].side_out
+            if part.projected is not False:
+                placed += place(part.shortcut, side, f"{inside}shortcut.", part.projected)
+            if part.added is not False:
+                placed.append(Placed(f"{inside}sum", part, after, after, part.added))
+            placed += place(part.after, after, inside, present)
+        elif isinstance(part, Gate):
+            placed += place(part.parts, side, f"{prefix}{part.name}.", present)
+            placed.append(Placed(prefix + part.name, part, side, side, present))
+        else:
+            placed.append(Placed(prefix + part.name, part, side, part.side_after(side), present))
+        side = placed[-1].side_out
+    return placed
+
+
+def ends_in_activation(network: Network) -> bool:
+    """Tell whether an activation function is the last that the last block does."""
+    *_, last, _ = describe(network)
+    return isinstance(place(last.parts, 1)[-1].layer, Activation)
