@@ -26,6 +26,11 @@ def available_bytes() -> int | None:
     return max(0, min(amounts))
 
 
+def held_bytes() -> int:
+    """What this process can write to, as RLIMIT_DATA counts it."""
+    return 1024 * (_number("/proc/self/status", r"VmData:\s+(\d+) kB") or 0)
+
+
 def _number(file: str, pattern: str) -> int | None:
     with contextlib.suppress(OSError):
         found = re.search(pattern, Path(file).read_text(), re.MULTILINE)

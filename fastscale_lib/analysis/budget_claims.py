@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from .._common.device_kinds import kind_name
 from .._common.digits import significant
 from ..prediction.forms import SETTING
 from ..prediction.model import RuntimeModel
@@ -42,7 +43,7 @@ def device_kind(paths: Iterable[str | os.PathLike], model: RuntimeModel | None) 
     """The kind of device that a model predicts, "cuda" or "cpu", as its rows in stores say; "" where none does."""
     names = set() if model is None else set(model.rates()["device_name"])
     rows = (row for path in paths for row in Store(path) if row.get("device_name") in names)
-    kinds = {str(row.get("device", "")).split(":")[0] for row in rows}
+    kinds = {kind_name(row.get("device")) for row in rows}
     return kinds.pop() if len(kinds) == 1 else ""
 
 

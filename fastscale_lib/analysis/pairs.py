@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from .._common.device_kinds import kind_name
 from ..architectures.counting import complexity
 from ..architectures.definition import Network
 from ..architectures.parts import NetworkError
@@ -109,7 +110,7 @@ def _timed(path: Path) -> pd.DataFrame:
         return rows
     rows = rows[rows["median_ms"].notna()].assign(source=path.name)
     rows["doubt"] = [time_doubt(row) for row in rows.to_dict("records")]
-    return rows.assign(device=rows["device"].str.replace(r":\d+$", "", regex=True))
+    return rows.assign(device=rows["device"].map(kind_name, na_action="ignore"))
 
 
 def _is(row: dict, network: Network) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .._common.device_kinds import kind_name
 from ..architectures.counting import complexity
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
@@ -208,7 +209,7 @@ def _labelled(rows: pd.DataFrame) -> pd.DataFrame:
                 f"times: the rows lack {', '.join(missing)}; give the rows of a store that a plan made"
             )
         return pd.DataFrame(columns=["base", "strategy", "flops", "median_ms", "images", *CASE])
-    rows = rows.assign(images=rows["batch"], device=rows["device"].str.replace(r":\d+$", "", regex=True))
+    rows = rows.assign(images=rows["batch"], device=rows["device"].map(kind_name, na_action="ignore"))
     rows["source"] = rows.get("source", "rows")
     if "fills_device" in rows:
         rows["batch"] = rows["batch"].astype(object).where(rows["fills_device"].ne(True), LARGEST)

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from ..measuring.worker import Event
+from ..measuring.child_handle import Event
 from .shared_worker import SharedWorker
 
 LOOK_S = 0.05  # how often one who waits looks

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 import traitlets as T
 
+from .._common.device_kinds import CPU, kind_of, named_with_threads
 from ..architectures.definition import Network
-from ..measuring.environment import with_threads
 from ..prediction.calibration import PROBE_INTERVAL, PROBE_SECONDS, kept_in, probes
 from ..prediction.forms import PredictionError
 from ..prediction.model import RuntimeModel
@@ -116,8 +116,8 @@ class PredictedState(TimedState):
 
         def here(row: dict[str, Any]) -> bool:
             """A CPU with other threads has other rates, as has a GPU whose name goes on."""
-            told = with_threads(row["device_name"], row["threads"]) if device == "cpu" else row["device_name"]
-            return told == name
+            told = row["device_name"]
+            return (named_with_threads(told, row["threads"]) if kind_of(device) is CPU else told) == name
 
         return [
             row

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-from ..measuring.worker import CANCELLED, Event, Worker
+from ..measuring.child_handle import CANCELLED, Event
+from ..measuring.worker import Worker
 
 # A process that has torch loaded is worth keeping, if its present run is a short one.
 PATIENCE_S = 0.5

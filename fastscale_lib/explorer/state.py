@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import operator
-import re
 from collections.abc import Callable
 from typing import Any
 
 import traitlets as T
 
+from .._common.device_kinds import parse_device
 from ..architectures.counting import complexity
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
@@ -187,7 +187,7 @@ class State(T.HasTraits):
     @T.validate("device")
     def _check_device(self, proposal: dict[str, Any]) -> str:
         value = proposal["value"]
-        if not isinstance(value, str) or not re.fullmatch(rf"{AUTO}|cpu|cuda(:\d+)?", value):
+        if not isinstance(value, str) or (value != AUTO and not parse_device(value)):
             raise T.TraitError(f"device: {value!r} is not a device; use {AUTO}, cpu, cuda or cuda:0")
         if self.devices and value != AUTO and _indexed(value) not in self.devices:
             raise T.TraitError(f"device: {value!r} is not there; use one of {AUTO}, {', '.join(self.devices)}")
@@ -207,7 +207,8 @@ def _own_resolution(network: Network) -> int:
 
 
 def _indexed(device: str) -> str:
-    return "cuda:0" if device == "cuda" else device
+    kind, number = parse_device(device) or (None, None)
+    return f"{device}:0" if kind and kind.numbered and number is None else device
 
 
 def _or_trait_error(make: Callable[[Any], Any], value: Any, sentence: str | None = None) -> Any:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import traitlets as T
 
+from .._common.device_kinds import CPU, kind_of, preferred
 from ..architectures.counting import complexity
 from ..architectures.definition import Network
 from ..architectures.parts import Dimensions
@@ -106,7 +107,7 @@ class TimedState(State):
         """What a time depends on beside the network: batch, mode, precision, device."""
         device = self.device
         if device == AUTO:
-            device = next((name for name in self.devices if name.startswith("cuda")), "cpu")
+            device = preferred(self.devices)
         return self.batch, self.mode, self.precision, device
 
     def time(self) -> None:
@@ -208,7 +209,7 @@ class TimedState(State):
 
     def _on_devices(self, key: None, event: dict[str, Any]) -> None:
         self.devices = event["devices"]
-        if not any(name.startswith("cuda") for name in self.devices) and not self._own_batch:
+        if kind_of(preferred(self.devices)) is CPU and not self._own_batch:
             self.batch, self._own_batch = CPU_BATCH, False
             self.status = f"no GPU here: timing is on the CPU, with batch {CPU_BATCH}"
         if self.device != AUTO and self.device not in self.devices:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import math
 import warnings
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
 
 from .._common.checks import check_real
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
 from ..records.measurement import MeasureError, SettingError, whole
-from .settings import Mode, Precision
+from .settings import Mode, Precision, Settings
 from .worker import Worker
 
 LIMIT = 4096  # images, up to which batches are tried
@@ -74,9 +74,8 @@ def largest_batch(
     Warns:
         CapacityWarning: the search ended at `limit`, or a batch failed otherwise than of memory.
     """
-    settings = {"mode": mode, "precision": precision, "device": device, "channels_last": channels_last}
-    settings |= {"resolution": resolution, "memory_bytes": memory_bytes}
-    found = search(network, settings, limit, grain, timeout, progress, worker)
+    settings = Settings(1, mode, precision, device, channels_last, resolution=resolution)
+    found = search(network, settings, limit, grain, memory_bytes, timeout, progress, worker)
     if found == limit:
         warnings.warn(
             f"largest_batch: {found:,} images fit, and the search ended there, at its limit; more may fit: try "
@@ -89,18 +88,19 @@ def largest_batch(
 
 def search(
     network: Network | str,
-    settings: Mapping[str, Any],
+    settings: Settings,
     limit: int = LIMIT,
     grain: float = 1 / 16,
+    memory_bytes: int | None = None,
     timeout: float | None = None,
     progress: Callable[[str, float], None] | None = None,
     worker: Worker | None = None,
 ) -> int:
-    """`largest_batch` without its warning; the settings are those of `Worker.try_run`."""
+    """`largest_batch` without its warning, whatever the batch of the settings."""
     network, limit = named_network(network), whole("limit", limit)
     grain = check_real("grain", grain, SettingError, 0, 1, above=True, remedy="; try grain=1/16")
-    if settings.get("memory_bytes") is not None:
-        settings = {**settings, "memory_bytes": whole("memory_bytes", settings["memory_bytes"])}
+    if memory_bytes is not None:
+        memory_bytes = whole("memory_bytes", memory_bytes)
     most, tried, fitted, failures = _most_tries(limit, grain), [], [], []
     with contextlib.nullcontext(worker) if worker else Worker() as at_work:
 
@@ -109,7 +109,7 @@ def search(
                 progress(f"batch {batch}", min(1.0, len(tried) / most))
             tried.append(batch)
             try:
-                at_work.try_run(network, timeout, batch=batch, **settings)
+                at_work.try_run(network, replace(settings, batch=batch), memory_bytes, timeout)
             except MeasureError as error:
                 if not _bounds(error, bool(fitted)):
                     raise

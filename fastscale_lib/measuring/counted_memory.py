@@ -9,11 +9,12 @@ import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .._common.device_kinds import CPU
+from .._common.errors import first_line
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
 from ..models.builder import build
 from ..records.measurement import MeasureError, SettingError
-from .running import one_line, runner
 from .settings import Mode, Precision, Settings
 
 if TYPE_CHECKING:
@@ -81,22 +82,23 @@ def peak_memory(
             raise
         raise MeasureError(
             f"peak_memory: the module does not take {settings.batch} × 3 × {settings.resolution} × "
-            f"{settings.resolution} images, or torch cannot follow it without data: {one_line(error)}",
+            f"{settings.resolution} images, or torch cannot follow it without data: {first_line(error)}",
             "failed",
         ) from error
 
 
 def _counted(source: torch.nn.Module, settings: Settings, channels: int) -> PeakMemory:
-    from torch import device
     from torch._subclasses.fake_tensor import FakeTensorMode
 
+    from .devices import find_device
     from .live_tensors import LiveTensors
+    from .running import runner
 
     with FakeTensorMode(), LiveTensors() as alive:
         module = _copied_without_data(source)
         params = alive.numbers([*module.parameters(), *module.buffers()])
         # Which device the tensors claim to be on decides nothing but the autocast that they meet.
-        run = runner(module, settings, device("cpu"), channels)
+        run = runner(module, settings, find_device(CPU.name), channels)
         given = set(alive.sizes)
         run()
         if settings.mode == "inference":
@@ -131,7 +133,7 @@ def _copied_without_data(module: torch.nn.Module) -> torch.nn.Module:
 
     copies: dict[int, Any] = {}
     for each in [*module.parameters(), *module.buffers()]:
-        empty = torch.empty(each.shape, dtype=each.dtype, device="cpu")
+        empty = torch.empty(each.shape, dtype=each.dtype, device=CPU.name)
         is_param = isinstance(each, torch.nn.Parameter)
         copies[id(each)] = torch.nn.Parameter(empty, each.requires_grad) if is_param else empty
     return copy.deepcopy(module, copies)

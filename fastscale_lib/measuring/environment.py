@@ -1,27 +1,16 @@
-"""What a measurement's machine is, and what else goes on in it: the part of the record that no network changes.
-
-Importing this loads no torch; asking does.
-"""
+"""What a measurement's machine is, and what else goes on in it: the part of the record that no network changes."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import platform
-import re
-from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from . import nvml
-from .settings import find_device
+import torch
 
-if TYPE_CHECKING:
-    import torch
+from .._common.version import __version__
+from .devices import cpu_name, find_device
 
-
-_DRIVER = "/proc/driver/nvidia/version"
 _FEWEST_S = 0.2  # summed over the cores, of which the system counts hundredths
 
 
@@ -38,62 +27,20 @@ def surroundings(device: str | torch.device | None = None) -> dict[str, Any]:
     Raises:
         SettingError: the device is not there.
     """
-    import torch
-
-    from .._common.version import __version__
-
     found = find_device(device)
-    gpu = found.type == "cuda"
-    cudnn = torch.backends.cudnn.version() if gpu else None
+    facts = found.facts()
     return {
         "device": str(found),
-        "device_name": torch.cuda.get_device_name(found) if gpu else cpu_name(),
-        "device_count": _gpus_alike(found) if gpu else 1,
+        "device_name": found.name,
+        "device_count": facts["device_count"],
         "cpu_name": cpu_name(),
         "threads": torch.get_num_threads(),
         "torch": str(torch.__version__),  # plain, as checkpoints need it
         "cuda": torch.version.cuda,
-        "cudnn": None if cudnn is None else str(cudnn),
-        "driver": _driver() if gpu else None,
+        "cudnn": facts["cudnn"],
+        "driver": facts["driver"],
         "library": __version__,
     }
-
-
-def devices() -> dict[str, str]:
-    """The devices here that `measure` accepts, by their torch name, with the names people know them by."""
-    import torch
-
-    found = {"cpu": with_threads(cpu_name(), torch.get_num_threads())}
-    for index in range(torch.cuda.device_count()):
-        found[f"cuda:{index}"] = torch.cuda.get_device_name(index)
-    return found
-
-
-def with_threads(name: str, threads: int) -> str:
-    """A CPU as `devices` names it: times depend on the number of threads."""
-    return f"{name} ({threads} thread{'s' if threads > 1 else ''})"
-
-
-@contextlib.contextmanager
-def watched(device: torch.device) -> Iterator[Callable[[], nvml.State]]:
-    """Gives what tells how a GPU is now, by NVML; of a CPU nothing is known.
-
-    The library is open and the GPU found before: the answer comes while what was queued is still at work.
-    """
-    if device.type != "cuda":
-        yield nvml.State
-        return
-    with nvml.Nvml(nvml.load()) as library:
-        yield partial(library.state, library.find(*_names(device)))
-
-
-def cpu_name() -> str:
-    """The model of the host's CPU."""
-    with contextlib.suppress(OSError):
-        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-        if found:
-            return found[1].strip()
-    return platform.processor() or platform.machine() or "CPU"
 
 
 class Load:
@@ -124,36 +71,3 @@ def _processor_seconds() -> tuple[float, float, float] | None:
     second = os.sysconf("SC_CLK_TCK")
     own = os.times()
     return sum(ticks) / second, (sum(ticks) - ticks[3] - ticks[4]) / second, own.user + own.system
-
-
-def _gpus_alike(device: torch.device) -> int:
-    """GPUs of this one's name in the machine, or, where NVML does not tell, among those that torch sees."""
-    import torch
-
-    with nvml.Nvml(nvml.load()) as library:
-        alike = library.alike(library.find(*_names(device)))
-    if alike is not None:
-        return alike
-    names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-    return names.count(torch.cuda.get_device_name(device))
-
-
-def _names(device: torch.device) -> list[str]:
-    """The names by which NVML may find a GPU, as far as this version of torch knows them."""
-    import torch
-
-    known, names = torch.cuda.get_device_properties(device), []
-    if hasattr(known, "uuid"):
-        names += [f"GPU-{known.uuid}", f"MIG-{known.uuid}"]
-    if hasattr(known, "pci_bus_id"):
-        names.append(f"{known.pci_domain_id:08x}:{known.pci_bus_id:02x}:{known.pci_device_id:02x}.0")
-    return names
-
-
-def _driver() -> str | None:
-    """NVIDIA's driver version, as Linux tells it, or where it does not, as in some containers, NVML."""
-    with contextlib.suppress(OSError):
-        if found := re.search(r"\s(\d{3,}\.\d+(?:\.\d+)?)\s", Path(_DRIVER).read_text()):
-            return found[1]
-    with nvml.Nvml(nvml.load()) as library:
-        return library.driver()

@@ -5,16 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .._common.checks import shown
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
 from ..records.measurement import Measurement, SettingError
-from . import timing
-from .settings import Mode, Precision, Settings, find_device, positive
-from .timing import Progress
+from .settings import Mode, Precision, Progress, Settings, positive
 from .worker import Worker
 
 if TYPE_CHECKING:
@@ -84,26 +81,18 @@ def measure(
     if isinstance(network_or_module, Network | str):
         network = named_network(network_or_module)
         with kept_worker() as worker:
-            return worker.measure(network, limit, progress=progress, **_plain(settings))
+            return worker.time(network, settings, limit, progress)
     if limit is not None:
         raise SettingError(
             f"limit is {shown(limit)}, but a module is measured in this process, which nothing stops; leave it out, or "
             "give a Network"
         )
-    if find_device(settings.device, settings.precision).type == "cuda":
+    from .devices import find_device
+    from .timing import time_here
+
+    if find_device(settings.device, settings.precision).queues:
         close_kept()  # those that wait hold memory of the GPU, and would count as others that use it
-    return timing.measure(network_or_module, progress=progress, **_asked(settings))
-
-
-def _asked(settings: Settings) -> dict[str, Any]:
-    return {field.name: getattr(settings, field.name) for field in fields(settings)}
-
-
-def _plain(settings: Settings) -> dict[str, Any]:
-    """As another process can be told."""
-    device = None if settings.device is None else str(settings.device)
-    times = {"interval": float(settings.interval), "seconds": float(settings.seconds)}
-    return {**_asked(settings), "device": device, **times}
+    return time_here(network_or_module, settings, progress)
 
 
 # Workers that wait for a task, by the process that owns them: a fork must not talk to its parent's. They end with it.

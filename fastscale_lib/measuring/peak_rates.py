@@ -9,14 +9,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from .._common.errors import first_line
 from ..architectures.operation_lists import element_bytes
 from ..records.measurement import MeasureError, Measurement
 from .in_subprocess import measure
-from .running import one_line
-from .settings import Precision, find_device
+from .settings import Precision
 
-_SIDE = {"cuda": 8192, "cpu": 2048}  # of the matrices: their arithmetic outweighs all else
-_COPIED = {"cuda": 2**30, "cpu": 2**28}  # bytes: beyond every cache
 _TYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}  # torch's
 # The backward pass makes two products for each one of the forward pass, and moves as much again for both.
 TRAINING_RUNS = 3
@@ -57,15 +55,17 @@ def ceilings(
         SettingError: (a ValueError) a setting is wrong or the device is not there.
         MeasureError: memory ran out, or one of the two failed otherwise.
     """
-    kind = find_device(device, precision).type
+    from .devices import find_device
+
+    kind = find_device(device, precision).kind
     how = {"batch": 1, "resolution": 1, "device": device, "seconds": seconds, "tf32": tf32, "threads": threads}
-    product, copy = _modules(_SIDE[kind], _COPIED[kind], precision)
-    matrices = 3 * _SIDE[kind] ** 2 * element_bytes(precision)
+    product, copy = _modules(kind.matrix_side, kind.copied_bytes, precision)
+    matrices = 3 * kind.matrix_side**2 * element_bytes(precision)
     timed = (
         _timed("product of two matrices", matrices, product, precision=precision, **how),
-        _timed("copy", 2 * _COPIED[kind], copy, **how),
+        _timed("copy", 2 * kind.copied_bytes, copy, **how),
     )
-    rates = _SIDE[kind] ** 3 / timed[0].median_ms * 1e3, 2 * _COPIED[kind] / timed[1].median_ms * 1e3
+    rates = kind.matrix_side**3 / timed[0].median_ms * 1e3, 2 * kind.copied_bytes / timed[1].median_ms * 1e3
     return _ceilings(timed[0], *rates, *(each.to_dict() for each in timed))
 
 
@@ -77,7 +77,7 @@ def _timed(what: str, needs: int, module: Any, **how: Any) -> Measurement:
         reason = getattr(error, "reason", "failed")
         if reason == "setting":
             raise
-        said = f"failed: {one_line(error)}; try another device or precision"
+        said = f"failed: {first_line(error)}; try another device or precision"
         if reason == "out of memory":
             said = f"ran out of memory: it takes {needs / 1e9:.1f} GB; end what else holds the device's memory"
         raise MeasureError(f"ceilings: the {what} {said}", reason) from error

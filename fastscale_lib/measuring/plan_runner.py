@@ -1,43 +1,8 @@
 """Running a plan: what the store does not hold is measured, here or on a cluster, and stored as it comes.
 
-`run` hands tasks to an executor, anything of the shape of `concurrent.futures.Executor`, and writes each row itself
-as soon as its task is done. So there is one writer, whoever measures; and stopping, at any moment, loses no more
-than what was in hand.
-
-On several machines Dask carries the tasks. Each has fastscale and `dask[distributed]` installed, in one version:
-
-    dask scheduler --host 10.0.0.1                            # on one of them: its address in a network of your own
-    CUDA_VISIBLE_DEVICES=0 dask worker tcp://10.0.0.1:8786 --nworkers 1 --nthreads 1 --resources GPU=1   # for each GPU
-    fastscale sweep plan.yaml --store rows.jsonl --scheduler tcp://10.0.0.1:8786                     # anywhere
-
-Whoever reaches a scheduler or a worker runs any code there, under your account. Without `--host` a scheduler listens on
-all of its machine's addresses (port 8786, and 8787 for its dashboard), and workers listen on the address by which they
-reach it, at a port of their own. So give it an address that only your own machines reach, or encrypt and certify
-all connections (`tls://`, "TLS/SSL" in Dask's documentation).
-
-From Python, with whatever else starts a Dask cluster:
-
-    client = Client(cluster)
-    fs.measure_plan(plan, "rows.jsonl", client.get_executor(resources={"GPU": 1}, pure=False))
-
-On Slurm (dask-jobqueue):
-
-    cluster = SLURMCluster(
-        cores=1, memory="16GB", job_extra_directives=["--gres=gpu:1"], worker_extra_args=["--resources", "GPU=1"]
-    )
-    cluster.scale(jobs=8)
-
-On Kubernetes (the Dask operator, and an image that has fastscale):
-
-    cluster = KubeCluster(name="fastscale", image=image, n_workers=0)
-    cluster.add_worker_group(
-        "gpus", n_workers=8, image=image, resources={"limits": {"nvidia.com/gpu": "1"}},
-        worker_command=["dask", "worker", "--nthreads", "1", "--resources", "GPU=1"],
-    )
-
-A plan is for one kind of device: what is measured already is told by the device, asked of one worker. Where a cluster
-has several kinds, run one plan for each, and tell them apart by the resource, as in `resources={"A100": 1}`. Dask
-starts its workers with one thread for OpenMP: for CPUs, say `threads` in the plan.
+`measure_plan` hands tasks to an executor, anything of the shape of `concurrent.futures.Executor`, and writes each row
+itself as soon as its task is done. So there is one writer, whoever measures; and stopping, at any moment, loses no
+more than what was in hand. On several machines Dask carries the tasks; see `cluster`.
 """
 
 from __future__ import annotations
@@ -56,6 +21,8 @@ from typing import Any
 import pandas as pd
 
 from .._common.checks import check_whole, shown
+from .._common.device_kinds import kind_of, parse_device, preferred
+from .._common.errors import first_line
 from .._common.progress import Line, Step, Tally
 from ..architectures.counting import complexity
 from ..records.measurement import MeasureError, Measurement, SettingError, failed_row, measured_row
@@ -63,7 +30,6 @@ from ..records.rows import LARGEST
 from ..records.store import Store, StoreError
 from .batch_search import LIMIT
 from .plans import Plan, PlanError, Point
-from .running import one_line
 from .tasks import Answer, measured, surroundings
 from .worker import Worker
 
@@ -198,7 +164,7 @@ class _Sweep:
 
     def _key(self, point: Point, machine: Mapping[str, Any]) -> dict[str, Any]:
         """What a row of this point, made on this machine (or beside this row), has in its columns."""
-        settings = point.settings
+        settings, kind = point.settings, kind_of(machine["device"])
         return {
             "network_id": point.network_id,
             **({"fills_device": True} if point.batch == LARGEST else {"batch": point.batch}),
@@ -206,7 +172,7 @@ class _Sweep:
             "precision": point.precision,
             "compile": settings["compile"],
             "channels_last": settings["channels_last"],
-            "tf32": settings["tf32"] and machine["device"] != "cpu",  # a CPU has none to let or forbid
+            "tf32": settings["tf32"] and kind is not None and kind.tf32,  # a CPU has none to let or forbid
             "threads": settings["threads"] or machine["threads"],
             **{name: machine[name] for name in MACHINE},
         }
@@ -297,7 +263,7 @@ def _submit(executor: Executor, task: Callable[..., Answer], *data: Any) -> Futu
 
 
 def _broken(error: BaseException) -> MeasureError:
-    said = f"sweep: the executor has broken or dropped its tasks ({one_line(error)}); run the same again to go on"
+    said = f"sweep: the executor has broken or dropped its tasks ({first_line(error)}); run the same again to go on"
     return MeasureError(said, "cancelled")
 
 
@@ -314,9 +280,9 @@ def _answer(future: Future) -> Answer:
     except Exception as error:
         if type(error).__name__ != "KilledWorker":  # Dask's, which is not imported for its name
             raise MeasureError(
-                f"sweep: a worker could not take its task ({one_line(error)}); is the same fastscale installed there?"
+                f"sweep: a worker could not take its task ({first_line(error)}); is the same fastscale installed there?"
             ) from error
-        return {"reason": _GIVEN_UP, "message": one_line(error), "worker": None, "device": None}
+        return {"reason": _GIVEN_UP, "message": first_line(error), "worker": None, "device": None}
     reason = answer.get("reason")
     if reason in ("setting", "cancelled", "busy"):
         raise (SettingError if reason == "setting" else MeasureError)(answer["message"], reason)
@@ -384,19 +350,20 @@ def _devices(asked: str | None, here: Callable[[], Mapping[str, str]]) -> list[s
     """What to measure on: the one device asked for by its number, else every GPU here, else the CPU.
 
     "cuda" where there is none stays, to be refused.
+
+    Raises:
+        SettingError: the GPUs are of several kinds.
     """
-    if asked not in (None, "cuda"):
+    kind, number = parse_device(asked) or (None, None) if asked else (None, None)
+    if asked and not (kind and kind.numbered and number is None):
         return [asked]
-    return _gpus(asked, here()) or [asked or "cpu"]
-
-
-def _gpus(asked: str | None, devices: Mapping[str, str]) -> list[str]:
-    """The GPUs among these devices, which must be of one kind."""
-    gpus = {device: name for device, name in devices.items() if device != "cpu"}
-    if len(set(gpus.values())) > 1:
-        said, here = shown(asked) if asked else "left out", ", ".join(map(": ".join, gpus.items()))
+    there = here()
+    kind = kind or kind_of(preferred(there))
+    alike = {device: name for device, name in there.items() if kind_of(device) is kind}
+    if len(set(alike.values())) > 1:
+        said, each = shown(asked) if asked else "left out", ", ".join(map(": ".join, alike.items()))
         raise SettingError(
-            f"device is {said}, but the GPUs here are of several kinds ({here}); "
-            f"run one plan for each, with device set to one of them, as {next(iter(gpus))}"
+            f"device is {said}, but the GPUs here are of several kinds ({each}); "
+            f"run one plan for each, with device set to one of them, as {next(iter(alike))}"
         )
-    return list(gpus)
+    return list(alike) or [asked or preferred(there)]

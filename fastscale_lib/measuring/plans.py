@@ -6,7 +6,6 @@ A plan is data. It is checked when it is made, counts and names its points witho
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -17,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from .._common.checks import shown
+from .._common.device_kinds import HOW, parse_device
 from .._common.errors import FastscaleError
 from .._common.yaml_text import JsonError, YamlError, read_json, read_yaml, write_yaml
 from ..architectures.counting import METRICS, complexity
@@ -263,8 +263,8 @@ def _batch(value: Any) -> int | str:
 
 
 def _device(value: Any) -> str:
-    if not re.fullmatch(r"cpu|cuda(:[0-9]{1,9})?", str(value)):
-        raise SettingError(f"device is {shown(value)}, but must be 'cpu', 'cuda' or 'cuda:N'; leave it out for the GPU")
+    if not parse_device(str(value)):
+        raise SettingError(f"device is {shown(value)}, but must be {HOW}; leave it out for the GPU")
     return str(value)
 
 

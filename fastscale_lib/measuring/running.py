@@ -1,7 +1,4 @@
-"""From settings to a run: the module on its device, the images, and the function that passes them through.
-
-Importing this loads no torch; running does.
-"""
+"""From settings to a run: the module on its device, the images, and the function that passes them through."""
 
 from __future__ import annotations
 
@@ -10,18 +7,19 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
+
+import torch
+from torch import backends, get_float32_matmul_precision, nn, set_float32_matmul_precision
 
 from ..architectures.definition import Network
 from ..architectures.design_spaces import anynet
 from ..models.builder import build
+from ..models.modules import subsample
 from ..records.measurement import MeasureError, SettingError
-from .memory import give_back, is_out_of_memory, is_spoilt, limited
-from .settings import Settings, find_device
-
-if TYPE_CHECKING:
-    import torch
-
+from .devices import Cpu, Device, find_device
+from .memory import is_out_of_memory, is_spoilt
+from .settings import Settings
 
 Result = TypeVar("Result")
 
@@ -63,8 +61,6 @@ def flags(tf32: bool) -> Iterator[tuple[bool, bool]]:
     old ones). Saved and restored by the newer, where there are any (from torch 2.9), and by the older, where they can
     be read: that fails after somebody has set the new.
     """
-    from torch import backends, get_float32_matmul_precision, set_float32_matmul_precision
-
     newer = hasattr(backends.cudnn, "conv")
     parts = (backends.cuda.matmul, backends.cudnn)
     if newer:
@@ -93,8 +89,6 @@ def flags(tf32: bool) -> Iterator[tuple[bool, bool]]:
 @contextlib.contextmanager
 def with_threads(count: int | None) -> Iterator[None]:
     """As many threads of torch's in an operation on the CPU, and afterwards as before; None changes nothing."""
-    import torch
-
     before = torch.get_num_threads()
     if count is not None:
         torch.set_num_threads(count)
@@ -104,25 +98,16 @@ def with_threads(count: int | None) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def on(device: torch.device) -> contextlib.AbstractContextManager:
-    """Makes the device current: CUDA events are recorded on the current device's stream."""
-    import torch
-
-    return torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext()
-
-
-def prepare(source: Any, settings: Settings, device: torch.device) -> tuple[Any, Settings, str, int]:
+def prepare(source: Any, settings: Settings, device: Device) -> tuple[Any, Settings, str, int]:
     """The module on its device, the settings with the resolution known, the name, the channels of the images."""
-    import torch
-
     if isinstance(source, Network):
         network = source.replace(resolution=settings.resolution or source.resolution)
-        module, name, channels = build(network, device=device), _name(network), network.channels
+        module, name, channels = build(network, device=device.at), _name(network), network.channels
         settings = replace(settings, resolution=network.resolution)
-        if device.type == "cpu" and settings.mode == "training" and settings.channels_last:
-            _spare(module)
-    elif isinstance(source, torch.nn.Module):
-        module, name, channels = source.to(device), _name(source), _MODULE_CHANNELS
+        if isinstance(device, Cpu) and settings.mode == "training" and settings.channels_last:
+            subsample(module, widest=16)  # convolutions whose backward pass crashes on a CPU
+    elif isinstance(source, nn.Module):
+        module, name, channels = source.to(device.at), _name(source), _MODULE_CHANNELS
     else:
         raise SettingError(f"cannot measure a {type(source).__name__}; give a Network or a torch module")
     if settings.resolution is None:
@@ -131,20 +116,11 @@ def prepare(source: Any, settings: Settings, device: torch.device) -> tuple[Any,
     return module.to(memory_format=layout), settings, name, channels
 
 
-def _spare(module: Any) -> None:
-    """Without the convolutions whose backward pass crashes on a CPU; see `modules.subsample`."""
-    from ..models.modules import subsample
-
-    subsample(module, widest=16)
-
-
-def runner(module: Any, settings: Settings, device: torch.device, channels: int) -> Run:
+def runner(module: nn.Module, settings: Settings, device: Device, channels: int) -> Run:
     """What is timed, on random images (and labels)."""
-    import torch
-
-    generator = torch.Generator(device).manual_seed(0)
+    generator = torch.Generator(device.at).manual_seed(0)
     shape = (settings.batch, channels, settings.resolution, settings.resolution)
-    images = torch.randn(shape, generator=generator, device=device)
+    images = torch.randn(shape, generator=generator, device=device.at)
     if settings.channels_last:
         images = images.to(memory_format=torch.channels_last)
     if settings.mode == "inference":
@@ -153,8 +129,6 @@ def runner(module: Any, settings: Settings, device: torch.device, channels: int)
 
 
 def _inference(module: Any, settings: Settings, images: torch.Tensor) -> Run:
-    import torch
-
     forward = _forward(module.eval(), settings)
     autocast = _autocast(settings, images)
 
@@ -166,8 +140,6 @@ def _inference(module: Any, settings: Settings, images: torch.Tensor) -> Run:
 
 
 def _training(module: Any, settings: Settings, images: torch.Tensor, generator: torch.Generator) -> Run:
-    import torch
-
     classes = _classes(module, images)
     labels = torch.randint(classes, (settings.batch,), generator=generator, device=images.device)
     forward = _forward(module.train(), settings)
@@ -187,8 +159,6 @@ def _training(module: Any, settings: Settings, images: torch.Tensor, generator: 
 
 
 def _forward(module: Any, settings: Settings) -> Callable:
-    import torch
-
     if not settings.compile:
         return module
     # Networks share their forward code. Without this, the ninth one would meet torch.compile's limit of
@@ -198,8 +168,6 @@ def _forward(module: Any, settings: Settings) -> Callable:
 
 
 def _autocast(settings: Settings, images: torch.Tensor) -> Callable[[], torch.autocast]:
-    import torch
-
     # fp32 is said, not left out: an autocast around `measure` must not reach in.
     kind = torch.float16 if settings.precision == "fp16" else torch.bfloat16
     return partial(torch.autocast, images.device.type, dtype=kind, enabled=settings.precision != "fp32")
@@ -207,8 +175,6 @@ def _autocast(settings: Settings, images: torch.Tensor) -> Callable[[], torch.au
 
 def _classes(module: Any, images: torch.Tensor) -> int:
     """How many logits the module gives; asked with one image and no gradients."""
-    import torch
-
     with torch.inference_mode():
         logits = module.eval()(images[:1])
     if not isinstance(logits, torch.Tensor) or logits.ndim != 2:
@@ -221,7 +187,7 @@ def try_run(source: Network, settings: Settings, memory_bytes: int | None = None
     optimizer's momenta and the tuned algorithms' workspaces are all there.
 
     Arguments:
-        memory_bytes: the most that the runs may take; see `memory.limited`.
+        memory_bytes: the most that the runs may take; see `Device.limited`.
 
     Raises:
         SettingError: a setting is wrong or the device is not there.
@@ -230,27 +196,24 @@ def try_run(source: Network, settings: Settings, memory_bytes: int | None = None
     device = find_device(settings.device, settings.precision)
 
     def twice() -> None:
-        with flags(settings.tf32), on(device):
+        with flags(settings.tf32), device.current():
             _twice(_SMALL, replace(settings, batch=2, resolution=None), device)
-            with limited(device, memory_bytes):
+            with device.limited(memory_bytes):
                 _twice(source, settings, device)
 
     try:
         within_memory(twice, source, settings)
     except MeasureError as error:
-        error.spoilt |= device.type == "cpu"  # oneDNN may have been refused before torch was
+        error.spoilt |= isinstance(device, Cpu)  # oneDNN may have been refused before torch was
         raise
 
 
-def _twice(source: Network, settings: Settings, device: torch.device) -> None:
-    import torch
-
+def _twice(source: Network, settings: Settings, device: Device) -> None:
     module, settings, _, channels = prepare(source, settings, device)
     run = runner(module, settings, device, channels)
     for _ in range(2):
         run()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    device.synchronize()
 
 
 def within_memory(action: Callable[[], Result], source: Any, settings: Settings) -> Result:
@@ -268,7 +231,7 @@ def within_memory(action: Callable[[], Result], source: Any, settings: Settings)
         spoilt = is_spoilt(error)
     # Out of the handler, so that no traceback keeps the tensors of the failed run alive.
     device = find_device(settings.device, settings.precision)
-    give_back(device)
+    device.give_back()
     remedy = f"batch={settings.batch // 2}" if settings.batch > 1 else "a lower resolution"
     sentence = (
         f"{_name(source)}: memory ran out on {device} in {settings.mode} with batch {settings.batch}; try {remedy}"
@@ -298,9 +261,3 @@ def _unfit(error: BaseException, source: Any, settings: Settings) -> str | None:
 
 def _name(source: Any) -> str:
     return source.name if isinstance(source, Network) else type(source).__name__
-
-
-def one_line(error: BaseException) -> str:
-    """The first line that an error says, with its kind."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

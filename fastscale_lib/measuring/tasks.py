@@ -11,6 +11,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..architectures.definition import Network
@@ -18,6 +19,7 @@ from ..records.measurement import MeasureError
 from ..records.rows import LARGEST
 from .batch_search import LIMIT, search
 from .in_subprocess import kept_worker
+from .settings import Settings
 from .worker import Worker
 
 Answer = dict[str, Any]
@@ -39,7 +41,7 @@ def measured(network: Mapping[str, Any], settings: Mapping[str, Any], worker: Wo
 
     Arguments:
         network: its description (`Network.to_dict`).
-        settings: of `Worker.measure`; `batch` may be "largest".
+        settings: plain values of `Settings`; `batch` may be "largest".
         worker: to measure with; left out: one of this process's, which is kept for the next task.
 
     Returns:
@@ -47,18 +49,16 @@ def measured(network: Mapping[str, Any], settings: Mapping[str, Any], worker: Wo
         answers, "device", the one asked for, and "batch_limit": where the search for the largest batch ended at its
         limit, this limit, else None.
     """
-    network, settings, limit = Network.from_dict(network), dict(settings), None
+    network, limit = Network.from_dict(network), None
     with _one(worker) as worker, _failure() as answer:
-        if settings["batch"] == LARGEST:
-            settings["batch"] = _largest_batch(worker, network, settings)
-            limit = LIMIT if settings["batch"] == LIMIT else None
-        answer["measurement"] = worker.measure(network, **settings).to_dict()
+        largest = settings["batch"] == LARGEST
+        asked = Settings(**{**settings, "batch": 1} if largest else settings)
+        if largest:
+            tried = replace(asked, compile=False, tf32=False, threads=None)  # as `largest_batch` tries
+            asked = replace(asked, batch=search(network, tried, worker=worker))
+            limit = LIMIT if asked.batch == LIMIT else None
+        answer["measurement"] = worker.time(network, asked).to_dict()
     return {**answer, "worker": _address(), "device": settings["device"], "batch_limit": limit}
-
-
-def _largest_batch(worker: Worker, network: Network, settings: Mapping[str, Any]) -> int:
-    how = {name: settings[name] for name in ("mode", "precision", "device", "channels_last")}
-    return search(network, how, worker=worker)
 
 
 def _one(worker: Worker | None) -> contextlib.AbstractContextManager[Worker]:

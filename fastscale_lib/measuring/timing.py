@@ -1,7 +1,18 @@
-"""How long one network takes on one device: warm-up, blocks of runs, the median and its 95 % interval.
+"""How long one network takes on one device: warm-up, blocks of runs, the median and its 95 % interval."""
 
-Importing this loads no torch; measuring does. To keep torch out of a process, measure in a `worker.Worker`.
-"""
+# How a measurement goes:
+#
+# 1. The network is built on its device, in its layout; images and labels are drawn once. A run is one call of
+#    `Run`: a forward pass, or a whole training step. TF32 and cuDNN's autotuner are set, and set back at the end.
+# 2. The first run compiles, tunes and allocates. It is not timed, and the budget of `seconds` begins after it.
+# 3. Warm-up: windows of at least 0.05 s, until two in a row agree within 3 % or a quarter of the budget is spent.
+# 4. Timing: blocks of n runs, n such that a block takes 0.02 s on a GPU and 0.002 s on a CPU. Each gives one time.
+# 5. Synchronisation: a CPU's run is over when its call is. A GPU only queues it, so that two events in its queue take
+#    the block's time, behind a run that does not count; the host waits for the second event once a block.
+# 6. Stopping: after 12 blocks and 0.25 s, then each time there are a quarter more, the median's 95 % interval is
+#    looked at; timing ends when it lies within `interval` of the median, or when the budget is spent.
+# 7. Beside it: the GPU's clock, power and temperature under work before and after, the load of other processes, the
+#    peak of memory, and the time that the host takes to launch a run.
 
 from __future__ import annotations
 
@@ -9,79 +20,65 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import torch
+from torch import nn
 
+from .._common.errors import first_line
 from .._common.statistics import median_interval
 from ..architectures.definition import Network
-from ..architectures.zoo import network as named_network
 from ..records.measurement import MeasureError, Measurement, has_interval, now
 from . import nvml
-from .environment import Load, surroundings, watched
+from .devices import Device, find_device
+from .environment import Load, surroundings
 from .memory import is_out_of_memory
-from .running import Run, flags, on, one_line, prepare, runner, with_threads, within_memory
-from .settings import Settings, find_device
-
-if TYPE_CHECKING:
-    import torch
-
-
-Progress = Callable[[str, float], None]
+from .running import Run, flags, prepare, runner, with_threads, within_memory
+from .settings import Progress, Settings
 
 _WINDOW_S = 0.05  # warm-up goes by windows of at least this
 _STEADY = 0.03  # two windows in a row that agree this well end the warm-up
 _WARM_RUNS = 3  # at least, the first included
 _WARM_SHARE = 0.25  # of the budget, at most
-# Long for the clock (some 40,000 steps of CUDA's, 0.5 µs; a CPU's is finer), and on a CPU no longer: a short block
-# is mostly free of other processes' turns, so that the median leaves them out.
-_BLOCK_S = {"cuda": 0.02, "cpu": 0.002}
 _TIMED_S = 0.25  # the interval is not looked at before
 # Each look at the interval is one more chance to stop on a lucky one. A look at every block from the 6th on
 # covers the median of normal noise in 92 to 94 % of simulated measurements; these rarer looks, in 94 to 96 %.
 _FIRST_LOOK = 12
 _LOOK_GROWTH = 1.25
 _LAUNCHES = 11  # of which the median is taken
-_AT_WORK_S = 0.2  # of work, while which a GPU is asked how it is
 
 
-def measure(
-    network_or_module: Network | str | torch.nn.Module, progress: Progress | None = None, **settings: Any
-) -> Measurement:
-    """Time a network on random images, in this process: what `apart.measure` asks for, wherever it is done.
+def time_here(source: Network | nn.Module, settings: Settings, progress: Progress | None = None) -> Measurement:
+    """Time a network or a module on random images, in this process: what `measure` asks for, wherever it is done.
 
     Nothing ends a run that hangs or takes too long: `seconds` is looked at between runs.
 
     Arguments:
-        network_or_module: as for `apart.measure`.
         progress: called between blocks with the phase ("building", "warm-up", "timing") and the fraction of
-            `seconds` that is spent.
-        settings: of `Settings`, as `apart.measure` explains them; `threads` left out: as many as torch has now.
+            `settings.seconds` that is spent.
 
     Raises:
-        NetworkError: the name is not that of a base network.
         SettingError: (a ValueError) a setting is wrong or the device is not there.
         MeasureError: with reason "out of memory", or "failed" where torch.compile fails, or the module cannot take
             the images: these have not its channels, or in training BN has one value of a channel alone.
     """
-    source = named_network(network_or_module) if isinstance(network_or_module, str) else network_or_module
-    asked = Settings(**settings)
-    return within_memory(lambda: _measure(source, asked, progress or _quiet), source, asked)
+    return within_memory(lambda: _timed_there(source, settings, progress or _quiet), source, settings)
 
 
-def _measure(source: Any, settings: Settings, progress: Progress) -> Measurement:
-    """`measure`, but for memory running out."""
+def _timed_there(source: Network | nn.Module, settings: Settings, progress: Progress) -> Measurement:
     device = find_device(settings.device, settings.precision)
     progress("building", 0.0)
-    with flags(settings.tf32) as (tf32, autotuned), with_threads(settings.threads), on(device):
+    with flags(settings.tf32) as (tf32, autotuned), with_threads(settings.threads), device.current():
         module, settings, name, channels = prepare(source, settings, device)
         was_training = module.training
         try:
             timed = _time(runner(module, settings, device, channels), settings, device, progress)
         finally:
             module.train(was_training)
-        gpu = device.type == "cuda"
-        told = {**surroundings(device), "tf32": gpu and tf32, "cudnn_benchmark": gpu and autotuned, "date": now()}
+        tunes = device.kind.tf32  # the two are settings of CUDA's libraries
+        switches = {"tf32": tunes and tf32, "cudnn_benchmark": tunes and autotuned}
+        told = {**surroundings(str(device)), **switches, "date": now()}
     return _record(name, settings, timed, told)
 
 
@@ -97,11 +94,8 @@ class _Timed(NamedTuple):
     load: float | None
 
 
-def _time(run: Run, settings: Settings, device: torch.device, progress: Progress) -> _Timed:
-    import torch
-
-    gpu = device.type == "cuda"
-    timer = partial(_cuda_seconds if gpu else _cpu_seconds, run)
+def _time(run: Run, settings: Settings, device: Device, progress: Progress) -> _Timed:
+    timer = partial(device.seconds, run)
     progress("warm-up", 0.0)
     run_s = _first_run(timer, settings)
     began = time.perf_counter()
@@ -112,78 +106,28 @@ def _time(run: Run, settings: Settings, device: torch.device, progress: Progress
         return share
 
     run_s = _warm_up(timer, run_s, settings.seconds, spent)
-    if gpu:
-        torch.cuda.reset_peak_memory_stats(device)
-    n = max(1, math.ceil(_BLOCK_S[device.type] / run_s))
+    device.forget_peak_memory()
+    n = max(1, math.ceil(device.kind.block_s / run_s))
     first_look = max(_FIRST_LOOK, math.ceil(_TIMED_S / (n * run_s)))
-    before, load = _state_at_work(run, run_s, device), Load()
+    before, load = device.state_at_work(run, run_s), Load()
     blocks = _blocks(timer, n, first_look, settings.interval, spent)
-    share, after = load.share(), _state_at_work(run, run_s, device)
-    peak = torch.cuda.max_memory_allocated(device) if gpu else None
-    return _Timed(blocks, n, peak, _launch_seconds(run, settings) if gpu else None, before, after, share)
+    share, after = load.share(), device.state_at_work(run, run_s)
+    return _Timed(blocks, n, device.peak_memory(), _launch_seconds(run, settings, device), before, after, share)
 
 
-def _state_at_work(run: Run, run_s: float, device: torch.device) -> nvml.State:
-    """How a GPU is while it works: an idle one lowers its clock. A CPU is not asked."""
-    import torch
-
-    if device.type != "cuda":
-        return nvml.State()
-    with watched(device) as state:
-        for _ in range(math.ceil(_AT_WORK_S / run_s)):
-            run()
-        told = state()
-        torch.cuda.synchronize(device)
-    return told
-
-
-def _launch_seconds(run: Run, settings: Settings) -> float:
-    """Seconds that the host takes to start a run on an idle GPU: the median of some.
+def _launch_seconds(run: Run, settings: Settings, device: Device) -> float | None:
+    """Seconds that the host takes to start a run on an idle GPU: the median of some; None on a CPU.
 
     With 2 images, so that the GPU keeps up: its queue takes about a thousand kernels, and a host that finds it full,
     or asks for a result (as fp16's loss scale does), would be timed waiting. The host's own work is the same. A
     compiled module is asked with all its images, since for 2 it would be compiled again.
     """
-    from torch import backends, cuda
-
-    backends.cudnn.benchmark = settings.compile  # no tuning for 2 images; `flags` sets it back
-    few, times = run if settings.compile else run.with_few_images(), []
+    if not device.queues:
+        return None
+    torch.backends.cudnn.benchmark = settings.compile  # no tuning for 2 images; `flags` sets it back
+    few = run if settings.compile else run.with_few_images()
     few()
-    for _ in range(_LAUNCHES):
-        cuda.synchronize()
-        began = time.perf_counter()
-        few()
-        times.append(time.perf_counter() - began)
-    cuda.synchronize()
-    return float(np.median(times))
-
-
-def _cpu_seconds(run: Run, n: int) -> float:
-    """Seconds a run, of n runs timed together."""
-    began = time.perf_counter_ns()
-    for _ in range(n):
-        run()
-    return (time.perf_counter_ns() - began) / 1e9 / n
-
-
-def _cuda_seconds(run: Run, n: int) -> float:
-    """Seconds a run, of n runs timed together by the GPU's own clock.
-
-    They follow a run that does not count. With nothing in its queue the GPU would pass `begin` at once, and be timed
-    waiting for the host to come to the first kernel, once a block. So it passes `begin` at the end of a run: where it
-    is slower than the host, with the next kernels queued; where the host is slower, as between any two runs.
-    """
-    import torch
-
-    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-    torch.cuda.synchronize()
-    run()
-    begin.record()
-    for _ in range(n):
-        run()
-    end.record()
-    end.synchronize()
-    return begin.elapsed_time(end) / 1e3 / n
+    return float(np.median([device.launch_seconds(few) for _ in range(_LAUNCHES)]))
 
 
 def _first_run(timer: Callable[[int], float], settings: Settings) -> float:
@@ -193,7 +137,7 @@ def _first_run(timer: Callable[[int], float], settings: Settings) -> float:
     except Exception as error:
         if not settings.compile or is_out_of_memory(error):
             raise
-        said = f"torch.compile failed: {one_line(error)}; try it without compile"
+        said = f"torch.compile failed: {first_line(error)}; try it without compile"
         raise MeasureError(said, spoilt=True) from error  # by what it failed is not known
 
 

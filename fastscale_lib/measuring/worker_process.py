@@ -14,14 +14,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
+from .._common.errors import first_line
 from ..architectures.definition import Network
 from ..records.measurement import MeasureError, SettingError
-from .environment import devices, surroundings
-from .memory import give_back
-from .running import one_line, try_run
-from .settings import Settings, find_device
-from .timing import measure
-from .worker import CANCELLED, REPORT_S, Event
+from .child_handle import CANCELLED, Event
+from .settings import Progress, Settings
+
+_REPORT_S = 0.1  # a person sees no more than some ten updates a second
 
 
 def main() -> None:
@@ -74,43 +73,66 @@ def _serve(request: Event, sink: IO[str], cancelled: set[int]) -> None:
         sink.flush()
 
     try:
-        if kind == "measure":
-            tell("result", measurement=_measurement(request, _reporter(tell, lambda: number in cancelled)))
-        elif kind == "try":
-            _try(request)
-            tell("ran")
-        elif kind == "devices":
-            tell("devices", devices=devices())
-        elif kind == "surroundings":
-            tell("surroundings", surroundings=surroundings(**request))
-        else:
-            raise SettingError(f"kind is {kind!r}, but must be one of 'measure', 'try', 'devices', 'surroundings'")
+        if kind not in _ANSWERS:
+            raise SettingError(f"kind is {kind!r}, but must be one of {', '.join(map(repr, _ANSWERS))}")
+        ended, answer = _ANSWERS[kind]
+        tell(ended, **answer(request, _reporter(tell, lambda: number in cancelled)))
     except MeasureError as error:
         tell("error", reason=error.reason, message=str(error), spoilt=error.spoilt)
     except ValueError as error:  # as from a network that cannot be built
         tell("error", reason="setting", message=" ".join(str(error).split()))
     except Exception as error:
         # A CUDA error, for one, stays: all that follows in this process would fail. A fresh one costs seconds.
-        tell("error", reason="failed", message=one_line(error), spoilt=True)
+        tell("error", reason="failed", message=first_line(error), spoilt=True)
 
 
-def _measurement(request: Event, report: Callable[[str, float], None]) -> Event:
-    report("building", 0.0)  # importing torch takes seconds
+# Torch is imported in these, when the process listens already: it takes seconds.
+
+
+def _measured(request: Event, report: Progress) -> Event:
+    report("building", 0.0)
+    from .devices import find_device
+    from .timing import time_here
+
     gc.collect()  # the network before may sit in reference cycles
     network = Network.from_dict(request.pop("network"))
-    found = measure(network, progress=report, **request)
+    found = time_here(network, Settings(**request), report)
     gc.collect()
-    give_back(find_device(found.device))  # what an idle process keeps of a GPU, others cannot have
-    return found.to_dict()
+    find_device(found.device).give_back()  # what an idle process keeps of a GPU, others cannot have
+    return {"measurement": found.to_dict()}
 
 
-def _try(request: Event) -> None:
+def _tried(request: Event, report: Progress) -> Event:
+    from .running import try_run
+
     gc.collect()
     network, memory_bytes = Network.from_dict(request.pop("network")), request.pop("memory_bytes", None)
     try_run(network, Settings(**request), memory_bytes)
+    return {}
 
 
-def _reporter(tell: Callable[..., None], cancelled: Callable[[], bool]) -> Callable[[str, float], None]:
+def _devices(request: Event, report: Progress) -> Event:
+    from .devices import devices
+
+    return {"devices": devices()}
+
+
+def _surroundings(request: Event, report: Progress) -> Event:
+    from .environment import surroundings
+
+    return {"surroundings": surroundings(**request)}
+
+
+# By the kind of a request, the kind of the event that ends it, and what makes it.
+_ANSWERS: dict[str, tuple[str, Callable[[Event, Progress], Event]]] = {
+    "measure": ("result", _measured),
+    "try": ("ran", _tried),
+    "devices": ("devices", _devices),
+    "surroundings": ("surroundings", _surroundings),
+}
+
+
+def _reporter(tell: Callable[..., None], cancelled: Callable[[], bool]) -> Progress:
     """A `progress` that tells of a new phase at once, and else only now and then; it ends a cancelled job."""
     told = ("", 0.0)
 
@@ -119,7 +141,7 @@ def _reporter(tell: Callable[..., None], cancelled: Callable[[], bool]) -> Calla
         if cancelled():
             raise MeasureError(CANCELLED, "cancelled")
         now = time.monotonic()
-        if phase != told[0] or now - told[1] >= REPORT_S:
+        if phase != told[0] or now - told[1] >= _REPORT_S:
             told = (phase, now)
             tell("progress", phase=phase, fraction=fraction)
 

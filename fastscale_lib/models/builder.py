@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .._common.checks import real_number, shown
+from .._common.device_kinds import CUDA, kind_of
 from ..architectures.definition import Network, check_blocks
 from ..architectures.zoo import network as named_network
 
@@ -56,7 +57,7 @@ def _there(device: str | torch.device | None) -> torch.device | None:
         found = torch.device(device)
     except (RuntimeError, TypeError):
         raise ValueError(f"build: {shown(device)} is not a device; use cpu, cuda, cuda:1 or meta") from None
-    if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
+    if kind_of(found.type) is CUDA and (found.index or 0) >= torch.cuda.device_count():
         count = torch.cuda.device_count()
         raise ValueError(f"build: {shown(device)} is not there: torch sees {count} GPUs here; use cpu, or another GPU")
     return found

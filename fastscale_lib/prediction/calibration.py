@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .._common.checks import check_whole
+from .._common.device_kinds import kind_of
 from .._common.progress import Step
 from ..architectures.counting import complexity
 from ..architectures.definition import Network
@@ -21,8 +22,6 @@ from ..records.store import Store
 from .model import RuntimeModel
 
 PROBES = 40
-# At which probes are measured unless a batch is asked for; predictions are for the batch of the probes.
-PROBE_BATCH = {"cpu": 4, "cuda": 64}
 PROBE_SECONDS, PROBE_INTERVAL = 0.5, 0.02
 _SMALLEST, _LARGEST = 5e7, 1.5e9  # multiply-adds an image: from where launches show to where arithmetic does
 # Every block of the published networks, so that a network of any family finds its operations among them.
@@ -108,7 +107,7 @@ def calibrate(
         found = worker.surroundings(device=device)["device"]
     plan = Plan(
         networks=probes(),
-        batch=PROBE_BATCH[found.split(":")[0]] if batch is None else batch,
+        batch=kind_of(found).probe_batch if batch is None else batch,
         mode=mode,
         precision=precision,
         device=device,

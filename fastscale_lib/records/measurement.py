@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from .._common.checks import check_whole
+from .._common.device_kinds import CPU, kind_of
 from .._common.digits import decimals
 from .._common.errors import FastscaleError
 
@@ -118,7 +119,7 @@ class Measurement:
     @property
     def where(self) -> str:
         """The device by its human name, which says so where it is a CPU."""
-        return f"CPU: {self.device_name}" if self.device == "cpu" else self.device_name
+        return f"CPU: {self.device_name}" if kind_of(self.device) is CPU else self.device_name
 
     @property
     def launch_bound(self) -> bool | None:

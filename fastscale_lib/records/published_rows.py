@@ -12,6 +12,7 @@ import pandas as pd
 
 from .._common import shipped
 from .._common.checks import check_choice, check_path
+from .._common.device_kinds import kind_name
 from .._common.errors import FastscaleError
 from .._common.shipped import DATA_VARIABLE
 from .measurement import IMAGENET_IMAGES, waits_for_host
@@ -240,7 +241,7 @@ def read_measured(path: str | os.PathLike) -> pd.DataFrame:
     known |= {"source": path.name, "family": bases.map(family), "devices": 1}
     known |= {"ms_per_image": rows["median_ms"] / rows["batch"]}
     if "device" in known:
-        known["device"] = rows["device"].str.replace(r":\d+$", "", regex=True)  # cuda:1 is another of the same name
+        known["device"] = rows["device"].map(kind_name, na_action="ignore")  # cuda:1 is another of the same name
     if "launch_ms" in rows:
         pairs = zip(rows["launch_ms"].astype(float), rows["median_ms"].astype(float), strict=True)
         known["launch_bound"] = pd.array([waits_for_host(*pair) for pair in pairs], dtype="boolean")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from .._common.device_kinds import CPU, kind_of
 from .published_rows import PublishedError
 from .store import Store
 
@@ -36,7 +37,7 @@ def device_of(case: Mapping[str, Any] | pd.Series) -> str:
 
     A setting without a batch has none in its words either.
     """
-    threads = f", {case['threads']:g} threads" if case["device"] == "cpu" else ""
+    threads = f", {case['threads']:g} threads" if kind_of(case["device"]) is CPU else ""
     batch = "" if "batch" not in case else ", largest batch" if case["batch"] == LARGEST else f", batch {case['batch']}"
     more = ", compiled" if case["compile"] else ""
     return f"{case['device_name']}{threads}, {case['mode']}, {case['precision']}{batch}{more}"

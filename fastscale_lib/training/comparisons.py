@@ -15,12 +15,12 @@ from typing import Any
 
 import pandas as pd
 
+from .._common.device_kinds import kind_name
+from .._common.errors import first_line
 from .._common.progress import Line, Step, Tally
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
 from ..measuring.plan_runner import asked_first, check_executor
-from ..measuring.running import one_line
-from ..measuring.settings import find_device
 from ..records.measurement import SettingError, now
 from ..records.store import Store
 from .checkpoints import TrainingError, remove
@@ -157,7 +157,7 @@ def _answer(future: Any) -> dict[str, Any]:
     except (SettingError, ValueError):
         raise
     except Exception as error:  # each kind of executor has its own
-        said = f"training: the executor has lost a training ({one_line(error)}); run the same again to go on"
+        said = f"training: the executor has lost a training ({first_line(error)}); run the same again to go on"
         raise TrainingError(said, "cancelled") from error
     if answer.get("reason", _ANSWERS[0]) not in _ANSWERS:
         raise TrainingError(answer["message"], answer["reason"])
@@ -184,9 +184,11 @@ def _lacks(row: Row | None, retry: bool) -> bool:
 
 def _kind(device: str | None, executor: Executor | None) -> str:
     """ "cuda" or "cpu": of the device that is named, or of the one that a training will find where it runs."""
-    if device:
-        return str(device).split(":")[0]
-    return find_device(None).type if executor is None else asked_first(executor, None)["device"].split(":")[0]
+    if device or executor is not None:
+        return kind_name(str(device) if device else asked_first(executor, None)["device"])
+    from ..measuring.devices import find_device
+
+    return find_device().kind.name
 
 
 def _found(data: ImageData | str | Mapping[str, Any]) -> ImageData:

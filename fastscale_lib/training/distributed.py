@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from .._common.checks import shown
-from ..measuring.settings import find_device
 from ..records.measurement import SettingError
 
 if TYPE_CHECKING:
@@ -88,12 +87,15 @@ def together(device: str | None) -> tuple[Processes, str | None]:
         return Processes(), device
     import torch.distributed
 
-    gpu = str(device or ("cuda" if torch.cuda.is_available() else "cpu")).startswith("cuda")
-    if gpu:
-        device = str(find_device(f"cuda:{os.environ['LOCAL_RANK']}"))  # or a sentence, where GPUs are too few
-        torch.cuda.set_device(device)
+    from ..measuring.devices import find_device, kind_for
+
+    kind = kind_for(device)
+    if kind.numbered:
+        own = find_device(f"{kind.name}:{os.environ['LOCAL_RANK']}")  # or a sentence, where GPUs are too few
+        own.make_current()
+        device = str(own)
     if not torch.distributed.is_initialized():
-        torch.distributed.init_process_group("nccl" if gpu else "gloo")
+        torch.distributed.init_process_group(kind.backend)
         atexit.register(_leave)
     return Processes(torch.distributed.get_rank(), size), device
 

@@ -18,10 +18,7 @@ from .._common.progress import Line, Step, Tally
 from ..architectures.counting import complexity
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
-from ..measuring.environment import surroundings
-from ..measuring.memory import give_back, is_out_of_memory
-from ..measuring.running import flags
-from ..measuring.settings import find_device
+from ..measuring.memory import is_out_of_memory
 from ..records.measurement import SettingError, now
 from ..records.store import Store, StoreError
 from . import checkpoints
@@ -31,7 +28,7 @@ from .distributed import Processes, together
 from .recipe import Recipe
 
 if TYPE_CHECKING:
-    import torch
+    from ..measuring.devices import Device
 
 
 Row = dict[str, Any]
@@ -146,7 +143,7 @@ class _Task:
     data: ImageData
     recipe: Recipe
     seed: int
-    device: torch.device
+    device: Device
 
     @property
     def ids(self) -> dict[str, Any]:
@@ -160,9 +157,11 @@ def _task(network: Network | str, data: ImageData | str, recipe: Recipe, seed: i
     network = named_network(network)
     data = dataset(data) if isinstance(data, str) else data
     seed = check_whole("seed", seed, SettingError, 0, 2**63 - 1, remedy="; try 0")
+    from ..measuring.devices import find_device
+
     found = find_device(device, recipe.precision or "fp32")
     _check(network, data, recipe)
-    return _Task(network, data, recipe.on(found.type), seed, found)
+    return _Task(network, data, recipe.on(found.kind.name), seed, found)
 
 
 def _check(network: Network, data: ImageData, recipe: Recipe) -> None:
@@ -233,6 +232,8 @@ def _trained(
         raise SettingError(f"parts is {task.recipe.parts}, which {processes.size} processes cannot share; try another")
     state = processes.from_first(lambda: None if path is None else checkpoints.read(path, task.ids)) or {}
     rows = list(state.get("rows", ()))
+    from ..measuring.running import flags
+
     try:
         with flags(tf32=False):
             return _epochs(task, state, rows, path, processes, keep, progress)
@@ -240,7 +241,7 @@ def _trained(
         if isinstance(error, TrainingError) or not is_out_of_memory(error):
             raise
     # Out of the handler, so that no traceback keeps the tensors alive.
-    give_back(task.device)
+    task.device.give_back()
     raise TrainingError(
         f"{task.network.name}: memory ran out on {task.device} with batch {task.recipe.batch} in {task.recipe.parts} "
         f"parts; try parts={2 * task.recipe.parts}",
@@ -259,9 +260,9 @@ def _epochs(
 ) -> list[Row]:
     from .trainer import Trainer
 
-    trainer = Trainer(task.network, task.data, task.recipe, task.seed, task.device, processes)
+    trainer = Trainer(task.network, task.data, task.recipe, task.seed, task.device.at, processes)
     where = _where(task.device, processes)
-    repeatable = task.device.type == "cpu" and state.get("repeatable", True) and state.get("where", where) == where
+    repeatable = task.device.repeatable and state.get("repeatable", True) and state.get("where", where) == where
     if state:
         trainer.load(state)
     quiet = (lambda step: None) if not processes.first else progress or Line()
@@ -283,9 +284,11 @@ def _epochs(
     return rows
 
 
-def _where(device: torch.device, processes: Processes) -> dict[str, Any]:
+def _where(device: Device, processes: Processes) -> dict[str, Any]:
     """What decides the last bits of a training, beside what is trained."""
-    found = surroundings(device)
+    from ..measuring.environment import surroundings
+
+    found = surroundings(str(device))
     return {**{name: found[name] for name in ("device_name", "threads", "torch")}, "processes": processes.size}
 
 
@@ -295,11 +298,7 @@ def _so_far(rows: list[Row]) -> str:
 
 
 def _epoch(task: _Task, trainer: Any, tally: Tally, said: str) -> Row:
-    import torch
-
-    gpu = task.device.type == "cuda"
-    if gpu:
-        torch.cuda.reset_peak_memory_stats(task.device)
+    task.device.forget_peak_memory()
     began = time.perf_counter()
     found = trainer.epoch(lambda: tally.count(said, True))  # which waits for the device at its end
     seconds = time.perf_counter() - began
@@ -314,11 +313,13 @@ def _epoch(task: _Task, trainer: Any, tally: Tally, said: str) -> Row:
         "part": task.data.part,
         "epoch_s": seconds,
         "images_per_s": trainer.steps * task.recipe.batch / seconds,
-        "peak_memory_bytes": torch.cuda.max_memory_allocated(task.device) if gpu else None,
+        "peak_memory_bytes": task.device.peak_memory(),
     }
 
 
 def _last(task: _Task, trainer: Any, rows: list[Row], processes: Processes) -> Row:
+    from ..measuring.environment import surroundings
+
     network = task.network
     row = {
         **rows[-1],
@@ -331,7 +332,7 @@ def _last(task: _Task, trainer: Any, rows: list[Row], processes: Processes) -> R
         "resolution": network.resolution,
         **complexity(network)._asdict(),
         "processes": processes.size,
-        **surroundings(task.device),
+        **surroundings(str(task.device)),
         "date": now(),
         "description": network.to_dict(),
     }

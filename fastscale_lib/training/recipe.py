@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .._common.checks import LARGEST, check_choice, check_flag, check_path, check_real, check_text, check_whole, shown
+from .._common.device_kinds import KINDS, kind_of
 from .._common.errors import FastscaleError
 from .._common.yaml_text import JsonError, YamlError, read_json, read_yaml, write_yaml
 from ..measuring.settings import PRECISIONS, Precision
@@ -135,8 +136,8 @@ class Recipe:
         Raises:
             RecipeError: it is another text, or none.
         """
-        check_choice("recipe: device_type", device_type, ("cpu", "cuda"), RecipeError)
-        return replace(self, precision=self.precision or ("bf16" if device_type == "cuda" else "fp32"))
+        check_choice("recipe: device_type", device_type, sorted(kind.name for kind in KINDS), RecipeError)
+        return replace(self, precision=self.precision or kind_of(device_type).training_precision)
 
     def set(self, *settings: str) -> Recipe:
         """With other settings, each written as in JSON: `recipe.set("lr=0.4", "flip=false")`.

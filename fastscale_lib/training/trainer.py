@@ -7,7 +7,6 @@ on how many processes share the parts.
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import math
 from collections.abc import Callable, Iterator
@@ -19,7 +18,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from .._common.device_kinds import CPU
 from ..architectures.definition import Network
+from ..measuring.devices import Cpu, find_device
 from ..models.builder import build
 from ..models.modules import subsample
 from .augmentation import crop_and_flip, mixup, randaugment
@@ -30,16 +31,15 @@ from .recipe import Recipe
 
 _LOOK = 50  # steps after which the loss is looked at: on a GPU a look waits for all that is under way
 _ORDER, _STEP, _START = range(3)  # what a generator is for
-_SHARE = 0.5  # of a GPU's free memory may be filled with images
 
 
 class Images:
     """Images as bytes, on the device where they fit and else in the host's memory; normalised as they are taken."""
 
     def __init__(self, images: np.ndarray, labels: np.ndarray, data: ImageData, device: torch.device):
-        fits = device.type == "cpu" or images.nbytes < _SHARE * torch.cuda.mem_get_info(device)[0]
+        fits = find_device(device).has_room(images.nbytes)
         images = images if images.flags.writeable else images.copy()  # torch would warn
-        self._images = torch.from_numpy(images).to(device if fits else "cpu")
+        self._images = torch.from_numpy(images).to(device if fits else CPU.name)
         self._labels, self._device = torch.from_numpy(labels).to(self._images.device), device
         mean, deviation = (torch.tensor(each, dtype=torch.float32, device=device) for each in data.statistics)
         self._mean, self._deviation = mean[:, None, None], deviation[:, None, None]
@@ -85,11 +85,13 @@ class Trainer:
         self._test = Images(data.test_images, data.test_labels, data, device)
         self._steps = len(self._train) // recipe.batch  # in an epoch
         self._layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
-        with _own_generators(device):
+        there = find_device(device)
+        self._own_generators = there.own_generators
+        with self._own_generators():
             torch.manual_seed(_seed(seed, _START))
-            model = build(network, "cpu", drop_path=recipe.drop_path, zero_gamma=recipe.zero_gamma)
+            model = build(network, CPU.name, drop_path=recipe.drop_path, zero_gamma=recipe.zero_gamma)
         self.model = model.to(device=device, memory_format=self._layout)
-        if device.type == "cpu" and recipe.channels_last:
+        if isinstance(there, Cpu) and recipe.channels_last:
             subsample(self.model)
         self._norms = [(each, each.momentum) for each in self.model.modules() if isinstance(each, nn.BatchNorm2d)]
         self.averaged = copy.deepcopy(self.model) if recipe.ema else None
@@ -118,7 +120,7 @@ class Trainer:
             TrainingError: the loss is no finite number any more.
         """
         sums = torch.zeros(3, device=self._device, dtype=torch.float64)
-        with _own_generators(self._device):
+        with self._own_generators():
             for number, these in enumerate(self._batches(), self.epochs_done * self._steps):
                 self._step(number, these, sums)
                 if number % _LOOK == _LOOK - 1 and self._together.size == 1:  # else all must look, at the end
@@ -257,11 +259,6 @@ class Trainer:
         """BN's running ones, which each process has taken from its own parts."""
         models = [self.model] if self.averaged is None else [self.model, self.averaged]
         return [buffer for model in models for buffer in model.buffers() if buffer.is_floating_point()]
-
-
-def _own_generators(device: torch.device) -> contextlib.AbstractContextManager:
-    """Afterwards torch's default generators are as they were."""
-    return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
 
 
 def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:

@@ -15,7 +15,7 @@ import pytest
 
 import fastscale_lib as fs
 from fastscale_lib._common.child_process import cause, start_child
-from fastscale_lib.measuring.worker import _death as death_of_a_measurement
+from fastscale_lib.measuring.child_handle import _death as death_of_a_measurement
 from fastscale_lib.reports.execution import _death as death_of_a_notebook
 
 TINY = fs.anynet(name="Tiny", depths=[1], widths=[16], group_widths=8, stem_width=16, resolution=32, classes=10)

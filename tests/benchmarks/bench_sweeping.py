@@ -10,6 +10,7 @@ import fastscale_lib as fs
 from fastscale_lib.measuring import tasks
 from fastscale_lib.measuring.plan_runner import measure_plan
 from fastscale_lib.measuring.plans import Plan
+from fastscale_lib.measuring.settings import Settings
 from fastscale_lib.measuring.worker import Worker
 from fastscale_lib.records.store import Store
 
@@ -55,7 +56,7 @@ def quiet(step) -> None:
 
 def test_the_cost_of_a_task_as_the_plan_grows(report, tmp_path):
     with Worker() as worker:
-        measurement = worker.measure(TINY, batch=1, device="cpu", seconds=0.05)
+        measurement = worker.time(TINY, Settings(1, device="cpu", seconds=0.05))
         machine = worker.surroundings("cpu")
     measure_plan(grid(SIZES[0]), tmp_path / "warm.jsonl", Acting(measurement, machine), quiet)
     cost, plain, resumed = {}, {}, {}
@@ -95,7 +96,7 @@ def test_what_the_engine_adds_to_real_measurements(report, tmp_path):
         ends = []
         with Worker() as worker:
             for point in plan.points():
-                worker.measure(point.network, batch=point.batch, **settings)
+                worker.time(point.network, Settings(point.batch, **settings))
                 ends.append(time.perf_counter())
         return ends
 

@@ -17,7 +17,8 @@ from torch.utils import benchmark
 import fastscale_lib as fs
 from fastscale_lib._common.statistics import median_interval
 from fastscale_lib.measuring.running import flags
-from fastscale_lib.measuring.timing import measure
+from fastscale_lib.measuring.settings import Settings
+from fastscale_lib.measuring.timing import time_here
 
 GPU = torch.cuda.is_available()
 AGREE, SPREAD = 0.03, 0.02  # goals; the spread's is for a GPU
@@ -63,7 +64,7 @@ def as_measured():
 def ours(case: Case, module: torch.nn.Module | None = None, **more) -> fs.records.Measurement:
     """The case's network, or this module of it; in this process, as those beside."""
     how = {"mode": case.mode, "batch": case.batch, "resolution": case.resolution, "precision": case.precision}
-    return measure(module or fs.network(case.network), **{**how, "seconds": LONGEST, **more})
+    return time_here(module or fs.network(case.network), Settings(**{**how, "seconds": LONGEST, **more}))
 
 
 class Warm(NamedTuple):

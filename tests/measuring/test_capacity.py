@@ -10,13 +10,14 @@ import torch
 import fastscale_lib as fs
 from fastscale_lib._common.memory import available_bytes
 from fastscale_lib.measuring.batch_search import CapacityWarning, largest_batch
-from fastscale_lib.measuring.memory import is_out_of_memory, is_spoilt, limited
-from fastscale_lib.measuring.settings import MODES
+from fastscale_lib.measuring.devices import find_device
+from fastscale_lib.measuring.memory import is_out_of_memory, is_spoilt
+from fastscale_lib.measuring.settings import MODES, Settings
 from fastscale_lib.measuring.worker import Worker
 from fastscale_lib.records.measurement import MeasureError, SettingError
 
 TINY = fs.anynet(name="Tiny", depths=[1, 1], widths=[16, 32], group_widths=8, stem_width=16, resolution=64, classes=10)
-CPU = torch.device("cpu")
+CPU = find_device("cpu")
 MIB = 2**20
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells and limits a CPU's memory")
@@ -32,10 +33,10 @@ def worker():
 # What fits.
 
 
-def fits(worker, **how) -> bool:
+def fits(worker, batch, mode, memory_bytes, resolution=None) -> bool:
     """Whether a try goes well; else it says that memory ran out."""
     try:
-        worker.try_run(TINY, device="cpu", **how)
+        worker.try_run(TINY, Settings(batch, mode, device="cpu", resolution=resolution), memory_bytes)
     except MeasureError as error:
         if error.reason != "out of memory":
             raise
@@ -65,12 +66,12 @@ def test_where_memory_was_refused_the_next_measurement_works(worker, mib):
     batch = 2
     while fits(worker, batch=batch, mode="training", memory_bytes=mib * MIB):
         batch *= 2
-    assert worker.measure(TINY, batch=batch, mode="training", device="cpu", seconds=0.1).blocks
+    assert worker.time(TINY, Settings(batch, "training", device="cpu", seconds=0.1)).blocks
 
 
 @linux
 def test_the_limit_is_upon_what_is_allocated_inside():
-    with limited(CPU, 64 * MIB):
+    with CPU.limited(64 * MIB):
         assert torch.empty(16 * MIB, dtype=torch.uint8).numel()
         with pytest.raises(RuntimeError) as error:
             torch.empty(256 * MIB, dtype=torch.uint8)
@@ -80,14 +81,14 @@ def test_the_limit_is_upon_what_is_allocated_inside():
 
 @linux
 def test_a_try_may_take_what_is_available_and_no_more():
-    with limited(CPU), pytest.raises(RuntimeError) as error:
+    with CPU.limited(), pytest.raises(RuntimeError) as error:
         torch.empty(available_bytes(), dtype=torch.uint8)
     assert is_out_of_memory(error.value)
 
 
 def test_without_knowing_the_memory_no_batch_is_tried_on_a_cpu(monkeypatch):
-    monkeypatch.setattr("fastscale_lib._common.memory.available_bytes", lambda: None)
-    with pytest.raises(SettingError, match="only Linux tells how much memory a CPU has left"), limited(CPU):
+    monkeypatch.setattr("fastscale_lib.measuring.devices.available_bytes", lambda: None)
+    with pytest.raises(SettingError, match="only Linux tells how much memory a CPU has left"), CPU.limited():
         pass
 
 
@@ -134,7 +135,8 @@ class Device:
     def __init__(self, fits: int, reason: str = "out of memory"):
         self.fits, self.reason, self.tried = fits, reason, []
 
-    def try_run(self, network, timeout, batch, **settings):
+    def try_run(self, network, settings, memory_bytes, timeout):
+        batch = settings.batch
         self.tried.append(batch)
         if batch > self.fits:
             raise MeasureError(f"batch {batch} does not fit", self.reason)

@@ -5,33 +5,27 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from fastscale_lib.measuring import environment as surroundings
-from fastscale_lib.measuring import nvml
+from fastscale_lib.measuring import devices, environment, nvml
 from fastscale_lib.measuring.nvml import State
 from fastscale_lib.records.measurement import SettingError
 
 
 def test_the_machine_is_told_without_measuring():
-    told = surroundings.surroundings("cpu")
+    told = environment.surroundings("cpu")
     assert (told["device"], told["device_count"], told["driver"]) == ("cpu", 1, None)
-    assert told["device_name"] == told["cpu_name"] == surroundings.cpu_name()
+    assert told["device_name"] == told["cpu_name"] == devices.cpu_name()
     assert (told["threads"], told["torch"]) == (torch.get_num_threads(), torch.__version__)
     with pytest.raises(SettingError, match="device is 'cuda:99', but must be a device that torch finds here"):
-        surroundings.surroundings("cuda:99")
+        environment.surroundings("cuda:99")
 
 
 def test_devices_have_names():
-    assert "threads)" in surroundings.devices()["cpu"] or "1 thread)" in surroundings.devices()["cpu"]
-
-
-def state(device: torch.device) -> State:
-    with surroundings.watched(device) as asked:
-        return asked()
+    assert "threads)" in devices.devices()["cpu"] or "1 thread)" in devices.devices()["cpu"]
 
 
 def test_of_a_cpu_nvml_is_not_asked(monkeypatch):
     monkeypatch.setattr(nvml, "Nvml", None)
-    assert state(torch.device("cpu")) == State()
+    assert devices.find_device("cpu").state_at_work(lambda: None, 1.0) == State()
 
 
 @pytest.mark.parametrize(
@@ -55,9 +49,9 @@ def test_the_driver_is_told_by_linux_or_else_by_nvml(tmp_path, monkeypatch, said
     file = tmp_path / "version"
     if said:
         file.write_text(said)
-    monkeypatch.setattr(surroundings, "_DRIVER", str(file))
+    monkeypatch.setattr(devices, "_DRIVER", str(file))
     monkeypatch.setattr(nvml, "load", Library)
-    assert surroundings._driver() == driver
+    assert devices._driver() == driver
 
 
 @pytest.mark.parametrize(
@@ -80,7 +74,8 @@ def test_nvml_is_asked_for_the_very_gpu_that_torch_uses(monkeypatch, known, name
     asked = []
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(**known))
     monkeypatch.setattr(nvml, "Nvml", Asked)
-    assert state(torch.device("cuda", 1)) == State()
+    with devices.Cuda(torch.device("cuda", 1)).watched() as state:
+        assert state() == State()
     assert asked == names
 
 
@@ -95,7 +90,7 @@ def test_nvml_is_asked_for_the_very_gpu_that_torch_uses(monkeypatch, known, name
     ],
 )
 def test_the_load_is_what_others_used(monkeypatch, end, share):
-    monkeypatch.setattr(surroundings, "_processor_seconds", lambda: (100.0, 10.0, 0.0))
-    load = surroundings.Load()
-    monkeypatch.setattr(surroundings, "_processor_seconds", lambda: end)
+    monkeypatch.setattr(environment, "_processor_seconds", lambda: (100.0, 10.0, 0.0))
+    load = environment.Load()
+    monkeypatch.setattr(environment, "_processor_seconds", lambda: end)
     assert load.share() == share

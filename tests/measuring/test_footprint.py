@@ -6,6 +6,7 @@ from torch.profiler import ProfilerActivity, profile
 
 import fastscale_lib as fs
 from fastscale_lib.measuring.counted_memory import peak_memory
+from fastscale_lib.measuring.devices import find_device
 from fastscale_lib.measuring.running import prepare, runner
 from fastscale_lib.measuring.settings import Settings
 
@@ -111,9 +112,9 @@ def test_the_profiler_sees_a_real_run_allocate_as_much(network, mode):
 def profiled(network: fs.Network, batch: int, mode: str) -> int:
     """The peak of the bytes that torch's profiler sees held in one run, but for what a convolution frees itself."""
     module, settings, _, channels = prepare(
-        network, Settings(batch, mode, "fp32", "cpu", channels_last=False), torch.device("cpu")
+        network, Settings(batch, mode, "fp32", "cpu", channels_last=False), find_device("cpu")
     )
-    run = runner(module, settings, torch.device("cpu"), channels)
+    run = runner(module, settings, find_device("cpu"), channels)
     run()
     params = sum(each.nbytes for each in module.parameters())
     held = params + sum(each.nbytes for each in module.buffers()) + batch * channels * settings.resolution**2 * 4

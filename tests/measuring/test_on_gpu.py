@@ -1,6 +1,7 @@
-"""On a real GPU, what elsewhere is tested on ones that only act. It needs torch, numpy, pandas and pytest alone:
+"""On a real GPU, what elsewhere is tested on ones that only act. It needs torch, numpy, pandas,
+pyyaml and pytest alone:
 
-python -m pytest --noconftest tests/test_on_gpu.py
+python -m pytest --noconftest tests/measuring/test_on_gpu.py
 
 Times are of a GPU that nobody else uses.
 """
@@ -13,7 +14,7 @@ import torch
 
 import fastscale_lib as fs
 from fastscale_lib.measuring.running import flags
-from fastscale_lib.measuring.settings import MODES, PRECISIONS
+from fastscale_lib.measuring.settings import MODES, PRECISIONS, Settings
 from fastscale_lib.measuring.worker import Worker
 from fastscale_lib.records.measurement import MeasureError
 
@@ -55,19 +56,19 @@ def test_a_module_does_not_share_the_gpu_with_a_process_of_ours_that_waits():
 def test_out_of_memory_is_a_reason_and_the_next_measurement_works():
     with Worker() as worker:
         with pytest.raises(MeasureError, match=f"^{NETWORK}: memory ran out on cuda") as failed:
-            worker.measure(NETWORK, batch=2**15, mode="training", device="cuda")
+            worker.time(NETWORK, Settings(2**15, "training", device="cuda"))
         assert failed.value.reason == "out of memory"
-        assert worker.measure(NETWORK, batch=8, mode="training", device="cuda", seconds=0.5).blocks
+        assert worker.time(NETWORK, Settings(8, "training", device="cuda", seconds=0.5)).blocks
 
 
 def test_the_largest_batch_fits_and_twice_as_many_images_do_not():
-    how = {"mode": "training", "device": "cuda", "memory_bytes": 4 * GIB}
+    how = {"mode": "training", "device": "cuda"}
     with Worker() as worker:
-        found = fs.largest_batch(NETWORK, **how, worker=worker)
+        found = fs.largest_batch(NETWORK, **how, memory_bytes=4 * GIB, worker=worker)
         assert 8 < found < 4096
-        worker.try_run(NETWORK, batch=found, **how)
+        worker.try_run(NETWORK, Settings(found, **how), 4 * GIB)
         with pytest.raises(MeasureError, match="memory ran out"):
-            worker.try_run(NETWORK, batch=2 * found, **how)
+            worker.try_run(NETWORK, Settings(2 * found, **how), 4 * GIB)
 
 
 BATCH = 256  # of ResNet-50 in bf16: with 64 images an H200 waits for its host, which is no quiet one

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pandas as pd
@@ -18,7 +19,7 @@ import pytest
 
 import fastscale_lib as fs
 from fastscale_lib._common.progress import Line, Step
-from fastscale_lib.measuring import in_subprocess as tasks
+from fastscale_lib.measuring import in_subprocess, tasks
 from fastscale_lib.measuring import plan_runner as sweeping
 from fastscale_lib.measuring.batch_search import LIMIT
 from fastscale_lib.measuring.plan_runner import SweepWarning, measure_plan
@@ -483,20 +484,20 @@ def test_here_what_is_impossible_is_refused_before_anything_is_measured(store):
 
 @posix
 def test_what_dies_or_does_not_fit_is_a_row_and_the_others_follow(store, monkeypatch):
-    real = tasks.Worker.measure
+    real = tasks.Worker.time
 
-    def measure(worker, network, **settings):
-        if settings["batch"] == 3:
+    def timed(worker, network, settings):
+        if settings.batch == 3:
             threading.Timer(1, lambda: os.kill(worker.pid, signal.SIGKILL)).start()
-            settings["seconds"], settings["interval"] = 60, 1e-9
-        return real(worker, network, **settings)
+            settings = replace(settings, seconds=60, interval=1e-9)
+        return real(worker, network, settings)
 
-    monkeypatch.setattr(tasks.Worker, "measure", measure)
-    frame = measure_plan(Plan(TINY, batch=[3, 2**50, 2], **SHORT), store, progress=quiet)
+    monkeypatch.setattr(tasks.Worker, "time", timed)
+    frame = measure_plan(Plan(TINY, batch=[3, 2**30, 2], **SHORT), store, progress=quiet)
     assert frame["reason"].tolist()[:2] == ["died", "out of memory"]
     assert frame["median_ms"].isna().tolist() == [True, True, False]
     assert "killed (signal 9)" in frame["message"][0]
-    assert measured_once(store, Plan(TINY, batch=[3, 2**50, 2]))
+    assert measured_once(store, Plan(TINY, batch=[3, 2**30, 2]))
 
 
 @pytest.mark.parametrize("pool", [ThreadPoolExecutor, ProcessPoolExecutor])
@@ -506,7 +507,7 @@ def test_in_a_pool(store, pool):
     assert len(frame) == len(PLAN)
     assert (frame["median_ms"] > 0).all()
     assert measured_once(store)
-    for worker in tasks._idle.pop(os.getpid(), []):  # which else end with this process
+    for worker in in_subprocess._idle.pop(os.getpid(), []):  # which else end with this process
         worker.close()
 
 

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import queue
+import re
 import signal
 import subprocess
 import sys
@@ -24,14 +25,14 @@ from torch.utils import benchmark
 import fastscale_lib as fs
 from fastscale_lib._common.statistics import median_interval
 from fastscale_lib._common.yaml_text import read_yaml
-from fastscale_lib.measuring import environment as timing
+from fastscale_lib.measuring import devices as torch_devices
 from fastscale_lib.measuring import plan_runner as sweeping
-from fastscale_lib.measuring import settings as apart
-from fastscale_lib.measuring.environment import devices, surroundings
+from fastscale_lib.measuring import timing
+from fastscale_lib.measuring.devices import Cpu, Cuda, devices, find_device
+from fastscale_lib.measuring.environment import surroundings
 from fastscale_lib.measuring.nvml import State
 from fastscale_lib.measuring.running import Run, flags, prepare
 from fastscale_lib.measuring.settings import MODES, Settings
-from fastscale_lib.measuring.timing import measure
 from fastscale_lib.measuring.worker import Worker
 from fastscale_lib.records.measurement import MeasureError, Measurement, SettingError
 
@@ -39,7 +40,15 @@ TINY = fs.anynet(name="Tiny", depths=[1, 1], widths=[16, 32], group_widths=8, st
 SHORT = {"batch": 4, "seconds": 0.3, "interval": 0.2, "device": "cpu"}
 LONG = {"batch": 4, "seconds": 60, "interval": 1e-9, "device": "cpu"}
 
+GPU = Cuda(torch.device("cuda", 0))  # of which nothing is asked that takes one
+
 posix = pytest.mark.skipif(os.name != "posix", reason="kills processes by signals")
+
+
+def measure(network_or_module, progress=None, **settings) -> Measurement:
+    """In this process."""
+    source = fs.network(network_or_module) if isinstance(network_or_module, str) else network_or_module
+    return timing.time_here(source, Settings(**settings), progress)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -274,7 +283,7 @@ def test_launching_is_timed_with_two_images_and_without_waiting_for_the_gpu(monk
         batches.append((len(images), len(labels)))
         clock[0] += 0.003
 
-    def wait():
+    def wait(device):
         clock[0] += 1.0
 
     monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
@@ -282,7 +291,7 @@ def test_launching_is_timed_with_two_images_and_without_waiting_for_the_gpu(monk
     run = Run(step, torch.zeros(64, 3, 8, 8), torch.zeros(64))
     settings = Settings(64, "training", "fp32", "cuda")
     with flags(tf32=False):
-        assert timing._launch_seconds(run, settings) == pytest.approx(0.003)
+        assert timing._launch_seconds(run, settings, GPU) == pytest.approx(0.003)
     assert set(batches) == {(2, 2)}
     run()
     assert batches[-1] == (64, 64)
@@ -333,14 +342,14 @@ class Event:
 @pytest.mark.parametrize("n", [1, 5])
 def test_a_block_is_not_charged_for_the_host_at_its_beginning(monkeypatch, lead, kernel, seconds, n):
     gpu = Gpu(monkeypatch, lead, kernel)
-    assert timing._cuda_seconds(gpu.run, n) == pytest.approx(seconds)
+    assert GPU.seconds(gpu.run, n) == pytest.approx(seconds)
 
 
 def test_a_gpu_is_asked_how_it_is_while_it_works(monkeypatch):
     gpu = Gpu(monkeypatch, lead=0.0001, kernel=0.05)
 
     @contextmanager
-    def watched(device):
+    def watched(self):
         gpu.done.append("open")
 
         def state():
@@ -350,10 +359,10 @@ def test_a_gpu_is_asked_how_it_is_while_it_works(monkeypatch):
 
         yield state
 
-    monkeypatch.setattr(timing, "watched", watched)
-    assert timing._state_at_work(gpu.run, 0.05, torch.device("cuda", 0)).clock_mhz == 1980
+    monkeypatch.setattr(Cuda, "watched", watched)
+    assert GPU.state_at_work(gpu.run, 0.05).clock_mhz == 1980
     assert gpu.done == ["open", "run", "run", "run", "run", "ask", "wait"]
-    assert timing._state_at_work(gpu.run, 0.05, torch.device("cpu")) == State()
+    assert Cpu(torch.device("cpu")).state_at_work(gpu.run, 0.05) == State()
 
 
 def test_progress_goes_through_the_phases():
@@ -408,7 +417,7 @@ def test_a_cpu_trains_no_convolution_that_writes_beyond_its_memory(mode, channel
     """Strided 1×1 convolutions to 8 or 16 channels, in the layout channels_last."""
     narrow = fs.anynet(name="Narrow", depths=[1, 1, 1], widths=[8, 16, 32], group_widths=8, stem_width=8, resolution=32)
     settings = Settings(2, mode, channels_last=channels_last)
-    module, *_ = prepare(narrow, settings, torch.device("cpu"))
+    module, *_ = prepare(narrow, settings, find_device("cpu"))
     shortcuts = [each for each in module.modules() if getattr(each, "kernel_size", 0) == (1, 1) and each.stride[0] > 1]
     assert [each.out_channels for each in shortcuts] == strided
     assert measure(narrow, **{**SHORT, "batch": 2}, mode=mode, channels_last=channels_last).blocks
@@ -535,9 +544,9 @@ def start_long(worker):
 
 def test_two_measurements_share_a_process(worker):
     told = []
-    first = worker.measure(TINY, **SHORT, progress=lambda phase, fraction: told.append(phase))
+    first = worker.time(TINY, Settings(**SHORT), progress=lambda phase, fraction: told.append(phase))
     pid = worker.pid
-    second = worker.measure(TINY, **SHORT, mode="training")
+    second = worker.time(TINY, Settings(**SHORT, mode="training"))
     assert worker.pid == pid != os.getpid()
     assert (first.network, first.mode, second.mode) == ("Tiny", "inference", "training")
     assert set(told) == {"building", "warm-up", "timing"}
@@ -545,25 +554,29 @@ def test_two_measurements_share_a_process(worker):
     assert worker.surroundings("cpu") == surroundings("cpu")
 
 
+def ended(worker, request) -> dict:
+    """The event that a plain request ends in."""
+    worker.submit(request, events := Events())
+    return events.wait_for("result", "error")
+
+
 def test_a_refusal_is_the_same_from_a_worker(worker):
-    with pytest.raises(ValueError, match="batch is 0, but must be a whole number") as refused:
-        worker.measure(TINY, **{**SHORT, "batch": 0})
-    assert refused.value.reason == "setting"
-    with pytest.raises(ValueError, match="device is 'cuda:99', but must be a device that torch finds here"):
-        worker.surroundings("cuda:99")
-    with pytest.raises(MeasureError, match="colour") as failed:
-        worker.measure(TINY, **SHORT, colour="blue")
-    assert failed.value.reason == "failed"
+    told = ended(worker, {"network": TINY.to_dict(), **SHORT, "batch": 0})
+    assert told["message"].startswith("batch is 0, but must be a whole number")
+    assert told["reason"] == "setting"
+    for ask in (worker.surroundings, lambda device: worker.time(TINY, Settings(device=device))):
+        with pytest.raises(SettingError, match="device is 'cuda:99', but must be a device that torch finds here"):
+            ask("cuda:99")
 
 
 def test_whatever_failed_the_next_job_has_a_fresh_process(worker):
     """A CUDA error, for one, stays in its process: all that follows would fail there."""
-    assert worker.measure(TINY, **SHORT).blocks
+    assert worker.time(TINY, Settings(**SHORT)).blocks
     pid = worker.pid
-    with pytest.raises(MeasureError, match="TypeError") as failed:
-        worker.measure(TINY, **SHORT, colour="blue")
-    assert failed.value.reason == "failed"
-    assert worker.measure(TINY, **SHORT).blocks
+    told = ended(worker, {"network": TINY.to_dict(), **SHORT, "colour": "blue"})
+    assert told["reason"] == "failed"
+    assert re.match("TypeError: .*colour", told["message"])
+    assert worker.time(TINY, Settings(**SHORT)).blocks
     assert worker.pid != pid
 
 
@@ -578,7 +591,7 @@ def test_one_job_at_a_time_and_its_cancelling(worker):
     assert not worker.busy
     assert events.wait_for("error")["reason"] == "cancelled"
     assert time.perf_counter() - began < 1
-    assert worker.measure(TINY, **SHORT).blocks
+    assert worker.time(TINY, Settings(**SHORT)).blocks
     assert len(events.terminal) == 1
     worker.cancel()  # with nothing in hand, nothing happens
     assert worker.pid
@@ -588,7 +601,7 @@ def test_a_patient_cancel_keeps_the_process_for_the_next_job(worker):
     events, pid = start_long(worker), worker.pid
     worker.cancel(patience=10.0)
     assert events.wait_for("error")["reason"] == "cancelled"
-    assert worker.measure(TINY, **SHORT).blocks
+    assert worker.time(TINY, Settings(**SHORT)).blocks
     assert worker.pid == pid
 
 
@@ -601,7 +614,7 @@ def test_a_killed_process_is_one_error_and_the_next_measurement_works(worker):
     assert event["reason"] == "died"
     assert "killed (signal 9)" in event["message"]
     assert "try a smaller batch" in event["message"]
-    assert worker.measure(TINY, **SHORT).blocks
+    assert worker.time(TINY, Settings(**SHORT)).blocks
     assert worker.pid != pid
     assert len(events.terminal) == 1
 
@@ -609,7 +622,7 @@ def test_a_killed_process_is_one_error_and_the_next_measurement_works(worker):
 @posix
 def test_a_time_limit(worker):
     with pytest.raises(MeasureError, match=r"stopped at the time limit of 0\.5 s") as stopped:
-        worker.measure(TINY, timeout=0.5, **LONG)
+        worker.time(TINY, Settings(**LONG), timeout=0.5)
     assert stopped.value.reason == "time limit"
 
 
@@ -671,8 +684,8 @@ def not_here(*arguments, **settings):
 
 
 def test_a_network_is_measured_in_a_process_apart(monkeypatch):
-    monkeypatch.setattr(timing, "measure", not_here)
-    monkeypatch.setattr(apart, "find_device", not_here)  # which loads torch
+    monkeypatch.setattr(timing, "time_here", not_here)
+    monkeypatch.setattr(torch_devices, "find_device", not_here)
     told = []
     first = fs.measure(TINY, **SHORT, progress=lambda phase, fraction: told.append(phase))
     assert (first.network, first.batch, first.mode) == ("Tiny", 4, "inference")
@@ -709,7 +722,7 @@ def test_a_limit_of_more_years_than_a_thread_can_wait_is_one(worker, limit):
 @pytest.mark.parametrize("limit", [0, -1, math.nan, math.inf, "9", True, 10**400])
 def test_a_limit_that_is_none_is_refused_by_the_worker_too(worker, limit):
     with pytest.raises(SettingError, match=r"^limit is .*, but must be a number above 0"):
-        worker.measure(TINY, timeout=limit, **SHORT)
+        worker.time(TINY, Settings(**SHORT), timeout=limit)
 
 
 def test_a_module_is_measured_in_this_process():
