@@ -24,8 +24,10 @@ _WAY = ["device_name", "precision", "threads"]  # in which times of training ste
 
 
 class Difference(NamedTuple):
-    """Of two mean errors, in percentage points: found, its 95 % interval low to high, the fewest seeds of both, and
-    the devices that trained them."""
+    """The difference of two mean errors in percentage points, with its 95 % interval from low to high.
+
+    `seeds` are the fewest of both, `devices` those that trained them.
+    """
 
     found: float
     low: float

@@ -107,7 +107,7 @@ class Network:
 
     @property
     def total_stride(self) -> int:
-        """How many pixels of the image, to a side, become one of the last stage."""
+        """The product of all strides: pixels of the image, to a side, per pixel of the last stage."""
         return STEMS[self.stem.kind].total_stride * math.prod(stage.stride for stage in self.stages)
 
     @property
@@ -156,7 +156,7 @@ class Network:
             raise NetworkError(f"{self.name}: {error}") from None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain dicts, lists and numbers; `Network.from_dict` gives the network back."""
+        """Return the network as plain dicts, lists and numbers, which `Network.from_dict` reads."""
         plain = asdict(self)
         plain["stages"] = list(plain["stages"])
         if not self.note:
@@ -170,7 +170,7 @@ class Network:
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Network:
-        """The network that `to_dict` described.
+        """Make the network that `to_dict` described.
 
         Raises:
             NetworkError: a key is missing or unknown, or the network cannot be built.
@@ -196,7 +196,7 @@ class Network:
         return _make(cls, "network", plain)
 
     def to_yaml(self) -> str:
-        """YAML text, in the order of the fields, one line a stage."""
+        """Return the network as YAML text, in the order of the fields, with one line per stage."""
         plain = self.to_dict()
         lines = []
         for key, value in plain.items():
@@ -208,7 +208,7 @@ class Network:
 
     @classmethod
     def from_yaml(cls, text: str) -> Network:
-        """The network that a YAML text describes; loading is safe, so the text can run nothing.
+        """Read a network from YAML text; nothing that the text holds is executed.
 
         Raises:
             NetworkError: the text is not YAML, or is not a network that can be built.
@@ -220,7 +220,7 @@ class Network:
         return cls.from_dict(plain)
 
     def to_python(self) -> str:
-        """A Python expression that makes this network again, given `import fastscale_lib as fs`."""
+        """Return a Python expression, with `fs` for fastscale_lib, that makes this network again."""
         stages = zip(*(tuple(getattr(s, f.name) for f in fields(Stage)) for s in self.stages), strict=True)
         depths, widths, strides, bottlenecks, group_widths, kernels = (list(values) for values in stages)
         arguments = {
@@ -253,7 +253,7 @@ class Network:
         return table(self)
 
     def may_become(self, other: Network) -> bool:
-        """Whether some strategy and s could make the other of this one: all that scaling leaves alone is equal."""
+        """Tell whether scaling could make the other network: all that it leaves alone is equal."""
         mine, theirs = ((each.stem, each.head) for each in (self, other))
         if self.ends_grow:
             mine, theirs = bool(self.head.width), bool(other.head.width)

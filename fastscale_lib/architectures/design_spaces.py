@@ -36,24 +36,34 @@ def anynet(
     name: str = "AnyNet",
     note: str = "",
 ) -> Network:
-    """A network described by hand, with one entry a stage (a single number serves all stages).
+    """Describe a network by the sizes of its stages (design space AnyNet of pycls).
+
+    Depths to kernels have one entry per stage; a single number, of all but depths, serves all stages.
 
     Arguments:
-        depths, widths: blocks, and output channels, of each stage.
-        strides: of each stage's first block.
-        bottlenecks: inner width over width (for "mbconv": expansion ratio, inner width over input width).
-        group_widths: channels a group of the k×k convolution; left out: no groups (for "mbconv": depthwise).
-        kernels: side of the k×k convolution, odd.
+        depths: blocks of each stage.
+        widths: output channels of each stage.
+        strides: stride of each stage's first block; default: 2.
+        bottlenecks: inner width over width (for "mbconv": expansion ratio, inner width over input width);
+            default: 1.
+        group_widths: channels per group of the k×k convolution; default: no groups (for "mbconv": depthwise).
+        kernels: side of the k×k convolution, odd; default: 3.
         block: "res_bottleneck_block", "res_bottleneck_stride_1x1_block" (the stride on its first 1×1),
             "res_bottleneck_linear_block", "res_basic_block", "vanilla_block" (no residual) or "mbconv".
         stem: "simple_stem_in" (3×3, stride 2), "res_stem_in" (7×7, stride 2, max-pool) or "res_stem_cifar"
             (3×3, stride 1, for small images).
-        se_ratio: hidden over input channels of squeeze-and-excitation; 0 for none.
-        head_width: width of a 1×1 convolution before the classifier; 0 for none.
-        note: a line that is to be known of its figures, shown beside them.
+        stem_width: output channels of the stem; default: 32.
+        se_ratio: hidden over input channels of squeeze-and-excitation; default: 0, for none.
+        head_width: width of a 1×1 convolution before the classifier; default: 0, for none.
+        activation: "relu", "silu" or "gelu"; default: "relu".
+        classes: outputs of the classifier; default: 1000.
+        resolution: side of the images in pixels; default: 224.
+        channels: channels of the images; default: 3.
+        name: the network's name, a line of text.
+        note: a caveat about its figures, a line of text that is shown beside them.
 
     Raises:
-        NetworkError: naming the stage, the value and the rule.
+        NetworkError: a value is wrong, or a stage cannot be built; the message names stage, value and rule.
     """
     kind = block_type(block)
     depths = one_per_stage("depths", depths)
@@ -115,16 +125,23 @@ def regnet(
     stride: int = 2,
     **settings,
 ) -> Network:
-    """A RegNet, expanded into its stages (Radosavovic et al., Designing Network Design Spaces, 2020, section 3.3).
+    """Describe a RegNet by its quantised linear widths.
+
+    Block j has the width w0 · wm^k_j, rounded to a multiple of 8, with k_j = round(log((w0 + wa·j) / w0) / log(wm));
+    blocks of one width are a stage (Radosavovic et al., Designing Network Design Spaces, 2020, section 3.3).
 
     Arguments:
         depth: blocks in all.
-        w0, wa, wm: initial width, its slope a block, and the width multiplier of the quantisation.
-        group_width, bottleneck, stride: of every stage.
-        settings: as for `anynet`.
+        w0: initial width, in channels.
+        wa: slope of the width, in channels per block.
+        wm: width multiplier of the quantisation, above 1.
+        group_width: channels per group, of every stage.
+        bottleneck: inner width over width, of every stage; default: 1.
+        stride: of every stage; default: 2.
+        settings: further arguments of `anynet`, as block, se_ratio, resolution and name.
 
     Raises:
-        NetworkError: naming the value and the rule.
+        NetworkError: a value is wrong; the message names it and the rule.
     """
     check = partial(check_whole, error=NetworkError)
     depth = check("regnet: depth", depth, most=MOST_BLOCKS)

@@ -72,9 +72,16 @@ def _operation(placed: Placed, activation: str, times: Any) -> Operation:
 
 
 def flops_by_kind(network: Network | str) -> dict[str, int]:
-    """The network's flops (multiply-adds) by kind of operation, for those of `KINDS` that have any.
+    """Count a network's flops (multiply-adds) by kind of operation.
 
-    They sum to the network's flops, exactly up to 2**53.
+    Arguments:
+        network: a Network, or the name of a base network.
+
+    Returns:
+        Kind and flops, for each kind that has any. They sum to the network's flops, exactly up to 2**53.
+
+    Raises:
+        NetworkError: the name is not that of a base network.
     """
     ops = operations(named_network(network))
     totals = {kind: int((ops.flops * ops.times)[ops.kind == number].sum()) for number, kind in enumerate(KINDS)}

@@ -18,12 +18,12 @@ from .parts import NetworkError
 
 
 def networks() -> list[str]:
-    """The names of the base networks, family by family, small to large."""
+    """List the names of the base networks, family by family, small to large."""
     return list(_zoo())
 
 
 def families() -> dict[str, list[str]]:
-    """The names of the base networks, by family."""
+    """Return the names of the base networks by family, small to large."""
     return {family: list(names) for family, names in groupby(_zoo(), key=lambda name: name.split("-")[0])}
 
 

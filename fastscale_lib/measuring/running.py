@@ -183,8 +183,10 @@ def _classes(module: Any, images: torch.Tensor) -> int:
 
 
 def try_run(source: Network, settings: Settings, memory_bytes: int | None = None) -> None:
-    """Run twice, untimed, to see whether the memory is enough: by the second run of a training step, gradients, the
-    optimizer's momenta and the tuned algorithms' workspaces are all there.
+    """Run twice, untimed, to see whether the memory is enough.
+
+    By the second run of a training step, gradients, the optimizer's momenta and the tuned algorithms' workspaces are
+    all there.
 
     Arguments:
         memory_bytes: the most that the runs may take; see `Device.limited`.

@@ -20,18 +20,20 @@ def build(
     drop_path: float = 0.0,
     zero_gamma: bool = False,
 ) -> torch.nn.Module:
-    """A torch module from images (N, channels, r, r) to logits (N, classes), freshly initialised.
+    """Build a torch module of a network, freshly initialised.
 
+    It maps images (N, channels, r, r) to logits (N, classes).
     It is made of the very layers that `complexity` counts; the rows of `layers(network)` and the keys of its
     `state_dict` have the same names. It takes images of other sides too, though it is counted at `resolution`.
 
     Arguments:
         network: a Network, or the name of a base network.
-        device: as torch takes it, "meta" included; None is torch's default.
-        drop_path: probability with which the last residual branch is left out of a sample in training; that of
-            the blocks before grows linearly up to it (Huang et al., Deep Networks with Stochastic Depth, 2016).
+        device: as torch takes it, "meta" included; default: torch's own.
+        drop_path: probability with which the last residual branch is left out of a sample in training; default: 0.
+            That of the blocks before grows linearly up to it (Huang et al., Deep Networks with Stochastic Depth,
+            2016).
         zero_gamma: start the last BN of each branch that is added to its input at γ = 0, so that the blocks start
-            as identities (Goyal et al., Accurate, Large Minibatch SGD, 2017, section 5.1).
+            as identities (Goyal et al., Accurate, Large Minibatch SGD, 2017, section 5.1); default: False.
 
     Raises:
         NetworkError: the name is not that of a base network, or the network has over 10,000 blocks.

@@ -134,12 +134,13 @@ def load_weights(
     classifier: bool = True,
     eps: float | None = None,
 ) -> ConvNet:
-    """Load the weights of the same network in timm, torchvision or pycls; they must fit one to one.
+    """Load the weights of the same network in timm, torchvision or pycls.
 
-    The logits are then theirs, for EfficientNet, RegNetX, RegNetY, ResNet and ResNeXt of the three, and for those of
-    timm's RegNetZ that have a head convolution: regnetz_005, and regnetz_040_h given a network with its `head`. They
-    are not for timm's tf_efficientnet, which pads as TensorFlow does. Torchvision's RegNetX-400MF, RegNetY-800MF and
-    RegNetY-8GF have other widths than the published networks, and need a network with these.
+    They must fit one to one. The logits are then theirs, for EfficientNet, RegNetX, RegNetY, ResNet and ResNeXt of the
+    three, and for those of timm's RegNetZ that have a head convolution: regnetz_005, and regnetz_040_h given a network
+    with its `head`. They are not for timm's tf_efficientnet, which pads as TensorFlow does. Torchvision's
+    RegNetX-400MF, RegNetY-800MF and RegNetY-8GF have other widths than the published networks, and need a network with
+    these.
 
     A state dict tells names and shapes only. A module of theirs tells more: one with a convolution of another stride,
     padding, dilation or number of groups is refused, and the ε of BN is taken over. For a state dict ε is set to 1e-5,

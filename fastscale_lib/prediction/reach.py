@@ -23,8 +23,10 @@ _EVEN = 1 + 1e-9  # networks of one size, but for the order of a sum
 
 
 class Extent(NamedTuple):
-    """What networks ask of a device, by itself and by kind: `sizes` of shape (networks, 3), logarithms of `SIZES` of an
-    image; `shares` of shape (networks, len(KINDS)): of multiply-adds or of elements moved, whichever is the larger.
+    """What networks ask of a device, in all and by kind of operation.
+
+    `sizes` of shape (networks, 3) are logarithms of `SIZES` of an image; `shares` of shape (networks, len(KINDS)) are
+    of multiply-adds or of elements moved, whichever is the larger.
     """
 
     sizes: np.ndarray
@@ -61,8 +63,10 @@ class Reach(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """What can be said of each of several networks: its error as a fraction, NaN where its time is not known, and a
-    note: why the error is larger than the stated one, or why there is no time; None for networks like the fitted.
+    """The error of each of several networks as a fraction, NaN where its time is not known, and a note.
+
+    The note tells why the error is larger than the stated one, or why there is no time; None for networks like the
+    fitted.
     """
 
     error: np.ndarray

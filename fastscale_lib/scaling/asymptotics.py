@@ -19,12 +19,23 @@ from .strategies import strategy as named_strategy
 def laws(
     networks: Sequence[Network | str], strategies: Sequence[StrategyLike], scales: Sequence[float]
 ) -> pd.DataFrame:
-    """The asymptotic laws in the form of `sweep`: the base network's counts, times s to the law's exponent.
+    """Compute counts by the asymptotic laws: the base network's, times s to the law's exponent.
 
+    Flops of a stage go as d·w²·r², params as d·w², activations as d·w·r² (Dollár, Singh, Girshick, 2021, section 3).
     What grows slower than the law (stem, classifier, rounding) is in the counts of `sweep` and not in these.
 
+    Arguments:
+        networks: one or several, as Networks or names of base networks.
+        strategies: one or several.
+        scales: one or several scale factors of flops, above 0.
+
     Returns:
-        Columns network, strategy, alpha, scale, flops (multiply-adds), params, activations, as real numbers.
+        One row per combination. Columns network, strategy, alpha (NaN outside the α family), scale, flops
+        (multiply-adds), params, activations, as real numbers.
+
+    Raises:
+        StrategyError: there is no such strategy, or a scale is no number above 0.
+        NetworkError: there is no such network.
     """
     networks = [named_network(each) for each in as_list(networks)]
     strategies = [named_strategy(each) for each in as_list(strategies)]
@@ -50,10 +61,14 @@ def law_columns(network: Network, strategies: Sequence[Strategy], scales: np.nda
 def fit_exponents(
     network: Network | str, strategies: Sequence[StrategyLike], scales: Sequence[float] | None = None
 ) -> pd.DataFrame:
-    """The exponents of s that the counts really follow: least squares of log count over log s.
+    """Fit the exponents of s that the counts of scaled networks follow.
+
+    Each is the slope of log(count) over log(s) by least squares.
 
     Arguments:
-        scales: where to count; left out: 200 of them, evenly spaced in log s from 1 to 64.
+        network: a Network, or the name of a base network.
+        strategies: one or several.
+        scales: where to count; default: 200 scale factors, evenly spaced in log s from 1 to 64.
 
     Returns:
         Columns network, strategy, metric, law (the exact exponent, a Fraction), fitted, residual (the largest

@@ -141,6 +141,6 @@ def _fits_arrays(network: Network, strategies: Sequence[Strategy], s: float) -> 
 
 
 def _dashed(per_stage: tuple, size: int) -> list[str]:
-    """ "2-6-12-2" for each network of the grid."""
+    """Join the stages of each network of the grid, as in "2-6-12-2"."""
     lists = [each.tolist() if isinstance(each, np.ndarray) else [each] * size for each in per_stage]
     return ["-".join(map(str, row)) for row in zip(*lists, strict=True)]

@@ -23,17 +23,20 @@ def equal_flops(
     strategies: Sequence[StrategyLike],
     scales: Sequence[float],
 ) -> pd.DataFrame:
-    """Each network scaled by each strategy to the same flops, by `scale_to`: within 1 % of scale × the network's.
+    """Scale each network by each strategy to the same flops, within 1 %, by `scale_to`.
 
     Arguments:
-        scales: how many times the flops (multiply-adds) of the base network.
+        networks: one or several base networks, as Networks or names.
+        strategies: the strategies.
+        scales: target flops (multiply-adds), relative to the base network's.
 
     Returns:
-        One row a network, scale and strategy, in that order. Columns network, strategy, alpha (NaN outside the α
+        One row per network, scale and strategy, in that order. Columns network, strategy, alpha (NaN outside the α
         family), scale, scaled (the Network), flops, params, activations.
 
     Raises:
-        NetworkError, StrategyError: naming the value and the rule.
+        NetworkError: there is no such network.
+        StrategyError: there is no such strategy, or a scale is no number above 0.
 
     Warns:
         TargetWarning: where the nearest network is more than 1 % off.
@@ -54,7 +57,16 @@ _LARGER = 1.2  # times the flops of the base: nearer networks of its family are 
 
 
 def larger(network: Network | str) -> list[str]:
-    """The networks of its family in the zoo with more than 1.2 times its flops: the regimes it may be scaled up to."""
+    """List the base networks of a network's family that have more than 1.2 times its flops.
+
+    These are the sizes that `regimes` scales it up to.
+
+    Arguments:
+        network: a Network, or the name of a base network.
+
+    Raises:
+        NetworkError: there is no such network.
+    """
     base = named_network(network)
     smallest = _LARGER * complexity(base).flops
     return [name for name in families().get(base.name.split("-")[0], []) if complexity(name).flops > smallest]
@@ -64,10 +76,14 @@ def regimes(
     networks: Sequence[Network | str] | Network | str,
     strategies: Sequence[StrategyLike] | StrategyLike,
 ) -> pd.DataFrame:
-    """Each base network scaled by each strategy to the flops of the larger networks of its family, and these.
+    """Scale base networks to the flops of the larger networks of their families, and list both.
+
+    Arguments:
+        networks: one or several base networks, as Networks or names.
+        strategies: one or several.
 
     Returns:
-        One row a base network, strategy and larger network. Columns regime (the larger network's name), network (the
+        One row per base network, strategy and larger network. Columns regime (the larger network's name), network (the
         base's), strategy (or "designed" for the larger network itself), alpha, scale (times the base's flops),
         scaled (the Network), flops (multiply-adds), params, activations, resolution, depths, widths, group_widths.
 

@@ -25,7 +25,7 @@ def scale(
     width: float | None = None,
     resolution: int | None = None,
 ) -> Network:
-    """Scale a network by a strategy to about s times its flops, or by a factor for each dimension.
+    """Scale a network by a strategy to about s times its flops, or by factors.
 
     `scale("RegNetY-4GF", "dWr", 4)` scales by a strategy, `scale("EfficientNet-B0", depth=1.4, width=1.2,
     resolution=300)` by factors. Flops (multiply-adds) grow by about depth · width² · resolution² (Dollár, Singh,

@@ -183,7 +183,7 @@ def _lacks(row: Row | None, retry: bool) -> bool:
 
 
 def _kind(device: str | None, executor: Executor | None) -> str:
-    """ "cuda" or "cpu": of the device that is named, or of the one that a training will find where it runs."""
+    """Return "cuda" or "cpu", of the device that is named or of the one that a training finds where it runs."""
     if device or executor is not None:
         return kind_name(str(device) if device else asked_first(executor, None)["device"])
     from ..measuring.devices import find_device

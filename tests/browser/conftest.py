@@ -1,4 +1,4 @@
-"""Fixtures which drive notebooks in a real JupyterLab with a headless Chromium.
+r"""Fixtures which drive notebooks in a real JupyterLab with a headless Chromium.
 
 One server and one browser serve the whole test session; each test gets a fresh page and workspace, but for what a
 module opens by ``open_shared``.

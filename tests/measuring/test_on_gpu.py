@@ -1,5 +1,6 @@
-"""On a real GPU, what elsewhere is tested on ones that only act. It needs torch, numpy, pandas,
-pyyaml and pytest alone:
+"""On a real GPU, what elsewhere is tested on ones that only act.
+
+It needs torch, numpy, pandas, pyyaml and pytest alone:
 
 python -m pytest --noconftest tests/measuring/test_on_gpu.py
 
