@@ -1,3 +1,4 @@
+from .blocks import BLOCKS as BLOCKS
 from .counting import Complexity as Complexity
 from .counting import complexity as complexity
 from .counting import layers as layers

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from .blocks import BlockSizes, head, stem
 from .definition import Network
-from .layer_types import Activation, Gate, Layer, Residual
+from .layer_types import Activation, Gate, Residual
 from .parts import Dimensions
 
 
@@ -27,7 +27,7 @@ class Placed(NamedTuple):
     """
 
     name: str
-    layer: Layer
+    layer: Any
     side_in: Any
     side_out: Any
     present: Any

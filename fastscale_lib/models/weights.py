@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 # Our layers that hold tensors, in the order in which a Naming gives theirs.
 _BRANCH = ("conv1", "norm1", "conv2", "norm2", "conv3", "norm3", "se.reduce", "se.expand")
-_IN_BLOCK = (*_BRANCH, "shortcut.conv", "shortcut.norm")
-_AT_ENDS = ("stem.conv", "stem.norm", "head.conv", "head.norm", "head.linear")
+_IN_BLOCK: tuple[str, ...] = (*_BRANCH, "shortcut.conv", "shortcut.norm")
+_AT_ENDS: tuple[str, ...] = ("stem.conv", "stem.norm", "head.conv", "head.norm", "head.linear")
 _BLOCK = re.compile(r"stage(\d+)\.block(\d+)\.(.+)")
 _CHECKPOINT_ENTRIES = ("model_state", "state_dict", "model")  # of pycls, timm, and torchvision's training scripts
 _COUNTER = "num_batches_tracked"
