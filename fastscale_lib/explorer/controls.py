@@ -6,16 +6,19 @@ import html
 import math
 from collections.abc import Callable
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import ipywidgets as w
+import pandas as pd
 import traitlets as T
 
-from ..architectures.counting import complexity
+from ..architectures.counting import Complexity, complexity
 from ..architectures.definition import table
 from ..architectures.zoo import families
-from ..figures.theme import label
+from ..figures.theme import Frame, label
 from ..scaling.strategies import STRATEGIES
+from .state import State
 from .tables import STYLE, comparison_table, complexity_table
 
 ALPHA_MARKS = {"⅓ dwr": 1 / 3, "0.8 dWr": 0.8, "1 w": 1.0}
@@ -34,18 +37,28 @@ CONTROL_STYLE = """<style>
 
 
 class Controls:
-    """The widgets around the figure, bound both ways to the explorer's traits."""
+    """The widgets around the figure, bound both ways to the state's traits."""
 
-    def __init__(self, explorer: Any) -> None:
-        self.explorer = explorer
+    def __init__(
+        self,
+        state: State,
+        time: Callable[[], None],
+        calibrate: Callable[[], None],
+        cancel: Callable[[], None],
+        save: Callable[[str], Path],
+    ) -> None:
+        self.state, self._save_as = state, save
         self._following = False
         self._make_scaling()
         self._make_timing()
         self._make_tables()
         self._bind()
-        explorer.observe(lambda _: self._say(), names=["message", "status"])
-        explorer.observe(lambda _: self._show_progress(), names=["busy", "progress"])
-        explorer.observe(lambda _: self.follow(), names=["devices"])
+        self.time.on_click(lambda _: self._try(time))
+        self.predict.on_click(lambda _: self._try(calibrate))
+        self.cancel.on_click(lambda _: cancel())
+        state.observe(lambda _: self._say(), names=["message", "status"])
+        state.observe(lambda _: self._show_progress(), names=["busy", "progress"])
+        state.observe(lambda _: self.follow(), names=["devices"])
         self.follow()
         self._say()
         self._show_progress()
@@ -79,7 +92,7 @@ class Controls:
 
     def follow(self) -> None:
         """Show the present state in every control."""
-        x = self.explorer
+        x = self.state
         self._following = True
         try:
             self._follow_network()
@@ -100,15 +113,14 @@ class Controls:
         finally:
             self._following = False
 
-    def show_tables(self) -> None:
-        """Show the tables of the present state."""
-        x = self.explorer
+    def show_tables(self, counted: Complexity, marked: Frame, times: pd.DataFrame) -> None:
+        """Show the tables of the present state: the shown network's counts, the marked networks, their times."""
+        x = self.state
         at_base = complexity(x.base)
-        times = x.times
         self.tables.value = (
             "<div class='fastscale-tables'><div>"
-            + complexity_table(at_base, x.counted(), x.strategy(), x.scale)
-            + comparison_table(x.marked, at_base, times[times["scale"] == x.scale], x.scale)
+            + complexity_table(at_base, counted, x.strategy(), x.scale)
+            + comparison_table(marked, at_base, times.loc[times["scale"] == x.scale], x.scale)
             + f"</div>{table(x.base)}{table(x.scaled())}</div>"
         )
 
@@ -122,7 +134,7 @@ class Controls:
             continuous_update=False,
             layout=w.Layout(width="190px"),
             style=described,
-            tooltip="the side of the base network's images",
+            tooltip=State.resolution.help,
         )
         self.alpha = w.FloatSlider(
             description="α",
@@ -132,7 +144,7 @@ class Controls:
             readout=False,
             layout=w.Layout(width="170px"),
             style=described,
-            tooltip="α: the share of the scaling given to width",
+            tooltip=State.alpha.help,
         )
         self.alpha_marks = [
             w.Button(description=text, layout=wide, tooltip=f"set α to {value:.3g}")
@@ -147,7 +159,7 @@ class Controls:
             readout=False,
             layout=w.Layout(width="210px"),
             style=described,
-            tooltip="how many times the flops of the base network",
+            tooltip=State.scale.help,
         )
         exact = {"continuous_update": False, "layout": w.Layout(width="58px")}
         self.alpha_field = w.Text(tooltip="α, exactly", **exact)
@@ -157,7 +169,7 @@ class Controls:
             continuous_update=False,
             layout=w.Layout(width="278px"),
             style=described,
-            tooltip="s times the base's; sets s. Each network is rounded, and its counted flops differ: see the table",
+            tooltip=State.flops.help,
         )
         self.strategies = w.HBox([], layout=w.Layout(flex_flow="row wrap"))
         self._boxes: dict[str, w.Checkbox] = {}
@@ -168,28 +180,26 @@ class Controls:
             description="Time on",
             layout=w.Layout(width="185px"),
             style=described,
-            tooltip="auto: the GPU where there is one, else the CPU",
+            tooltip=State.device.help,
         )
         self.batch = w.Text(
             description="batch",
             continuous_update=False,
             layout=w.Layout(width="95px"),
             style=described,
-            tooltip="images a batch",
+            tooltip=State.batch.help,
         )
         self.precision = w.Dropdown(
-            description="precision", options=["fp32", "bf16", "fp16"], layout=w.Layout(width="125px"), style=described
+            description="precision", options=State.precision.choices, layout=w.Layout(width="125px"), style=described
         )
         self.mode = w.Dropdown(
-            description="mode", options=["inference", "training"], layout=w.Layout(width="135px"), style=described
+            description="mode", options=State.mode.choices, layout=w.Layout(width="135px"), style=described
         )
         narrow = w.Layout(width="60px")
         self.time = w.Button(
             description="Time", button_style="primary", layout=narrow, tooltip="time the marked networks"
         )
-        self.live = w.Checkbox(
-            description="Live", indent=False, layout=w.Layout(width="50px"), tooltip="time whenever the sliders rest"
-        )
+        self.live = w.Checkbox(description="Live", indent=False, layout=w.Layout(width="50px"), tooltip=State.live.help)
         self.cancel = w.Button(
             description="Cancel", layout=w.Layout(width="70px"), tooltip="stop timing; what was measured stays"
         )
@@ -217,14 +227,7 @@ class Controls:
         ]
 
     def _bind(self) -> None:
-        for name in (
-            "network",
-            "precision",
-            "mode",
-            "device",
-            "live",
-            "shown",
-        ):
+        for name in ("network", "precision", "mode", "device", "live", "shown"):
             getattr(self, name).observe(lambda change, name=name: self._ask(name, change["new"]), "value")
         self.family.observe(lambda change: self._ask_family(change["new"]), "value")
         self.alpha.observe(lambda change: self._slide("alpha", change["new"], _on_alpha_step), "value")
@@ -234,9 +237,6 @@ class Controls:
             field.observe(lambda change, name=name: self._ask(name, _number(change["new"], name)), "value")
         for button, value in zip(self.alpha_marks, ALPHA_MARKS.values(), strict=True):
             button.on_click(lambda _, value=value: self._ask("alpha", value))
-        self.time.on_click(lambda _: self._try(self.explorer.time))
-        self.predict.on_click(lambda _: self._try(self.explorer.calibrate))
-        self.cancel.on_click(lambda _: self.explorer.cancel())
         for button in self.exports:
             button.on_click(lambda button: self._try(self._save, button.description.lower()))
 
@@ -244,30 +244,30 @@ class Controls:
         """Set a trait by hand; what is wrong is said in place, and nothing else changes."""
         if self._following or value is None:
             return
-        self._try(setattr, self.explorer, name, value)
+        self._try(setattr, self.state, name, value)
 
     def _slide(self, name: str, value: float, on_step: Callable[[float], float]) -> None:
         """Set a trait by its slider; a slider that shows the step nearest to the present value asks for nothing."""
-        if not _same_step(value, on_step(getattr(self.explorer, name))):
+        if not _same_step(value, on_step(getattr(self.state, name))):
             self._ask(name, value)
 
     def _try(self, action: Any, *arguments: Any) -> None:
-        self.explorer.message = self.saved.value = ""
+        self.state.message = self.saved.value = ""
         try:
             action(*arguments)
         except (T.TraitError, ValueError, OSError) as error:
-            self.explorer.message = str(error)
+            self.state.message = str(error)
 
     def _ask_family(self, family: str) -> None:
         if not self._following and family in families():
             self._ask("network", families()[family][0])
 
     def _save(self, kind: str) -> None:
-        path = self.explorer.save(kind)
+        path = self._save_as(kind)
         self.saved.value = f"<div role='status'>saved {html.escape(path.name)} in the notebook's folder</div>"
 
     def _follow_network(self) -> None:
-        name, known = self.explorer.network.name, families()
+        name, known = self.state.network.name, families()
         family = next((each for each, names in known.items() if name in names), OWN)
         if family == OWN:
             known = {**known, OWN: [name]}
@@ -276,7 +276,7 @@ class Controls:
         self.network.value = name
 
     def _follow_strategies(self) -> None:
-        x = self.explorer
+        x = self.state
         for name in dict.fromkeys([*STRATEGIES, *x.strategies]):
             if name not in self._boxes:
                 look = {"layout": w.Layout(width="auto"), "style": {"description_width": "initial"}}
@@ -295,12 +295,12 @@ class Controls:
             self._ask("strategies", tuple(name for name, box in self._boxes.items() if box.value))
 
     def _say(self) -> None:
-        x = self.explorer
+        x = self.state
         self.message.value = f"<div role='alert' class='fastscale-message'>{html.escape(x.message)}</div>"
         self.status.value = f"<div role='status' class='fastscale-status'>{html.escape(x.status)}</div>"
 
     def _show_progress(self) -> None:
-        x = self.explorer
+        x = self.state
         self.progress.value = x.progress
         self.cancel.disabled, self.time.disabled, self.predict.disabled = not x.busy, x.busy, x.busy
         self.progress.layout.display = None if x.busy else "none"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ class LiveFigure(go.FigureWidget):
     about a third of a restyle's time.
     """
 
-    _esm = resources.files(__package__).joinpath("live.js").read_text("utf-8")
+    _esm = Path(__file__).with_name("live.js").read_text("utf-8")
     _plotly = T.Unicode(resources.files("plotly").joinpath("package_data/widgetbundle.js").read_text("utf-8")).tag(
         sync=True
     )
@@ -36,7 +37,7 @@ class LiveFigure(go.FigureWidget):
         self._ranges = {name: axis["range"] for name, axis in layout.items() if _is_axis(name) and "range" in axis}
         self._present = True
         self._config = {
-            **self._config,
+            **dict(self._config or {}),
             "doubleClick": "autosize",
             "displaylogo": False,
             "responsive": True,

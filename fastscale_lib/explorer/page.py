@@ -65,7 +65,7 @@ def page(
     scaled, at_base = scale_network(base, tabled, scale), complexity(base)
     figure = slider_figure(base, strategies, alpha, scale, times, note, predictor)
     marks = Views().view(base, strategies, alpha, scale, times).marks
-    at_scale = times[times["scale"] == scale]
+    at_scale = times.loc[times["scale"] == scale]
     summary = (
         "Complexity as the network grows: counted (lines), by law (dashed), and at the marked scale. Flops are "
         f"multiply-adds. The slider sets α of the fast scaling family; the tables are for {label(tabled.name)}."

@@ -16,10 +16,11 @@ from ..prediction.model import RuntimeModel
 from ..records.measurement import Measurement, measured_row
 from ..records.store import Store, StoreError
 from .job_queue import Job
-from .timings import Marked, TimedState
+from .state import State
+from .timings import Timings
 from .views import Predictor
 
-_LEAST = 30  # of the probes, to predict from: some may not fit a small device
+LEAST_PROBES = 30  # of the probes, to predict from: some may not fit a small device
 # A probe is measured so, at the explorer's own batch: it tells nothing of others.
 _AS = {"channels_last": True, "compile": False, "tf32": False}
 
@@ -35,63 +36,69 @@ class Probe(NamedTuple):
         return self.network.name
 
 
-class PredictedState(TimedState):
-    """The timed state, and a model that predicts the times of what was not measured.
+class Predictions:
+    """Gives a state the `model` that predicts the times of what was not measured.
 
     The model is found where the probes of the present device, batch, mode and precision are kept; or it is set by hand.
     """
 
-    model = T.Instance(RuntimeModel, allow_none=True, help="what predicts times; None: nothing is predicted")
-
-    def __init__(self, *arguments: Any, **traits: Any) -> None:
-        super().__init__(*arguments, **traits)
+    def __init__(self, state: State, timings: Timings) -> None:
+        self.state, self.timings = state, timings
+        self.remark = ""  # where what is drawn ends, or is less sure than elsewhere; told by who draws it
+        self._told = ""
         self._probed = False  # whether there is a new probe to fit to
-        self._fitted: dict[tuple, RuntimeModel | None] = {}  # by setting, from the probes that are kept
+        self.fitted: dict[tuple, RuntimeModel | None] = {}  # by setting, from the probes that are kept
+        state.when_changed(self._on_change)
+        state.observe(lambda _: self._find_model(), names=["devices"])
+        state.observe(self._on_busy, names=["busy"])
 
     def calibrate(self) -> None:
         """Measure the probes that are not kept yet under the present setting, fit a model, and return at once."""
-        if not self.devices:
+        if not self.state.devices:
             raise T.TraitError("predict: the devices are not known yet; try again in a moment")
-        held = {row["network_id"] for row in self._kept(self.settings)}
+        held = {row["network_id"] for row in self._kept(self.state.settings)}
         todo = [probe for probe in probes() if probe.id not in held]
         if not todo:
             self._fit_model(again=True)
-            self.status = self._told_of_prediction()
+            self.state.status = self._told_of_prediction()
             return
         Store(kept_in()).check()  # before minutes of measuring
-        self._begin([Job(Probe(probe, self.settings), self._probe_request(probe)) for probe in todo])
+        jobs = [Job(Probe(probe, self.state.settings), self._probe_request(probe)) for probe in todo]
+        self.timings.start(jobs, self._take)
 
     @property
     def predictor(self) -> Predictor | None:
         """The model under the present setting, if it knows that, at the present batch."""
-        if self.model is None or self.unpredicted:
+        if self.state.model is None or self.unpredicted:
             return None
-        return Predictor(self.model, self.batch, self._asked)
+        return Predictor(self.state.model, self.state.batch, self._asked)
 
     @property
     def unpredicted(self) -> str:
         """Why nothing is predicted under the present setting, where something is under another one; else ""."""
-        if self.model is not None:
+        if self.state.model is not None:
             try:
-                self.model.batch(self.batch, **self._asked)
+                self.state.model.batch(self.state.batch, **self._asked)
             except PredictionError as error:
                 return str(error)
-        elif any(self._fitted.values()):
-            batch, mode, precision, device = self.settings
+        elif any(self.fitted.values()):
+            batch, mode, precision, device = self.state.settings
             return (
                 f"predict: too few probes were measured on {device} in {mode}, {precision}, at batch {batch}; "
                 "press Predict to measure them"
             )
         return ""
 
-    @property
-    def remark(self) -> str:
-        """Where predicted times end, or are less sure than elsewhere; "" if nowhere."""
-        return ""
+    def say(self) -> None:
+        """Say in the status where nothing is predicted, or less surely; take back what was said of an earlier state."""
+        told = self.unpredicted or (self.remark and self._told_of_prediction())
+        if not self.state.busy and (told or self._told):
+            self.state.status = told
+        self._told = told
 
     @property
     def _asked(self) -> dict[str, Any]:
-        _, mode, precision, _ = self.settings
+        _, mode, precision, _ = self.state.settings
         return {"mode": mode, "precision": precision, **_AS}
 
     def _told_of_prediction(self) -> str:
@@ -102,7 +109,7 @@ class PredictedState(TimedState):
         return f"{said}; {self.remark}" if self.remark else said
 
     def _probe_request(self, probe: Network) -> dict[str, Any]:
-        batch, mode, precision, device = self.settings
+        batch, mode, precision, device = self.state.settings
         how = {"batch": batch, "mode": mode, "precision": precision, "device": device}
         budget = {"seconds": PROBE_SECONDS, "interval": PROBE_INTERVAL}
         return {"kind": "measure", "network": probe.to_dict(), **how, **budget}
@@ -112,7 +119,7 @@ class PredictedState(TimedState):
         batch, mode, precision, device = setting
         asked = {"batch": batch, "mode": mode, "precision": precision, **_AS}
         known, torch = {probe.id for probe in probes()}, version("torch").split("+")[0]
-        name = self.devices.get(device, "")
+        name = self.state.devices.get(device, "")
 
         def here(row: dict[str, Any]) -> bool:
             """A CPU with other threads has other rates, as has a GPU whose name goes on."""
@@ -130,42 +137,38 @@ class PredictedState(TimedState):
 
     def _find_model(self) -> None:
         """Take up the model of the present setting, if its probes are kept; one given by hand stays."""
-        if self.devices and (self.model is None or self.model in self._fitted.values()):
+        if self.state.devices and (self.state.model is None or self.state.model in self.fitted.values()):
             try:
                 self._fit_model()
             except StoreError as error:
-                self.message = f"predict: {error}"
+                self.state.message = f"predict: {error}"
 
     def _fit_model(self, again: bool = False) -> None:
-        key = self.settings
-        if again or key not in self._fitted:
+        key = self.state.settings
+        if again or key not in self.fitted:
             rows = self._kept(key)
-            self._fitted[key] = RuntimeModel.fit(pd.DataFrame(rows)) if len(rows) >= _LEAST else None
-        self.model = self._fitted[key]
+            self.fitted[key] = RuntimeModel.fit(pd.DataFrame(rows)) if len(rows) >= LEAST_PROBES else None
+        self.state.model = self.fitted[key]
 
-    def _on_devices(self, key: None, event: dict[str, Any]) -> None:
-        super()._on_devices(key, event)
-        self._find_model()
+    def _on_change(self, name: str) -> None:
+        if name in ("batch", "mode", "precision", "device"):
+            self._find_model()
 
-    def _on_result(self, key: Marked | Probe, event: dict[str, Any]) -> None:
-        if not isinstance(key, Probe):
-            super()._on_result(key, event)
-            return
-        measurement = Measurement.from_dict(event["measurement"])
+    def _take(self, key: Probe, measurement: Measurement) -> None:
         row = {**measured_row(key.network, measurement), "network_id": key.network.id}
         try:
             Store(kept_in()).add({"base": key.network.name, "strategy": None, "scale": 1.0, **row})
         except StoreError as error:  # those to come could not be kept, either
-            self.cancel()
-            self.message = f"predict: {error}"
+            self.timings.cancel()
+            self.state.message = f"predict: {error}"
             return
         self._probed = True
 
-    def _on_done(self, key: None, event: dict[str, Any]) -> None:
-        super()._on_done(key, event)
-        if not self._probed:
+    def _on_busy(self, change: dict[str, Any]) -> None:
+        """Fit to the new probes once the measuring has ended."""
+        if self.state.busy or not self._probed:
             return
-        self._probed, ended = False, self.status
+        self._probed, ended = False, self.state.status
         self._fit_model(again=True)
         if told := self._told_of_prediction():
-            self.status = f"{ended}; {told}"
+            self.state.status = f"{ended}; {told}"

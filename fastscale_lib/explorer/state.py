@@ -1,19 +1,20 @@
-"""What the explorer's state is, and which values it takes: every wrong one is refused in a sentence."""
+"""The explorer's state: its traits, which values each takes, and what follows from them."""
 
 from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import traitlets as T
 
-from .._common.device_kinds import parse_device
+from .._common.device_kinds import parse_device, preferred
 from ..architectures.counting import complexity
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
-from ..measuring.settings import MODES, PRECISIONS
+from ..measuring.settings import MODES, PRECISIONS, Mode, Precision
+from ..prediction.model import RuntimeModel
 from ..scaling.rounding import scale
 from ..scaling.strategies import Strategy, scale_factor
 from ..scaling.strategies import strategy as named_strategy
@@ -22,70 +23,91 @@ from .views import ALPHA, LARGEST_SCALE, SMALLEST_SCALE
 
 AUTO = "auto"
 LARGEST_RESOLUTION, LARGEST_BATCH, LARGEST_SECONDS, LARGEST_FLOPS = 2048, 65536, 600, 10**15
+GPU_BATCH, CPU_BATCH = 64, 8  # the defaults where there is a GPU, and where there is none
 ROUNDING = 1e-5  # flops are shown with six digits, and what is shown may be typed
-# In this order, since the later are checked against the earlier; None follows from those.
-DEFAULTS = {
-    "network": "EfficientNet-B0",
-    "strategies": ("w", "dw", "dwr", "dWr"),
-    "alpha": 0.8,
-    "scale": 4.0,
-    "resolution": None,
-    "flops": None,
-    "batch": 64,
-    "precision": "fp32",
-    "mode": "inference",
-    "device": AUTO,
-    "seconds": 3.0,
-    "live": False,
-    "shown": ALPHA,
-}
+Got = TypeVar("Got")
+Given = TypeVar("Given")
 
 
-class Checked(T.TraitType):
-    """A trait whose validator is all that judges its value; unlike `Any`, it lets no None past it."""
+class Settable(T.TraitType[Got, Given]):
+    """A trait that is set, typed by what is read of it and what may be given; `State` checks every value, even None.
 
-    default_value = None
+    Arguments:
+        default: None for one that follows from the other traits.
+        help: what it sets; read by the documentation of `Explorer` and by the controls.
+        choices: the values it takes, where these are few.
+    """
+
+    def __init__(self, default: Given | None, help: str, choices: tuple[str, ...] = ()) -> None:
+        super().__init__(default_value=default, help=help)
+        self.choices = choices
 
 
 class State(T.HasTraits):
-    """The traits that are set, each checked, and what follows from them."""
+    """The traits that are set, each checked; those that are read; and what follows from them."""
 
-    network = Checked()
-    strategies = Checked()
-    alpha = Checked()
-    scale = Checked()
-    flops = Checked()
-    resolution = Checked()
-    batch = Checked()
-    precision = Checked()
-    mode = Checked()
-    device = Checked()
-    seconds = Checked()
-    live = T.Bool()
-    shown = Checked()
+    # In this order, since the later are checked against the earlier.
+    network = Settable[Network, Network | str]("EfficientNet-B0", "the base network, or its name")
+    strategies = Settable[tuple[str, ...], str | Sequence[str]](
+        ("w", "dw", "dwr", "dWr"), "whose curves are drawn: the paper's names, or the explicit grammar (d1_w8_g8_r1)"
+    )
+    alpha = Settable[float, float](0.8, "α: the share of the scaling given to width")
+    scale = Settable[float, float](4.0, "how many times the flops of the base network")
+    resolution = Settable[int, int](None, "the side of the base network's images")
+    flops = Settable[float, float](
+        None, "s times the base's; sets s. Each network is rounded, and its counted flops differ: see the table"
+    )
+    batch = Settable[int, int](None, "images a batch")
+    precision = Settable[Precision, Precision]("fp32", "the precision of the timed networks", PRECISIONS)
+    mode = Settable[Mode, Mode]("inference", "what is timed: a forward pass, or a training step", MODES)
+    device = Settable[str, str](AUTO, "auto: the GPU where there is one, else the CPU")
+    seconds = Settable[float, float](3.0, "to spend on each timing")
+    live = Settable[bool, bool](False, "time whenever the sliders rest")
+    shown = Settable[str, str](ALPHA, f"the strategy that is tabled and exported; {ALPHA} is the slider's")
+
+    model = T.Instance[RuntimeModel | None](
+        RuntimeModel, allow_none=True, help="what predicts times; None: nothing is predicted"
+    )
     devices = T.Dict(help="the devices that can be measured on, by torch name, once they are known")
+    message = T.Unicode("", help="what is wrong")
+    status = T.Unicode("", help="what goes on")
+    busy = T.Bool(False, help="whether something is being measured")
+    progress = T.Float(0.0, help="how much of it is done, from 0 to 1")
+    measurements = T.Tuple(help="every `Timed` network, in the order of measuring")
 
+    batch_chosen = False  # else the batch is the default, which is smaller where there is no GPU
     _settling = False
 
-    def begin(self, state: dict[str, Any]) -> None:
-        """Give every trait its value from here, or its default."""
-        if unknown := set(state) - set(DEFAULTS):
-            raise T.TraitError(f"explorer: {', '.join(sorted(unknown))} is not known; known are {', '.join(DEFAULTS)}")
+    def begin(self, given: Mapping[str, Any]) -> None:
+        """Give every trait that is set the given value, or its default."""
+        if unknown := set(given) - set(SETTABLE):
+            raise T.TraitError(f"explorer: {', '.join(sorted(unknown))} is not known; known are {', '.join(SETTABLE)}")
         self._settling = True
         try:
-            for name, default in DEFAULTS.items():
-                value = state.get(name, default)
-                setattr(self, name, self._following(name) if value is default is None else value)
-            if state.get("flops") is not None:
+            for name, trait in SETTABLE.items():
+                value = given.get(name, trait.default_value)
+                setattr(self, name, self._following(name) if value is trait.default_value is None else value)
+            if given.get("flops") is not None:
                 self.scale = self.flops / complexity(self.base).flops
         finally:
             self._settling = False
+        self.batch_chosen = given.get("batch") is not None
+        self.observe(self._settle, names=list(SETTABLE))
 
-    def settle(self, changed: str) -> bool:
-        """Let the traits that follow the changed one follow it; False while that is being done already."""
+    def when_changed(self, tell: Callable[[str], object]) -> None:
+        """Call `tell(name)` whenever a trait was set, once those that follow it have followed."""
+
+        def unless_settling(change: dict[str, Any]) -> None:
+            if not self._settling:
+                tell(change["name"])
+
+        self.observe(unless_settling, names=list(SETTABLE))
+
+    def _settle(self, change: dict[str, Any]) -> None:
+        """Let the traits that follow the changed one follow it."""
         if self._settling:
-            return False
-        self._settling = True
+            return
+        changed, self._settling = change["name"], True
         try:
             if changed == "network":
                 self.resolution = self._following("resolution")
@@ -94,10 +116,19 @@ class State(T.HasTraits):
             elif changed in ("network", "resolution", "scale"):
                 self.flops = self._following("flops")
             if changed == "strategies" and self.shown not in (ALPHA, *self.strategies):
-                self.shown = ALPHA
+                self.set_trait("shown", ALPHA)
         finally:
             self._settling = False
-        return True
+        self.message = ""
+        self.batch_chosen |= changed == "batch"
+
+    @property
+    def settings(self) -> tuple[int, Mode, Precision, str]:
+        """What a time depends on beside the network: batch, mode, precision, device."""
+        device = self.device
+        if device == AUTO:
+            device = preferred(self.devices)
+        return self.batch, self.mode, self.precision, device
 
     @property
     def base(self) -> Network:
@@ -119,6 +150,8 @@ class State(T.HasTraits):
         return scale(self.base, self.strategy(name), self.scale)
 
     def _following(self, name: str) -> Any:
+        if name == "batch":
+            return GPU_BATCH
         if name == "resolution":
             return _own_resolution(self.network)
         return complexity(self.base).flops * self.scale
@@ -179,7 +212,7 @@ class State(T.HasTraits):
     @T.validate("precision", "mode", "shown")
     def _check_choice(self, proposal: dict[str, Any]) -> str:
         name, value = proposal["trait"].name, proposal["value"]
-        known = {"precision": PRECISIONS, "mode": MODES, "shown": (ALPHA, *self.strategies)}[name]
+        known = SETTABLE[name].choices or (ALPHA, *self.strategies)
         if value not in known:
             raise T.TraitError(f"{name}: {value!r} is not one of {', '.join(known)}")
         return value
@@ -193,12 +226,21 @@ class State(T.HasTraits):
             raise T.TraitError(f"device: {value!r} is not there; use one of {AUTO}, {', '.join(self.devices)}")
         return _indexed(value)
 
+    @T.validate("live")
+    def _check_live(self, proposal: dict[str, Any]) -> bool:
+        if not isinstance(proposal["value"], bool):
+            raise T.TraitError(f"live: {proposal['value']!r}, but must be True or False")
+        return proposal["value"]
+
     @T.validate("seconds")
     def _check_seconds(self, proposal: dict[str, Any]) -> float:
         value = _number(proposal["value"])
         if not 0 < value <= LARGEST_SECONDS:
             raise T.TraitError(f"seconds: {proposal['value']!r}, but must be above 0 and at most {LARGEST_SECONDS}")
         return value
+
+
+SETTABLE = {name: trait for name, trait in vars(State).items() if isinstance(trait, Settable)}
 
 
 def _own_resolution(network: Network) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -16,11 +16,10 @@ from ..architectures.parts import Dimensions
 from ..figures.theme import label
 from ..records.measurement import Measurement
 from .job_queue import Job, Measuring, running_loop
-from .state import AUTO, State
+from .state import AUTO, CPU_BATCH, State
 from .tables import short
 from .views import ALPHA
 
-CPU_BATCH = 8  # the default where there is no GPU
 REST_S = 0.5  # how long the state must have rested before Live measures
 ENDED = "this explorer was ended, as it is when its cell runs again; fs.explore() makes another"
 _COLUMNS = ["strategy", "scale", "flops", "median_ms", "low_ms", "high_ms", "doubt", "device", "text"]
@@ -59,26 +58,29 @@ class Timed(NamedTuple):
         return f"{label(self.strategy)}, s = {self.scale:.3g}: {short(self.flops)} flops, {times:.3g}× the base's"
 
 
-class TimedState(State):
-    """The state, and the timings made of it; what goes on and what is wrong is said in `status` and `message`."""
+class Timings:
+    """Times the marked networks of a state, one after another in the process apart, and keeps them in the state.
 
-    message = T.Unicode("", help="what is wrong")
-    status = T.Unicode("", help="what goes on")
-    busy = T.Bool(False, help="whether something is being measured")
-    progress = T.Float(0.0, help="how much of it is done, from 0 to 1")
-    measurements = T.Tuple(help="every `Timed` network, in the order of measuring")
+    What goes on, and what is wrong, is said in the state's `status` and `message`.
+    """
 
-    def __init__(self, *arguments: Any, **traits: Any) -> None:
-        super().__init__(*arguments, **traits)
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.ended = False  # for good: nothing is measured any more
         self._measuring: Measuring | None = None
         self._rest: threading.Timer | None = None
-        self.ended = False  # for good: nothing is measured any more
-        self._own_batch = False  # whether the batch was chosen, or is the default
         self._waiting: bool | None = None  # for the devices: whether to measure again what is known
-        self._wanted: list[Hashable] = []  # what is to be measured, of what was asked for last
+        self._wanted: list[Any] = []  # what is to be measured, of what was asked for last
+        self._takers: dict[Hashable, Callable[[Any, Measurement], None]] = {}  # of what has been asked for
         self._done: set[Hashable] = set()  # what of it has been measured
         self._failures: dict[str, list[str]] = {}  # whose measurements failed, by what was said
         self._times: tuple[tuple, pd.DataFrame] | None = None  # for what they are, and they
+        state.when_changed(lambda _: self._measure_soon())
+
+    @property
+    def pid(self) -> int | None:
+        """The id of the process that measures; None where none runs."""
+        return self._measuring.worker.pid if self._measuring else None
 
     @property
     def times(self) -> pd.DataFrame:
@@ -86,7 +88,7 @@ class TimedState(State):
 
         low_ms and high_ms are NaN where there is no interval; doubt says why a time decides nothing, None where it can.
         """
-        key = self.measurements, self.base, self.settings
+        key = self.state.measurements, self.state.base, self.state.settings
         if self._times is None or self._times[0] != key:  # three readers ask at every move of a slider
             rows = [
                 (
@@ -95,20 +97,12 @@ class TimedState(State):
                     m.where,
                     f"{t.what}<br>{m}",
                 )
-                for t in self.measurements
+                for t in self.state.measurements
                 if (t.base, t.settings) == key[1:]
                 for m in [t.measurement]
             ]
             self._times = key, pd.DataFrame(rows, columns=_COLUMNS)
         return self._times[1].copy(deep=False)
-
-    @property
-    def settings(self) -> tuple:
-        """What a time depends on beside the network: batch, mode, precision, device."""
-        device = self.device
-        if device == AUTO:
-            device = preferred(self.devices)
-        return self.batch, self.mode, self.precision, device
 
     def time(self) -> None:
         """Measure the marked networks, one after another, and return at once; see `wait`."""
@@ -132,16 +126,21 @@ class TimedState(State):
         if self._measuring:
             self._measuring.close()
 
+    def end(self) -> None:
+        """Stop for good; what was measured can still be read."""
+        self.ended = True
+        self.stop()
+
     def ask_devices(self) -> None:
         """Learn which devices there are, in the process apart, so that this one need not load torch."""
-        if not self.devices and not self._measurer.busy:
+        if not self.state.devices and not self._measurer.busy:
             self._measurer.start([Job(None, {"kind": "devices"})])
 
-    def measure_soon(self) -> None:
+    def _measure_soon(self) -> None:
         """With `live`, measure once the state has rested; what was being measured is overtaken."""
         if self._rest:
             self._rest.cancel()
-        if not self.live or self.ended:
+        if not self.state.live or self.ended:
             return
         loop = running_loop()
         wake = (lambda: loop.call_soon_threadsafe(self._measure_live)) if loop else self._measure_live
@@ -150,49 +149,55 @@ class TimedState(State):
         self._rest.start()
 
     def _measure_live(self) -> None:
-        if self.live:
-            self.message = ""
+        if self.state.live:
+            self.state.message = ""
             self._measure(again=False)
 
     def _measure(self, again: bool) -> None:
-        if not self.devices:
+        if not self.state.devices:
             self.ask_devices()
-            self._waiting, self.busy, self.status = again, True, "starting the process that measures"
+            self._waiting, self.state.busy, self.state.status = again, True, "starting the process that measures"
             return
         jobs = self._marked(again)
-        if not jobs and not self.busy:
+        if not jobs and not self.state.busy:
             return
-        self._begin(jobs)
+        self.start(jobs, self._take)
 
-    def _begin(self, jobs: list[Job]) -> None:
-        """Do these jobs, one after another, in place of what is in hand."""
+    def start(self, jobs: list[Job], take: Callable[[Any, Measurement], None]) -> None:
+        """Do these jobs in place of what is in hand, and give each key with its measurement to `take`.
+
+        A key has `what`, the words for it.
+        """
         measurer = self._measurer
         self._wanted, self._done, self._failures = [job.key for job in jobs], set(), {}
-        self.busy, self.progress = True, 0.0
+        self._takers |= dict.fromkeys(self._wanted, take)
+        self.state.busy, self.state.progress = True, 0.0
         if jobs:
-            self.status = f"timing {len(jobs)} network{'s' * (len(jobs) != 1)}: waiting for the process that measures"
+            networks = f"network{'s' * (len(jobs) != 1)}"
+            self.state.status = f"timing {len(jobs)} {networks}: waiting for the process that measures"
         measurer.start(jobs)
 
     def _marked(self, again: bool) -> list[Job]:
         """A job for each different marked network; those that were measured already only if asked for again."""
-        known = {(t.base, t.settings, t.network) for t in self.measurements}
+        state = self.state
+        known = {(t.base, t.settings, t.network) for t in state.measurements}
         by_network: dict[Dimensions, list[str]] = {}
-        for name in (*self.strategies, ALPHA):
-            by_network.setdefault(self.scaled(name).dimensions, []).append(name)
+        for name in (*state.strategies, ALPHA):
+            by_network.setdefault(state.scaled(name).dimensions, []).append(name)
         jobs = []
         for dims, names in by_network.items():
-            if again or (self.base, self.settings, dims) not in known:
-                network = self.scaled(names[0])
-                strategies = tuple(self.strategy(name).name for name in names)
+            if again or (state.base, state.settings, dims) not in known:
+                network = state.scaled(names[0])
+                strategies = tuple(state.strategy(name).name for name in names)
                 flops = complexity(network).flops
-                key = Marked(self.base, self.settings, dims, strategies, self.scale, flops)
+                key = Marked(state.base, state.settings, dims, strategies, state.scale, flops)
                 jobs.append(Job(key, self._request(network)))
         return jobs
 
     def _request(self, network: Network) -> dict[str, Any]:
-        batch, mode, precision, device = self.settings
-        settings = {"batch": batch, "mode": mode, "precision": precision, "device": device, "seconds": self.seconds}
-        return {"kind": "measure", "network": network.to_dict(), **settings}
+        batch, mode, precision, device = self.state.settings
+        how = {"batch": batch, "mode": mode, "precision": precision, "device": device}
+        return {"kind": "measure", "network": network.to_dict(), **how, "seconds": self.state.seconds}
 
     @property
     def _measurer(self) -> Measuring:
@@ -202,60 +207,73 @@ class TimedState(State):
             self._measuring = Measuring(self._on_event)
         return self._measuring
 
-    def _on_event(self, key: Marked | None, event: dict[str, Any]) -> None:
-        if event["kind"] == "result":
+    def _on_event(self, key: Any, event: dict[str, Any]) -> None:
+        kind = event["kind"]
+        if kind == "devices":
+            self._on_devices(event["devices"])
+        elif kind == "progress":
+            self._on_progress(key, event)
+        elif kind == "result":
             self._done.add(key)
-        getattr(self, f"_on_{event['kind']}")(key, event)
+            self._takers[key](key, Measurement.from_dict(event["measurement"]))
+        elif kind == "error":
+            self._on_error(key, event)
+        else:
+            self._on_done()
 
-    def _on_devices(self, key: None, event: dict[str, Any]) -> None:
-        self.devices = event["devices"]
-        if kind_of(preferred(self.devices)) is CPU and not self._own_batch:
-            self.batch, self._own_batch = CPU_BATCH, False
-            self.status = f"no GPU here: timing is on the CPU, with batch {CPU_BATCH}"
-        if self.device != AUTO and self.device not in self.devices:
-            missing, self.device, self._waiting = self.device, AUTO, None
-            self.message = f"device: {missing!r} is not there; use one of {AUTO}, {', '.join(self.devices)}"
+    def _on_devices(self, devices: dict[str, str]) -> None:
+        state = self.state
+        if kind_of(preferred(devices)) is CPU and not state.batch_chosen:
+            state.batch = CPU_BATCH
+            state.batch_chosen = False
+            state.status = f"no GPU here: timing is on the CPU, with batch {CPU_BATCH}"
+        missing = state.device if state.device not in (AUTO, *devices) else None
+        if missing:
+            state.device, self._waiting = AUTO, None
+        state.devices = devices
+        if missing:
+            state.message = f"device: {missing!r} is not there; use one of {AUTO}, {', '.join(devices)}"
         if self._waiting is not None:
             again, self._waiting = self._waiting, None
             self._measure(again)
 
-    def _on_progress(self, key: Marked, event: dict[str, Any]) -> None:
+    def _on_progress(self, key: Any, event: dict[str, Any]) -> None:
         if key not in self._wanted:
             return
         total, number = len(self._wanted), self._wanted.index(key)
-        self.progress = min(1.0, (number + min(event["fraction"], 1.0)) / total)
+        self.state.progress = min(1.0, (number + min(event["fraction"], 1.0)) / total)
         at = f", {short(key.flops)} flops" if isinstance(key, Marked) else ""
-        self.status = f"timing {number + 1} of {total}: {key.what}{at} ({event['phase']})"
+        self.state.status = f"timing {number + 1} of {total}: {key.what}{at} ({event['phase']})"
 
-    def _on_result(self, key: Marked, event: dict[str, Any]) -> None:
-        measurement = Measurement.from_dict(event["measurement"])
+    def _take(self, key: Marked, measurement: Measurement) -> None:
         timed = tuple(
             Timed(key.base, key.settings, key.network, name, key.scale, key.flops, measurement)
             for name in key.strategies
         )
         replaced = {(t.base, t.settings, t.strategy, t.scale) for t in timed}
-        kept = (t for t in self.measurements if (t.base, t.settings, t.strategy, t.scale) not in replaced)
-        self.measurements = (*kept, *timed)
+        kept = (t for t in self.state.measurements if (t.base, t.settings, t.strategy, t.scale) not in replaced)
+        self.state.measurements = (*kept, *timed)
 
-    def _on_error(self, key: Marked | None, event: dict[str, Any]) -> None:
+    def _on_error(self, key: Any, event: dict[str, Any]) -> None:
         if event["reason"] == "cancelled":
-            if self._measuring.left == 1:  # not overtaken by others that now wait
+            if self._measuring and self._measuring.left == 1:  # not overtaken by others that now wait
                 self._wanted = []
-                self.status = "cancelled; what was measured stays"
+                self.state.status = "cancelled; what was measured stays"
         elif key is None:
-            self.message, self.status, self._waiting = f"there is no timing: {event['message']}", "", None
+            self.state.message, self.state.status, self._waiting = f"there is no timing: {event['message']}", "", None
         elif key in self._wanted:
             # A wrong setting is wrong for all of them, and those that wait are dropped.
             whose = self._wanted[self._wanted.index(key) :] if event["reason"] == "setting" else [key]
             self._failures.setdefault(event["message"], []).extend(each.what for each in whose)
-            self.message = "; ".join(self._whose(names) + text for text, names in self._failures.items())
+            self.state.message = "; ".join(self._whose(names) + text for text, names in self._failures.items())
 
-    def _on_done(self, key: None, event: dict[str, Any]) -> None:
-        if not self.busy:
+    def _on_done(self) -> None:
+        self._takers.clear()
+        if not self.state.busy:
             return
-        self.busy, self.progress = False, 1.0
         if self._wanted:
-            self.status = self._outcome()
+            self.state.status = self._outcome()
+        self.state.progress, self.state.busy = 1.0, False  # in this order: who waits for the end finds all of it said
 
     def _whose(self, names: list[str]) -> str:
         """Of which networks something is said; nothing if it is of all of several."""

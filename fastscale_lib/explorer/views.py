@@ -42,8 +42,10 @@ class Predictor:
         found = self.model.curve(base, strategies, SCALES, self.batch, **self.setting)
         lines = {}
         for number, (name, pair) in enumerate(curves.items()):
-            ms, low, high, notes, _ = (each[number * len(SCALES) : (number + 1) * len(SCALES)] for each in found)
-            lines[name] = Line(panels.predicted(pair[panels.COUNTED[0]], ms), (low, high), _remark(ms, notes))
+            part = slice(number * len(SCALES), (number + 1) * len(SCALES))
+            trace = panels.predicted(pair[panels.COUNTED[0]], found.ms[part])
+            band = found.low_ms[part], found.high_ms[part]
+            lines[name] = Line(trace, band, _remark(found.ms[part], found.notes[part]))
         return lines
 
 

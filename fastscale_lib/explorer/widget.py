@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import ipywidgets as widgets
 import pandas as pd
@@ -20,64 +20,59 @@ import traitlets as T
 from .._common.files import write_new
 from ..architectures.counting import METRICS, Complexity
 from ..architectures.definition import Network
+from ..measuring.settings import Mode, Precision
 from ..scaling.grids import sweep
 from . import panels
 from .cells import cells
 from .controls import Controls
 from .live import LiveFigure
 from .page import FIGURE_MIME, kept_as_data, page, slider_figure
-from .predictions import PredictedState
-from .state import DEFAULTS
-from .timings import ENDED
-from .views import ALPHA, SCALES, Views
+from .predictions import Predictions
+from .state import SETTABLE, State
+from .timings import ENDED, Timings
+from .views import ALPHA, SCALES, Predictor, Views
 
 _ENDINGS = {"python": "py", "yaml": "yaml", "csv": "csv", "html": "html"}
 
 
-def explore(
-    network: Network | str = "EfficientNet-B0",
-    strategies: Sequence[str] = ("w", "dw", "dwr", "dWr"),
-    alpha: float = 0.8,
-    scale: float = 4,
-    **state: Any,
-) -> Explorer:
-    """The explorer, to be shown as the last expression of a cell.
-
-    Arguments:
-        network: the base network, or its name.
-        strategies: whose curves are drawn: the paper's names, or the explicit grammar (`d1_w8_g8_r1`).
-        alpha: in [0, 1], of the strategy that the slider sets.
-        scale: the scale factor s, from 1/4 to 64.
-        state: other traits of `Explorer`: resolution, flops, batch, precision, mode, device, seconds, live, shown.
-
-    Raises:
-        TraitError: a value is wrong; the message says what is right.
-    """
-    return Explorer(network=network, strategies=strategies, alpha=alpha, scale=scale, **state)
-
-
-class Explorer(widgets.VBox, PredictedState):
+class Explorer(widgets.VBox, State):
     """Slide α and the scale factor; see complexity follow, and time the scaled networks.
 
-    Traits that are set: `network`, `strategies`, `alpha`, `scale`, `flops` (multiply-adds wanted: scale × the
-    base's), `resolution` (of the base, pixels), `batch`, `precision`, `mode`, `device` ("auto": a GPU where there
-    is one), `seconds` (to spend on each timing), `live`, `shown` (the strategy whose stages are tabled and that is
-    exported; "α" is the slider's), `model` (a `RuntimeModel` that predicts times; `calibrate` makes one). Traits that
-    are read: `message` (what is wrong), `status`, `busy`, `progress`, `devices`, `measurements`.
+    Show it as the last expression of a cell. Every argument is a trait, which may be set later as well. Left out,
+    `resolution` is the network's own, `flops` follows the scale, and `batch` is 64, or 8 where there is no GPU.
     """
 
-    def __init__(self, **state: Any) -> None:
+    def __init__(
+        self,
+        network: Network | str = State.network.default_value,
+        strategies: str | Sequence[str] = State.strategies.default_value,
+        alpha: float = State.alpha.default_value,
+        scale: float = State.scale.default_value,
+        *,
+        resolution: int | None = State.resolution.default_value,
+        flops: float | None = State.flops.default_value,
+        batch: int | None = State.batch.default_value,
+        precision: Precision = State.precision.default_value,
+        mode: Mode = State.mode.default_value,
+        device: str = State.device.default_value,
+        seconds: float = State.seconds.default_value,
+        live: bool = State.live.default_value,
+        shown: str = State.shown.default_value,
+        **unknown: NoReturn,  # refused in words
+    ) -> None:
+        given = dict(locals())
         super().__init__()
-        self.begin(state)
-        self._own_batch = "batch" in state
-        self._views, self._told = Views(), ""
+        self.begin({name: given[name] for name in SETTABLE} | unknown)
+        self.timings = Timings(self)
+        self.predictions = Predictions(self, self.timings)
+        self._views = Views()
         self._view = self._make_view()
         self.figure = LiveFigure(panels.traces(self._view), panels.figure_layout(self._view, self._note()))
-        self._controls = Controls(self)
+        self._controls = Controls(self, self.time, self.calibrate, self.cancel, self.save)
         self.children = self._controls.layout(self.figure)
         self.add_class("fastscale-explorer")
-        self._controls.show_tables()
-        self.observe(self._on_state, names=list(DEFAULTS))
+        self._show_tables()
+        self.when_changed(self._on_change)
         self.observe(lambda _: self._show(), names=["measurements"])
         self.observe(self._on_model, names=["model"])
         if here := cells():
@@ -106,10 +101,49 @@ class Explorer(widgets.VBox, PredictedState):
         """The rows of `sweep` that are drawn: the chosen strategies and the slider's, over all scales."""
         return sweep(self.base, [*self.strategies, self.slider], SCALES)
 
+    @property
+    def times(self) -> pd.DataFrame:
+        """What was measured of the present base network under the present settings; times in ms a batch."""
+        return self.timings.times
+
+    @property
+    def predictor(self) -> Predictor | None:
+        """The model under the present settings; None where it cannot predict."""
+        return self.predictions.predictor
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is measured any more."""
+        return self.timings.ended
+
+    def time(self) -> None:
+        """Measure the marked networks, one after another, and return at once; see `wait`."""
+        self.timings.time()
+
+    def calibrate(self) -> None:
+        """Measure the probe networks that `model` needs, in about a minute, and return at once; see `wait`."""
+        self.predictions.calibrate()
+
+    def cancel(self) -> None:
+        """Stop measuring; what was measured stays."""
+        self.timings.cancel()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Block until nothing is being measured; False if that took longer than `timeout` seconds."""
+        return self.timings.wait(timeout)
+
+    def stop(self) -> None:
+        """Stop measuring, and give the process that measures back; it is taken again when it is needed."""
+        self.timings.stop()
+
+    def ask_devices(self) -> None:
+        """Learn which devices there are, in the process that measures."""
+        self.timings.ask_devices()
+
     def close(self) -> None:
         """End the widget with all that it is made of, and its measuring; what it holds can still be read."""
-        self.live, self.ended = False, True
-        self.stop()
+        self.live = False
+        self.timings.end()
         for part in _parts(self):
             part.close()
         super().close()
@@ -153,23 +187,15 @@ class Explorer(widgets.VBox, PredictedState):
         text = getattr(self, f"to_{kind}")()
         return write_new(_names(Path(folder), _file_name(self.scaled().name), _ENDINGS[kind]), text)
 
-    def _on_state(self, change: dict[str, Any]) -> None:
-        name = change["name"]
-        if not self.settle(name):
-            return
-        self.message = ""
-        self._own_batch |= name == "batch"
-        if name in ("batch", "mode", "precision", "device"):
-            self._find_model()
+    def _on_change(self, name: str) -> None:
         if name not in ("seconds", "live"):
             self._show(reset=name in ("network", "resolution"))
-            self._say_what_is_predicted()
+            self.predictions.say()
         self._controls.follow()
-        self.measure_soon()
 
     def _on_model(self, change: dict[str, Any]) -> None:
         self._show()
-        self._say_what_is_predicted()
+        self.predictions.say()
 
     def _show(self, reset: bool = False) -> None:
         """The present state in the figure and the tables; what cannot be scaled is said, and the last picture stays."""
@@ -179,27 +205,21 @@ class Explorer(widgets.VBox, PredictedState):
             self.message = str(error)
             return
         self.figure.draw(panels.traces(self._view), panels.figure_layout(self._view, self._note()), reset)
-        self._controls.show_tables()
+        self._show_tables()
 
-    @property
-    def remark(self) -> str:
-        return self._views.remark
-
-    def _say_what_is_predicted(self) -> None:
-        """In the status, where nothing is, or less surely; what was said of an earlier state is taken back."""
-        told = self.unpredicted or (self.remark and self._told_of_prediction())
-        if not self.busy and (told or self._told):
-            self.status = told
-        self._told = told
+    def _show_tables(self) -> None:
+        self._controls.show_tables(self.counted(), self.marked, self.times)
 
     def _make_view(self) -> panels.View:
-        return self._views.view(self.base, self.strategies, self.alpha, self.scale, self.times, self.predictor)
+        view = self._views.view(self.base, self.strategies, self.alpha, self.scale, self.times, self.predictor)
+        self.predictions.remark = self._views.remark
+        return view
 
     def _note(self, nothing: str = "nothing measured yet: press Time") -> str:
         """What is said of the timings, above their panel."""
         devices, predictor = self.times["device"], self.predictor
         said = nothing if devices.empty else f"measured on {html.escape(devices.iloc[-1])}, {self._setting()}"
-        if self.unpredicted and devices.empty:
+        if self.predictions.unpredicted and devices.empty:
             return f"nothing predicted for {self._setting()}"
         if predictor is None:
             return said
@@ -209,6 +229,21 @@ class Explorer(widgets.VBox, PredictedState):
     def _setting(self) -> str:
         batch, mode, precision, _ = self.settings
         return f"batch {batch}, {precision} {mode}"
+
+
+def _documented() -> str:
+    """The traits as the sections of a docstring: those that are set, and those that are read."""
+    read = (name for name, trait in vars(State).items() if isinstance(trait, T.TraitType) and name not in SETTABLE)
+    sections = {"Arguments": SETTABLE, "Attributes": read}
+    lines = []
+    for title, names in sections.items():
+        lines += ["", f"    {title}:", *(f"        {name}: {getattr(State, name).help}." for name in names)]
+    return "\n".join([*lines, ""])
+
+
+Explorer.__doc__ = f"{Explorer.__doc__}{_documented()}"
+explore = Explorer
+"""Make an `Explorer`, to be shown as the last expression of a cell."""
 
 
 def _parts(widget: widgets.Widget) -> Iterator[widgets.Widget]:

@@ -523,7 +523,7 @@ def test_the_cell_is_run_again(x):
 def worker_pids(x: Shown) -> list[int]:
     """The measuring processes of the notebook's kernel."""
     children = psutil.Process(int(x.nb.execute("import os; print(os.getpid())"))).children()
-    return [each.pid for each in children if "fastscale_lib.measuring.worker" in each.cmdline()]
+    return [each.pid for each in children if "fastscale_lib.measuring.worker_process" in each.cmdline()]
 
 
 def test_the_cell_is_run_again_while_it_measures(tiny):
@@ -735,7 +735,7 @@ def test_the_kernel_is_free_while_it_measures_until_cancelled(tiny):
 
 def test_a_killed_measurement_is_said_and_the_next_press_works(tiny):
     measure_for_long(tiny)
-    os.kill(tiny.kernel("_measuring.worker.pid"), signal.SIGKILL)
+    os.kill(tiny.kernel("timings.pid"), signal.SIGKILL)
     until(tiny.page, lambda: tiny.said() != "")
     assert "killed" in tiny.said()
     assert tiny.follows()
@@ -766,8 +766,8 @@ FEW_PROBES = f"""import sys
 sys.path.insert(0, {str(REPO / "tests")!r})
 from helpers.fake_device import TINY as probes
 from fastscale_lib.explorer import predictions as predicting
-usual = predicting.probes, predicting.PROBE_SECONDS, predicting._LEAST
-predicting.probes, predicting.PROBE_SECONDS, predicting._LEAST = lambda: probes, 0.05, 10
+usual = predicting.probes, predicting.PROBE_SECONDS, predicting.LEAST_PROBES
+predicting.probes, predicting.PROBE_SECONDS, predicting.LEAST_PROBES = lambda: probes, 0.05, 10
 
 def predicted(explorer):
     from fastscale_lib.explorer.views import SCALES
@@ -783,8 +783,8 @@ def few_probes(x) -> Iterator[Shown]:
     x.nb.execute(FEW_PROBES)
     x.nb.execute("explorer.network = TINY")
     yield x
-    x.nb.execute("explorer.cancel(); explorer._fitted.clear(); explorer.model = None")
-    x.nb.execute("predicting.probes, predicting.PROBE_SECONDS, predicting._LEAST = usual")
+    x.nb.execute("explorer.cancel(); explorer.predictions.fitted.clear(); explorer.model = None")
+    x.nb.execute("predicting.probes, predicting.PROBE_SECONDS, predicting.LEAST_PROBES = usual")
 
 
 def test_predict_draws_curves_that_follow_the_sliders(few_probes):

@@ -11,10 +11,11 @@ from dataclasses import replace
 from html import escape
 from html.parser import HTMLParser
 
+import ipywidgets
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.explorer_view import AXES, picture, plain, said, trace, until
+from helpers.explorer_view import AXES, control, picture, plain, said, text, trace, until, within
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from traitlets import TraitError
@@ -90,7 +91,7 @@ class Tables(HTMLParser):
 
 def tables(x) -> list[list[list[str]]]:
     """The rows of: counts, comparison, base network, scaled network."""
-    return [rows for _, rows in Tables(x._controls.tables.value).tables]
+    return [rows for _, rows in Tables(text(x, "class='fastscale-tables'")).tables]
 
 
 def settings_of(x) -> dict:
@@ -100,7 +101,7 @@ def settings_of(x) -> dict:
 
 def boxes(x) -> dict:
     """The strategies' checkboxes by name."""
-    return {box.description: box for box in x._controls.strategies.children}
+    return {box.description: box for box in within(x, ipywidgets.Checkbox) if box.description != "Live"}
 
 
 # The picture is that of the state, by whichever way it was reached
@@ -145,16 +146,16 @@ def test_set_by_hand_it_is_the_picture_of_a_fresh_explorer(x, state):
     if isinstance(state["network"], fs.Network):
         x.network = state["network"]
     else:
-        x._controls.family.value = state["network"].split("-")[0]
-        x._controls.network.value = state["network"]
+        control(x, "Family").value = state["network"].split("-")[0]
+        control(x, "Base network").value = state["network"]
     if state["resolution"] is not None:
-        x._controls.resolution.value = str(state["resolution"])
+        control(x, "Base resolution (px)").value = str(state["resolution"])
     if "d1_w2_g2_r1" in state["strategies"]:
         x.strategies = (*x.strategies, "d1_w2_g2_r1")  # no hand can; its box is there from then on
     for name, box in boxes(x).items():
         box.value = name in state["strategies"]
-    x._controls.alpha_field.value = repr(state["alpha"])
-    x._controls.scale_field.value = repr(state["scale"])
+    control(x, "α, exactly").value = repr(state["alpha"])
+    control(x, "the scale factor s, exactly").value = repr(state["scale"])
     reached = {name: getattr(x, name) for name in state}
     assert picture(x) == fresh(reached)
     assert (x.alpha, x.scale, set(x.strategies)) == (state["alpha"], state["scale"], set(state["strategies"]))
@@ -189,13 +190,14 @@ def test_every_drawn_and_tabled_number_is_that_of_the_core(x, state):
 
 
 def test_all_settings_reach_the_controls_and_back(x):
+    shown = {"batch": "batch", "precision": "precision", "mode": "mode", "device": "Time on", "live": "Live"}
     for name, value in {"batch": 32, "precision": "bf16", "mode": "training", "device": "cpu", "live": False}.items():
         setattr(x, name, value)
-        assert getattr(x._controls, name).value == (str(value) if name == "batch" else value)
-    x._controls.batch.value = "16"
+        assert control(x, shown[name]).value == (str(value) if name == "batch" else value)
+    control(x, "batch").value = "16"
     assert x.batch == 16
     for name, value in {"precision": "fp16", "mode": "inference", "device": "auto"}.items():
-        getattr(x._controls, name).value = value
+        control(x, shown[name]).value = value
         assert getattr(x, name) == value
     assert x.message == ""
 
@@ -217,19 +219,19 @@ def test_flops_are_the_scale_times_the_base_s(x):
 
 def test_flops_by_hand_are_in_units_of_a_billion(x):
     base = fs.complexity(x.base).flops
-    x._controls.flops.value = f"{8 * base / 1e9:.9g}"
+    control(x, "flops asked (G multiply-adds)").value = f"{8 * base / 1e9:.9g}"
     assert x.scale == pytest.approx(8, rel=1e-8)
-    assert x._controls.scale.value == pytest.approx(8)
-    assert x._controls.scale_field.value == "8"
-    x._controls.scale.value = 2
-    assert float(x._controls.flops.value) == pytest.approx(2 * base / 1e9, rel=1e-5)
+    assert control(x, "Scale s").value == pytest.approx(8)
+    assert control(x, "the scale factor s, exactly").value == "8"
+    control(x, "Scale s").value = 2
+    assert float(control(x, "flops asked (G multiply-adds)").value) == pytest.approx(2 * base / 1e9, rel=1e-5)
 
 
 @pytest.mark.parametrize(("name", "value"), [("alpha", 1 / 3), ("alpha", 0.123), ("scale", 5), ("scale", 0.3)])
 def test_a_value_between_two_steps_of_a_slider_stays(x, name, value):
     """The page rounds what a slider shows to its steps, and sends that back."""
     setattr(x, name, value)
-    slider = getattr(x._controls, name)
+    slider = control(x, {"alpha": "α", "scale": "Scale s"}[name])
     shown = slider.value
     slider.value = shown * (1 + 1e-12)  # as a page that prints and reads decimals does
     assert getattr(x, name) == value
@@ -240,8 +242,8 @@ def test_a_value_between_two_steps_of_a_slider_stays(x, name, value):
 def test_a_slider_is_not_sent_back_what_it_said(x):
     """Else it would jump back under a hand that has moved on."""
     for slider, values in (
-        (x._controls.alpha, [k / 100 for k in range(101)]),
-        (x._controls.scale, [2 ** (k / 20) for k in range(-40, 121)]),
+        (control(x, "α"), [k / 100 for k in range(101)]),
+        (control(x, "Scale s"), [2 ** (k / 20) for k in range(-40, 121)]),
     ):
         for value in values:
             slider.value = value
@@ -250,7 +252,7 @@ def test_a_slider_is_not_sent_back_what_it_said(x):
 
 @pytest.mark.parametrize(("text", "alpha"), [("1/3", 1 / 3), ("0.25", 0.25), (" .5 ", 0.5), ("1e-3", 0.001)])
 def test_typed_alpha(x, text, alpha):
-    x._controls.alpha_field.value = text
+    control(x, "α, exactly").value = text
     assert (x.alpha, x.message) == (alpha, "")
 
 
@@ -258,9 +260,9 @@ def test_typed_alpha(x, text, alpha):
 def test_the_flops_that_are_shown_may_be_typed(x, s):
     """At the ends too, where the digits that are shown may lie a rounding beyond."""
     x.scale = s
-    shown = x._controls.flops.value
+    shown = control(x, "flops asked (G multiply-adds)").value
     x.scale = 4
-    x._controls.flops.value = shown
+    control(x, "flops asked (G multiply-adds)").value = shown
     assert x.message == ""
     assert x.scale == pytest.approx(s, rel=1e-5)
 
@@ -270,7 +272,7 @@ def test_another_network_brings_its_resolution_and_flops_and_keeps_the_scale(x):
     x.network = "EfficientNet-B3"
     assert (x.resolution, x.scale, x.alpha) == (fs.network("EfficientNet-B3").resolution, 6, 0.25)
     assert x.flops == 6 * fs.complexity("EfficientNet-B3").flops
-    assert x._controls.resolution.value == str(x.resolution)
+    assert control(x, "Base resolution (px)").value == str(x.resolution)
 
 
 def test_the_resolution_is_the_base_s(x):
@@ -282,11 +284,11 @@ def test_the_resolution_is_the_base_s(x):
 
 def test_the_marks_on_the_alpha_slider_set_it(x):
     x.alpha = 0.5
-    for button, alpha in zip(x._controls.alpha_marks, (1 / 3, 0.8, 1.0), strict=True):
-        button.click()
+    for mark, alpha in {"⅓ dwr": 1 / 3, "0.8 dWr": 0.8, "1 w": 1.0}.items():
+        control(x, mark).click()
         assert x.alpha == alpha
-        assert x._controls.alpha.value == pytest.approx(alpha, abs=0.005)
-        assert x._controls.alpha_field.value == f"{alpha:.4g}"
+        assert control(x, "α").value == pytest.approx(alpha, abs=0.005)
+        assert control(x, "α, exactly").value == f"{alpha:.4g}"
     for alpha, name in ((1 / 3, "dwr"), (0.8, "dWr"), (1, "w")):
         x.alpha = alpha
         assert x.scaled().dimensions == x.scaled(name).dimensions
@@ -318,13 +320,13 @@ def test_the_same_strategy_twice_is_one(x):
 
 
 def test_what_is_shown_goes_back_to_the_slider_when_it_is_unchecked(x):
-    x._controls.shown.value = "dw"
+    control(x, "Scaled network by").value = "dw"
     assert x.shown == "dw"
     assert x.scaled() == fs.scale(BASE, "dw", 4)
     boxes(x)["w"].value = False
     assert x.shown == "dw"
     boxes(x)["dw"].value = False
-    assert (x.shown, x._controls.shown.value) == (ALPHA, ALPHA)
+    assert (x.shown, control(x, "Scaled network by").value) == (ALPHA, ALPHA)
     assert x.scaled() == fs.scale(BASE, fs.strategy(alpha=0.8), 4)
     assert x.message == ""
 
@@ -408,16 +410,18 @@ def test_each_mark_tells_its_own_flops(at_four):
 
 
 def test_the_table_tells_that_flops_differ_at_the_same_scale(at_four):
-    caption, [head, *rows] = Tables(at_four._controls.tables.value).tables[1]
+    caption, [head, *rows] = Tables(text(at_four, "class='fastscale-tables'")).tables[1]
     assert caption == "All at s = 4, counted, and as times the base; flops differ by up to 23%"
     assert [row[head.index("counted flops")] for row in rows] == ["1.45 G", "1.51 G", "1.697 G", "1.381 G", "1.381 G"]
     assert [row[head.index("flops")] for row in rows] == list(TIMES.values())
     at_four.strategies = ()
-    assert Tables(at_four._controls.tables.value).tables[1][0] == "All at s = 4, counted, and as times the base"
+    assert (
+        Tables(text(at_four, "class='fastscale-tables'")).tables[1][0] == "All at s = 4, counted, and as times the base"
+    )
 
 
 def test_the_field_says_that_its_flops_are_those_asked_for(at_four):
-    field = at_four._controls.flops
+    field = control(at_four, "flops asked (G multiply-adds)")
     assert (field.description, field.value) == ("flops asked (G multiply-adds)", "1.5433")
     assert float(field.value) * 1e9 == pytest.approx(4 * fs.complexity("EfficientNet-B0").flops, rel=1e-5)
 
@@ -456,14 +460,14 @@ def test_a_network_of_one_s_own(stem):
     net = fs.anynet(name="Mine", depths=[1, 2], widths=[16, 32], stem=stem, stem_width=8, resolution=32, classes=10)
     x = fs.explore(net, strategies=("w", "r"), scale=2)
     assert x.network == net
-    assert x._controls.network.value == "Mine"
+    assert control(x, "Base network").value == "Mine"
     assert plain(trace(x, "w").y) == fs.sweep(net, "w", x.curves.scale.unique()).activations.tolist()
     x.network = BASE
-    assert x._controls.network.value == BASE
-    x._controls.family.value = "EfficientNet"
+    assert control(x, "Base network").value == BASE
+    control(x, "Family").value = "EfficientNet"
     assert x.network == fs.network("EfficientNet-B0")
     x.network = net
-    assert (x.resolution, x._controls.network.value, x.message) == (32, "Mine", "")
+    assert (x.resolution, control(x, "Base network").value, x.message) == (32, "Mine", "")
 
 
 def test_a_network_that_is_smaller_than_its_stride_is_shown_at_its_stride():
@@ -562,50 +566,50 @@ def test_an_unknown_trait_is_refused():
 
 
 BY_HAND = [
-    ("flops", "0", r"^flops: .*0.* multiply-adds wanted, but RegNetY-400MF .* from .* to "),
-    ("flops", "-3", "^flops: "),
-    ("flops", "a lot", "^flops: 'a lot'"),
-    ("flops", "", "^flops: "),
-    ("flops", "nan", "^flops: 'nan'"),
-    ("flops", "inf", "^flops: 'inf'"),
-    ("flops", "1e999", "^flops: "),
-    ("alpha_field", "much", "^strategy: alpha is 'much'"),
-    ("alpha_field", "1.5", "^strategy: alpha is 1.5"),
-    ("scale_field", "0", "^scale: the scale factor is 0.0"),
-    ("scale_field", "1000", "^scale: the factor is 1000, but here goes from 0.25 to 64"),
+    ("flops asked (G multiply-adds)", "0", r"^flops: .*0.* multiply-adds wanted, but RegNetY-400MF .* from .* to "),
+    ("flops asked (G multiply-adds)", "-3", "^flops: "),
+    ("flops asked (G multiply-adds)", "a lot", "^flops: 'a lot'"),
+    ("flops asked (G multiply-adds)", "", "^flops: "),
+    ("flops asked (G multiply-adds)", "nan", "^flops: 'nan'"),
+    ("flops asked (G multiply-adds)", "inf", "^flops: 'inf'"),
+    ("flops asked (G multiply-adds)", "1e999", "^flops: "),
+    ("α, exactly", "much", "^strategy: alpha is 'much'"),
+    ("α, exactly", "1.5", "^strategy: alpha is 1.5"),
+    ("the scale factor s, exactly", "0", "^scale: the scale factor is 0.0"),
+    ("the scale factor s, exactly", "1000", "^scale: the factor is 1000, but here goes from 0.25 to 64"),
     ("batch", "1e6", "^batch: 1000000 images"),
     ("batch", "many", "^batch: 'many'"),
     ("batch", "2.5", "^batch: 2.5 images"),
     ("batch", "-1", "^batch: -1 images, but must be a whole number from 1 to "),
     ("batch", "0", "^batch: 0"),
-    ("resolution", "7", "^resolution: 7 pixels, but must be a whole number from 32 to "),
-    ("resolution", "99999", "^resolution: 99999"),
+    ("Base resolution (px)", "7", "^resolution: 7 pixels, but must be a whole number from 32 to "),
+    ("Base resolution (px)", "99999", "^resolution: 99999"),
 ]
 
 
-@pytest.mark.parametrize(("name", "value", "sentence"), BY_HAND, ids=repr)
-def test_a_wrong_value_by_hand_is_answered_in_place_until_a_good_one_comes(x, name, value, sentence):
-    before, seen, tabled = settings_of(x), picture(x), x._controls.tables.value
-    getattr(x._controls, name).value = value
+@pytest.mark.parametrize(("written", "value", "sentence"), BY_HAND, ids=repr)
+def test_a_wrong_value_by_hand_is_answered_in_place_until_a_good_one_comes(x, written, value, sentence):
+    before, seen, tabled = settings_of(x), picture(x), text(x, "class='fastscale-tables'")
+    control(x, written).value = value
     assert re.search(sentence, said(x))
     assert settings_of(x) == before
     assert picture(x) == seen
-    assert x._controls.tables.value == tabled
-    x._controls.alpha.value = 0.5
+    assert text(x, "class='fastscale-tables'") == tabled
+    control(x, "α").value = 0.5
     assert said(x) == ""
     assert x.alpha == 0.5
-    assert str(getattr(x._controls, name).value) != str(value)  # the control shows the present state again
+    assert str(control(x, written).value) != str(value)  # the control shows the present state again
 
 
 def test_the_present_value_by_hand_clears_the_message_as_well(x):
-    x._controls.batch.value = "-1"
+    control(x, "batch").value = "-1"
     assert x.message
-    x._controls.batch.value = str(x.batch)
+    control(x, "batch").value = str(x.batch)
     assert said(x) == ""
 
 
 def test_a_good_value_by_code_clears_the_message(x):
-    x._controls.batch.value = "-1"
+    control(x, "batch").value = "-1"
     x.batch = 4
     assert said(x) == ""
 
@@ -616,8 +620,8 @@ def test_a_device_that_is_not_there_is_refused_once_the_devices_are_known(x):
         x.device = "cuda:0"
     assert x.device == "auto"
     x.device = "cpu"
-    assert x._controls.device.value == "cpu"
-    assert any("Some CPU" in label for label, _ in x._controls.device.options)
+    assert control(x, "Time on").value == "cpu"
+    assert any("Some CPU" in label for label, _ in control(x, "Time on").options)
 
 
 # Sharing
@@ -692,12 +696,12 @@ def test_file_names_are_plain(tmp_path, name):
 
 def test_saving_by_hand(x, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for button in x._controls.exports[:3]:
-        button.click()
+    for kind in ("Python", "YAML", "CSV"):
+        control(x, kind).click()
     [python] = tmp_path.glob("*.py")
     assert x.message == ""
     assert {path.suffix for path in tmp_path.iterdir()} == {".py", ".yaml", ".csv"}
-    assert tmp_path.glob("*.csv").__next__().name in x._controls.saved.value
+    assert tmp_path.glob("*.csv").__next__().name in text(x, ">saved ")
     assert python.read_text("utf-8") == x.to_python()
 
 
@@ -708,24 +712,28 @@ def test_what_cannot_be_saved_is_said(x, tmp_path, monkeypatch):
     gone.mkdir()
     monkeypatch.chdir(gone)
     gone.rmdir()
-    x._controls.exports[0].click()
+    control(x, "Python").click()
     assert said(x)
 
 
 def test_names_are_escaped_wherever_they_are_shown(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     x = fs.explore(replace(SMALL, name=NASTY), strategies=("w",))
-    x._controls.flops.value = "0"
+    control(x, "flops asked (G multiply-adds)").value = "0"
     assert NASTY in x.message
-    x._controls.exports[1].click()
-    shown = [x._controls.tables.value, x._controls.message.value, x._controls.status.value]
-    x._controls.flops.value = NASTY
+    control(x, "YAML").click()
+    shown = [
+        text(x, "class='fastscale-tables'"),
+        text(x, "class='fastscale-message'"),
+        text(x, "class='fastscale-status'"),
+    ]
+    control(x, "flops asked (G multiply-adds)").value = NASTY
     assert NASTY in x.message
-    shown += [x._controls.message.value, x._controls.status.value]
+    shown += [text(x, "class='fastscale-message'"), text(x, "class='fastscale-status'")]
     assert escape(NASTY) in shown[0]
-    for text in [*shown, x.to_html()]:
-        assert "img" not in Tables(text).tags
-        assert "</script><img" not in text
+    for each in [*shown, x.to_html()]:
+        assert "img" not in Tables(each).tags
+        assert "</script><img" not in each
     assert "<img" not in str(x.figure.to_plotly_json())
 
 
@@ -734,7 +742,7 @@ def test_names_are_escaped_wherever_they_are_shown(tmp_path, monkeypatch):
 
 def test_a_reloaded_page_gets_the_present_figure(x):
     first = x.figure.get_state()
-    x._controls.alpha.value, x.scale = 0.4, 8
+    control(x, "α").value, x.scale = 0.4, 8
     x.network, x.strategies = "ResNet-50", ("d", "dWr")
     x.alpha = 0.3
     state = x.figure.get_state()
@@ -746,7 +754,7 @@ def test_a_reloaded_page_gets_the_present_figure(x):
 
 def test_a_zoom_survives_moves_but_not_another_network(x):
     x.figure.plotly_relayout({"xaxis.range": [9.0, 9.5], "yaxis4.range": [0.0, 0.5]})
-    x._controls.alpha.value, x._controls.scale.value = 0.3, 20
+    control(x, "α").value, control(x, "Scale s").value = 0.3, 20
     boxes(x)["d"].value = True
     x.batch = 5
     zoomed = picture(x)["ranges"]
@@ -796,7 +804,7 @@ def points(x):
 def test_all_marked_networks_are_timed_and_equal_ones_once(timing):
     timing.time()
     assert timing.busy
-    assert timing._controls.time.disabled
+    assert control(timing, "Time").disabled
     assert timing.wait(60)
     assert not timing.busy
     assert (timing.message, timing.progress) == ("", 1)
@@ -806,7 +814,7 @@ def test_all_marked_networks_are_timed_and_equal_ones_once(timing):
     assert fast != by_width
     flops = [short(timing.counted(name).flops) for name in ("w", "dWr")]
     assert timing.status == f"timed 2 networks (w: {flops[0]}, dWr and α = 0.8: {flops[1]} flops)"
-    assert not timing._controls.time.disabled
+    assert not control(timing, "Time").disabled
 
     times = timing.times
     assert times.flops.tolist() == [timing.counted(name).flops for name in ("w", "dWr", ALPHA)]
@@ -832,7 +840,7 @@ def test_all_marked_networks_are_timed_and_equal_ones_once(timing):
 
 def test_a_setting_that_no_network_can_be_timed_in_is_said(timing):
     timing.precision = "fp16"  # which a CPU is not measured in
-    timing._controls.time.click()
+    control(timing, "Time").click()
     assert timing.wait(60)
     timing.precision, why = "fp32", timing.status
     assert why == "timed 0 of 2; 2 failed: precision is 'fp16', but a CPU is measured in fp32 or bf16; try bf16"
@@ -845,7 +853,7 @@ def test_what_was_timed_and_what_failed_are_counted_apart(timing):
     timing.seconds = 1
     timing.time()
     until(lambda: timing.status.startswith("timing 1 of 2: w, ") and timing.progress > 0)
-    os.kill(timing._measuring.worker.pid, signal.SIGKILL)
+    os.kill(timing.timings.pid, signal.SIGKILL)
     assert timing.wait(60)
     flops = short(timing.counted("dWr").flops)
     killed = r"the measuring process was killed \(signal 9\), .*; try a smaller batch"
@@ -890,9 +898,9 @@ def test_timing_again_replaces_the_time(timing):
 
 def test_cancel_leaves_what_was_measured_and_the_next_press_works(timing):
     timing.seconds, timing.strategies = 0.5, ("w", "d", "r", "dw", "dwr")
-    timing._controls.time.click()
+    control(timing, "Time").click()
     until(lambda: timing.measurements)
-    timing._controls.cancel.click()
+    control(timing, "Cancel").click()
     assert timing.wait(30)
     assert not timing.busy
     assert 1 <= len(timing.measurements) < 5
@@ -900,7 +908,7 @@ def test_cancel_leaves_what_was_measured_and_the_next_press_works(timing):
     assert timing.message == ""
     left = timing.measurements
     timing.seconds, timing.strategies = 0.2, ()
-    timing._controls.time.click()
+    control(timing, "Time").click()
     assert timing.wait(60)
     assert timing.measurements[: len(left)] == left
     assert timing.measurements[-1].strategy == "alpha=0.8"
@@ -910,9 +918,9 @@ def test_cancel_leaves_what_was_measured_and_the_next_press_works(timing):
 @pytest.mark.skipif(os.name != "posix", reason="kills by a signal")
 def test_a_kill_is_a_sentence_and_the_next_press_works(timing):
     timing.strategies, timing.seconds = (), 30
-    timing._controls.time.click()
+    control(timing, "Time").click()
     until(lambda: "timing 1 of 1" in timing.status and timing.progress > 0)
-    os.kill(timing._measuring.worker.pid, signal.SIGKILL)
+    os.kill(timing.timings.pid, signal.SIGKILL)
     assert timing.wait(30)
     assert not timing.busy
     assert re.fullmatch(
@@ -920,7 +928,7 @@ def test_a_kill_is_a_sentence_and_the_next_press_works(timing):
     )
     assert timing.measurements == ()
     timing.seconds = 0.2
-    timing._controls.time.click()
+    control(timing, "Time").click()
     assert timing.wait(60)
     assert said(timing) == ""
     assert len(timing.measurements) == 1
@@ -943,31 +951,31 @@ def test_memory_that_runs_out_is_a_sentence_and_the_next_press_works(timing):
     timing.strategies = ()
     timing.time()
     assert timing.wait(60)
-    pid = timing._measuring.worker.pid
+    pid = timing.timings.pid
     with little_memory(pid):
         timing.batch, timing.resolution = 65536, 2048
-        timing._controls.time.click()
+        control(timing, "Time").click()
         assert timing.wait(60)
     assert not timing.busy
     assert re.search("^α = 0.8: Small .*: memory ran out on cpu in inference with batch 65536; try ", said(timing))
     timing.batch, timing.resolution = 2, 32
-    timing._controls.time.click()
+    control(timing, "Time").click()
     assert timing.wait(60)
     assert said(timing) == ""
-    assert timing._measuring.worker.pid == pid
+    assert timing.timings.pid == pid
     assert len(timing.times) == 1
 
 
 def test_live_times_what_has_rested_and_drops_what_was_overtaken(timing):
     few = timing.batch
     timing.strategies, timing.seconds, timing.batch = (), 60, 256 * few  # of which a dozen runs take a while
-    timing._controls.live.value = True
-    timing._controls.scale.value = 3
+    control(timing, "Live").value = True
+    control(timing, "Scale s").value = 3
     until(lambda: "timing 1 of 1" in timing.status and timing.busy)
     start = time.monotonic()
     timing.seconds, timing.batch = 0.2, few
     for scale in (4, 5, 6):
-        timing._controls.scale.value = scale
+        control(timing, "Scale s").value = scale
     until(lambda: timing.measurements)
     assert timing.wait(60)
     assert time.monotonic() - start < 40
@@ -997,7 +1005,7 @@ def test_batch_is_small_where_there_is_no_gpu_unless_it_was_chosen():
             assert x.batch == 8
         assert chosen.batch == 3
         assert len(chosen.times) == len(x.times) == 1
-        assert x._measuring.worker.pid == chosen._measuring.worker.pid  # one process for both
+        assert x.timings.pid == chosen.timings.pid  # one process for both
     finally:
         x.close()
         chosen.close()
@@ -1006,5 +1014,5 @@ def test_batch_is_small_where_there_is_no_gpu_unless_it_was_chosen():
 def test_nothing_was_started_for_who_times_nothing(x):
     assert x.wait(0)
     x.cancel()
-    assert x._measuring is None or x._measuring.worker.pid is None
+    assert x.timings.pid is None
     assert not x.busy

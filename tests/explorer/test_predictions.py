@@ -7,7 +7,7 @@ from importlib.metadata import version
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.explorer_view import picture, plain, said, trace, until
+from helpers.explorer_view import control, picture, plain, said, trace, until
 from helpers.fake_device import HERE, TINY, by_layers, rows
 
 import fastscale_lib as fs
@@ -32,7 +32,7 @@ def probes(monkeypatch, tmp_path):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setattr(predicting, "probes", lambda: TINY)
     monkeypatch.setattr(predicting, "PROBE_SECONDS", 0.05)
-    monkeypatch.setattr(predicting, "_LEAST", 10)
+    monkeypatch.setattr(predicting, "LEAST_PROBES", 10)
 
 
 @pytest.fixture
@@ -166,9 +166,9 @@ def test_a_press_measures_the_probes_once_and_predicts(x, probes):
     x.ask_devices()
     assert x.wait(60)
     assert x.model is None
-    x._controls.predict.click()
+    control(x, "Predict").click()
     assert x.busy
-    assert x._controls.predict.disabled
+    assert control(x, "Predict").disabled
     assert x.wait(120)
     assert said(x) == ""
     assert x.status.startswith("timed 12 networks; times are predicted, with a median error of ")
@@ -195,7 +195,7 @@ def test_a_press_measures_the_probes_once_and_predicts(x, probes):
     other.mode = "inference"
     assert other.model
     other.close()
-    x._controls.predict.click()
+    control(x, "Predict").click()
     assert not x.busy
     assert len(fs.Store(calibration.kept_in())) == 12
 
@@ -247,10 +247,10 @@ def test_where_probes_cannot_be_kept_none_is_measured(x, probes, tmp_path, conte
         calibration.kept_in().parent.mkdir()
         calibration.kept_in().write_text(content)
     x.devices = {"cpu": cpu_name()}
-    x._controls.predict.click()
+    control(x, "Predict").click()
     assert re.fullmatch(r"store: .*calibration\.jsonl (cannot be written|is no store of measurements).*", said(x))
     assert not x.busy
-    x._find_model()  # as when the devices become known
+    x.devices = {"cpu": cpu_name(), "cuda:0": "Made-up"}  # a device more: kept probes are looked for again
     assert x.model is None
 
 
@@ -269,7 +269,7 @@ def test_a_disk_that_fills_up_while_probes_are_measured_ends_it_in_a_sentence(x,
 
 
 def test_before_the_devices_are_known_it_asks_for_patience(x):
-    x._controls.predict.click()
+    control(x, "Predict").click()
     assert said(x) == "predict: the devices are not known yet; try again in a moment"
 
 

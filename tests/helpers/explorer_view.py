@@ -1,8 +1,10 @@
 """What an explorer shows, without a browser: its figure as plain numbers, and its message."""
 
 import time
+from collections.abc import Iterator
 from html import escape
 
+import ipywidgets
 import numpy as np
 
 AXES = tuple(f"{axis}axis{number}" for axis in "xy" for number in ("", "2", "3", "4"))
@@ -19,6 +21,30 @@ def plain(value):
     if isinstance(value, float | np.floating):
         return None if np.isnan(value) else float(value)
     return value
+
+
+def within(widget, kind=ipywidgets.Widget) -> Iterator[ipywidgets.Widget]:
+    """Every widget of this kind on the page."""
+    for each in getattr(widget, "children", ()):
+        yield from within(each, kind)
+        if isinstance(each, kind):
+            yield each
+
+
+def control(x, written: str) -> ipywidgets.Widget:
+    """The control with this description or tooltip."""
+    [found] = [
+        each
+        for each in within(x, ipywidgets.DOMWidget)
+        if written in (getattr(each, "description", None), getattr(each, "tooltip", None))
+    ]
+    return found
+
+
+def text(x, part: str) -> str:
+    """The HTML that holds this part."""
+    [found] = [each.value for each in within(x, ipywidgets.HTML) if part in each.value]
+    return found
 
 
 def picture(x) -> dict:
@@ -40,7 +66,7 @@ def trace(x, name: str, panel: str = ""):
 
 def said(x) -> str:
     """The message as it is shown; it is the one in the trait."""
-    shown = x._controls.message.value
+    shown = text(x, "class='fastscale-message'")
     assert escape(x.message) in shown
     return x.message
 

@@ -1,0 +1,73 @@
+"""The explorer's state, its timings and its predictions, each without a widget; and the arguments of an explorer."""
+
+import inspect
+
+import pandas as pd
+import pytest
+from helpers.fake_device import TINY, by_layers, rows
+from traitlets import TraitError
+
+import fastscale_lib as fs
+from fastscale_lib.explorer.predictions import Predictions
+from fastscale_lib.explorer.state import SETTABLE, State
+from fastscale_lib.explorer.timings import Timings
+
+
+@pytest.fixture
+def state():
+    made = State()
+    made.begin({"network": TINY[0], "strategies": ("w",), "batch": 2, "seconds": 0.1, "device": "cpu"})
+    return made
+
+
+@pytest.mark.parametrize("make", [fs.explore, fs.explorer.Explorer])
+def test_every_settable_trait_is_an_argument_with_its_default(make):
+    listed = inspect.signature(make).parameters
+    assert list(listed)[:-1] == list(SETTABLE)
+    for name, trait in SETTABLE.items():
+        assert listed[name].default == trait.default_value
+        assert listed[name].annotation is not inspect.Parameter.empty
+        assert f"{name}: {trait.help}" in make.__doc__
+
+
+def test_what_follows_is_told_once_for_each_change(state):
+    told = []
+    state.when_changed(told.append)
+    state.scale = 2
+    assert state.flops == 2 * fs.complexity(TINY[0]).flops
+    state.flops *= 2
+    assert (state.scale, told) == (4, ["scale", "flops"])
+
+
+def test_a_good_value_takes_back_what_was_wrong(state):
+    state.message = "wrong"
+    with pytest.raises(TraitError, match="alpha is 2"):
+        state.alpha = 2
+    assert state.message == "wrong"
+    state.alpha = 0.5
+    assert state.message == ""
+
+
+def test_a_state_is_timed_without_a_widget(state):
+    timings = Timings(state)
+    assert timings.pid is None
+    timings.time()
+    assert timings.wait(60)
+    assert [each.strategy for each in state.measurements] == ["w", "alpha=0.8"]
+    assert timings.times["median_ms"].gt(0).all()
+    assert (state.busy, state.progress, state.message) == (False, 1, "")
+    timings.end()
+    with pytest.raises(TraitError, match="this explorer was ended"):
+        timings.time()
+
+
+def test_a_state_with_a_model_is_predicted_where_the_model_was_fitted(state):
+    predictions = Predictions(state, Timings(state))
+    assert (predictions.predictor, predictions.unpredicted) == (None, "")
+    state.model = fs.RuntimeModel.fit(pd.concat([rows(by_layers, batch=batch) for batch in (4, 64)]))
+    state.batch = 8
+    assert predictions.predictor.batch == 8
+    state.batch = 1024
+    assert predictions.predictor is None
+    predictions.say()
+    assert state.status.startswith("predict: batch 1,024 is beyond the fitted rows")
