@@ -295,8 +295,8 @@ def find_device(asked: str | torch.device | None = None, precision: Precision = 
     Raises:
         SettingError: the device is not there, or is not measured in this precision.
     """
-    asked = str(asked) if isinstance(asked, torch.device) else asked or None
-    if asked is None:
+    asked = str(asked) if isinstance(asked, torch.device) else asked
+    if asked is None or asked == "":
         asked = preferred_kind().name
     if not isinstance(asked, str) or not (named := parse_device(asked)):
         raise SettingError(f"device is {shown(asked)}, but must be {HOW}; here there are: {', '.join(_here())}")

@@ -214,7 +214,7 @@ def failed_row(
             channels_last, compile, threads, tf32, interval), and `resolution` before the network's own. What is left
             out is None.
         error: why there is no measurement.
-        surroundings: what `surroundings.surroundings` says of the machine.
+        surroundings: what `measuring.environment.surroundings` says of the machine.
     """
     given = {key: value for key, value in settings.items() if value is not None}
     resolution = given.get("resolution", network.resolution)

@@ -66,12 +66,12 @@ def test_a_source_tree_that_is_not_installed_measures_with_itself(trap):
     """Yet neither its own folder, nor what lies beside it, is on the path of the process apart."""
     tree = trap / PACKAGE.name
     shutil.copytree(PACKAGE, tree, ignore=shutil.ignore_patterns("__pycache__"))
-    with (tree / "measuring" / "timing.py").open("a") as file:
+    with (tree / "measuring" / "settings.py").open("a") as file:
         file.write(f"\nopen({str(trap / 'used')!r}, 'a').write(f'{{__file__}}\\n')\n")
     done = in_folder(trap, [sys.executable, "-m", "fastscale_lib", *SWEEP])
     assert done.returncode == 0, done.stderr
     assert (trap / "used").read_text().splitlines() == [
-        str(tree / "measuring" / "timing.py")
+        str(tree / "measuring" / "settings.py")
     ] * 2  # the command's, and the other's
     assert not (trap.parent / "ran").exists()
 

@@ -1,0 +1,103 @@
+"""The devices that torch finds here, and GPUs that only act."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from fastscale_lib._common.device_kinds import CPU, CUDA, KINDS
+from fastscale_lib.measuring import devices
+from fastscale_lib.measuring.devices import Cpu, Cuda, find_device, kind_for
+from fastscale_lib.records.measurement import SettingError
+
+
+@pytest.fixture
+def two_gpus(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "A GPU")
+
+
+@pytest.fixture
+def no_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+
+
+def test_each_kind_has_its_class():
+    assert {each.kind: each for each in (Cpu, Cuda)} == devices._CLASSES
+    assert set(devices._CLASSES) == set(KINDS)
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [(None, "cuda:1"), ("cuda", "cuda:1"), ("cuda:0", "cuda:0"), ("cpu", "cpu"), (torch.device("cuda", 0), "cuda:0")],
+)
+def test_a_gpu_is_found_by_number_or_is_torch_s_current_one(two_gpus, asked, found):
+    device = find_device(asked)
+    assert str(device) == str(device.at) == found
+    assert isinstance(device, Cpu if found == "cpu" else Cuda)
+
+
+def test_without_a_gpu_the_cpu_is_found_but_none_stands_in_for_a_gpu(no_gpu):
+    assert str(find_device()) == str(find_device("cpu")) == "cpu"
+    said = r"device is 'cuda', but must be a device that torch finds here; try one of: cpu \(torch .* finds 0 CUDA dev"
+    with pytest.raises(SettingError, match=said):
+        find_device("cuda")
+
+
+@pytest.mark.parametrize("asked", ["gpu", "cuda:x", "\udcff", 0, ["cpu"], torch.device("meta")])
+def test_what_names_no_device_is_refused_in_a_sentence(two_gpus, asked):
+    said = "but must be 'cpu', 'cuda' or 'cuda:N'; here there are: cpu, cuda:0, cuda:1"
+    with pytest.raises(SettingError, match=said):
+        find_device(asked)
+
+
+def test_a_number_beyond_the_last_gpu_is_refused(two_gpus):
+    with pytest.raises(SettingError, match=r"device is 'cuda:300', but must be a device .* finds 2 CUDA devices"):
+        find_device("cuda:300")
+
+
+def test_the_kind_of_what_is_asked_for_is_known_whether_it_is_there_or_not(no_gpu):
+    assert [kind_for(asked) for asked in (None, "cpu", "cuda:7")] == [CPU, CPU, CUDA]
+    with pytest.raises(SettingError, match="device is 'gpu'"):
+        kind_for("gpu")
+
+
+def test_all_devices_are_listed_by_name(two_gpus):
+    listed = devices.devices()
+    assert list(listed) == ["cpu", "cuda:0", "cuda:1"]
+    assert listed["cuda:1"] == "A GPU"
+
+
+def test_a_gpu_is_limited_to_a_share_of_its_memory_inside(monkeypatch):
+    shares = []
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(total_memory=80))
+    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", lambda share, device: shares.append(share))
+    gpu = Cuda(torch.device("cuda", 0))
+    for most in (20, 1000, None):
+        with gpu.limited(most):
+            pass
+    assert shares == [0.25, 1.0, 1.0, 1.0, 1.0, 1.0]
+
+
+def test_data_may_take_half_of_what_is_free_on_a_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (100, 1000))
+    gpu = Cuda(torch.device("cuda", 0))
+    assert (gpu.has_room(49), gpu.has_room(50)) == (True, False)
+
+
+def test_a_cpu_has_no_queue_no_peak_memory_and_no_fp16():
+    cpu = find_device("cpu")
+    assert (cpu.queues, cpu.peak_memory()) == (False, None)
+    assert cpu.facts() == {"device_count": 1, "cudnn": None, "driver": None}
+    with pytest.raises(SettingError, match="precision is 'fp16', but a CPU is measured in fp32 or bf16; try bf16"):
+        cpu.check_precision("fp16")
+
+
+def test_random_numbers_drawn_inside_leave_torch_s_generator_as_it_was():
+    torch.manual_seed(1)
+    with find_device("cpu").own_generators():
+        torch.rand(3)
+    drawn = torch.rand(1)
+    torch.manual_seed(1)
+    assert torch.equal(drawn, torch.rand(1))
