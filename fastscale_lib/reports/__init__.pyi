@@ -2,6 +2,5 @@ from .engine import report as report
 from .notebook import Inputs as Inputs
 from .notebook import start as start
 from .parameters import ParameterError as ParameterError
-from .parameters import settle as settle
 from .result import Report as Report
 from .selection import SelectionError as SelectionError

@@ -263,7 +263,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def settle(namespace: MutableMapping[str, Any]) -> None:
     """Bring a notebook's parameters into the types that its parameters cell names, and check them.
 
-    A notebook calls it after that cell, as `settle(globals())`. Plain papermill hands a list on as a text, as in
+    `start` calls it for a notebook. Plain papermill hands a list on as a text, as in
     `papermill -p scales '[1, 2, 8]'`, and checks nothing.
 
     Raises:
