@@ -4,7 +4,7 @@ from ast import literal_eval
 
 import papermill
 import pytest
-from helpers.notebooks import named, numbers, prose, tables, verdicts
+from helpers.notebooks import named, numbers, tables, verdicts
 
 import fastscale_lib as fs
 from fastscale_lib.analysis.claims import HOLDS, UNTESTED
@@ -52,31 +52,28 @@ def test_verdicts_are_what_the_library_counts(network, executed):
     assert stays.activations / follows.activations >= float(found) - 0.0005
 
 
-# The figures in the prose
+# What the tables show
 
 
-def test_the_text_on_what_falls_short():
-    assert "come within a tenth of the 16 times that were asked for; without, RegNetY-4.0GF has a third fewer" in prose(
-        GROUPS
-    )
-    assert "grouped convolutions have a small share, a tenth fewer" in prose(GROUPS)
+def test_flops_fall_short_where_the_group_width_stays():
     flops = fs.sweep(DEFAULTS["networks"], ["w", "w1"], 16).pivot(index="network", columns="strategy", values="flops")
     assert all(flops.loc[name, "w"] > 0.9 * 16 * fs.complexity(name).flops for name in DEFAULTS["networks"])
     reached = flops["w1"] / flops["w"]
     assert reached["RegNetY-4.0GF"] == reached.min() == pytest.approx(2 / 3, abs=0.01)
     assert reached["RegNetZ-500MF"] == reached.max() == pytest.approx(0.9, abs=0.01)
+    kinds = {name: fs.architectures.flops_by_kind(name) for name in DEFAULTS["networks"]}
+    shares = {name: flops["conv in groups"] / sum(flops.values()) for name, flops in kinds.items()}
+    assert sorted(shares, key=shares.get) == reached.sort_values(ascending=False).index.tolist()
 
 
-def test_the_text_on_equal_flops(executed):
-    assert "up to a quarter more for RegNetY-4.0GF" in prose(GROUPS)
+def test_at_equal_flops_activations_are_more_where_it_stays(executed):
     _, _, _, equal, *_ = tables(executed(GROUPS))
     place = equal[0].index("activations") - len(equal[0])
     more = [one / two for one, two in zip(numbers(equal, place, "w1"), numbers(equal, place, "w"), strict=True)]
     assert more[DEFAULTS["networks"].index("RegNetY-4.0GF")] == max(more) == pytest.approx(1.25, abs=0.01)
 
 
-def test_the_text_on_shares():
-    assert "about keeps the shares of the base network" in prose(GROUPS)
+def test_shares_of_flops_are_kept_where_it_follows():
     for name in DEFAULTS["networks"]:
         share = {}
         for way in (None, *DEFAULTS["strategies"]):
@@ -87,13 +84,11 @@ def test_the_text_on_shares():
         assert max(share["w1"], share["d1_w8_r1"]) < 0.6 * share[None]
 
 
-def test_the_text_on_group_width_alone_and_on_depthwise():
-    assert "at the same activations, until a group is as wide as the layer" in prose(GROUPS)
+def test_group_width_alone_ends_dense_and_depthwise_has_none():
     for s in (16, 64):
         dense = fs.scale("RegNetY-4.0GF", "g1", s)
         assert dense.group_widths == dense.widths
         assert fs.complexity(dense).activations == pytest.approx(fs.complexity("RegNetY-4.0GF").activations, rel=0.05)
-    assert "is the same with and without `g`" in prose(GROUPS)
     for name, other in (("w", "w1"), ("dWr", "d1_w8_r1")):
         one, two = (fs.scale(DEFAULTS["depthwise"], way, 16).dimensions for way in (name, other))
         assert one == two
