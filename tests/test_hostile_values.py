@@ -102,7 +102,7 @@ SMALL = fs.anynet(depths=[1], widths=[8], resolution=16, stem_width=8, classes=4
 @cache
 def rows() -> pd.DataFrame:
     """Measured rows of three networks scaled by two strategies, in the form of all timings."""
-    measured = fs.records.measured_rows([REPO / "data" / "measured" / "nvidia-h200.jsonl"])
+    measured = fs.records.read_rows([REPO / "data" / "measured" / "nvidia-h200.jsonl"])
     return measured[measured["mode"] == "inference"]
 
 
@@ -183,7 +183,8 @@ CALLS: dict[str, tuple[Callable[..., Any], Callable[[], dict[str, Any]]]] = {
         fs.records.published_errors,
         lambda: {"name": "pycls_zoo_v100", "folder": REPO / "data" / "published"},
     ),
-    "read_measured": (fs.records.read_measured, lambda: {"path": REPO / "data" / "measured" / "nvidia-h200.jsonl"}),
+    "read_rows": (fs.records.read_rows, lambda: {"paths": REPO / "data" / "measured" / "nvidia-h200.jsonl"}),
+    "published_form": (fs.records.published_form, lambda: {"rows": rows()}),
     "ImageData": (fs.training.ImageData, lambda: dict(IMAGES)),
     "ImageData.held_out": (lambda number: images().held_out(number), lambda: {"number": 2}),
     "ImageData.few": (lambda **given: images().few(**given), lambda: {"images": 2, "test_images": 2}),

@@ -22,9 +22,7 @@ from .claims import UNTESTED as UNTESTED
 from .claims import Claim as Claim
 from .claims import ClaimError as ClaimError
 from .claims import Scorecard as Scorecard
-from .correlation import GROUP as GROUP
 from .correlation import STATISTICS as STATISTICS
-from .correlation import case as case
 from .correlation import correlations as correlations
 from .correlation import leads as leads
 from .fast_scaling import activation_claims as activation_claims
@@ -52,7 +50,6 @@ from .pairs import zoo_names as zoo_names
 from .runtime_claims import lead_claims as lead_claims
 from .runtime_claims import prediction_claims as prediction_claims
 from .runtime_claims import reported_claims as reported_claims
-from .seeds import SETTING as SETTING
 from .seeds import error_difference as error_difference
 from .seeds import seed_errors as seed_errors
 from .times import knee as knee
@@ -61,5 +58,3 @@ from .times import measured_bases as measured_bases
 from .times import measured_times as measured_times
 from .times import predicted_times as predicted_times
 from .times import times_ratio as times_ratio
-from .times import told as told
-from .times import told_apart as told_apart

@@ -8,11 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from .._common.device_kinds import kind_name
 from .._common.digits import significant
-from ..prediction.forms import SETTING
 from ..prediction.model import RuntimeModel
-from ..records.store import Store
+from ..records.rows import read_rows
 from ..scaling.strategies import strategy as named_strategy
 from .claims import BEYOND, PAPER, Claim
 
@@ -35,15 +33,15 @@ _PLACES = {"cuda": "a GPU", "cpu": "a CPU"}
 def predicted_from(model: RuntimeModel) -> str:
     """Say what a model of one setting predicts from, and how well: "42 rows of A chip, 90 % within 12 %"."""
     [(setting, fitted)] = model.fitted.items()
-    device = setting[SETTING.index("device_name")]
+    device = setting.device_name
     return f"{fitted.rows} rows of {device}, 90 % within {100 * fitted.error_90:.0f} %"
 
 
 def device_kind(paths: Iterable[str | os.PathLike], model: RuntimeModel | None) -> str:
     """The kind of device that a model predicts, "cuda" or "cpu", as its rows in stores say; "" where none does."""
     names = set() if model is None else set(model.rates()["device_name"])
-    rows = (row for path in paths for row in Store(path) if row.get("device_name") in names)
-    kinds = {kind_name(row.get("device")) for row in rows}
+    rows = read_rows(paths).reindex(columns=["device_name", "device"])
+    kinds = set(rows.loc[rows["device_name"].isin(names), "device"].dropna())
     return kinds.pop() if len(kinds) == 1 else ""
 
 

@@ -12,9 +12,9 @@ import pandas as pd
 
 from .._common.statistics import pearson
 from ..architectures.counting import METRICS
+from ..records.conditions import Conditions
 
 STATISTICS = ("Pearson", "Pearson of logs", "Spearman")
-GROUP = ("source", "device_name", "mode", "precision")
 _FEWEST_ROWS = 3  # through two points there is always a line
 _FEWEST_FAMILIES = 5  # fewer, drawn with replacement, are too often all the same
 _MOST_SAMPLES = 25_000  # different ones that are gone through instead of drawing: those of 9 families
@@ -24,7 +24,7 @@ _STANDARD_ERRORS = 4  # that other draws may move an end by
 
 def correlations(
     frame: pd.DataFrame,
-    by: Sequence[str] = GROUP,
+    by: Sequence[str] = Conditions.CORRELATE,
     metrics: Sequence[str] = METRICS,
     resamples: int = 1000,
     seed: int = 0,
@@ -58,7 +58,7 @@ def correlations(
 def leads(
     frame: pd.DataFrame,
     metric: str = "activations",
-    by: Sequence[str] = GROUP,
+    by: Sequence[str] = Conditions.CORRELATE,
     metrics: Sequence[str] = METRICS,
     resamples: int = 1000,
     seed: int = 0,
@@ -103,11 +103,6 @@ def complete(frame: pd.DataFrame, metrics: Sequence[str] = METRICS) -> pd.DataFr
     numbers = numbers.where(numbers > 0)
     given = [name for name in metrics if numbers[name].notna().any()]
     return numbers[["ms_per_image", *given]].dropna()
-
-
-def case(key: Sequence[Any]) -> str:
-    """A group's values of `by` in one line, without those that are missing: "pycls_zoo_v100 · V100 · training"."""
-    return " · ".join(str(value) for value in key if not pd.isna(value))
 
 
 class _Samples(NamedTuple):

@@ -9,10 +9,11 @@ import pandas as pd
 
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
+from ..records.conditions import distinct_labels
 from ..scaling.matched import equal_flops
 from ..scaling.strategies import strategy as named_strategy
 from .claims import BEYOND, PAPER, Claim
-from .times import measured_bases, measured_times, predicted_times, times_ratio, told
+from .times import measured_bases, measured_times, predicted_times, times_ratio
 
 OTHERS = ("w", "dwr", "dw")  # what fast scaling is held against
 _PAPERS_ALPHA = 0.8
@@ -27,7 +28,7 @@ def measured_times_of_bases(rows: pd.DataFrame, network: Network | str, alpha: f
     bases = [named_network(network), *measured_bases(rows)]
     times = [measured_times(rows, base, [*OTHERS, alpha]).assign(base=base.name) for base in bases]
     timed = pd.concat(times).drop_duplicates().astype({"scale": float}).reset_index(drop=True)
-    return timed.assign(case=told(timed))
+    return timed.assign(case=distinct_labels(timed))
 
 
 def predicted_times_beside(rows: pd.DataFrame, counted: pd.DataFrame, timed: pd.DataFrame) -> pd.DataFrame:
@@ -45,7 +46,7 @@ def predicted_times_beside(rows: pd.DataFrame, counted: pd.DataFrame, timed: pd.
     own = timed[timed["base"] == base]
     there = equal_flops(base, own["strategy"].unique(), own["scale"].unique())
     times = predicted_times(rows, pd.concat([counted, there], ignore_index=True)).astype({"scale": float})
-    return times.assign(case=told(times))
+    return times.assign(case=distinct_labels(times))
 
 
 def measured_beside_predicted(timed: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
@@ -135,7 +136,7 @@ def time_claims(timed: pd.DataFrame, network: str, alpha: float, nearly: float, 
     fast, scope = _called(alpha)
     allowed = dict.fromkeys(OTHERS, 0.0) | {"w": nearly}
     own = timed[timed["base"] == network]
-    own = own.assign(named=told(own, briefly=True)).set_index("strategy", drop=False)
+    own = own.assign(named=distinct_labels(own, briefly=True)).set_index("strategy", drop=False)
     claims, of_gpus = [], False
     for _, times in own.groupby("case", sort=False):
         if not (set(OTHERS) <= set(times.index) and times["alpha"].eq(alpha).any()):

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 import pandas as pd
 
-from .._common.device_kinds import kind_name
 from ..architectures.counting import complexity
 from ..architectures.definition import Network
 from ..architectures.parts import NetworkError
 from ..architectures.zoo import network as named_network
+from ..records.conditions import Conditions
 from ..records.measurement import joined_doubts, ratio_ends, time_doubt
-from ..records.published_rows import PublishedError, published
-from ..records.store import Store
+from ..records.published_rows import published
+from ..records.rows import read_rows
 from ..scaling.strategies import strategy as named_strategy
 
 _ALIKE = 0.05  # of the flops: scaled networks so near a target stand for the one nearest it
-_SETTING = ("source", "device_name", "device", "mode", "precision", "batch")
 _NUMBERS = ("median_ms", "low_ms", "high_ms", "peak_memory_bytes")
-_ALSO = ("threads", "channels_last", "compile", "tf32")
 
 
 def fast_scaled(source: str, network: str) -> bool:
@@ -67,28 +64,27 @@ def measured_pairs(paths: Iterable[str | os.PathLike], one: Network, other: Netw
     A row is of a network that was scaled to a target if it was scaled from the same base by the same strategy to
     flops (multiply-adds) within 5 %; else if it computes the same. Of several such rows the last is taken.
 
-    Columns: source (the file's name), device_name, device ("cpu" or "cuda"), mode, precision, batch, threads,
-    channels_last, compile, tf32, one_flops, other_flops (multiply-adds of the networks that were timed), one_ms,
-    other_ms (medians, of a batch), ratio (one's time as times the other's), low, high (its extremes, where each median
-    lies in its 95 % interval; NaN where one has none), doubt (why the times decide nothing, as `measurement.time_doubt`
-    says it; None where they can), memory_ratio (of peak_memory_bytes; NaN on a CPU).
+    Columns: those of `Conditions.CASE` (source is the file's name), one_flops, other_flops (multiply-adds of the
+    networks that were timed), one_ms, other_ms (medians, of a batch), ratio (one's time as times the other's), low,
+    high (its extremes, where each median lies in its 95 % interval; NaN where one has none), doubt (why the times
+    decide nothing, as `measurement.time_doubt` says it; None where they can), memory_ratio (of peak_memory_bytes; NaN
+    on a CPU).
 
     Raises:
         PublishedError: there is no such file.
         StoreError: a file is something else than a store.
     """
-    frames = [_timed(Path(path)) for path in paths]
-    columns = [*_SETTING, *_ALSO, "flops", "doubt", *_NUMBERS]
+    timed = _timed(read_rows(paths))
+    columns = [*Conditions.CASE, "flops", "doubt", *_NUMBERS]
     both = []
     for network in (one, other):
-        rows = [frame[[_is(row, network) for row in frame.to_dict("records")]] for frame in frames if len(frame)]
-        found = pd.concat([each.reindex(columns=columns) for each in rows]) if rows else pd.DataFrame(columns=columns)
+        found = timed[[_is(row, network) for row in timed.to_dict("records")]].reindex(columns=columns)
         found = found.astype(dict.fromkeys(_NUMBERS, float)).astype({"flops": "Int64"})
-        both.append(found.drop_duplicates([*_SETTING, *_ALSO], keep="last"))
-    pairs = both[0].merge(both[1], on=[*_SETTING, *_ALSO], suffixes=("", "_other"))
+        both.append(found.drop_duplicates(list(Conditions.CASE), keep="last"))
+    pairs = both[0].merge(both[1], on=list(Conditions.CASE), suffixes=("", "_other"))
     low, high = ratio_ends(*((pairs["low_ms" + end], pairs["high_ms" + end]) for end in ("", "_other")))
     doubts = zip(pairs["doubt"], pairs["doubt_other"], strict=True)
-    return pairs[[*_SETTING, *_ALSO]].assign(
+    return pairs[list(Conditions.CASE)].assign(
         one_flops=pairs["flops"],
         other_flops=pairs["flops_other"],
         one_ms=pairs["median_ms"],
@@ -101,16 +97,10 @@ def measured_pairs(paths: Iterable[str | os.PathLike], one: Network, other: Netw
     )
 
 
-def _timed(path: Path) -> pd.DataFrame:
-    """The rows of a store that have a time."""
-    if not path.is_file():
-        raise PublishedError(f"measured_pairs: there is no {path}; give the path of a store")
-    rows = Store(path).frame()
-    if not len(rows):
-        return rows
-    rows = rows[rows["median_ms"].notna()].assign(source=path.name)
-    rows["doubt"] = [time_doubt(row) for row in rows.to_dict("records")]
-    return rows.assign(device=rows["device"].map(kind_name, na_action="ignore"))
+def _timed(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows that have a time, with what makes it decide nothing."""
+    rows = rows[rows["median_ms"].notna()] if "median_ms" in rows else rows.iloc[:0]
+    return rows.assign(doubt=[time_doubt(row) for row in rows.to_dict("records")])
 
 
 def _is(row: dict, network: Network) -> bool:

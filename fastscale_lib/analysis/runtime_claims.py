@@ -7,9 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from ..records.conditions import Conditions, distinct_labels
 from .claims import BEYOND, PAPER, Claim
-from .correlation import GROUP, case
-from .times import told_apart
 
 # Over all models of Figure 9 of Early Convolutions (Xiao et al., 2021): Pearson's r of training time.
 _REPORTED = {"flops": 0.75, "params": 0.71, "activations": 0.93}
@@ -33,9 +32,9 @@ def lead_claims(
     """
     scope = PAPER if favourite == "activations" else BEYOND
     text = f"number of comparisons with another metric above {favourite}"
-    groups = timings.groupby(list(GROUP), sort=False, dropna=False)["device"].first()
-    devices = {case(key): device for key, device in groups.items()}
-    lead = lead.assign(case=[case(key) for key in lead[list(GROUP)].itertuples(index=False)])
+    groups = Conditions.groups(timings, Conditions.CORRELATE)
+    devices = {each.title(): next(iter(rows["device"].dropna()), None) for each, rows in groups}
+    lead = lead.assign(case=[Conditions.of(row).title() for row in lead.to_dict("records")])
     claims = []
     for (source, name), rows in lead.groupby(["source", "case"], sort=False):
         device = devices[name]
@@ -100,7 +99,7 @@ def prediction_claims(errors: pd.DataFrame, timings: pd.DataFrame) -> list[Claim
     alone = errors.loc[errors["by"] == "activations", "error"]
     text = "median error of predicted times on families left out"
     claims = []
-    for row, name, other in zip(layers, told_apart(layers, briefly=False), alone, strict=True):
+    for row, name, other in zip(layers, distinct_labels(pd.DataFrame(layers)), alone, strict=True):
         place = f"{_PLACES.get(row['device'], _UNKNOWN)} ({name})"
         details = f"{row['rows']:g} rows of {name}" if pd.isna(row["reason"]) else row["reason"]
         more: dict[str, Any] = {"scope": BEYOND, "evidence": "predicted", "details": details, "relation": "<"}

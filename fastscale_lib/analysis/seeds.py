@@ -13,14 +13,12 @@ import pandas as pd
 
 from .._common.checks import AnalysisError, check_frame, check_real, shown
 from .._common.statistics import student
+from ..records.conditions import Conditions
 from ..scaling.strategies import StrategyLike
 from ..scaling.strategies import strategy as named_strategy
 
 _NEAR = 0.05  # networks whose flops differ by less are compared as if at the same: few widths and depths can be built
-# What must be the same for errors to be compared, beside the base network.
-SETTING = ["data", "data_id", "part", "recipe_id"]
 _COUNTS = ["flops", "params", "activations"]
-_WAY = ["device_name", "precision", "threads"]  # in which times of training steps are comparable
 
 
 class Difference(NamedTuple):
@@ -49,25 +47,25 @@ def seed_errors(rows: pd.DataFrame) -> pd.DataFrame:
             passed over. Of one network, setting and seed the last counts. Rows of `measure` give the time.
 
     Returns:
-        Columns base, those of `SETTING`, device, network, strategy, scale (its flops, as times those of the base; NaN
-        where that was not trained), seeds, error, low, high (in %), deviation (between seeds, in percentage points; of
-        all of a base's networks), freedom, the counts flops, params and activations, training_ms_per_image, measured
-        with the largest batch (NaN where it was not), and timed_on; by base and flops. Of one base and setting all
-        times are of one device, one number of threads, and the recipe's precision: of the device that has most.
+        Columns base, those of `Conditions.TRAINED`, device, network, strategy, scale (its flops, as times those of the
+        base; NaN where that was not trained), seeds, error, low, high (in %), deviation (between seeds, in percentage
+        points; of all of a base's networks), freedom, the counts flops, params and activations, training_ms_per_image,
+        measured with the largest batch (NaN where it was not), and timed_on; by base and flops. Of one base and setting
+        all times agree in `Conditions.FIT`, at the recipe's precision: those of the device and setting that has most.
 
     Raises:
         AnalysisError: (a ValueError) the rows are no frame, or lack a column of trained rows.
     """
-    columns = ["base", *SETTING, "device", "network", "strategy", "scale", "seeds", "error", "low", "high"]
+    columns = ["base", *Conditions.TRAINED, "device", "network", "strategy", "scale", "seeds", "error", "low", "high"]
     columns += ["deviation", "freedom", *_COUNTS, "training_ms_per_image", "timed_on"]
     check_frame("seed_errors: rows", rows, AnalysisError)
     if "top1_error" in rows:
-        needed = ["kind", "base", "network", "network_id", "strategy", "seed", "device_name", *SETTING]
+        needed = ["kind", "base", "network", "network_id", "strategy", "seed", "device_name", *Conditions.TRAINED]
         check_frame("seed_errors: rows", rows, AnalysisError, needed, ["top1_error", *_COUNTS])
     if "top1_error" not in rows or not (trained := _trained(rows)).size:
         return pd.DataFrame(columns=columns)
     parts = []
-    for (base, *setting), group in trained.groupby(["base", *SETTING], sort=False):
+    for (base, *setting), group in trained.groupby(["base", *Conditions.TRAINED], sort=False):
         by = group.groupby("network_id", sort=False)
         part = by[["network", "strategy", *_COUNTS]].first()
         part["scale"] = part["flops"] / part["flops"].where(part["network"] == base).max()
@@ -80,7 +78,7 @@ def seed_errors(rows: pd.DataFrame) -> pd.DataFrame:
         half = student(freedom) * deviation / part["seeds"] ** 0.5
         ends = {"low": (part["error"] - half).clip(lower=0), "high": (part["error"] + half).clip(upper=100)}
         part = part.assign(**ends, deviation=deviation, freedom=freedom)
-        parts.append(part.assign(base=base, **dict(zip(SETTING, setting, strict=True))))
+        parts.append(part.assign(base=base, **dict(zip(Conditions.TRAINED, setting, strict=True))))
     return pd.concat(parts)[columns].sort_values(["base", "flops"], kind="stable").reset_index(drop=True)
 
 
@@ -102,9 +100,10 @@ def error_difference(errors: pd.DataFrame, one: StrategyLike, other: StrategyLik
     """
     scale = check_real("error_difference: scale", scale, AnalysisError, 0, above=True)
     numbers = ["scale", "error", "deviation", "seeds", "freedom"]
-    check_frame("error_difference: errors", errors, AnalysisError, ["base", *SETTING, "strategy", "device"], numbers)
+    needed = ["base", *Conditions.TRAINED, "strategy", "device"]
+    check_frame("error_difference: errors", errors, AnalysisError, needed, numbers)
     one, other = named_strategy(one), named_strategy(other)
-    for name in ("base", *SETTING):
+    for name in ("base", *Conditions.TRAINED):
         if len(several := errors[name].unique()) > 1:
             listed = ", ".join(map(shown, several[:3]))
             raise AnalysisError(f"error_difference: errors of one {name} are compared, not of {listed}")
@@ -129,10 +128,10 @@ def _times(rows: pd.DataFrame, ids: pd.Index, precision: str | None) -> tuple[li
     if "median_ms" not in rows:
         return [math.nan] * len(ids), None
     measured = rows[(rows["mode"] == "training") & rows["median_ms"].notna() & rows["network_id"].isin(ids)]
-    measured = measured.reindex(columns=["network_id", "median_ms", "batch", *_WAY])
+    measured = measured.reindex(columns=["network_id", "median_ms", "batch", *Conditions.FIT])
     if precision is not None:
         measured = measured[measured["precision"] == precision]
-    ways = [group for _, group in measured.groupby(_WAY, sort=False, dropna=False)]
+    ways = [group for _, group in Conditions.groups(measured, Conditions.FIT)]
     if not ways:
         return [math.nan] * len(ids), None
     most = max(ways, key=lambda group: group["network_id"].nunique()).sort_values("batch", kind="stable")
@@ -148,4 +147,4 @@ def _precision(trained: pd.DataFrame) -> str | None:
 
 def _trained(rows: pd.DataFrame) -> pd.DataFrame:
     ended = rows[(rows["kind"] == "trained") & rows["top1_error"].notna()]
-    return ended.drop_duplicates(["network_id", *SETTING, "seed"], keep="last")
+    return ended.drop_duplicates(["network_id", *Conditions.TRAINED, "seed"], keep="last")

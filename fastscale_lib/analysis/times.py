@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from .._common.device_kinds import kind_name
 from ..architectures.counting import complexity
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
-from ..prediction.forms import SETTING, PredictionError
+from ..prediction.forms import PredictionError
 from ..prediction.model import RuntimeModel
+from ..records.conditions import LARGEST, Conditions, kind_names
 from ..records.measurement import joined_doubts, ratio_ends, time_doubt, without_range
-from ..records.rows import LARGEST, device_of
 from ..scaling.strategies import Strategy, StrategyLike, alpha_of, scale_factor
 from ..scaling.strategies import strategy as named_strategy
 
-# What tells measurements apart that are not to be mixed: where they come from, under which settings, at which batch.
-CASE = ("source", "device", *SETTING, "batch")
 _TIMES = ("strategy", "alpha", "scale", "ms_per_image", "low_ms", "high_ms")
 _EXACT = 1e-9  # of the way between two measured networks: nearer to one of them, its time is taken alone
 
@@ -79,21 +76,21 @@ def measured_times(
     Nothing is extrapolated: a target that a strategy's networks do not enclose has no row.
 
     Arguments:
-        rows: of `measured_rows`, or of one store.
+        rows: of `read_rows`, or of one store.
         strategies: left out: all that were measured.
         scales: targets, as times the flops (multiply-adds) of the base network; left out: the largest that all of a
             case's strategies reach.
 
     Returns:
-        One row a case, scale and strategy. Columns those of `CASE` (batch is "largest" where the rows were to fill
-        the device), strategy, alpha, scale, ms_per_image, low_ms, high_ms (the 95 % interval, of an image; NaN where
-        a row that it comes from has none), doubt (why the time decides nothing, as `measurement.time_doubt` says it of
-        the rows that it comes from; None where it can).
+        One row a case, scale and strategy. Columns those of `Conditions.CASE` (batch is "largest" where the rows were
+        to fill the device), strategy, alpha, scale, ms_per_image, low_ms, high_ms (the 95 % interval, of an image; NaN
+        where a row that it comes from has none), doubt (why the time decides nothing, as `measurement.time_doubt` says
+        it of the rows that it comes from; None where it can).
     """
     base = named_network(network)
     wanted = None if strategies is None else {named_strategy(each).exponents for each in strategies}
     found = []
-    for case, timed in _cases(rows):
+    for case, timed in Conditions.groups(_labelled(rows), Conditions.CASE):
         timed = _of_base(timed, base)
         curves = {way: curve for way, curve in _curves(timed, base) if wanted is None or way.exponents in wanted}
         if not curves:
@@ -102,8 +99,8 @@ def measured_times(
         for s in [reached] if scales is None else map(scale_factor, scales):
             for way, curve in curves.items():
                 times = _interpolated(curve, s * complexity(base).flops)
-                found += [(*case, way.name, alpha_of(way), s, *times)] if times else []
-    return pd.DataFrame(found, columns=[*CASE, *_TIMES, "doubt"])
+                found += [(*case.row(Conditions.CASE).values(), way.name, alpha_of(way), s, *times)] if times else []
+    return pd.DataFrame(found, columns=[*Conditions.CASE, *_TIMES, "doubt"])
 
 
 def times_ratio(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
@@ -128,88 +125,53 @@ def predicted_times(rows: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
         frame: rows of `equal_flops`.
 
     Returns:
-        One row a case and network: the columns of `CASE`, network, strategy, alpha, scale, ms_per_image, low_ms,
-        high_ms (as `RuntimeModel.predict` gives them), error (the model's median error on families that it has not
-        seen), reason (why there is no prediction; None where there is one), note (why the interval of one is wider than
-        error; None where it is not).
+        One row a case and network: the columns of `Conditions.CASE`, network, strategy, alpha, scale, ms_per_image,
+        low_ms, high_ms (as `RuntimeModel.predict` gives them), error (the model's median error on families that it has
+        not seen), reason (why there is no prediction; None where there is one), note (why the interval of one is wider
+        than error; None where it is not).
     """
-    found = []
-    for case, _ in _cases(rows):
-        shown = frame[["network", "strategy", "alpha", "scale"]].assign(**dict(zip(CASE, case, strict=True)))
+    found, timed = [], _labelled(rows)
+    for case, _ in Conditions.groups(timed, Conditions.CASE):
+        shown = frame[["network", "strategy", "alpha", "scale"]].assign(**case.row(Conditions.CASE))
         try:
-            times = _predicted(case, rows, list(frame["scaled"]))
+            times = _predicted(case, timed, list(frame["scaled"]))
         except PredictionError as error:
             times = dict.fromkeys(("ms_per_image", "low_ms", "high_ms", "error"), np.nan) | {
                 "reason": str(error),
                 "note": None,
             }
         found.append(shown.assign(**times))
-    names = [*CASE, "network", *_TIMES, "error", "reason", "note"]
+    names = [*Conditions.CASE, "network", *_TIMES, "error", "reason", "note"]
     return pd.concat(found, ignore_index=True)[names] if found else pd.DataFrame(columns=names)
 
 
-def told_apart(cases: Iterable[Mapping[str, Any]], briefly: bool = True) -> list[str]:
-    """Each case in as few words as no other has: its device's name, else `device_of`, else that and its source.
-
-    Arguments:
-        briefly: False begins with `device_of`.
-    """
-    cases = list(cases)
-    ways = [lambda case: f"{case['device_name']}"] if briefly else []
-    ways += [device_of, lambda case: f"{device_of(case)} ({case['source']})"]
-    told = [""] * len(cases)
-    for way in ways:
-        words = [way(case) for case in cases]
-        told = [one or (text if words.count(text) == 1 else "") for one, text in zip(told, words, strict=True)]
-    return [text or _in_full(case) for text, case in zip(told, cases, strict=True)]
-
-
-def told(frame: pd.DataFrame, briefly: bool = False) -> list[str]:
-    """The case of each row of measured or predicted times in words, `told_apart` from the others of the frame."""
-    rows = [str(row) for row in frame[list(CASE)].itertuples(index=False, name=None)]
-    cases = frame.drop_duplicates(list(CASE)).to_dict("records")
-    words = dict(zip(dict.fromkeys(rows), told_apart(cases, briefly), strict=True))
-    return [words[row] for row in rows]
-
-
-def _in_full(case: Mapping[str, Any]) -> str:
-    return f"{device_of(case)} ({case['source']}), channels_last={case['channels_last']}, tf32={case['tf32']}"
-
-
-def _predicted(case: tuple, rows: pd.DataFrame, networks: list[Network]) -> dict[str, Any]:
+def _predicted(case: Conditions, timed: pd.DataFrame, networks: list[Network]) -> dict[str, Any]:
     """The columns of predicted times, from a model that is fitted to the rows of the case's setting, of any batch."""
-    source, _, *setting, batch = case
-    if batch == LARGEST:
+    if case.batch == LARGEST:
         raise PredictionError("predict: the largest batch of a network is not known beforehand; give one batch for all")
-    alike = _labelled(rows)
-    for name, value in zip(("source", *SETTING), (source, *setting), strict=True):
-        alike = alike[alike[name].isna() if pd.isna(value) else alike[name] == value]
+    alike = timed
+    for name, value in case.row(("source", *Conditions.FIT)).items():
+        alike = alike[alike[name].isna() if value is None else alike[name] == value]
     model = RuntimeModel.fit(alike)
     [fitted] = model.fitted.values()
-    times = model.predict(networks, batch, strict=False)
+    times = model.predict(networks, case.batch, strict=False)
     per_image = {"ms_per_image": "predicted_ms", "low_ms": "low_ms", "high_ms": "high_ms"}
-    columns = {name: times[column].to_numpy() / batch for name, column in per_image.items()}
+    columns = {name: times[column].to_numpy() / case.batch for name, column in per_image.items()}
     known = times["predicted_ms"].notna()
     notes = {"reason": times["note"].mask(known, None), "note": times["note"].where(known, None)}
     return columns | {"error": fitted.error} | {name: found.to_numpy() for name, found in notes.items()}
 
 
-def _cases(rows: pd.DataFrame) -> Iterator[tuple[tuple, pd.DataFrame]]:
-    """The timed rows of each case."""
-    rows = _labelled(rows)
-    return iter(rows.groupby(list(CASE), sort=False, dropna=False))
-
-
 def _labelled(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows that have a time, with their source, kind of device, and the batch that was asked for."""
-    rows = rows[rows["median_ms"].notna()] if "median_ms" in rows else pd.DataFrame(columns=["median_ms", *CASE])
-    if missing := sorted({"base", "strategy", "flops", "device", *SETTING, "batch"} - set(rows)):
+    rows = rows[rows["median_ms"].notna()] if "median_ms" in rows else rows.iloc[:0]
+    if missing := sorted({"base", "strategy", "flops", "device", *Conditions.FIT, "batch"} - set(rows)):
         if len(rows):
             raise PredictionError(
                 f"times: the rows lack {', '.join(missing)}; give the rows of a store that a plan made"
             )
-        return pd.DataFrame(columns=["base", "strategy", "flops", "median_ms", "images", *CASE])
-    rows = rows.assign(images=rows["batch"], device=rows["device"].map(kind_name, na_action="ignore"))
+        return pd.DataFrame(columns=["base", "strategy", "flops", "median_ms", "images", *Conditions.CASE])
+    rows = rows.assign(images=rows["batch"], device=kind_names(rows["device"]))
     rows["source"] = rows.get("source", "rows")
     if "fills_device" in rows:
         rows["batch"] = rows["batch"].astype(object).where(rows["fills_device"].ne(True), LARGEST)

@@ -13,6 +13,7 @@ from ..architectures.definition import Network
 from ..prediction.calibration import PROBE_INTERVAL, PROBE_SECONDS, kept_in, probes
 from ..prediction.forms import PredictionError
 from ..prediction.model import RuntimeModel
+from ..records.conditions import Conditions
 from ..records.measurement import Measurement, measured_row
 from ..records.store import Store, StoreError
 from .job_queue import Job
@@ -21,8 +22,6 @@ from .timings import Timings
 from .views import Predictor
 
 LEAST_PROBES = 30  # of the probes, to predict from: some may not fit a small device
-# A probe is measured so, at the explorer's own batch: it tells nothing of others.
-_AS = {"channels_last": True, "compile": False, "tf32": False}
 
 
 class Probe(NamedTuple):
@@ -99,7 +98,7 @@ class Predictions:
     @property
     def _asked(self) -> dict[str, Any]:
         _, mode, precision, _ = self.state.settings
-        return {"mode": mode, "precision": precision, **_AS}
+        return {"mode": mode, "precision": precision, **Conditions.USUAL}
 
     def _told_of_prediction(self) -> str:
         """What is predicted and how surely, or why nothing is; "" without a model."""
@@ -117,7 +116,7 @@ class Predictions:
     def _kept(self, setting: tuple) -> list[dict[str, Any]]:
         """The probes' rows of this machine's device, made with this torch."""
         batch, mode, precision, device = setting
-        asked = {"batch": batch, "mode": mode, "precision": precision, **_AS}
+        asked = {"batch": batch, "mode": mode, "precision": precision, **Conditions.USUAL}
         known, torch = {probe.id for probe in probes()}, version("torch").split("+")[0]
         name = self.state.devices.get(device, "")
 

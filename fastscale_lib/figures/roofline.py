@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from ..analysis.correlation import GROUP, case
+from ..records.conditions import Conditions
 from .theme import INK, METRICS, Style, label, layout, numbers, style, titled
 
 _COLUMNS = 2
@@ -23,7 +23,7 @@ def roofline_shares(frame: pd.DataFrame, title: str | None = None) -> go.Figure:
             may be missing.
     """
     frame = frame[frame["roofline_share"].notna()]
-    groups = {case(key): rows for key, rows in frame.groupby(list(GROUP), sort=False, dropna=False)}
+    groups = {key.title(): rows for key, rows in Conditions.groups(frame, Conditions.CORRELATE)}
     families = list(dict.fromkeys(frame["family"]))
     columns = min(max(len(groups), 1), _COLUMNS)
     lines = max(-(-len(groups) // columns), 1)

@@ -11,7 +11,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from .._common.statistics import pearson
-from ..analysis.correlation import case, complete
+from ..analysis.correlation import complete
+from ..records.conditions import joined
 from .theme import (
     INK,
     MANY_TICKS,
@@ -89,7 +90,7 @@ def correlations(found: pd.DataFrame, title: str | None = None) -> go.Figure:
         found: rows of `correlations`; what tells groups apart stands before the column metric.
     """
     by = list(found.columns[: found.columns.get_loc("metric")])
-    found = found.assign(case=[case(key) for key in found[by].itertuples(index=False)])
+    found = found.assign(case=[joined(key) for key in found[by].itertuples(index=False)])
     cases, statistics, metrics = (list(found[name].unique()) for name in ("case", "statistic", "metric"))
     figure = make_subplots(1, len(statistics), subplot_titles=statistics, shared_yaxes=True, horizontal_spacing=0.03)
     for column, statistic in enumerate(statistics, 1):

@@ -25,16 +25,13 @@ from .._common.device_kinds import kind_of, parse_device, preferred
 from .._common.errors import first_line
 from .._common.progress import Line, Step, Tally
 from ..architectures.counting import complexity
+from ..records.conditions import LARGEST, Conditions
 from ..records.measurement import MeasureError, Measurement, SettingError, failed_row, measured_row
-from ..records.rows import LARGEST
 from ..records.store import Store, StoreError
 from .batch_search import LIMIT
 from .plans import Plan, PlanError, Point
 from .tasks import Answer, measured, surroundings
 from .worker import Worker
-
-# A row is that of a point if they agree in these, which the machine decides, and in what `_key` takes from the point.
-MACHINE = ("device_name", "torch", "cuda", "cudnn", "driver", "library")
 
 _GIVEN_UP = "given up"  # the reason of an answer that is none: an executor's failure is no measurement
 
@@ -153,7 +150,7 @@ class _Sweep:
             if error.row is None:
                 raise
             raise StoreError(f"{error}; run the same again to go on", error.row, error.said) from None
-        if others := [name for name in MACHINE if row[name] != self.machine[name]]:
+        if others := [name for name in Conditions.MACHINE if row[name] != self.machine[name]]:
             warnings.warn(
                 f"sweep: {row['worker']} has another {others[0]} ({row[others[0]]}) than the plan was begun for "
                 f"({self.machine[others[0]]}): its rows do not count for this plan; run one plan a kind of device",
@@ -164,18 +161,12 @@ class _Sweep:
 
     def _key(self, point: Point, machine: Mapping[str, Any]) -> dict[str, Any]:
         """What a row of this point, made on this machine (or beside this row), has in its columns."""
-        settings, kind = point.settings, kind_of(machine["device"])
-        return {
-            "network_id": point.network_id,
-            **({"fills_device": True} if point.batch == LARGEST else {"batch": point.batch}),
-            "mode": point.mode,
-            "precision": point.precision,
-            "compile": settings["compile"],
-            "channels_last": settings["channels_last"],
-            "tf32": settings["tf32"] and kind is not None and kind.tf32,  # a CPU has none to let or forbid
-            "threads": settings["threads"] or machine["threads"],
-            **{name: machine[name] for name in MACHINE},
-        }
+        asked, kind = _settings(point), kind_of(machine["device"])
+        known = {**asked, **{name: machine[name] for name in Conditions.MACHINE}}
+        known["tf32"] = asked["tf32"] and kind is not None and kind.tf32  # a CPU has none to let or forbid
+        known["threads"] = asked["threads"] or machine["threads"]
+        batch = {"fills_device": True} if point.batch == LARGEST else {"batch": point.batch}
+        return {"network_id": point.network_id, **batch, **{name: known[name] for name in Conditions.HELD}}
 
     def _row(self, point: Point, answer: Answer) -> dict[str, Any]:
         counts = complexity(point.network)._asdict()

@@ -23,16 +23,16 @@ from ..architectures.counting import METRICS, complexity
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
 from ..architectures.zoo import networks as known_networks
+from ..records.conditions import LARGEST
 from ..records.measurement import SettingError, whole
-from ..records.rows import LARGEST
 from ..scaling.rounding import scale
 from ..scaling.strategies import Strategy, StrategyError, scale_factor
 from ..scaling.strategies import strategy as named_strategy
 from ..scaling.targets import scale_to
 from .settings import Mode, Precision, Settings
 
-# Settings of `measure` that are the same for all points of a plan.
-SETTINGS = ("channels_last", "compile", "tf32", "device", "threads", "interval", "seconds")
+# Settings of `measure` that are the same for all points of a plan, or the networks' own.
+_SHARED = tuple(each.name for each in fields(Settings) if each.name not in ("batch", "mode", "precision", "resolution"))
 
 
 class PlanError(FastscaleError, ValueError):
@@ -117,14 +117,14 @@ class Plan:
             object.__setattr__(self, "device", _device(self.device))
         for batch, mode, precision in product(self.batch, self.mode, self.precision):
             checked = Settings(1 if batch == LARGEST else batch, mode, precision, **self.settings)
-        for name in SETTINGS:
+        for name in _SHARED:
             object.__setattr__(self, name, getattr(checked, name))
         self._points  # noqa: B018 - the networks are made with the plan, so that one that cannot be built is refused
 
     @property
     def settings(self) -> dict[str, Any]:
         """Those settings of `measure` that are the same for all points."""
-        return {name: getattr(self, name) for name in SETTINGS}
+        return {name: getattr(self, name) for name in _SHARED}
 
     def points(self) -> tuple[Point, ...]:
         """What is to be measured, in order: network by network, strategy by strategy, scale by scale.

@@ -15,8 +15,8 @@ from dataclasses import replace
 from typing import Any
 
 from ..architectures.definition import Network
+from ..records.conditions import LARGEST
 from ..records.measurement import MeasureError
-from ..records.rows import LARGEST
 from .batch_search import LIMIT, search
 from .in_subprocess import kept_worker
 from .settings import Settings

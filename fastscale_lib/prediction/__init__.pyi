@@ -1,13 +1,13 @@
 from .budgets import BudgetError as BudgetError
 from .budgets import costs as costs
-from .budgets import fitted_models as fitted_models
 from .budgets import within as within
 from .calibration import calibrate as calibrate
 from .calibration import kept_in as kept_in
-from .forms import SETTING as SETTING
 from .forms import By as By
 from .forms import PredictionError as PredictionError
 from .model import RuntimeModel as RuntimeModel
-from .model import prediction_errors as prediction_errors
 from .roofline import roofline_share as roofline_share
-from .unseen import families_of as families_of
+from .stored_models import fitted_model as fitted_model
+from .stored_models import fitted_models as fitted_models
+from .timed_rows import families_of as families_of
+from .unseen import prediction_errors as prediction_errors

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
-import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -13,21 +12,19 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from .._common.checks import check_real, shown
+from .._common.checks import check_real
 from .._common.errors import FastscaleError
 from ..architectures.counting import METRICS
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
 from ..measuring.counted_memory import peak_memory
 from ..measuring.settings import Mode, Precision, Settings
-from ..records.store import Store
 from ..scaling.grids import sweep
 from ..scaling.rounding import scale
 from ..scaling.strategies import Strategy, StrategyLike
 from ..scaling.strategies import strategy as named_strategy
 from ..scaling.targets import between_roundings
-from .forms import SETTING
-from .model import LEAST_ROWS, Curve, RuntimeModel
+from .model import Curve, RuntimeModel
 
 BUDGETS = ("time_ms", "memory_bytes", *METRICS)
 _SMALLEST_S, _LARGEST_S = 2.0**-30, 2.0**30
@@ -189,66 +186,6 @@ def within(
                 raise
             rows.append(_none(base, strategy, str(error).removeprefix("within: "), known))
     return pd.concat(rows, ignore_index=True)
-
-
-def fitted_model(
-    paths: Iterable[str | os.PathLike],
-    mode: Mode,
-    precision: Precision,
-    device_name: str = "",
-    batch: int | None = None,
-) -> RuntimeModel | None:
-    """A model fitted to the rows of stores that were measured in one setting: of those that fit, that of most rows.
-
-    Arguments:
-        device_name: of the device, as the rows have it; left out: any.
-        batch: at which it is to predict, between the smallest and the largest of the setting's rows; left out: any.
-
-    Returns:
-        The model, which knows this one setting; None where no setting has the rows that a fit takes.
-
-    Raises:
-        BudgetError: there are rows, but none of a device of this name.
-    """
-    most = max(_measured(paths, mode, precision, device_name, batch).values(), key=len, default=())
-    return RuntimeModel.fit(most) if len(most) >= LEAST_ROWS else None
-
-
-def fitted_models(
-    paths: Iterable[str | os.PathLike],
-    mode: Mode,
-    precision: Precision,
-    device_name: str = "",
-    batch: int | None = None,
-) -> dict[str, RuntimeModel]:
-    """The models of all devices that have the rows, by the device's name, in the order of the stores and their rows.
-
-    Arguments and errors as for `fitted_model`, whose model each is, for its device.
-    """
-    settings = _measured(paths, mode, precision, device_name, batch)
-    return {name: RuntimeModel.fit(rows) for name, rows in settings.items() if len(rows) >= LEAST_ROWS}
-
-
-def _measured(
-    paths: Iterable[str | os.PathLike], mode: Mode, precision: Precision, device_name: str, batch: int | None
-) -> dict[str, pd.DataFrame]:
-    """The timed rows of each device's setting that has most of them, of those whose batches enclose this one."""
-    frames = [Store(path).frame() for path in paths]
-    if not any(map(len, frames)):
-        return {}
-    rows = pd.concat([each for each in frames if len(each)], ignore_index=True)
-    if device_name and device_name not in set(rows["device_name"]):
-        names = ", ".join(sorted(set(rows["device_name"].dropna())))
-        raise BudgetError(f"fitted_model: no rows were measured on {shown(device_name)}; there are those of {names}")
-    fitting = rows["median_ms"].notna() & (rows["mode"] == mode) & (rows["precision"] == precision)
-    rows = rows[fitting & (rows["device_name"] == device_name if device_name else True)]
-    most: dict[str, pd.DataFrame] = {}
-    for setting, group in rows.groupby(list(SETTING), dropna=False, sort=False):
-        if batch is not None and not group["batch"].min() <= batch <= group["batch"].max():
-            continue
-        name = setting[SETTING.index("device_name")]
-        most[name] = max(most.get(name, group.head(0)), group, key=len)
-    return most
 
 
 def _none(base: Network, strategy: Strategy, reason: str, known: Mapping[str, Any]) -> pd.DataFrame:

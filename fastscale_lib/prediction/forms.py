@@ -13,10 +13,9 @@ from .._common.least_squares import fit_logs
 from ..architectures.counting import complexity
 from ..architectures.definition import Network
 from ..architectures.operation_lists import KINDS, Operations, element_bytes, operations
+from ..records.conditions import Conditions
 from .reach import Extent
 
-# What a device's rates depend on, besides the device: rows that differ in one of these are fitted apart.
-SETTING = ("device_name", "threads", "mode", "precision", "channels_last", "compile", "tf32")
 By = Literal["layers", "flops", "params", "activations", "flops and activations"]
 # The metrics that each model is fitted to; that of layers, to the operations of each.
 BY: dict[By, tuple[str, ...]] = {by: () if by == "layers" else tuple(by.split(" and ")) for by in get_args(By)}
@@ -119,11 +118,11 @@ def log_seconds(form: Any, runs: Runs, parameters: np.ndarray) -> np.ndarray:
 
 
 def fit_form(
-    form: Any, runs: Runs, seconds: np.ndarray, rows: pd.DataFrame, setting: tuple, on: np.ndarray | None = None
+    form: Any, runs: Runs, seconds: np.ndarray, rows: pd.DataFrame, setting: Conditions, on: np.ndarray | None = None
 ) -> np.ndarray:
     on = np.full(len(seconds), True) if on is None else on
     noise = _NOISE + rows["half_width"].astype(float).fillna(1.0).to_numpy()[on]
-    training = setting[SETTING.index("mode")] == "training"
+    training = setting.mode == "training"
     seen = runs._replace(totals={name: values[on] for name, values in runs.totals.items()})
     start, spread = form.start(seen, seconds[on], training)  # which must not know of the others
     return fit_logs(lambda at: log_seconds(form, runs, at)[on], np.log(seconds[on]), noise, start, spread)
@@ -134,7 +133,7 @@ def longest(*times: np.ndarray) -> np.ndarray:
     return np.sqrt(np.sqrt(sum(np.square(time * time) for time in times)))
 
 
-def runs_of(networks: Sequence[Network], batch: np.ndarray, setting: tuple) -> Runs:
+def runs_of(networks: Sequence[Network], batch: np.ndarray, setting: Conditions) -> Runs:
     each = [operations(network) for network in networks]
     lengths = [len(ops.kind) for ops in each]
     launches = np.array([float(ops.times.sum()) for ops in each])
@@ -149,8 +148,8 @@ def runs_of(networks: Sequence[Network], batch: np.ndarray, setting: tuple) -> R
     return Runs(flat, np.repeat(batch, lengths), starts, totals, launches, known, Extent.of(*each), bytes_of(setting))
 
 
-def bytes_of(setting: tuple) -> int:
-    return element_bytes(setting[SETTING.index("precision")])
+def bytes_of(setting: Conditions) -> int:
+    return element_bytes(setting.precision)
 
 
 def form_of(by: By) -> Any:

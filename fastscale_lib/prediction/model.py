@@ -12,7 +12,7 @@ What is predicted is what rows tell: `reach` says at which batches, of which net
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,27 +22,13 @@ from .._common.checks import check_whole
 from ..architectures.definition import Network
 from ..architectures.operation_lists import KINDS, Operations, operations
 from ..architectures.zoo import network as named_network
+from ..records.conditions import Conditions
 from ..scaling.rounding import scaled_dimensions
 from ..scaling.strategies import Strategy, grid_factors
-from .forms import (
-    BY,
-    SETTING,
-    By,
-    Layers,
-    PredictionError,
-    Runs,
-    bytes_of,
-    fit_form,
-    form_of,
-    host_seconds,
-    longest,
-    runs_of,
-)
+from .forms import By, Layers, PredictionError, bytes_of, fit_form, form_of, host_seconds, longest, runs_of
 from .reach import Extent, Judged, Reach, batch_beyond, judge
-from .unseen import _agreement, _errors_on_others, _predicted_unseen, _reach, families_of
-
-LEAST_ROWS = 10
-_NOT_KNOWN = dict.fromkeys(("error", "error_90", "pearson", "spearman", "pearson_of_logs"), float("nan"))
+from .timed_rows import LEAST_ROWS, families_of, timed_rows, timed_runs, too_few
+from .unseen import errors_on_others, reach_on_trial
 
 
 class Fitted(NamedTuple):
@@ -78,7 +64,7 @@ class Curve(NamedTuple):
 class RuntimeModel:
     """Predicts the time of a run, one setting of one device at a time; made by `fit`."""
 
-    def __init__(self, by: By, fitted: Mapping[tuple, Fitted]) -> None:
+    def __init__(self, by: By, fitted: Mapping[Conditions, Fitted]) -> None:
         self.by = by
         self.fitted = dict(fitted)
         self._form = form_of(by)
@@ -89,8 +75,8 @@ class RuntimeModel:
 
         Arguments:
             frame: rows of a store: description (of the network), batch, median_ms, half_width, and what is in
-                `SETTING`; rows without a time (which have a `reason` instead) are passed over. A column `base` names
-                the base network, by whose family the error is judged; without it, the network's own name does. Of
+                `Conditions.FIT`; rows without a time (which have a `reason` instead) are passed over. A column `base`
+                names the base network, by whose family the error is judged; without it, the network's own name does. Of
                 a GPU, a column `launch_ms` holds what the host took to launch a run.
             by: "layers", or for a baseline "flops", "params", "activations" or "flops and activations".
 
@@ -100,21 +86,21 @@ class RuntimeModel:
         """
         form = form_of(by)
         fitted = {}
-        settings = _settings(frame)
+        settings = timed_rows(frame)
         if not settings:
             raise PredictionError(
                 f"fit: none of the frame's {len(frame)} rows has a time (median_ms); a fit takes {LEAST_ROWS} of one "
                 "setting at least, as fs.calibrate() or fs.measure_plan(plan, store) measures them"
             )
         if max(len(rows) for _, rows in settings) < LEAST_ROWS:
-            raise PredictionError(f"fit: {_too_few(*max(settings, key=lambda each: len(each[1])))}")
+            raise PredictionError(f"fit: {too_few(*max(settings, key=lambda each: len(each[1])))}")
         for setting, rows in settings:
             if len(rows) < LEAST_ROWS:
                 continue
-            runs, seconds = _measured(rows)
+            runs, seconds = timed_runs(rows)
             parameters = fit_form(form, runs, seconds, rows, setting)
-            errors = _errors_on_others(form, runs, seconds, rows, setting)
-            reach = _reach(form, runs, seconds, rows, setting)
+            errors = errors_on_others(form, runs, seconds, rows, setting)
+            reach = reach_on_trial(form, runs, seconds, rows, setting)
             families = tuple(sorted(set(families_of(rows))))
             fitted[setting] = Fitted(parameters, len(rows), families, *errors, reach, host_seconds(runs))
         return cls(by, fitted)
@@ -137,11 +123,12 @@ class RuntimeModel:
         Arguments:
             batch: images in a run; left out: that of the rows, where all have one.
             strict: False gives a network whose time cannot be told a row without one, and raises nothing for it.
-            setting: values of `SETTING`, as mode="training"; may be left out where the model knows one only.
+            setting: values of `Conditions.FIT`, as mode="training"; may be left out where the model knows one only.
 
         Returns:
-            Columns network, batch, those of `SETTING`, predicted_ms, low_ms, high_ms (the time divided and multiplied
-            by 1 + the error), note: why the error is another than the stated one, or why there is no time; else None.
+            Columns network, batch, those of `Conditions.FIT`, predicted_ms, low_ms, high_ms (the time divided and
+            multiplied by 1 + the error), note: why the error is another than the stated one, or why there is no time;
+            else None.
 
         Raises:
             PredictionError: the model knows no such setting, or several; the batch is no whole number of at least 1, or
@@ -158,7 +145,7 @@ class RuntimeModel:
         for network, ms, note in zip(networks, found.ms, found.notes, strict=True):
             if strict and np.isnan(ms):
                 raise PredictionError(f"predict: {network.name} is {note}")
-        columns = {"network": [each.name for each in networks], "batch": batch, **dict(zip(SETTING, key, strict=True))}
+        columns = {"network": [each.name for each in networks], "batch": batch, **key.row(Conditions.FIT)}
         times = {"predicted_ms": found.ms, "low_ms": found.low_ms, "high_ms": found.high_ms}
         return pd.DataFrame({**columns, **times, "note": pd.Series(found.notes, dtype=object)})
 
@@ -222,7 +209,7 @@ class RuntimeModel:
             }
         )
 
-    def _batch(self, asked: Any, key: tuple) -> int:
+    def _batch(self, asked: Any, key: Conditions) -> int:
         reach = self.fitted[key].reach
         if asked is None and reach and len(set(reach.batches)) == 1:
             return reach.batches[0]
@@ -235,13 +222,13 @@ class RuntimeModel:
             raise PredictionError(f"predict: {why}")
         return batch
 
-    def _judged(self, key: tuple, extent: Extent, size: int) -> Judged:
+    def _judged(self, key: Conditions, extent: Extent, size: int) -> Judged:
         fitted = self.fitted[key]
         if fitted.reach is None:
             return Judged(np.full(size, fitted.error), [None] * size)
         return judge(fitted.reach, extent, fitted.error, fitted.error_90)
 
-    def _curve(self, key: tuple, device: np.ndarray, launches: np.ndarray, extent: Extent) -> Curve:
+    def _curve(self, key: Conditions, device: np.ndarray, launches: np.ndarray, extent: Extent) -> Curve:
         """The times of runs that take the device so many seconds and the host so many launches."""
         least, usual, most = self.fitted[key].host
         error, notes = self._judged(key, extent, len(device))
@@ -250,22 +237,22 @@ class RuntimeModel:
         high = longest(device * (1 + error), launches * most) * 1e3
         return Curve(np.where(np.isnan(error), np.nan, ms), low, high, notes, ms)
 
-    def setting(self, **wanted: Any) -> tuple:
+    def setting(self, **wanted: Any) -> Conditions:
         """The one setting that the model knows with these values.
 
         Raises:
             PredictionError: there is none, or there are several.
         """
-        if unknown := sorted(set(wanted) - set(SETTING)):
-            near = difflib.get_close_matches(unknown[0], SETTING, 1)
+        if unknown := sorted(set(wanted) - set(Conditions.FIT)):
+            near = difflib.get_close_matches(unknown[0], Conditions.FIT, 1)
             raise PredictionError(
                 f"predict: {unknown[0]!r} is no setting"
-                + (f"; try {near[0]}" if near else f"; {', '.join(SETTING)} are")
+                + (f"; try {near[0]}" if near else f"; {', '.join(Conditions.FIT)} are")
             )
-        found = [key for key in self.fitted if all(key[SETTING.index(name)] == value for name, value in wanted.items())]
+        found = [key for key in self.fitted if all(getattr(key, name) == value for name, value in wanted.items())]
         if len(found) == 1:
             return found[0]
-        raise PredictionError(_ambiguous(found, wanted) if found else _unknown(self.fitted, wanted))
+        raise PredictionError(_ambiguous(found, wanted) if found else _unknown(list(self.fitted), wanted))
 
     def batch(self, asked: int | None = None, **setting: Any) -> int:
         """The batch that is predicted at under one setting: the one asked for, or that of the rows, where all have one.
@@ -283,7 +270,7 @@ class RuntimeModel:
         """
         rows = [
             {
-                **dict(zip(SETTING, key, strict=True)),
+                **key.row(Conditions.FIT),
                 "rows": each.rows,
                 "families": len(each.families),
                 "batches": each.reach.batches_text if each.reach else "",
@@ -297,93 +284,15 @@ class RuntimeModel:
         return pd.DataFrame(rows)
 
 
-def prediction_errors(frame: pd.DataFrame, extra: pd.DataFrame | None = None) -> pd.DataFrame:
-    """How far off each kind of model is on networks of a family that it has not seen.
-
-    Every family of base networks is left out in turn; the model is fitted to the rest, and predicts it.
-
-    Arguments:
-        frame: as for `RuntimeModel.fit`.
-        extra: rows that are always fitted to and never judged, as those of `calibrate`.
-
-    Returns:
-        One row for each setting and model: the columns of `SETTING`, by, rows, families, error and error_90 (median
-        and 90th percentile of the absolute error, as fractions), pearson, spearman, pearson_of_logs (Spearman's is the
-        same on both scales), and reason: why these are NaN, where a setting has too few rows or families; else None.
-    """
-    found = []
-    known = {} if extra is None else dict(_settings(extra))
-    for setting, rows in _settings(frame):
-        both = pd.concat([rows, known[setting]], ignore_index=True) if setting in known else rows
-        what = dict(zip(SETTING, setting, strict=True))
-        counts = {"rows": len(rows), "families": len(set(families_of(rows)))}
-        reason = _unfit(both, setting)
-        for by, agreement in dict.fromkeys(BY, _NOT_KNOWN).items() if reason else _judged(rows, both, setting):
-            found.append({**what, "by": by, **counts, **agreement, "reason": reason})
-    return pd.DataFrame(found)
-
-
-def _judged(rows: pd.DataFrame, both: pd.DataFrame, setting: tuple) -> Iterator[tuple[str, dict[str, float]]]:
-    """How well each kind of model predicts the rows, the first of both, a family at a time."""
-    runs, seconds = _measured(both)
-    families, judged = np.array(families_of(both)), np.arange(len(both)) < len(rows)
-    for by in BY:
-        predicted = _predicted_unseen(form_of(by), runs, seconds, both, setting, families, judged)[judged]
-        yield by, _agreement(predicted, seconds[judged])
-
-
-def _unfit(rows: pd.DataFrame, setting: tuple) -> str | None:
-    """Why there is nothing to fit to once a family is left out; None where there is."""
-    if len(rows) < LEAST_ROWS:
-        return _too_few(setting, rows)
-    families = sorted(set(families_of(rows)))
-    return f"all rows are of {families[0]}: without it there are none to fit to" if len(families) == 1 else None
-
-
-def _settings(frame: pd.DataFrame) -> list[tuple[tuple, pd.DataFrame]]:
-    """The rows that have a time, by setting."""
-    if not isinstance(frame, pd.DataFrame):
-        raise PredictionError(
-            f"fit: expected a data frame, got a {type(frame).__name__}; give that of a store, fs.Store(path).frame()"
-        )
-    needed = {"network", "description", "batch", "median_ms", "half_width", *SETTING}
-    if missing := sorted(needed - set(frame.columns)):
-        raise PredictionError(
-            f"fit: the frame lacks {', '.join(missing)}; fs.measure_plan(plan, store) gives rows that have all, "
-            "and so does fs.Store(path).frame() of its store"
-        )
-    timed = frame[frame["median_ms"].notna()]
-    return [(key, rows) for key, rows in timed.groupby(list(SETTING), sort=False, dropna=False)]
-
-
-def _too_few(setting: tuple, rows: pd.DataFrame) -> str:
-    what = dict(zip(SETTING, setting, strict=True))
-    asked = [what["device_name"], f"{what['threads']:g} threads", what["mode"], what["precision"]]
-    usual = {"channels_last": True, "compile": False, "tf32": False}
-    asked += [f"{name}={what[name]}" for name, value in usual.items() if what[name] != value]
-    return f"{len(rows)} measured rows for {', '.join(asked)}; a fit takes {LEAST_ROWS} of them at least"
-
-
-def _measured(rows: pd.DataFrame) -> tuple[Runs, np.ndarray]:
-    networks = [Network.from_dict(each) for each in rows["description"]]
-    setting = tuple(rows[name].iloc[0] for name in SETTING)
-    runs = runs_of(networks, rows["batch"].to_numpy(dtype=float), setting)
-    if "launch_ms" in rows:
-        runs = runs._replace(host=rows["launch_ms"].astype(float).fillna(0.0).to_numpy() / 1e3)
-    return runs, rows["median_ms"].to_numpy(float) / 1e3
-
-
-def _unknown(fitted: Sequence[tuple], wanted: Mapping[str, Any]) -> str:
-    known = "; ".join(_told(dict(zip(SETTING, key, strict=True))) for key in fitted) or "none"
+def _unknown(fitted: Sequence[Conditions], wanted: Mapping[str, Any]) -> str:
+    known = "; ".join(_told(key.row(Conditions.FIT)) for key in fitted) or "none"
     no = f"no setting with {_told(wanted)}" if wanted else "no setting"
     return f"predict: the model is fitted to {no}; it is fitted to {known}"
 
 
-def _ambiguous(found: Sequence[tuple], wanted: Mapping[str, Any]) -> str:
+def _ambiguous(found: Sequence[Conditions], wanted: Mapping[str, Any]) -> str:
     """What to say in addition, where several settings have what is wanted."""
-    columns = {
-        name: list(dict.fromkeys(values)) for name, values in zip(SETTING, zip(*found, strict=True), strict=True)
-    }
+    columns = {name: list(dict.fromkeys(getattr(key, name) for key in found)) for name in Conditions.FIT}
     differ = {name: values for name, values in columns.items() if len(values) > 1}
     open_ = ", ".join(f"{name} ({' or '.join(map(repr, values))})" for name, values in differ.items())
     has = f"{len(found)} settings with {_told(wanted)}" if wanted else f"{len(found)} settings"

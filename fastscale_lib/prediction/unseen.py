@@ -2,22 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from .._common.statistics import pearson
-from .forms import Runs, fit_form, host_seconds, log_seconds
+from ..records.conditions import Conditions
+from .forms import BY, Runs, fit_form, form_of, host_seconds, log_seconds
 from .reach import Reach, reach_of
+from .timed_rows import LEAST_ROWS, families_of, timed_rows, timed_runs, too_few
 
 _FOLDS = 5
+_NOT_KNOWN = dict.fromkeys(("error", "error_90", "pearson", "spearman", "pearson_of_logs"), float("nan"))
 
 
-def families_of(rows: pd.DataFrame) -> list[str]:
-    """The family of each row's base network, as `families` names them: what its name begins with."""
-    names = rows["base"].fillna(rows["network"]) if "base" in rows else rows["network"]
-    return [name.split("-")[0] for name in names]
+def prediction_errors(frame: pd.DataFrame, extra: pd.DataFrame | None = None) -> pd.DataFrame:
+    """How far off each kind of model is on networks of a family that it has not seen.
+
+    Every family of base networks is left out in turn; the model is fitted to the rest, and predicts it.
+
+    Arguments:
+        frame: as for `RuntimeModel.fit`.
+        extra: rows that are always fitted to and never judged, as those of `calibrate`.
+
+    Returns:
+        One row for each setting and model: the columns of `Conditions.FIT`, by, rows, families, error and error_90
+        (median and 90th percentile of the absolute error, as fractions), pearson, spearman, pearson_of_logs (Spearman's
+        is the same on both scales), and reason: why these are NaN, where a setting has too few rows or families; else
+        None.
+    """
+    found = []
+    known = {} if extra is None else dict(timed_rows(extra))
+    for setting, rows in timed_rows(frame):
+        both = pd.concat([rows, known[setting]], ignore_index=True) if setting in known else rows
+        what = setting.row(Conditions.FIT)
+        counts = {"rows": len(rows), "families": len(set(families_of(rows)))}
+        reason = _unfit(both, setting)
+        for by, agreement in dict.fromkeys(BY, _NOT_KNOWN).items() if reason else _judged(rows, both, setting):
+            found.append({**what, "by": by, **counts, **agreement, "reason": reason})
+    return pd.DataFrame(found)
+
+
+def _judged(rows: pd.DataFrame, both: pd.DataFrame, setting: Conditions) -> Iterator[tuple[str, dict[str, float]]]:
+    """How well each kind of model predicts the rows, the first of both, a family at a time."""
+    runs, seconds = timed_runs(both)
+    families, judged = np.array(families_of(both)), np.arange(len(both)) < len(rows)
+    for by in BY:
+        predicted = _predicted_unseen(form_of(by), runs, seconds, both, setting, families, judged)[judged]
+        yield by, _agreement(predicted, seconds[judged])
+
+
+def _unfit(rows: pd.DataFrame, setting: Conditions) -> str | None:
+    """Why there is nothing to fit to once a family is left out; None where there is."""
+    if len(rows) < LEAST_ROWS:
+        return too_few(setting, rows)
+    families = sorted(set(families_of(rows)))
+    return f"all rows are of {families[0]}: without it there are none to fit to" if len(families) == 1 else None
 
 
 def _agreement(predicted: np.ndarray, seconds: np.ndarray) -> dict[str, float]:
@@ -32,7 +74,7 @@ def _agreement(predicted: np.ndarray, seconds: np.ndarray) -> dict[str, float]:
     }
 
 
-def _errors_on_others(form: Any, runs: Runs, seconds: np.ndarray, rows: pd.DataFrame, setting: tuple) -> tuple:
+def errors_on_others(form: Any, runs: Runs, seconds: np.ndarray, rows: pd.DataFrame, setting: Conditions) -> tuple:
     """The median and the 90th percentile of the absolute error on rows that were left out."""
     groups = np.array(families_of(rows))
     if len(set(groups)) == 1:
@@ -47,7 +89,7 @@ def _predicted_unseen(
     runs: Runs,
     seconds: np.ndarray,
     rows: pd.DataFrame,
-    setting: tuple,
+    setting: Conditions,
     groups: np.ndarray,
     judged: np.ndarray,
 ) -> np.ndarray:
@@ -60,7 +102,7 @@ def _predicted_unseen(
 
 
 def _predicted_from(
-    on: np.ndarray, form: Any, runs: Runs, seconds: np.ndarray, rows: pd.DataFrame, setting: tuple
+    on: np.ndarray, form: Any, runs: Runs, seconds: np.ndarray, rows: pd.DataFrame, setting: Conditions
 ) -> np.ndarray:
     """Predicted seconds of every row, from those where the mask is true; the others' launches are not known either."""
     parameters = fit_form(form, runs, seconds, rows, setting, on)
@@ -68,7 +110,7 @@ def _predicted_from(
     return np.exp(log_seconds(form, runs._replace(host=runs.launches * usual), parameters))
 
 
-def _reach(form: Any, runs: Runs, seconds: np.ndarray, rows: pd.DataFrame, setting: tuple) -> Reach:
+def reach_on_trial(form: Any, runs: Runs, seconds: np.ndarray, rows: pd.DataFrame, setting: Conditions) -> Reach:
     return reach_of(
         rows["batch"].to_numpy(),
         runs.extent,

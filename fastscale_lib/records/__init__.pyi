@@ -1,5 +1,7 @@
 from .comparison import Comparison as Comparison
 from .comparison import compare as compare
+from .conditions import Conditions as Conditions
+from .conditions import distinct_labels as distinct_labels
 from .measurement import MeasureError as MeasureError
 from .measurement import Measurement as Measurement
 from .measurement import SettingError as SettingError
@@ -7,8 +9,8 @@ from .published_rows import PublishedError as PublishedError
 from .published_rows import data_folder as data_folder
 from .published_rows import published as published
 from .published_rows import published_errors as published_errors
-from .published_rows import read_measured as read_measured
-from .rows import measured_rows as measured_rows
+from .published_rows import published_form as published_form
+from .rows import read_rows as read_rows
 from .store import Store as Store
 from .store import StoreError as StoreError
 from .store import StoreWarning as StoreWarning

@@ -6,6 +6,7 @@ import math
 from typing import NamedTuple
 
 from .._common.checks import check_real, shown
+from .conditions import Conditions
 from .measurement import Measurement, SettingError, joined_doubts
 
 
@@ -14,7 +15,7 @@ class Comparison(NamedTuple):
 
     `verdict`: "faster" (a than b), "slower", "same" (the whole interval lies within the margin around 1), or
     "undecided". `low` to `high` is the 95 % interval of the ratio; both are NaN where a median has none. `differs`
-    names the settings, other than the network, in which the two differ. `doubt`: why the times decide nothing,
+    names the conditions (`Conditions.COMPARE`) in which the two differ. `doubt`: why the times decide nothing,
     whatever their ratio; None where they can.
     """
 
@@ -56,7 +57,7 @@ def compare(a: Measurement, b: Measurement, same: float = 0.02) -> Comparison:
     down = math.hypot(math.log(a.median_ms / a.low_ms), math.log(b.high_ms / b.median_ms))
     up = math.hypot(math.log(a.high_ms / a.median_ms), math.log(b.median_ms / b.low_ms))
     low, high = ratio * math.exp(-down), ratio * math.exp(up)
-    differs = tuple(name for name in _CONDITIONS if getattr(a, name) != getattr(b, name))
+    differs = tuple(name for name in Conditions.COMPARE if getattr(a, name) != getattr(b, name))
     doubt = joined_doubts({"a": a.doubt, "b": b.doubt})
     if doubt:
         verdict = "undecided"
@@ -65,9 +66,3 @@ def compare(a: Measurement, b: Measurement, same: float = 0.02) -> Comparison:
     else:
         verdict = "faster" if high < 1 else "slower" if low > 1 else "undecided"
     return Comparison(verdict, ratio, low, high, differs, doubt)
-
-
-_CONDITIONS = (
-    *("batch", "mode", "precision", "channels_last", "compile", "device_name", "threads", "tf32"),
-    *("cudnn_benchmark", "torch", "cuda", "cudnn", "driver"),
-)

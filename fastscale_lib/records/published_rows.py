@@ -11,12 +11,11 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from .._common import shipped
-from .._common.checks import check_choice, check_path
-from .._common.device_kinds import kind_name
+from .._common.checks import check_choice, check_frame, check_path
 from .._common.errors import FastscaleError
 from .._common.shipped import DATA_VARIABLE
+from .conditions import kind_names
 from .measurement import IMAGENET_IMAGES, waits_for_host
-from .store import Store
 
 # The form of all timings, and the kind of each column: any of them can be missing, as sources leave things out.
 COLUMNS = {
@@ -40,6 +39,7 @@ ERROR_COLUMNS = {
 # What stands before the architecture in a timm name: whose weights, or whose port of it, it is.
 _PORTS = ("tf", "tv", "gluon", "ssl", "swsl", "ig", "legacy", "dm")
 _HOUR_MS = 3_600_000
+_NEEDED = ("network", "mode", "device_name", "batch", "median_ms", "flops", "params", "activations")  # of measured rows
 
 
 # How pycls counts, and so do the published tables and the networks of this library.
@@ -208,40 +208,35 @@ def _scaled_errors(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(network=names, family=families, top1_error_pct=(100 - table["top1_accuracy_pct"]).round(1))
 
 
-def read_measured(path: str | os.PathLike) -> pd.DataFrame:
-    """The measured rows of a store, in the form of `published`; rows that say why they have no time are left out.
+def published_form(rows: pd.DataFrame) -> pd.DataFrame:
+    """Bring measured rows into the form of `published`; rows that say why they have no time are left out.
 
-    The source is the file's name, and a scaled network is of its base network's family. launch_bound says whether the
-    GPU waited for its host, whose time it then is; missing where it is not told, as on a CPU. Counts are those of
-    `complexity`, pycls's, as `attrs["conventions"]` says them.
+    A scaled network is of its base network's family. launch_bound says whether the GPU waited for its host, whose time
+    it then is; missing where it is not told, as on a CPU. Counts are those of `complexity`, pycls's, as
+    `attrs["conventions"]` says them.
 
     Arguments:
-        path: of a file of JSON Lines, as `Store` writes it: the columns of a `Measurement`, with flops, params and
-            activations.
+        rows: of `read_rows`: the columns of a `Measurement`, with flops, params, activations and source.
 
     Raises:
-        PublishedError: there is no such file, or its rows lack columns.
-        StoreError: the file is something else.
+        PublishedError: this is no frame, or the rows of a store lack columns.
     """
-    path = check_path("read_measured: path", path, PublishedError)
-    if not path.is_file():
-        raise PublishedError(f"read_measured: there is no {path}; give the path of a store")
-    rows = Store(path).frame()
+    check_frame("published_form: rows", rows, PublishedError)
     if "reason" in rows:
         rows = rows[rows["reason"].isna()].reset_index(drop=True)
     if not len(rows):
-        return tidy({"network": pd.Series([], dtype=object)})
-    needed = ("network", "mode", "device_name", "batch", "median_ms", "flops", "params", "activations")
-    if lacking := [each for each in needed if each not in rows]:
-        raise PublishedError(
-            f"read_measured: {path} lacks {', '.join(lacking)}; measure with a library of this version"
-        )
+        return with_conventions(tidy({"network": pd.Series([], dtype=object)}), CONVENTIONS)
+    check_frame("published_form: rows", rows, PublishedError, ["source"])
+    for source, part in rows.groupby("source", sort=False):
+        if lacking := [each for each in _NEEDED if each not in part or part[each].isna().all()]:
+            raise PublishedError(
+                f"published_form: {source} lacks {', '.join(lacking)}; measure with a library of this version"
+            )
     known = {name: rows[name] for name in COLUMNS if name in rows}
     bases = rows["base"].fillna(rows["network"]) if "base" in rows else rows["network"]
-    known |= {"source": path.name, "family": bases.map(family), "devices": 1}
-    known |= {"ms_per_image": rows["median_ms"] / rows["batch"]}
+    known |= {"family": bases.map(family), "devices": 1, "ms_per_image": rows["median_ms"] / rows["batch"]}
     if "device" in known:
-        known["device"] = rows["device"].map(kind_name, na_action="ignore")  # cuda:1 is another of the same name
+        known["device"] = kind_names(rows["device"])
     if "launch_ms" in rows:
         pairs = zip(rows["launch_ms"].astype(float), rows["median_ms"].astype(float), strict=True)
         known["launch_bound"] = pd.array([waits_for_host(*pair) for pair in pairs], dtype="boolean")

@@ -3,41 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable
 
 import pandas as pd
 
-from .._common.device_kinds import CPU, kind_of
+from .._common.checks import check_path, several
+from .conditions import kind_names
 from .published_rows import PublishedError
 from .store import Store
 
-LARGEST = "largest"  # the batch that fills the device
 
+def read_rows(paths: Iterable[str | os.PathLike] | str | os.PathLike) -> pd.DataFrame:
+    """Read the rows of one or several stores into one frame, in their order, those without a time too.
 
-def measured_rows(paths: Iterable[str | os.PathLike]) -> pd.DataFrame:
-    """The rows of several stores in one frame, with a column `source`, the file's name.
+    A column `source` is the file's name, and `device` is "cpu" or "cuda", without the number. Where there are no rows,
+    the frame has the columns mode, source and median_ms all the same.
 
     Raises:
-        PublishedError: there is no such file.
+        PublishedError: there is no such file, or this is no path.
         StoreError: a file is something else than a store.
     """
-    frames = []
-    for path in map(Path, paths):
+    rows = []
+    for each in several(paths, os.PathLike):
+        path = check_path("read_rows: paths", each, PublishedError)
         if not path.is_file():
-            raise PublishedError(f"measured_rows: there is no {path}; give the path of a store")
-        frames.append(Store(path).frame().assign(source=path.name))
-    empty = pd.DataFrame(columns=["mode", "source", "median_ms"])
-    return pd.concat(frames, ignore_index=True) if frames else empty
-
-
-def device_of(case: Mapping[str, Any] | pd.Series) -> str:
-    """A case in words, as evidence names it: "AMD EPYC, 2 threads, inference, fp32, batch 4".
-
-    A setting without a batch has none in its words either.
-    """
-    threads = f", {case['threads']:g} threads" if kind_of(case["device"]) is CPU else ""
-    batch = "" if "batch" not in case else ", largest batch" if case["batch"] == LARGEST else f", batch {case['batch']}"
-    more = ", compiled" if case["compile"] else ""
-    return f"{case['device_name']}{threads}, {case['mode']}, {case['precision']}{batch}{more}"
+            raise PublishedError(f"read_rows: there is no {path}; give the path of a store")
+        rows += [{**row, "source": path.name} for row in Store(path)]
+    frame = pd.DataFrame(rows) if rows else pd.DataFrame(columns=["mode", "source", "median_ms"])
+    return frame.assign(device=kind_names(frame["device"])) if "device" in frame else frame

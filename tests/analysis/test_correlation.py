@@ -5,9 +5,11 @@ import pandas as pd
 import pytest
 
 from fastscale_lib._common.statistics import pearson
-from fastscale_lib.analysis.correlation import GROUP, STATISTICS, _samples, case, complete, correlations, leads
+from fastscale_lib.analysis.correlation import STATISTICS, _samples, complete, correlations, leads
 from fastscale_lib.architectures.counting import METRICS
-from fastscale_lib.records.published_rows import data_folder, published, read_measured, tidy
+from fastscale_lib.records.conditions import Conditions
+from fastscale_lib.records.published_rows import data_folder, published, published_form, tidy
+from fastscale_lib.records.rows import read_rows
 
 
 def timings(families: int = 8, members: int = 4, noise: float = 0.02, seed: int = 1, **more) -> pd.DataFrame:
@@ -43,14 +45,10 @@ def test_a_row_for_each_group_metric_and_statistic():
     frame = pd.concat([timings(mode="inference"), timings(mode="training", precision="fp32")])
     found = correlations(frame)
     assert len(found) == 2 * len(METRICS) * len(STATISTICS)
-    assert list(found)[: len(GROUP)] == list(GROUP)
+    assert list(found)[: len(Conditions.CORRELATE)] == list(Conditions.CORRELATE)
     assert set(zip(found["rows"], found["families"], strict=True)) == {(32, 8)}
-    assert found[list(GROUP)].drop_duplicates()["mode"].tolist() == ["inference", "training"]
+    assert found[list(Conditions.CORRELATE)].drop_duplicates()["mode"].tolist() == ["inference", "training"]
     assert len(correlations(frame, by=["family"])) == 8 * 9
-
-
-def test_groups_have_a_name_without_what_is_missing():
-    assert case(("timm.csv", pd.NA, "training", None)) == "timm.csv · training"
 
 
 # Intervals
@@ -124,7 +122,7 @@ SHIPPED = sorted((data_folder() / "measured").glob("*.jsonl"))
 
 def test_twenty_seeds_agree_on_every_verdict_on_shipped_rows():
     """Of 2, 3 and 4 the verdict on Early Convolutions, by ranks, had been another than of 0."""
-    frame = pd.concat([published(), *map(read_measured, SHIPPED)], ignore_index=True)
+    frame = pd.concat([published(), published_form(read_rows(SHIPPED))], ignore_index=True)
     first = leads(frame)
     for seed in range(1, 20):
         pd.testing.assert_frame_equal(leads(frame, resamples=200, seed=seed), first)

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastscale_lib as fs
-from fastscale_lib.analysis.times import CASE, knee, measured_bases
+from fastscale_lib.analysis.times import knee, measured_bases
 from fastscale_lib.architectures.parts import Head
-from fastscale_lib.records.rows import LARGEST, device_of
+from fastscale_lib.records.conditions import LARGEST, Conditions
 
 B0 = "EfficientNet-B0"
 BASE = fs.complexity(B0)
@@ -131,11 +131,11 @@ def test_devices_settings_batches_and_stores_are_kept_apart():
     filled = measured(lambda counts: counts.flops / 1e6).assign(source="b", fills_device=True)
     filled["batch"] = range(8, 8 + len(filled))  # another for each network
     found = fs.analysis.measured_times(pd.concat([one, other, filled], ignore_index=True), B0)
-    cases = found.drop_duplicates(list(CASE))
+    cases = found.drop_duplicates(list(Conditions.CASE))
     assert cases[["source", "batch"]].to_numpy().tolist() == [["a", 4], ["b", 8], ["b", LARGEST]]
     assert set(found["device"]) == {"cuda"}  # cuda:0 and cuda:1 are one kind
     words = "Made-up GPU, inference, fp32, "
-    said = [device_of(case) for case in cases.to_dict("records")]
+    said = [Conditions.of(case).label() for case in cases.to_dict("records")]
     assert said == [words + "batch 4", words + "batch 8", words + "largest batch"]
 
 
@@ -148,10 +148,10 @@ def test_rows_without_a_time_are_passed_over():
 def test_stores_are_read_with_their_names(tmp_path):
     path = tmp_path / "mine.jsonl"
     path.write_text(json.dumps({"network": "x", "median_ms": 1.0}) + "\n")
-    assert fs.records.measured_rows([path])["source"].tolist() == ["mine.jsonl"]
-    assert fs.analysis.measured_times(fs.records.measured_rows([]), B0).empty
+    assert fs.records.read_rows([path])["source"].tolist() == ["mine.jsonl"]
+    assert fs.analysis.measured_times(fs.records.read_rows([]), B0).empty
     with pytest.raises(fs.records.PublishedError, match=r"there is no .*none\.jsonl; give the path of a store"):
-        fs.records.measured_rows([tmp_path / "none.jsonl"])
+        fs.records.read_rows([tmp_path / "none.jsonl"])
 
 
 def test_rows_that_no_plan_made_are_refused():
@@ -189,4 +189,4 @@ def test_where_nothing_can_be_predicted_the_reason_says_why():
     assert "a fit takes 10 of them at least" in few["reason"]
     [filled] = fs.analysis.predicted_times(probes(fills_device=True), frame).to_dict("records")
     assert "give one batch for all" in filled["reason"]
-    assert fs.analysis.predicted_times(fs.records.measured_rows([]), frame).empty
+    assert fs.analysis.predicted_times(fs.records.read_rows([]), frame).empty

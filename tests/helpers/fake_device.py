@@ -5,6 +5,7 @@ import pandas as pd
 
 import fastscale_lib as fs
 from fastscale_lib.prediction.model import Fitted
+from fastscale_lib.records.conditions import Conditions
 
 TINY = tuple(
     fs.anynet(
@@ -43,7 +44,7 @@ def rows(seconds, bases=BASES, batch=4, **setting) -> pd.DataFrame:
 def made_up_device() -> fs.RuntimeModel:
     """A model whose rates are known, to make times with."""
     parameters = np.log(list(RATES.values()))
-    return fs.RuntimeModel("layers", {tuple(HERE.values()): Fitted(parameters, 0, (), 0.0, 0.0)})
+    return fs.RuntimeModel("layers", {Conditions(**HERE): Fitted(parameters, 0, (), 0.0, 0.0)})
 
 
 def by_layers(network: fs.Network, batch: int) -> float:

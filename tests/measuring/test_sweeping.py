@@ -20,7 +20,6 @@ import pytest
 import fastscale_lib as fs
 from fastscale_lib._common.progress import Line, Step
 from fastscale_lib.measuring import in_subprocess, tasks
-from fastscale_lib.measuring import plan_runner as sweeping
 from fastscale_lib.measuring.batch_search import LIMIT
 from fastscale_lib.measuring.plan_runner import SweepWarning, measure_plan
 from fastscale_lib.measuring.plans import Plan
@@ -166,7 +165,7 @@ def test_another_setting_is_another_measurement(store, other):
     assert len(store) == 2
 
 
-@pytest.mark.parametrize("name", sweeping.MACHINE)
+@pytest.mark.parametrize("name", fs.records.Conditions.MACHINE)
 def test_another_machine_is_another_measurement(store, monkeypatch, name):
     measure_plan(Plan("ResNet-50"), store, Acting(), quiet)
     monkeypatch.setitem(MACHINE, name, "another")

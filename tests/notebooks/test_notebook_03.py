@@ -11,8 +11,8 @@ from helpers.notebooks import REPO, named, outputs, prose, tables, verdicts
 
 import fastscale_lib as fs
 from fastscale_lib.analysis.claims import BEYOND, FAILS, HOLDS, UNDECIDED, UNTESTED
-from fastscale_lib.analysis.correlation import GROUP, STATISTICS, case, correlations, leads
-from fastscale_lib.records.published_rows import published, read_measured
+from fastscale_lib.analysis.correlation import STATISTICS, correlations, leads
+from fastscale_lib.records import Conditions, published, published_form, read_rows
 
 RUNTIME = named("03_runtime_and_complexity")
 SHIPPED = REPO / "data" / "measured"
@@ -51,16 +51,16 @@ def without_measurements(tmp_path_factory) -> nbformat.NotebookNode:
 def test_the_correlations_shown_are_the_library_s(executed):
     found = correlations(published())
     shown = {name: row for name, *row in tables(executed(RUNTIME))[1][3:]}
-    for key, rows in found.groupby(list(GROUP), sort=False, dropna=False):
+    for key, rows in Conditions.groups(found, Conditions.CORRELATE):
         by_statistic = [rows[rows["statistic"] == statistic]["r"] for statistic in STATISTICS]
-        assert shown[case(key)] == [f"{r:.3f}" for r in pd.concat(by_statistic)]
+        assert shown[key.title()] == [f"{r:.3f}" for r in pd.concat(by_statistic)]
 
 
 def test_the_text_on_published_tables():
     """Nothing here hangs on what is measured: the text speaks of the published tables alone."""
     assert "In all three cases, and by all three statistics, activations have the highest *r*" in prose(RUNTIME)
     found = correlations(published())
-    cases = found.groupby([*GROUP, "statistic"], dropna=False)
+    cases = found.groupby([*Conditions.CORRELATE, "statistic"], dropna=False)
     assert cases.ngroups == 3 * 3
     assert set(found.loc[cases["r"].idxmax(), "metric"]) == {"activations"}
 
@@ -85,7 +85,7 @@ def test_the_text_on_published_tables():
 
 def leads_over(device: str, other: str) -> pd.DataFrame:
     """The leads of activations on a shipped device, by statistic and mode."""
-    lead = leads(read_measured(SHIPPED / STORES[device]))
+    lead = leads(published_form(read_rows(SHIPPED / STORES[device])))
     return lead[lead["other"] == other].set_index(["statistic", "mode"])
 
 
@@ -185,7 +185,7 @@ def test_each_published_source_of_gpu_times_is_judged_once(executed):
     shown = verdicts(executed(RUNTIME))
     judged = shown[shown.index.str.startswith(f"{OTHERS}, on a GPU: ")]
     published_ones = judged[judged["evidence"] == "published"]
-    assert len(published_ones) == published().groupby(list(GROUP), dropna=False).ngroups == 3
+    assert len(published_ones) == published().groupby(list(Conditions.CORRELATE), dropna=False).ngroups == 3
     early = published_ones.index.str.contains("early_convolutions_table2")
     assert published_ones["verdict"][early].tolist() == [HOLDS]
     assert published_ones["verdict"][~early].tolist() == [UNDECIDED] * 2
@@ -207,7 +207,7 @@ def test_without_measured_rows_of_a_gpu_its_claims_are_not_tested(without_measur
 
 def test_the_text_on_the_gpu():
     text = prose(RUNTIME)
-    rows = read_measured(SHIPPED / "nvidia-h200.jsonl")
+    rows = published_form(read_rows(SHIPPED / "nvidia-h200.jsonl"))
     groups = rows.groupby(["mode", "precision"])
     assert "these are 7 networks of two families for each case" in text
     assert set(groups["launch_bound"].apply(lambda waits: (~waits).sum())) == {7}

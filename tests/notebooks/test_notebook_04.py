@@ -77,7 +77,7 @@ def test_the_exponent_of_activations_falls_in_a_straight_line():
 
 def measured_at_equal_flops(base: fs.Network | str = B0) -> dict[str, pd.DataFrame]:
     """The times of w, dwr, dw and dWr on each shipped CPU, by strategy."""
-    rows = fs.records.measured_rows(sorted((REPO / "data" / "measured").glob("*-threads.jsonl")))
+    rows = fs.records.read_rows(sorted((REPO / "data" / "measured").glob("*-threads.jsonl")))
     times = fs.analysis.measured_times(rows[rows["mode"] == DEFAULTS["mode"]], base, ["w", "dwr", "dw", "dWr"])
     return {device: own.set_index("strategy") for device, own in times.groupby("device_name")}
 
@@ -89,7 +89,7 @@ def test_the_knee_of_predicted_time_lies_below_that_of_activations(executed):
     assert [row[0].split(",")[0] for row in knees[2:]] == [EPYC, XEON]
     for row in knees[2:]:
         assert all(float(one) < float(other) for one, other in zip(row[-4:], of_activations, strict=True))
-    rows = fs.records.measured_rows([REPO / "data" / "measured" / "intel-xeon-2-threads.jsonl"])
+    rows = fs.records.read_rows([REPO / "data" / "measured" / "intel-xeon-2-threads.jsonl"])
     networks = fs.equal_flops(B0, [0.7, 0.8, 0.9, 1.0], DEFAULTS["scales"])
     times = fs.analysis.predicted_times(rows[rows["mode"] == "inference"], networks)
     level = times.pivot(index="scale", columns="alpha", values="ms_per_image")
@@ -132,7 +132,7 @@ def test_measured_times_come_in_the_paper_s_order_on_one_cpu(executed):
 
 
 def test_all_base_networks_stand_beside_each_other(executed):
-    rows = fs.records.measured_rows(sorted((REPO / "data" / "measured").glob("*-threads.jsonl")))
+    rows = fs.records.read_rows(sorted((REPO / "data" / "measured").glob("*-threads.jsonl")))
     bases = measured_bases(rows)
     assert {base.name for base in bases} - set(fs.networks()) == {"RegNetZ-500MF without head"}
     assert len(bases) == 6
@@ -163,7 +163,7 @@ def test_without_rows_of_a_gpu_what_the_paper_says_of_gpus_is_not_tested(tmp_pat
 
 def test_on_a_gpu_times_come_in_the_paper_s_order_and_in_bf16_intervals_decide(executed):
     """As the paper has it: nearly as fast as w, faster than dw and dwr; less so in fp32, and less again in training."""
-    rows = fs.records.measured_rows([REPO / "data" / "measured" / "nvidia-h200.jsonl"])
+    rows = fs.records.read_rows([REPO / "data" / "measured" / "nvidia-h200.jsonl"])
     gains = {}
     for (mode, precision), some in rows.groupby(["mode", "precision"]):
         times = fs.analysis.measured_times(some, B0, ["w", "dw", "dwr", "dWr"]).set_index("strategy")

@@ -94,7 +94,7 @@ def test_resnet_changes_places_with_efficientnet():
 
 # Trained here
 
-SHIPPED = fs.records.measured_rows(sorted((REPO / "data" / "measured" / "training").glob("*.jsonl")))
+SHIPPED = fs.records.read_rows(sorted((REPO / "data" / "measured" / "training").glob("*.jsonl")))
 OWN = fs.analysis.seed_errors(SHIPPED).query("part == 'test'")
 
 

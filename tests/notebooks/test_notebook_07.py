@@ -9,7 +9,7 @@ from helpers.notebooks import REPO, named, tables, verdicts
 
 import fastscale_lib as fs
 from fastscale_lib.analysis.claims import HOLDS, UNTESTED
-from fastscale_lib.prediction.budgets import fitted_model
+from fastscale_lib.prediction.stored_models import fitted_model
 
 SEARCHING = named("07_scaling_or_searching")
 TIMES = "number of pairs with times in another order than the laws of activations"

@@ -7,7 +7,7 @@ from helpers.notebooks import REPO, named, prose, tables, verdicts
 
 import fastscale_lib as fs
 from fastscale_lib.analysis.claims import BEYOND, HOLDS, UNDECIDED, UNTESTED
-from fastscale_lib.prediction.budgets import fitted_model
+from fastscale_lib.prediction.stored_models import fitted_model
 
 BUDGET = named("08_scaling_for_a_budget")
 BOUGHT = "ratio of flops bought by"

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 import fastscale_lib as fs
 from fastscale_lib.architectures.counting import METRICS
-from fastscale_lib.prediction.budgets import BudgetError, fitted_model, fitted_models
+from fastscale_lib.prediction.budgets import BudgetError
+from fastscale_lib.prediction.stored_models import fitted_model, fitted_models
 
 SMALL = fs.anynet(name="small", depths=[1, 2], widths=[24, 48], group_widths=8, stem_width=16, resolution=64)
 FAMILY = ["w", "dw", "dwr", "dWr", 0.5]

@@ -6,9 +6,8 @@ import pytest
 from helpers.fake_device import BASES, HERE, RATES, by_layers, made_up_device, rows
 
 import fastscale_lib as fs
-from fastscale_lib.prediction.forms import BY, SETTING
-from fastscale_lib.prediction.model import LEAST_ROWS
-from fastscale_lib.prediction.unseen import families_of
+from fastscale_lib.prediction.forms import BY
+from fastscale_lib.prediction.timed_rows import LEAST_ROWS, families_of
 
 
 def by_activations(network: fs.Network, batch: int) -> float:
@@ -197,4 +196,4 @@ def test_one_family_alone_is_judged_by_fifths(measured):
 def test_a_row_without_a_base_is_of_its_own_family():
     frame = pd.DataFrame({"network": ["mine-1", "RegNetY-400MF w ×2"], "base": [None, "RegNetY-400MF"]})
     assert families_of(frame) == ["mine", "RegNetY"]
-    assert set(SETTING) == set(HERE)
+    assert set(fs.records.Conditions.FIT) == set(HERE)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import fastscale_lib as fs
 from fastscale_lib.architectures.operation_lists import operations
-from fastscale_lib.prediction.budgets import fitted_model
+from fastscale_lib.prediction.stored_models import fitted_model
 
 SHIPPED = Path(__file__).parents[2] / "data" / "measured"
 HOSTILE = [-1, 0, 1.5, True, False, "4", float("nan"), float("inf"), [4], np.float64(4), 10**400]

@@ -19,8 +19,9 @@ from fastscale_lib.records.published_rows import (
     family,
     published,
     published_errors,
-    read_measured,
+    published_form,
 )
+from fastscale_lib.records.rows import read_rows
 
 NAMES = ["pycls_zoo_v100", "early_convolutions_table2"]
 
@@ -153,8 +154,12 @@ def store(path, *rows):
     return path
 
 
+def in_form(path, *rows):
+    return published_form(read_rows(store(path, *rows)))
+
+
 def test_measured_rows_take_the_form_of_published_ones(tmp_path):
-    frame = read_measured(store(tmp_path / "mine.jsonl", measured(), measured(device="cuda:1", cuda="12.6")))
+    frame = in_form(tmp_path / "mine.jsonl", measured(), measured(device="cuda:1", cuda="12.6"))
     assert {column: str(kind) for column, kind in frame.dtypes.items()} == COLUMNS
     row = frame.iloc[0]
     assert (row.source, row.family, row.device, row.devices) == ("mine.jsonl", "ResNet", "cpu", 1)
@@ -165,8 +170,8 @@ def test_measured_rows_take_the_form_of_published_ones(tmp_path):
 
 def test_rows_that_say_why_they_have_no_time_are_left_out(tmp_path):
     failed = measured(reason="out of memory", median_ms=None, images_per_s=None)
-    assert len(read_measured(store(tmp_path / "mine.jsonl", measured(), failed))) == 1
-    nothing = read_measured(store(tmp_path / "none.jsonl", failed))
+    assert len(in_form(tmp_path / "mine.jsonl", measured(), failed)) == 1
+    nothing = in_form(tmp_path / "none.jsonl", failed)
     assert (len(nothing), list(nothing)) == (0, list(COLUMNS))
 
 
@@ -174,20 +179,23 @@ def test_a_network_that_is_not_scaled_is_of_its_own_family(tmp_path):
     plain = measured(network="RegNetY-400MF", base=None)
     scaled = measured(network="anything", base="EfficientNet-B0")
     bare = {name: value for name, value in plain.items() if name != "base"}
-    assert read_measured(store(tmp_path / "a.jsonl", plain, scaled))["family"].tolist() == ["RegNetY", "EfficientNet"]
-    assert read_measured(store(tmp_path / "b.jsonl", bare))["family"].tolist() == ["RegNetY"]
+    assert in_form(tmp_path / "a.jsonl", plain, scaled)["family"].tolist() == [
+        "RegNetY",
+        "EfficientNet",
+    ]
+    assert in_form(tmp_path / "b.jsonl", bare)["family"].tolist() == ["RegNetY"]
 
 
 def test_a_store_without_counts_is_refused_with_what_it_lacks(tmp_path):
     bare = {name: value for name, value in measured().items() if name not in ("flops", "activations")}
     with pytest.raises(PublishedError, match=r"mine\.jsonl lacks flops, activations; "):
-        read_measured(store(tmp_path / "mine.jsonl", bare))
+        in_form(tmp_path / "mine.jsonl", bare)
     with pytest.raises(PublishedError, match=r"there is no .*none\.jsonl; give the path of a store"):
-        read_measured(tmp_path / "none.jsonl")
+        read_rows(tmp_path / "none.jsonl")
 
 
 def test_published_and_measured_rows_go_into_one_frame(tmp_path):
-    frame = pd.concat([published(), read_measured(store(tmp_path / "mine.jsonl", measured()))], ignore_index=True)
+    frame = pd.concat([published(), in_form(tmp_path / "mine.jsonl", measured())], ignore_index=True)
     assert {column: str(kind) for column, kind in frame.dtypes.items()} == COLUMNS
     assert np.allclose(frame["images_per_s"] * frame["ms_per_image"], 1000)
 
