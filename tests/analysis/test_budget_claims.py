@@ -96,7 +96,9 @@ def test_the_kind_of_a_model_s_device_is_that_of_its_rows(tmp_path):
     for device, name in (("cuda:1", "Made-up"), ("cpu", "Another")):
         store.add({"device": device, "device_name": name})
     model = made_up_device()
-    assert device_kind([store.path, tmp_path / "none.jsonl"], model) == "cuda"
+    assert device_kind([store.path], model) == "cuda"
+    with pytest.raises(fs.records.PublishedError, match=r"there is no .*none\.jsonl; give the path of a store"):
+        device_kind([store.path, tmp_path / "none.jsonl"], model)
     assert device_kind([], model) == device_kind([store.path], None) == ""
     store.add({"device": "cpu", "device_name": "Made-up"})  # then it cannot be told
     assert device_kind([store.path], model) == ""

@@ -7,6 +7,7 @@ import pytest
 import fastscale_lib as fs
 from fastscale_lib import figures
 from fastscale_lib.analysis.correlation import correlations
+from fastscale_lib.figures.theme import METRIC_STYLES
 from fastscale_lib.records.published_rows import published, tidy
 
 NAME, STRATEGIES = "RegNetY-400MF", ["d", "w", "dwr", "dWr", "d1_w2_g2_r1", "alpha=0.5"]
@@ -58,7 +59,7 @@ def test_other_strategies_look_like_none_of_the_paper_s(name):
 
 
 def test_metrics_are_told_apart_without_colour():
-    styles = [figures.METRIC_STYLES[metric] for metric in METRICS]
+    styles = [METRIC_STYLES[metric] for metric in METRICS]
     assert len({colour for colour, _ in styles}) == len({dash for _, dash in styles}) == len(METRICS)
 
 
@@ -251,7 +252,7 @@ def test_correlations_are_drawn_with_their_intervals(timings):
         assert list(trace.x) == rows["r"].tolist()
         assert list(trace.x + trace.error_x.array) == pytest.approx(rows["high"].tolist())
         assert list(trace.x - trace.error_x.arrayminus) == pytest.approx(rows["low"].tolist())
-        assert trace.marker.color == figures.METRIC_STYLES[metric][0]
+        assert trace.marker.color == METRIC_STYLES[metric][0]
     assert len({trace.marker.symbol for trace in figure.data}) == len(METRICS)
 
 

@@ -139,10 +139,11 @@ def test_rows_without_a_time_are_passed_over(measured):
 
 def test_what_cannot_be_fitted_is_said(measured):
     with pytest.raises(
-        fs.prediction.PredictionError, match=r"lacks description; fs\.run\(plan, store\) gives rows that have all"
+        fs.prediction.PredictionError,
+        match=r"lacks description; fs\.measure_plan\(plan, store\) gives rows that have all",
     ):
         fs.RuntimeModel.fit(measured.drop(columns="description"))
-    with pytest.raises(fs.prediction.PredictionError, match=r"lacks .*description.*threads.*; fs\.run"):
+    with pytest.raises(fs.prediction.PredictionError, match=r"lacks .*description.*threads.*; fs\.measure_plan"):
         fs.RuntimeModel.fit(fs.records.published())
     with pytest.raises(fs.prediction.PredictionError, match=r"expected a data frame, got a list; give that of a store"):
         fs.RuntimeModel.fit(measured.to_dict("records")[:1])

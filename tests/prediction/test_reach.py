@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import fastscale_lib as fs
 from fastscale_lib.architectures.operation_lists import operations
+from fastscale_lib.prediction.forms import runs_of
 from fastscale_lib.prediction.stored_models import fitted_model
 
 SHIPPED = Path(__file__).parents[2] / "data" / "measured"
@@ -121,7 +122,7 @@ def test_a_trial_is_a_fit_to_the_smallest_third_judged_on_the_larger():
     assert fitted.reach.up.times == pytest.approx(times.max())
     networks = [fs.Network.from_dict(each) for each in frame.loc[beyond, "description"]]
     key = model.setting()
-    runs = fs.runtime._runs(networks, np.full(len(networks), 4.0), key)
+    runs = runs_of(networks, np.full(len(networks), 4.0), key)
     seconds = np.exp(model._form.log_seconds(runs, model.fitted[key].parameters))
     off = np.abs(1e3 * seconds / frame.loc[beyond, "median_ms"] - 1)
     assert fitted.reach.up.error_90 == pytest.approx(np.quantile(off, 0.9), rel=1e-3)
@@ -155,7 +156,7 @@ def test_a_network_far_beyond_all_fitted_is_refused(epyc, s, said):
 def test_what_a_time_buys_is_not_told_where_its_time_cannot_be(epyc):
     how = {"time_ms": 1e6, "model": epyc, "batch": 4, "memory": False}
     with pytest.raises(
-        fs.budgets.BudgetError, match=r"largest RegNetY-4.0GF scaled by w within .* is not predicted: it has"
+        fs.prediction.BudgetError, match=r"largest RegNetY-4.0GF scaled by w within .* is not predicted: it has"
     ):
         fs.within("RegNetY-4.0GF", "w", **how)
     row = fs.within("RegNetY-4.0GF", "w", **how, strict=False).iloc[0]
