@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from .._common.device_kinds import CPU, CUDA
 from .._common.digits import significant
 from ..prediction.model import RuntimeModel
 from ..records.rows import read_rows
@@ -27,7 +28,7 @@ _SHOWN = {
     "counted_memory_bytes": ("memory, MB", 1e6),
     "memory_bytes": ("memory, MB", 1e6),
 }
-_PLACES = {"cuda": "a GPU", "cpu": "a CPU"}
+_PLACES = {CUDA.name: "a GPU", CPU.name: "a CPU"}
 
 
 def predicted_from(model: RuntimeModel) -> str:
@@ -143,7 +144,7 @@ def bought_by_time_claims(
     claims = []
     for name, model in models.items():
         words = f"time of {mode} on {_PLACES.get(kinds[name], 'an unknown device')} ({name})"
-        scope = PAPER if kinds[name] == "cuda" else BEYOND
+        scope = PAPER if kinds[name] == CUDA.name else BEYOND
         claims += _ratios_claimed(bought[name], "time_ms", words, others, rooms[name], mode, scope, model)
     return claims
 

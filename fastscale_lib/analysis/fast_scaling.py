@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from .._common.device_kinds import CPU, CUDA
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
 from ..records.conditions import distinct_labels
@@ -142,9 +143,9 @@ def time_claims(timed: pd.DataFrame, network: str, alpha: float, nearly: float, 
         if not (set(OTHERS) <= set(times.index) and times["alpha"].eq(alpha).any()):
             continue
         ours = times[times["alpha"] == alpha].iloc[0]
-        on_gpu = ours["device"] == "cuda"
+        on_gpu = ours["device"] == CUDA.name
         of_gpus |= on_gpu
-        place = {"cuda": "a GPU", "cpu": "a CPU"}.get(ours["device"], ours["device"])
+        place = {CUDA.name: "a GPU", CPU.name: "a CPU"}.get(ours["device"], ours["device"])
         for other, most in allowed.items():
             text = f"time on {place} ({ours['named']}), {network} at {ours['scale']:.3g}× flops: {fast} over {other}"
             evidence: dict[str, Any] = {

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from .._common.device_kinds import CUDA
 from ..scaling.strategies import strategy as named_strategy
 from .accuracy import growth
 from .claims import BEYOND, PAPER, Claim
@@ -70,7 +71,7 @@ def time_order_claims(times: pd.DataFrame, cases: pd.DataFrame, strategies: Sequ
         told, each = cases.loc[case], each.dropna(subset=list(strategies))
         pairs = len(_pairs(strategies)) * len(each)
         off = f"median error {told['error']:.0%}, {told['widest']:.0%} of networks beyond the fitted"
-        place, scope = ("a GPU", PAPER) if told["device"] == "cuda" else ("a CPU", BEYOND)
+        place, scope = ("a GPU", PAPER) if told["device"] == CUDA.name else ("a CPU", BEYOND)
         claims.append(
             Claim(
                 f"{text}, on {place} ({told['named']})",
@@ -81,7 +82,7 @@ def time_order_claims(times: pd.DataFrame, cases: pd.DataFrame, strategies: Sequ
                 details=f"rows of {case}, of {told['source']}, {off}; {pairs} pairs",
             )
         )
-    if not cases["device"].eq("cuda").any():
+    if not cases["device"].eq(CUDA.name).any():
         missing = f"no times predicted from rows of a GPU, of {mode}"
         claims.append(Claim(f"{text}, on a GPU", 0, None, evidence="predicted", details=missing))
     return claims

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from .._common.device_kinds import CPU, CUDA
 from .claims import BEYOND, Claim
 from .pairs import fast_scaled
 
@@ -83,9 +84,9 @@ def measured_ratios(measured: pd.DataFrame, of: str, scope: str) -> list[Ratio]:
     """
     ratios = []
     for row in measured.itertuples():
-        kind = {"cuda": "a GPU", "cpu": "a CPU"}.get(row.device, row.device)
+        kind = {CUDA.name: "a GPU", CPU.name: "a CPU"}.get(row.device, row.device)
         who = f"{of}, on {kind} ({row.named})", "measured", row.named
-        own = scope if row.device == "cuda" else BEYOND
+        own = scope if row.device == CUDA.name else BEYOND
         more: dict[str, Any] = {"on": row.device_name}
         ends: dict[str, Any] = {"low": row.low, "high": row.high, "doubt": row.doubt}
         ratios.append(Ratio(f"time in {row.mode}", *who, row.ratio, own, **more, **ends))
@@ -117,7 +118,7 @@ def unmeasured_claims(measured: pd.DataFrame, of: str, scope: str) -> list[Claim
     """Give the claims on time and memory that no measured rows of a GPU can test; arguments as `measured_ratios`."""
     claims = []
     for mode in ("inference", "training"):
-        there = measured[(measured["device"] == "cuda") & (measured["mode"] == mode)]
+        there = measured[(measured["device"] == CUDA.name) & (measured["mode"] == mode)]
         for cost, column in (("time", "ratio"), ("measured memory", "memory_ratio")):
             if there[column].isna().all():
                 text = f"ratio of {cost} in {mode}: {of}, on a GPU"

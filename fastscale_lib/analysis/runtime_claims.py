@@ -7,12 +7,13 @@ from typing import Any
 
 import pandas as pd
 
+from .._common.device_kinds import CPU, CUDA
 from ..records.conditions import Conditions, distinct_labels
 from .claims import BEYOND, PAPER, Claim
 
 # Over all models of Figure 9 of Early Convolutions (Xiao et al., 2021): Pearson's r of training time.
 _REPORTED = {"flops": 0.75, "params": 0.71, "activations": 0.93}
-_PLACES = {"cuda": "on a GPU", "cpu": "on a CPU"}
+_PLACES = {CUDA.name: "on a GPU", CPU.name: "on a CPU"}
 _UNKNOWN = "on a device of unknown kind"
 
 
@@ -47,13 +48,13 @@ def lead_claims(
                 f"{text}, {_PLACES.get(device, _UNKNOWN)}: {name}",
                 0,
                 (rows["lead"] < 0).sum() if tested else None,
-                scope=scope if device == "cuda" else BEYOND,
+                scope=scope if device == CUDA.name else BEYOND,
                 evidence="measured" if source in measured else "published",
                 details=details if tested else f"too few rows of {name} to correlate",
                 **ends,
             )
         )
-    if not (timings["device"].eq("cuda") & timings["source"].isin(list(measured))).any():
+    if not (timings["device"].eq(CUDA.name) & timings["source"].isin(list(measured))).any():
         missing: dict[str, Any] = {"evidence": "measured", "details": "no measured rows of a GPU"}
         claims.append(Claim(f"{text}, on a GPU: measured rows", 0, None, scope=scope, **missing))
     return claims
@@ -103,10 +104,10 @@ def prediction_claims(errors: pd.DataFrame, timings: pd.DataFrame) -> list[Claim
         place = f"{_PLACES.get(row['device'], _UNKNOWN)} ({name})"
         details = f"{row['rows']:g} rows of {name}" if pd.isna(row["reason"]) else row["reason"]
         more: dict[str, Any] = {"scope": BEYOND, "evidence": "predicted", "details": details, "relation": "<"}
-        goal = 0.1 if row["device"] == "cuda" else 0.15
+        goal = 0.1 if row["device"] == CUDA.name else 0.15
         claims.append(Claim(f"{text}, {place}", goal, row["error"], 1e-9, **more))
         claims.append(Claim(f"{text}, over that by activations, {place}", 0.5, row["error"] / other, **more))
-    if "cuda" not in {row["device"] for row in layers}:
+    if CUDA.name not in {row["device"] for row in layers}:
         missing: dict[str, Any] = {"evidence": "predicted", "details": "no measured rows of a GPU", "relation": "<"}
         claims.append(Claim(f"{text}, on a GPU", 0.1, None, scope=BEYOND, **missing))
     return claims
