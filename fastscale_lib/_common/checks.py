@@ -143,7 +143,7 @@ def _said(least: float, most: float, above: bool) -> str:
 
 
 class AnalysisError(FastscaleError, ValueError):
-    """What is to be analysed, or how, cannot be; the message names the value, the rule and the remedy."""
+    """What is to be counted, compared or analysed, or how, cannot be; the message names the value and the rule."""
 
 
 def check_choice(name: str, value: Any, choices: Iterable[str], error: type[Exception], remedy: str = "") -> str:
@@ -187,6 +187,12 @@ def several(values: Any, *single: type) -> list[Any]:
         return list(values)
     except Exception:  # foreign code, as of a tensor without dimensions
         return [values]
+
+
+def check_columns(name: str, values: Any, error: type[Exception]) -> list[str]:
+    """Return the names of columns, each once, or raise `error` where these are no list of texts, or none at all."""
+    items = check_items(name, values, error, "columns")
+    return list(dict.fromkeys(check_column(f"{name}: a column", each, error) for each in items))
 
 
 def check_items(name: str, values: Any, error: type[Exception], of: str) -> list[Any]:

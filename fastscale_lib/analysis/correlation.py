@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from .._common.checks import AnalysisError, check_choice, check_columns, check_frame, check_whole
 from .._common.statistics import pearson
 from ..architectures.counting import METRICS
 from ..records.conditions import Conditions
@@ -18,6 +19,7 @@ STATISTICS = ("Pearson", "Pearson of logs", "Spearman")
 _FEWEST_ROWS = 3  # through two points there is always a line
 _FEWEST_FAMILIES = 5  # fewer, drawn with replacement, are too often all the same
 _MOST_SAMPLES = 25_000  # different ones that are gone through instead of drawing: those of 9 families
+_MOST_RESAMPLES = 1_000_000  # more would fill the memory
 _TAIL = 0.025  # beyond each end of an interval
 _STANDARD_ERRORS = 4  # that other draws may move an end by
 
@@ -46,7 +48,12 @@ def correlations(
         by: the columns that tell groups apart; a missing value is one of its own.
         metrics: columns of counts.
         resamples, seed: of the bootstrap, where there are more than 9 families.
+
+    Raises:
+        AnalysisError: (a ValueError) the frame lacks a column, or holds something else than numbers where these are
+            needed; resamples or seed is no whole number.
     """
+    by, metrics = _checked("correlations", frame, by, metrics, resamples, seed)
     rows = [
         (*key, metric, statistic, *each.interval, each.rows, each.families)
         for key, group in _groups(frame, by)
@@ -76,10 +83,10 @@ def leads(
         frame, by, metrics, resamples, seed: as for `correlations`.
 
     Raises:
-        ValueError: the metric is none of `metrics`.
+        AnalysisError: (a ValueError) the metric is none of `metrics`; or as `correlations`.
     """
-    if metric not in metrics:
-        raise ValueError(f"leads: {metric!r} is none of the metrics; give one of {', '.join(metrics)}")
+    by, metrics = _checked("leads", frame, by, metrics, resamples, seed)
+    check_choice("leads: metric", metric, metrics, AnalysisError)
     rows = []
     for key, group in _groups(frame, by):
         found = {(name, statistic): each for name, statistic, each in _estimates(group, metrics, resamples, seed)}
@@ -89,6 +96,18 @@ def leads(
                     lead = found[metric, statistic].less(found[other, statistic])
                     rows.append((*key, statistic, metric, other, *lead.interval, lead.verdict))
     return pd.DataFrame(rows, columns=[*by, "statistic", "metric", "other", "lead", "low", "high", "verdict"])
+
+
+def _checked(
+    asked_by: str, frame: pd.DataFrame, by: Sequence[str], metrics: Sequence[str], resamples: int, seed: int
+) -> tuple[list[str], list[str]]:
+    """The columns of groups and metrics; the rest is refused where it is wrong."""
+    by = check_columns(f"{asked_by}: by", by, AnalysisError)
+    metrics = check_columns(f"{asked_by}: metrics", metrics, AnalysisError)
+    check_frame(f"{asked_by}: frame", frame, AnalysisError, [*by, "family"], ["ms_per_image", *metrics])
+    check_whole(f"{asked_by}: resamples", resamples, AnalysisError, most=_MOST_RESAMPLES)
+    check_whole(f"{asked_by}: seed", seed, AnalysisError, least=0)
+    return by, metrics
 
 
 def complete(frame: pd.DataFrame, metrics: Sequence[str] = METRICS) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .._common.checks import AnalysisError, check_column, check_columns, check_frame, check_real, several
 from ..architectures.counting import complexity
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
@@ -33,22 +34,34 @@ def knee(alphas: Sequence[float], values: Sequence[float], nearly: float) -> flo
         The smallest such α; 1 where no other is near.
 
     Raises:
-        ValueError: α = 1 is not among the alphas, or a value is missing.
+        AnalysisError: (a ValueError) α = 1 is not among the alphas, a value is missing, or nearly is no number.
     """
+    nearly = check_real("knee: nearly", nearly, AnalysisError, 0)
     order = np.argsort(np.asarray(alphas, dtype=float), kind="stable")
     alphas, values = np.asarray(alphas, dtype=float)[order], np.asarray(values, dtype=float)[order]
     if not (len(alphas) and alphas[-1] == 1 and np.isfinite(values).all()):
-        raise ValueError("knee: a value is held to that of α = 1; give a value for each α, and 1 among them")
+        raise AnalysisError("knee: a value is held to that of α = 1; give a value for each α, and 1 among them")
     far = np.flatnonzero(values > (1 + nearly) * values[-1])
     return float(alphas[far[-1] + 1] if len(far) else alphas[0])
 
 
 def knees(frame: pd.DataFrame, by: Sequence[str], value: str, nearly: float) -> pd.DataFrame:
-    """The knee of each group of rows: columns those of `by`, and knee; rows outside the α family are passed over."""
+    """The knee of each group of rows: columns those of `by`, and knee; rows outside the α family are passed over.
+
+    Raises:
+        AnalysisError: (a ValueError) the frame lacks a column, or as `knee`.
+    """
+    by, value = check_columns("knees: by", by, AnalysisError), check_column("knees: value", value, AnalysisError)
+    check_frame("knees: frame", frame, AnalysisError, by, ["alpha", value])
     family = frame[frame["alpha"].notna()]
     groups = family.groupby(list(by), sort=False, dropna=False)
-    rows = [(*key, knee(rows["alpha"], rows[value], nearly)) for key, rows in groups]
+    rows = [(*key, knee(*_floats(rows, "alpha", value), nearly)) for key, rows in groups]
     return pd.DataFrame(rows, columns=[*by, "knee"])
+
+
+def _floats(rows: pd.DataFrame, *columns: str) -> Iterator[np.ndarray]:
+    """Columns of numbers as floats; what is missing is NaN, whichever kind of missing it is."""
+    return (rows[name].astype("Float64").to_numpy(float, na_value=np.nan) for name in columns)
 
 
 def measured_bases(rows: pd.DataFrame) -> list[Network]:
@@ -86,9 +99,15 @@ def measured_times(
         to fill the device), strategy, alpha, scale, ms_per_image, low_ms, high_ms (the 95 % interval, of an image; NaN
         where a row that it comes from has none), doubt (why the time decides nothing, as `measurement.time_doubt` says
         it of the rows that it comes from; None where it can).
+
+    Raises:
+        NetworkError, StrategyError: naming the value and the rule.
+        AnalysisError: (a ValueError) rows are no frame.
     """
     base = named_network(network)
-    wanted = None if strategies is None else {named_strategy(each).exponents for each in strategies}
+    wanted = None if strategies is None else {named_strategy(each).exponents for each in several(strategies, Strategy)}
+    scales = None if scales is None else [scale_factor(s) for s in several(scales)]
+    check_frame("measured_times: rows", rows, AnalysisError)
     found = []
     for case, timed in Conditions.groups(_labelled(rows), Conditions.CASE):
         timed = _of_base(timed, base)
@@ -96,7 +115,7 @@ def measured_times(
         if not curves:
             continue
         reached = min(curve["flops"].max() for curve in curves.values()) / complexity(base).flops
-        for s in [reached] if scales is None else map(scale_factor, scales):
+        for s in [reached] if scales is None else scales:
             for way, curve in curves.items():
                 times = _interpolated(curve, s * complexity(base).flops)
                 found += [(*case.row(Conditions.CASE).values(), way.name, alpha_of(way), s, *times)] if times else []
@@ -129,7 +148,12 @@ def predicted_times(rows: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
         low_ms, high_ms (as `RuntimeModel.predict` gives them), error (the model's median error on families that it has
         not seen), reason (why there is no prediction; None where there is one), note (why the interval of one is wider
         than error; None where it is not).
+
+    Raises:
+        AnalysisError: (a ValueError) rows or frame are no frames, or the latter lacks a column.
     """
+    check_frame("predicted_times: rows", rows, AnalysisError)
+    check_frame("predicted_times: frame", frame, AnalysisError, ["network", "strategy", "alpha", "scale", "scaled"])
     found, timed = [], _labelled(rows)
     for case, _ in Conditions.groups(timed, Conditions.CASE):
         shown = frame[["network", "strategy", "alpha", "scale"]].assign(**case.row(Conditions.CASE))

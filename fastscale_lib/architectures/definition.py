@@ -136,7 +136,13 @@ class Network:
         return changed if same or "scaling" in changes else dataclasses.replace(changed, scaling=None)
 
     def with_dimensions(self, dims: Dimensions, **changes) -> Network:
-        """Return the same network with other sizes, and other fields where named."""
+        """Return the same network with other sizes, and other fields where named.
+
+        Raises:
+            NetworkError: dims is something else than `Dimensions`, of as many stages, or no network has such sizes.
+        """
+        if not isinstance(dims, Dimensions):
+            raise NetworkError(f"{self.name}: dims is {shown(dims)}, but must be Dimensions, as network.dimensions")
         try:
             stages = tuple(
                 dataclasses.replace(stage, depth=depth, width=width, group_width=group_width)

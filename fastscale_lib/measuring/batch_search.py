@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import replace
 
-from .._common.checks import check_real
+from .._common.checks import check_real, shown
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
 from ..records.measurement import MeasureError, SettingError, whole
@@ -101,8 +101,12 @@ def search(
     grain = check_real("grain", grain, SettingError, 0, 1, above=True, remedy="; try grain=1/16")
     if memory_bytes is not None:
         memory_bytes = whole("memory_bytes", memory_bytes)
+    if not (progress is None or callable(progress)):
+        raise SettingError(f"progress is {shown(progress)}, but must be a function, or None")
+    if not (worker is None or hasattr(worker, "try_run")):
+        raise SettingError(f"worker is {shown(worker)}, but must be a Worker, or None for one of its own")
     most, tried, fitted, failures = _most_tries(limit, grain), [], [], []
-    with contextlib.nullcontext(worker) if worker else Worker() as at_work:
+    with contextlib.nullcontext(worker) if worker is not None else Worker() as at_work:
 
         def fits(batch: int) -> bool:
             if progress:
@@ -164,4 +168,4 @@ def _search(fits: Callable[[int], bool], limit: int, grain: float) -> int:
 def _most_tries(limit: int, grain: float) -> int:
     """As many as the search may take: doublings up to the limit, then halvings of the last of them."""
     doublings = math.ceil(math.log2(max(1, limit / _FIRST))) + 1
-    return doublings + math.ceil(math.log2(1 / grain)) + 1
+    return doublings + math.ceil(-math.log2(grain)) + 1

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from .._common.checks import shown
+from .._common.errors import first_line
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
-from ..records.measurement import Measurement, SettingError
+from ..records.measurement import MeasureError, Measurement, SettingError
 from .settings import Mode, Precision, Progress, Settings, positive
 from .worker import Worker
 
@@ -92,7 +93,13 @@ def measure(
 
     if find_device(settings.device, settings.precision).queues:
         close_kept()  # those that wait hold memory of the GPU, and would count as others that use it
-    return time_here(network_or_module, settings, progress)
+    try:
+        return time_here(network_or_module, settings, progress)
+    except MeasureError:
+        raise
+    except Exception as error:  # the module's own, as where it does not take the images
+        message = f"the module failed: {first_line(error)}; see that it takes such images"
+        raise MeasureError(message, "failed") from error
 
 
 # Workers that wait for a task, by the process that owns them: a fork must not talk to its parent's. They end with it.

@@ -13,7 +13,7 @@ from .._common.errors import first_line
 from ..architectures.operation_lists import element_bytes
 from ..records.measurement import MeasureError, Measurement
 from .in_subprocess import measure
-from .settings import Precision
+from .settings import PRECISIONS, Precision, known
 
 _TYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}  # torch's
 # The backward pass makes two products for each one of the forward pass, and moves as much again for both.
@@ -57,6 +57,7 @@ def ceilings(
     """
     from .devices import find_device
 
+    known("precision", precision, PRECISIONS)
     kind = find_device(device, precision).kind
     how = {"batch": 1, "resolution": 1, "device": device, "seconds": seconds, "tf32": tf32, "threads": threads}
     product, copy = _modules(kind.matrix_side, kind.copied_bytes, precision)

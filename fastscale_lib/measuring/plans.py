@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from .._common.checks import shown
+from .._common.checks import check_path, shown
 from .._common.device_kinds import HOW, parse_device
 from .._common.errors import FastscaleError
 from .._common.yaml_text import JsonError, YamlError, read_json, read_yaml, write_yaml
@@ -200,7 +200,7 @@ class Plan:
         Raises:
             PlanError: the file is not there or not a plan, or YAML is asked for and pyyaml is not installed.
         """
-        path = Path(path)
+        path = check_path("plan: path", path, PlanError)
         try:
             text = path.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from .._common.checks import check_choice, check_flag, check_real
+from .._common.checks import check_choice, check_flag, check_real, shown
 from ..records.measurement import SettingError, whole
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ class Settings:
         for name in ("resolution", "threads"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, whole(name, getattr(self, name)))
+        if not (self.device is None or isinstance(self.device, str) or type(self.device).__name__ == "device"):
+            raise SettingError(f"device is {shown(self.device)}, but must be 'cpu', 'cuda' or 'cuda:N'")
         known("mode", self.mode, MODES)
         known("precision", self.precision, PRECISIONS)
         for name in ("interval", "seconds"):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .._common.checks import real_number, shown
+from .._common.checks import check_flag, real_number, shown
 from .._common.device_kinds import CUDA, kind_of
 from ..architectures.definition import Network, check_blocks
+from ..architectures.parts import NetworkError
 from ..architectures.zoo import network as named_network
 
 if TYPE_CHECKING:
@@ -36,12 +37,13 @@ def build(
             as identities (Goyal et al., Accurate, Large Minibatch SGD, 2017, section 5.1); default: False.
 
     Raises:
-        NetworkError: the name is not that of a base network, or the network has over 10,000 blocks.
-        ValueError: drop_path is not in [0, 1), or the device is not there.
+        NetworkError: (a ValueError) the name is not that of a base network, the network has over 10,000 blocks,
+            drop_path is not in [0, 1), zero_gamma is neither True nor False, or the device is not there.
     """
     drop = real_number(drop_path, 0, 1)
     if drop is None or drop == 1:
-        raise ValueError(f"build: drop_path is {shown(drop_path)}, but must be a probability from 0 to below 1")
+        raise NetworkError(f"build: drop_path is {shown(drop_path)}, but must be a probability from 0 to below 1")
+    zero_gamma = check_flag("build: zero_gamma", zero_gamma, NetworkError)
     network = named_network(network)
     check_blocks("build", network)
     from .modules import ConvNet
@@ -57,9 +59,11 @@ def _there(device: str | torch.device | None) -> torch.device | None:
         return None
     try:
         found = torch.device(device)
-    except (RuntimeError, TypeError):
-        raise ValueError(f"build: {shown(device)} is not a device; use cpu, cuda, cuda:1 or meta") from None
+    except (RuntimeError, TypeError, ValueError):
+        raise NetworkError(f"build: {shown(device)} is not a device; use cpu, cuda, cuda:1 or meta") from None
     if kind_of(found.type) is CUDA and (found.index or 0) >= torch.cuda.device_count():
         count = torch.cuda.device_count()
-        raise ValueError(f"build: {shown(device)} is not there: torch sees {count} GPUs here; use cpu, or another GPU")
+        raise NetworkError(
+            f"build: {shown(device)} is not there: torch sees {count} GPUs here; use cpu, or another GPU"
+        )
     return found

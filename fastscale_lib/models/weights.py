@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .._common.checks import check_real, shown
+from .._common.checks import check_flag, check_path, check_real, shown
 from .._common.errors import FastscaleError
 from ..architectures.definition import Network
 from ..architectures.traversal import ends_in_activation
@@ -165,6 +165,7 @@ def load_weights(
     import torch
 
     _check_arguments(model, eps)
+    classifier = check_flag("load_weights: classifier", classifier, WeightsError)
     module = weights if isinstance(weights, torch.nn.Module) else None
     given = dict(module.state_dict()) if module is not None else _state_dict(weights)
     naming = _naming(given)
@@ -204,7 +205,8 @@ def _state_dict(weights: Any) -> dict[str, torch.Tensor]:
     """Tensors by their names: of a mapping, or of a file; taken out of a checkpoint that holds them in one entry."""
     import torch
 
-    found = _read(os.fspath(weights)) if isinstance(weights, str | os.PathLike) else weights
+    is_path = isinstance(weights, str | os.PathLike)
+    found = _read(str(check_path("load_weights: weights", weights, WeightsError))) if is_path else weights
     if not isinstance(found, Mapping):
         raise WeightsError(f"load_weights: {_kind(found)} is no state dict; give a mapping of names to tensors")
     found = next((found[name] for name in _CHECKPOINT_ENTRIES if isinstance(found.get(name), Mapping)), found)

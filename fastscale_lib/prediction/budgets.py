@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import numbers
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -12,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from .._common.checks import check_real
+from .._common.checks import check_flag, check_real, several, shown
 from .._common.errors import FastscaleError
 from ..architectures.counting import METRICS
 from ..architectures.definition import Network
@@ -89,6 +88,7 @@ def costs(
         PredictionError: the model knows no such setting, or several, or no such batch, or is a baseline.
         SettingError: (a ValueError) batch, mode or precision is wrong.
     """
+    memory = check_flag("costs: memory", memory, BudgetError)
     how = _how(batch, mode, precision, model, setting)
     base, frame = named_network(network), sweep(network, strategies, scales)
     frame = frame.assign(predicted_ms=np.nan, low_ms=np.nan, high_ms=np.nan, note=None)
@@ -163,15 +163,16 @@ def within(
             "give model=fs.calibrate() or model=fs.RuntimeModel.fit(rows)"
         )
     how = _how(batch, mode, precision, model, setting)
-    several = [strategies] if isinstance(strategies, str | Strategy | numbers.Real) else list(strategies)
-    if not several:
+    memory = check_flag("within: memory", memory, BudgetError)
+    ways = several(strategies, Strategy)
+    if not ways:
         raise BudgetError("within: no strategy is given; give one at least, as in strategies=['dWr']")
     base, known = (
         named_network(network),
         {"batch": batch, "mode": mode, "precision": precision, "model": model, "memory": memory, **setting},
     )
     rows = []
-    for strategy in map(named_strategy, several):
+    for strategy in map(named_strategy, ways):
         try:
             s, bound = _largest(_Scaled(base, strategy, how), budgets)
             found = costs(base, strategy, s, **known)
@@ -314,6 +315,8 @@ def _first(true: Callable[[float], bool], steps: np.ndarray) -> int:
 
 def _how(batch: int, mode: Mode, precision: Precision, model: RuntimeModel | None, setting: Mapping[str, Any]) -> Costs:
     asked = Settings(batch, mode, precision)
+    if not (model is None or isinstance(model, RuntimeModel)):
+        raise BudgetError(f"within: model is {shown(model)}, but must be a RuntimeModel, as fs.calibrate() makes one")
     if setting and model is None:
         raise BudgetError(f"within: {', '.join(setting)} tells settings of a model apart, and no model is given")
     return Costs(asked.batch, mode, precision, model, setting)

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 import pandas as pd
 
+from .._common.checks import check_choice
 from .._common.errors import FastscaleError
 from .._common.least_squares import fit_logs
 from ..architectures.counting import complexity
@@ -153,6 +154,5 @@ def bytes_of(setting: Conditions) -> int:
 
 
 def form_of(by: By) -> Any:
-    if by not in BY:
-        raise PredictionError(f"fit: {by!r} is no model; use one of {', '.join(BY)}")
+    check_choice("fit: by", by, BY, PredictionError)
     return Totals(BY[by]) if BY[by] else Layers()

@@ -18,13 +18,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from .._common.checks import check_whole
+from .._common.checks import check_flag, check_whole, several
 from ..architectures.definition import Network
 from ..architectures.operation_lists import KINDS, Operations, operations
 from ..architectures.zoo import network as named_network
 from ..records.conditions import Conditions
 from ..scaling.rounding import scaled_dimensions
-from ..scaling.strategies import Strategy, grid_factors
+from ..scaling.strategies import Strategy, as_list, grid_factors, scale_factors
+from ..scaling.strategies import strategy as named_strategy
 from .forms import By, Layers, PredictionError, bytes_of, fit_form, form_of, host_seconds, longest, runs_of
 from .reach import Extent, Judged, Reach, batch_beyond, judge
 from .timed_rows import LEAST_ROWS, families_of, timed_rows, timed_runs, too_few
@@ -136,7 +137,10 @@ class RuntimeModel:
                 what the rows hardly have.
             NetworkError: a name is not that of a base network.
         """
-        networks = [named_network(each) for each in _several(networks)]
+        networks = [named_network(each) for each in several(networks, Network)]
+        strict = check_flag("predict: strict", strict, PredictionError)
+        if not networks:
+            raise PredictionError("predict: no network is given; give one at least")
         key = self.setting(**setting)
         batch = self._batch(batch, key)
         runs = runs_of(networks, np.full(len(networks), float(batch)), key)
@@ -151,9 +155,9 @@ class RuntimeModel:
 
     def curve(
         self,
-        network: Network,
-        strategies: Sequence[Strategy],
-        scales: Sequence[float],
+        network: Network | str,
+        strategies: Sequence[Strategy | str | float] | Strategy | str | float,
+        scales: Sequence[float] | float,
         batch: int | None = None,
         **setting: Any,
     ) -> Curve:
@@ -168,10 +172,14 @@ class RuntimeModel:
         """
         if not isinstance(self._form, Layers):
             raise PredictionError(f"curve: this model is by {self.by}; curves are drawn by layers alone")
+        network = named_network(network)
+        strategies, scales = [named_strategy(each) for each in as_list(strategies)], scale_factors(scales)
+        if not (strategies and len(scales)):
+            raise PredictionError("curve: there is nothing to predict; give at least one strategy and one scale")
         key = self.setting(**setting)
         batch = self._batch(batch, key)
         size = len(strategies) * len(scales)
-        dims = scaled_dimensions(network, *grid_factors(strategies, np.asarray(scales, dtype=float)))
+        dims = scaled_dimensions(network, *grid_factors(strategies, scales))
         ops = operations(network, dims, size)
         device = self._form.seconds(ops, float(batch), bytes_of(key), self.fitted[key].parameters).sum(axis=0)
         return self._curve(key, device, ops.times.sum(axis=0), Extent.of(ops))
@@ -302,7 +310,3 @@ def _ambiguous(found: Sequence[Conditions], wanted: Mapping[str, Any]) -> str:
 
 def _told(setting: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={value!r}" for name, value in setting.items())
-
-
-def _several(values: Any) -> list:
-    return [values] if isinstance(values, Network | str) else list(values)

@@ -8,7 +8,7 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from .._common.checks import check_whole
+from .._common.checks import check_whole, shown
 from .._common.device_kinds import CPU, kind_of
 from .._common.digits import decimals
 from .._common.errors import FastscaleError
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 IMAGENET_IMAGES = 1_281_167  # the training set of ILSVRC 2012
 LEAST_BLOCKS = 6  # of fewer, no two order statistics hold the median in 95 of 100 cases
+_LONGEST, _MOST_NAMED = 40, 20  # characters of a key, and keys, that a message has room for
 _LAUNCH_BOUND = 0.9  # of the median; what is left is the error of the two times
 BUSY = 0.1  # of all cores; below, a desktop's own work
 
@@ -173,12 +174,15 @@ class Measurement:
         """The measurement that `to_dict` described; those listed after `date` may be missing.
 
         Raises:
-            ValueError: a key is missing or unknown.
+            SettingError: (a ValueError) a key is missing or unknown.
         """
+        if not (isinstance(plain, Mapping) and all(isinstance(key, str) for key in plain)):
+            raise SettingError(f"measurement: expected the names of its values, got {shown(plain)}")
         needed = {field.name for field in fields(cls) if field.default is MISSING}
         known = {field.name for field in fields(cls)}
         if wrong := sorted((needed - set(plain)) | (set(plain) - known)):
-            raise ValueError(f"measurement: missing or unknown: {', '.join(wrong)}")
+            names = ", ".join(shown(each) if len(each) > _LONGEST else each for each in wrong[:_MOST_NAMED])
+            raise SettingError(f"measurement: missing or unknown: {names}")
         return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in plain.items()})
 
     def __str__(self) -> str:

@@ -13,11 +13,11 @@ import os
 import stat
 import warnings
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from .._common.checks import check_path, shown
 from .._common.errors import FastscaleError
 from .._common.files import end_of_links, sync_folder, trial
 from .._common.locks import is_at, locked, one_thread
@@ -50,6 +50,9 @@ class Store:
     Arguments:
         path: of the file, which is made with the first row.
 
+    Raises:
+        StoreError: no file can be called so.
+
     Several processes may add to one file at a time, and several machines where their file system keeps locks; so may
     several threads, by one `Store` or by one each. Rows are plain dicts; nothing but `add` writes, and it changes and
     removes nothing. Where another file has taken the place of the one that was read, as by rotating or restoring it,
@@ -58,7 +61,7 @@ class Store:
     """
 
     def __init__(self, path: str | os.PathLike) -> None:
-        self.path = Path(path)
+        self.path = check_path("store: path", path, StoreError)
         self._forget()
 
     def add(self, row: Mapping[str, Any] | Measurement, unless: Callable[[], bool] | None = None) -> bool:
@@ -139,7 +142,8 @@ class Store:
             self._read()
             self._tell_of_torn_lines()
             if not all(isinstance(value, Hashable) for value in what.values()):  # a list or a dict
-                return [row for row in self._rows if all(name in row and row[name] == what[name] for name in what)]
+                plain = {name: _plain_value(value) for name, value in what.items()}
+                return [row for row in self._rows if all(name in row and row[name] == plain[name] for name in plain)]
             names = tuple(sorted(what))
             index = self._indexes.setdefault(names, _Index(names))
             return index.find(self._rows, tuple(what[name] for name in names))
@@ -293,6 +297,11 @@ class Store:
             )
 
 
+def _plain_value(value: Any) -> Any:
+    """The value, or one that no row has where it is nothing that a row can hold: arrays compare item by item."""
+    return value if isinstance(value, list | dict) else object()
+
+
 class _Index:
     """Rows by their values in some columns; it grows with the rows, and each of them is looked at once."""
 
@@ -316,11 +325,11 @@ class _Index:
 def _row_and_line(row: Mapping[str, Any] | Measurement) -> tuple[dict[str, Any], bytes]:
     row = row.to_dict() if isinstance(row, Measurement) else row
     if not isinstance(row, Mapping):
-        said = f"{row!r:.100}"
+        said = shown(row)
         raise StoreError(f"store: a row is a Measurement or a dict, but this is {said}; give its to_dict(), if it has")
     row = dict(row)
     if odd := [name for name in row if not isinstance(name, str)]:
-        raise StoreError(f"store: the columns of a row have texts as names, but one is {odd[0]!r:.100}; give its str()")
+        raise StoreError(f"store: the columns of a row have texts as names, but one is {shown(odd[0])}; give its str()")
     try:
         return row, (_text(row) + "\n").encode()
     except (TypeError, ValueError, RecursionError) as error:

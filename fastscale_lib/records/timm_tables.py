@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from .._common.checks import check_flag, check_path, check_text
 from .published_rows import PublishedError, counts, tidy, with_conventions
 
 CONVENTIONS = {
@@ -72,10 +73,15 @@ def read_timm(
         PublishedError: the file is missing, is no benchmark of timm, lacks the times of inference or training of which
             it has other columns, or holds what is no number.
     """
-    path = Path(path)
+    path = check_path("read_timm: path", path, PublishedError)
+    texts = {"device_name": device_name, "precision": precision, "torch": torch, "cuda": cuda}
+    flags = {"channels_last": channels_last, "compile": compile}
+    for check, asked in ((check_text, texts), (check_flag, flags)):
+        for name, value in asked.items():
+            if value is not None:
+                check(f"read_timm: {name}", value, PublishedError)
+    given = texts | flags
     table = _read(path)
-    given = {"device_name": device_name, "precision": precision, "channels_last": channels_last}
-    given |= {"compile": compile, "torch": torch, "cuda": cuda}
     settings = _from_name(path.stem) | {name: value for name, value in given.items() if value is not None}
     parts = []
     for kind in _kinds(table):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .._common.checks import AnalysisError
 from ..architectures.counting import METRICS, complexity
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
@@ -36,9 +37,12 @@ def laws(
     Raises:
         StrategyError: there is no such strategy, or a scale is no number above 0.
         NetworkError: there is no such network.
+        AnalysisError: (a ValueError) there is nothing to count.
     """
     networks = [named_network(each) for each in as_list(networks)]
     strategies = [named_strategy(each) for each in as_list(strategies)]
+    if not (networks and strategies):
+        raise AnalysisError("laws: there is nothing to count; give at least one network and one strategy")
     frames = [pd.DataFrame(law_columns(network, strategies, scale_factors(scales))) for network in networks]
     return pd.concat(frames, ignore_index=True)
 
@@ -75,11 +79,15 @@ def fit_exponents(
         deviation of a count from the fitted power law, as a fraction), scale_from, scale_to.
 
     Raises:
-        ValueError: fewer than two different scales.
+        NetworkError, StrategyError: naming the value and the rule.
+        AnalysisError: (a ValueError) fewer than two different scales.
     """
+    network = named_network(network)
     scales = scale_factors(np.geomspace(1, 64, 200) if scales is None else scales)
     if len(np.unique(scales)) < 2:
-        raise ValueError(f"fit_exponents: {len(scales)} scale(s) given; an exponent takes two different ones at least")
+        raise AnalysisError(
+            f"fit_exponents: {len(scales)} scale(s) given; an exponent takes two different ones at least"
+        )
     rows = []
     for each in [named_strategy(each) for each in as_list(strategies)]:
         frame = sweep(network, each, scales, stages=False)
@@ -88,7 +96,6 @@ def fit_exponents(
             slope, offset = np.polyfit(x, y, 1)
             residual = np.expm1(np.abs(y - (slope * x + offset)).max())
             law = getattr(each.laws, metric)
-            name = named_network(network).name
-            rows.append((name, each.name, metric, law, slope, residual, scales.min(), scales.max()))
+            rows.append((network.name, each.name, metric, law, slope, residual, scales.min(), scales.max()))
     names = ["network", "strategy", "metric", "law", "fitted", "residual", "scale_from", "scale_to"]
     return pd.DataFrame(rows, columns=names)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .._common.checks import AnalysisError, check_flag
 from ..architectures.counting import METRICS, complexity, count
 from ..architectures.definition import Network
 from ..architectures.parts import Dimensions
@@ -45,15 +46,16 @@ def sweep(
         (blocks), widths and group_widths (channels). Each row equals `complexity(scale(...))`.
 
     Raises:
-        ValueError: there is no network, no strategy or no scale.
+        AnalysisError: (a ValueError) there is no network, no strategy or no scale, or stages is no flag.
         StrategyError: there is no such strategy, or a scale is no number above 0.
         NetworkError: there is no such network, or resolution is no whole number above 0.
     """
+    stages = check_flag("sweep: stages", stages, AnalysisError)
     networks = [named_network(each, resolution=resolution) for each in as_list(networks)]
     strategies = [named_strategy(each) for each in as_list(strategies)]
     scales = scale_factors(scales)
     if not (networks and strategies and len(scales)):
-        raise ValueError("sweep: there is nothing to count; give at least one network, one strategy and one scale")
+        raise AnalysisError("sweep: there is nothing to count; give at least one network, one strategy and one scale")
     frames = [pd.DataFrame(sweep_columns(network, strategies, scales, stages)) for network in networks]
     return pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
 

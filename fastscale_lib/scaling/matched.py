@@ -20,15 +20,15 @@ from .targets import scale_to
 
 def equal_flops(
     networks: Sequence[Network | str] | Network | str,
-    strategies: Sequence[StrategyLike],
-    scales: Sequence[float],
+    strategies: Sequence[StrategyLike] | StrategyLike,
+    scales: Sequence[float] | float,
 ) -> pd.DataFrame:
     """Scale each network by each strategy to the same flops, within 1 %, by `scale_to`.
 
     Arguments:
         networks: one or several base networks, as Networks or names.
-        strategies: the strategies.
-        scales: target flops (multiply-adds), relative to the base network's.
+        strategies: one or several; a number is an α.
+        scales: one or several: target flops (multiply-adds), relative to the base network's.
 
     Returns:
         One row per network, scale and strategy, in that order. Columns network, strategy, alpha (NaN outside the α
@@ -42,10 +42,11 @@ def equal_flops(
         TargetWarning: where the nearest network is more than 1 % off.
     """
     bases = [named_network(each) for each in as_list(networks)]
+    ways = [named_strategy(each) for each in as_list(strategies)]
     rows = []
     for base in bases:
-        for s in map(scale_factor, scales):
-            for way in map(named_strategy, strategies):
+        for s in map(scale_factor, as_list(scales)):
+            for way in ways:
                 scaled = scale_to(base, way, flops=s * complexity(base).flops)
                 rows.append((base.name, way.name, alpha_of(way), s, scaled, *complexity(scaled)))
     names = ["network", "strategy", "alpha", "scale", "scaled", "flops", "params", "activations"]

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache, cached_property, lru_cache
 from itertools import repeat
-from numbers import Real
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 
-from .._common.checks import real_number, shown
+from .._common.checks import real_number, several, shown
 from .._common.errors import FastscaleError
 from .._common.integers import choose
 from ..architectures.blocks import BlockType
@@ -237,5 +236,4 @@ def scale_factors(scales: Any) -> np.ndarray:
 
 
 def as_list(values: Any) -> list:
-    one = isinstance(values, Network | Strategy | str | Real) or not isinstance(values, Iterable)
-    return [values] if one else list(values)
+    return several(values, Network, Strategy)

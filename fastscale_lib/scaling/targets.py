@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .._common.checks import real_number, shown
+from .._common.checks import check_flag, real_number, shown
 from .._common.integers import at_least
 from ..architectures.blocks import BlockType
 from ..architectures.counting import METRICS, complexity, count
@@ -82,6 +82,7 @@ def scale_to(
             f"scale_to: {network.name} has {len(network.stages):,} stages, but may have {_MOST_STAGES} at most; "
             "make blocks of one width one stage"
         )
+    adjust = check_flag("scale_to: adjust", adjust, StrategyError)
     by_s = _Candidates.around(network, strategy, metric, target)
     best, chosen = by_s, by_s.nearest()
     changeable = strategy.exponents.w or strategy.exponents.r

@@ -218,7 +218,7 @@ def test_equals_are_undecided_and_so_are_few_families():
 
 
 def test_an_unknown_metric_is_refused():
-    with pytest.raises(ValueError, match="'time' is none of the metrics; give one of flops, params, activations"):
+    with pytest.raises(ValueError, match="metric is 'time', but must be one of flops, params, activations"):
         leads(timings(), "time")
 
 
