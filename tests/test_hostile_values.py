@@ -176,7 +176,7 @@ class NoWork:
     def measure(self, *_: Any, **__: Any) -> None:
         raise fs.records.MeasureError("nothing is measured here", "failed")
 
-    try_run = measure
+    time = try_run = measure
 
 
 def without_work(call: Callable[..., Any]) -> Callable[..., Any]:
@@ -267,7 +267,7 @@ CALLS: dict[str, tuple[Callable[..., Any], Callable[[], dict[str, Any]]]] = {
     ),
     "equal_flops": (fs.equal_flops, lambda: {"networks": ["ResNet-50"], "strategies": ["w"], "scales": [2.0]}),
     "knees": (fs.analysis.knees, lambda: {"frame": curve(), "by": ["network"], "value": "activations", "nearly": 0.25}),
-    "measured_rows": (fs.records.measured_rows, lambda: {"paths": [REPO / "data" / "measured" / "nvidia-h200.jsonl"]}),
+    "read_rows": (fs.records.read_rows, lambda: {"paths": [REPO / "data" / "measured" / "nvidia-h200.jsonl"]}),
     "measured_times": (
         fs.analysis.measured_times,
         lambda: {"rows": rows(), "network": "EfficientNet-B0", "strategies": ["w"], "scales": [4.0]},

@@ -263,9 +263,11 @@ def _batch(value: Any) -> int | str:
 
 
 def _device(value: Any) -> str:
-    if not parse_device(str(value)):
+    # torch.device is known by its name: torch is not loaded here
+    text = str(value) if isinstance(value, str) or type(value).__name__ == "device" else ""
+    if not parse_device(text):
         raise SettingError(f"device is {shown(value)}, but must be {HOW}; leave it out for the GPU")
-    return str(value)
+    return text
 
 
 def _as_it_is(value: Any) -> Any:
