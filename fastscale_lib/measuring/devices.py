@@ -296,7 +296,7 @@ def find_device(asked: str | torch.device | None = None, precision: Precision = 
         SettingError: the device is not there, or is not measured in this precision.
     """
     asked = str(asked) if isinstance(asked, torch.device) else asked
-    if asked is None or asked == "":
+    if asked is None or (isinstance(asked, str) and not asked):
         asked = preferred_kind().name
     if not isinstance(asked, str) or not (named := parse_device(asked)):
         raise SettingError(f"device is {shown(asked)}, but must be {HOW}; here there are: {', '.join(_here())}")
