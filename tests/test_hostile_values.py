@@ -235,7 +235,6 @@ CALLS: dict[str, tuple[Callable[..., Any], Callable[[], dict[str, Any]]]] = {
         fs.records.published_errors,
         lambda: {"name": "pycls_zoo_v100", "folder": REPO / "data" / "published"},
     ),
-    "read_rows": (fs.records.read_rows, lambda: {"paths": REPO / "data" / "measured" / "nvidia-h200.jsonl"}),
     "published_form": (fs.records.published_form, lambda: {"rows": rows()}),
     "ImageData": (fs.training.ImageData, lambda: dict(IMAGES)),
     "ImageData.held_out": (lambda number: images().held_out(number), lambda: {"number": 2}),
