@@ -38,17 +38,17 @@ def lead_claims(
     lead = lead.assign(case=[Conditions.of(row).title() for row in lead.to_dict("records")])
     claims = []
     for (source, name), rows in lead.groupby(["source", "case"], sort=False):
-        device = devices[name]
+        place = _PLACES.get(devices[name], _UNKNOWN)
         ends: dict[str, Any] = {"low": (rows["verdict"] == "behind").sum(), "high": (rows["verdict"] != "ahead").sum()}
         sure = [f"{other} {', '.join(each)}" for other, each in rows.groupby("other", sort=False)["verdict"]]
         details = "; ".join([rows["device_name"].iloc[0] if source in measured else name, *sure])
         tested = rows["lead"].notna().all()
         claims.append(
             Claim(
-                f"{text}, {_PLACES.get(device, _UNKNOWN)}: {name}",
+                f"{text}, {place}: {name}",
                 0,
                 (rows["lead"] < 0).sum() if tested else None,
-                scope=scope if device == CUDA.name else BEYOND,
+                scope=scope if place == _PLACES[CUDA.name] else BEYOND,
                 evidence="measured" if source in measured else "published",
                 details=details if tested else f"too few rows of {name} to correlate",
                 **ends,
@@ -104,7 +104,7 @@ def prediction_claims(errors: pd.DataFrame, timings: pd.DataFrame) -> list[Claim
         place = f"{_PLACES.get(row['device'], _UNKNOWN)} ({name})"
         details = f"{row['rows']:g} rows of {name}" if pd.isna(row["reason"]) else row["reason"]
         more: dict[str, Any] = {"scope": BEYOND, "evidence": "predicted", "details": details, "relation": "<"}
-        goal = 0.1 if row["device"] == CUDA.name else 0.15
+        goal = {CUDA.name: 0.1}.get(row["device"], 0.15)
         claims.append(Claim(f"{text}, {place}", goal, row["error"], 1e-9, **more))
         claims.append(Claim(f"{text}, over that by activations, {place}", 0.5, row["error"] / other, **more))
     if CUDA.name not in {row["device"] for row in layers}:

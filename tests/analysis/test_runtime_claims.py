@@ -47,7 +47,12 @@ def test_a_measured_source_is_told_from_a_published_one():
 
 @pytest.mark.parametrize(
     ("device", "favourite", "place"),
-    [("cpu", "activations", "on a CPU"), (None, "activations", "of unknown kind"), ("cuda", "flops", "on a GPU")],
+    [
+        ("cpu", "activations", "on a CPU"),
+        (None, "activations", "of unknown kind"),
+        (pd.NA, "activations", "of unknown kind"),
+        ("cuda", "flops", "on a GPU"),
+    ],
 )
 def test_cpus_unknown_devices_and_other_favourites_are_beyond_the_paper(device, favourite, place):
     [claim, *_] = judged(timings("table", device, favourite), favourite)
