@@ -11,4 +11,5 @@ from .plans import Plan as Plan
 from .plans import PlanError as PlanError
 from .settings import Mode as Mode
 from .settings import Precision as Precision
+from .settings import Settings as Settings
 from .worker import Worker as Worker
