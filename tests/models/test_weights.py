@@ -4,16 +4,15 @@
 and torchvision import, their own modules stand beside ours as well.
 """
 
-import importlib
 import json
 import re
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers.other_libraries import import_library
 from torch import nn
 
 import fastscale_lib as fs
@@ -190,17 +189,6 @@ def test_a_network_written_with_torchs_functions_gives_the_same_logits(name, for
 # The same logits, by their own modules
 
 
-def imported(name: str) -> ModuleType:
-    """torchvision does not import beside a torch for which it was not built, and timm does not without it."""
-    try:
-        module = importlib.import_module(name)
-    except (ImportError, RuntimeError) as error:
-        pytest.skip(f"{name} does not import here: {error}")
-    if module.__file__ is None:  # tests/timm, which is a folder of data
-        pytest.skip(f"{name} is not installed here")
-    return module
-
-
 @torch.no_grad()
 def alive(model: nn.Module) -> nn.Module:
     """Random γ and β, and the running statistics of random images, so that no layer's output vanishes or explodes."""
@@ -253,7 +241,7 @@ PAIRS = [
 
 
 def theirs(library: str, name: str) -> nn.Module:
-    module = imported(library)
+    module = import_library(library)
     return module.create_model(name) if library == "timm" else module.models.get_model(name)
 
 
