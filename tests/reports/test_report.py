@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
@@ -686,7 +687,7 @@ def test_what_goes_wrong_around_one_notebook_is_its_own_failure(quick, monkeypat
 HOSTILE = {
     "01_null": {plots.MIME: {"data": None, "layout": {"annotations": None, "xaxis": None, "title": None}}},
     "02_lacks": {claims.MIME: [{"claim": "counts", "paper": 1}]},
-    "03_text": {claims.MIME: [{**dict.fromkeys(claims.Claim._fields, "1"), "relation": "=", "claim": "counts"}]},
+    "03_text": {claims.MIME: [{**asdict(claims.Claim("counts", 1, 1)), "paper": "1"}]},
     "04_list": {plots.MIME: {"data": [1, None], "layout": []}},
     "05_deep": {plots.MIME: "a text"},
     "06_nothing": {claims.MIME: None},
