@@ -298,9 +298,9 @@ def _tell_errors(rows: pd.DataFrame) -> None:
 
 
 def _report(asked: argparse.Namespace) -> int:
-    from .reports.engine import report
-
     try:
+        from .reports.engine import report
+
         parameters, grid = _parameters(asked.p, asked.grid)
         settings = {name: getattr(asked, name) for name in ("profile", "jobs", "out", "force", "notebooks", "limit")}
         reports = report(asked.only, parameters=parameters, grid=grid, **settings)

@@ -221,11 +221,11 @@ def test_the_rows_of_a_gpu_are_judged_as_the_paper_s_own(measured):
 
 
 def test_networks_are_measured_and_another_device_s_prediction_is_not_judged_by_them(measured):
-    [found] = [table for table in tables(measured) if table[0][-1] == "disturbed"]
+    [found] = [table for table in tables(measured) if "disturbed" in table[0]]
     assert [row[1] for row in found[1:]] == ["w", "dWr"]
     for row in found[1:]:
         ratio, low, high = (float(row[found[0].index(name)]) for name in ("ratio", "low", "high"))
-        assert 0 < low <= ratio <= high
+        assert row[found[0].index("doubt")] or 0 < low <= ratio <= high
     claims = verdicts(measured)
     for way in ("w", "dWr"):
         row = claims.loc[f"ratio of measured to predicted time, {way}"]

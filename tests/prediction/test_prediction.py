@@ -152,7 +152,7 @@ def test_what_cannot_be_fitted_is_said(measured):
         fs.prediction.PredictionError, match=f"{len(few)} measured rows for Made-up.* takes {LEAST_ROWS}"
     ):
         fs.RuntimeModel.fit(few)
-    with pytest.raises(fs.prediction.PredictionError, match="'depth' is no model; use one of layers, flops"):
+    with pytest.raises(fs.prediction.PredictionError, match="by is 'depth', but must be one of layers, flops"):
         fs.RuntimeModel.fit(measured, by="depth")
     with pytest.raises(fs.prediction.PredictionError, match="curves are drawn by layers alone"):
         fs.RuntimeModel.fit(measured, by="flops").curve(fs.network("ResNet-50"), [fs.strategy("w")], [1], 4)
