@@ -146,7 +146,7 @@ def test_on_a_cluster_the_command_is_killed_and_goes_on(store, slow_plan):
 def test_a_plan_whose_points_have_no_answer_ends_with_1_and_out_of_memory_is_one(store, plan, monkeypatch, capsys):
     def ended(*reasons):
         rows = PLAN.frame().assign(reason=[*reasons, *[None] * (14 - len(reasons))])
-        monkeypatch.setattr(cli, "run", lambda *arguments, **settings: rows)
+        monkeypatch.setattr(cli, "measure_plan", lambda *arguments, **settings: rows)
         return cli.main(["sweep", plan, "--store", str(store.path)]), capsys.readouterr().out
 
     assert ended() == (0, f"14 of 14 points have a time: {store.path}\n")

@@ -16,7 +16,6 @@ from typing import Any
 import pandas as pd
 
 from .._common.checks import check_path, shown
-from .._common.device_kinds import HOW, parse_device
 from .._common.errors import FastscaleError
 from .._common.yaml_text import JsonError, YamlError, read_json, read_yaml, write_yaml
 from ..architectures.counting import METRICS, complexity
@@ -29,7 +28,7 @@ from ..scaling.rounding import scale
 from ..scaling.strategies import Strategy, StrategyError, scale_factor
 from ..scaling.strategies import strategy as named_strategy
 from ..scaling.targets import scale_to
-from .settings import Mode, Precision, Settings
+from .settings import Mode, Precision, Settings, check_device
 
 # Settings of `measure` that are the same for all points of a plan, or the networks' own.
 _SHARED = tuple(each.name for each in fields(Settings) if each.name not in ("batch", "mode", "precision", "resolution"))
@@ -114,7 +113,7 @@ class Plan:
         if self.resolution is not None:
             object.__setattr__(self, "resolution", whole("resolution", self.resolution))
         if self.device is not None:
-            object.__setattr__(self, "device", _device(self.device))
+            object.__setattr__(self, "device", check_device(self.device))
         for batch, mode, precision in product(self.batch, self.mode, self.precision):
             checked = Settings(1 if batch == LARGEST else batch, mode, precision, **self.settings)
         for name in _SHARED:
@@ -260,14 +259,6 @@ def _batch(value: Any) -> int | str:
             raise SettingError(f"batch is {shown(value)}, but must be a whole number or {LARGEST!r}; try batch=64")
         return value
     return whole("batch", value)
-
-
-def _device(value: Any) -> str:
-    # torch.device is known by its name: torch is not loaded here
-    text = str(value) if isinstance(value, str) or type(value).__name__ == "device" else ""
-    if not parse_device(text):
-        raise SettingError(f"device is {shown(value)}, but must be {HOW}; leave it out for the GPU")
-    return text
 
 
 def _as_it_is(value: Any) -> Any:

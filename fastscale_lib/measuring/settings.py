@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from .._common.checks import check_choice, check_flag, check_real, shown
+from .._common.device_kinds import HOW, parse_device
 from ..records.measurement import SettingError, whole
 
 if TYPE_CHECKING:
@@ -63,6 +64,15 @@ class Settings:
         """Plain values, from which `Settings(**plain)` makes the same again."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {**values, "device": None if self.device is None else str(self.device)}
+
+
+def check_device(value: Any) -> str:
+    """Return a device's name as text, or refuse what is none; whether it is here is not asked."""
+    # torch.device is known by its name: torch is not loaded here
+    text = str(value) if isinstance(value, str) or type(value).__name__ == "device" else ""
+    if not parse_device(text):
+        raise SettingError(f"device is {shown(value)}, but must be {HOW}; leave it out for the GPU")
+    return text
 
 
 def known(name: str, value: Any, choices: Sequence[str]) -> None:

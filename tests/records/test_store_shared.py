@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from fastscale_lib._common import locks
-from fastscale_lib._common import locks as storing
+from fastscale_lib.records import store as storing
 from fastscale_lib.records.store import Store
 
 posix = pytest.mark.skipif(os.name != "posix", reason="of POSIX's files")

@@ -16,8 +16,7 @@ import torch
 from helpers.images import MNIST_FILES, data, idx, pictures, write_mnist_files
 
 import fastscale_lib as fs
-from fastscale_lib._common import memory as image_files
-from fastscale_lib.training import datasets
+from fastscale_lib.training import datasets, image_files
 
 DEBIAN = datasets.DEBIAN / "fashion-mnist"
 

@@ -101,13 +101,13 @@ def test_of_two_trainings_of_which_one_diverges_each_is_told(capsys):
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (["--data", "mnist"], "dataset: 'mnist' is not known; known are fashion-mnist, "),
+        (["--data", "mnist"], "dataset: name is 'mnist', but must be one of fashion-mnist, "),
         (["--path", "nowhere"], "data: nowhere/train-images-idx3-ubyte.gz cannot be read: No such file"),
         (["--recipe", "none.yaml"], "recipe: none.yaml cannot be read: No such file"),
         (["--set", "lr"], "recipe: 'lr' sets nothing; write a name and its value, as in lr=0.4"),
         (["--set", "lr=high"], "recipe: lr is 'high', but must be a number above 0"),
         (["--set", "epochs=0"], "recipe: epochs is 0, but must be a whole number of at least 1"),
-        (["--seeds", "-1"], "seed is -1, but must be a whole number of at least 0; try 0"),
+        (["--seeds", "-1"], "seed is -1, but must be a whole number from 0 to 9,223,372,036,854,775,807; try 0"),
         (["--scales", "2"], "plan: scales are 2, but there is no strategy; give one, as dWr"),
         (["--checkpoint", "a.pt", "--seeds", "0", "1"], "--checkpoint is for one training, here, but 2 trainings is"),
         (["--device", "tpu"], "device is 'tpu', but must be"),

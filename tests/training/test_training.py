@@ -303,7 +303,7 @@ def test_a_folder_that_another_training_removes_is_made_again(tmp_path, monkeypa
 
 PROGRAM = """
     import sys, torch
-    sys.path.insert(0, {tests!r})
+    sys.path[:0] = [{tests!r}, {tests!r} + "/training"]
     import fastscale_lib as fs
     from test_training import ALL, TINY
     from helpers.images import data
@@ -620,7 +620,7 @@ def test_a_seed_and_a_device_that_are_none_are_refused():
 
 JOINT = """
     import sys, torch
-    sys.path.insert(0, {tests!r})
+    sys.path[:0] = [{tests!r}, {tests!r} + "/training"]
     import fastscale_lib as fs
     from test_training import ALL, RECIPE, TINY
     from helpers.images import data
@@ -657,7 +657,7 @@ def test_two_processes_are_as_one_with_the_joint_batch(tmp_path):
 
 ALONE_OUT_OF_MEMORY = """
     import os, sys
-    sys.path.insert(0, {tests!r})
+    sys.path[:0] = [{tests!r}, {tests!r} + "/training"]
     import fastscale_lib as fs
     from fastscale_lib.training.trainer import Trainer
     from test_training import NETWORKS, RECIPE
