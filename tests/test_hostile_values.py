@@ -185,7 +185,7 @@ def without_work(call: Callable[..., Any]) -> Callable[..., Any]:
     def checked(**given: Any) -> None:
         with pytest.MonkeyPatch.context() as patch:
             for module, name, stand_in in STAND_INS:
-                patch.setattr(import_module(f"fastscale_lib.measuring.{module}"), name, stand_in)
+                patch.setattr(import_module(f"fastscale_lib.{module}"), name, stand_in)
             with suppress(fs.records.MeasureError):
                 call(**given)
 
@@ -193,10 +193,12 @@ def without_work(call: Callable[..., Any]) -> Callable[..., Any]:
 
 
 STAND_INS = (
-    ("in_subprocess", "kept_worker", NoWork),
-    ("batch_search", "Worker", NoWork),
-    ("peak_rates", "measure", NoWork().measure),
-    ("peak_rates", "_modules", lambda *_: (None, None)),
+    ("measuring.in_subprocess", "kept_worker", NoWork),
+    ("measuring.batch_search", "Worker", NoWork),
+    ("measuring.peak_rates", "measure", NoWork().measure),
+    ("measuring.peak_rates", "_modules", lambda *_: (None, None)),
+    ("measuring.plan_runner", "asked_first", NoWork().measure),
+    ("training.job", "_trained", NoWork().measure),
 )
 
 
@@ -241,6 +243,44 @@ CALLS: dict[str, tuple[Callable[..., Any], Callable[[], dict[str, Any]]]] = {
     "ImageData.few": (lambda **given: images().few(**given), lambda: {"images": 2, "test_images": 2}),
     "dataset": (fs.dataset, lambda: {"name": "fashion-mnist", "path": "nowhere", "holdout": 1, "resolution": None}),
     "Recipe": (fs.Recipe, lambda: fs.Recipe().to_dict()),
+    "measure_plan": (
+        without_work(fs.measure_plan),
+        lambda: {
+            "plan": fs.Plan(SMALL, batch=2, device="cpu"),
+            "store": store(),
+            "executor": None,
+            "progress": None,
+            "retry": False,
+            "ahead": 64,
+        },
+    ),
+    "train": (
+        without_work(fs.train),
+        lambda: {
+            "network": SMALL,
+            "data": images(),
+            "recipe": None,
+            "store": store(),
+            "seed": 0,
+            "device": "cpu",
+            "checkpoint": None,
+            "progress": None,
+        },
+    ),
+    "train_all": (
+        without_work(fs.train_all),
+        lambda: {
+            "networks": [SMALL],
+            "data": images(),
+            "recipe": None,
+            "seeds": (0,),
+            "store": store(),
+            "executor": None,
+            "device": "cpu",
+            "progress": None,
+            "retry": False,
+        },
+    ),
     "Recipe.set": (lambda setting: fs.Recipe().set(setting), lambda: {"setting": "lr=0.4"}),
     "Recipe.from_dict": (fs.Recipe.from_dict, lambda: {"plain": {"lr": 0.4}}),
     "Recipe.read": (fs.Recipe.read, lambda: {"path": REPO / "data" / "training" / "recipe.yaml"}),

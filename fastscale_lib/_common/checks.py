@@ -168,6 +168,19 @@ def check_flag(name: str, value: Any, error: type[Exception], remedy: str = "") 
     return bool(value)
 
 
+def check_type(name: str, value: Any, types: type | tuple[type, ...], error: type[Exception], wanted: str) -> Any:
+    """Return the value, or raise `error` where it is of none of the types; `wanted` says in words what is."""
+    if not isinstance(value, types):
+        raise error(f"{name} is {shown(value)}, but must be {wanted}")
+    return value
+
+
+def check_progress(value: Any, error: type[Exception]) -> None:
+    """Raise `error` where the value is neither a function nor None."""
+    if not (value is None or callable(value)):
+        raise error(f"progress is {shown(value)}, but must be a function, or None for the usual line")
+
+
 def check_path(name: str, value: Any, error: type[Exception]) -> Path:
     """Return the path, or raise `error` where no file can be called so; whether there is one is not asked."""
     try:

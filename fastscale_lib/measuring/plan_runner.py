@@ -20,7 +20,7 @@ from typing import Any
 
 import pandas as pd
 
-from .._common.checks import check_whole, shown
+from .._common.checks import check_flag, check_progress, check_whole, shown
 from .._common.device_kinds import kind_of, parse_device, preferred
 from .._common.errors import first_line
 from .._common.progress import Line, Step, Tally
@@ -84,6 +84,8 @@ def measure_plan(
     """
     ahead = check_whole("ahead", ahead, SettingError, remedy="; try ahead=64")
     check_executor(executor)
+    check_progress(progress, SettingError)
+    retry = check_flag("retry", retry, SettingError, "; try retry=True")
     plan, store = _plan(plan), store if isinstance(store, Store) else Store(store)
     store.check()  # before anything is started
     with _here(plan) if executor is None else contextlib.nullcontext(executor) as executor:

@@ -10,11 +10,13 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, as_completed
 from functools import cache
+from inspect import signature
 from os import PathLike
 from typing import Any
 
 import pandas as pd
 
+from .._common.checks import several, shown
 from .._common.device_kinds import kind_name
 from .._common.errors import first_line
 from .._common.progress import Line, Step, Tally
@@ -27,7 +29,8 @@ from ..records.store import Store
 from .checkpoints import TrainingError, remove
 from .datasets import ImageData, dataset
 from .distributed import Processes, together
-from .job import Row, checkpoint_path, identity, keeper, origin, train, train_rows
+from .image_files import DataError
+from .job import Row, check_arguments, checkpoint_path, identity, keeper, origin, train, train_rows
 from .recipe import Recipe
 
 _ANSWERS = ("diverged", "out of memory")  # of a training, by which it would end again
@@ -73,8 +76,12 @@ def train_all(
     check_executor(executor)
     store = store if isinstance(store, Store) else Store(store)
     store.check()
+    device = None if device is None else check_device(device)
+    data = _named(data)
+    check_arguments(data if isinstance(data, ImageData) else data["name"], recipe, progress)
     processes = together(device)[0]
     recipe = recipe or Recipe()
+    networks, seeds = several(networks, Network), several(seeds)
     recipe = recipe if recipe.precision else recipe.on(_kind(device, executor))
     points = [(network, seed) for seed, network in itertools.product(seeds, [named_network(each) for each in networks])]
     ids = [identity(network, _found(data), recipe, seed) for network, seed in points]
@@ -186,17 +193,27 @@ def _lacks(row: Row | None, retry: bool) -> bool:
 def _kind(device: str | None, executor: Executor | None) -> str:
     """Return "cuda" or "cpu", of the device that is named or of the one that a training finds where it runs."""
     if device or executor is not None:
-        return kind_name(check_device(device) if device else asked_first(executor, None)["device"])
+        return kind_name(device or asked_first(executor, None)["device"])
     from ..measuring.devices import find_device
 
     return find_device().kind.name
 
 
-def _found(data: ImageData | str | Mapping[str, Any]) -> ImageData:
+def _named(data: Any) -> ImageData | Mapping[str, Any]:
+    """Return images as they are, and a name as the arguments of `dataset`; refuse what is neither."""
     if isinstance(data, ImageData):
         return data
     arguments = {"name": data} if isinstance(data, str) else data
-    return _dataset(tuple(sorted(arguments.items())))
+    known = list(signature(dataset).parameters)
+    if not isinstance(arguments, Mapping) or "name" not in arguments or not set(arguments) <= set(known):
+        raise DataError(
+            f"data is {shown(data)}, but must be ImageData, the name of a data set, or a dict of {', '.join(known)}"
+        )
+    return arguments
+
+
+def _found(data: ImageData | Mapping[str, Any]) -> ImageData:
+    return data if isinstance(data, ImageData) else _dataset(tuple(sorted(data.items())))
 
 
 @cache

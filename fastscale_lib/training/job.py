@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._common.checks import check_whole
+from .._common.checks import check_path, check_progress, check_type, check_whole
 from .._common.progress import Line, Step, Tally
 from ..architectures.counting import complexity
 from ..architectures.definition import Network
@@ -25,7 +25,8 @@ from . import checkpoints
 from .checkpoints import TrainingError
 from .datasets import ImageData, dataset
 from .distributed import Processes, together
-from .recipe import Recipe
+from .image_files import DataError
+from .recipe import Recipe, RecipeError
 
 if TYPE_CHECKING:
     from ..measuring.devices import Device
@@ -87,9 +88,24 @@ def train(
             another's. The last good checkpoint is kept.
         StoreError: the file is no store, or cannot be written; this is seen, as for the checkpoint, before any work.
     """
-    store = Store(store) if isinstance(store, str | os.PathLike) else store
+    store = store if store is None or isinstance(store, Store) else Store(store)
+    check_arguments(data, recipe, progress)
+    if checkpoint is not None:
+        checkpoint = check_path("checkpoint", checkpoint, SettingError)
     settings = {"seed": seed, "device": device, "checkpoint": checkpoint, "progress": progress}
     return train_rows(network, data, recipe or Recipe(), store=store, **settings)[-1]
+
+
+def check_arguments(data: Any, recipe: Any, progress: Any) -> None:
+    """Refuse what is no data set, recipe or function.
+
+    Raises:
+        DataError, RecipeError, SettingError: naming the value.
+    """
+    check_type("data", data, (ImageData, str), DataError, "ImageData, or the name of a data set")
+    if recipe is not None:
+        check_type("recipe", recipe, Recipe, RecipeError, "a Recipe, or None for the usual one")
+    check_progress(progress, SettingError)
 
 
 def train_rows(
