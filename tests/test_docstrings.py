@@ -1,44 +1,82 @@
-"""Docstrings of public functions begin with a short imperative sentence and name every parameter."""
+"""Docstrings begin with a short imperative sentence and name every parameter; names of tests are short, too."""
 
+import ast
 import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 import fastscale_lib as fs
 
-PACKAGES = (fs.architectures, fs.scaling, fs.models)
+# Packages whose first lines, and folders whose names of tests, are not all mended yet.
+LINES_NOT_YET = (
+    *("_common", "architectures", "records", "scaling", "models", "cli", "measuring", "prediction", "training"),
+    *("analysis", "figures", "explorer", "reports"),
+)
+NAMES_NOT_YET = (
+    *("records", "test_cli.py", "test_data.py", "architectures", "measuring", "training"),
+    *("analysis", "figures", "explorer", "reports", "notebooks", "browser"),
+)
+
+LIBRARY, TESTS = Path(fs.__file__).parent, Path(__file__).parent
+PACKAGES = sorted(path.stem for path in LIBRARY.iterdir() if path.suffix in ("", ".py") and path.stem[:2] != "__")
+ROOMS = sorted(path.name for path in TESTS.iterdir() if path.suffix in ("", ".py") and path.name[:2] != "__")
+NO_VERB = re.compile(
+    "a|about|all|alone|an|as|at|beside|by|each|every|first|for|from|further|global|how|in|its?|no|not|of|on|one|plain|"
+    "that|the|their|to|total|up|what|when|where|whether|which|who|why|with|without|.*[^a-z].*|.*[^s]s|.*[^e]ed"
+)
 FUNCTIONS = [
     function
-    for package in PACKAGES
+    for package in (fs.architectures, fs.scaling, fs.models)
     for function in (getattr(package, name) for name in package.__all__)
     if inspect.isfunction(function)
 ]
-NO_VERBS = {"a", "an", "the", "how", "what", "whether", "where", "each", "every", "one", "all"}
 
 
-def by_name(function) -> str:
-    return f"{function.__module__.split('.')[1]}.{function.__name__}"
+def trees(folder: Path, name: str) -> Iterator[tuple[Path, ast.Module]]:
+    """Parse the files of a package, or the module of this name."""
+    files = sorted((folder / name).rglob("*.py")) or [(folder / name).with_suffix(".py")]
+    return ((file, ast.parse(file.read_text("utf-8"))) for file in files)
 
 
-def test_all_packages_have_functions_to_judge():
-    assert {function.__module__.split(".")[1] for function in FUNCTIONS} == {"architectures", "scaling", "models"}
+def first_lines(tree: ast.Module) -> Iterator[tuple[str, str, bool]]:
+    """Yield what has a docstring, its first line, and whether that may be a noun: of classes, modules, properties."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and (text := ast.get_docstring(node)):
+            function = isinstance(node, ast.FunctionDef)
+            noun = not function or any("property" in ast.unparse(each) for each in node.decorator_list)
+            yield getattr(node, "name", "module"), text.splitlines()[0], noun
 
 
-@pytest.mark.parametrize("function", FUNCTIONS, ids=by_name)
-def test_first_line_is_a_short_imperative_sentence(function):
-    first = inspect.getdoc(function).splitlines()[0]
-    verb = first.split()[0].lower()
-    assert len(first) <= 90
-    assert first.endswith(".")
-    assert verb.isalpha()
-    assert verb not in NO_VERBS
-    assert not verb.endswith("s")  # neither "returns" nor a plural noun
+def test_all_packages_and_tests_are_looked_at():
+    assert {"_common", "cli", "reports"} < set(PACKAGES)
+    assert {"_common", "test_cli.py", "reports"} < set(ROOMS)
+    assert set(LINES_NOT_YET) <= set(PACKAGES)
+    assert set(NAMES_NOT_YET) <= set(ROOMS)
 
 
-@pytest.mark.parametrize("function", FUNCTIONS, ids=by_name)
+@pytest.mark.parametrize("package", sorted({*PACKAGES} - {*LINES_NOT_YET}))
+def test_first_lines_are_short_imperative_sentences(package):
+    wrong = [
+        f"{file.name}: {name}: {first}"
+        for file, tree in trees(LIBRARY, package)
+        for name, first, noun in first_lines(tree)
+        if len(first) > 90 or not first.endswith(".") or not noun and NO_VERB.fullmatch(first.split()[0].lower())
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("folder", sorted({*ROOMS} - {*NAMES_NOT_YET}))
+def test_names_of_tests_are_short(folder):
+    names = (getattr(node, "name", "") for _, tree in trees(TESTS, folder) for node in ast.walk(tree))
+    assert [name for name in names if len(name) > 70] == []
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda each: f"{each.__module__.split('.')[1]}.{each.__name__}")
 def test_arguments_are_named_in_the_docstring(function):
-    text = inspect.getdoc(function)
-    parameters = inspect.signature(function).parameters
-    missing = [name for name in parameters if f"\n    {name}: " not in text]
+    text = inspect.getdoc(function) or ""
+    missing = [name for name in inspect.signature(function).parameters if f"\n    {name}: " not in text]
     assert not missing
     assert "left out:" not in text
