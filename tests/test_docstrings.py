@@ -63,7 +63,7 @@ def test_first_lines_are_short_imperative_sentences(package):
         f"{file.name}: {name}: {first}"
         for file, tree in trees(LIBRARY, package)
         for name, first, noun in first_lines(tree)
-        if len(first) > 90 or not first.endswith(".") or not noun and NO_VERB.fullmatch(first.split()[0].lower())
+        if len(first) > 90 or not first.endswith(".") or (not noun and NO_VERB.fullmatch(first.split()[0].lower()))
     ]
     assert wrong == []
 
