@@ -7,63 +7,14 @@ the name of its torch module, so rows of `layers` and keys of a `state_dict` agr
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from .._common.checks import shown
 from .._common.integers import at_least, nearest_multiple, whole_multiple
 from . import group_fit
+from .block_form import BlockSizes, BlockType
 from .layer_types import Activation, Conv, Gate, GlobalPool, Linear, MaxPool, Norm, Residual
-from .parts import STEMS, NetworkError, Stage, check_known
-
-
-class BlockSizes(NamedTuple):
-    """The numbers that one block is made of."""
-
-    width_in: Any
-    width: Any
-    stride: int
-    bottleneck: float
-    group_width: Any
-    kernel: int
-    se_ratio: float
-
-
-class BlockType:
-    """Describe a block type; one instance stands in `BLOCKS` under its `name`.
-
-    Fields:
-        ends_grow: whether width scaling widens stem and head too; False leaves them as they are.
-    """
-
-    name: str
-    ends_grow = False
-
-    def parts(self, b: BlockSizes) -> tuple:
-        """List the layers of one block, in order.
-
-        A block of several residuals gives each a `name`; a block whose only part is a residual leaves it out.
-        """
-        raise NotImplementedError
-
-    def check(self, number: int, stage: Stage) -> None:
-        """Refuse a stage that cannot be built; `number` counts from 1.
-
-        Raises:
-            NetworkError: naming the stage, the values and the rule.
-        """
-        raise NotImplementedError
-
-    def fit(self, width: Any, bottleneck: float, group_width: Any) -> tuple[Any, Any]:
-        """Return the nearest width and group width that a stage can be built with; numbers or arrays."""
-        raise NotImplementedError
-
-    def grain(self, bottleneck: float, group_width: Any, step: int) -> Any:
-        """Return by how much a width must change, in multiples of `step`, to fit this group width again."""
-        return step
-
-    def undivided(self, width: Any, bottleneck: float) -> Any:
-        """Return the group width that a stage has where none is given: one group."""
-        raise NotImplementedError
+from .parts import STEMS, NetworkError, check_known
 
 
 class Bottleneck(BlockType):

@@ -117,7 +117,7 @@ def _row(placed: Placed) -> tuple:
     width_out = getattr(layer, "width_out", None) or layer.width
     group_width = getattr(layer, "group_width", None) or width_in
     return (
-        type(layer).__name__.lower(),
+        layer.listed_as or type(layer).__name__.lower(),
         getattr(layer, "kernel", 1),
         getattr(layer, "stride", 1),
         width_in // group_width,

@@ -11,7 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-KINDS = ("conv 1×1", "conv k×k", "conv in groups", "conv depthwise", "linear", "norm", "pointwise", "smooth", "pool")
+KINDS = (
+    *("conv 1×1", "conv k×k", "conv in groups", "conv depthwise", "linear", "norm", "pointwise", "smooth", "pool"),
+    *("layer norm", "token linear", "attention"),  # new ones come last: models fitted before know the others by number
+)
 KIND_INDEX = {name: index for index, name in enumerate(KINDS)}
 
 
@@ -20,7 +23,7 @@ class Work(NamedTuple):
 
     Fields:
         kind: an index of `KINDS`. "pointwise" are ReLU, sums and products; "smooth" are the activation functions
-            that take an exponential.
+            that take an exponential; "layer norm" are all norms of one image, "token linear" linear layers on tokens.
         moved: elements read and written.
         width, outputs: input and output channels a group; 1 where the layer has no weights between channels.
     """
@@ -35,6 +38,8 @@ class Layer:
     """What all layers answer; one that counts nothing and keeps its input's side needs only `work`."""
 
     __slots__ = ()
+
+    listed_as = ""  # its kind in `layers`, where that is not the name of the class
 
     def side_after(self, side: Any) -> Any:
         """Return the side of the output for an input of this side."""
@@ -51,7 +56,10 @@ class Layer:
 
 @dataclass(slots=True)
 class Conv(Layer):
-    """A k×k convolution with padding (k−1)/2; `group_width` is its input channels a group (None: all of them)."""
+    """A k×k convolution; `group_width` is its input channels a group (None: all of them).
+
+    Its padding is (k−1)/2; where `padded` is false it has none, its stride is k, and what is left over is cut off.
+    """
 
     name: str
     width_in: Any
@@ -60,9 +68,10 @@ class Conv(Layer):
     stride: int = 1
     group_width: Any = None
     bias: bool = False
+    padded: bool = True
 
     def side_after(self, side):
-        return _strided(side, self.stride)
+        return _strided(side, self.stride) if self.padded else side // self.stride
 
     def counts(self, side):
         group_width = self.width_in if self.group_width is None else self.group_width
@@ -105,14 +114,15 @@ class Norm(Layer):
 
 @dataclass(slots=True)
 class Activation(Layer):
-    """An activation function; kind None is the network's own."""
+    """An activation function; kind None is the network's own; `extra` are the tokens beside the image's patches."""
 
     name: str
     width: Any
     kind: str | None = None
+    extra: int = 0
 
     def work(self, side_in, side_out, activation):
-        return _pointwise(self.width * side_in * side_in, 2, smooth=(self.kind or activation) != "relu")
+        return pointwise(self.width * (side_in * side_in + self.extra), 2, smooth=(self.kind or activation) != "relu")
 
 
 @dataclass(slots=True)
@@ -173,7 +183,7 @@ class Gate(Layer):
     parts: tuple
 
     def work(self, side_in, side_out, activation):
-        return _pointwise(self.width * side_in * side_in, 2)
+        return pointwise(self.width * side_in * side_in, 2)
 
 
 @dataclass(slots=True)
@@ -182,8 +192,8 @@ class Residual(Layer):
 
     Where `projected` holds, the input first passes through the `shortcut`, which is made of plain layers. Both
     conditions are bools, or arrays of bools with one entry a network. `width` is that of the sum, which is the
-    residual's own work. A `name` is needed only in a block that has more parts than this one; the names of its
-    layers then begin with it.
+    residual's own work, on `extra` tokens beside the image's patches. A `name` is needed only in a block that has more
+    parts than this one; the names of its layers then begin with it.
     """
 
     width: Any
@@ -193,9 +203,19 @@ class Residual(Layer):
     added: Any = True
     after: tuple = ()
     name: str = ""
+    extra: int = 0
 
     def work(self, side_in, side_out, activation):
-        return _pointwise(self.width * side_in * side_in, 3)
+        return pointwise(self.width * (side_in * side_in + self.extra), 3)
+
+
+@dataclass(slots=True)
+class Resample(Layer):
+    """Layers before a residual, where `present` holds (a bool, or an array of bools with one entry a network)."""
+
+    name: str
+    parts: tuple
+    present: Any = True
 
 
 def _strided(side: Any, stride: int) -> Any:
@@ -206,5 +226,5 @@ def _pooled(width: Any, side_in: Any, side_out: Any) -> Work:
     return Work(KIND_INDEX["pool"], width * (side_in * side_in + side_out * side_out), width, width)
 
 
-def _pointwise(elements: Any, passes: int, smooth: bool = False) -> Work:
+def pointwise(elements: Any, passes: int, smooth: bool = False) -> Work:
     return Work(KIND_INDEX["smooth" if smooth else "pointwise"], passes * elements, 1, 1)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from .blocks import BlockSizes, head, stem
 from .definition import Network
-from .layer_types import Activation, Gate, Residual
+from .layer_types import Activation, Gate, Resample, Residual
 from .parts import Dimensions
 
 
@@ -64,6 +64,10 @@ def place(parts: Iterable, side: Any, prefix: str = "", present: Any = True) -> 
             if part.added is not False:
                 placed.append(Placed(f"{inside}sum", part, after, after, part.added))
             placed += place(part.after, after, inside, present)
+        elif isinstance(part, Resample):
+            if part.present is False:
+                continue
+            placed += place(part.parts, side, f"{prefix}{part.name}.", present & part.present)
         elif isinstance(part, Gate):
             placed += place(part.parts, side, f"{prefix}{part.name}.", present)
             placed.append(Placed(prefix + part.name, part, side, side, present))

@@ -19,7 +19,7 @@ import numpy as np
 from .._common.checks import real_number, several, shown
 from .._common.errors import FastscaleError
 from .._common.integers import choose
-from ..architectures.blocks import BlockType
+from ..architectures.block_form import BlockType
 from ..architectures.definition import Network
 from ..architectures.parts import Stage
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from .._common.checks import check_flag, real_number, shown
 from .._common.integers import at_least
-from ..architectures.blocks import BlockType
+from ..architectures.block_form import BlockType
 from ..architectures.counting import METRICS, complexity, count
 from ..architectures.definition import Network
 from ..architectures.parts import Dimensions, Metric, Stage

@@ -1,0 +1,57 @@
+"""What a block type answers, and the numbers that one block is made of."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from .parts import Stage
+
+
+class BlockSizes(NamedTuple):
+    """The numbers that one block is made of."""
+
+    width_in: Any
+    width: Any
+    stride: int
+    bottleneck: float
+    group_width: Any
+    kernel: int
+    se_ratio: float
+
+
+class BlockType:
+    """Describe a block type; one instance stands in `BLOCKS` under its `name`.
+
+    Fields:
+        ends_grow: whether width scaling widens stem and head too; False leaves them as they are.
+    """
+
+    name: str
+    ends_grow = False
+
+    def parts(self, b: BlockSizes) -> tuple:
+        """List the layers of one block, in order.
+
+        A block of several residuals gives each a `name`; a block whose only part is a residual leaves it out.
+        """
+        raise NotImplementedError
+
+    def check(self, number: int, stage: Stage) -> None:
+        """Refuse a stage that cannot be built; `number` counts from 1.
+
+        Raises:
+            NetworkError: naming the stage, the values and the rule.
+        """
+        raise NotImplementedError
+
+    def fit(self, width: Any, bottleneck: float, group_width: Any) -> tuple[Any, Any]:
+        """Return the nearest width and group width that a stage can be built with; numbers or arrays."""
+        raise NotImplementedError
+
+    def grain(self, bottleneck: float, group_width: Any, step: int) -> Any:
+        """Return by how much a width must change, in multiples of `step`, to fit this group width again."""
+        return step
+
+    def undivided(self, width: Any, bottleneck: float) -> Any:
+        """Return the group width that a stage has where none is given: one group."""
+        raise NotImplementedError
