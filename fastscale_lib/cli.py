@@ -34,7 +34,7 @@ from .measuring.plans import Plan
 from .measuring.settings import PRECISIONS
 from .records.measurement import BUSY, MeasureError, SettingError
 from .records.store import Store, StoreError
-from .reports.parameters import ParameterError
+from .reports.parameter_types import ParameterError
 from .reports.selection import split
 from .training.comparisons import train_all
 from .training.datasets import dataset

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from ..figures.theme import offline
 from ..records.published_rows import data_folder
-from .parameters import ParameterError, settle
+from .parameter_types import ParameterError
+from .parameters import settle
 
 
 class Inputs(NamedTuple):

@@ -1,15 +1,14 @@
-"""What a notebook takes: the types, defaults and ranges of its parameters, and values checked against them.
+"""What a notebook takes: the types, defaults and rules of its parameters, and values checked against them.
 
 All of it is read from the source of the cell tagged `parameters`, whose lines are
 
-    alpha: float = 0.8  # 0 to 1; the share of the scaling that width gets
+    alpha: Share = 0.8  # the share of the scaling that width gets
 
-The comment is the help. What stands before its first semicolon binds, where it is a range: `0 to 1`, `from 1`,
-`above 0`, `up to 8`, `below 8`, `one of inference, training`; of a list, each item is held to it. Nothing is executed
+The type, of `parameter_types`, binds; of a list, each item is held to it. The comment is the help. Nothing is executed
 to learn this, and a value is data: no text becomes code.
 
 Networks and strategies come out under the library's own names, as "RegNetY-4.0GF" for "regnety-4gf". In a list of
-values that the library or a comment knows by name, each stands once.
+values that the library or a type knows by name, each stands once.
 """
 
 from __future__ import annotations
@@ -24,10 +23,9 @@ import sys
 import tokenize
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from .._common.checks import shown
-from .._common.errors import FastscaleError
 from .._common.yaml_text import YamlError, read_texts
 from ..architectures.parts import NetworkError
 from ..architectures.zoo import network as named_network
@@ -35,53 +33,11 @@ from ..measuring.settings import Settings
 from ..records.measurement import SettingError
 from ..scaling.strategies import StrategyError, scale_factor
 from ..scaling.strategies import strategy as named_strategy
+from .parameter_types import NAMES, Choices, ParameterError, Range, Rule
 
 _SHORT_ENOUGH = f"a number of at most {sys.float_info.max_10_exp} digits"
 ITEMS = {"str": "a text", "int": "a whole number", "float": "a number", "bool": "true or false"}
 KINDS = (*ITEMS, *(f"list[{kind}]" for kind in ITEMS))
-
-
-class ParameterError(FastscaleError, ValueError):
-    """A parameter that a notebook does not take, or not with this value; the message names the rule and the remedy."""
-
-
-@dataclass(frozen=True)
-class Range:
-    """The values that a comment allows: between two bounds, which belong to it or not, or one of a few texts."""
-
-    text: str
-    low: float = -math.inf
-    high: float = math.inf
-    open: bool = False
-    choices: tuple[str, ...] = ()
-
-    @property
-    def said(self) -> str:
-        return f"a number {self.text}" if not self.choices else self.text
-
-    def allows(self, value: Any) -> bool:
-        if self.choices:
-            return str(value) in self.choices
-        inside = self.low < value < self.high if self.open else self.low <= value <= self.high
-        return inside and (abs(value) < math.inf or "inf" in self.text)
-
-    @classmethod
-    def read(cls, comment: str, kind: str) -> Range | None:
-        """The range that a comment begins with; None where that is no range for this kind of item."""
-        text = comment.split(";")[0].strip()
-        if match := re.fullmatch(r"one of (.+)", text):
-            return cls(text, choices=tuple(each.strip() for each in match[1].split(",")))
-        if kind not in ("int", "float"):
-            return None
-        if match := re.fullmatch(rf"{_NUMBER} to {_NUMBER}", text):
-            return cls(text, float(match[1]), float(match[2]))
-        if match := re.fullmatch(rf"(from|above|up to|below) {_NUMBER}", text):
-            side = "low" if match[1] in ("from", "above") else "high"
-            return cls(text, open=match[1] in ("above", "below"), **{side: float(match[2])})
-        return None
-
-
-_NUMBER = r"([+-]?(?:[0-9.]+(?:e[+-]?[0-9]+)?|inf))"
 
 
 @dataclass(frozen=True)
@@ -91,15 +47,15 @@ class Parameter:
     Attributes:
         kind: the type, one of `KINDS`.
         default: the notebook's own value; None where it is not known.
-        help: the comment, without the range.
-        range: what each item is held to.
+        help: the comment.
+        rule: what each item is held to, beside its type.
     """
 
     name: str
     kind: str
     default: Any = None
     help: str = ""
-    range: Range | None = None
+    rule: Rule | None = None
 
     @property
     def item(self) -> str:
@@ -111,7 +67,7 @@ class Parameter:
         return self.kind.startswith("list[")
 
     def __str__(self) -> str:
-        note = "; ".join(filter(None, (self.range and self.range.text, self.help)))
+        note = "; ".join(filter(None, (self.rule and self.rule.text, self.help)))
         return f"{self.name}: {self.kind} = {self.default!r}" + (f"  # {note}" if note else "")
 
     def settle(self, value: Any) -> Any:
@@ -130,7 +86,7 @@ class Parameter:
         if not values and self.default:
             raise ParameterError(f"{self.name} is empty; give at least one item, as in {self.name}={self._example()}")
         settled = [self._settle_item(each) for each in values]
-        return list(dict.fromkeys(settled)) if self._rule or (self.range and self.range.choices) else settled
+        return list(dict.fromkeys(settled)) if self._known or isinstance(self.rule, Choices) else settled
 
     def _listed(self, value: Any) -> list[Any]:
         if isinstance(value, str) and value.strip().startswith("["):
@@ -155,19 +111,19 @@ class Parameter:
         except (ValueError, TypeError):
             raise ParameterError(f"{self._said(value)} {ITEMS[self.item]}; {self._remedy(value)}") from None
         finite = not isinstance(settled, float) or math.isfinite(settled)
-        if not (self.range.allows(settled) if self.range else finite):
-            allowed = self.range.said if self.range else "a finite number"
+        if not (self.rule.allows(settled) if self.rule else finite):
+            allowed = self.rule.said if self.rule else "a finite number"
             raise ParameterError(f"{self._said(value)} {allowed}; try {self.name}={self._example()}")
         return self._held_to_the_library(settled)
 
     @property
-    def _rule(self) -> Callable[[Any], Any] | None:
+    def _known(self) -> Callable[[Any], Any] | None:
         return _RULES.get(self.name.removesuffix("s")) or _RULES.get(self.name)
 
     def _held_to_the_library(self, value: Any) -> Any:
         """The value; a text that names a network or strategy, as the library names it."""
         try:
-            known = self._rule(value) if self._rule else None
+            known = self._known(value) if self._known else None
             return getattr(known, "name", value) if isinstance(value, str) else value
         except (NetworkError, StrategyError, SettingError) as error:
             said = re.sub(r"^\w+: ", "", str(error))  # whose sentence it is
@@ -212,36 +168,80 @@ def read_yaml(text: str) -> Any:
 
 
 def read_parameters(source: str) -> dict[str, Parameter]:
-    """The parameters that a cell's source names, by name, in order.
+    """Read the parameters that a cell's source names, by name, in order; its imports are passed over.
 
     Raises:
-        ParameterError: a line is something else than `name: type = value`, or its type is none of `KINDS`.
+        ParameterError: a line is something else than `name: type = value`, or its type is not known.
     """
     comments = _comments(source)
-    found = {}
-    for line in ast.parse(source).body:
-        parameter = _parameter(line, comments.get(line.end_lineno, ""))
-        found[parameter.name] = parameter
-    return found
+    lines = [line for line in ast.parse(source).body if not isinstance(line, ast.Import | ast.ImportFrom)]
+    found = (_parameter(line, comments.get(line.end_lineno or 0, "")) for line in lines)
+    return {parameter.name: parameter for parameter in found}
 
 
 def _parameter(line: ast.stmt, comment: str) -> Parameter:
+    match line:
+        case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value, annotation=annotation):
+            pass
+        case ast.Assign(targets=[ast.Name(id=name)], value=value):
+            annotation = None
+        case _:
+            raise _unreadable(line)
     try:
-        [target] = line.targets if isinstance(line, ast.Assign) else [line.target]
-        name, default = target.id, ast.literal_eval(line.value)
-    except (AttributeError, ValueError, TypeError):
-        raise ParameterError(f"parameters: {ast.unparse(line)!r} is not of the form `name: type = value`") from None
-    kind = ast.unparse(line.annotation) if isinstance(line, ast.AnnAssign) else _kind(default)
+        default = ast.literal_eval(value)
+    except (ValueError, TypeError):
+        raise _unreadable(line) from None
+    kind, rule = _kind_and_rule(_type(annotation)) if annotation else (_kind(default), None)
     if kind not in KINDS:
-        raise ParameterError(f"parameters: {name} is of type {kind}, but must be one of {', '.join(KINDS)}")
-    item = kind.removeprefix("list[").removesuffix("]")
-    limits = Range.read(comment, item)
-    text = comment.partition(";")[2].strip() if limits else comment
-    return Parameter(name, kind, default, text, limits)
+        known = f"{', '.join(KINDS)}, or a type of fastscale_lib.reports"
+        raise ParameterError(f"parameters: {name} is of type {shown(kind)}, but must be one of {known}")
+    return Parameter(name, kind, default, comment, rule)
+
+
+def _unreadable(line: ast.stmt) -> ParameterError:
+    return ParameterError(f"parameters: {shown(ast.unparse(line))} is not of the form `name: type = value`")
+
+
+def _type(annotation: ast.expr) -> Any:
+    """The type that an annotation names; its text where that is none of `NAMES`, or made of them."""
+    try:
+        return _evaluated(annotation)
+    except ParameterError:  # of a Range
+        raise
+    except (ValueError, TypeError):
+        return ast.unparse(annotation)
+
+
+def _evaluated(part: ast.expr) -> Any:
+    """A part of an annotation, in which names of `NAMES` and plain values alone mean anything."""
+    match part:
+        case ast.Name(id=name) if name in NAMES:
+            return NAMES[name]
+        case ast.Tuple(elts=items):
+            return tuple(map(_evaluated, items))
+        case ast.Subscript(value=generic, slice=inside):
+            return _evaluated(generic)[_evaluated(inside)]
+        case ast.Call(func=ast.Name(id="Range"), args=bounds, keywords=named):
+            return Range(*map(_evaluated, bounds), **{str(each.arg): _evaluated(each.value) for each in named})
+    return ast.literal_eval(part)
+
+
+def _kind_and_rule(declared: Any) -> tuple[str, Rule | None]:
+    """A type as one of `KINDS`, and the rule that it brings."""
+    origin, inside = get_origin(declared), get_args(declared)
+    if origin is Annotated:
+        kind, rule = _kind_and_rule(inside[0])
+        return kind, next((each for each in inside[1:] if isinstance(each, Rule)), rule)
+    if origin is Literal and inside:
+        return _kind(inside[0]), Choices(inside)
+    if origin is list and len(inside) == 1:
+        item, rule = _kind_and_rule(inside[0])
+        return f"list[{item}]", rule
+    return declared.__name__ if type(declared) is type else str(declared), None
 
 
 def _kind(value: Any) -> str:
-    """The type of a default whose line names none."""
+    """The type of a value whose line names none."""
     if not isinstance(value, list):
         return type(value).__name__
     kinds = {type(each).__name__ for each in value}
@@ -275,20 +275,18 @@ def settle(namespace: MutableMapping[str, Any]) -> None:
 
 
 def _declared(namespace: Mapping[str, Any]) -> dict[str, Parameter]:
-    """The parameters as the cell declared them; outside IPython, without its ranges, as far as Python keeps them."""
+    """The parameters as the cell declared them; outside IPython, as far as Python keeps the types."""
     for source in reversed(namespace.get("In", ())):
         try:
             lines = ast.parse(source).body
         except SyntaxError:  # a cell with a magic
             continue
+        lines = [line for line in lines if not isinstance(line, ast.Import | ast.ImportFrom)]
         if lines and all(isinstance(line, ast.AnnAssign) for line in lines):
             return read_parameters(source)
-    kinds = {name: _kind_of(kind) for name, kind in namespace.get("__annotations__", {}).items()}
-    return {name: Parameter(name, kind) for name, kind in kinds.items() if kind in KINDS}
-
-
-def _kind_of(annotation: Any) -> str:
-    return annotation.__name__ if type(annotation) is type else str(annotation)
+    declared = namespace.get("__annotations__", {})
+    types = {name: _kind_and_rule(each) for name, each in declared.items()}
+    return {name: Parameter(name, kind, rule=rule) for name, (kind, rule) in types.items() if kind in KINDS}
 
 
 # From a value as given, which may be a text, to the type; a ValueError where it is no such thing.

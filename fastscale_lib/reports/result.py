@@ -12,7 +12,8 @@ from typing import Any
 import pandas as pd
 
 from ..analysis import claims
-from .parameters import ParameterError, read_parameters
+from .parameter_types import ParameterError
+from .parameters import read_parameters
 from .selection import TAG
 
 LARGEST_PAGE = 6_000_000  # bytes: what a page is to keep to, so that it can be mailed

@@ -15,11 +15,11 @@ from .._common.checks import shown
 from .._common.errors import FastscaleError
 from .._common.shipped import find_folder
 from .._common.yaml_text import read_yaml as read_plain_yaml
-from .parameters import Parameter, ParameterError, as_text, nearest, read_parameters, read_yaml
+from .parameter_types import Holding, ParameterError
+from .parameters import Parameter, as_text, nearest, read_parameters, read_yaml
 
 PROFILES = "profiles.yaml"
 _PATHS = ("data", "stores", "timm")  # parameters that name files: each notebook runs in a folder of its own
-_IN_DATA = ("published", "measured")  # folders of the data, which a comment says a notebook reads
 TAG = "parameters"  # of the cell that holds them
 _LONGEST = 100  # of a name; file systems take 255 bytes, and there is an ending
 
@@ -211,17 +211,17 @@ def _settle(parameter: Parameter, value: Any) -> Any:
 
 
 def _absolute(parameter: Parameter, text: str) -> str:
-    """The path, which is there; a folder of data holds the folders that the parameter's comment names."""
+    """The path, which is there; a folder of data holds the folders that the parameter's type names."""
     path = Path(text).expanduser().absolute()
     if not path.exists():
         raise ParameterError(
             f"{parameter.name} names {shown(text)}, but there is no {path}; give the path of what is there"
         )
-    for within in _IN_DATA if parameter.name == "data" else ():
-        if re.search(rf"\b{within}\b", parameter.help) and not (path / within).is_dir():
-            raise ParameterError(
-                f"{parameter.name} names {shown(text)}, but {path} holds no folder {within}; give {parameter.help}"
-            )
+    if isinstance(rule := parameter.rule, Holding):
+        for within in rule.folders:
+            if not (path / within).is_dir():
+                said = f"{parameter.name} names {shown(text)}, but {path} holds no folder {within}"
+                raise ParameterError(f"{said}; give {rule.text}")
     return str(path)
 
 

@@ -28,7 +28,7 @@ from fastscale_lib._common import shipped
 from fastscale_lib.analysis import claims
 from fastscale_lib.reports import cache, engine, plots, selection
 from fastscale_lib.reports.execution import Stopped
-from fastscale_lib.reports.parameters import ParameterError
+from fastscale_lib.reports.parameter_types import ParameterError
 from fastscale_lib.reports.result import LARGEST_PAGE
 from fastscale_lib.reports.selection import SelectionError
 
@@ -68,7 +68,7 @@ class Quick:
         monkeypatch.setattr(engine.pages, "render", lambda report: report.title)
         monkeypatch.setattr(engine.pages, "index", lambda reports: "\n".join(report.name for report in reports))
         self.machine = {}
-        write(folder, "01_first", parameters="alpha: float = 0.8  # 0 to 1\nscales: list[float] = [1.0]")
+        write(folder, "01_first", parameters="alpha: Share = 0.8\nscales: list[float] = [1.0]")
         write(folder, "02_second", parameters="network: str = 'ResNet-50'\nmeasure: bool = False")
 
     def execute(self, task, folder, limit, stop, data=None):
@@ -100,7 +100,7 @@ print(*sorted(name for name in sys.modules if name.startswith("fastscale_lib.rep
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert done.stdout.splitlines() == [
         "True []",
-        "fastscale_lib.reports fastscale_lib.reports.parameters",
+        "fastscale_lib.reports fastscale_lib.reports.parameter_types fastscale_lib.reports.parameters",
     ]
 
 
@@ -263,10 +263,10 @@ def test_without_notebooks_the_command_says_what_to_do(tmp_path, monkeypatch):
 
 
 def test_a_folder_of_data_that_lacks_what_the_notebook_reads_is_said(folder, tmp_path, capsys):
-    write(folder, "01_reads", "1 / 0", parameters="data: str = ''  # the folder that holds published/ and measured/")
+    write(folder, "01_reads", "1 / 0", parameters="data: DataFolder = ''")
     (tmp_path / "mine" / "published").mkdir(parents=True)
     said = refused(capsys, folder, "-p", f"data={tmp_path / 'mine'}")
-    assert "mine holds no folder measured; give the folder that holds published/ and measured/" in said
+    assert "mine holds no folder measured; give a folder that holds published/ and measured/" in said
 
 
 def test_a_variable_that_names_no_data_is_said(quick, capsys, tmp_path, monkeypatch):
@@ -748,7 +748,8 @@ def test_a_failure_ends_with_1_and_a_verdict_that_does_not_hold_with_0(quick, ca
 
 def test_plain_papermill_hands_on_texts_and_settle_makes_them_what_they_say(tmp_path):
     cells = ["from fastscale_lib.reports.parameters import settle\nsettle(globals())", "[networks, scales]"]
-    parameters = "networks: list[str] = ['ResNet-101']\nscales: list[float] = [1.0]  # above 0; factors"
+    parameters = "from fastscale_lib.reports import PositiveFloat\n\nnetworks: list[str] = ['ResNet-101']\n"
+    parameters += "scales: list[PositiveFloat] = [1.0]  # factors"
     path = write(tmp_path, "plain", *cells, parameters=parameters)
     given = {"networks": "ResNet-50", "scales": "[1, 2, 8]"}
     run = {"kernel_name": "python3", "progress_bar": False}
@@ -779,5 +780,5 @@ def test_in_full_the_pages_with_the_most_points_are_small_enough(tmp_path):
     assert [each.error for each in reports] == [None, None]
     assert {each.name: each.size for each in reports if not 0 < each.size <= LARGEST_PAGE} == {}
     for each in reports:
-        most = selection._takes(named(each.name))["points"].range.high
+        most = selection._takes(named(each.name))["points"].rule.high
         assert each.parameters["points"] == most  # so no other number of points gives a larger one
