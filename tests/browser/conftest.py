@@ -33,6 +33,7 @@ from urllib.parse import quote
 
 import nbformat
 import pytest
+from helpers.waiting import HANGS_S
 
 REPO = Path(__file__).resolve().parents[2]
 BROWSER_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -89,7 +90,7 @@ class Lab:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def request(self, method: str, path: str, timeout: float = 10) -> Any:
+    def request(self, method: str, path: str, timeout: float = HANGS_S) -> Any:
         """Call the server's REST interface and return the decoded answer (None if it is empty)."""
         request = urllib.request.Request(
             self.url + path, method=method, headers={"Authorization": f"token {self.token}"}
@@ -129,12 +130,12 @@ class Lab:
         """Shut down the kernels of the given notebooks (of all if None)."""
         for session in self.request("GET", "/api/sessions"):
             if paths is None or session["path"] in paths:
-                self.request("DELETE", f"/api/sessions/{session['id']}", timeout=30)
+                self.request("DELETE", f"/api/sessions/{session['id']}")
 
     def log_tail(self, lines: int = 30) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
-    def wait_until_up(self, timeout: float = 60) -> None:
+    def wait_until_up(self, timeout: float = HANGS_S) -> None:
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
@@ -263,7 +264,7 @@ def _pages(browser: Any, viewport: dict[str, int]) -> Iterator[Callable[..., Any
         context = browser.new_context(**{"viewport": viewport, **options})
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(HANGS_S * 1000)
         page.errors = []
         page.on("pageerror", lambda error: page.errors.append(str(error)))
         page.on("console", lambda m: page.errors.append(m.text) if m.type == "error" else None)
@@ -319,7 +320,7 @@ class NotebookPage:
             f"async ([path, arg]) => {{ const panel = ({_PANEL})(path); {body} }}", [self.path, arg]
         )
 
-    def wait_ready(self, timeout: float = 60) -> None:
+    def wait_ready(self, timeout: float = HANGS_S) -> None:
         """Wait until the notebook is shown and its kernel is idle."""
         self.page.wait_for_function(
             """path => {
@@ -332,11 +333,11 @@ class NotebookPage:
             timeout=timeout * 1000,
         )
 
-    def wait_idle(self, timeout: float = 60) -> None:
+    def wait_idle(self, timeout: float = HANGS_S) -> None:
         """Wait until the kernel is idle."""
         self.wait_ready(timeout)
 
-    def run_all(self, wait_for: str | None = None, timeout: float = 60, check: bool = True) -> None:
+    def run_all(self, wait_for: str | None = None, timeout: float = HANGS_S, check: bool = True) -> None:
         """Run all cells; fail on a cell's error if ``check``; then wait for the CSS selector ``wait_for``."""
         self.page.set_default_timeout(timeout * 1000)
         self.panel("jupyterapp.shell.activateById(panel.id);")
@@ -349,7 +350,7 @@ class NotebookPage:
         if wait_for:
             self.wait_for(wait_for, timeout)
 
-    def wait_for(self, selector: str, timeout: float = 30) -> Any:
+    def wait_for(self, selector: str, timeout: float = HANGS_S) -> Any:
         """Wait until ``selector`` is visible; return the locator of its first match."""
         locator = self.page.locator(selector).first
         locator.wait_for(state="visible", timeout=timeout * 1000)
@@ -363,7 +364,7 @@ class NotebookPage:
         """Save the notebook to disk."""
         self.panel("await panel.context.save();")
 
-    def reload(self, wait_for: str | None = None, timeout: float = 60) -> None:
+    def reload(self, wait_for: str | None = None, timeout: float = HANGS_S) -> None:
         """Reload the page (the kernel lives on) and wait until notebook and ``wait_for`` are back."""
         leave = lambda dialog: dialog.accept()  # noqa: E731
         self.page.on("dialog", leave)  # JupyterLab asks where a change is not saved
@@ -389,12 +390,12 @@ class NotebookPage:
         sessions = self.lab.request("GET", "/api/sessions")
         return next(s["kernel"]["id"] for s in sessions if s["path"] == self.path)
 
-    def execute(self, code: str, timeout: float = 60) -> str:
+    def execute(self, code: str, timeout: float = HANGS_S) -> str:
         """Run ``code`` in the notebook's kernel, past the page, and return what it printed.
 
         The result of a last expression is appended as text; an error in the code raises RuntimeError.
         """
-        return self._thread.submit(self._execute, code, timeout).result(timeout + 30)
+        return self._thread.submit(self._execute, code, timeout).result(2 * timeout)
 
     def _execute(self, code: str, timeout: float) -> str:
         # In a thread of its own, because Playwright's event loop runs in the main thread.
@@ -458,7 +459,7 @@ def _notebooks(
         wait_for: str | None = None,
         page: Any = None,
         beside: NotebookPage | None = None,
-        timeout: float = 60,
+        timeout: float = HANGS_S,
     ) -> NotebookPage:
         path = cells.path if isinstance(cells, NotebookPage) else lab.write_notebook(cells, name)
         if beside is not None:
@@ -495,7 +496,7 @@ def _notebooks(
 def open_notebook(
     jupyter_lab: Lab, request: pytest.FixtureRequest, new_page: Callable[..., Any]
 ) -> Iterator[Callable[..., NotebookPage]]:
-    """Return ``open_notebook(cells, *, name=None, run=True, wait_for=None, page=None, beside=None, timeout=60)``.
+    """Return ``open_notebook(cells, *, name=None, run=True, wait_for=None, page=None, beside=None, timeout=HANGS_S)``.
 
     ``cells`` is a list of sources, the path of an .ipynb, or a NotebookPage whose file (and kernel) is to be
     opened in a second page. The first call uses the test's ``page``, later ones a new one unless it is given, or

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
+from helpers.waiting import until as wait_until
 
 import fastscale_lib as fs
 
@@ -135,13 +135,10 @@ SIDEWAYS = """box => {
 }"""
 
 
-def until(page: Any, condition: Callable[[], Any], seconds: float = 30) -> None:
+def until(page: Any, condition: Callable[[], Any]) -> None:
     """Wait until the condition holds; the page lives on meanwhile."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            pytest.fail(f"waited {seconds} s in vain")
-        page.wait_for_timeout(100)  # what is asked of the kernel passes through the page's ears, too
+    # What is asked of the kernel passes through the page's ears, too.
+    wait_until(condition, pause=lambda: page.wait_for_timeout(100))
 
 
 @dataclass
@@ -157,9 +154,14 @@ class Shown:
         return self.nb.page
 
     @property
-    def box(self) -> Any:
+    def boxes(self) -> Any:
+        """The explorers that are seen in this notebook."""
         notebook = self.page.locator(f"[id='{self.nb.panel('return panel.id;')}']")
-        return notebook.locator(".fastscale-explorer").nth(self.view)
+        return notebook.locator(".fastscale-explorer")
+
+    @property
+    def box(self) -> Any:
+        return self.boxes.nth(self.view)
 
     # The controls, by the words that are beside them
 
@@ -238,7 +240,7 @@ class Shown:
 
 @pytest.fixture(scope="module")
 def notebook(open_shared):
-    return open_shared(CELLS, wait_for=PLOT, timeout=120)
+    return open_shared(CELLS, wait_for=PLOT)
 
 
 @pytest.fixture
@@ -252,6 +254,7 @@ def x(notebook) -> Shown:
     shown.set(**START)
     notebook.execute("explorer.message, explorer.measurements = '', ()")
     assert shown.follows()
+    assert shown.boxes.count() == 1
     yield shown
     assert notebook.page.errors == []
 
@@ -261,7 +264,7 @@ def x(notebook) -> Shown:
 
 @pytest.fixture(scope="module")
 def story(open_shared) -> Shown:
-    return Shown(open_shared(REPO / "notebooks" / "00_explorer.ipynb", wait_for=PLOT, timeout=120))
+    return Shown(open_shared(REPO / "notebooks" / "00_explorer.ipynb", wait_for=PLOT))
 
 
 def test_the_notebook_shows_four_panels(story, tmp_path):
@@ -298,7 +301,7 @@ def test_nothing_overlaps_or_is_cut(story, width, tmp_path):
         ]
 
     with contextlib.suppress(pytest.fail.Exception):
-        until(story.page, lambda: not ugly(), seconds=5)  # plotly takes a second turn where a legend needs more room
+        until(story.page, lambda: not ugly())  # plotly takes a second turn where a legend needs more room
     story.nb.screenshot(tmp_path / f"{width}.png")
     assert ugly() == []
     assert story.box.evaluate(SIDEWAYS) == []
@@ -307,9 +310,9 @@ def test_nothing_overlaps_or_is_cut(story, width, tmp_path):
 @pytest.mark.parametrize("width", [1280, 900], indirect=True)
 def test_every_control_is_in_reach(story, width):
     for text in ("⅓ dwr", "0.8 dWr", "1 w", "Time", "Python", "YAML", "CSV", "HTML"):
-        story.button(text).click(trial=True, timeout=5000)  # would be refused were it covered, or out of the page
+        story.button(text).click(trial=True)  # would be refused were it covered, or out of the page
     for panel in ("xy", "x2y2", "x3y3", "x4y4"):
-        story.box.locator(f".draglayer .{panel} .nsewdrag").click(trial=True, timeout=5000)
+        story.box.locator(f".draglayer .{panel} .nsewdrag").click(trial=True)
 
 
 # Keys and the mouse
@@ -500,7 +503,8 @@ def test_two_views_of_one_explorer(x):
     assert x.follows()
     assert second.follows()
     x.nb.panel("await jupyterapp.commands.execute('notebook:clear-cell-output');")
-    until(x.page, lambda: x.page.locator(".fastscale-explorer").count() == 1)
+    x.nb.panel("panel.content.activeCell.model.sharedModel.setSource('');")
+    until(x.page, lambda: x.boxes.count() == 1)
     x.slider("α").press("ArrowLeft")
     until(x.page, lambda: x.kernel("alpha") == 0.78)
     assert x.follows()
@@ -522,8 +526,12 @@ def test_the_cell_is_run_again(x):
 
 def worker_pids(x: Shown) -> list[int]:
     """The measuring processes of the notebook's kernel."""
-    children = psutil.Process(int(x.nb.execute("import os; print(os.getpid())"))).children()
-    return [each.pid for each in children if "fastscale_lib.measuring.worker_process" in each.cmdline()]
+    pids = []
+    for each in psutil.Process(int(x.nb.execute("import os; print(os.getpid())"))).children():
+        with contextlib.suppress(psutil.Error):  # it has ended since
+            if "fastscale_lib.measuring.worker_process" in each.cmdline():
+                pids.append(each.pid)
+    return pids
 
 
 def test_the_cell_is_run_again_while_it_measures(tiny):
@@ -536,7 +544,7 @@ def test_the_cell_is_run_again_while_it_measures(tiny):
         x.nb.panel("panel.content.activeCellIndex = 0; await jupyterapp.commands.execute('notebook:run-cell');")
         until(x.page, lambda: x.kernel("alpha") == 0.8 and x.kernel("devices"))
         # The page puts the new output in the old one's place a moment after the kernel has it.
-        until(x.page, lambda: len(worker_pids(x)) == x.page.locator(".fastscale-explorer").count() == 1)
+        until(x.page, lambda: len(worker_pids(x)) == x.boxes.count() == 1)
     measures = "sum(each.busy for each in _instances.values() if hasattr(each, 'ended'))"
     assert x.nb.execute(f"from ipywidgets.widgets.widget import _instances\nprint({measures})") == "0\n"
     assert x.said("status") == ""
@@ -587,7 +595,7 @@ def test_reload_shows_the_present_state(x):
     until(x.page, lambda: x.kernel("alpha") == 0.79)
     assert x.follows()
     before = x.picture()
-    x.nb.reload(wait_for=PLOT, timeout=120)
+    x.nb.reload(wait_for=PLOT)
     assert x.follows()
     assert x.picture() == before
     assert x.field(FLOPS).input_value() == f"{x.kernel('flops') / 1e9:.6g}"
@@ -623,7 +631,7 @@ widget.LiveFigure = Slow"""
 
 
 def test_two_notebooks_and_a_kernel_restarted(x, open_shared):
-    other = Shown(open_shared([CELLS[0].replace("0.2", "0.3"), CELLS[1]], beside=x.nb, timeout=120))
+    other = Shown(open_shared([CELLS[0].replace("0.2", "0.3"), CELLS[1]], beside=x.nb))
     other.box.locator(".main-svg").first.wait_for()
     other.slider("α").press("ArrowRight")
     x.slider("α").press("ArrowLeft")
@@ -790,7 +798,7 @@ def few_probes(x) -> Iterator[Shown]:
 def test_predict_draws_curves_that_follow_the_sliders(few_probes):
     x = few_probes
     x.button("Predict").click()
-    until(x.page, lambda: "times are predicted, with a median error of" in x.said("status"), 90)
+    until(x.page, lambda: "times are predicted, with a median error of" in x.said("status"))
     assert x.said() == ""
     assert "lines: predicted, ± " in x.note()
 
