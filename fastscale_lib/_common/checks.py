@@ -1,8 +1,8 @@
-"""Checks of what a caller gave, and how a message quotes it: one rule everywhere.
+"""Checks of arguments, and how a message quotes them: the same rules everywhere.
 
-A whole number is an int of Python or numpy, or whatever else can index a list; a real number is any of these, a
-float of Python or numpy, a Fraction or a Decimal. An array or tensor without dimensions is the number that it holds.
-True and False are neither, and nor is a text.
+A whole number is an int of Python or numpy, or anything else that can index a list. A real number is any of these, a
+float of Python or numpy, a Fraction or a Decimal. An array or tensor without dimensions counts as the number that it
+holds. True, False and strings are neither.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .errors import FastscaleError
 
@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-LARGEST = sys.float_info.max  # of what is computed with floats; it has 309 digits
+LARGEST = sys.float_info.max  # the largest number that floats compute with; it has 309 digits
 _QUOTED = 60  # characters of a value that a message shows
+_Choice = TypeVar("_Choice", bound=str)
 
 
 class _Short(reprlib.Repr):
-    """Python's repr, which stops early: a nested list is not walked, and a long text is not escaped, as a whole."""
+    """Python's repr, cut short early: a nested list or a long string is not processed whole."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,39 +47,39 @@ _short = _Short()
 
 
 def shown(value: Any) -> str:
-    """Quote a value for a message, on one line, in some 60 characters: its repr, with what is too long left out.
+    """Quote a value for a message: its repr on one line, cut to about 60 characters.
 
-    It never raises: a value that cannot be shown is named by its type.
+    It never raises: where repr fails, the type's name is shown.
     """
     try:
         text = " ".join(_short.repr(value).splitlines())
-    except Exception:  # a repr is foreign code, and this is on the way to an error message
+    except Exception:  # a repr may do anything, and an error message is being written
         text = f"<{type(value).__name__}>"
     return text if len(text) <= _QUOTED + 4 else f"{text[:_QUOTED]}…"
 
 
 def whole_number(value: Any, least: float = 1, most: float = LARGEST) -> int | None:
-    """Return the value as an int, or None where it is no whole number from `least` to `most`."""
+    """Return the value as an int; None if it is not a whole number from `least` to `most`."""
     try:
-        value = _held(value)
+        value = _scalar(value)
         number = None if isinstance(value, bool) else operator.index(value)
-    except Exception:  # __index__ is foreign code
+    except Exception:  # __index__ may do anything
         return None
     return number if number is not None and least <= number <= most else None
 
 
 def real_number(value: Any, least: float = -LARGEST, most: float = LARGEST, above: bool = False) -> float | None:
-    """Return the value as a finite float, or None where it is no real number from `least` to `most`.
+    """Return the value as a finite float; None if it is not a number from `least` to `most`.
 
     Arguments:
-        above: the number must be larger than `least`, instead of at least that.
+        above: whether the number must be larger than `least`, not equal to it; default: False.
     """
     try:
-        value = _held(value)
+        value = _scalar(value)
         if isinstance(value, bool):
             return None
         number = float(value if isinstance(value, Real | Decimal) else operator.index(value))
-    except Exception:  # too large for a float; or foreign code
+    except Exception:  # too large for a float; and __index__ and __float__ may do anything
         return None
     inside = math.isfinite(number) and (least < number if above else least <= number) and number <= most
     return number if inside else None
@@ -90,8 +91,8 @@ def check_whole(
     """Return the value as an int, or raise `error` with one sentence that names value and rule.
 
     Arguments:
-        name: what the value is of, as the sentence begins: "stage 2: depth".
-        remedy: what the sentence ends with, as "; try batch=64".
+        name: the beginning of the sentence, such as "stage 2: depth".
+        remedy: the end of the sentence, such as "; try batch=64"; default: none.
     """
     number = whole_number(value, least, most)
     if number is None:
@@ -110,21 +111,21 @@ def check_real(
     above: bool = False,
     remedy: str = "",
 ) -> float:
-    """Return the value as a finite float, or raise `error` with one sentence that names value and rule.
+    """Return the value as a finite float, or raise `error` naming value and rule.
 
     Arguments:
-        name: what the value is of, as the sentence begins: "stage 2: bottleneck".
-        above: the number must be larger than `least`, instead of at least that.
-        remedy: what the sentence ends with, as "; try same=0.02".
+        name: the beginning of the sentence, such as "stage 2: bottleneck".
+        above: whether the number must be larger than `least`, not equal to it; default: False.
+        remedy: the end of the sentence, such as "; try same=0.02"; default: none.
     """
     number = real_number(value, least, most, above)
     if number is None:
-        raise error(f"{name} is {shown(value)}, but must be {_said(least, most, above)}{remedy}")
+        raise error(f"{name} is {shown(value)}, but must be {_rule(least, most, above)}{remedy}")
     return number
 
 
-def _held(value: Any) -> Any:
-    """What an array or tensor without dimensions holds; anything else as it is."""
+def _scalar(value: Any) -> Any:
+    """Return the number in an array or tensor without dimensions; anything else as it is."""
     return value.item() if getattr(value, "ndim", None) == 0 else value
 
 
@@ -133,8 +134,7 @@ def _too_large(value: Any, most: float) -> bool:
     return number is not None and number > most
 
 
-def _said(least: float, most: float, above: bool) -> str:
-    """The rule for a real number, in words."""
+def _rule(least: float, most: float, above: bool) -> str:
     if most < LARGEST:
         return f"a number above {least:g} and at most {most:g}" if above else f"a number from {least:g} to {most:g}"
     if least > -LARGEST:
@@ -143,80 +143,86 @@ def _said(least: float, most: float, above: bool) -> str:
 
 
 class AnalysisError(FastscaleError, ValueError):
-    """What is to be counted, compared or analysed, or how, cannot be; the message names the value and the rule."""
+    """A value that cannot be counted, compared or analysed; the message names it and the rule."""
 
 
-def check_choice(name: str, value: Any, choices: Iterable[str], error: type[Exception], remedy: str = "") -> str:
-    """Return the text, or raise `error` where it is none of the choices."""
+def check_choice(
+    name: str, value: Any, choices: Iterable[_Choice], error: type[Exception], remedy: str = ""
+) -> _Choice:
+    """Return the choice that equals the value, or raise `error` if none does."""
     choices = list(choices)
-    if not (isinstance(value, str) and value in choices):
-        raise error(f"{name} is {shown(value)}, but must be one of {', '.join(choices)}{remedy}")
-    return value
+    for choice in choices:
+        if isinstance(value, str) and value == choice:
+            return choice
+    raise error(f"{name} is {shown(value)}, but must be one of {', '.join(choices)}{remedy}")
 
 
 def check_text(name: str, value: Any, error: type[Exception], remedy: str = "") -> str:
-    """Return the text, or raise `error` where it is something else."""
+    """Return the string, or raise `error` if the value is something else."""
     if not isinstance(value, str):
-        raise error(f"{name} is {shown(value)}, but must be a text{remedy}")
+        raise error(f"{name} is {shown(value)}, but must be a string{remedy}")
     return value
 
 
 def check_flag(name: str, value: Any, error: type[Exception], remedy: str = "") -> bool:
-    """Return True or False, also of numpy's, or raise `error`."""
+    """Return the value, True or False of Python or numpy, as a bool, or raise `error`."""
     if not (isinstance(value, bool) or type(value).__name__ in ("bool", "bool_")):
         raise error(f"{name} is {shown(value)}, but must be True or False{remedy}")
     return bool(value)
 
 
 def check_type(name: str, value: Any, types: type | tuple[type, ...], error: type[Exception], wanted: str) -> Any:
-    """Return the value, or raise `error` where it is of none of the types; `wanted` says in words what is."""
+    """Return the value, or raise `error` if it has none of the types; `wanted` names them."""
     if not isinstance(value, types):
         raise error(f"{name} is {shown(value)}, but must be {wanted}")
     return value
 
 
 def check_progress(value: Any, error: type[Exception]) -> None:
-    """Raise `error` where the value is neither a function nor None."""
+    """Raise `error` if the value is neither a function nor None."""
     if not (value is None or callable(value)):
         raise error(f"progress is {shown(value)}, but must be a function, or None for the usual line")
 
 
 def check_path(name: str, value: Any, error: type[Exception]) -> Path:
-    """Return the path, or raise `error` where no file can be called so; whether there is one is not asked."""
+    """Return the value as a Path, or raise `error` if no file can have that name.
+
+    The file need not exist.
+    """
     try:
-        path = Path(os.fspath(value) if not isinstance(value, bytes) else None)
+        path = Path(value)
         with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
-            os.lstat(path)  # ValueError: of a null character, or one that no file system encodes
+            os.lstat(path)  # ValueError: it has a null character, or one that the file system cannot encode
     except (TypeError, ValueError, OSError):
         raise error(f"{name} is {shown(value)}, but must be the path of a file or folder") from None
     return path
 
 
 def several(values: Any, *single: type) -> list[Any]:
-    """Return the items of a list, or of a single value that alone: a text, a number, or one of these types."""
+    """Return the items of an iterable; of a string, number or one of these types, a list of it."""
     if isinstance(values, (str, bytes, Real, *single)) or not isinstance(values, Iterable):
         return [values]
     try:
         return list(values)
-    except Exception:  # foreign code, as of a tensor without dimensions
+    except Exception:  # __iter__ may do anything: that of a tensor without dimensions raises
         return [values]
 
 
 def check_columns(name: str, values: Any, error: type[Exception]) -> list[str]:
-    """Return the names of columns, each once, or raise `error` where these are no list of texts, or none at all."""
+    """Return the names of columns, each once, or raise `error` if there are none."""
     items = check_items(name, values, error, "columns")
     return list(dict.fromkeys(check_column(f"{name}: a column", each, error) for each in items))
 
 
 def check_items(name: str, values: Any, error: type[Exception], of: str) -> list[Any]:
-    """Return the items of a list, tuple, array, Series or other iterable; raise `error` where it is none, or empty.
+    """Return the items of a list, array or other iterable, or raise `error` if there are none.
 
     Arguments:
         of: what the items are, in the plural: "columns".
     """
     try:
         items = [] if isinstance(values, str | bytes | Mapping) else list(values)
-    except Exception:  # not iterable; or foreign code
+    except Exception:  # it is not iterable, or its __iter__ raises
         items = []
     if not items:
         raise error(f"{name} is {shown(values)}, but must be a list of {of}, with one at least")
@@ -226,12 +232,12 @@ def check_items(name: str, values: Any, error: type[Exception], of: str) -> list
 def check_frame(
     name: str, frame: Any, error: type[Exception], columns: Iterable[Any] = (), numbers: Iterable[Any] = ()
 ) -> pd.DataFrame:
-    """Return the frame, or raise `error` where it is none, lacks a column, or holds something else than numbers.
+    """Return the frame, or raise `error` if it is no DataFrame or lacks a column.
 
     Arguments:
-        name: what the frame is of, as the sentence begins: "growth: frame".
-        columns: that it must have, each once.
-        numbers: likewise; their values are numbers or missing.
+        name: the beginning of the sentence, such as "growth: frame".
+        columns: columns that it must have, each once; default: none.
+        numbers: columns that it must have, each once, with numbers or missing values; default: none.
     """
     import pandas as pd
 
@@ -255,5 +261,5 @@ def check_frame(
 
 
 def check_column(name: str, value: Any, error: type[Exception]) -> str:
-    """Return the name of a column, or raise `error` where it is no text."""
+    """Return the name of a column, or raise `error` if it is no string."""
     return check_text(name, value, error, "; name a column of the frame")

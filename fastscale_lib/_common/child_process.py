@@ -1,4 +1,4 @@
-"""Child processes: a module of this package in a process of its own, its end, and why it ended."""
+"""Child processes: start a module of this package in one, kill it, and tell why it ended."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-_LONGEST = 300  # of an error in a sentence
+_LONGEST = 300  # characters of an error in a sentence
 
-# Python puts the working folder first on a child's path, where a torch.py that lies there would be run for torch. So
-# it is taken off, and the package is loaded from its own folder, which need not be on the path either.
+# Python puts the working folder first on a child's path, so that a torch.py in it would be run instead of torch. The
+# folder is therefore removed, and the package is loaded from its own folder, which need not be on the path either.
 _LAUNCH = """
 import sys
 sys.path[:] = [folder for folder in sys.path if folder]
@@ -29,7 +29,7 @@ import_module(module).main()
 
 _WARNING = re.compile(r"\S.*:\d+: \w+: ")  # a warning's file, line and kind
 _TRACEBACK = "Traceback (most recent call last)"
-_NOT_ITS_END = ("Exception ignored", "Exception in thread")  # a traceback under one of these ended no process
+_NOT_FATAL = ("Exception ignored", "Exception in thread")  # a traceback under one of these did not end the process
 
 
 def start_child(
@@ -41,26 +41,26 @@ def start_child(
     path: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[str]:
-    """Start `main` of a module of this package in a process that talks through pipes.
+    """Start `main` of a module of this package in a child process with a pipe to its stdin.
 
-    It runs no code of its working folder, unless PYTHONPATH names that. It has a session of its own: the caller's
-    Ctrl-C does not reach it, and `kill_group` ends it with all that it has started.
+    The child runs no code from its working folder unless PYTHONPATH names it. It has its own session: the caller's
+    Ctrl-C does not reach it, and `kill_group` ends it with every process that it started.
 
     Arguments:
-        module: its full name, as "fastscale_lib.worker".
-        log: takes its stderr.
+        module: the full name, such as "fastscale_lib.measuring.worker".
+        log: the file that takes the child's stderr.
         stdout: a file, or subprocess.PIPE.
-        cwd: its working folder; left out: the caller's.
-        path: folders before those of the caller's PYTHONPATH.
-        environment: variables beside the caller's, or instead of them.
+        cwd: the child's working folder; default: the caller's.
+        path: folders to put before those of the caller's PYTHONPATH; default: none.
+        environment: variables to add to the caller's, or to replace there; default: none.
     """
     package, source = __name__.partition(".")[0], Path(__file__).parents[1] / "__init__.py"
-    # An empty part, as "$PYTHONPATH:/more" leaves one, would name the working folder.
+    # An empty part, as in "$PYTHONPATH:/more" where PYTHONPATH is unset, would mean the working folder.
     inherited = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     settings = {
         "PYTHONPATH": os.pathsep.join([*path, *inherited]),
-        "PYTHONSAFEPATH": "1",  # for the Pythons that it starts in turn, from Python 3.11
-        "PYTHON_COLORS": "0",  # `cause` reads its tracebacks
+        "PYTHONSAFEPATH": "1",  # for the Pythons that the child starts in turn, from Python 3.11
+        "PYTHON_COLORS": "0",  # `cause` reads the child's tracebacks
     }
     return subprocess.Popen(
         [sys.executable, "-u", "-c", _LAUNCH, package, str(source), module],
@@ -75,8 +75,8 @@ def start_child(
 
 
 def kill_group(process: subprocess.Popen[str]) -> None:
-    """Kill a process of `start_child`'s and all that it has started; one that has ended is left alone."""
-    with contextlib.suppress(OSError):  # it was quicker
+    """Kill a process from `start_child`, unless it has ended, and every process that it started."""
+    with contextlib.suppress(OSError):  # it has just ended
         if hasattr(os, "killpg"):
             os.killpg(process.pid, signal.SIGKILL)
         else:
@@ -84,21 +84,21 @@ def kill_group(process: subprocess.Popen[str]) -> None:
 
 
 def cause(log: IO[bytes]) -> str:
-    """Tell by a process's stderr which exception ended it.
+    """Find in a process's stderr which exception ended it.
 
     Returns:
-        The line that names the exception; without a traceback, the last line that is no warning; else nothing.
+        The line that names the exception; without a traceback, the last line that is no warning; else "".
     """
     log.seek(0)
     lines = log.read().decode("utf-8", "replace").splitlines()
     for start in reversed([number for number, line in enumerate(lines) if line.startswith(_TRACEBACK)]):
-        if not (start and lines[start - 1].startswith(_NOT_ITS_END)):
+        if not (start and lines[start - 1].startswith(_NOT_FATAL)):
             return one_line(next((line for line in lines[start + 1 :] if line[:1].strip()), ""))
-    said = [line for line in lines if line[:1].strip() and not _WARNING.match(line)]
-    return one_line(said[-1]) if said else ""
+    kept = [line for line in lines if line[:1].strip() and not _WARNING.match(line)]
+    return one_line(kept[-1]) if kept else ""
 
 
 def one_line(text: str) -> str:
-    """The text in one line of at most 300 characters."""
+    """Join the lines of a text into one of at most 300 characters."""
     line = " ".join(text.split())
     return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"

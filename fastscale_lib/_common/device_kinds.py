@@ -1,6 +1,6 @@
-"""Kinds of devices by the names that torch gives them ("cpu", "cuda:1"), and what is usual on each. Loads no torch.
+"""Kinds of devices, by torch's names ("cpu", "cuda:1"), and their defaults. Loads no torch.
 
-Here alone these names are told apart. What a device does (`measuring.devices`) has a class for each kind beside.
+No other module tells these names apart. `measuring.devices` has a class for each kind, with what the device does.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from typing import Any
 
 @dataclass(frozen=True)
 class DeviceKind:
-    """What is so on all devices of a kind.
+    """What all devices of a kind have in common.
 
     Attributes:
-        name: as torch has it.
-        numbered: there may be several, told apart by a number: cuda:1.
-        by_threads: its times depend on the number of torch's threads.
-        tf32: it can round fp32 products to TF32.
-        training_precision: in which it trains unless another is asked for.
-        probe_batch: images in a run of a probe network, unless another number is asked for.
-        block_s: least seconds of a timed block. Long for the clock (0.02 s are some 40,000 steps of CUDA's, 0.5 µs; a
-            CPU's is finer), and on a CPU no longer: a short block is mostly free of other processes' turns, so that
-            the median leaves them out.
-        matrix_side: of two square matrices whose product shows how fast it computes: their arithmetic outweighs all
-            else.
-        copied_bytes: of a copy that shows how fast its memory is: beyond every cache.
-        backend: of torch.distributed, by which such devices train together.
+        name: torch's name of the device type.
+        numbered: whether there may be several, told apart by a number, as in cuda:1.
+        by_threads: whether times depend on the number of torch's threads.
+        tf32: whether the device can round fp32 products to TF32.
+        training_precision: the default precision of training.
+        probe_batch: the default number of images in a run of a probe network.
+        block_s: the least seconds of a timed block. It is long relative to the clock (0.02 s are some 40,000 steps of
+            CUDA's, 0.5 µs; a CPU's is finer). On a CPU it is short: most short blocks are free of other processes'
+            turns, so that the median is, too.
+        matrix_side: rows of the two square matrices whose product shows the device's speed: large enough that
+            arithmetic takes nearly all the time.
+        copied_bytes: bytes of the copy that shows the memory's speed: more than any cache holds.
+        backend: the backend of torch.distributed by which several such devices train together.
     """
 
     name: str
@@ -67,14 +67,14 @@ CPU = DeviceKind(
     copied_bytes=2**28,
     backend="gloo",
 )
-KINDS = (CUDA, CPU)  # the first that is there is taken where none is asked for
+KINDS = (CUDA, CPU)  # the default device is of the first kind that the machine has
 _BY_NAME = {kind.name: kind for kind in KINDS}
-HOW = "'cpu', 'cuda' or 'cuda:N'"  # a device is asked for
+HOW = "'cpu', 'cuda' or 'cuda:N'"  # how a caller names a device
 _NAME = re.compile(r"(cuda)(?::(0|[1-9][0-9]{0,8}))?|(cpu)(?::0)?")
 
 
 def parse_device(text: str) -> tuple[DeviceKind, int | None] | None:
-    """The kind and the number of a device that is asked for; None where this is the name of none."""
+    """Return the kind and the number that a device's name gives; None if it names no device."""
     found = _NAME.fullmatch(text)
     if not found:
         return None
@@ -82,21 +82,21 @@ def parse_device(text: str) -> tuple[DeviceKind, int | None] | None:
 
 
 def kind_name(device: Any) -> str:
-    """A device's name without its number: "cuda" for "cuda:1"; "" of what is no text, as None and NaN."""
+    """Return a device's name without its number: "cuda" for "cuda:1"; "" for None or NaN."""
     return device.partition(":")[0] if isinstance(device, str) else ""
 
 
 def kind_of(device: Any) -> DeviceKind | None:
-    """The kind of a device by its name, with or without a number; None of a name that is not known here."""
+    """Return the kind of a device by its name, with or without a number; None if unknown."""
     return _BY_NAME.get(kind_name(device))
 
 
 def preferred(devices: Iterable[str]) -> str:
-    """Of these devices the one that is taken where none is asked for: the first GPU, else the CPU."""
+    """Return the default one of these devices: the first GPU, else the CPU."""
     known = [device for device in devices if kind_of(device)]
     return min(known, key=lambda device: KINDS.index(_BY_NAME[kind_name(device)]), default=CPU.name)
 
 
 def named_with_threads(name: str, threads: int) -> str:
-    """A CPU as people know it: times depend on the number of threads."""
+    """Name a CPU with its number of threads, on which its times depend."""
     return f"{name} ({threads} thread{'s' if threads > 1 else ''})"

@@ -1,4 +1,4 @@
-"""Numbers as tables show them: by significant digits, so that a short time is as readable as a long one."""
+"""Numbers written with significant digits, so that short times are as readable as long ones."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import math
 
 
 def decimals(value: float, digits: int = 3) -> int:
-    """Return how many decimals give a number so many significant digits; 0 where its whole part has as many."""
+    """Return how many decimals a number needs to show this many significant digits."""
     return max(0, digits - 1 - math.floor(math.log10(abs(value)))) if value and math.isfinite(value) else 0
 
 
 def significant(value: float | None, digits: int = 3) -> str:
-    """Write a number with so many significant digits, all of its whole part, and a dash where there is none.
+    """Write a number with this many significant digits and its whole part: "0.0851", "3,923".
 
-    "0.0851", "0.204", "12.3", "3,923", "–".
+    None and NaN become "–".
     """
     if value is None or value != value:
         return "–"

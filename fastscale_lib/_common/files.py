@@ -1,4 +1,4 @@
-"""Files that are whole whenever they are there, and whether a file can be put in a place at all."""
+"""Writing files whole or not at all, and checking whether a place takes new files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import IO
 
 try:
     import fcntl
-except ImportError:  # Windows, which does not remove a file that is open
+except ImportError:  # on Windows, which does not remove an open file
     fcntl = None
 
 _PART = ".part"
@@ -24,16 +24,16 @@ _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM)
 
 
 def write_whole(path: Path, data: bytes | memoryview | str) -> None:
-    """Put data in the place of what was there, at once: a reader, or a kill, meets the old file or the new.
+    """Replace a file's content in one step: readers see the old file or the new, never a mix.
 
-    Folders that are missing are made; a link is followed. A writer that is killed leaves a temporary file beside the
-    path, hidden and ending in ".part", which the next one removes; it holds a lock on its own while it writes.
+    Missing folders are made, and links are followed. A writer that is killed leaves a hidden temporary file ending in
+    ".part" beside the path. The next writer removes it, but not that of a living writer, which holds a lock on it.
 
     Arguments:
-        data: bytes, or a text, which is written in UTF-8.
+        data: bytes, or a string, which is written in UTF-8.
 
     Raises:
-        OSError: it cannot be written, as where the disk is full; the old file is still there.
+        OSError: the file cannot be written, for example because the disk is full; the old file is still there.
     """
     data = data.encode() if isinstance(data, str) else data
     for left in reversed(range(_TRIES)):
@@ -44,21 +44,24 @@ def write_whole(path: Path, data: bytes | memoryview | str) -> None:
             _replace(end, data)
             return
         except FileNotFoundError:
-            # Another has removed the folder while it was empty, or our file before it was locked.
+            # Another process has removed the folder while it was empty, or our file before it was locked.
             if not left:
                 raise
 
 
 def write_new(paths: Iterable[Path], data: str) -> Path:
-    """Write a text, in UTF-8, to the first of these paths at which nothing lies, whole or not at all; that path.
+    """Write a string, in UTF-8, to the first of these paths that does not exist yet.
+
+    Returns:
+        The path that was written.
 
     Raises:
-        OSError: it cannot be written; no part of it is left.
+        OSError: the file cannot be written; no part of it is left.
     """
     for path in paths:
         try:
             file = path.open("x", encoding="utf-8")
-        except FileExistsError:  # perhaps since a moment ago: two may write at a time
+        except FileExistsError:  # perhaps only now: two processes may write at a time
             continue
         try:
             with file:
@@ -71,21 +74,21 @@ def write_new(paths: Iterable[Path], data: str) -> Path:
 
 
 def end_of_links(path: Path) -> Path:
-    """Where the file is or will be; a link into a folder that is not there is refused.
+    """Follow a link to where the file is or will be; return any other path as it is.
 
     Raises:
-        FileNotFoundError: it is such a link.
+        FileNotFoundError: the link leads into a folder that does not exist.
     """
     if not path.is_symlink():
         return path
     end = Path(os.path.realpath(path))
     if not end.parent.is_dir():
-        raise FileNotFoundError(errno.ENOENT, f"it is a link to {end}, whose folder is not there")
+        raise FileNotFoundError(errno.ENOENT, f"it is a link to {end}, whose folder does not exist")
     return end
 
 
 def remove_parts(path: Path) -> None:
-    """Remove the temporary files that killed writers of this path left; those of living writers stay."""
+    """Remove the temporary files of killed writers of this path; keep those of living ones."""
     part = re.compile(re.escape(_prefix(path)) + r"\w{8}" + re.escape(_PART))
     with contextlib.suppress(OSError):
         for each in os.scandir(path.parent):
@@ -95,10 +98,10 @@ def remove_parts(path: Path) -> None:
 
 @contextlib.contextmanager
 def trial(path: Path) -> Iterator[IO[bytes]]:
-    """See whether a file can be put here, by opening one without a name in the nearest folder that is there.
+    """Check that a file can be made at a path, by opening an unnamed one in the nearest folder.
 
     Raises:
-        OSError: the path is a folder, leads through something that is none, or the folder takes no new files.
+        OSError: the path is a folder or leads through a file, or the folder takes no new files.
     """
     path = end_of_links(path).absolute()
     if path.is_dir():
@@ -109,7 +112,7 @@ def trial(path: Path) -> Iterator[IO[bytes]]:
     if not os.access(folder, os.W_OK | os.X_OK):
         raise PermissionError(errno.EACCES, f"{folder} takes no new files")
     try:
-        file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (what fails in the caller's block is the caller's)
+        file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (errors of the caller's block pass unchanged)
     except OSError as error:
         raise OSError(error.errno, f"{folder} takes no new files: {error.strerror}") from None
     with file:
@@ -117,7 +120,7 @@ def trial(path: Path) -> Iterator[IO[bytes]]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring the names of a folder's files to the disk, where its file system can."""
+    """Flush the names of a folder's files to the disk, if the file system can."""
     if not hasattr(os, "O_DIRECTORY"):
         return
     try:
@@ -132,12 +135,12 @@ def sync_folder(folder: Path) -> None:
 
 
 def _replace(path: Path, data: bytes | memoryview) -> None:
-    # Not by tempfile, whose files only their owner may read.
+    # tempfile is no use here: only the owner may read its files.
     part = path.with_name(f"{_prefix(path)}{secrets.token_hex(4)}{_PART}")
     try:
         with part.open("xb") as file:
             if fcntl is not None:
-                with contextlib.suppress(OSError):  # a file system without locks: there nobody removes it, either
+                with contextlib.suppress(OSError):  # a file system without locks, where nobody removes it either
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             file.write(data)
             file.flush()
@@ -154,8 +157,8 @@ def _prefix(path: Path) -> str:
 
 
 def _remove_unless_in_use(part: str) -> None:
-    """A lock goes with the process that holds it: what can be locked has no writer any more."""
-    with contextlib.suppress(OSError):  # it is locked, or gone, or there are no locks to tell by
+    # A lock ends with the process that holds it: a file that can be locked has no living writer.
+    with contextlib.suppress(OSError):  # it is locked or gone, or the file system has no locks
         with open(part, "r+b") as file:
             if fcntl is not None:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

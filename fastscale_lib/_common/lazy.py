@@ -1,4 +1,4 @@
-"""Public names of a package, loaded when they are first used (PEP 562)."""
+"""Public names of a package, loaded on first use (PEP 562)."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ def attach(package: str, file: str) -> tuple[Callable[[str], Any], Callable[[], 
     """Make the `__getattr__`, `__dir__` and `__all__` of a package from its stub.
 
     The stub, `__init__.pyi` beside the package's `__init__.py`, lists each public name once, as `from .module import
-    name as name`, or `from . import module as module`. Type checkers and editors read it, too.
+    name as name` or `from . import module as module`. Type checkers and editors read it, too.
 
     Arguments:
-        package: `__name__` of the package.
-        file: its `__file__`.
+        package: the package's `__name__`.
+        file: the package's `__file__`.
     """
     tree = ast.parse(Path(file).with_suffix(".pyi").read_text("utf-8"))
     homes = {

@@ -1,4 +1,4 @@
-"""Robust least squares for positive quantities, fitted by their logarithms (Levenberg and Marquardt's method)."""
+"""Robust least squares on the logarithms of positive quantities (Levenberg and Marquardt)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-_STEP = 1e-4  # of a logarithm, for the slope
+_STEP = 1e-4  # of a logarithm, for finite differences
 _ROUNDS = 100
 _ENOUGH = 1e-7  # a gain below this fraction of the cost ends the search
-_STUCK = 1e10  # a damping above this, too: no step down is left
+_STUCK = 1e10  # so does a damping above this: no step lowers the cost
 
 
 def fit_logs(
@@ -19,20 +19,21 @@ def fit_logs(
     start: np.ndarray,
     spread: np.ndarray,
 ) -> np.ndarray:
-    """The logarithms of parameters whose predictions come nearest the observed logarithms.
+    """Find the log-parameters whose predictions are nearest the observed logarithms.
 
-    A deviation costs as its square where it is small against the noise, and in proportion where it is large, so that
-    a few bad observations do not bend the fit. A parameter that the observations say little of stays near its start.
+    The loss of a deviation is pseudo-Huber: quadratic where it is small relative to the noise and linear where it is
+    large, so that a few outliers do not bend the fit. A parameter that the observations barely determine stays near
+    its start.
 
     Arguments:
-        predicted: from parameters, shape (p,), to the logarithms of what is to be observed, shape (n,).
-        logs: the logarithms of what was observed, shape (n,).
-        noise: how far an observation may be off, as a fraction, shape (n,).
-        start: the parameters to begin with, shape (p,).
-        spread: how far from its start a parameter may well be, shape (p,).
+        predicted: maps parameters, shape (p,), to predicted logarithms, shape (n,).
+        logs: observed logarithms, shape (n,).
+        noise: expected error of each observation, as a fraction, shape (n,).
+        start: initial parameters, shape (p,).
+        spread: plausible distance of each parameter from its start, shape (p,).
 
     Returns:
-        Parameters of shape (p,).
+        Parameters, shape (p,).
     """
 
     def residuals(at: np.ndarray) -> np.ndarray:
@@ -44,7 +45,7 @@ def fit_logs(
     at, damping = np.array(start, dtype=float), 1e-2
     left = residuals(at)
     for _ in range(_ROUNDS):
-        slope = _slope(residuals, at, left)
+        slope = _jacobian(residuals, at, left)
         curvature, downhill = slope.T @ slope, -slope.T @ left
         while True:
             step = np.linalg.solve(curvature + damping * np.diag(np.diag(curvature)), downhill)
@@ -62,7 +63,7 @@ def fit_logs(
     return at
 
 
-def _slope(residuals: Callable[[np.ndarray], np.ndarray], at: np.ndarray, here: np.ndarray) -> np.ndarray:
-    """How the residuals change with each parameter, shape (n + p, p)."""
+def _jacobian(residuals: Callable[[np.ndarray], np.ndarray], at: np.ndarray, here: np.ndarray) -> np.ndarray:
+    """Return the derivatives of the residuals by each parameter, shape (n + p, p)."""
     steps = _STEP * np.eye(len(at))
     return np.stack([(residuals(at + step) - here) / _STEP for step in steps], axis=1)

@@ -1,4 +1,4 @@
-"""Taking turns at a file: among the threads of this process, and among processes."""
+"""Locks on a file, between the threads of this process and between processes."""
 
 from __future__ import annotations
 
@@ -12,33 +12,37 @@ from typing import Any
 
 try:
     import fcntl
-except ImportError:  # Windows, where one process may write at a time
+except ImportError:  # on Windows, where only one process may write
     fcntl = None
 
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EBADF)
-# One for all files: a file may have several names, and a lock on a file does not tell threads apart everywhere (NFS
-# makes of it one that the process has as a whole).
+# One lock for all files: a file may have several names, and file locks do not exclude threads everywhere (on NFS a
+# lock belongs to the whole process).
 _threads = threading.RLock()
 _held: set[tuple[int, int]] = set()  # device and inode of the files that this process has locked
 
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Alone among the threads of this process; a thread that is already may come in again."""
+    """Exclude the other threads of this process; the same thread may enter again."""
     with _threads:
         yield
 
 
 @contextlib.contextmanager
 def locked(file: Any, shared: bool = False) -> Iterator[None]:
-    """Alone with an open file, or among readers, for one who is alone among the threads.
+    """Lock an open file against other processes; call it within `one_thread`.
 
-    A lock goes with the process that holds it. Taken once more by its holder, as where `unless` reads the store, it
-    locks nothing: that would wait for itself. Readers need no lock where a file system has none, as rows are only ever
-    appended: at worst the last is not whole yet, and is read again.
+    The lock ends with the process that holds it. Taking it again has no effect, so that `unless` can read the store
+    that it is asked by. Where a file system has no locks, readers go on without one: rows are only ever appended, so
+    at worst the last is not whole yet and is read again.
+
+    Arguments:
+        file: an open file.
+        shared: whether other readers may hold the lock at the same time; default: False.
 
     Raises:
-        OSError: the file system has no locks.
+        OSError: the file system has no locks, and shared is False.
     """
     status = os.fstat(file.fileno())
     which = status.st_dev, status.st_ino
@@ -51,8 +55,8 @@ def locked(file: Any, shared: bool = False) -> Iterator[None]:
         if error.errno not in _NO_LOCKS:
             raise
         if not shared:
-            said = f"its file system gives no locks, by which writers take turns: {error.strerror}"
-            raise OSError(error.errno, said) from None
+            message = f"its file system has no locks, by which writers take turns: {error.strerror}"
+            raise OSError(error.errno, message) from None
         yield
         return
     _held.add(which)
@@ -64,19 +68,18 @@ def locked(file: Any, shared: bool = False) -> Iterator[None]:
 
 
 def is_at(file: Any, path: Path) -> bool:
-    """Whether the path still leads to this open file."""
+    """Return whether the path still leads to this open file."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except FileNotFoundError:
         return False
 
 
-def _begin_anew_after_a_fork() -> None:
-    """The child has none of the threads that may have held the lock."""
-    global _threads
+def _reset_after_fork() -> None:
+    global _threads  # the child has none of the threads that may have held the lock
     _threads = threading.RLock()
     _held.clear()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_anew_after_a_fork)
+    os.register_at_fork(after_in_child=_reset_after_fork)

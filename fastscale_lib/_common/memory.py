@@ -1,4 +1,4 @@
-"""Memory that this process may still take."""
+"""Memory that this process may still allocate."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import re
 from pathlib import Path
 
-# A container's limit, and how much of it is taken: of the cgroups' second version, and of the first.
+# A container's limit and how much of it is used, in cgroups version 2 and version 1.
 _CGROUPS = (
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
     ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
@@ -14,7 +14,7 @@ _CGROUPS = (
 
 
 def available_bytes() -> int | None:
-    """What this machine, or the container that this process is in, can still give; None where it is not Linux."""
+    """Return the bytes that the machine, or its container, has left; None if it is not Linux."""
     left = _number("/proc/meminfo", r"MemAvailable:\s+(\d+) kB")
     if left is None:
         return None
@@ -27,7 +27,7 @@ def available_bytes() -> int | None:
 
 
 def held_bytes() -> int:
-    """What this process can write to, as RLIMIT_DATA counts it."""
+    """Return the bytes of this process that count against RLIMIT_DATA."""
     return 1024 * (_number("/proc/self/status", r"VmData:\s+(\d+) kB") or 0)
 
 

@@ -1,4 +1,4 @@
-"""How far a sweep is, counted as its rows come, and told to whoever watches."""
+"""Progress of a sweep: counted row by row, and reported to a callback or on stderr."""
 
 from __future__ import annotations
 
@@ -8,14 +8,19 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-_LIVE_S = 0.1  # a person sees no more than some ten updates a second
+_LIVE_S = 0.1  # nobody sees more than ten updates a second
 _LOG_S = 30.0
 
 
 class Step(NamedTuple):
-    """How far a sweep is: `done` of `total` points have their row, `failed` of these one without a time.
+    """Progress of a sweep.
 
-    `name` is the point that came last; it and `seconds_left`, an estimate, are None before the first.
+    Attributes:
+        done: points that have a row.
+        total: points in all.
+        failed: those of `done` whose row has no time.
+        name: the latest point; None before the first.
+        seconds_left: an estimate; None before the first point.
     """
 
     done: int
@@ -32,33 +37,35 @@ class Step(NamedTuple):
 
 
 class Tally:
-    """Counts rows, and tells of each.
+    """A counter of rows that reports each.
 
-    The time left is that which a row took on average since the beginning, times the rows that are missing.
+    The time left is the average time per row so far, times the rows that are missing.
 
     Arguments:
-        tell: called with a `Step`, now and at each `count`.
-        done, total, failed: the rows that are there already, those that there will be, and those without a time.
+        tell: called with a `Step`, at once and at each `count`.
+        done: rows that exist already.
+        total: rows in all.
+        failed: those of `done` without a time.
     """
 
-    def __init__(self, tell: Callable[[Step], None], done: int, total: int, failed: int):
-        self._tell, self._step, self._held = tell, Step(done, total, failed), done
+    def __init__(self, tell: Callable[[Step], None], done: int, total: int, failed: int) -> None:
+        self._tell, self._step, self._done_before = tell, Step(done, total, failed), done
         self._began = time.monotonic()
         tell(self._step)
 
     def count(self, name: str, timed: bool) -> None:
-        """One more row has come: of this point, with a time or without."""
+        """Count one more row: of this point, with a time or without."""
         done, total, failed = self._step[:3]
         done += 1
-        left = (time.monotonic() - self._began) / (done - self._held) * (total - done)
+        left = (time.monotonic() - self._began) / (done - self._done_before) * (total - done)
         self._step = Step(done, total, failed + (not timed), name, left)
         self._tell(self._step)
 
 
 class Line:
-    """A step as a line on stderr: a terminal or a notebook shows it in place, a log gets one now and then."""
+    """Steps as lines on stderr: one that changes in a terminal or notebook, many in a log."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._live = bool(sys.stderr and sys.stderr.isatty()) or "ipykernel" in sys.modules
         self._next, self._width = 0.0, 0
 
@@ -68,14 +75,14 @@ class Line:
             return
         text = str(step)
         line = "\r" + text.ljust(self._width) + "\n" * last if self._live else text + "\n"
-        with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, or None: nobody looks, and it goes on
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # stderr is closed, or None
             sys.stderr.write(line)
             sys.stderr.flush()
         self._next, self._width = now + (_LIVE_S if self._live else _LOG_S), len(text)
 
 
 def _duration(seconds: float) -> str:
-    """In seconds, minutes or hours, to as many digits as an estimate is worth."""
+    # As precise as an estimate is.
     for unit, length in (("h", 3600), ("min", 60)):
         if seconds >= 2 * length:
             return f"{seconds / length:.{0 if seconds >= 10 * length else 1}f} {unit}"

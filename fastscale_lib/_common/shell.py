@@ -1,4 +1,4 @@
-"""What a command does with the streams and signals that the shell gave it."""
+"""Streams and signals of a command started from a shell."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from collections.abc import Iterator
 
 
 def open_closed_streams() -> None:
-    """Open on nothing what the shell has closed, as by 2>&-.
+    """Open the standard streams that the shell closed, as by 2>&-, on the null device.
 
-    Else the next file that is opened, such as a store, takes its number, and with it what is written to stderr.
+    Otherwise the next opened file, such as a store, takes the stream's number and with it what is written to stderr.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free, which is this one
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 def say(text: str) -> None:
-    """Print a line on stderr; where nobody can be told, go on."""
+    """Print a line on stderr, if that is open."""
     with contextlib.suppress(OSError, ValueError):
         print(text, file=sys.stderr, flush=True)
 
@@ -34,8 +34,8 @@ def say(text: str) -> None:
 def sigterm_as_ctrl_c() -> Iterator[None]:
     """Let SIGTERM stop the command as Ctrl-C does.
 
-    Started with SIGINT ignored, as by a script that puts it in the background, it can be stopped by nothing else. Of
-    torchrun's processes each may wait for the others, which Python cannot interrupt: there SIGTERM ends at once.
+    A command that a script starts in the background ignores SIGINT, so that nothing else can stop it in good order.
+    torchrun's processes may wait for each other in calls that Python cannot interrupt: there SIGTERM ends at once.
     """
     usual = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     if not usual or "WORLD_SIZE" in os.environ:

@@ -1,4 +1,4 @@
-"""Statistics that need no scipy: correlation, Student's t, the interval of a median."""
+"""Statistics without scipy: correlation, Student's t, the confidence interval of a median."""
 
 from __future__ import annotations
 
@@ -9,7 +9,16 @@ import numpy as np
 
 
 def pearson(x: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-    """Pearson's r along the last axis, where each row counts as often as its weight says; NaN for constants."""
+    """Compute Pearson's r along the last axis; NaN where a variable is constant.
+
+    Arguments:
+        x: numbers, shape (..., n).
+        y: numbers, shape (..., n).
+        weights: how often each observation counts, shape (..., n); default: once.
+
+    Returns:
+        Correlations, shape (...).
+    """
     weights = np.ones(np.shape(x)) if weights is None else weights
     total = weights.sum(-1, keepdims=True)
     x, y = (values - (weights * values).sum(-1, keepdims=True) / total for values in (x, y))
@@ -22,10 +31,14 @@ _SURE = 0.95
 
 
 def student(freedom: int, sure: float = _SURE) -> float:
-    """How many standard errors lie between the middle and the ends of Student's interval; NaN for no freedom.
+    """Return the two-sided quantile of Student's t; NaN below one degree of freedom.
 
-    The probability within ± t is the finite sum of Abramowitz and Stegun, Handbook of Mathematical Functions, 1964,
-    26.7.3 and 26.7.4; t is found by halving.
+    A mean plus or minus t standard errors is the confidence interval. The probability within ± t is the finite sum of
+    Abramowitz and Stegun, Handbook of Mathematical Functions, 1964, 26.7.3 and 26.7.4; t is found by bisection.
+
+    Arguments:
+        freedom: degrees of freedom.
+        sure: the probability within ± t; default: 0.95.
     """
     if freedom < 1:
         return math.nan
@@ -52,11 +65,15 @@ def _within(t: float, freedom: int) -> float:
 
 
 def median_interval(times: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
-    """The interval between two order statistics that covers the median, whatever the distribution.
+    """Return the confidence interval of a median by order statistics, for any distribution.
 
-    Of n independent times, the number below the median is binomial (n, 1/2); so the k-th smallest and the k-th
-    largest enclose the median with a probability of 1 − 2·P(fewer than k below), and k is the largest that keeps
-    it at `confidence`. For 95 % that takes 6 times; below, this is the range, which covers less, and is no interval.
+    Of n independent times, the number below the median is binomial (n, 1/2). So the k-th smallest and the k-th largest
+    enclose the median with probability 1 − 2·P(fewer than k below); k is the largest for which that is at least
+    `confidence`. At 95 % this takes 6 times; with fewer the range is returned, which covers less than 95 %.
+
+    Arguments:
+        times: independent observations.
+        confidence: the probability that the interval covers the median; default: 0.95.
 
     Raises:
         ValueError: there are no times.
@@ -68,7 +85,7 @@ def median_interval(times: Sequence[float], confidence: float = 0.95) -> tuple[f
 
 
 def _rank(n: int, confidence: float) -> int:
-    """The k of `median_interval`, in whole numbers: 2**-n is too small for a float where n is large."""
+    # The k of `median_interval`, by whole numbers: for large n, 2**-n is too small for a float.
     k, ways, below = 1, 1, 1  # `below`: of the 2**n outcomes, those with fewer than k times below the median
     while True:
         ways = ways * (n - k + 1) // k

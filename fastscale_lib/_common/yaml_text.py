@@ -1,8 +1,8 @@
-"""YAML and JSON texts, as plans, networks and recipes are written: plain data, each key once, in bounded time.
+"""YAML and JSON of plans, networks and recipes: plain data, each key once, in bounded time.
 
-YAML is read as its version 1.2 says (https://yaml.org/spec/1.2.2, section 10.3, the core schema): 1e-2 is a number,
-0224 is 224, and yes, 3:44 and 2026-01-01 are texts. PyYAML alone reads version 1.1, where 0224 is 148. What a text
-can do beyond saying plain data is refused: tags of objects, anchors and aliases, merge keys, several documents.
+YAML is read by version 1.2 (https://yaml.org/spec/1.2.2, section 10.3, the core schema): 1e-2 is a number, 0224 is
+224, and yes, 3:44 and 2026-01-01 are strings. PyYAML by itself reads version 1.1, where 0224 is 148. Everything beyond
+plain data is refused: tags of objects, anchors and aliases, merge keys, several documents.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from .checks import shown
 from .errors import FastscaleError
 
 LONGEST = 500_000  # characters: some hundred networks, described stage by stage
-MOST = 20_000  # keys and values: they take some seconds to read
-DEEPEST = 20  # lists and dicts within each other
+MOST = 20_000  # keys and values, which take some seconds to read
+DEEPEST = 20  # levels of nested lists and dicts
 _DIGITS = 400  # of a number: more than any float has
 
 
 class YamlError(FastscaleError, ValueError):
-    """A text that is no plain YAML; the message ends the sentence "this is ..."."""
+    """A string that is not plain YAML; the message completes the sentence "this is ..."."""
 
 
 class JsonError(FastscaleError, ValueError):
-    """A text that is no plain JSON; the message ends the sentence "this is ..."."""
+    """A string that is not plain JSON; the message completes the sentence "this is ..."."""
 
 
 def read_yaml(text: str) -> Any:
-    """Read the dicts, lists, texts and numbers that a text describes; the text can run nothing.
+    """Read dicts, lists, strings and numbers from YAML; no code in it is executed.
 
     Raises:
-        YamlError: the text is not YAML, is too long or nested too deeply, asks for other objects, or gives a key
+        YamlError: the string is not YAML, is too long or nested too deeply, asks for other objects, or gives a key
             twice.
         ModuleNotFoundError: pyyaml is not installed.
     """
@@ -43,7 +43,7 @@ def read_yaml(text: str) -> Any:
 
 
 def read_texts(text: str) -> Any:
-    """Read texts, and lists and dicts of them: as `read_yaml`, but 1, true and null are texts too."""
+    """Read YAML as `read_yaml` does, but keep scalars as strings, even 1, true and null."""
     return _read(text, lambda node: node.value)
 
 
@@ -51,22 +51,22 @@ def _read(text: str, scalar: Callable[[Any], Any]) -> Any:
     import yaml
 
     if not isinstance(text, str):
-        raise YamlError(f"{type(text).__name__}, which is no YAML; give the text, as of Path(...).read_text()")
+        raise YamlError(f"{type(text).__name__}, which is no YAML; give a string, such as Path(...).read_text()")
     if len(text) > LONGEST:
         raise YamlError(f"too long for YAML: {len(text):,} characters, where {LONGEST:,} are read at most; write JSON")
     try:
         node = yaml.compose(text, _loader())
         return None if node is None else _plain(node, scalar)
     except yaml.YAMLError as error:
-        said = " ".join(str(error).split())
-        raise YamlError(f"not plain YAML: {said if len(said) <= 300 else said[:300] + '…'}") from None
+        message = " ".join(str(error).split())
+        raise YamlError(f"not plain YAML: {message if len(message) <= 300 else message[:300] + '…'}") from None
 
 
 def read_json(text: str) -> Any:
-    """Read the dicts, lists, texts and numbers that a text describes.
+    """Read dicts, lists, strings and numbers from JSON.
 
     Raises:
-        JsonError: the text is not JSON, is nested too deeply, or gives a key twice.
+        JsonError: the string is not JSON, is nested too deeply, or gives a key twice.
     """
     try:
         return json.loads(text, object_pairs_hook=_once, parse_int=_json_int)
@@ -79,10 +79,12 @@ def read_json(text: str) -> Any:
 
 
 def write_yaml(value: Any, **layout: Any) -> str:
-    """Write plain data as YAML that versions 1.1 and 1.2 read alike: a text that either takes for more is quoted.
+    """Write plain data as YAML that versions 1.1 and 1.2 read alike.
+
+    Strings that either version would read as something else are quoted.
 
     Arguments:
-        layout: as `yaml.dump` takes it.
+        layout: further arguments of `yaml.dump`.
     """
     import yaml
 
@@ -104,8 +106,8 @@ def _json_int(text: str) -> int:
     return int(text)
 
 
-# The core schema of YAML 1.2: what a text without quotes is, by its tag, its form and its first characters. The
-# table holds for reading; writing quotes by it.
+# The core schema of YAML 1.2: the tag of a scalar without quotes, by its form and its first characters. Reading
+# resolves by it, and writing quotes by it.
 _CORE = {
     "null": (r"(?:~|null|Null|NULL|)", ["~", "n", "N", ""]),
     "bool": (r"(?:true|True|TRUE|false|False|FALSE)", list("tTfF")),
@@ -120,18 +122,22 @@ _TAG = "tag:yaml.org,2002:"
 
 @cache
 def _loader() -> Any:
-    """PyYAML's reader up to its tree of nodes, with the core schema, no aliases, and a bound to size and nesting."""
-    import yaml
+    """Make PyYAML's loader of nodes: core schema, no aliases, bounded size and nesting."""
+    from yaml.composer import Composer
+    from yaml.parser import Parser
+    from yaml.reader import Reader
+    from yaml.resolver import BaseResolver
+    from yaml.scanner import Scanner
 
-    class Core(yaml.resolver.BaseResolver):
+    class Core(BaseResolver):
         pass
 
     _add_core(Core)
 
-    class Loader(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser, yaml.composer.Composer, Core):
+    class Loader(Reader, Scanner, Parser, Composer, Core):
         def __init__(self, stream: str) -> None:
-            yaml.reader.Reader.__init__(self, stream)
-            for each in (yaml.scanner.Scanner, yaml.parser.Parser, yaml.composer.Composer, Core):
+            Reader.__init__(self, stream)
+            for each in (Scanner, Parser, Composer, Core):
                 each.__init__(self)
             self.nodes = self.depth = 0
 
@@ -157,7 +163,7 @@ def _loader() -> Any:
 
 @cache
 def _dumper() -> Any:
-    """PyYAML's safe one, which also quotes the texts that YAML 1.2 takes for more, and writes no aliases."""
+    """Make PyYAML's safe dumper, which also quotes for YAML 1.2 and writes no aliases."""
     import yaml
 
     class Dumper(yaml.SafeDumper):
@@ -173,15 +179,14 @@ def _add_core(resolver: Any) -> None:
         resolver.add_implicit_resolver(_TAG + kind, re.compile(rf"{form}\Z"), first)
 
 
-def _at(where: Any, said: str) -> Exception:
-    """The error that a text is refused by, with its line."""
+def _at(where: Any, message: str) -> Exception:
     import yaml
 
-    return yaml.YAMLError(f"line {where.start_mark.line + 1}: {said}")
+    return yaml.YAMLError(f"line {where.start_mark.line + 1}: {message}")
 
 
 def _plain(node: Any, scalar: Callable[[Any], Any]) -> Any:
-    """What a node of PyYAML's tree says; `scalar` reads those that hold no others."""
+    """Convert a node of PyYAML's tree to plain data; `scalar` reads scalar nodes."""
     import yaml
 
     if isinstance(node, yaml.ScalarNode):
@@ -199,13 +204,12 @@ def _mapping(node: Any, scalar: Callable[[Any], Any]) -> dict[Any, Any]:
     lines: dict[Any, int] = {}
     for key_node, value in node.value:
         if not isinstance(key_node, yaml.ScalarNode):
-            raise _at(key_node, "a key is a list or a dict, but must be a text or a number")
+            raise _at(key_node, "a key is a list or a dict, but must be a string or a number")
         key, line = scalar(key_node), key_node.start_mark.line + 1
         if key == "<<" and key_node.style is None:
             raise _at(key_node, "merge keys (<<) are not read; write the values out")
         if key in lines:
-            said = f"{_name(key)} is given in line {lines[key]} and again in line {line}; keep one"
-            raise yaml.YAMLError(said)
+            raise yaml.YAMLError(f"{_name(key)} is given in line {lines[key]} and again in line {line}; keep one")
         found[key], lines[key] = _plain(value, scalar), line
     return found
 
@@ -216,7 +220,7 @@ def _scalar(node: Any) -> Any:
         return text
     if kind not in _CORE:
         raise _no_object(node)
-    if not re.fullmatch(_CORE[kind][0], text):  # one that is tagged, as !!int x
+    if not re.fullmatch(_CORE[kind][0], text):  # a tagged one, such as !!int x
         raise _at(node, f"{shown(text)} is no {kind}")
     return _READERS[kind](node, text)
 
@@ -243,9 +247,8 @@ _READERS = {
 
 
 def _name(key: Any) -> str:
-    """A key as a message names it: bare where it is a short word."""
     return key if isinstance(key, str) and re.fullmatch(r"\w{1,60}", key) else shown(key)
 
 
 def _no_object(node: Any) -> Exception:
-    return _at(node, f"the tag {shown(node.tag)} asks for an object; give lists, dicts, texts and numbers alone")
+    return _at(node, f"the tag {shown(node.tag)} asks for an object; give only lists, dicts, strings and numbers")

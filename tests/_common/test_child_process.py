@@ -1,4 +1,4 @@
-"""Child processes: that they run no code of the working folder, and what is told of why they ended."""
+"""Child processes run no code of the working folder, and why they ended is told."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SHADOWED = ["torch", "numpy", "pandas", "email", "zipfile", "papermill", "nbform
 
 @pytest.fixture
 def trap(tmp_path) -> Path:
-    """A folder with a plan and a notebook, as they came in a zip, and beside them code that nobody asked for."""
+    """A folder with a plan, as from a zip file, and modules beside it that shadow those that a sweep imports."""
     folder = tmp_path / "from a zip"
     folder.mkdir()
     code = f"open({str(tmp_path / 'ran')!r}, 'a').write(__name__)\nraise SystemExit(77)\n"
@@ -39,7 +39,7 @@ def trap(tmp_path) -> Path:
 
 
 def in_folder(folder: Path, command: list[str], **environment: str) -> subprocess.CompletedProcess:
-    """The command, run in this folder; without what this process was given of Python's path."""
+    """Run the command in this folder, without this process's PYTHONPATH."""
     kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONSAFEPATH")}
     given = {**kept, "OMP_NUM_THREADS": "1", **environment}
     return subprocess.run(command, cwd=folder, env=given, capture_output=True, text=True, timeout=200)
@@ -57,13 +57,13 @@ def test_a_sweep_runs_nothing_that_lies_beside_its_plan(trap, entry):
 
 
 def test_the_trap_is_one(trap):
-    """What this is about: Python as it is started usually runs what lies in the folder."""
+    """Python by itself imports what lies in the folder."""
     done = in_folder(trap, [sys.executable, "-c", "import numpy"])
     assert (done.returncode, (trap.parent / "ran").read_text()) == (77, "numpy")
 
 
 def test_a_source_tree_that_is_not_installed_measures_with_itself(trap):
-    """Yet neither its own folder, nor what lies beside it, is on the path of the process apart."""
+    """Yet neither its own folder nor what lies beside it is on the path of the child process."""
     tree = trap / PACKAGE.name
     shutil.copytree(PACKAGE, tree, ignore=shutil.ignore_patterns("__pycache__"))
     with (tree / "measuring" / "settings.py").open("a") as file:
@@ -93,6 +93,8 @@ def test_older_pythons_leave_the_working_folder_out_too(trap):
             "fastscale_lib.measuring.worker_process", log, stdout=subprocess.PIPE, cwd=trap, environment=environment
         )
         with child:
+            assert child.stdin
+            assert child.stdout
             child.stdin.write(json.dumps({"id": 1, "kind": "devices"}) + "\n")
             child.stdin.flush()
             assert "cpu" in json.loads(child.stdout.readline())["devices"]

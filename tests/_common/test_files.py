@@ -58,7 +58,7 @@ def test_a_link_is_followed(tmp_path):
         write_whole(link, data)
         assert (link.is_symlink(), end.read_text()) == (True, data)
     for use in (lambda: write_whole(lost, "x"), lambda: trial(lost).__enter__()):
-        with pytest.raises(OSError, match=r"it is a link to .*, whose folder is not there"):
+        with pytest.raises(OSError, match=r"it is a link to .*, whose folder does not exist"):
             use()
     assert not (tmp_path / "gone").exists()
 

@@ -72,7 +72,7 @@ def test_numbers_and_texts_are_those_of_yaml_1_2(text, value):
         ("a: &usual {lr: 1}", r"line 1: anchors (&) and aliases (*) are not read; write the values out"),
         ("a: 1\nb: *usual", r"line 2: anchors (&) and aliases (*) are not read"),
         ("a: {<<: {lr: 1}}", "merge keys (<<) are not read; write the values out"),
-        ("? [1, 2]\n: 3", "a key is a list or a dict, but must be a text or a number"),
+        ("? [1, 2]\n: 3", "a key is a list or a dict, but must be a string or a number"),
         ("1" * 401, "a number of 401 digits; 400 are read at most"),
         ("[" * 21, "line 1: lists and dicts are nested more than 20 deep"),
     ],
