@@ -159,13 +159,13 @@ BLOCKS: dict[str, BlockType] = {
 }
 
 
-def block_type(name: str) -> BlockType:
+def block_type(name: str, part: str = "block") -> BlockType:
     """Return the block type of this name.
 
     Raises:
-        NetworkError: there is none; the message lists those there are.
+        NetworkError: there is none; the message begins with `part`, and lists those there are.
     """
-    check_known("block", name, BLOCKS)
+    check_known(part, name, BLOCKS)
     return BLOCKS[name]
 
 

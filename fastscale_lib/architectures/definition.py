@@ -18,6 +18,8 @@ from .blocks import BlockType, block_type
 from .parts import (
     ACTIVATIONS,
     MOST_BLOCKS,
+    OF_STAGE,
+    PER_STAGE,
     STEMS,
     Dimensions,
     Head,
@@ -27,6 +29,7 @@ from .parts import (
     check_known,
     is_line,
     one_per_stage,
+    plain_part,
     set_real,
     set_whole,
 )
@@ -74,8 +77,19 @@ class Network:
             raise NetworkError("network: it has no stages; give at least one")
         if not all(isinstance(stage, Stage) for stage in self.stages):
             raise NetworkError(f"network: stages are {shown(self.stages)}, but each must be a Stage")
-        for number, (block, stage) in enumerate(zip(self.block_types, self.stages, strict=True), 1):
-            block.check(number, stage)
+        object.__setattr__(self, "stages", tuple(map(self._without_repetition, self.stages)))
+        for number, (name, stage) in enumerate(zip(self._of_stages("block"), self.stages, strict=True), 1):
+            block_type(name, f"stage {number}: block").check(number, stage)
+
+    def _without_repetition(self, stage: Stage) -> Stage:
+        """The stage, without what the network says too: equal networks are described alike."""
+        said = {name: None for name in OF_STAGE if getattr(stage, name) == getattr(self, name)}
+        return dataclasses.replace(stage, **said) if said else stage
+
+    def _of_stages(self, name: str) -> tuple:
+        """The field of each stage, or the network's where a stage has None."""
+        given = (getattr(stage, name) for stage in self.stages)
+        return tuple(getattr(self, name) if value is None else value for value in given)
 
     @property
     def id(self) -> str:
@@ -86,7 +100,17 @@ class Network:
     @property
     def block_types(self) -> tuple[BlockType, ...]:
         """The block type of each stage."""
-        return (block_type(self.block),) * len(self.stages)
+        return tuple(map(block_type, self._of_stages("block")))
+
+    @property
+    def se_ratios(self) -> tuple[float, ...]:
+        """The squeeze-and-excitation ratio of each stage."""
+        return self._of_stages("se_ratio")
+
+    @property
+    def activations(self) -> tuple[str, ...]:
+        """The activation function of each stage."""
+        return self._of_stages("activation")
 
     @property
     def ends_grow(self) -> bool:
@@ -155,7 +179,7 @@ class Network:
                 resolution=dims.resolution,
                 stem=dataclasses.replace(self.stem, width=dims.stem_width),
                 stages=stages,
-                head=Head(dims.head_width),
+                head=dataclasses.replace(self.head, width=dims.head_width),
                 **changes,
             )
         except NetworkError as error:
@@ -163,8 +187,8 @@ class Network:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the network as plain dicts, lists and numbers, which `Network.from_dict` reads."""
-        plain = asdict(self)
-        plain["stages"] = list(plain["stages"])
+        parts = {"stem": plain_part(self.stem), "head": plain_part(self.head)}
+        plain = asdict(self) | parts | {"stages": [plain_part(stage) for stage in self.stages]}
         if not self.note:
             del plain["note"]
         if self.scaling is None:
@@ -227,20 +251,14 @@ class Network:
 
     def to_python(self) -> str:
         """Return a Python expression, with `fs` for fastscale_lib, that makes this network again."""
-        stages = zip(*(tuple(getattr(s, f.name) for f in fields(Stage)) for s in self.stages), strict=True)
-        depths, widths, strides, bottlenecks, group_widths, kernels = (list(values) for values in stages)
+        per_stage = {name: [getattr(stage, one) for stage in self.stages] for name, one in PER_STAGE.items()}
         arguments = {
             "name": self.name,
             "resolution": self.resolution,
             "stem": self.stem.kind,
             "stem_width": self.stem.width,
             "block": self.block,
-            "depths": depths,
-            "widths": widths,
-            "strides": strides,
-            "bottlenecks": bottlenecks,
-            "group_widths": group_widths,
-            "kernels": kernels,
+            **{name: values for name, values in per_stage.items() if values != [None] * len(values)},
             "se_ratio": self.se_ratio,
             "head_width": self.head.width,
             "activation": self.activation,

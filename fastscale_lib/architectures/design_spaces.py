@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from .._common.checks import check_real, check_whole
 from .blocks import block_type
 from .definition import Network
-from .parts import BOTTLENECKS, MOST_BLOCKS, Head, NetworkError, Stem, make_stage, one_per_stage
+from .parts import BOTTLENECKS, MOST_BLOCKS, OF_STAGE, PER_STAGE, Head, NetworkError, Stem, make_stage, one_per_stage
 
 
 def anynet(
@@ -24,6 +24,9 @@ def anynet(
     bottlenecks: float | Sequence[float] = 1.0,
     group_widths: int | Sequence[int] | None = None,
     kernels: int | Sequence[int] = 3,
+    blocks: str | Sequence[str | None] | None = None,
+    se_ratios: float | Sequence[float | None] | None = None,
+    activations: str | Sequence[str | None] | None = None,
     block: str = "res_bottleneck_block",
     stem: str = "simple_stem_in",
     stem_width: int = 32,
@@ -38,7 +41,7 @@ def anynet(
 ) -> Network:
     """Describe a network by the sizes of its stages (design space AnyNet of pycls).
 
-    Depths to kernels have one entry per stage; a single number, of all but depths, serves all stages.
+    Depths to activations have one entry per stage; a single value, of all but depths, serves all stages.
 
     Arguments:
         depths: blocks of each stage.
@@ -48,6 +51,9 @@ def anynet(
             default: 1.
         group_widths: channels per group of the k×k convolution; default: no groups (for "mbconv": depthwise).
         kernels: side of the k×k convolution, odd; default: 3.
+        blocks: block type where it is not `block`, None where it is; default: `block` everywhere.
+        se_ratios: as blocks, where it is not `se_ratio`.
+        activations: as blocks, where it is not `activation`.
         block: "res_bottleneck_block", "res_bottleneck_stride_1x1_block" (the stride on its first 1×1),
             "res_bottleneck_linear_block", "res_basic_block", "vanilla_block" (no residual) or "mbconv".
         stem: "simple_stem_in" (3×3, stride 2), "res_stem_in" (7×7, stride 2, max-pool) or "res_stem_cifar"
@@ -65,33 +71,23 @@ def anynet(
     Raises:
         NetworkError: a value is wrong, or a stage cannot be built; the message names stage, value and rule.
     """
-    kind = block_type(block)
-    depths = one_per_stage("depths", depths)
-    stages = len(depths)
-    depths, widths, strides, bottlenecks, kernels = (
-        _per_stage(key, value, stages)
-        for key, value in {
-            "depths": depths,
-            "widths": widths,
-            "strides": strides,
-            "bottlenecks": bottlenecks,
-            "kernels": kernels,
-        }.items()
-    )
-    rows = zip(depths, widths, strides, bottlenecks, [1] * stages, kernels, strict=True)
+    given = locals()
+    depths = given["depths"] = one_per_stage("depths", depths)
+    columns = {
+        one: _per_stage(name, given[name], len(depths)) for name, one in PER_STAGE.items() if given[name] is not None
+    }
+    rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
     described = [make_stage(number, row) for number, row in enumerate(rows, 1)]
     if group_widths is None:
-        group_widths = [kind.undivided(stage.width, stage.bottleneck) for stage in described]
-    group_widths = _per_stage("group_widths", group_widths, stages)
+        for index, stage in enumerate(described):
+            kind = block_type(block) if stage.block is None else block_type(stage.block, f"stage {index + 1}: block")
+            described[index] = replace(stage, group_width=kind.undivided(stage.width, stage.bottleneck))
     return Network(
         name=name,
         resolution=resolution,
         stem=Stem(stem, stem_width),
         block=block,
-        stages=tuple(
-            make_stage(number, (*astuple(stage)[:4], group_width, stage.kernel))
-            for number, (stage, group_width) in enumerate(zip(described, group_widths, strict=True), 1)
-        ),
+        stages=tuple(described),
         head=Head(head_width),
         se_ratio=se_ratio,
         activation=activation,
@@ -103,7 +99,10 @@ def anynet(
 
 def _per_stage(name: str, values: Any, stages: int) -> list:
     """One value a stage; a single number serves all."""
-    if not isinstance(values, Iterable) or getattr(values, "ndim", 1) == 0:  # an array without dimensions is a number
+    text = isinstance(values, str) and PER_STAGE[name] in OF_STAGE
+    if (
+        text or getattr(values, "ndim", 1) == 0 or not isinstance(values, Iterable)
+    ):  # an array without dimensions is one value
         return [values] * stages
     values = one_per_stage(name, values)
     if len(values) != stages:

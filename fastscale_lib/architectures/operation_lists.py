@@ -59,7 +59,7 @@ def operations(network: Network, dims: Dimensions | None = None, size: int = 1) 
     for run in describe(network, dims):
         placed = place(run.parts, side)
         side = placed[-1].side_out
-        found += [_operation(each, network.activation, run.times) for each in placed]
+        found += [_operation(each, run.activation, run.times) for each in placed]
     columns = zip(*found, strict=True)
     return Operations(*(_stack(column, size, int if name == "kind" else float) for name, column in _named(columns)))
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from itertools import islice
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -36,6 +36,17 @@ STEMS = {
 }
 
 
+def later(default: Any) -> Any:
+    """A field that `plain_part` leaves out at its default: files and ids are as they were before it."""
+    return field(default=default, metadata={"later": True})
+
+
+def plain_part(part: Any) -> dict[str, Any]:
+    """The fields of stem, stage or head, with their values."""
+    left_out = {each.name for each in fields(part) if each.metadata and getattr(part, each.name) == each.default}
+    return {name: value for name, value in asdict(part).items() if name not in left_out}
+
+
 class NetworkError(FastscaleError, ValueError):
     """A network that cannot be built, or is not known; the message names the part, the value and the rule."""
 
@@ -57,7 +68,8 @@ class Stage:
     """A run of `depth` blocks of one width; the first of them carries the stride.
 
     `bottleneck` multiplies the width to the block's inner width (for MBConv it is the expansion ratio, and
-    multiplies the block's input width); `group_width` is the channels in each group of the k×k convolution.
+    multiplies the block's input width); `group_width` is the channels in each group of the k×k convolution. `block`,
+    `se_ratio` and `activation` are None where they are the network's.
     """
 
     depth: int
@@ -66,6 +78,9 @@ class Stage:
     bottleneck: float = 1.0
     group_width: int = 1
     kernel: int = 3
+    block: str | None = later(None)
+    se_ratio: float | None = later(None)
+    activation: str | None = later(None)
 
     def __post_init__(self):
         for name in ("depth", "width", "stride", "group_width", "kernel"):
@@ -73,6 +88,15 @@ class Stage:
         set_real(self, "stage", "bottleneck", *BOTTLENECKS)
         if self.kernel % 2 == 0:
             raise NetworkError(f"stage: kernel {shown(self.kernel)} is even, but padding (k−1)/2 needs an odd kernel")
+        if self.se_ratio is not None:
+            set_real(self, "stage", "se_ratio", 0, 1)
+        if self.activation is not None:
+            check_known("stage: activation", self.activation, ACTIVATIONS)
+
+
+OF_STAGE = ("block", "se_ratio", "activation")  # that a network has too, for the stages that have none
+# The fields of stages, by the names of lists with an entry a stage.
+PER_STAGE = {f"{name}s": name for name in (each.name for each in fields(Stage))}
 
 
 @dataclass(frozen=True)
@@ -100,9 +124,9 @@ Metric = Literal["flops", "params", "activations"]  # what is counted of a netwo
 METRICS: tuple[Metric, ...] = get_args(Metric)
 
 
-def make_stage(number: int, row: Sequence) -> Stage:
+def make_stage(number: int, sizes: Mapping[str, Any]) -> Stage:
     try:
-        return Stage(*row)
+        return Stage(**sizes)
     except NetworkError as error:
         raise NetworkError(str(error).replace("stage:", f"stage {number}:", 1)) from None
 

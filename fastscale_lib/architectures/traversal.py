@@ -12,12 +12,16 @@ from .parts import Dimensions
 
 
 class Run(NamedTuple):
-    """Blocks of the same layers, one after another: `parts`, `times` over; blocks are named from `first` on."""
+    """Blocks of the same layers, one after another: `parts`, `times` over; blocks are named from `first` on.
+
+    `activation` is the function of those activation layers that do not say their own.
+    """
 
     name: str
     first: int
     times: Any
     parts: tuple
+    activation: str
 
 
 class Placed(NamedTuple):
@@ -40,15 +44,18 @@ def describe(network: Network, dims: Dimensions | None = None) -> Iterator[Run]:
     changes the shape, and one of the rest, which may be empty.
     """
     dims = dims or network.dimensions
-    yield Run("stem", 0, 1, stem(network.stem.kind, network.channels, dims.stem_width))
+    yield Run("stem", 0, 1, stem(network.stem.kind, network.channels, dims.stem_width), network.activation)
     width_in = dims.stem_width
-    sizes = zip(network.block_types, network.stages, dims.depths, dims.widths, dims.group_widths, strict=True)
-    for number, (block, stage, depth, width, group_width) in enumerate(sizes, 1):
-        first = BlockSizes(width_in, width, stage.stride, stage.bottleneck, group_width, stage.kernel, network.se_ratio)
-        yield Run(f"stage{number}", 1, 1, block.parts(first))
-        yield Run(f"stage{number}", 2, depth - 1, block.parts(first._replace(width_in=width, stride=1)))
+    choices = zip(network.stages, network.block_types, network.se_ratios, network.activations, strict=True)
+    sizes = zip(choices, dims.depths, dims.widths, dims.group_widths, strict=True)
+    for number, ((stage, block, se_ratio, activation), depth, width, group_width) in enumerate(sizes, 1):
+        first = BlockSizes(width_in, width, stage.stride, stage.bottleneck, group_width, stage.kernel, se_ratio)
+        yield Run(f"stage{number}", 1, 1, block.parts(first), activation)
+        rest = block.parts(first._replace(width_in=width, stride=1))
+        yield Run(f"stage{number}", 2, depth - 1, rest, activation)
         width_in = width
-    yield Run("head", 0, 1, head(width_in, dims.head_width, network.classes, network.head.width > 0))
+    parts = head(width_in, dims.head_width, network.classes, network.head.width > 0)
+    yield Run("head", 0, 1, parts, network.activation)
 
 
 def place(parts: Iterable, side: Any, prefix: str = "", present: Any = True) -> list[Placed]:

@@ -31,11 +31,11 @@ class ConvNet(nn.Sequential):
         with torch.device(device) if device is not None else nullcontext():
             for run in describe(network):
                 if not run.first:
-                    children[run.name] = _sequential(run.parts, network)
+                    children[run.name] = _sequential(run.parts, run.activation)
                     continue
                 stage = children.setdefault(run.name, nn.Sequential())
                 for number in range(run.first, run.first + run.times):
-                    stage.add_module(f"block{number}", _block(run.parts, network, next(drop_rates)))
+                    stage.add_module(f"block{number}", _block(run.parts, run.activation, next(drop_rates)))
             super().__init__(children)
             self.network = network
             _initialise(self, zero_gamma)
@@ -44,18 +44,18 @@ class ConvNet(nn.Sequential):
 class ResidualBlock(nn.Module):
     """A branch and, where the shapes allow, the sum with its (projected) input."""
 
-    def __init__(self, part: Residual, network: Network, drop_rate: float) -> None:
+    def __init__(self, part: Residual, activation: str, drop_rate: float) -> None:
         super().__init__()
         self.branch = [layer.name for layer in part.branch]
         for layer in part.branch:
-            self.add_module(layer.name, _module(layer, network))
+            self.add_module(layer.name, _module(layer, activation))
         self.last_norm = next((layer.name for layer in part.branch if isinstance(layer, Norm) and layer.last), None)
-        self.shortcut = _sequential(part.shortcut, network) if part.projected else None
+        self.shortcut = _sequential(part.shortcut, activation) if part.projected else None
         self.added = bool(part.added)
         self.drop_path = DropPath(drop_rate) if drop_rate and self.added else None
         self.after = [layer.name for layer in part.after]
         for layer in part.after:
-            self.add_module(layer.name, _module(layer, network))
+            self.add_module(layer.name, _module(layer, activation))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = x
@@ -101,21 +101,21 @@ class DropPath(nn.Module):
         return f"rate={self.rate:g}"
 
 
-def _block(parts: tuple, network: Network, drop_rate: float) -> nn.Module:
+def _block(parts: tuple, activation: str, drop_rate: float) -> nn.Module:
     """The layers of a block that is one residual stand in it under their own names, without one for the residual."""
     if len(parts) == 1:
-        return _module(parts[0], network, drop_rate)
-    return _sequential(parts, network, drop_rate)
+        return _module(parts[0], activation, drop_rate)
+    return _sequential(parts, activation, drop_rate)
 
 
-def _sequential(parts: Iterable, network: Network, drop_rate: float = 0.0) -> nn.Sequential:
-    return nn.Sequential(OrderedDict((part.name, _module(part, network, drop_rate)) for part in parts))
+def _sequential(parts: Iterable, activation: str, drop_rate: float = 0.0) -> nn.Sequential:
+    return nn.Sequential(OrderedDict((part.name, _module(part, activation, drop_rate)) for part in parts))
 
 
-def _module(part: Any, network: Network, drop_rate: float = 0.0) -> nn.Module:
+def _module(part: Any, activation: str, drop_rate: float = 0.0) -> nn.Module:
     match part:
         case Residual():
-            return ResidualBlock(part, network, drop_rate)
+            return ResidualBlock(part, activation, drop_rate)
         case Conv():
             groups = 1 if part.group_width is None else part.width_in // part.group_width
             padding = (part.kernel - 1) // 2
@@ -125,7 +125,7 @@ def _module(part: Any, network: Network, drop_rate: float = 0.0) -> nn.Module:
         case Norm():
             return nn.BatchNorm2d(part.width)
         case Activation():
-            return ACTIVATIONS[part.kind or network.activation]()
+            return ACTIVATIONS[part.kind or activation]()
         case MaxPool():
             return nn.MaxPool2d(part.kernel, part.stride, padding=(part.kernel - 1) // 2)
         case GlobalPool():
@@ -133,7 +133,7 @@ def _module(part: Any, network: Network, drop_rate: float = 0.0) -> nn.Module:
         case Linear():
             return Classifier(part.width_in, part.width_out)
         case Gate():
-            return SqueezeExcite(OrderedDict((inner.name, _module(inner, network)) for inner in part.parts))
+            return SqueezeExcite(OrderedDict((inner.name, _module(inner, activation)) for inner in part.parts))
     raise TypeError(f"no module for {part!r}")
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import html
 import html.parser
 import itertools
+import json
 import math
 import pickle
 import re
@@ -238,6 +239,53 @@ def test_replace_drops_where_the_sizes_came_from_and_keeps_the_note():
 def test_replace_refuses_what_a_new_network_refuses(changes, sentence):
     with pytest.raises(fs.architectures.NetworkError, match=f"^{sentence}"):
         small().replace(**changes)
+
+
+# Block, squeeze-and-excitation and activation by stage
+
+
+MIXED = {"depths": [1, 2, 1], "widths": [16, 32, 64], "bottlenecks": [4, 0.25, 1]}
+
+
+def test_a_stage_has_what_it_does_not_say_from_the_network():
+    net = small(**MIXED, blocks=["mbconv", None, "res_basic_block"], se_ratios=[None, 0.25, None], activations="silu")
+    assert [block.name for block in net.block_types] == ["mbconv", "res_bottleneck_block", "res_basic_block"]
+    assert (net.se_ratios, net.activations) == ((0, 0.25, 0), ("silu",) * 3)
+    assert [stage.group_width for stage in net.stages] == [1, 8, 64]
+    assert list(net.to_dict()["stages"][0])[-2:] == ["block", "activation"]
+    assert fs.complexity(net).params == sum(each.numel() for each in fs.build(net, "meta").parameters())
+
+
+def test_what_a_stage_says_as_the_network_does_makes_no_other_network():
+    plain = small(activation="silu", se_ratio=0.25)
+    said = small(activation="silu", se_ratio=0.25, blocks=plain.block, se_ratios=0.25, activations=[None, "silu"])
+    assert (said, said.id, said.to_yaml()) == (plain, plain.id, plain.to_yaml())
+
+
+def test_networks_differ_where_one_stage_has_another_activation():
+    assert small(activations=[None, "silu"]) != small() != small(se_ratios=[0.25, None])
+    assert small(activations=[None, "silu"]).id != small().id
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"blocks": [None, "conv"]}, "stage 2: block: 'conv' is not one of res_bottleneck_block"),
+        ({"activations": "tanh"}, "stage 1: activation: 'tanh' is not one of relu"),
+        ({"se_ratios": [0, 2]}, "stage 2: se_ratio is 2, but must be a number from 0 to 1"),
+        ({"blocks": ["mbconv"]}, "network: blocks has 1 entries, but there are 2 stages"),
+        ({"blocks": ["mbconv", None], "group_widths": 4}, "stage 1: group width 4, but MBConv is depthwise"),
+    ],
+)
+def test_what_no_stage_can_be_is_refused_with_its_number(changes, sentence):
+    with pytest.raises(fs.architectures.NetworkError, match=f"^{sentence}"):
+        small(**changes)
+
+
+def test_ids_of_published_networks_stay_as_they_were_first_stored():
+    """Stores, plans and trainings know networks by them."""
+    kept = json.loads((Path(__file__).parent / "network_ids.json").read_text("utf-8"))
+    assert {name: fs.network(name).id for name in kept} == kept
 
 
 # To a dict, YAML or Python, and back

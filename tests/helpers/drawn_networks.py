@@ -23,9 +23,11 @@ def anynets(draw, max_depth: int = 4, max_width: int = 96, max_resolution: int =
     def each(values: st.SearchStrategy) -> list:
         return draw(st.lists(values, min_size=stages, max_size=stages))
 
-    bottlenecks = each(st.sampled_from(ACCEPTED.get(block, RATIOS)))
-    asked = zip(each(st.integers(1, max_width)), bottlenecks, each(st.integers(1, 32)), strict=True)
-    fitted = [BLOCKS[block].fit(*sizes) for sizes in asked]
+    blocks = draw(st.none() | st.lists(st.none() | st.sampled_from(list(BLOCKS)), min_size=stages, max_size=stages))
+    types = [block if own is None else own for own in blocks or [None] * stages]
+    bottlenecks = [draw(st.sampled_from(ACCEPTED.get(kind, RATIOS))) for kind in types]
+    asked = zip(types, each(st.integers(1, max_width)), bottlenecks, each(st.integers(1, 32)), strict=True)
+    fitted = [BLOCKS[kind].fit(*sizes) for kind, *sizes in asked]
     return fs.anynet(
         name=draw(st.sampled_from(["AnyNet", "Ünïcode №5", "null", "a: b # c"])),
         block=block,
@@ -35,6 +37,9 @@ def anynets(draw, max_depth: int = 4, max_width: int = 96, max_resolution: int =
         bottlenecks=bottlenecks,
         strides=each(st.integers(1, 3)),
         kernels=each(st.sampled_from([1, 3, 5, 7])),
+        blocks=blocks,
+        se_ratios=each(st.sampled_from([None, None, 0, 0.25])),
+        activations=each(st.sampled_from([None, *ACTIVATIONS])),
         stem=draw(st.sampled_from(list(STEMS))),
         stem_width=draw(st.integers(1, 48)),
         se_ratio=draw(st.sampled_from([0, 0.25, 0.1, 1])),
