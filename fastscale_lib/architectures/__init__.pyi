@@ -1,5 +1,4 @@
 from .blocks import BLOCKS as BLOCKS
-from .counting import Complexity as Complexity
 from .counting import complexity as complexity
 from .counting import layers as layers
 from .definition import Network as Network
@@ -14,6 +13,11 @@ from .parts import NetworkError as NetworkError
 from .parts import Stage as Stage
 from .parts import Stem as Stem
 from .provenance import Scaling as Scaling
+from .totals import Complexity as Complexity
+from .traced.modules import trace as trace
+from .traced.records import Trace as Trace
+from .traced.records import TracedComplexity as TracedComplexity
+from .traced.records import TracedOperation as TracedOperation
 from .zoo import families as families
 from .zoo import network as network
 from .zoo import networks as networks

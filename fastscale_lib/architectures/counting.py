@@ -4,47 +4,77 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from .._common.checks import shown
 from .definition import Network, check_blocks
 from .layer_types import Activation, Gate, Residual
-from .parts import METRICS, Dimensions
+from .parts import METRICS, Dimensions, NetworkError
+from .totals import Complexity
+from .traced.modules import Resolution, is_module, trace
+from .traced.records import Trace
 from .traversal import Placed, describe, place
 from .zoo import network as named_network
 
+if TYPE_CHECKING:
+    import torch
+
+_COLUMNS = ["name", "kind", "kernel", "stride", "groups", "width_in", "width_out", "resolution_in", "resolution_out"]
+_COLUMNS += METRICS
 _NOT_COUNTED = (Activation, Gate, Residual)
 
 
-class Complexity(NamedTuple):
-    """Exact counts for one image: `flops` are multiply-adds; `activations` are output elements."""
-
-    flops: Any
-    params: Any
-    activations: Any
-
-    def __str__(self) -> str:
-        return f"{self.flops:,} flops (multiply-adds), {self.params:,} params, {self.activations:,} activations"
-
-
-def complexity(network: Network | str, *, resolution: int | None = None) -> Complexity:
-    """Count flops (multiply-adds), params and activations of a network for one image.
+def complexity(
+    network: Network | str | torch.nn.Module, *, resolution: Resolution | None = None, example: Any = None
+) -> Complexity:
+    """Count flops (multiply-adds), params and activations of a network, or of any torch module, for one image.
 
     A convolution has k²·w_in·w_out·r²/groups multiply-adds, and its outputs, w_out·r², are its activations (Dollár,
     Singh, Girshick, Fast and Accurate Model Scaling, 2021, section 3); max-pools and linear layers have outputs, too.
+    Matrix products of attention have multiply-adds. A torch module is traced without data; one that `build` made is
+    its network.
 
     Arguments:
-        network: a Network, or the name of a base network.
-        resolution: side of the image in pixels; default: the network's own.
+        network: a Network, the name of a base network, or a torch module.
+        resolution: side of the image in pixels; default: the network's own. A module may be given (height, width).
+        example: what a module is called with, instead of images: a tensor, a tuple of arguments, a dict of keywords.
 
     Returns:
-        Exact integers of any size.
+        Exact integers of any size. Those of a module say besides what is `uncounted`, and what torch's
+        FlopCounterMode counts (`torch_flops`, and `torch_flops_backward` with the backward pass).
 
     Raises:
-        NetworkError: the name is not that of a base network, or resolution is no whole number above 0.
+        NetworkError: the name is not that of a base network, resolution is no whole number above 0, or the module
+            cannot be traced.
     """
-    return _complexity(named_network(network, resolution=resolution))
+    found = _described(network, resolution, example)
+    if isinstance(found, Trace):
+        return found.complexity
+    return _complexity(found)
+
+
+def _described(network: Any, resolution: Resolution | None, example: Any) -> Network | Trace:
+    """The network that this is, or names; a trace of any other module."""
+    if not is_module(network):
+        if example is not None:
+            raise NetworkError("example is for torch modules alone; a network tells what it takes")
+        if isinstance(resolution, tuple):
+            raise NetworkError(
+                f"resolution is {shown(resolution)}, but a network is counted on square images; its module takes "
+                "others: fs.complexity(fs.build(network, 'meta'), resolution=(1280, 800))"
+            )
+        return named_network(network, resolution=resolution)
+    built = getattr(network, "network", None)
+    if isinstance(built, Network) and example is None and not isinstance(resolution, tuple):
+        built = named_network(built, resolution=resolution)
+        names = {"stem", "head", *(f"stage{number}" for number in range(1, len(built.stages) + 1))}
+        params = sum(each.numel() for each in network.parameters())
+        # Nobody has changed it since, and it takes this resolution.
+        if names == {name for name, _ in network.named_children()} and params == _complexity(built).params:
+            return built
+    return trace(network, resolution=resolution, example=example)
 
 
 @lru_cache(maxsize=4096)
@@ -82,23 +112,31 @@ def _sum(total: Any, value: Any, times: Any) -> Any:
     return value if isinstance(total, int) and total == 0 else total + value
 
 
-def layers(network: Network | str, *, resolution: int | None = None) -> pd.DataFrame:
-    """List the layers of a network with their sizes and counts, in order.
+def layers(
+    network: Network | str | torch.nn.Module, *, resolution: Resolution | None = None, example: Any = None
+) -> pd.DataFrame:
+    """List the layers of a network, or of any torch module, with their sizes and counts, in order.
 
     Arguments:
-        network: a Network, or the name of a base network.
-        resolution: side of the image in pixels; default: the network's own.
+        network: a Network, the name of a base network, or a torch module.
+        resolution: side of the image in pixels; default: the network's own. A module may be given (height, width).
+        example: what a module is called with, instead of images: a tensor, a tuple of arguments, a dict of keywords.
 
     Returns:
         One row per layer. Columns: name (as in the torch module that `build` makes), kind, kernel, stride, groups,
         width_in, width_out, resolution_in, resolution_out (side in pixels), flops (multiply-adds), params,
-        activations. The columns' sums are the network's complexity.
+        activations. The columns' sums are the network's complexity. Of a traced module, a side is (height, width) where
+        an image is not square, and a length where there is no image; operators that are not known have the kind
+        "unknown (…)", and parameters that are no layer's weights a row each, of the kind "parameter".
 
     Raises:
-        NetworkError: the name is not that of a base network, resolution is no whole number above 0, or the network
-            has over 10,000 blocks.
+        NetworkError: the name is not that of a base network, resolution is no whole number above 0, the network has
+            over 10,000 blocks, or the module cannot be traced.
     """
-    network = named_network(network, resolution=resolution)
+    found = _described(network, resolution, example)
+    if isinstance(found, Trace):
+        return pd.DataFrame(found.rows(), columns=_COLUMNS)
+    network = found
     check_blocks("layers", network)
     rows, side = [], network.resolution
     for run in describe(network):
@@ -107,8 +145,7 @@ def layers(network: Network | str, *, resolution: int | None = None) -> pd.DataF
             prefix = f"{run.name}.block{number}." if run.first else f"{run.name}."
             rows += [(prefix + each.name, *_row(each)) for each in _counted(placed)]
         side = placed[-1].side_out if run.times else side
-    names = ["name", "kind", "kernel", "stride", "groups", "width_in", "width_out", "resolution_in", "resolution_out"]
-    return pd.DataFrame(rows, columns=[*names, *METRICS])
+    return pd.DataFrame(rows, columns=_COLUMNS)
 
 
 def _row(placed: Placed) -> tuple:

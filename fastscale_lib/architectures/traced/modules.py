@@ -1,0 +1,110 @@
+"""torch modules taken for a network: told from other values, given images, traced, or refused in a sentence."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ..._common.checks import check_whole, shown
+from ..._common.errors import first_line
+from ..parts import NetworkError
+from .records import Trace
+
+if TYPE_CHECKING:
+    import torch
+
+Resolution: TypeAlias = int | tuple[int, int]  # side of square images, or (height, width)
+_NO_VALUES = ("item()", "_local_scalar_dense", "meta tensor", "nonzero", "data-dependent", "no data", "numpy()")
+
+
+def is_module(value: Any) -> bool:
+    """Tell whether the value is a torch module; where torch is not loaded, nothing is."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.nn.Module)
+
+
+def trace(module: Any, *, resolution: Resolution | None = None, example: Any = None) -> Trace:
+    """Trace one forward pass of a torch module, without data and without changing the module.
+
+    Its `complexity` has the counts, by pycls's convention and by that of torch's FlopCounterMode; its `operations` are
+    all that run, with shapes, elements moved, and the names of the modules that call them.
+
+    Arguments:
+        module: a torch module, on any device; it runs as in evaluation.
+        resolution: side of the images in pixels, or (height, width). They have as many channels as the first
+            convolution takes, else 3.
+        example: what the module is called with, instead of images: a tensor, a tuple of arguments, or a dict of
+            keywords. Counts are of this example, as it is.
+
+    Raises:
+        NetworkError: (a ValueError) this is no torch module, neither resolution nor example is given, or the module
+            does not take the input or looks at its values.
+    """
+    if not is_module(module):
+        raise NetworkError(f"trace: {shown(module)} is not a torch module")
+    if (resolution is None) == (example is None):
+        given = "neither" if example is None else "both"
+        raise NetworkError(
+            f"trace: {given} given of resolution and example; a module does not tell its input: give resolution=224 "
+            "for images, or example= for anything else"
+        )
+    module = _unwrapped(module)
+    args, kwargs, said = _inputs(module, resolution, example)
+    return traced(module, args, kwargs, said)
+
+
+def traced(module: torch.nn.Module, args: tuple, kwargs: dict[str, Any], said: str) -> Trace:
+    """The trace, or a sentence that says why there is none; `said` names the input."""
+    from .tracing import trace_module
+
+    kind = type(module).__name__
+    if any(type(each).__name__.startswith("Uninitialized") for each in (*module.parameters(), *module.buffers())):
+        raise NetworkError(f"trace: {kind} has lazy parameters without a shape yet; call it once on an input first")
+    try:
+        return trace_module(module, args, kwargs)
+    except Exception as error:  # whatever the module's own code raises
+        line = first_line(error)[:200]
+        if any(each in str(error) for each in _NO_VALUES) or isinstance(error, NotImplementedError):
+            raise NetworkError(
+                f"trace: {kind} cannot be traced, since its forward pass looks at values, and a trace has shapes "
+                f"alone ({line})"
+            ) from None
+        raise NetworkError(f"trace: {kind} does not take {said} ({line}); another input is given as example=") from None
+
+
+def image_size(name: str, resolution: Any) -> tuple[int, int]:
+    """Return height and width, or refuse the value."""
+    if isinstance(resolution, tuple | list):
+        if len(resolution) != 2:
+            raise NetworkError(f"{name}: resolution is {shown(resolution)}, but must be a side or (height, width)")
+        height, width = (check_whole(f"{name}: resolution", each, NetworkError) for each in resolution)
+        return height, width
+    side = check_whole(f"{name}: resolution", resolution, NetworkError, remedy="; or a pair (height, width)")
+    return side, side
+
+
+def _inputs(module: Any, resolution: Any, example: Any) -> tuple[tuple, dict[str, Any], str]:
+    import torch
+
+    if example is not None:
+        kwargs = dict(example) if isinstance(example, Mapping) else {}
+        args = () if kwargs else tuple(example) if isinstance(example, tuple | list) else (example,)
+        if not any(isinstance(each, torch.Tensor) for each in (*args, *kwargs.values())):
+            raise NetworkError(f"trace: example is {shown(example)}, but must be a tensor, or a tuple or dict with one")
+        return args, kwargs, "this example"
+    height, width = image_size("trace", resolution)
+    images = torch.nn.Conv2d, torch.nn.ConvTranspose2d
+    channels = next((each.in_channels for each in module.modules() if isinstance(each, images)), 3)
+    dtype = next((each.dtype for each in module.parameters() if each.is_floating_point()), torch.float32)
+    image = torch.empty(1, channels, height, width, dtype=dtype, device="meta")
+    return (image,), {}, f"1 × {channels} × {height} × {width} images"
+
+
+def _unwrapped(module: Any) -> Any:
+    """What torch.compile, DataParallel and DistributedDataParallel wrap."""
+    for name in ("_orig_mod", "module"):
+        inner = getattr(module, name, None)
+        if is_module(inner) and len(list(module.children())) == 1 and type(module).__module__.startswith("torch."):
+            return _unwrapped(inner)
+    return module

@@ -1,0 +1,41 @@
+"""Modules made without data: their tensors have shapes and no values, and no time goes into random numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+_RANDOM = {"uniform_", "normal_", "erfinv_"}
+_FILLED = {*_RANDOM, "fill_", "zero_", "mul_", "add_", "sub_", "div_", "clamp_", "copy_"}
+
+
+class _NothingFilled(TorchDispatchMode):
+    """Passes over what would fill tensors without data; on a CPU, over random numbers alone."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = func.overloadpacket.__name__
+        if name in _FILLED and (name in _RANDOM or args[0].device.type == "meta"):
+            return args[0]
+        return func(*args, **(kwargs or {}))
+
+
+def make_without_data(make: Callable[[], Any]) -> nn.Module:
+    """Make a module on the meta device; where its maker looks at values, on the CPU, with weights left unset.
+
+    Raises:
+        Exception: whatever the maker raises on the CPU, too.
+    """
+    try:
+        return _made(make, torch.device("meta"))
+    except Exception:  # it asked a tensor for its values, or really cannot be made
+        return _made(make, torch.device("cpu"))
+
+
+def _made(make: Callable[[], Any], device: torch.device) -> nn.Module:
+    with torch.random.fork_rng(devices=[]) if device.type == "cpu" else nullcontext(), device, _NothingFilled():
+        return make()

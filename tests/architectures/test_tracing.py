@@ -1,0 +1,199 @@
+"""Any torch module is counted by tracing it: as described, as torch's own counter says, and as hooks see it."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+import torch
+from helpers.other_libraries import import_library
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+import fastscale_lib as fs
+from fastscale_lib.architectures import NetworkError, trace
+
+timm = import_library("timm")
+NO_IMAGES = ("test_",)  # timm's own, for its tests
+DRAWN = random.Random(14).sample([name for name in timm.list_models() if not name.startswith(NO_IMAGES)], 40)
+
+
+def without_data(name: str) -> nn.Module:
+    with torch.device("meta"):
+        return timm.create_model(name).eval().requires_grad_(False)
+
+
+def side_of(module: Any) -> int:
+    return module.pretrained_cfg["input_size"][-1]
+
+
+@pytest.mark.parametrize("name", fs.networks())
+def test_a_built_network_is_traced_as_it_is_described(name):
+    network = fs.network(name)
+    module = fs.build(network, "meta")
+    found = trace(module, resolution=network.resolution).complexity
+    assert tuple(found) == tuple(fs.complexity(network))
+    assert found.uncounted == {}
+
+
+def test_traced_rows_are_those_of_the_description():
+    module = fs.build("RegNetY-400MF", "meta")
+    described = fs.layers("RegNetY-400MF")
+    del module.network
+    assert fs.layers(module, resolution=224).equals(described)
+
+
+def test_a_built_module_is_recognised_as_its_network():
+    module = fs.build("ResNet-50", "meta")
+    assert fs.complexity(module) == fs.complexity("ResNet-50")
+    assert fs.complexity(module, resolution=320) == fs.complexity("ResNet-50", resolution=320)
+    assert fs.layers(module).equals(fs.layers("ResNet-50"))
+
+
+def test_a_built_module_that_was_changed_is_traced():
+    module = fs.build("ResNet-50", "meta")
+    module.get_submodule("head").linear = nn.Sequential(nn.Flatten(), nn.Linear(2048, 10, device="meta"))
+    assert fs.complexity(module, resolution=224).params == fs.complexity(fs.network("ResNet-50", classes=10)).params
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_timm_is_counted_as_torch_and_hooks_count(name):
+    module = without_data(name)
+    side, outputs = side_of(module), {}
+
+    def add(name, out):
+        outputs[name] = outputs.get(name, 0) + out.numel()
+
+    kinds = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+    for part, each in module.named_modules():
+        if isinstance(each, kinds):
+            each.register_forward_hook(lambda _, __, out, part=part: add(part, out))
+    with FlopCounterMode(display=False) as counter:
+        module(torch.empty(1, 3, side, side, device="meta"))
+    hooked = dict(outputs)
+    found = trace(module, resolution=side)
+    assert found.complexity.torch_flops == counter.get_total_flops()
+    assert found.complexity.params == sum(each.numel() for each in module.parameters())
+    traced = {}
+    for each in found.operations:
+        if each.kind in ("conv", "linear"):
+            traced[each.name] = traced.get(each.name, 0) + each.outputs
+    assert {part: traced.get(part) for part in hooked} == hooked
+    assert found.complexity.uncounted == {}
+
+
+@pytest.mark.parametrize("name", ["ResNet-50", "EfficientNet-B0"])
+def test_forward_with_backward_is_what_torch_counts(name):
+    module = fs.build(name, "meta").eval()
+    with FlopCounterMode(display=False) as counter:
+        module(torch.empty(1, 3, 224, 224, device="meta")).sum().backward()
+    assert trace(module, resolution=224).complexity.torch_flops_backward == counter.get_total_flops()
+
+
+@given(
+    kernel=st.integers(1, 7),
+    stride=st.integers(1, 3),
+    dilation=st.integers(1, 2),
+    groups=st.sampled_from([1, 2, 4, 8]),
+    transposed=st.booleans(),
+    bias=st.booleans(),
+    height=st.integers(16, 24),
+    width=st.integers(16, 24),
+)
+@settings(max_examples=60, deadline=None)
+def test_a_convolution_counts_its_products_and_biases(
+    kernel, stride, dilation, groups, transposed, bias, height, width
+):
+    kind = nn.ConvTranspose2d if transposed else nn.Conv2d
+    module = kind(8, 16, kernel, stride, dilation=dilation, groups=groups, bias=bias)
+    out = module(torch.zeros(1, 8, height, width))
+    area = height * width if transposed else out.shape[-2] * out.shape[-1]
+    products = kernel**2 * 8 * 16 // groups * area
+    counts = fs.complexity(module, resolution=(height, width))
+    assert counts.flops == products + bias * out.numel()
+    assert counts.params == kernel**2 * 8 * 16 // groups + bias * 16
+    assert counts.activations == out.numel()
+
+
+def test_attention_is_counted_and_its_matrices_told_apart():
+    attention = nn.MultiheadAttention(64, 4, batch_first=True)
+    tokens = torch.zeros(1, 10, 64)
+    found = trace(attention, example=(tokens, tokens, tokens)).complexity
+    assert found.flops == 10 * 4 * (64 * 64 + 64) + 2 * 10 * 10 * 64  # three projections in, one out; two products
+    assert found.activations == 10 * 4 * 64
+    assert found.attention_matrices == 4 * 10 * 10
+    assert found.params == sum(each.numel() for each in attention.parameters())
+
+
+class Spectrum(nn.Module):
+    def forward(self, x):
+        return torch.fft.rfft2(x).abs().sum()
+
+
+def test_an_operator_that_is_not_known_is_named():
+    found = trace(Spectrum(), resolution=32).complexity
+    assert found.uncounted == {"aten._fft_r2c": 1}
+    assert "not known, and counted as 0: aten._fft_r2c (called 1×)" in str(found)
+    assert "unknown (aten._fft_r2c)" in set(fs.layers(Spectrum(), resolution=32)["kind"])
+
+
+def test_the_sums_of_the_rows_are_the_counts():
+    module = without_data("vit_tiny_patch16_224")
+    sums = fs.layers(module, resolution=224)[["flops", "params", "activations"]].sum()
+    assert tuple(sums) == tuple(fs.complexity(module, resolution=224))
+
+
+def test_the_module_stays_as_it_is():
+    module = fs.build("RegNetX-200MF").train()
+    module.get_submodule("head").eval()
+    before = {name: each.clone() for name, each in module.state_dict().items()}
+    trace(module, resolution=64)
+    assert module.training
+    assert not module.get_submodule("head").training
+    assert all(torch.equal(each, before[name]) for name, each in module.state_dict().items())
+
+
+class LooksAtValues(nn.Module):
+    def forward(self, x):
+        return x if x.sum() > 0 else -x
+
+
+class TwoInputs(nn.Module):
+    def forward(self, left, right):
+        return left @ right
+
+
+def test_several_inputs_are_given_as_an_example():
+    pair = torch.zeros(2, 3), torch.zeros(3, 4)
+    assert fs.complexity(TwoInputs(), example=pair).flops == 24
+    assert fs.complexity(TwoInputs(), example={"left": pair[0], "right": pair[1]}).flops == 24
+
+
+@pytest.mark.parametrize(
+    ("module", "given", "said"),
+    [
+        (LooksAtValues(), {"resolution": 32}, "its forward pass looks at values"),
+        (TwoInputs(), {"resolution": 32}, "does not take 1 × 3 × 32 × 32 images"),
+        (nn.Conv2d(3, 4, 3), {}, "give resolution=224"),
+        (nn.Conv2d(3, 4, 3), {"resolution": 2}, "does not take 1 × 3 × 2 × 2 images"),
+        (nn.Conv2d(3, 4, 3), {"resolution": (8, 8, 8)}, "must be a side or \\(height, width\\)"),
+        (nn.Conv2d(3, 4, 3), {"example": 3}, "must be a tensor"),
+        (nn.LazyConv2d(4, 3), {"resolution": 32}, "call it once on an input first"),
+    ],
+)
+def test_what_cannot_be_traced_is_refused_in_a_sentence(module, given, said):
+    with pytest.raises(NetworkError, match=said) as caught:
+        fs.complexity(module, **given)
+    assert len(str(caught.value)) < 400
+    assert "\n" not in str(caught.value)
+
+
+def test_a_network_takes_neither_an_example_nor_other_sides():
+    with pytest.raises(NetworkError, match="torch modules alone"):
+        fs.complexity("ResNet-50", example=torch.zeros(1, 3, 8, 8))
+    with pytest.raises(NetworkError, match="its module takes others"):
+        fs.complexity("ResNet-50", resolution=(1280, 800))
+    assert fs.complexity(fs.build("ResNet-50", "meta"), resolution=(1280, 800)).flops > 0
