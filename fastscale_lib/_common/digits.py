@@ -13,7 +13,9 @@ def decimals(value: float, digits: int = 3) -> int:
 def significant(value: float | None, digits: int = 3) -> str:
     """Write a number with this many significant digits and its whole part: "0.0851", "3,923".
 
-    None and NaN become "–".
+    Arguments:
+        value: None and NaN become "–".
+        digits: number of significant digits; default: 3.
     """
     if value is None or value != value:
         return "–"

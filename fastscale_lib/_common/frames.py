@@ -12,3 +12,8 @@ if TYPE_CHECKING:
 def rows(frame: pd.DataFrame) -> Iterator[Any]:
     """Iterate over the rows of a frame as named tuples without the index: row.flops, row.s."""
     return frame.itertuples(index=False)
+
+
+def dicts(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """List the rows of a frame as dictionaries by column, with Python's numbers."""
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]

@@ -1,4 +1,4 @@
-"""Errors of two families at equal cost, and how a family's complexity grows with its flops."""
+"""Compare the errors of two families at equal cost; fit how complexity grows with flops."""
 
 from __future__ import annotations
 
@@ -11,51 +11,55 @@ _ERROR = "top1_error_pct"
 
 
 def error_gaps(frame: pd.DataFrame, family: str, other: str, x: str = "flops") -> pd.DataFrame:
-    """How far one family's error lies above another's at equal cost: one row for each cost that either has.
+    """Compute the difference of two families' errors at equal cost.
 
-    Between the networks of a family, error is taken as a straight line over the logarithm of cost. Only costs that
-    lie within the range of both families are compared; where the ranges do not meet there are no rows.
+    Errors are interpolated linearly in the logarithm of cost, between neighbouring networks of a family. Nothing is
+    extrapolated: costs outside the range of either family have no row.
 
     Arguments:
         frame: rows of `published_errors`, of one source and one number of epochs.
-        family, other: of the column family.
-        x: the column that is cost: flops, params, activations, training_ms_per_image or inference_ms_per_image.
+        family: name of the family, as in the column family.
+        other: name of the family to compare with.
+        x: column of the cost: flops, params, activations, training_ms_per_image or inference_ms_per_image; default:
+            flops.
 
     Returns:
-        Columns x, family and other (their errors in percent, named so), gap (percentage points; below 0 the family
-        has the lower error).
+        One row per cost of a network of either family. Columns: the one that `x` names; family and other (the two
+        top-1 errors in percent); gap (family less other, in percentage points).
 
     Raises:
-        AnalysisError: (a ValueError) the frame lacks a column, or holds something else than numbers there.
+        AnalysisError: (a ValueError) the frame lacks a column, or has something other than numbers in one.
     """
     for name, each in (("family", family), ("other", other)):
         check_text(f"error_gaps: {name}", each, AnalysisError, "; name a family of the frame, as RegNetY")
     x = check_column("error_gaps: x", x, AnalysisError)
     frame = check_frame("error_gaps: frame", frame, AnalysisError, ["family"], [x, _ERROR])
-    one, two = (_curve(frame, each, x) for each in (family, other))
-    ends = [curve.index for curve in (one, two) if len(curve)]
-    costs = np.union1d(one.index, two.index)
-    if len(ends) < 2:
-        costs = costs[:0]
-    else:
-        costs = costs[(costs >= max(each[0] for each in ends)) & (costs <= min(each[-1] for each in ends))]
-    errors = [np.interp(np.log(costs), np.log(each.index), each) if len(costs) else costs for each in (one, two)]
-    return pd.DataFrame({x: costs, "family": errors[0], "other": errors[1], "gap": errors[0] - errors[1]})
+    curves = [_curve(frame, each, x) for each in (family, other)]
+    costs = np.union1d(*(curve.index for curve in curves))
+    for curve in curves:
+        costs = costs[(costs >= curve.index.min()) & (costs <= curve.index.max())]  # of an empty curve none
+    first, second = (np.interp(np.log(costs), np.log(curve.index), curve) if len(costs) else costs for curve in curves)
+    return pd.DataFrame({x: costs, "family": first, "other": second, "gap": first - second})
 
 
 def _curve(frame: pd.DataFrame, family: str, x: str) -> pd.Series:
-    """The errors of a family by cost, in its order."""
+    """Return a family's lowest error at each cost, indexed by cost in ascending order."""
     rows = frame.loc[(frame["family"] == family).fillna(False), [x, _ERROR]].dropna().astype(float)
     return rows[rows[x] > 0].groupby(x)[_ERROR].min()
 
 
 def growth(frame: pd.DataFrame, metric: str = "activations") -> float:
-    """The exponent of flops by which a metric grows from network to network, by least squares on logarithms.
+    """Fit e in metric ∝ flops^e, by least squares on logarithms.
 
-    NaN for fewer than two sizes. A count of 0 has been rounded away, and is missing.
+    Arguments:
+        frame: one row per network, with the columns flops and `metric`; counts of 0 or below are left out.
+        metric: column to fit; default: activations.
+
+    Returns:
+        The exponent e; NaN where all networks have the same flops.
 
     Raises:
-        AnalysisError: (a ValueError) the frame lacks flops or the metric, or holds something else than numbers there.
+        AnalysisError: (a ValueError) the frame lacks a column, or has something other than numbers in one.
     """
     metric = check_column("growth: metric", metric, AnalysisError)
     frame = check_frame("growth: frame", frame, AnalysisError, numbers=["flops", metric])

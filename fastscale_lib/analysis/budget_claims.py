@@ -1,4 +1,4 @@
-"""What budgets buy, as scorecards and tables say it: ratios with their evidence, what the laws expect, and units."""
+"""Claims on the flops that strategies reach within a budget, and the units of budgets."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 import pandas as pd
 
-from .._common.device_kinds import CPU, CUDA
 from .._common.digits import significant
+from .._common.frames import rows as rows_of
 from ..prediction.model import RuntimeModel
 from ..records.rows import read_rows
 from ..scaling.strategies import strategy as named_strategy
-from .claims import BEYOND, PAPER, Claim
+from .claims import BEYOND, PAPER, Claim, place, scope_on
 
-# How costs are shown: under which name, and in how many of the column's units.
+# How columns are shown: their heading, and the number to divide by.
 _SHOWN = {
     "scale": ("s", 1),
     "flops": ("flops, G", 1e9),
@@ -28,18 +28,32 @@ _SHOWN = {
     "counted_memory_bytes": ("memory, MB", 1e6),
     "memory_bytes": ("memory, MB", 1e6),
 }
-_PLACES = {CUDA.name: "a GPU", CPU.name: "a CPU"}
 
 
 def predicted_from(model: RuntimeModel) -> str:
-    """Say what a model of one setting predicts from, and how well: "42 rows of A chip, 90 % within 12 %"."""
+    """Describe a model's rows and error: "42 rows of A chip, 90 % within 12 %".
+
+    Arguments:
+        model: fitted to the rows of one setting.
+    """
     [(setting, fitted)] = model.fitted.items()
-    device = setting.device_name
-    return f"{fitted.rows} rows of {device}, 90 % within {100 * fitted.error_90:.0f} %"
+    return f"{fitted.rows} rows of {setting.device_name}, 90 % within {100 * fitted.error_90:.0f} %"
 
 
 def device_kind(paths: Iterable[str | os.PathLike], model: RuntimeModel | None) -> str:
-    """The kind of device that a model predicts, "cuda" or "cpu", as its rows in stores say; "" where none does."""
+    """Look up in stores which kind of device a model predicts.
+
+    Arguments:
+        paths: of the stores.
+        model: a fitted model, or None.
+
+    Returns:
+        "cuda" or "cpu"; "" where the rows of the stores do not say, or contradict each other.
+
+    Raises:
+        PublishedError: there is no such file.
+        StoreError: a file is not a store.
+    """
     names = set() if model is None else set(model.rates()["device_name"])
     rows = read_rows(paths).reindex(columns=["device_name", "device"])
     kinds = set(rows.loc[rows["device_name"].isin(names), "device"].dropna())
@@ -47,21 +61,27 @@ def device_kind(paths: Iterable[str | os.PathLike], model: RuntimeModel | None) 
 
 
 def flops_bought(
-    bought: pd.DataFrame, one: str, other: str, room: float, model: RuntimeModel | None = None
+    bought: pd.DataFrame, one: str, other: str, headroom: float, model: RuntimeModel | None = None
 ) -> dict[str, Any]:
-    """The flops that one strategy buys as times another's, with their evidence, as a `Claim` takes them.
+    """Compute the ratio of the flops that two strategies reach within a budget.
 
     Arguments:
         bought: rows of `within`.
-        room: the budget, as times what the base network costs; at 1 or less nothing is scaled up, and nothing found.
-        model: that predicted the times of the budget; left out: the budget was counted. The interval is then the ratio
-            divided and multiplied by 1 + the 90th percentile of the model's error on families that it has not seen,
-            or by more where the time of one of the two networks has a wider interval: the two errors are taken as one,
-            and a time that is off by so much as flops that are.
+        one: the strategy of the numerator.
+        other: the strategy of the denominator.
+        headroom: the budget relative to the cost of the base network; up to 1 nothing is scaled up, and there is no
+            ratio.
+        model: that predicted the times of a budget of time; default: the budget is of a count. With a model the ratio
+            has an interval: it is divided and multiplied by 1 + e, where e is the 90th percentile of the model's error
+            on unseen families, or the relative half-width of the predicted times of the two networks, if larger.
+
+    Returns:
+        Arguments of a `Claim`: found (None where there is no ratio), evidence; details, low and high where there are
+        any.
     """
     kind = "counted" if model is None else "predicted"
-    if not room > 1:
-        missing = f"the budget is {room:.2g} times what the base network costs: no scaling up"
+    if not headroom > 1:
+        missing = f"the budget is {headroom:.2g} times what the base network costs: no scaling up"
         return {"found": None, "evidence": kind, "details": missing}
     for reason in bought.loc[bought["strategy"].isin([one, other]), "reason"].dropna() if "reason" in bought else ():
         return {"found": None, "evidence": kind, "details": reason}
@@ -77,17 +97,27 @@ def flops_bought(
     return {"found": ratio, "evidence": kind, "details": predicted_from(model), **ends}
 
 
-def bought_by_law(budget: str, one: str, other: str, room: float, mode: str) -> tuple[str, float] | None:
-    """How the flops that one strategy buys should stand to another's: a relation and a limit, as a `Claim` takes them.
+def bought_by_law(budget: str, one: str, other: str, headroom: float, mode: str) -> tuple[str, float] | None:
+    """Derive from the scaling laws how the flops of two strategies compare within a budget.
 
-    A count that grows as s to e is at `room` times its value where s, and so flops, are at room to 1/e (section 3 of
-    the paper). Under a budget of activations, of time, which follows them on a GPU, or of memory in training, which
-    keeps them, the strategy whose activations grow slower buys more; the other one has at least its share by the laws.
-    Under one of params, that whose params grow slower buys more. Memory in inference is weights and the largest
-    output: of strategies whose largest outputs grow alike, that whose params grow slower buys more.
+    If a cost grows as s^e with the scale factor s, a budget of h times the base's cost allows flops of h^(1/e) times
+    the base's (section 3 of the paper). The law that decides depends on the budget:
+
+    - activations; time, which follows activations on a GPU; memory in training, which keeps them: the strategy whose
+      activations grow more slowly reaches more flops. The other one reaches at least the ratio of the two laws.
+    - params: the strategy whose params grow more slowly reaches more flops.
+    - memory in inference, which is weights and the largest output: as params, if the largest outputs of the two
+      strategies grow alike; else the laws do not decide.
+
+    Arguments:
+        budget: "activations", "params", "time_ms" or "memory_bytes".
+        one: the strategy of the numerator.
+        other: the strategy of the denominator.
+        headroom: h, the budget relative to the cost of the base network.
+        mode: "inference" or "training".
 
     Returns:
-        None where the laws do not tell the two apart.
+        Relation (">" or "<") and limit of the ratio of flops, as of a `Claim`; None where the laws do not decide.
     """
     ways = [named_strategy(each) for each in (one, other)]
     weights_decide = budget == "params" or (budget == "memory_bytes" and mode == "inference")
@@ -98,66 +128,79 @@ def bought_by_law(budget: str, one: str, other: str, room: float, mode: str) -> 
         return None
     if weights_decide:
         return (">" if first < second else "<"), 1.0
-    return ">", min(1.0, room ** float(1 / first - 1 / second))
+    return ">", min(1.0, headroom ** float(1 / first - 1 / second))
 
 
 def bought_claims(
-    bought: Mapping[str, pd.DataFrame], rooms: Mapping[str, float], others: Iterable[str], mode: str
+    bought: Mapping[str, pd.DataFrame], headrooms: Mapping[str, float], others: Iterable[str], mode: str
 ) -> list[Claim]:
-    """Claim the flops that fast scaling buys as times others', under budgets of activations, params and memory.
+    """Claim how the flops of dWr compare with others' within budgets of counts and memory.
 
-    Memory in inference is beyond the paper.
+    Claims on memory in inference are beyond the paper.
 
     Arguments:
-        bought: by the budget's name ("activations", "params", "memory_bytes"), rows of `within`.
-        rooms: by the same names, the budget as times what the base network costs.
-        others: strategies that dWr is held against.
+        bought: rows of `within` for each budget: "activations", "params", "memory_bytes".
+        headrooms: for each budget, what it is relative to the cost of the base network.
+        others: the strategies that dWr is compared with.
         mode: "inference" or "training".
+
+    Returns:
+        One claim per budget and strategy that the laws tell from dWr.
     """
     others = list(others)
     claims = []
-    for name, words in {"activations": "activations", "params": "params", "memory_bytes": f"memory in {mode}"}.items():
+    for name, text in {"activations": "activations", "params": "params", "memory_bytes": f"memory in {mode}"}.items():
         scope = BEYOND if (name, mode) == ("memory_bytes", "inference") else PAPER
-        claims += _ratios_claimed(bought[name], name, words, others, rooms[name], mode, scope)
+        claims += _claim_ratios(bought[name], name, text, others, headrooms[name], mode, scope)
     return claims
 
 
 def bought_by_time_claims(
     bought: Mapping[str, pd.DataFrame],
-    rooms: Mapping[str, float],
+    headrooms: Mapping[str, float],
     models: Mapping[str, RuntimeModel],
     kinds: Mapping[str, str],
     others: Iterable[str],
     mode: str,
 ) -> list[Claim]:
-    """Claim the flops that fast scaling buys as times others', under a budget of predicted time on each device.
+    """Claim how the flops of dWr compare with others' within a budget of predicted time.
 
     The paper's claims are on GPUs; those on other devices are beyond it.
 
     Arguments:
-        bought: by the device's name, rows of `within`.
-        rooms, models, kinds: by the same names: the budget as times what the base network takes, the model that
-            predicted it, and `device_kind`.
-        others, mode: as for `bought_claims`.
+        bought: rows of `within` for each device.
+        headrooms: for each device, the budget relative to the time of the base network.
+        models: for each device, the model that predicted the times.
+        kinds: for each device, its `device_kind`.
+        others: the strategies that dWr is compared with.
+        mode: "inference" or "training".
+
+    Returns:
+        One claim per device and strategy that the laws tell from dWr.
     """
     others = list(others)
     claims = []
     for name, model in models.items():
-        words = f"time of {mode} on {_PLACES.get(kinds[name], 'an unknown device')} ({name})"
-        scope = PAPER if kinds[name] == CUDA.name else BEYOND
-        claims += _ratios_claimed(bought[name], "time_ms", words, others, rooms[name], mode, scope, model)
+        words, scope = f"time of {mode} on {place(kinds[name])} ({name})", scope_on(kinds[name])
+        claims += _claim_ratios(bought[name], "time_ms", words, others, headrooms[name], mode, scope, model)
     return claims
 
 
-def untested_on_a_gpu(others: Iterable[str], room: float, mode: str, precision: str) -> list[Claim]:
-    """Give the claims of `bought_by_time_claims` on a GPU that no rows of one can test.
+def untested_on_a_gpu(others: Iterable[str], headroom: float, mode: str, precision: str) -> list[Claim]:
+    """List the claims of `bought_by_time_claims` on a GPU that no rows can test.
 
     Arguments:
-        room: a budget of time, as times what the base network takes.
+        others: the strategies that dWr is compared with.
+        headroom: the budget relative to the time of the base network.
+        mode: "inference" or "training".
+        precision: of the times, as "fp32".
+
+    Returns:
+        One claim per strategy that the laws tell from dWr.
     """
     missing = f"no times predicted from rows of a GPU, {mode}, {precision}"
     text = f"ratio of flops bought by time of {mode} on a GPU, dWr over"
-    laws = {other: bought_by_law("time_ms", "dWr", other, room, mode) for other in others}
+    laws = {other: bought_by_law("time_ms", "dWr", other, headroom, mode) for other in others}
     return [
         Claim(f"{text} {other}", law[1], None, evidence="predicted", details=missing, relation=law[0])
         for other, law in laws.items()
@@ -166,15 +209,19 @@ def untested_on_a_gpu(others: Iterable[str], room: float, mode: str, precision: 
 
 
 def measured_time_claims(found: pd.DataFrame, device: str, model: RuntimeModel | None) -> list[Claim]:
-    """Claim that networks take the time that was predicted, within what nine in ten predictions keep to.
+    """Claim that measured times equal the predicted ones, within the model's error.
 
-    A measurement that others disturbed, or of another device than the fitted one, judges nothing.
+    The tolerance is the 90th percentile of that error on unseen families. Measurements that other processes disturbed,
+    and those of another device than the fitted one, test nothing.
 
     Arguments:
-        found: a row for each network: strategy, ratio (measured time over predicted), low, high, on (the device that
-            measured), disturbed and doubt ("" for none).
-        device: the one whose rows were fitted.
-        model: that predicted; None where nothing was measured.
+        found: one row per network, with the columns strategy, ratio (measured over predicted time), low, high (the
+            95 % interval of ratio), on (name of the device that measured), disturbed and doubt ("" for none).
+        device: name of the device whose rows were fitted.
+        model: that predicted the times; None where nothing was measured.
+
+    Returns:
+        One claim per network, all beyond the paper.
     """
     text = "ratio of measured to predicted time"
     scope: dict[str, Any] = {"scope": BEYOND, "evidence": "measured"}
@@ -182,7 +229,7 @@ def measured_time_claims(found: pd.DataFrame, device: str, model: RuntimeModel |
         return [Claim(text, 1, None, **scope, details="nothing was measured")]
     [fitted] = model.fitted.values()
     claims = []
-    for row in found.itertuples():
+    for row in rows_of(found):
         named = f"{text}, {row.strategy}"
         if row.disturbed or row.on != device:
             why = f"disturbed: {row.disturbed}" if row.disturbed else f"measured on {row.on}, which was not fitted"
@@ -194,33 +241,43 @@ def measured_time_claims(found: pd.DataFrame, device: str, model: RuntimeModel |
     return claims
 
 
-def _ratios_claimed(
+def _claim_ratios(
     bought: pd.DataFrame,
     budget: str,
     words: str,
     others: Iterable[str],
-    room: float,
+    headroom: float,
     mode: str,
     scope: str,
     model: RuntimeModel | None = None,
 ) -> list[Claim]:
-    """The claims of one budget: one for each other strategy that the laws tell from dWr."""
     claims = []
     for other in others:
-        if law := bought_by_law(budget, "dWr", other, room, mode):
+        if law := bought_by_law(budget, "dWr", other, headroom, mode):
             text = f"ratio of flops bought by {words}, dWr over {other}"
-            ratio = flops_bought(bought, "dWr", other, room, model)
+            ratio = flops_bought(bought, "dWr", other, headroom, model)
             claims.append(Claim(text, law[1], relation=law[0], scope=scope, **ratio))
     return claims
 
 
 def in_units(frame: pd.DataFrame) -> pd.DataFrame:
-    """Costs as they are read: flops in G, params and activations in M, memory in MB, times in ms, and named so."""
-    shown = {name: frame[name] / _SHOWN[name][1] for name in frame if name in _SHOWN}
+    """Convert a table of costs to units that are easy to read, and name them in the headings.
+
+    The headings are, for instance, "flops, G", "params, M", "memory, MB", "time, ms".
+
+    Arguments:
+        frame: columns of `within` or `costs`; other columns stay as they are.
+    """
+    shown = {name: frame[name] / size for name, (_, size) in _SHOWN.items() if name in frame}
     return frame.assign(**shown).rename(columns={name: text for name, (text, _) in _SHOWN.items()})
 
 
 def budget_text(name: str, most: float) -> str:
-    """A budget with its unit: "800 ms", "1,036 MB", "26.1 M"."""
+    """Format a budget with its unit: "800 ms", "1,036 MB", "26.1 M".
+
+    Arguments:
+        name: of the budget: "time_ms", "memory_bytes", "flops", "params" or "activations".
+        most: the budget, in ms, bytes or elements.
+    """
     text, size = _SHOWN[name]
     return f"{significant(most / size)} {text.split(', ')[1]}"

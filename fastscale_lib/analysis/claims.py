@@ -1,4 +1,4 @@
-"""The paper's claims beside what comes out here, with a verdict that is computed and can fail."""
+"""Claims, the number that was found for each, and the verdict that follows."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, astuple, dataclass, fields
-from typing import Any
+from fractions import Fraction
+from typing import Any, TypeGuard
 
 import pandas as pd
 from pandas.io.formats.style import Styler
 
+from .._common.device_kinds import CPU, CUDA
 from .._common.errors import FastscaleError
+from .._common.frames import rows as rows_of
 
 HOLDS, FAILS, UNDECIDED, UNTESTED = "holds", "does not hold", "undecided", "not tested here"
 RELATIONS = ("=", "<", ">")
@@ -21,33 +24,35 @@ MIME = "application/vnd.fastscale.claims+json"  # under which an executed notebo
 
 
 class ClaimError(FastscaleError, ValueError):
-    """What is to be a claim is none; the message says what it lacks, and what to do."""
+    """Raised for a claim with an unknown or missing field; the message names the remedy."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One claim, with what was found of it.
+    """Compare a number that was found with the one that is claimed.
 
     Arguments:
-        claim: in words.
-        paper: the number that the paper gives or implies.
-        found: the number that came out; None where nothing did, and then `details` says why.
-        tolerance: how far from `paper` still counts.
-        scope: `PAPER`, or `BEYOND` of a claim that the paper does not make; such claims are shown last.
-        evidence: the kind of it, one of `EVIDENCE`; of a claim that is not tested, the kind that it would take.
-        details: of the evidence, as the device that was measured, or the table that was published; of a claim that is
-            not tested, what is missing.
-        relation: "=": found is to be `paper`, "<": below it, ">": above it; within the tolerance each time.
-        low, high: the 95 % interval of what was found, where chance has a part in it; None: it has none.
-        doubt: why what was found decides nothing, whatever it is, as of a time without an interval, or of one that is
-            the host's (`measurement.time_doubt`); the verdict is then undecided. None: it decides.
+        claim: text of the claim.
+        paper: number that the paper states or implies.
+        found: number that was found; None if the claim was not tested.
+        tolerance: largest deviation from `paper` that still agrees; default: 0.
+        scope: `PAPER`, or `BEYOND` for a claim that the paper does not make; default: `PAPER`.
+        evidence: kind of evidence, one of `EVIDENCE`: the one there is, or the one that a test would need; default:
+            "counted".
+        details: the evidence in words, as the measured device or the published table; for a claim that was not tested,
+            what is missing; default: "".
+        relation: "=", "<" or ">": how `found` must compare with `paper`, within the tolerance; default: "=".
+        low: lower end of the 95 % interval of `found`; default: None, no interval.
+        high: upper end of it; default: None, no interval.
+        doubt: why `found` cannot decide, as for a time without an interval (`measurement.time_doubt`): the verdict is
+            then "undecided"; default: None, it can.
 
     Raises:
-        ClaimError: (a ValueError) scope, evidence or relation is another than these.
+        ClaimError: (a ValueError) scope, evidence or relation is unknown.
     """
 
     claim: str
-    paper: float
+    paper: float | Fraction
     found: float | None
     tolerance: float = 0.0
     _: KW_ONLY
@@ -57,7 +62,7 @@ class Claim:
     relation: str = "="
     low: float | None = None
     high: float | None = None
-    doubt: str | None = None
+    doubt: str | float | None = None  # NaN in a frame: None
 
     def __post_init__(self) -> None:
         for name, allowed in (("relation", RELATIONS), ("evidence", EVIDENCE), ("scope", (PAPER, BEYOND))):
@@ -66,36 +71,37 @@ class Claim:
 
     @property
     def verdict(self) -> str:
-        """Holds, if what was found stands to what the paper says as the relation wants it.
+        """Decide the claim.
 
-        Of an interval the whole must stand so. It does not hold if nothing within the interval stands so; between the
-        two it is undecided, as it is where there is a doubt.
+        It holds if the relation is true for the whole interval of `found` (or `found` alone, without one), and does
+        not hold if it is false for the whole interval. Otherwise, or where there is a doubt, it is undecided.
         """
         if not _is_number(self.found):
             return UNTESTED
-        if isinstance(self.doubt, str):  # a frame's column may have NaN for None
+        if isinstance(self.doubt, str):
             return UNDECIDED
         ends = (self.low, self.high) if _is_number(self.low) and _is_number(self.high) else (self.found, self.found)
-        off = [end - self.paper for end in ends]
+        low, high = sorted(end - self.paper for end in ends)
         if self.relation == "=":
-            stands = max(map(abs, off)) <= self.tolerance
-            apart = min(off) > self.tolerance or max(off) < -self.tolerance
+            holds = max(-low, high) <= self.tolerance
+            fails = low > self.tolerance or high < -self.tolerance
         else:
-            beyond = sorted(off if self.relation == "<" else [-each for each in off])
-            apart, stands = (not self._within(beyond[0])), self._within(beyond[1])
-        return HOLDS if stands else FAILS if apart else UNDECIDED
+            best, worst = (low, high) if self.relation == "<" else (-high, -low)
+            holds, fails = self._within(worst), not self._within(best)
+        return HOLDS if holds else FAILS if fails else UNDECIDED
 
-    def _within(self, beyond: float) -> bool:
-        return beyond < self.tolerance or beyond == self.tolerance != 0
+    def _within(self, excess: float) -> bool:
+        return excess < self.tolerance or excess == self.tolerance != 0
 
 
 _FIELDS = [each.name for each in fields(Claim)]
 
 
 def scorecard(claims: Iterable[Claim]) -> pd.DataFrame:
-    """Give a row for each claim, those beyond the paper last: the fields of `Claim`, and verdict.
+    """Tabulate claims: one row each, those beyond the paper last.
 
-    Where there is no number it has NaN, and None where there is no doubt.
+    Returns:
+        Columns: the fields of `Claim` (NaN for missing numbers, None for no doubt), and verdict.
     """
     claims = sorted(claims, key=lambda each: each.scope == BEYOND)
     frame = pd.DataFrame([astuple(each) for each in claims], columns=_FIELDS)
@@ -106,10 +112,13 @@ def scorecard(claims: Iterable[Claim]) -> pd.DataFrame:
 
 
 class Scorecard:
-    """Claims as a notebook shows them: as a table, and as data that a report gathers from the executed notebook.
+    """Show claims in a notebook, as a table and as data that a report can read.
+
+    Arguments:
+        claims: in any order; those beyond the paper are shown last.
 
     Attributes:
-        frame: one row per claim, as `scorecard` gives it.
+        frame: one row per claim: the fields of `Claim` (NaN for missing numbers), and verdict.
     """
 
     def __init__(self, claims: Iterable[Claim]) -> None:
@@ -124,10 +133,10 @@ class Scorecard:
 
 
 def gathered(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """The scorecard that a notebook kept as data; the verdicts are computed again.
+    """Read the scorecard that a notebook kept as data; the verdicts are computed again.
 
     Raises:
-        ClaimError: (a ValueError) a row lacks a field, or holds something else than a text or number there.
+        ClaimError: (a ValueError) a row lacks a field, or has a value of another type in one.
     """
     return scorecard(map(_read, rows))
 
@@ -148,7 +157,7 @@ def _read(row: Mapping[str, Any]) -> Claim:
 
 
 def _kinds(name: str, tested: bool) -> tuple[tuple[type, ...], str]:
-    """What a field of a claim may hold, as types and in words; what was found is held against paper and tolerance."""
+    """Return the types that a field may have, and their name; a tested claim needs numbers."""
     if name in ("claim", "scope", "evidence", "details", "relation"):
         return (str,), "a text"
     if name == "doubt":
@@ -159,37 +168,47 @@ def _kinds(name: str, tested: bool) -> tuple[tuple[type, ...], str]:
 
 
 def table(verdicts: pd.DataFrame) -> Styler:
-    """A scorecard as notebooks show it: every text escaped and in full, what does not hold in bold."""
+    """Style a scorecard for a notebook: texts escaped and in full, "does not hold" in bold."""
     said = [
         f"{paper:.3f}" if relation == "=" else f"{relation} {paper:.3f}"
         for relation, paper in zip(verdicts["relation"], verdicts["paper"], strict=True)
     ]
-    found = [found_text(*each) for each in verdicts[["found", "low", "high"]].itertuples(index=False)]
+    found = [found_text(*each) for each in rows_of(verdicts[["found", "low", "high"]])]
     shown = verdicts.drop(columns=["relation", "low", "high", "doubt"])
     shown = shown.assign(paper=said, found=found, evidence=kinds(verdicts))
-    shown["details"] = [details_text(*each) for each in verdicts[["details", "doubt"]].itertuples(index=False)]
+    shown["details"] = [details_text(*each) for each in rows_of(verdicts[["details", "doubt"]])]
     left = [{"selector": "th, td", "props": "text-align: left"}]
     styled = shown.style.format(precision=3, escape="html").hide(axis="index").set_table_styles(left)
     return styled.map(lambda verdict: "font-weight: bold" if verdict == FAILS else "", subset=["verdict"])
 
 
 def found_text(found: float, low: float, high: float) -> str:
-    """A number as scorecards show it, with its interval; a dash for none."""
+    """Format a number with its interval; a dash for NaN."""
     if not _is_number(found):
         return "–"
     return f"{found:,.3f}" + (f" ({low:,.3f} to {high:,.3f})" if _is_number(low) else "")
 
 
 def kinds(verdicts: pd.DataFrame) -> list[str]:
-    """The kind of evidence of each row of a scorecard; a dash where nothing was tested."""
+    """List the kinds of evidence of a scorecard's rows; a dash where a claim was not tested."""
     told = zip(verdicts["evidence"], verdicts["verdict"], strict=True)
     return ["–" if verdict == UNTESTED else evidence for evidence, verdict in told]
 
 
-def details_text(details: str, doubt: str | None) -> str:
-    """The details of evidence as scorecards show them, with what keeps it from deciding."""
+def details_text(details: str, doubt: str | float | None) -> str:
+    """Join the details of evidence and the doubt about it, if any."""
     return "; ".join(text for text in (details, doubt) if isinstance(text, str) and text)
 
 
-def _is_number(value: float | None) -> bool:
+def place(kind: str | None) -> str:
+    """Name a kind of device in a claim: "a GPU" for "cuda", "a CPU" for "cpu"."""
+    return {CUDA.name: "a GPU", CPU.name: "a CPU"}.get(kind or "", "a device of unknown kind")
+
+
+def scope_on(kind: str | None, scope: str = PAPER) -> str:
+    """Return the scope of a claim on times: on other devices than GPUs beyond the paper."""
+    return scope if kind == CUDA.name else BEYOND
+
+
+def _is_number(value: float | None) -> TypeGuard[float]:
     return value is not None and not math.isnan(value)

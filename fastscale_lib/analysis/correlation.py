@@ -1,4 +1,4 @@
-"""How well flops, params and activations predict runtime: correlations, with intervals, and which is ahead."""
+"""Correlate runtime with flops, params and activations, and tell which is ahead."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from ..records.conditions import Conditions
 STATISTICS = ("Pearson", "Pearson of logs", "Spearman")
 _FEWEST_ROWS = 3  # through two points there is always a line
 _FEWEST_FAMILIES = 5  # fewer, drawn with replacement, are too often all the same
-_MOST_SAMPLES = 25_000  # different ones that are gone through instead of drawing: those of 9 families
+_MOST_SAMPLES = 25_000  # up to which all samples are enumerated instead of drawn: those of 9 families
 _MOST_RESAMPLES = 1_000_000  # more would fill the memory
 _TAIL = 0.025  # beyond each end of an interval
-_STANDARD_ERRORS = 4  # that other draws may move an end by
+_STANDARD_ERRORS = 4  # by which other draws may move an end
 
 
 def correlations(
@@ -31,27 +31,31 @@ def correlations(
     resamples: int = 1000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """How closely time follows each metric, group by group: one row for each group, metric and statistic.
+    """Correlate time per image with each metric, in each group of timings.
 
-    Columns: those of `by`, metric, statistic ("Pearson", "Pearson of logs", "Spearman", which is the same on plain
-    and log scales), r, low, high, rows, families. The 95 % interval is the percentile interval of a bootstrap that
-    draws whole families (Field and Welsh, Bootstrapping clustered data, 2007), since networks of one family are no
-    independent evidence. Up to 9 families have so few different samples that all are gone through, each as probable
-    as it is: then no chance is in the interval. It is somewhat narrow: of simulated normal logarithms it covers the
-    true r in 91 % of cases with 30 families, 86 % with 6. It is missing where there are fewer than 5 families, and r
-    where there are fewer than 3 rows or all values are the same.
+    The 95 % interval is the percentile interval of a bootstrap that resamples whole families (Field and Welsh,
+    Bootstrapping clustered data, 2007), since networks of one family are not independent. For up to 9 families all
+    samples are enumerated with their probabilities, so the interval is exact; for more, they are drawn. The interval is
+    somewhat narrow: for simulated normal logarithms it covers the true r in 91 % of cases with 30 families, and in 86 %
+    with 6.
 
     Arguments:
-        frame: timings as `published` gives them; of it are read ms_per_image, family, the metrics and `by`. All metrics
-            of a group are judged on the same rows: those that have a time, of the network and not of the host
-            (launch_bound), and every metric that the group has at all.
-        by: the columns that tell groups apart; a missing value is one of its own.
-        metrics: columns of counts.
-        resamples, seed: of the bootstrap, where there are more than 9 families.
+        frame: timings as `published` returns them, with the columns ms_per_image, family, and those of `metrics` and
+            `by`. All metrics of a group are correlated on the same rows: those with a time that is not launch_bound,
+            and with a count for every metric of which the group has any count.
+        by: columns that define the groups; a missing value is a value of its own; default: `Conditions.CORRELATE`.
+        metrics: columns of counts; default: flops, params, activations.
+        resamples: number of bootstrap samples, for more than 9 families; default: 1000.
+        seed: of the bootstrap, for more than 9 families; default: 0.
+
+    Returns:
+        One row per group, metric and statistic. Columns: those of `by`; metric; statistic ("Pearson", "Pearson of logs"
+        or "Spearman"); r (NaN for fewer than 3 rows or constant values); low and high (NaN for fewer than 5 families);
+        rows and families (how many there are).
 
     Raises:
-        AnalysisError: (a ValueError) the frame lacks a column, or holds something else than numbers where these are
-            needed; resamples or seed is no whole number.
+        AnalysisError: (a ValueError) the frame lacks a column, or has something other than numbers in one; resamples or
+            seed is not a whole number.
     """
     by, metrics = _checked("correlations", frame, by, metrics, resamples, seed)
     rows = [
@@ -70,20 +74,28 @@ def leads(
     resamples: int = 1000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """How far one metric's correlation with time is above each of the others', group by group.
+    """Compare one metric's correlation with time to those of the others, in each group.
 
-    Columns: those of `by`, statistic, metric, other, lead (the difference of r), low, high (its 95 % interval, both
-    metrics on the same drawn families, as for `correlations`), and verdict: "ahead", "behind", "undecided" where the
-    interval holds 0 or is missing, "not tested" where a correlation is. Where samples were drawn, it is undecided too
-    where an end is so near 0 that other draws might move it across: its tail of 2.5 % of the samples is known to four
-    standard errors, 4·sqrt(0.025 · 0.975 / resamples). So fewer than 625 resamples decide nothing.
+    The lead is the difference of two r. Its 95 % interval is that of `correlations`, with both metrics on the same
+    samples. Where samples are drawn, the tails of 2.5 % are uncertain by a standard error of
+    sqrt(0.025 · 0.975 / resamples); the verdict is undecided if moving them by four of these could change it. With
+    fewer than 625 resamples it therefore always is.
 
     Arguments:
-        metric: the one that is compared with the others.
-        frame, by, metrics, resamples, seed: as for `correlations`.
+        frame: timings, as for `correlations`.
+        metric: the one that is compared with the others; default: activations.
+        by: columns that define the groups; default: `Conditions.CORRELATE`.
+        metrics: columns of counts; default: flops, params, activations.
+        resamples: number of bootstrap samples, for more than 9 families; default: 1000.
+        seed: of the bootstrap, for more than 9 families; default: 0.
+
+    Returns:
+        One row per group, statistic and other metric. Columns: those of `by`; statistic; metric; other; lead; low and
+        high; verdict ("ahead" or "behind"; "undecided" if the interval includes 0 or is missing; "not tested" if a
+        correlation is missing).
 
     Raises:
-        AnalysisError: (a ValueError) the metric is none of `metrics`; or as `correlations`.
+        AnalysisError: (a ValueError) metric is not one of `metrics`; or as for `correlations`.
     """
     by, metrics = _checked("leads", frame, by, metrics, resamples, seed)
     check_choice("leads: metric", metric, metrics, AnalysisError)
@@ -93,28 +105,27 @@ def leads(
         for statistic in STATISTICS:
             for other in metrics:
                 if other != metric:
-                    lead = found[metric, statistic].less(found[other, statistic])
+                    lead = found[metric, statistic].minus(found[other, statistic])
                     rows.append((*key, statistic, metric, other, *lead.interval, lead.verdict))
     return pd.DataFrame(rows, columns=[*by, "statistic", "metric", "other", "lead", "low", "high", "verdict"])
 
 
 def _checked(
-    asked_by: str, frame: pd.DataFrame, by: Sequence[str], metrics: Sequence[str], resamples: int, seed: int
+    caller: str, frame: pd.DataFrame, by: Sequence[str], metrics: Sequence[str], resamples: int, seed: int
 ) -> tuple[list[str], list[str]]:
-    """The columns of groups and metrics; the rest is refused where it is wrong."""
-    by = check_columns(f"{asked_by}: by", by, AnalysisError)
-    metrics = check_columns(f"{asked_by}: metrics", metrics, AnalysisError)
-    check_frame(f"{asked_by}: frame", frame, AnalysisError, [*by, "family"], ["ms_per_image", *metrics])
-    check_whole(f"{asked_by}: resamples", resamples, AnalysisError, most=_MOST_RESAMPLES)
-    check_whole(f"{asked_by}: seed", seed, AnalysisError, least=0)
+    by = check_columns(f"{caller}: by", by, AnalysisError)
+    metrics = check_columns(f"{caller}: metrics", metrics, AnalysisError)
+    check_frame(f"{caller}: frame", frame, AnalysisError, [*by, "family"], ["ms_per_image", *metrics])
+    check_whole(f"{caller}: resamples", resamples, AnalysisError, most=_MOST_RESAMPLES)
+    check_whole(f"{caller}: seed", seed, AnalysisError, least=0)
     return by, metrics
 
 
 def complete(frame: pd.DataFrame, metrics: Sequence[str] = METRICS) -> pd.DataFrame:
-    """ms_per_image and the metrics that the frame has at all, as floats, of the rows that have all of them.
+    """Select the rows with a time and all metrics, as floats.
 
-    A count of 0 has been rounded away, and is missing. Rows that are launch_bound, where the frame says so, are left
-    out: their time is that of the host.
+    The columns are ms_per_image and the metrics. Metrics of which the frame has no count are left out. A count of 0 was
+    rounded down, and is taken as missing. Rows that are launch_bound are left out: they timed the host.
     """
     if "launch_bound" in frame:
         frame = frame[~frame["launch_bound"].fillna(False).astype(bool)]
@@ -125,15 +136,15 @@ def complete(frame: pd.DataFrame, metrics: Sequence[str] = METRICS) -> pd.DataFr
 
 
 class _Samples(NamedTuple):
-    """How often each row counts in each sample, how probable that is, and whether they are all or were drawn."""
+    """Bootstrap samples: weights of shape (samples, rows), and the samples' probabilities."""
 
     weights: np.ndarray
     odds: np.ndarray
-    drawn: bool
+    drawn: bool  # or all that there are
 
 
 class _Estimate(NamedTuple):
-    """A statistic, and what it is on each sample."""
+    """A statistic: its value on the rows as they are, and its values on the samples."""
 
     value: float
     values: np.ndarray
@@ -143,12 +154,12 @@ class _Estimate(NamedTuple):
 
     @property
     def interval(self) -> tuple[float, float, float]:
-        """The value and its 95 % interval."""
+        """Value, low and high end of the 95 % interval."""
         return self.value, *self._ends(_TAIL)
 
     @property
     def verdict(self) -> str:
-        """Which side of 0 the interval lies on, whatever samples had been drawn."""
+        """Side of 0 on which the interval lies, with any samples that might have been drawn."""
         error = math.sqrt(_TAIL * (1 - _TAIL) / len(self.values)) if self.samples.drawn else 0.0
         low, high = self._ends(_TAIL - _STANDARD_ERRORS * error)
         if np.isnan(self.value):
@@ -156,7 +167,7 @@ class _Estimate(NamedTuple):
         return "ahead" if low > 0 else "behind" if high < 0 else "undecided"
 
     def _ends(self, tail: float) -> tuple[float, float]:
-        """The values with so much of the probability of all samples beyond them on either side."""
+        """Return the values with this much probability below the first and above the second."""
         known = ~np.isnan(self.values)
         if self.families < _FEWEST_FAMILIES or not known.any():
             return np.nan, np.nan
@@ -168,8 +179,8 @@ class _Estimate(NamedTuple):
         low, high = np.searchsorted(upto, [tail, 1 - tail])
         return float(values[low]), float(values[min(high, len(values) - 1)])
 
-    def less(self, other: _Estimate) -> _Estimate:
-        """The difference, sample by sample; what two equal statistics differ by in their last digits is 0."""
+    def minus(self, other: _Estimate) -> _Estimate:
+        """Subtract sample by sample; differences in the last digits of equal statistics become 0."""
         value, values = self.value - other.value, np.round(self.values - other.values, 12)
         return self._replace(value=value, values=values)
 
@@ -181,12 +192,12 @@ def _groups(frame: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[tuple[Any,
 def _estimates(
     group: pd.DataFrame, metrics: Sequence[str], resamples: int, seed: int
 ) -> Iterator[tuple[str, str, _Estimate]]:
-    """Every statistic of every metric, all on the same rows and the same drawn families."""
+    """Compute all statistics of all metrics, on the same rows and the same samples."""
     group = group.reset_index(drop=True)
     numbers = complete(group, metrics)
     codes, families = pd.factorize(group.loc[numbers.index, "family"], use_na_sentinel=False)
     samples = _samples(codes, len(families), resamples, seed)
-    weights = np.concatenate([np.ones((1, len(codes))), samples.weights])  # first the rows as they are
+    weights = np.concatenate([np.ones((1, len(codes))), samples.weights])  # the rows as they are first
     time = numbers["ms_per_image"].to_numpy()
     for metric in metrics:
         x = numbers.get(metric, numbers["ms_per_image"]).to_numpy()
@@ -198,10 +209,10 @@ def _estimates(
 
 
 def _samples(codes: np.ndarray, families: int, resamples: int, seed: int) -> _Samples:
-    """Samples of as many families as there are, with replacement: all different ones, or as many as asked for.
+    """Enumerate all bootstrap samples of few families, or draw some of them.
 
-    Of k families there are (2k − 1)! / (k! (k − 1)!) different ones; one that holds family i n_i times has the
-    multinomial probability k! / (n_1! … n_k!) / k^k.
+    Of k families there are (2k − 1)! / (k! (k − 1)!) samples. One with family i n_i times has the multinomial
+    probability k! / (n_1! … n_k!) / k^k.
     """
     if families and math.comb(2 * families - 1, families) <= _MOST_SAMPLES:
         chosen = np.array(list(combinations_with_replacement(range(families), families)))
@@ -223,7 +234,7 @@ def _statistic(name: str, x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> 
 
 
 def _ranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The rank of each value in each weighted sample; equal values share the mean of theirs."""
+    """Rank the values in each weighted sample; equal values get the mean of their ranks."""
     order = np.argsort(values, kind="stable")
     ties = np.unique(values[order], return_inverse=True)[1].reshape(-1)
     last = np.searchsorted(ties, np.arange(ties[-1] + 1), side="right") - 1

@@ -1,4 +1,4 @@
-"""Fast scaling beside width, compound and depth-width scaling at equal flops: tables of times, and claims."""
+"""Compare fast scaling with w, dwr and dw at equal flops: tables of times, and claims."""
 
 from __future__ import annotations
 
@@ -7,24 +7,30 @@ from typing import Any
 
 import pandas as pd
 
-from .._common.device_kinds import CPU, CUDA
+from .._common.device_kinds import CUDA
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
 from ..records.conditions import distinct_labels
 from ..scaling.matched import equal_flops
 from ..scaling.strategies import strategy as named_strategy
-from .claims import BEYOND, PAPER, Claim
+from .claims import BEYOND, PAPER, Claim, place, scope_on
 from .times import measured_bases, measured_times, predicted_times, times_ratio
 
-OTHERS = ("w", "dwr", "dw")  # what fast scaling is held against
+OTHERS = ("w", "dwr", "dw")  # what fast scaling is compared with
 _PAPERS_ALPHA = 0.8
 
 
 def measured_times_of_bases(rows: pd.DataFrame, network: Network | str, alpha: float) -> pd.DataFrame:
-    """Give `measured_times` of w, dwr, dw and α for a network and for every base network among the rows.
+    """Compute `measured_times` of w, dwr, dw and α, for every base network of the rows.
 
-    Targets are the largest flops that all four strategies reach. Columns are those of `measured_times`, base, and case
-    (device and settings in words).
+    Arguments:
+        rows: of `read_rows`, or of one store.
+        network: a base network that comes first, or its name.
+        alpha: of fast scaling, as 0.8.
+
+    Returns:
+        One row per case, base network and strategy, at the largest flops that all its strategies reach. Columns: those
+        of `measured_times`; base; case (device and settings in words).
     """
     bases = [named_network(network), *measured_bases(rows)]
     times = [measured_times(rows, base, [*OTHERS, alpha]).assign(base=base.name) for base in bases]
@@ -33,15 +39,15 @@ def measured_times_of_bases(rows: pd.DataFrame, network: Network | str, alpha: f
 
 
 def predicted_times_beside(rows: pd.DataFrame, counted: pd.DataFrame, timed: pd.DataFrame) -> pd.DataFrame:
-    """Give `predicted_times` of counted networks and of those that the times of their base network are given for.
+    """Compute `predicted_times` of counted networks, and of those that were measured.
 
     Arguments:
         rows: of `read_rows`.
         counted: rows of `equal_flops`, of one base network.
-        timed: of `measured_times_of_bases`; rows of other base networks are passed over.
+        timed: rows of `measured_times_of_bases`; those of other base networks are ignored.
 
     Returns:
-        The columns of `predicted_times`, and case (device and settings in words).
+        Columns: those of `predicted_times`; case (device and settings in words).
     """
     [base] = counted["network"].unique()
     own = timed[timed["base"] == base]
@@ -51,14 +57,14 @@ def predicted_times_beside(rows: pd.DataFrame, counted: pd.DataFrame, timed: pd.
 
 
 def measured_beside_predicted(timed: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
-    """Put measured times of an image in ms, with interval and doubt, beside the predicted ones.
+    """Tabulate measured times with their intervals beside the predicted ones, in ms/image.
 
     Arguments:
-        timed: of `measured_times_of_bases`, of one base network.
+        timed: rows of `measured_times_of_bases`, of one base network.
         predicted: of `predicted_times_beside`.
 
     Returns:
-        Index device (the case), scale and strategy; columns measured, low, high, predicted and doubt ("" for none).
+        Index: device (the case), scale, strategy. Columns: measured, low, high, predicted, doubt ("" for none).
     """
     keys = ["case", "scale", "strategy"]
     beside = timed.merge(predicted[[*keys, "ms_per_image"]], how="left", on=keys, suffixes=("", "_predicted"))
@@ -68,14 +74,15 @@ def measured_beside_predicted(timed: pd.DataFrame, predicted: pd.DataFrame) -> p
 
 
 def fast_scaling_ratios(timed: pd.DataFrame, alpha: float) -> pd.DataFrame:
-    """Give the time of fast scaling as times that of w, dwr and dw, of each device and base network.
+    """Compute the time of fast scaling relative to w, dwr and dw.
 
     Arguments:
-        timed: of `measured_times_of_bases`.
+        timed: rows of `measured_times_of_bases`.
+        alpha: of fast scaling, as there.
 
     Returns:
-        Index device and base network; columns w, dwr, dw, and "in doubt" (how many of the four times decide nothing).
-        Only where all four were measured.
+        One row per device and base network with measured times of all four strategies. Index: device, base network.
+        Columns: w, dwr, dw (the ratios); in doubt (how many of the four times have a doubt).
     """
     keys = ["case", "base"]
     ours = timed[timed["alpha"] == alpha].drop_duplicates(keys).set_index(keys)["ms_per_image"]
@@ -87,29 +94,31 @@ def fast_scaling_ratios(timed: pd.DataFrame, alpha: float) -> pd.DataFrame:
 
 
 def how_often_faster(ratios: pd.DataFrame) -> pd.DataFrame:
-    """Count, by device, the base networks for which fast scaling took less time than w, dwr and dw.
+    """Count the base networks for which fast scaling took less time than w, dwr and dw.
 
     Arguments:
         ratios: of `fast_scaling_ratios`.
 
     Returns:
-        Index device; columns w, dwr, dw, and "base networks", of which they are.
+        One row per device. Columns: w, dwr, dw (for how many base networks); base networks (how many there are).
     """
     by_device = ratios[list(OTHERS)].lt(1).groupby("device", sort=False)
     return by_device.sum().assign(**{"base networks": by_device.size()})
 
 
 def activation_claims(counted: pd.DataFrame, network: str, alpha: float, scales: Sequence[float]) -> list[Claim]:
-    """Claim how many activations fast scaling has as times those of w, dwr and dw, at equal flops.
+    """Claim how the activations of fast scaling compare with w, dwr and dw at equal flops.
 
-    By the laws, at s times the flops, at most s to (1−α)/2 times those of w, and fewer than dwr and dw (sections 3
-    and 5 of the paper). An α other than 0.8 is beyond the paper.
+    By the laws they are at most s^((1−α)/2) times those of w at s times the flops, and fewer than those of dwr and dw
+    (sections 3 and 5 of the paper). Claims on another α than 0.8 are beyond the paper.
 
     Arguments:
         counted: rows of `equal_flops`, with α, α = 1, dwr and dw at each scale.
-        network: the base network's name.
+        network: name of the base network.
+        alpha: of fast scaling.
+        scales: flops relative to the base network; three claims for each.
     """
-    fast, scope = _called(alpha)
+    fast, scope = _name_and_scope(alpha)
     limits = {"w": ("alpha=1", (1 - alpha) / 2, 1e-9), "dwr": ("dwr", 0, 0), "dw": ("dw", 0, 0)}
     claims = []
     for s in scales:
@@ -123,18 +132,22 @@ def activation_claims(counted: pd.DataFrame, network: str, alpha: float, scales:
 
 
 def time_claims(timed: pd.DataFrame, network: str, alpha: float, nearly: float, mode: str) -> list[Claim]:
-    """Claim that fast scaling is nearly as fast as w, and faster than dwr and dw, on each device that timed all four.
+    """Claim that fast scaling is nearly as fast as w, and faster than dwr and dw.
 
-    The paper says so of GPUs and of α = 0.8; all else is beyond it. Without rows of a GPU its claims are there, and
-    not tested.
+    The paper's claims are on GPUs and α = 0.8; others are beyond it.
 
     Arguments:
-        timed: of `measured_times_of_bases`.
-        network: the base network's name; rows of others are passed over.
-        nearly: the part of w's time by which fast scaling may be slower.
+        timed: rows of `measured_times_of_bases`.
+        network: name of the base network; rows of others are ignored.
+        alpha: of fast scaling.
+        nearly: by how much fast scaling may be slower than w, relative to the time of w.
         mode: of the rows, "inference" or "training".
+
+    Returns:
+        Three claims for each device that timed all four strategies; and three on a GPU that are not tested, where no
+        GPU did.
     """
-    fast, scope = _called(alpha)
+    fast, scope = _name_and_scope(alpha)
     allowed = dict.fromkeys(OTHERS, 0.0) | {"w": nearly}
     own = timed[timed["base"] == network]
     own = own.assign(named=distinct_labels(own, briefly=True)).set_index("strategy", drop=False)
@@ -143,30 +156,26 @@ def time_claims(timed: pd.DataFrame, network: str, alpha: float, nearly: float, 
         if not (set(OTHERS) <= set(times.index) and times["alpha"].eq(alpha).any()):
             continue
         ours = times[times["alpha"] == alpha].iloc[0]
-        on_gpu = ours["device"] == CUDA.name
-        of_gpus |= on_gpu
-        place = {CUDA.name: "a GPU", CPU.name: "a CPU"}.get(ours["device"], ours["device"])
+        of_gpus |= ours["device"] == CUDA.name
+        own_scope = scope_on(ours["device"], scope)
         for other, most in allowed.items():
-            text = f"time on {place} ({ours['named']}), {network} at {ours['scale']:.3g}× flops: {fast} over {other}"
-            evidence: dict[str, Any] = {
-                "scope": scope if on_gpu else BEYOND,
+            where = f"{place(ours['device'])} ({ours['named']})"
+            text = f"time on {where}, {network} at {ours['scale']:.3g}× flops: {fast} over {other}"
+            ratio = times_ratio(ours, times.loc[other])
+            shared: dict[str, Any] = {
+                "scope": own_scope,
                 "evidence": "measured",
                 "details": ours["case"],
+                "relation": "<",
             }
-            ratio = times_ratio(ours, times.loc[other])
-            claims.append(Claim(text, 1, tolerance=most, relation="<", **evidence, **ratio))
+            claims.append(Claim(text, 1, tolerance=most, **shared, **ratio))
     missing = f"no measured rows of {network} scaled by w, dwr, dw and {fast} on a GPU ({mode})"
-    untested: dict[str, Any] = {
-        "evidence": "measured",
-        "details": f"{missing}; published tables time none",
-        "relation": "<",
-    }
+    missing += "; published tables time none"
     for other, most in () if of_gpus else allowed.items():
         text = f"time on a GPU, {network} at equal flops: {fast} over {other}"
-        claims.append(Claim(text, 1, None, most, scope=scope, **untested))
+        claims.append(Claim(text, 1, None, most, scope=scope, evidence="measured", details=missing, relation="<"))
     return claims
 
 
-def _called(alpha: float) -> tuple[str, str]:
-    """How scaling by α is called in a claim, and the claim's scope."""
+def _name_and_scope(alpha: float) -> tuple[str, str]:
     return ("dWr", PAPER) if alpha == _PAPERS_ALPHA else (f"α = {alpha:g}", BEYOND)

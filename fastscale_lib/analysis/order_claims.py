@@ -1,37 +1,40 @@
-"""Claims on growth and order: scaled and designed networks beside the laws of activations."""
+"""Claims on the growth of activations, and on the order of activations and times."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 from itertools import combinations
-from typing import Any
 
 import pandas as pd
 
 from .._common.device_kinds import CUDA
 from ..scaling.strategies import strategy as named_strategy
 from .accuracy import growth
-from .claims import BEYOND, PAPER, Claim
+from .claims import BEYOND, Claim, place, scope_on
 
-_DESIGNED = 0.5  # exponent of activations of designed RegNets (Radosavovic et al., 2020)
+_DESIGNED_EXPONENT = 0.5  # of activations of designed RegNets (Radosavovic et al., 2020)
 
 
 def growth_claims(frame: pd.DataFrame, strategies: Sequence[str], tolerance: float) -> list[Claim]:
-    """Claim the exponents by which activations grow with flops, of designed families and of each strategy.
-
-    Of a strategy the network counts whose exponent is farthest from the law. Designed families are beyond the paper.
+    """Claim the exponents by which activations grow with flops.
 
     Arguments:
         frame: of `regimes`.
+        strategies: names of those to judge.
         tolerance: on the exponents.
+
+    Returns:
+        One claim per designed family, beyond the paper; and one per strategy, on the base network whose exponent is
+        farthest from the law.
     """
     claims = []
     designed = frame[frame["strategy"] == "designed"].drop_duplicates("regime")
     for family, rows in designed.groupby(designed["regime"].str.split("-").str[0], sort=False):
         text = f"exponent of activations, designed {family} (Radosavovic et al.)"
-        more: dict[str, Any] = {"scope": BEYOND, "details": f"{len(rows)} networks"}
-        claims.append(Claim(text, _DESIGNED, growth(rows), tolerance, **more))
-    laws = _laws(strategies)
+        details = f"{len(rows)} networks"
+        claims.append(Claim(text, _DESIGNED_EXPONENT, growth(rows), tolerance, scope=BEYOND, details=details))
+    laws = _exponents(strategies)
     for name, rows in frame[frame["strategy"].isin(strategies)].groupby("strategy", sort=False):
         grown = {base: growth(each) for base, each in rows.groupby("network", sort=False)}
         base = (pd.Series(grown) - laws[name]).abs().fillna(-1).idxmax()
@@ -42,42 +45,46 @@ def growth_claims(frame: pd.DataFrame, strategies: Sequence[str], tolerance: flo
 
 
 def order_claim(activations: pd.DataFrame, strategies: Sequence[str]) -> Claim:
-    """Claim that activations at equal flops come in the order of the strategies' laws, in every pair of strategies.
+    """Claim that activations at equal flops are in the order of the strategies' laws.
 
     Arguments:
-        activations: a row for each network and regime, a column for each strategy.
+        activations: one row per network and regime, one column per strategy.
+        strategies: names of the columns to compare, pair by pair.
     """
     text = "number of pairs with activations in another order than the laws'"
-    pairs = len(_pairs(strategies)) * len(activations)
+    pairs = math.comb(len(strategies), 2) * len(activations)
     if len(strategies) < 2:
         return Claim(text, 0, None, details="an order takes two strategies")
-    return Claim(text, 0, _swapped(activations, strategies), details=f"{pairs} pairs")
+    return Claim(text, 0, _count_swapped(activations, strategies), details=f"{pairs} pairs")
 
 
 def time_order_claims(times: pd.DataFrame, cases: pd.DataFrame, strategies: Sequence[str], mode: str) -> list[Claim]:
-    """Claim that predicted times at equal flops come in the order of the laws of activations, on each device.
+    """Claim that predicted times at equal flops are in the order of the laws of activations.
 
-    The paper says so of GPUs; other devices are beyond it.
+    The paper's claims are on GPUs; those on other devices are beyond it.
 
     Arguments:
-        times: index case, network and regime; a column for each strategy.
-        cases: by case: device ("cuda" or "cpu"), named (in words), source, error (the model's median error) and widest
-            (that of the networks least like the fitted ones), as fractions.
-        mode: of the times.
+        times: index case, network, regime; one column per strategy.
+        cases: index case; columns device ("cuda" or "cpu"), named (in words), source, error (the model's median error,
+            as a fraction) and widest (that of the networks least like the fitted ones).
+        strategies: names of the columns to compare, pair by pair.
+        mode: of the times, "inference" or "training".
+
+    Returns:
+        One claim per case; and one on a GPU that is not tested, where none is of a GPU.
     """
     text = "number of pairs with times in another order than the laws of activations"
     claims = []
     for case, each in times.groupby("case", sort=False):
         told, each = cases.loc[case], each.dropna(subset=list(strategies))
-        pairs = len(_pairs(strategies)) * len(each)
+        pairs = math.comb(len(strategies), 2) * len(each)
         off = f"median error {told['error']:.0%}, {told['widest']:.0%} of networks beyond the fitted"
-        place, scope = ("a GPU", PAPER) if told["device"] == CUDA.name else ("a CPU", BEYOND)
         claims.append(
             Claim(
-                f"{text}, on {place} ({told['named']})",
+                f"{text}, on {place(told['device'])} ({told['named']})",
                 0,
-                _swapped(each, strategies) if pairs else None,
-                scope=scope,
+                _count_swapped(each, strategies) if pairs else None,
+                scope=scope_on(told["device"]),
                 evidence="predicted",
                 details=f"rows of {case}, of {told['source']}, {off}; {pairs} pairs",
             )
@@ -89,15 +96,15 @@ def time_order_claims(times: pd.DataFrame, cases: pd.DataFrame, strategies: Sequ
 
 
 def scaled_and_designed_claim(gaps: pd.Series, scaled: pd.Series, tolerance: float) -> Claim:
-    """Claim that networks scaled by dWr have no higher error than designed ones of the same flops.
+    """Claim that scaled networks have no higher error than designed ones of the same flops.
 
-    Two tables are compared that train differently. Networks that are the same in both say by how much; where those
-    that were scaled in one and designed in the other lie within that, nothing can be told.
+    The errors are from two tables with different training. Networks that are the same in both tables show how large
+    that difference is. If the scaled networks differ by no more, the claim is not tested.
 
     Arguments:
-        gaps: error in the table with the scaled networks less that in the other, in percentage points.
-        scaled: whether each network was scaled there, with the index of `gaps`.
-        tolerance: percentage points.
+        gaps: for each network, error in the table with the scaled ones less error in the other, in percentage points.
+        scaled: for each network, whether it was scaled in the first table; index as of `gaps`.
+        tolerance: in percentage points.
     """
     same, other = gaps[~scaled], gaps[scaled]
     told = not other.between(same.min(), same.max()).any()
@@ -116,15 +123,12 @@ def scaled_and_designed_claim(gaps: pd.Series, scaled: pd.Series, tolerance: flo
     )
 
 
-def _laws(strategies: Sequence[str]) -> Mapping[str, float]:
+def _exponents(strategies: Sequence[str]) -> dict[str, float]:
     return {name: float(named_strategy(name).laws.activations) for name in strategies}
 
 
-def _pairs(strategies: Sequence[str]) -> list[tuple[str, str]]:
-    return list(combinations(strategies, 2))
-
-
-def _swapped(values: pd.DataFrame, strategies: Sequence[str]) -> int:
-    """In how many rows and pairs of columns the values come in another order than the laws of activations."""
-    law = _laws(strategies)
-    return sum(((values[a] - values[b]) * (law[a] - law[b]) < 0).sum() for a, b in _pairs(strategies))
+def _count_swapped(values: pd.DataFrame, strategies: Sequence[str]) -> int:
+    """Count rows and pairs of columns with values in another order than the laws of activations."""
+    law = _exponents(strategies)
+    pairs = combinations(strategies, 2)
+    return sum(int(((values[a] - values[b]) * (law[a] - law[b]) < 0).sum()) for a, b in pairs)

@@ -1,4 +1,4 @@
-"""What one network costs as times another: counted, published and measured ratios, and claims on them."""
+"""Ratios of the costs of two networks, counted, published and measured, and claims on them."""
 
 from __future__ import annotations
 
@@ -7,22 +7,29 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from .._common.device_kinds import CPU, CUDA
-from .claims import BEYOND, Claim
+from .._common.device_kinds import CUDA
+from .._common.frames import rows as rows_of
+from ..architectures.counting import METRICS
+from .claims import BEYOND, Claim, place, scope_on
 from .pairs import fast_scaled
 
-_PAPERS = "RegNetY-16GF"  # as tables name the network that the paper holds against EfficientNet-B4
+_PAPERS = "RegNetY-16GF"  # name in tables of the network that the paper compares with EfficientNet-B4
 
 
 class Ratio(NamedTuple):
-    """One cost of a network as times another's, with its evidence, as `figures.ratios` draws it and a `Claim` takes it.
+    """Ratio of a cost of two networks, as `figures.ratios` and `ratio_claims` take it.
 
     Attributes:
         cost: in words, as "time in training".
-        of: the two networks, and where.
-        evidence, details, low, high, scope, doubt: as of a `Claim`.
-        ratio: above 1 the first network costs more.
-        on: the device that was timed; "" for what was counted.
+        of: the two networks, and the device if there is one.
+        evidence: as of a `Claim`.
+        details: as of a `Claim`.
+        ratio: cost of the first network relative to the second.
+        scope: as of a `Claim`.
+        low: lower end of the 95 % interval; NaN: none.
+        high: upper end; NaN: none.
+        on: name of the device; "" for counts.
+        doubt: as of a `Claim`.
     """
 
     cost: str
@@ -38,64 +45,69 @@ class Ratio(NamedTuple):
 
 
 def counted_ratios(counts: pd.DataFrame, peaks: pd.DataFrame, of: str, details: str, scope: str) -> list[Ratio]:
-    """Give the ratios of counts and of counted memory, first network over second.
+    """Compute the ratios of counts and of counted memory.
 
     Arguments:
-        counts: a row for each of the two networks; columns flops, params, activations.
-        peaks: bytes of counted memory, a row for each mode and a column for each network, in the order of `counts`.
-        of, scope: as of a `Ratio`.
-        details: of the counted memory.
+        counts: columns flops, params, activations; two rows, first the network of the numerators.
+        peaks: counted memory in bytes; one row per mode, one column per network, named as in the index of `counts`.
+        of: the two networks in words.
+        details: how memory was counted, in words.
+        scope: of claims on the pair.
     """
     one, other = counts.index
-    ratios = [
-        Ratio(name, of, "counted", "", counts.loc[one, name] / counts.loc[other, name], scope)
-        for name in ("flops", "params", "activations")
-    ]
-    return ratios + [
-        Ratio(f"peak memory in {mode}", of, "counted", details, row[one] / row[other], scope)
-        for mode, row in peaks.iterrows()
-    ]
+    by_count = counts.loc[one] / counts.loc[other]
+    by_memory = peaks[one] / peaks[other]
+    ratios = [Ratio(name, of, "counted", "", float(by_count[name]), scope) for name in METRICS]
+    for mode, ratio in by_memory.items():
+        ratios.append(Ratio(f"peak memory in {mode}", of, "counted", details, float(ratio), scope))
+    return ratios
 
 
-def published_ratios(times: pd.DataFrame, published_as: str, rival: str, scope: str) -> list[Ratio]:
-    """Give the ratios of published times; of networks that were designed, and not scaled, they are beyond the paper.
+def published_ratios(times: pd.DataFrame, published_as: str, baseline: str, scope: str) -> list[Ratio]:
+    """Compute the ratios of published times.
+
+    Ratios of networks that were designed for their size, and not scaled, are beyond the paper.
 
     Arguments:
         times: of `published_pairs`.
-        published_as, rival: its two networks.
-        scope: of a claim on the pair.
+        published_as: name of the first network.
+        baseline: name of the second network.
+        scope: of claims on the pair.
     """
     ratios = []
-    for row in times.itertuples():
+    for row in rows_of(times):
         made, where = _made(row.source, published_as), f"on a {row.device_name}"
-        of, details = f"{published_as}, {made}, over {rival}, {where}", f"{row.source}, {where}"
+        of, details = f"{published_as}, {made}, over {baseline}, {where}", f"{row.source}, {where}"
         own = _published_scope(made, published_as, scope)
         ratios.append(Ratio(f"time in {row.mode}", of, "published", details, row.ratio, own, on=row.device_name))
     return ratios
 
 
 def measured_ratios(measured: pd.DataFrame, of: str, scope: str) -> list[Ratio]:
-    """Give the ratios of measured times and memory; those of other devices than GPUs are beyond the paper.
+    """Compute the ratios of measured times and memory.
+
+    Those of other devices than GPUs are beyond the paper.
 
     Arguments:
-        measured: of `measured_pairs`, with a column named: device and settings in words.
-        of: the two networks.
-        scope: of a claim on the pair.
+        measured: of `measured_pairs`, and a column named (device and settings in words).
+        of: the two networks in words.
+        scope: of claims on the pair.
     """
     ratios = []
-    for row in measured.itertuples():
-        kind = {CUDA.name: "a GPU", CPU.name: "a CPU"}.get(row.device, row.device)
-        who = f"{of}, on {kind} ({row.named})", "measured", row.named
-        own = scope if row.device == CUDA.name else BEYOND
-        more: dict[str, Any] = {"on": row.device_name}
-        ends: dict[str, Any] = {"low": row.low, "high": row.high, "doubt": row.doubt}
-        ratios.append(Ratio(f"time in {row.mode}", *who, row.ratio, own, **more, **ends))
-        ratios.append(Ratio(f"measured memory in {row.mode}", *who, row.memory_ratio, own, **more))
+    for row in rows_of(measured):
+        shared = f"{of}, on {place(row.device)} ({row.named})", "measured", row.named
+        own, on = scope_on(row.device, scope), row.device_name
+        ratios.append(Ratio(f"time in {row.mode}", *shared, row.ratio, own, row.low, row.high, on, row.doubt))
+        ratios.append(Ratio(f"measured memory in {row.mode}", *shared, row.memory_ratio, own, on=on))
     return ratios
 
 
 def ratio_claims(ratios: Iterable[Ratio]) -> list[Claim]:
-    """Claim that the first network costs less, in all but flops and params; ratios of NaN are passed over."""
+    """Claim that the first network costs less.
+
+    Arguments:
+        ratios: those of flops and params, and those that are NaN, are not judged.
+    """
     return [
         Claim(
             f"ratio of {each.cost}: {each.of}",
@@ -115,46 +127,52 @@ def ratio_claims(ratios: Iterable[Ratio]) -> list[Claim]:
 
 
 def unmeasured_claims(measured: pd.DataFrame, of: str, scope: str) -> list[Claim]:
-    """Give the claims on time and memory that no measured rows of a GPU can test; arguments as `measured_ratios`."""
+    """List the claims on time and memory on a GPU that no measured rows can test.
+
+    Arguments:
+        measured: of `measured_pairs`.
+        of: the two networks in words.
+        scope: of claims on the pair.
+    """
     claims = []
     for mode in ("inference", "training"):
         there = measured[(measured["device"] == CUDA.name) & (measured["mode"] == mode)]
         for cost, column in (("time", "ratio"), ("measured memory", "memory_ratio")):
             if there[column].isna().all():
                 text = f"ratio of {cost} in {mode}: {of}, on a GPU"
-                missing: dict[str, Any] = {
-                    "evidence": "measured",
-                    "details": f"no measured rows of both on a GPU, {mode}",
-                }
-                claims.append(Claim(text, 1, None, scope=scope, relation="<", **missing))
+                why = f"no measured rows of both on a GPU, {mode}"
+                claims.append(Claim(text, 1, None, scope=scope, evidence="measured", details=why, relation="<"))
     return claims
 
 
 def error_claims(
-    errors: pd.DataFrame, published_as: str, rival: str, what: str, tolerance: float, scope: str
+    errors: pd.DataFrame, published_as: str, baseline: str, what: str, tolerance: float, scope: str
 ) -> list[Claim]:
-    """Claim that the first network's published error is lower, or higher by no more than the tolerance.
+    """Claim that the first network's published error is at most that of the second.
 
     Arguments:
-        errors: index source and epochs; column difference (percentage points of top-1 error).
-        published_as, rival, scope: as for `published_ratios`.
-        what: the first network in words, for the claim that is there where no table has both.
-        tolerance: percentage points.
+        errors: index source, epochs; column difference (first network less second, in percentage points of top-1
+            error).
+        published_as: name of the first network.
+        baseline: name of the second network.
+        what: the first network in words.
+        tolerance: in percentage points.
+        scope: of claims on the pair.
+
+    Returns:
+        One claim per row of `errors`; without any rows one claim that is not tested.
     """
+    text = "difference of errors in percentage points"
     claims = []
-    for (source, epochs), row in errors.iterrows():
-        made = _made(source, published_as)
-        text = f"difference of errors in percentage points, {epochs} epochs: {published_as}, {made}, less {rival}"
-        more: dict[str, Any] = {
-            "evidence": "published",
-            "details": source,
-            "scope": _published_scope(made, published_as, scope),
-        }
-        claims.append(Claim(f"{text}, in {source}", 0, row["difference"], tolerance, relation="<", **more))
+    for row in rows_of(errors["difference"].reset_index()):
+        made = _made(row.source, published_as)
+        own = _published_scope(made, published_as, scope)
+        text_of_row = f"{text}, {row.epochs} epochs: {published_as}, {made}, less {baseline}, in {row.source}"
+        evidence: dict[str, Any] = {"evidence": "published", "details": row.source, "scope": own}
+        claims.append(Claim(text_of_row, 0, row.difference, tolerance, relation="<", **evidence))
     if not claims:
-        missing: dict[str, Any] = {"evidence": "published", "details": "no published errors of both", "scope": scope}
-        text = f"difference of errors in percentage points: {what} less {rival}"
-        claims.append(Claim(text, 0, None, tolerance, relation="<", **missing))
+        evidence = {"evidence": "published", "details": "no published errors of both", "scope": scope}
+        claims.append(Claim(f"{text}: {what} less {baseline}", 0, None, tolerance, relation="<", **evidence))
     return claims
 
 
@@ -163,5 +181,5 @@ def _made(source: str, network: str) -> str:
 
 
 def _published_scope(made: str, published_as: str, scope: str) -> str:
-    """The scope of a claim on a published network: the pair's, if it is the paper's own and was made as there."""
+    """Return the pair's scope if the network is the paper's, and was made as in the paper."""
     return scope if made == "fast-scaled" and published_as == _PAPERS else BEYOND

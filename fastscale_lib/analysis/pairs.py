@@ -1,12 +1,14 @@
-"""Two networks timed on one device in one way: what published tables and measured rows say of the pair."""
+"""Pair the published and the measured times of two networks, setting by setting."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import pandas as pd
 
+from .._common.frames import dicts
 from ..architectures.counting import complexity
 from ..architectures.definition import Network
 from ..architectures.parts import NetworkError
@@ -17,20 +19,28 @@ from ..records.published_rows import published
 from ..records.rows import read_rows
 from ..scaling.strategies import strategy as named_strategy
 
-_ALIKE = 0.05  # of the flops: scaled networks so near a target stand for the one nearest it
+_ALIKE = 0.05  # relative difference of flops up to which a scaled network counts as having reached a target
 _NUMBERS = ("median_ms", "low_ms", "high_ms", "peak_memory_bytes")
 
 
 def fast_scaled(source: str, network: str) -> bool:
-    """Whether a network of a published table was made by fast scaling, and not designed for its size.
+    """Tell whether a network of a published table was made by fast scaling.
 
-    That is so of the RegNets of *Early Convolutions* (Xiao et al., 2021, Table 2), and of no others.
+    Only the RegNets of *Early Convolutions* (Xiao et al., 2021, Table 2) were; others were designed for their size.
+
+    Arguments:
+        source: name of the table.
+        network: name of the network, as in the table.
     """
     return source == "early_convolutions_table2" and network.startswith("RegNet")
 
 
 def zoo_names(names: pd.Series) -> pd.Series:
-    """Published names as the zoo has them, "RegNetY-4.0GF" for "RegNetY-4GF"; others as they are."""
+    """Translate published names to those of the zoo: "RegNetY-4GF" to "RegNetY-4.0GF".
+
+    Arguments:
+        names: those that the zoo does not know stay as they are.
+    """
     known = {}
     for name in names.unique():
         try:
@@ -41,14 +51,16 @@ def zoo_names(names: pd.Series) -> pd.Series:
 
 
 def published_pairs(folder: str | os.PathLike, one: str, other: str) -> pd.DataFrame:
-    """The published timings of two networks side by side: a row for each table, device and mode that has both.
-
-    Columns: source, device_name, mode, one_ms, other_ms (an image, on one device), ratio (one's time as times the
-    other's).
+    """Pair the published times of two networks.
 
     Arguments:
-        folder: that holds the tables, as for `published`.
-        one, other: names as the tables or the zoo have them.
+        folder: of the tables, as for `published`.
+        one: name of the first network, as in the tables or the zoo.
+        other: name of the second network.
+
+    Returns:
+        One row per table, device and mode that has both. Columns: source, device_name, mode; one_ms and other_ms
+        (ms/image on one device); ratio (one_ms / other_ms).
     """
     keys = ["source", "device_name", "mode"]
     times = published(folder=folder)
@@ -59,26 +71,32 @@ def published_pairs(folder: str | os.PathLike, one: str, other: str) -> pd.DataF
 
 
 def measured_pairs(paths: Iterable[str | os.PathLike], one: Network, other: Network) -> pd.DataFrame:
-    """The measured rows of two networks side by side: a row for each file, device and setting that has both.
+    """Pair the measured times of two networks.
 
-    A row is of a network that was scaled to a target if it was scaled from the same base by the same strategy to
-    flops (multiply-adds) within 5 %; else if it computes the same. Of several such rows the last is taken.
+    A row belongs to a network that was scaled to a target if it was scaled from the same base by the same strategy to
+    flops within 5 %; to any other network, if it computes the same. Of several such rows the last is taken.
 
-    Columns: those of `Conditions.CASE` (source is the file's name), one_flops, other_flops (multiply-adds of the
-    networks that were timed), one_ms, other_ms (medians, of a batch), ratio (one's time as times the other's), low,
-    high (its extremes, where each median lies in its 95 % interval; NaN where one has none), doubt (why the times
-    decide nothing, as `measurement.time_doubt` says it; None where they can), memory_ratio (of peak_memory_bytes; NaN
-    on a CPU).
+    Arguments:
+        paths: of the stores.
+        one: the first network.
+        other: the second network.
+
+    Returns:
+        One row per store, device and setting that has both. Columns: those of `Conditions.CASE` (source is the name of
+        the file); one_flops and other_flops (multiply-adds of the networks that were timed); one_ms and other_ms
+        (medians, ms/batch); ratio (one_ms / other_ms); low and high (what it can be if both medians are within their
+        95 % intervals; NaN where one has none); doubt (why the times cannot decide, as `measurement.time_doubt`; None:
+        they can); memory_ratio (of peak_memory_bytes; NaN on a CPU).
 
     Raises:
         PublishedError: there is no such file.
-        StoreError: a file is something else than a store.
+        StoreError: a file is not a store.
     """
     timed = _timed(read_rows(paths))
     columns = [*Conditions.CASE, "flops", "doubt", *_NUMBERS]
     both = []
     for network in (one, other):
-        found = timed[[_is(row, network) for row in timed.to_dict("records")]].reindex(columns=columns)
+        found = timed[[_is_of(row, network) for row in dicts(timed)]].reindex(columns=columns)
         found = found.astype(dict.fromkeys(_NUMBERS, float)).astype({"flops": "Int64"})
         both.append(found.drop_duplicates(list(Conditions.CASE), keep="last"))
     pairs = both[0].merge(both[1], on=list(Conditions.CASE), suffixes=("", "_other"))
@@ -98,13 +116,12 @@ def measured_pairs(paths: Iterable[str | os.PathLike], one: Network, other: Netw
 
 
 def _timed(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows that have a time, with what makes it decide nothing."""
+    """Select the rows with a time, and add the column doubt."""
     rows = rows[rows["median_ms"].notna()] if "median_ms" in rows else rows.iloc[:0]
-    return rows.assign(doubt=[time_doubt(row) for row in rows.to_dict("records")])
+    return rows.assign(doubt=pd.Series([time_doubt(row) for row in dicts(rows)], rows.index, dtype=object))
 
 
-def _is(row: dict, network: Network) -> bool:
-    """Whether a row is of this network."""
+def _is_of(row: Mapping[str, Any], network: Network) -> bool:
     made = network.scaling
     if made is None or made.target is None:
         return row.get("network_id") == network.id

@@ -1,7 +1,7 @@
-"""Errors of networks that were trained with several seeds each: means, differences, and their 95 % intervals.
+"""Mean errors over training seeds, differences between strategies, and their 95 % intervals.
 
-Seeds change the first weights, the order of the images and their augmentation. All intervals speak of that, for the
-images that the errors were taken on, and not of other images.
+A seed decides the initial weights, the order of the images and their augmentation. The intervals cover this variation
+on the given test images; they do not cover the choice of the test images.
 """
 
 from __future__ import annotations
@@ -13,61 +13,59 @@ import pandas as pd
 
 from .._common.checks import AnalysisError, check_frame, check_real, shown
 from .._common.statistics import student
+from ..architectures.counting import METRICS
 from ..records.conditions import Conditions
 from ..scaling.strategies import StrategyLike
 from ..scaling.strategies import strategy as named_strategy
 
-_NEAR = 0.05  # networks whose flops differ by less are compared as if at the same: few widths and depths can be built
-_COUNTS = ["flops", "params", "activations"]
+_NEAR = 0.05  # relative difference of flops up to which networks are compared: small ones cannot be scaled exactly
 
 
 class Difference(NamedTuple):
-    """The difference of two mean errors in percentage points, with its 95 % interval from low to high.
-
-    `seeds` are the fewest of both, `devices` those that trained them.
-    """
+    """Difference of two mean errors, in percentage points, with its 95 % interval."""
 
     found: float
     low: float
     high: float
-    seeds: int
-    device: str
+    seeds: int  # of the network with fewer of them
+    device: str  # names of the devices that trained the two
 
 
 def seed_errors(rows: pd.DataFrame) -> pd.DataFrame:
-    """Mean top-1 error over seeds, with its 95 % interval: a row for each network and setting.
+    """Compute the mean top-1 error over seeds, with its 95 % interval.
 
-    The variance is taken to be the same for all networks that one base gives in one setting, and is estimated from
-    them together: few seeds of many networks are then enough. The interval is Student's, with as many degrees of
-    freedom as there are seeds beyond the first of each network. With one seed each there is none. It is cut at 0 and
-    100 %, beyond which no error lies: Student's takes no notice of these where few seeds give a wide one.
+    The variance between seeds is assumed equal for all networks of one base and setting, and estimated from all of
+    them, so few seeds per network are enough. The interval is Student's t, ± t·sd/√n, with the sum of (seeds − 1) over
+    these networks as degrees of freedom; it is clipped to 0 to 100 %.
 
     Arguments:
-        rows: of a store, as `train` writes them; others, as those of epochs and of trainings without an end, are
-            passed over. Of one network, setting and seed the last counts. Rows of `measure` give the time.
+        rows: of a store, as `train` writes them. If there are several of one network, setting and seed, the last
+            counts. Rows of `measure` add the times; other rows are ignored.
 
     Returns:
-        Columns base, those of `Conditions.TRAINED`, device, network, strategy, scale (its flops, as times those of the
-        base; NaN where that was not trained), seeds, error, low, high (in %), deviation (between seeds, in percentage
-        points; of all of a base's networks), freedom, the counts flops, params and activations, training_ms_per_image,
-        measured with the largest batch (NaN where it was not), and timed_on; by base and flops. Of one base and setting
-        all times agree in `Conditions.FIT`, at the recipe's precision: those of the device and setting that has most.
+        One row per network and setting, in order of base and flops. Columns: base; those of `Conditions.TRAINED`;
+        device; network; strategy; scale (flops relative to the base; NaN where the base was not trained); seeds; error,
+        low, high (in percent; low and high are NaN with one seed per network); deviation (standard deviation between
+        seeds, in percentage points) and freedom (its degrees of freedom); flops, params, activations;
+        training_ms_per_image (at the largest measured batch; NaN if there is none) and timed_on. The times of one base
+        and setting agree in `Conditions.FIT`, at the precision of the recipe: those of the device and setting with the
+        most networks.
 
     Raises:
-        AnalysisError: (a ValueError) the rows are no frame, or lack a column of trained rows.
+        AnalysisError: (a ValueError) the rows are not a frame, or lack a column.
     """
     columns = ["base", *Conditions.TRAINED, "device", "network", "strategy", "scale", "seeds", "error", "low", "high"]
-    columns += ["deviation", "freedom", *_COUNTS, "training_ms_per_image", "timed_on"]
+    columns += ["deviation", "freedom", *METRICS, "training_ms_per_image", "timed_on"]
     check_frame("seed_errors: rows", rows, AnalysisError)
     if "top1_error" in rows:
         needed = ["kind", "base", "network", "network_id", "strategy", "seed", "device_name", *Conditions.TRAINED]
-        check_frame("seed_errors: rows", rows, AnalysisError, needed, ["top1_error", *_COUNTS])
+        check_frame("seed_errors: rows", rows, AnalysisError, needed, ["top1_error", *METRICS])
     if "top1_error" not in rows or not (trained := _trained(rows)).size:
         return pd.DataFrame(columns=columns)
     parts = []
     for (base, *setting), group in trained.groupby(["base", *Conditions.TRAINED], sort=False):
         by = group.groupby("network_id", sort=False)
-        part = by[["network", "strategy", *_COUNTS]].first()
+        part = by[["network", "strategy", *METRICS]].first()
         part["scale"] = part["flops"] / part["flops"].where(part["network"] == base).max()
         part["device"] = by["device_name"].agg(lambda names: ", ".join(dict.fromkeys(names)))
         part["training_ms_per_image"], part["timed_on"] = _times(rows, part.index, _precision(group))
@@ -83,18 +81,19 @@ def seed_errors(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def error_difference(errors: pd.DataFrame, one: StrategyLike, other: StrategyLike, scale: float) -> Difference | None:
-    """How far the mean error under one strategy lies above that under another, at so many times the base's flops.
+    """Compute the difference of the mean errors of two strategies at about the same flops.
 
     Arguments:
         errors: rows of `seed_errors`, of one base and setting.
-        one, other: strategies, or their names.
-        scale: networks within 5 % of it are taken.
+        one: the first strategy, or its name.
+        other: the strategy whose error is subtracted, or its name.
+        scale: flops relative to the base; networks within 5 % of it are compared.
 
     Returns:
-        The difference, or None where one of the two was not trained.
+        The difference; None if there is no network of one of the strategies at this scale.
 
     Raises:
-        AnalysisError: (a ValueError) the rows lack a column, or are of several bases or settings; scale is no number
+        AnalysisError: (a ValueError) the rows lack a column, or are of several bases or settings; scale is not a number
             above 0.
         StrategyError: there is no such strategy.
     """
@@ -124,7 +123,7 @@ def _same(name: Any, way: StrategyLike) -> bool:
 
 
 def _times(rows: pd.DataFrame, ids: pd.Index, precision: str | None) -> tuple[list[float], str | None]:
-    """Milliseconds an image of a training step, of the networks with these ids, and the one device they are of."""
+    """Look up training times in ms/image, and the device that measured most of them."""
     if "median_ms" not in rows:
         return [math.nan] * len(ids), None
     measured = rows[(rows["mode"] == "training") & rows["median_ms"].notna() & rows["network_id"].isin(ids)]
@@ -140,7 +139,6 @@ def _times(rows: pd.DataFrame, ids: pd.Index, precision: str | None) -> tuple[li
 
 
 def _precision(trained: pd.DataFrame) -> str | None:
-    """Of the one recipe of these rows."""
     recipe = trained["recipe"].iloc[0] if "recipe" in trained else None
     return recipe.get("precision") if isinstance(recipe, dict) else None
 

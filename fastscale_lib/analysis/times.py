@@ -1,4 +1,4 @@
-"""Strategies compared at the same flops: the networks, their measured and predicted times, and what is near width."""
+"""Compare strategies at equal flops: measured times, predicted times, and the knee over α."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from .._common.checks import AnalysisError, check_column, check_columns, check_frame, check_real, several
+from .._common.frames import dicts
 from ..architectures.counting import complexity
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
@@ -20,54 +22,64 @@ from ..scaling.strategies import Strategy, StrategyLike, alpha_of, scale_factor
 from ..scaling.strategies import strategy as named_strategy
 
 _TIMES = ("strategy", "alpha", "scale", "ms_per_image", "low_ms", "high_ms")
-_EXACT = 1e-9  # of the way between two measured networks: nearer to one of them, its time is taken alone
+_EXACT = 1e-9  # share of the way between two measured networks up to which only the nearer one's time is used
 
 
-def knee(alphas: Sequence[float], values: Sequence[float], nearly: float) -> float:
-    """The α from which on every value is nearly that of width scaling: at most 1 + nearly times the one of α = 1.
+def knee(alphas: ArrayLike, values: ArrayLike, nearly: float) -> float:
+    """Find the smallest α from which on all values are nearly as low as with width scaling.
+
+    That is the smallest α with value(α') ≤ (1 + nearly) · value(1) for all α' ≥ α.
 
     Arguments:
-        alphas: of the values, in any order; 1 is among them.
-        values: counts or times at the same flops, of which less is better.
-
-    Returns:
-        The smallest such α; 1 where no other is near.
+        alphas: in any order, 1 among them.
+        values: counts or times at equal flops, one per α.
+        nearly: allowed excess over width scaling (α = 1), as a fraction.
 
     Raises:
-        AnalysisError: (a ValueError) α = 1 is not among the alphas, a value is missing, or nearly is no number.
+        AnalysisError: (a ValueError) α = 1 is not among the alphas, a value is missing, or nearly is not a number.
     """
     nearly = check_real("knee: nearly", nearly, AnalysisError, 0)
-    order = np.argsort(np.asarray(alphas, dtype=float), kind="stable")
-    alphas, values = np.asarray(alphas, dtype=float)[order], np.asarray(values, dtype=float)[order]
-    if not (len(alphas) and alphas[-1] == 1 and np.isfinite(values).all()):
-        raise AnalysisError("knee: a value is held to that of α = 1; give a value for each α, and 1 among them")
-    far = np.flatnonzero(values > (1 + nearly) * values[-1])
-    return float(alphas[far[-1] + 1] if len(far) else alphas[0])
+    given, unsorted = np.asarray(alphas, dtype=float), np.asarray(values, dtype=float)
+    order = np.argsort(given, kind="stable")
+    x, y = given[order], unsorted[order]
+    if not (len(x) and x[-1] == 1 and np.isfinite(y).all()):
+        raise AnalysisError("knee: values are compared with that of α = 1; give a value for each α, and 1 among them")
+    far = np.flatnonzero(y > (1 + nearly) * y[-1])
+    return float(x[far[-1] + 1] if len(far) else x[0])
 
 
 def knees(frame: pd.DataFrame, by: Sequence[str], value: str, nearly: float) -> pd.DataFrame:
-    """The knee of each group of rows: columns those of `by`, and knee; rows outside the α family are passed over.
+    """Find the `knee` of each group of rows.
+
+    Arguments:
+        frame: rows with the columns alpha, `value` and those of `by`; rows without an alpha are ignored.
+        by: columns that define the groups.
+        value: column of the values, as "activations".
+        nearly: allowed excess over width scaling (α = 1), as a fraction.
+
+    Returns:
+        One row per group. Columns: those of `by`; knee.
 
     Raises:
-        AnalysisError: (a ValueError) the frame lacks a column, or as `knee`.
+        AnalysisError: (a ValueError) the frame lacks a column; or as for `knee`.
     """
     by, value = check_columns("knees: by", by, AnalysisError), check_column("knees: value", value, AnalysisError)
     check_frame("knees: frame", frame, AnalysisError, by, ["alpha", value])
     family = frame[frame["alpha"].notna()]
     groups = family.groupby(list(by), sort=False, dropna=False)
-    rows = [(*key, knee(*_floats(rows, "alpha", value), nearly)) for key, rows in groups]
+    rows = [(*key, knee(_floats(each["alpha"]), _floats(each[value]), nearly)) for key, each in groups]
     return pd.DataFrame(rows, columns=[*by, "knee"])
 
 
-def _floats(rows: pd.DataFrame, *columns: str) -> Iterator[np.ndarray]:
-    """Columns of numbers as floats; what is missing is NaN, whichever kind of missing it is."""
-    return (rows[name].astype("Float64").to_numpy(float, na_value=np.nan) for name in columns)
+def _floats(column: pd.Series) -> np.ndarray:
+    return column.astype("Float64").to_numpy(float, na_value=np.nan)
 
 
 def measured_bases(rows: pd.DataFrame) -> list[Network]:
-    """The base networks among measured rows, each as its own row describes it, in the order of the rows.
+    """List the base networks of measured rows as their rows describe them, in that order.
 
-    Rows of a network that is a base network no more, or never was, are thus taken for what they are.
+    Arguments:
+        rows: of `read_rows`, or of one store; without their description there are none.
     """
     if not {"base", "strategy", "description"} <= set(rows):
         return []
@@ -81,28 +93,29 @@ def measured_times(
     strategies: Sequence[StrategyLike] | None = None,
     scales: Sequence[float] | None = None,
 ) -> pd.DataFrame:
-    """Measured times of a network's scaled networks, brought to the same flops.
+    """Interpolate the measured times of a network's strategies to equal flops.
 
-    Two strategies measured at one scale factor have not the same flops, since rounding gives more or less. So the
-    logarithm of a strategy's time is interpolated in the logarithm of its counted flops, between its two measured
-    networks next to the target; so are the ends of their intervals. The base network is one of every strategy's.
-    Nothing is extrapolated: a target that a strategy's networks do not enclose has no row.
+    Networks scaled by one factor differ in flops, because sizes are rounded. The logarithm of time, and of the ends of
+    its interval, is therefore interpolated linearly in the logarithm of flops, between a strategy's two nearest
+    networks; the base network belongs to every strategy. Nothing is extrapolated: a target outside the range of a
+    strategy has no row.
 
     Arguments:
         rows: of `read_rows`, or of one store.
-        strategies: left out: all that were measured.
-        scales: targets, as times the flops (multiply-adds) of the base network; left out: the largest that all of a
-            case's strategies reach.
+        network: the base network, or its name.
+        strategies: default: all that were measured.
+        scales: target flops relative to the base network; default: the largest that all strategies of a case reach.
 
     Returns:
-        One row a case, scale and strategy. Columns those of `Conditions.CASE` (batch is "largest" where the rows were
-        to fill the device), strategy, alpha, scale, ms_per_image, low_ms, high_ms (the 95 % interval, of an image; NaN
-        where a row that it comes from has none), doubt (why the time decides nothing, as `measurement.time_doubt` says
-        it of the rows that it comes from; None where it can).
+        One row per case, scale and strategy. Columns: those of `Conditions.CASE` (batch is "largest" for rows that fill
+        the device); strategy; alpha; scale; ms_per_image; low_ms and high_ms (the 95 % interval, ms/image; NaN where a
+        row has none); doubt (why the time cannot decide, as `measurement.time_doubt`; None: it can).
 
     Raises:
-        NetworkError, StrategyError: naming the value and the rule.
-        AnalysisError: (a ValueError) rows are no frame.
+        NetworkError: there is no such network.
+        StrategyError: there is no such strategy, or a scale is not a number above 0.
+        AnalysisError: (a ValueError) rows is not a frame.
+        PredictionError: the rows lack columns that a plan's store has.
     """
     base = named_network(network)
     wanted = None if strategies is None else {named_strategy(each).exponents for each in several(strategies, Strategy)}
@@ -123,13 +136,15 @@ def measured_times(
 
 
 def times_ratio(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """One measured time as times another: found, low, high and doubt, as a `Claim` takes them.
+    """Compute the ratio of two measured times.
 
     Arguments:
-        one, other: rows of `measured_times`.
+        one: row of `measured_times`, the numerator.
+        other: row of `measured_times`, the denominator.
 
     Returns:
-        low and high are the ends of the ratio that the two 95 % intervals allow; NaN where one has none.
+        Arguments of a `Claim`: found; low and high (what the ratio can be if both times are within their 95 %
+        intervals; NaN where one has none); doubt.
     """
     low, high = ratio_ends(*((row["low_ms"], row["high_ms"]) for row in (one, other)))
     doubt = joined_doubts({row["strategy"]: row["doubt"] for row in (one, other)})
@@ -137,20 +152,20 @@ def times_ratio(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, A
 
 
 def predicted_times(rows: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
-    """The time of each network of `equal_flops`, predicted for every case from that case's measured rows.
+    """Predict the times of networks of equal flops, for each case from its own measured rows.
 
     Arguments:
-        rows: as for `measured_times`; of all base networks, since the model is fitted to them.
+        rows: as for `measured_times`, of all base networks: the model is fitted to them.
         frame: rows of `equal_flops`.
 
     Returns:
-        One row a case and network: the columns of `Conditions.CASE`, network, strategy, alpha, scale, ms_per_image,
-        low_ms, high_ms (as `RuntimeModel.predict` gives them), error (the model's median error on families that it has
-        not seen), reason (why there is no prediction; None where there is one), note (why the interval of one is wider
-        than error; None where it is not).
+        One row per case and network. Columns: those of `Conditions.CASE`; network; strategy; alpha; scale;
+        ms_per_image, low_ms and high_ms (as of `RuntimeModel.predict`); error (the model's median error on unseen
+        families, as a fraction); reason (why there is no prediction; None: there is one); note (why the interval is
+        wider than error; None: it is not).
 
     Raises:
-        AnalysisError: (a ValueError) rows or frame are no frames, or the latter lacks a column.
+        AnalysisError: (a ValueError) rows or frame is not a frame, or the latter lacks a column.
     """
     check_frame("predicted_times: rows", rows, AnalysisError)
     check_frame("predicted_times: frame", frame, AnalysisError, ["network", "strategy", "alpha", "scale", "scaled"])
@@ -158,7 +173,7 @@ def predicted_times(rows: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
     for case, _ in Conditions.groups(timed, Conditions.CASE):
         shown = frame[["network", "strategy", "alpha", "scale"]].assign(**case.row(Conditions.CASE))
         try:
-            times = _predicted(case, timed, list(frame["scaled"]))
+            times = _predict(case, timed, list(frame["scaled"]))
         except PredictionError as error:
             times = dict.fromkeys(("ms_per_image", "low_ms", "high_ms", "error"), np.nan) | {
                 "reason": str(error),
@@ -169,9 +184,9 @@ def predicted_times(rows: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True)[names] if found else pd.DataFrame(columns=names)
 
 
-def _predicted(case: Conditions, timed: pd.DataFrame, networks: list[Network]) -> dict[str, Any]:
-    """The columns of predicted times, from a model that is fitted to the rows of the case's setting, of any batch."""
-    if case.batch == LARGEST:
+def _predict(case: Conditions, timed: pd.DataFrame, networks: list[Network]) -> dict[str, Any]:
+    """Predict with a model that is fitted to the rows of the case's setting, of any batch."""
+    if case.batch is None or isinstance(case.batch, str):
         raise PredictionError("predict: the largest batch of a network is not known beforehand; give one batch for all")
     alike = timed
     for name, value in case.row(("source", *Conditions.FIT)).items():
@@ -180,14 +195,14 @@ def _predicted(case: Conditions, timed: pd.DataFrame, networks: list[Network]) -
     [fitted] = model.fitted.values()
     times = model.predict(networks, case.batch, strict=False)
     per_image = {"ms_per_image": "predicted_ms", "low_ms": "low_ms", "high_ms": "high_ms"}
-    columns = {name: times[column].to_numpy() / case.batch for name, column in per_image.items()}
+    columns: dict[str, Any] = {name: times[column].to_numpy() / case.batch for name, column in per_image.items()}
     known = times["predicted_ms"].notna()
     notes = {"reason": times["note"].mask(known, None), "note": times["note"].where(known, None)}
     return columns | {"error": fitted.error} | {name: found.to_numpy() for name, found in notes.items()}
 
 
 def _labelled(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows that have a time, with their source, kind of device, and the batch that was asked for."""
+    """Select the rows with a time, and add their source, kind of device, and requested batch."""
     rows = rows[rows["median_ms"].notna()] if "median_ms" in rows else rows.iloc[:0]
     if missing := sorted({"base", "strategy", "flops", "device", *Conditions.FIT, "batch"} - set(rows)):
         if len(rows):
@@ -203,7 +218,7 @@ def _labelled(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _of_base(timed: pd.DataFrame, base: Network) -> pd.DataFrame:
-    """The rows of a base network and of those scaled from it; of another network of its name none are."""
+    """Select the rows of a base network and those scaled from it, and of no namesake."""
     timed = timed[timed["base"] == base.name]
     if "description" not in timed:
         return timed
@@ -212,15 +227,15 @@ def _of_base(timed: pd.DataFrame, base: Network) -> pd.DataFrame:
 
 
 def _curves(timed: pd.DataFrame, base: Network) -> Iterator[tuple[Strategy, pd.DataFrame]]:
-    """The rows of each strategy, the base network's among them, in order of flops; of equal networks the last row."""
+    """Yield each strategy's rows with those of the base, by flops; of equal networks the last."""
     shared = timed[timed["flops"] == complexity(base).flops]
     for name, own in timed[timed["strategy"].notna()].groupby("strategy", sort=False):
         curve = pd.concat([shared, own]).drop_duplicates("flops", keep="last")
-        yield named_strategy(name), curve.sort_values("flops")
+        yield named_strategy(str(name)), curve.sort_values("flops")
 
 
 def _interpolated(curve: pd.DataFrame, flops: float) -> tuple[Any, ...] | None:
-    """Time, low and high end, of an image, and doubt, between these flops' neighbours; None outside of the curve."""
+    """Interpolate time, low and high (ms/image), and join the doubts; None out of range."""
     at = np.log(curve["flops"].to_numpy(dtype=float))
     target = np.log(flops)
     if not (at[0] <= target <= at[-1]):
@@ -229,7 +244,7 @@ def _interpolated(curve: pd.DataFrame, flops: float) -> tuple[Any, ...] | None:
     if abs(place - round(place)) < _EXACT:
         place = round(place)
     near = curve.iloc[[int(np.floor(place)), int(np.ceil(place))]]
-    rows = [without_range(row) for row in near.to_dict("records")]
+    rows = [without_range(row) for row in dicts(near)]
     share = place - np.floor(place)
     times = []
     for name in ("median_ms", "low_ms", "high_ms"):

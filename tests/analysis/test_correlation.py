@@ -1,9 +1,12 @@
 """Correlations of time with complexity, their intervals, and which metric is ahead."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from fastscale_lib._common.frames import rows as rows_of
 from fastscale_lib._common.statistics import pearson
 from fastscale_lib.analysis.correlation import STATISTICS, _samples, complete, correlations, leads
 from fastscale_lib.architectures.counting import METRICS
@@ -25,15 +28,17 @@ def timings(families: int = 8, members: int = 4, noise: float = 0.02, seed: int 
     return tidy({"network": names, **columns, "ms_per_image": time.ravel(), "mode": "inference", **more})
 
 
-def value(found: pd.DataFrame, metric: str, statistic: str) -> pd.Series:
-    [(_, row)] = found[(found["metric"] == metric) & (found["statistic"] == statistic)].iterrows()
+def value(found: pd.DataFrame, metric: str, statistic: str) -> Any:
+    [row] = rows_of(found[(found["metric"] == metric) & (found["statistic"] == statistic)])
     return row
 
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_correlations_are_those_of_the_textbook(metric):
     frame = timings(noise=0.5)
-    frame.loc[3, "activations"] = frame.loc[4, "activations"]  # ties share their rank
+    frame["activations"] = frame["activations"].mask(
+        frame.index == 3, frame["activations"].iloc[4]
+    )  # ties share a rank
     found = correlations(frame)
     columns = frame[[metric, "ms_per_image"]].astype(float)
     for statistic, each in zip(STATISTICS, (columns, np.log(columns), columns.rank()), strict=True):
@@ -167,7 +172,7 @@ def test_all_metrics_of_a_group_are_judged_on_the_same_rows():
     assert list(complete(frame).index) == list(range(7, 32))
 
 
-def test_a_metric_that_a_group_lacks_is_not_judged_and_keeps_no_other_from_it():
+def test_a_metric_that_a_group_lacks_keeps_no_other_from_a_correlation():
     """As in timm's files of training, which have params alone."""
     frame = timings(flops=pd.NA, activations=pd.NA)
     found = correlations(frame)
@@ -203,7 +208,7 @@ def test_the_metric_that_time_follows_is_ahead_and_the_others_behind():
 def test_a_lead_is_the_difference_of_two_correlations():
     frame = timings(noise=0.5)
     found = correlations(frame)
-    for row in leads(frame).itertuples():
+    for row in rows_of(leads(frame)):
         expected = value(found, "activations", row.statistic).r - value(found, row.other, row.statistic).r
         assert row.lead == pytest.approx(expected)
         assert row.low <= row.lead <= row.high

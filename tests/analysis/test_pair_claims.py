@@ -41,7 +41,7 @@ def test_counted_ratios_are_of_counts_and_memory():
     assert [(each.verdict, each.evidence, each.scope) for each in claims] == [(HOLDS, "counted", PAPER)] * 2
 
 
-def test_of_published_times_only_those_of_the_scaled_network_are_the_paper_s():
+def test_published_times_of_designed_networks_are_beyond_the_paper():
     times = pd.DataFrame({"source": ["early_convolutions_table2", "pycls_zoo_v100"], "device_name": "V100"})
     times = times.assign(mode="training", ratio=[0.9, 1.1])
     claims = ratio_claims(published_ratios(times, "RegNetY-16GF", "Rival", PAPER))

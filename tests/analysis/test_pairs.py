@@ -6,6 +6,7 @@ import pytest
 from helpers.measured_pair import BIG, RIVAL, measured
 
 import fastscale_lib as fs
+from fastscale_lib._common.frames import rows as rows_of
 from fastscale_lib.analysis.pairs import fast_scaled, measured_pairs, published_pairs
 from fastscale_lib.records.published_rows import data_folder
 
@@ -42,7 +43,7 @@ def test_rows_of_one_setting_make_a_pair(store):
     store.add(measured(RIVAL, 99.0, precision="fp32"))  # of which there is no other
     store.add(measured(fs.scale("RegNetY-4.0GF", "dWr", 2), 10.0))  # another size
     store.add(measured(fs.scale("RegNetY-4.0GF", "dwr", 4), 10.0))  # another strategy
-    [pair] = measured_pairs([store.path], BIG, RIVAL).itertuples()
+    [pair] = rows_of(measured_pairs([store.path], BIG, RIVAL))
     assert (pair.device, pair.device_name, pair.batch) == ("cuda", "Some GPU", 64)
     assert pair.ratio == pytest.approx(0.75)
     assert (pair.low, pair.high) == pytest.approx((0.75 * 0.9 / 1.1, 0.75 * 1.1 / 0.9))
@@ -55,7 +56,7 @@ def test_a_ratio_without_an_interval_or_of_the_hosts_time_is_in_doubt(store):
     store.add(measured(RIVAL, 40.0, blocks=1, low_ms=40.0, high_ms=40.0))
     store.add(measured(BIG, 30.0, blocks=9, precision="fp32", launch_ms=5.0))
     store.add(measured(RIVAL, 40.0, blocks=9, precision="fp32", launch_ms=37.0))
-    few, waits = measured_pairs([store.path], BIG, RIVAL).itertuples()
+    few, waits = rows_of(measured_pairs([store.path], BIG, RIVAL))
     assert (few.ratio, waits.ratio) == (0.75, 0.75)
     assert few.doubt == f"{RIVAL.name}: a single block of runs gives no interval"
     assert [math.isnan(end) for end in (few.low, few.high)] == [True, True]
@@ -67,7 +68,7 @@ def test_the_flops_of_what_was_timed_stand_beside(store):
     planned = fs.scale("RegNetY-4.0GF", "dWr", 4)
     store.add(measured(planned, 30.0))
     store.add(measured(RIVAL, 40.0))
-    [pair] = measured_pairs([store.path], BIG, RIVAL).itertuples()
+    [pair] = rows_of(measured_pairs([store.path], BIG, RIVAL))
     assert (pair.one_flops, pair.other_flops) == (fs.complexity(planned).flops, fs.complexity(RIVAL).flops)
     assert pair.doubt is None
 

@@ -18,11 +18,11 @@ def timings(source: str, device: str | None, metric: str) -> pd.DataFrame:
     return frame.assign(source=source, device=device, device_name="A chip", mode="training", precision="fp32")
 
 
-def judged(frame: pd.DataFrame, favourite: str = "activations", measured=()) -> list:
-    return lead_claims(fs.analysis.leads(frame, favourite, resamples=100), frame, favourite, measured)
+def judged(frame: pd.DataFrame, metric: str = "activations", measured=()) -> list:
+    return lead_claims(fs.analysis.leads(frame, metric, resamples=100), frame, metric, measured)
 
 
-def test_a_gpu_whose_times_are_activations_holds_and_one_whose_are_flops_does_not():
+def test_times_that_follow_activations_hold_and_those_of_flops_fail():
     [followed, *_] = judged(timings("table", "cuda", "activations"))
     assert followed.claim == (
         "number of comparisons with another metric above activations, on a GPU: table · A chip · training · fp32"
@@ -46,7 +46,7 @@ def test_a_measured_source_is_told_from_a_published_one():
 
 
 @pytest.mark.parametrize(
-    ("device", "favourite", "place"),
+    ("device", "metric", "place"),
     [
         ("cpu", "activations", "on a CPU"),
         (None, "activations", "of unknown kind"),
@@ -54,8 +54,8 @@ def test_a_measured_source_is_told_from_a_published_one():
         ("cuda", "flops", "on a GPU"),
     ],
 )
-def test_cpus_unknown_devices_and_other_favourites_are_beyond_the_paper(device, favourite, place):
-    [claim, *_] = judged(timings("table", device, favourite), favourite)
+def test_cpus_unknown_devices_and_other_metrics_are_beyond_the_paper(device, metric, place):
+    [claim, *_] = judged(timings("table", device, metric), metric)
     assert claim.scope == BEYOND
     assert place in claim.claim
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastscale_lib as fs
+from fastscale_lib._common.frames import rows as rows_of
 from fastscale_lib.analysis.times import knee, measured_bases
 from fastscale_lib.architectures.parts import Head
 from fastscale_lib.records.conditions import LARGEST, Conditions
@@ -27,7 +28,7 @@ def test_networks_of_equal_flops_are_those_of_scale_to():
     assert len(frame) == 2 * 3 * 2
     assert frame["strategy"].unique().tolist() == ["w", "alpha=0.8", "dw"]
     assert frame["alpha"].dropna().unique().tolist() == [1.0, 0.8]
-    for row in frame.itertuples():
+    for row in rows_of(frame):
         base = fs.complexity(row.network)
         assert row.flops == pytest.approx(row.scale * base.flops, rel=0.01)
         assert row.scaled == fs.scale_to(row.network, row.strategy, flops=row.scale * base.flops)
@@ -110,8 +111,8 @@ def test_rows_of_another_network_of_the_base_s_name_are_not_its_times():
     assert len(fs.analysis.measured_times(frame, B0, scales=[2])) == 4
     ways = zip(frame["strategy"], frame["scale"], strict=True)
     scaled = [fs.scale(other, way, s) if isinstance(way, str) else other for way, s in ways]
-    frame["description"] = [each.to_dict() for each in scaled]
-    frame["flops"] = [fs.complexity(each).flops for each in scaled]
+    flops = [fs.complexity(each).flops for each in scaled]
+    frame = frame.assign(description=pd.Series([each.to_dict() for each in scaled]), flops=flops)
     assert len(fs.analysis.measured_times(frame, other, scales=[2])) == 4
     assert fs.analysis.measured_times(frame, B0, scales=[2]).empty
     assert fs.analysis.measured_times(frame, "ResNet-50", scales=[2]).empty
