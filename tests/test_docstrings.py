@@ -12,8 +12,12 @@ import fastscale_lib as fs
 
 # Packages whose first lines, and folders whose names of tests, are not all mended yet.
 LINES_NOT_YET = (
-    *("architectures", "records", "scaling", "models", "cli", "measuring", "prediction", "training"),
-    *("figures", "explorer", "reports"),
+    *("architectures", "records", "models", "cli"),
+    *("measuring",),
+    *("prediction", "training"),
+    *("figures",),
+    *("explorer",),
+    *("reports",),
 )
 NAMES_NOT_YET = (
     *("records", "test_cli.py", "test_data.py", "architectures", "measuring", "training"),

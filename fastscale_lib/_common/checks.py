@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, SupportsFloat, SupportsIndex, TypeAlias, TypeVar
 
 from .errors import FastscaleError
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 LARGEST = sys.float_info.max  # the largest number that floats compute with; it has 309 digits
 _QUOTED = 60  # characters of a value that a message shows
 _Choice = TypeVar("_Choice", bound=str)
+RealLike: TypeAlias = SupportsFloat | SupportsIndex  # what `real_number` takes: a Fraction or numpy's numbers, too
 
 
 class _Short(reprlib.Repr):

@@ -1,4 +1,4 @@
-"""How a network grows: strategies, rounding, sweeps, laws, targets."""
+"""How a network grows: strategies, rounding, sweeps, asymptotic laws, targets."""
 
 from .._common.lazy import attach
 

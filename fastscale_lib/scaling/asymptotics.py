@@ -1,4 +1,4 @@
-"""The laws by which counts grow with the scale factor, and the exponents that they really follow."""
+"""Asymptotic laws of counts over s, and the exponents that counts really follow."""
 
 from __future__ import annotations
 
@@ -13,17 +13,23 @@ from ..architectures.counting import METRICS, complexity
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
 from .grids import sweep
-from .strategies import Strategy, StrategyLike, alpha_of, as_list, scale_factors
-from .strategies import strategy as named_strategy
+from .strategies import (
+    NetworksLike,
+    ScalesLike,
+    StrategiesLike,
+    Strategy,
+    as_list,
+    grid_columns,
+    named_strategy,
+    scale_factors,
+)
 
 
-def laws(
-    networks: Sequence[Network | str], strategies: Sequence[StrategyLike], scales: Sequence[float]
-) -> pd.DataFrame:
+def laws(networks: NetworksLike, strategies: StrategiesLike, scales: ScalesLike) -> pd.DataFrame:
     """Compute counts by the asymptotic laws: the base network's, times s to the law's exponent.
 
     Flops of a stage go as d·w²·r², params as d·w², activations as d·w·r² (Dollár, Singh, Girshick, 2021, section 3).
-    What grows slower than the law (stem, classifier, rounding) is in the counts of `sweep` and not in these.
+    Rounding and what grows more slowly (stem, classifier) show in the counts of `sweep`, not in these.
 
     Arguments:
         networks: one or several, as Networks or names of base networks.
@@ -35,7 +41,7 @@ def laws(
         (multiply-adds), params, activations, as real numbers.
 
     Raises:
-        StrategyError: there is no such strategy, or a scale is no number above 0.
+        StrategyError: there is no such strategy, or a scale is not above 0.
         NetworkError: there is no such network.
         AnalysisError: (a ValueError) there is nothing to count.
     """
@@ -48,23 +54,16 @@ def laws(
 
 
 def law_columns(network: Network, strategies: Sequence[Strategy], scales: np.ndarray) -> dict[str, Any]:
-    """The columns of `laws` for one network."""
+    """Compute the columns of `laws` for one network."""
     base = complexity(network)
-    columns = {
-        "network": [network.name] * (len(strategies) * len(scales)),
-        "strategy": np.repeat(np.array([each.name for each in strategies], dtype=object), len(scales)),
-        "alpha": np.repeat([alpha_of(each) for each in strategies], len(scales)),
-        "scale": np.tile(scales, len(strategies)),
-    }
+    columns = grid_columns(network, strategies, scales)
     for metric in METRICS:
         exponents = np.array([float(getattr(each.laws, metric)) for each in strategies])
         columns[metric] = (getattr(base, metric) * scales ** exponents[:, None]).ravel()
     return columns
 
 
-def fit_exponents(
-    network: Network | str, strategies: Sequence[StrategyLike], scales: Sequence[float] | None = None
-) -> pd.DataFrame:
+def fit_exponents(network: Network | str, strategies: StrategiesLike, scales: ScalesLike | None = None) -> pd.DataFrame:
     """Fit the exponents of s that the counts of scaled networks follow.
 
     Each is the slope of log(count) over log(s) by least squares.
@@ -72,21 +71,23 @@ def fit_exponents(
     Arguments:
         network: a Network, or the name of a base network.
         strategies: one or several.
-        scales: where to count; default: 200 scale factors, evenly spaced in log s from 1 to 64.
+        scales: scale factors to count at; default: 200, evenly spaced in log s from 1 to 64.
 
     Returns:
-        Columns network, strategy, metric, law (the exact exponent, a Fraction), fitted, residual (the largest
-        deviation of a count from the fitted power law, as a fraction), scale_from, scale_to.
+        One row per strategy and metric. Columns network, strategy, metric, law (the exact exponent, a Fraction),
+        fitted, residual (the largest deviation of a count from the fitted power law, as a fraction), scale_from,
+        scale_to.
 
     Raises:
-        NetworkError, StrategyError: naming the value and the rule.
-        AnalysisError: (a ValueError) fewer than two different scales.
+        NetworkError: there is no such network.
+        StrategyError: there is no such strategy, or a scale is not above 0.
+        AnalysisError: (a ValueError) there are fewer than two different scales.
     """
     network = named_network(network)
     scales = scale_factors(np.geomspace(1, 64, 200) if scales is None else scales)
     if len(np.unique(scales)) < 2:
         raise AnalysisError(
-            f"fit_exponents: {len(scales)} scale(s) given; an exponent takes two different ones at least"
+            f"fit_exponents: {len(scales)} scale(s) given; an exponent takes at least two different ones"
         )
     rows = []
     for each in [named_strategy(each) for each in as_list(strategies)]:

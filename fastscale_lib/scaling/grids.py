@@ -1,4 +1,4 @@
-"""Many networks, strategies and scale factors counted at once."""
+"""Counts of many networks, strategies and scale factors at once."""
 
 from __future__ import annotations
 
@@ -15,18 +15,28 @@ from ..architectures.definition import Network
 from ..architectures.parts import Dimensions
 from ..architectures.zoo import network as named_network
 from .rounding import scale, scaled_dimensions, unrounded_dimensions
-from .strategies import Strategy, StrategyLike, alpha_of, as_list, factors, grid_factors, scale_factors
-from .strategies import strategy as named_strategy
+from .strategies import (
+    NetworksLike,
+    ScalesLike,
+    StrategiesLike,
+    Strategy,
+    as_list,
+    factors,
+    grid_columns,
+    grid_factors,
+    named_strategy,
+    scale_factors,
+)
 
-# Counts go through arrays of int64; a grid whose largest network comes near that is counted one by one, exactly.
+# Counts are computed in arrays of int64. A grid whose largest count comes near its limit is counted one by one.
 _ARRAY_LIMIT = 2**60
-_CHUNK = 8192  # combinations counted at once: their arrays stay in the processor's cache
+_CHUNK = 8192  # combinations counted at once, so that their arrays stay in the processor's cache
 
 
 def sweep(
-    networks: Sequence[Network | str] | Network | str,
-    strategies: Sequence[StrategyLike] | StrategyLike,
-    scales: Sequence[float] | float,
+    networks: NetworksLike,
+    strategies: StrategiesLike,
+    scales: ScalesLike,
     stages: bool = True,
     *,
     resolution: int | None = None,
@@ -37,8 +47,8 @@ def sweep(
         networks: one or several, as Networks or names of base networks.
         strategies: one or several; a strategy may be a number, which is an α.
         scales: one or several scale factors of flops, above 0.
-        stages: whether there are columns of text (depths, widths, group_widths, as "2-6-12-2"); default: True.
-        resolution: side of the networks' images in pixels, before scaling; default: each network's own.
+        stages: whether to add depths, widths and group_widths, as strings like "2-6-12-2"; default: True.
+        resolution: side of the images in pixels, before scaling; default: each network's own.
 
     Returns:
         One row per combination, networks first, then strategies, then scales. Columns network, strategy, alpha (NaN
@@ -46,9 +56,9 @@ def sweep(
         (blocks), widths and group_widths (channels). Each row equals `complexity(scale(...))`.
 
     Raises:
-        AnalysisError: (a ValueError) there is no network, no strategy or no scale, or stages is no flag.
-        StrategyError: there is no such strategy, or a scale is no number above 0.
-        NetworkError: there is no such network, or resolution is no whole number above 0.
+        AnalysisError: (a ValueError) there is no network, strategy or scale, or stages is not True or False.
+        StrategyError: there is no such strategy, or a scale is not above 0.
+        NetworkError: there is no such network, or resolution is not a whole number above 0.
     """
     stages = check_flag("sweep: stages", stages, AnalysisError)
     networks = [named_network(each, resolution=resolution) for each in as_list(networks)]
@@ -63,24 +73,21 @@ def sweep(
 def sweep_columns(
     network: Network, strategies: Sequence[Strategy], scales: Sequence[float] | np.ndarray, stages: bool = True
 ) -> dict[str, Any]:
-    """The columns of `sweep` for one network, as arrays and lists: a frame takes longer to make than a small sweep."""
+    """Compute the columns of `sweep` for one network, as arrays and lists.
+
+    To make a frame of them takes longer than to count a small sweep.
+    """
     scales = np.asarray(scales, dtype=float)
-    columns = {
-        "network": [network.name] * (len(strategies) * len(scales)),
-        "strategy": np.repeat(np.array([each.name for each in strategies], dtype=object), len(scales)),
-        "alpha": np.repeat([alpha_of(each) for each in strategies], len(scales)),
-        "scale": np.tile(scales, len(strategies)),
-    }
     fits = _fits_arrays(network, strategies, float(scales.max()))
-    return columns | (_count_arrays if fits else _count_one_by_one)(network, strategies, scales, stages)
+    counted = (_count_arrays if fits else _count_one_by_one)(network, strategies, scales, stages)
+    return grid_columns(network, strategies, scales) | counted
 
 
 def _count_arrays(network: Network, strategies: Sequence[Strategy], scales: np.ndarray, stages: bool) -> dict:
-    """The columns of counts, computed for many combinations at once."""
     powers = grid_factors(strategies, scales)
     size = len(strategies) * len(scales)
-    columns = {name: np.empty(size, dtype=np.int64) for name in (*METRICS, "resolution")}
-    texts = {name: [] for name in ("depths", "widths", "group_widths")}
+    columns: dict[str, Any] = {name: np.empty(size, dtype=np.int64) for name in (*METRICS, "resolution")}
+    sizes = {name: [] for name in ("depths", "widths", "group_widths")}
     for start in range(0, size, _CHUNK):
         part = slice(start, min(start + _CHUNK, size))
         dims = scaled_dimensions(network, *(f[part] if isinstance(f, np.ndarray) else f for f in powers))
@@ -88,15 +95,15 @@ def _count_arrays(network: Network, strategies: Sequence[Strategy], scales: np.n
         for metric, values in zip(METRICS, count(network, distinct), strict=True):
             columns[metric][part] = values[which] if isinstance(values, np.ndarray) else values
         columns["resolution"][part] = dims.resolution
-        for name in texts if stages else ():
-            texts[name] += _dashed(getattr(dims, name), part.stop - part.start)
-    return columns | texts if stages else columns
+        for name in sizes if stages else ():
+            sizes[name] += _dashed(getattr(dims, name), part.stop - part.start)
+    return columns | sizes if stages else columns
 
 
 def _distinct(dims: Dimensions, size: int) -> tuple[Dimensions, np.ndarray]:
-    """Each run of equal networks once, and for every network the index of its run.
+    """Return each run of equal networks once, and for every network the index of its run.
 
-    Rounding makes neighbouring scales one network more often than not; each needs to be counted once.
+    Neighbouring scales mostly round to the same network, which is counted once.
     """
     arrays = [a for a in (dims[0], dims[1], *dims[2], *dims[3], *dims[4], dims[5]) if isinstance(a, np.ndarray)]
     starts = np.zeros(size, dtype=bool)
@@ -115,7 +122,7 @@ def _distinct(dims: Dimensions, size: int) -> tuple[Dimensions, np.ndarray]:
 
 
 def _count_one_by_one(network: Network, strategies: Sequence[Strategy], scales: np.ndarray, stages: bool) -> dict:
-    """The same columns, from one exact count after the other, for numbers beyond 64 bits."""
+    """Count each network by itself, in Python's integers, where 64 bits are not enough."""
     scaled = [scale(network, strategy, s) for strategy in strategies for s in scales.tolist()]
     counts = [complexity(each) for each in scaled]
     columns = {metric: [getattr(each, metric) for each in counts] for metric in METRICS}
@@ -126,8 +133,8 @@ def _count_one_by_one(network: Network, strategies: Sequence[Strategy], scales: 
 
 
 def _fits_arrays(network: Network, strategies: Sequence[Strategy], s: float) -> bool:
-    """Whether all counts up to this scale factor are far from the end of int64."""
-    # First a quick bound, with room for what is rounded up; then one for all strategies together; then each.
+    """Return whether all counts up to this scale factor fit int64 with room to spare."""
+    # First a quick bound, with room for rounding up; then one for all strategies together; then one for each.
     try:
         growth = max(math.prod(max(f, 1.0) ** 2 for f in factors(each, max(s, 1.0))) for each in strategies)
         if growth * max(complexity(network)) < _ARRAY_LIMIT / 2**12:

@@ -1,4 +1,4 @@
-"""Networks scaled to the same flops, and up to the flops of larger networks of the zoo."""
+"""Networks scaled to equal flops, and to the flops of larger networks of their family."""
 
 from __future__ import annotations
 
@@ -7,28 +7,31 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from .._common.checks import several
 from ..architectures.counting import complexity
 from ..architectures.definition import Network
 from ..architectures.parts import NetworkError
 from ..architectures.zoo import families
 from ..architectures.zoo import network as named_network
-from .strategies import Strategy, StrategyLike, alpha_of, as_list, scale_factor
-from .strategies import strategy as named_strategy
+from .strategies import (
+    NetworksLike,
+    ScalesLike,
+    StrategiesLike,
+    Strategy,
+    alpha_of,
+    as_list,
+    named_strategy,
+    scale_factor,
+)
 from .targets import scale_to
 
 
-def equal_flops(
-    networks: Sequence[Network | str] | Network | str,
-    strategies: Sequence[StrategyLike] | StrategyLike,
-    scales: Sequence[float] | float,
-) -> pd.DataFrame:
+def equal_flops(networks: NetworksLike, strategies: StrategiesLike, scales: ScalesLike) -> pd.DataFrame:
     """Scale each network by each strategy to the same flops, within 1 %, by `scale_to`.
 
     Arguments:
         networks: one or several base networks, as Networks or names.
         strategies: one or several; a number is an α.
-        scales: one or several: target flops (multiply-adds), relative to the base network's.
+        scales: one or several target flops, relative to the base network's.
 
     Returns:
         One row per network, scale and strategy, in that order. Columns network, strategy, alpha (NaN outside the α
@@ -36,10 +39,10 @@ def equal_flops(
 
     Raises:
         NetworkError: there is no such network.
-        StrategyError: there is no such strategy, or a scale is no number above 0.
+        StrategyError: there is no such strategy, or a scale is not above 0.
 
     Warns:
-        TargetWarning: where the nearest network is more than 1 % off.
+        TargetWarning: the nearest network is more than 1 % off.
     """
     bases = [named_network(each) for each in as_list(networks)]
     ways = [named_strategy(each) for each in as_list(strategies)]
@@ -53,14 +56,14 @@ def equal_flops(
     return pd.DataFrame(rows, columns=names)
 
 
-DESIGNED = "designed"  # stands where a scaled network has its strategy
-_LARGER = 1.2  # times the flops of the base: nearer networks of its family are no regime apart
+DESIGNED = "designed"  # in place of a strategy, for networks that are not scaled
+_LARGER = 1.2  # times the flops of the base: nearer networks of its family make no regime of their own
 
 
 def larger(network: Network | str) -> list[str]:
     """List the base networks of a network's family that have more than 1.2 times its flops.
 
-    These are the sizes that `regimes` scales it up to.
+    These are the targets of `regimes`.
 
     Arguments:
         network: a Network, or the name of a base network.
@@ -73,10 +76,7 @@ def larger(network: Network | str) -> list[str]:
     return [name for name in families().get(base.name.split("-")[0], []) if complexity(name).flops > smallest]
 
 
-def regimes(
-    networks: Sequence[Network | str] | Network | str,
-    strategies: Sequence[StrategyLike] | StrategyLike,
-) -> pd.DataFrame:
+def regimes(networks: NetworksLike, strategies: StrategiesLike) -> pd.DataFrame:
     """Scale base networks to the flops of the larger networks of their families, and list both.
 
     Arguments:
@@ -85,24 +85,24 @@ def regimes(
 
     Returns:
         One row per base network, strategy and larger network. Columns regime (the larger network's name), network (the
-        base's), strategy (or "designed" for the larger network itself), alpha, scale (times the base's flops),
+        base's), strategy ("designed" for the larger network itself), alpha, scale (flops relative to the base's),
         scaled (the Network), flops (multiply-adds), params, activations, resolution, depths, widths, group_widths.
 
     Raises:
-        NetworkError: a network is not of the zoo, or is the largest of its family.
+        NetworkError: there is no such network, or it is the largest of its family.
         StrategyError: there is no such strategy.
     """
-    bases = [named_network(each) for each in several(networks, Network)]
-    ways = [named_strategy(each) for each in several(strategies, Strategy)]
+    bases = [named_network(each) for each in as_list(networks)]
+    ways = [named_strategy(each) for each in as_list(strategies)]
     if not (bases and ways):
         raise NetworkError("regimes: there is nothing to scale; give at least one network and one strategy")
-    frame = pd.concat([_of(each, ways) for each in bases], ignore_index=True)
+    frame = pd.concat([_scaled_and_designed(each, ways) for each in bases], ignore_index=True)
     for name in ("resolution", "depths", "widths", "group_widths"):
         frame[name] = [getattr(each, name) for each in frame["scaled"]]
     return frame
 
 
-def _of(base: Network, strategies: Sequence[StrategyLike]) -> pd.DataFrame:
+def _scaled_and_designed(base: Network, strategies: Sequence[Strategy]) -> pd.DataFrame:
     designed = [named_network(name) for name in larger(base)]
     if not designed:
         raise NetworkError(f"regimes: {base.name} has no larger network of its family in the zoo; give a smaller base")

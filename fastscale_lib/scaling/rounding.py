@@ -1,10 +1,10 @@
-"""Scaled sizes, rounded to a network that can be built."""
+"""Scaled sizes, rounded so that the network can be built."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, SupportsIndex
 
-from .._common.checks import check_real, check_whole
+from .._common.checks import RealLike, check_real, check_whole
 from .._common.integers import at_least, choose, nearest
 from ..architectures.definition import Network
 from ..architectures.parts import Dimensions
@@ -19,11 +19,11 @@ RESOLUTION_STEP = 4
 def scale(
     network: Network | str,
     strategy: StrategyLike | None = None,
-    s: float | None = None,
+    s: RealLike | None = None,
     *,
-    depth: float | None = None,
-    width: float | None = None,
-    resolution: int | None = None,
+    depth: RealLike | None = None,
+    width: RealLike | None = None,
+    resolution: SupportsIndex | None = None,
 ) -> Network:
     """Scale a network by a strategy to about s times its flops, or by factors.
 
@@ -31,14 +31,14 @@ def scale(
     resolution=300)` by factors. Flops (multiply-adds) grow by about depth · width² · resolution² (Dollár, Singh,
     Girshick, Fast and Accurate Model Scaling, 2021, section 3).
 
-    Rounding is that of pycls: depths to the nearest whole number of blocks, widths to multiples of 8, the strategy's
-    resolution to multiples of 4, group widths to 1, 2, 4 or multiples of 8; then width and group width are made to
-    fit. A dimension with the factor 1 keeps its size. Stem and head keep their widths, except those of "mbconv",
-    which grow as a stage does.
+    Rounding is that of pycls: depths to whole numbers of blocks, widths to multiples of 8, a strategy's resolution to
+    multiples of 4, group widths to 1, 2, 4 or multiples of 8. Then width and group width are made to fit. A dimension
+    with the factor 1 keeps its size. Stem and head keep their widths, except those of "mbconv", which grow with the
+    stages.
 
-    EfficientNet-B1 to B7 are published with factors, and differ from what these give of B0: there depths are rounded
-    up, and no width is rounded down by more than 10 %. With B3's factors all widths but the first stage's (16, and 24
-    in B3) are B3's, and depths are 1-3-3-4-4-6-1 instead of 2-3-3-5-5-6-2.
+    EfficientNet-B1 to B7 are published with factors, but applying these to B0 gives other networks: there depths are
+    rounded up, and no width is rounded down by more than 10 %. With B3's factors all widths are B3's except that of
+    the first stage (16; 24 in B3), and depths are 1-3-3-4-4-6-1 (2-3-3-5-5-6-2 in B3).
 
     Group widths grow as widths do, as in the paper. In pycls `w`, `dw` and `dwr` keep them: here `w1`, `d1_w1` and
     `d1_w1_r1` do, and the `dwg` of pycls is `dw`.
@@ -46,14 +46,14 @@ def scale(
     Arguments:
         network: a Network, or the name of a base network.
         strategy: a Strategy, its name, or a number, which is an α.
-        s: scale factor of flops, above 0; below 1 the network shrinks. No size goes below one block, one step of 8
-            in width, one step of 4 in resolution.
+        s: scale factor of flops, above 0; below 1 the network shrinks. No stage gets fewer than one block or 8
+            channels, no image fewer than 4×4 pixels.
         depth: factor of each stage's number of blocks; default: 1.
         width: factor of each stage's width and group width; default: 1.
-        resolution: side of the images in pixels, as a whole number, taken as it is; default: the network's own.
+        resolution: side of the images in pixels, which is not rounded; default: the network's own.
 
     Returns:
-        The scaled Network. Its `scaling` tells network, strategy and s; of factors, s is their product
+        The scaled Network. Its `scaling` has the base network, the strategy and s; when scaled by factors, s is
         depth · width² · (resolution / the network's)².
 
     Raises:
@@ -86,7 +86,7 @@ def scale(
 
 
 _FACTORS = 1e-9, 1e9
-_PIXELS = 8, 10**9  # a smaller resolution is taken for a factor that is meant
+_PIXELS = 8, 10**9  # a smaller resolution is probably meant as a factor
 
 
 def _scale_by_factors(network: Network, depth: Any, width: Any, resolution: Any) -> Network:
@@ -98,15 +98,15 @@ def _scale_by_factors(network: Network, depth: Any, width: Any, resolution: Any)
     if resolution is not None:
         remedy = "; it is in pixels, not a factor"
         pixels = check_whole("scale: resolution", resolution, StrategyError, *_PIXELS, remedy=remedy)
-    said = [f"{name} ×{factor:.12g}" for name, factor in (("depth", d), ("width", w)) if factor != 1]
-    said = " ".join([*said, f"{pixels}px"] if pixels != network.resolution or not said else said)
+    words = [f"{name} ×{factor:.12g}" for name, factor in (("depth", d), ("width", w)) if factor != 1]
+    way = " ".join([*words, f"{pixels}px"] if pixels != network.resolution or not words else words)
     dims = scaled_dimensions(network, d, w, w, 1.0)._replace(resolution=pixels)
-    scaling = Scaling(network.name, said, d * w**2 * (pixels / network.resolution) ** 2)
-    return network.with_dimensions(dims, name=f"{network.name} {said}", scaling=scaling)
+    scaling = Scaling(network.name, way, d * w**2 * (pixels / network.resolution) ** 2)
+    return network.with_dimensions(dims, name=f"{network.name} {way}", scaling=scaling)
 
 
 def unrounded_dimensions(network: Network, d, w, g, r) -> Dimensions:
-    """The sizes that a strategy asks for, as real numbers, given its factors (numbers or arrays)."""
+    """Compute the unrounded sizes, given a strategy's factors (numbers or arrays)."""
     ends = w if network.ends_grow else 1.0
     return Dimensions(
         network.resolution * r,
@@ -119,10 +119,10 @@ def unrounded_dimensions(network: Network, d, w, g, r) -> Dimensions:
 
 
 def scaled_dimensions(network: Network, d, w, g, r) -> Dimensions:
-    """The sizes of the scaled network, given the strategy's factors (numbers or arrays)."""
+    """Compute the sizes of the scaled network, given a strategy's factors (numbers or arrays)."""
     ends = w if network.ends_grow else 1.0
-    widths = [_grow(width, w, _round_width) for width in network.widths]
-    group_widths = [_grow(group_width, g, _round_group_width) for group_width in network.group_widths]
+    widths = [_scale_size(width, w, _round_width) for width in network.widths]
+    group_widths = [_scale_size(group_width, g, _round_group_width) for group_width in network.group_widths]
     fitted = [
         fit_grown(block, stage, width, group_width, (w == 1) & (g == 1))
         for block, stage, width, group_width in zip(
@@ -130,21 +130,21 @@ def scaled_dimensions(network: Network, d, w, g, r) -> Dimensions:
         )
     ]
     return Dimensions(
-        _grow(network.resolution, r, _round_resolution),
-        _grow(network.stem.width, ends, _round_width),
-        tuple(_grow(depth, d, _round_depth) for depth in network.depths),
+        _scale_size(network.resolution, r, _round_resolution),
+        _scale_size(network.stem.width, ends, _round_width),
+        tuple(_scale_size(depth, d, _round_depth) for depth in network.depths),
         tuple(width for width, _ in fitted),
         tuple(group_width for _, group_width in fitted),
-        _grow(network.head.width, ends, _round_width) if network.head.width else 0,
+        _scale_size(network.head.width, ends, _round_width) if network.head.width else 0,
     )
 
 
-def _grow(size: int, factor, rounded):
-    """The size times the factor, rounded; where the factor is 1 the size stays as it is, whatever the rounding."""
+def _scale_size(size: int, factor, round_size):
+    # With the factor 1 a size stays as it is, even if rounding would change it.
     if isinstance(factor, float) and factor == 1:
         return size
-    grown = rounded(size * factor)
-    return grown if rounded(size) == size else choose(factor == 1, size, grown)
+    scaled = round_size(size * factor)
+    return scaled if round_size(size) == size else choose(factor == 1, size, scaled)
 
 
 def _round_depth(depth):
@@ -156,7 +156,7 @@ def _round_width(width):
 
 
 def _round_resolution(resolution):
-    # pycls has no floor; without one, a small enough s leaves no image.
+    # pycls has no lower bound; without one, a small enough s leaves no image.
     return RESOLUTION_STEP * at_least(1, nearest(resolution / RESOLUTION_STEP))
 
 

@@ -1,4 +1,4 @@
-"""Scaling strategies: from a base network and a scale factor to a scaled network that can be built.
+"""Scaling strategies: how depth, width, group width and resolution grow with s.
 
 Dollár, Singh, Girshick: Fast and Accurate Model Scaling, CVPR 2021 (below: "the paper").
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache, cached_property, lru_cache
@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 
-from .._common.checks import real_number, several, shown
+from .._common.checks import RealLike, real_number, several, shown
 from .._common.errors import FastscaleError
 from .._common.integers import choose
 from ..architectures.block_form import BlockType
@@ -24,20 +24,18 @@ from ..architectures.definition import Network
 from ..architectures.parts import Stage
 
 StrategyName = Literal["d", "w", "r", "dw", "dr", "wr", "dwr", "dWr"]  # the paper's names
-# The names in the explicit grammar; the group width follows the width (section 3).
+# The names as weights; the group width grows as the width does (section 3).
 _WEIGHTS = {"d": "d1", "w": "w1_g1", "W": "w8_g8", "r": "r1"}
-STRATEGIES: dict[StrategyName, str] = {
-    name: "_".join(_WEIGHTS[letter] for letter in name) for name in get_args(StrategyName)
-}
-_DECIMALS = 400  # of an α; the smallest float has some 340
+STRATEGIES: dict[str, str] = {name: "_".join(_WEIGHTS[letter] for letter in name) for name in get_args(StrategyName)}
+_DECIMALS = 400  # of an α; the smallest float has about 340
 
 
 class StrategyError(FastscaleError, ValueError):
-    """A strategy or scale factor that is not one; the message says what is."""
+    """A wrong strategy or scale factor; the message says what is allowed."""
 
 
 class Exponents(NamedTuple):
-    """The powers of s with which depth, width, group width and resolution grow."""
+    """Exponents of s for depth, width, group width and resolution."""
 
     d: Fraction
     w: Fraction
@@ -46,7 +44,7 @@ class Exponents(NamedTuple):
 
 
 class Laws(NamedTuple):
-    """The powers of s with which flops (multiply-adds), params and activations grow, for large s."""
+    """Exponents of s for flops (multiply-adds), params and activations, for large s."""
 
     flops: Fraction
     params: Fraction
@@ -55,14 +53,14 @@ class Laws(NamedTuple):
 
 @dataclass(frozen=True)
 class Strategy:
-    """How a network grows: the exponents of s for depth, width, group width and resolution."""
+    """A scaling strategy: the exponents of s for depth, width, group width and resolution."""
 
     name: str
     exponents: Exponents
 
     @cached_property
     def laws(self) -> Laws:
-        """The exponents of s for the counts of a stage, for large s.
+        """Exponents of s for the counts of a stage, for large s.
 
         Flops go as d·w²·r², params as d·w², activations as d·w·r² (the paper, section 3).
         """
@@ -71,7 +69,7 @@ class Strategy:
 
     @cached_property
     def alpha(self) -> Fraction | None:
-        """The α in [0, 1] of this strategy in the family dWr (the paper, section 5); None outside the family."""
+        """α in [0, 1] in the family dWr (the paper, section 5); None outside the family."""
         alpha = 2 * self.exponents.w
         return alpha if self.exponents == _alpha_exponents(alpha) else None
 
@@ -79,27 +77,30 @@ class Strategy:
         return self.name
 
 
-# Whatever names a strategy; a number is an α.
-StrategyLike: TypeAlias = Strategy | StrategyName | str | float
+StrategyLike: TypeAlias = Strategy | StrategyName | str | RealLike  # a number is an α
+# What functions of many networks take: one or several.
+NetworksLike: TypeAlias = Iterable[Network | str] | Network | str
+StrategiesLike: TypeAlias = Iterable[StrategyLike] | StrategyLike
+ScalesLike: TypeAlias = Iterable[RealLike] | RealLike
 
 
-def strategy(name: StrategyLike | None = None, *, alpha: float | Fraction | None = None) -> Strategy:
-    """Return a scaling strategy, by its name, its weights or its α.
+def strategy(name: StrategyLike | None = None, *, alpha: RealLike | str | None = None) -> Strategy:
+    """Return a scaling strategy by its name, its weights or its α.
 
     For a scale factor s, depth grows by s^e_d, width by s^e_w, group width by s^e_g, resolution by s^e_r, where
-    e_d + 2·e_w + 2·e_r = 1: flops grow by about s (Dollár, Singh, Girshick, 2021, section 3). Of weights d, w, g, r
-    with the sum W = d + w + r, e_d = d/W, e_w = w/2W, e_g = g/2W, e_r = r/2W.
+    e_d + 2·e_w + 2·e_r = 1, so that flops grow by about s (Dollár, Singh, Girshick, 2021, section 3). For weights d,
+    w, g, r with W = d + w + r, e_d = d/W, e_w = w/2W, e_g = g/2W, e_r = r/2W.
 
     Arguments:
-        name: one of the paper's names `d w r dw dr wr dwr dWr`; or weights as in `d1_w8_g8_r1`, of depth, width,
-            group width, resolution, where a dimension without a weight keeps its size; or `alpha=0.8`; or a number,
-            which is an α.
-        alpha: in [0, 1], the share of the scaling given to width: e_d = (1−α)/2, e_w = e_g = α/2,
+        name: one of the paper's names `d w r dw dr wr dwr dWr`; or weights of depth, width, group width and
+            resolution, as in `d1_w8_g8_r1`, where a dimension without a weight keeps its size; or `alpha=0.8`; or a
+            number, which is an α.
+        alpha: the share of the scaling that width gets, in [0, 1]: e_d = (1−α)/2, e_w = e_g = α/2,
             e_r = (1−α)/4 (section 5). 1 is width scaling (w), 1/3 uniform compound scaling (dwr), 0.8 fast
             compound scaling (dWr).
 
     Raises:
-        StrategyError: there is no such strategy; or name and alpha are given both, or neither.
+        StrategyError: there is no such strategy, or not exactly one of name and alpha is given.
     """
     if (name is None) == (alpha is None):
         raise StrategyError("strategy: give either a name or alpha=, as in strategy('dWr') or strategy(alpha=0.8)")
@@ -115,7 +116,7 @@ def strategy(name: StrategyLike | None = None, *, alpha: float | Fraction | None
 
 
 def scale_factor(s: Any) -> float:
-    """s as a float, or a StrategyError."""
+    """Return s as a float, or raise a StrategyError if it is not above 0."""
     number = real_number(s, 0, above=True)
     if number is None:
         raise StrategyError(f"scale: the scale factor is {shown(s)}, but must be a finite number above 0")
@@ -123,12 +124,12 @@ def scale_factor(s: Any) -> float:
 
 
 def factors(strategy: Strategy, s: float) -> tuple[float, ...]:
-    """What depth, width, group width and resolution are multiplied by, before rounding."""
+    """Return the factors of depth, width, group width and resolution, before rounding."""
     return tuple(s ** float(exponent) for exponent in strategy.exponents)
 
 
 def fit_grown(block: BlockType, stage: Stage, width, group_width, stays) -> tuple:
-    """Width and group width made to fit; those of the stage itself where neither is to change, for they are built."""
+    """Make width and group width fit; where `stays` holds, keep those of the stage."""
     if stays is True:
         return stage.width, stage.group_width
     fitted = block.fit(width, stage.bottleneck, group_width)
@@ -143,15 +144,14 @@ def _weighted_strategy(name: str) -> Strategy:
 
 def _weights_exponents(text: str) -> Exponents:
     weights = dict.fromkeys("dwgr", Fraction(0))
-    parts = [re.fullmatch(r"([dwgr])([0-9]{1,9}(?:\.[0-9]{1,9})?)", part) for part in text.split("_")[:5]]
-    names = [part[1] for part in parts if part]
-    if not all(parts) or len(set(names)) < len(names):
+    matches = [re.fullmatch(r"([dwgr])([0-9]{1,9}(?:\.[0-9]{1,9})?)", part) for part in text.split("_")[:5]]
+    given = {match[1]: Fraction(match[2]) for match in matches if match}
+    if len(given) < len(matches):
         raise StrategyError(
             f"strategy: {shown(text)} is not one; use one of {' '.join(STRATEGIES)}, weights such as d1_w8_g8_r1 "
             "(each of d, w, g, r at most once, with up to 9 digits), or alpha=0.8"
         )
-    weights.update({part[1]: Fraction(part[2]) for part in parts})
-    d, w, g, r = weights.values()
+    d, w, g, r = (weights | given).values()
     total = d + w + r or g / 2
     if not total:
         raise StrategyError(f"strategy: the weights of {shown(text)} are all 0; give at least one dimension a weight")
@@ -181,9 +181,12 @@ def _family_strategy(alpha: Fraction) -> Strategy:
 
 
 def _fraction(alpha: Any) -> Fraction:
-    """The fraction that was meant: 4/5 for the float 0.8, 1/3 for 0.3333333333333333; else the decimal as written."""
+    """Return the fraction that a float stands for: 4/5 for 0.8, 1/3 for 0.3333333333333333.
+
+    If there is none with a denominator up to 1000, it is the decimal as written.
+    """
     if isinstance(alpha, str):
-        # A Fraction writes its numbers out: that of 1e-100000000 has a hundred million digits.
+        # A Fraction holds all digits: 1e-100000000 would have a hundred million.
         exponent = re.search(r"[eE][-+]?([0-9_]+)\s*$", alpha[: 2 * _DECIMALS])
         if not alpha.isascii() or len(alpha) > 2 * _DECIMALS or (exponent and int(exponent[1]) > _DECIMALS):
             raise ValueError
@@ -199,19 +202,29 @@ def _fraction(alpha: Any) -> Fraction:
     return simple if float(simple) == number else Fraction(repr(number))
 
 
-named_strategy = strategy  # under a name that a parameter called `strategy` does not hide
+named_strategy = strategy  # another name, as many functions have a parameter `strategy`
+
+
+def grid_columns(network: Network, strategies: Sequence[Strategy], scales: np.ndarray) -> dict[str, Any]:
+    """Return the columns network, strategy, alpha and scale of every combination."""
+    return {
+        "network": [network.name] * (len(strategies) * len(scales)),
+        "strategy": np.repeat(np.array([each.name for each in strategies], dtype=object), len(scales)),
+        "alpha": np.repeat([alpha_of(each) for each in strategies], len(scales)),
+        "scale": np.tile(scales, len(strategies)),
+    }
 
 
 def grid_factors(strategies: Sequence[Strategy], scales: np.ndarray) -> tuple:
-    """What depth, width, group width and resolution are multiplied by in every combination.
+    """Return the factors of depth, width, group width and resolution in every combination.
 
-    An array over the combinations, strategy by strategy; or the number 1, for what no strategy changes.
+    Each is an array over the combinations, strategy by strategy; or 1.0, if no strategy changes the dimension.
     """
     values = scales.tolist()
 
     @cache
     def powers(exponent: float) -> np.ndarray:
-        # math.pow is what `scale` uses; numpy's power may differ from it in the last bit, and so in a rounding.
+        # `scale` uses math.pow; numpy's power may differ in the last bit, and so in a rounding.
         return np.fromiter(map(math.pow, values, repeat(exponent)), float, len(values))
 
     per_dimension = zip(*(map(float, each.exponents) for each in strategies), strict=True)
@@ -224,7 +237,7 @@ def alpha_of(strategy: Strategy) -> float:
 
 def scale_factors(scales: Any) -> np.ndarray:
     try:
-        values = np.atleast_1d(np.asarray(scales)).ravel()
+        values = np.asarray(scales if isinstance(scales, np.ndarray) else several(scales)).ravel()
     except ValueError:  # rows of different lengths
         raise StrategyError(f"sweep: the scale factors are {shown(scales)}, but must be numbers above 0") from None
     if values.dtype.kind not in "iuf":
@@ -235,5 +248,5 @@ def scale_factors(scales: Any) -> np.ndarray:
     return values
 
 
-def as_list(values: Any) -> list:
+def as_list(values: Any) -> list[Any]:
     return several(values, Network, Strategy)

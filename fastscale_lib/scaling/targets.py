@@ -1,4 +1,4 @@
-"""The scaled network nearest a target: first by the scale factor alone, then by changing single roundings."""
+"""The scaled network nearest a target: by s, then by changing single roundings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .._common.checks import check_flag, real_number, shown
+from .._common.checks import RealLike, check_flag, real_number, shown
 from .._common.integers import at_least
 from ..architectures.block_form import BlockType
 from ..architectures.counting import METRICS, complexity, count
@@ -21,73 +21,74 @@ from ..architectures.parts import Dimensions, Metric, Stage
 from ..architectures.provenance import Neighbour, Scaling
 from ..architectures.zoo import network as named_network
 from .rounding import RESOLUTION_STEP, WIDTH_STEP, scale, scaled_dimensions, unrounded_dimensions
-from .strategies import Strategy, StrategyError, StrategyLike, factors, grid_factors, scale_factor
-from .strategies import strategy as named_strategy
+from .strategies import Strategy, StrategyError, StrategyLike, factors, grid_factors, named_strategy, scale_factor
 
 TOLERANCE = 0.01
 _SMALLEST_S, _LARGEST_S = 2.0**-40, 2.0**40
 _LARGEST_TARGET = 1e17  # networks around it are counted in int64
 _MOST_STAGES = 256
-_MOST_SIZES = 40_000  # of all networks that are counted for their s ...
-_MOST_CHANGES = 2_000_000  # ... and of all whose roundings are changed, for up to eight sizes: they bound the memory
+# Both bound the memory.
+_MOST_SIZES = 40_000  # stage widths of all candidates by s
+_MOST_CHANGES = 2_000_000  # sizes of all candidates with changed roundings, for up to eight sizes
 
 
 class TargetWarning(UserWarning):
-    """The nearest network is farther than 1 % from the target; the message says what lies around it."""
+    """The nearest network is more than 1 % off the target; the message gives the nearest counts."""
 
 
 def scale_to(
     network: Network | str,
     strategy: StrategyLike,
     *,
-    flops: float | None = None,
-    params: float | None = None,
-    activations: float | None = None,
+    flops: RealLike | None = None,
+    params: RealLike | None = None,
+    activations: RealLike | None = None,
     adjust: bool = True,
     resolution: int | None = None,
 ) -> Network:
     """Scale a network by a strategy to the flops, params or activations nearest a target.
 
-    Every network that the strategy gives for s around the target is counted. Where none of them lies within 1 %,
-    single roundings are changed: the width of a stage by one grain, the resolution by one step of 4; those that
-    depart least from the strategy's unrounded dimensions. One step of one or two sizes mostly does; where it does
-    not, of more sizes, and in the end more steps. What the strategy leaves alone stays, unless only it comes near.
+    Every network that the strategy gives for s around the target is counted. If none is within 1 %, single roundings
+    are changed: the width of a stage by its smallest step, the resolution by 4. Of the networks within 1 %, the one
+    that departs least from the strategy's unrounded dimensions is returned. One step of one or two sizes mostly
+    suffices; else more sizes are changed, and finally by more steps. Dimensions that the strategy does not scale are
+    changed only if nothing else comes within 1 %.
 
     Arguments:
         network: a Network, or the name of a base network.
         strategy: a Strategy, its name, or a number, which is an α.
-        flops: the target, in multiply-adds for one image; exactly one target is given.
-        params: likewise, in numbers.
-        activations: likewise, in outputs of layers for one image.
-        adjust: whether roundings may be changed; default: True. A strategy that scales neither width nor resolution
-            changes none.
-        resolution: side of the network's images in pixels, before scaling; default: the network's own.
+        flops: target multiply-adds for one image. Give exactly one target.
+        params: target number of parameters.
+        activations: target outputs of layers for one image.
+        adjust: whether roundings may be changed; default: True. It has no effect on strategies that scale neither
+            width nor resolution.
+        resolution: side of the images in pixels, before scaling; default: the network's own.
 
     Returns:
-        A Network whose `scaling` says target, achieved, s, the changed roundings, and the nearest counts below
-        and above that s alone reaches. Never farther off than `scale` by the ratio of flops.
+        A Network whose `scaling` has target, achieved, s, the changed roundings, and the nearest counts below and
+        above that s alone reaches. It is never farther off than `scale` with s = target / the network's count.
 
     Raises:
         StrategyError: there is not exactly one target above 0, the strategy does not change that count, or the
             network has more than 256 stages.
-        NetworkError: there is no such network, or resolution is no whole number above 0.
+        NetworkError: there is no such network, or resolution is not a whole number above 0.
 
     Warns:
-        TargetWarning: with `adjust`, if the nearest network is still more than 1 % off.
+        TargetWarning: the nearest network is more than 1 % off, although `adjust` is True.
     """
     network, strategy = named_network(network, resolution=resolution), named_strategy(strategy)
-    metric, target = _one_target(flops=flops, params=params, activations=activations)
+    metric, target = _one_target({"flops": flops, "params": params, "activations": activations})
     if len(network.stages) > _MOST_STAGES:
         raise StrategyError(
             f"scale_to: {network.name} has {len(network.stages):,} stages, but may have {_MOST_STAGES} at most; "
-            "make blocks of one width one stage"
+            "put blocks of the same width into one stage"
         )
     adjust = check_flag("scale_to: adjust", adjust, StrategyError)
     by_s = _Candidates.around(network, strategy, metric, target)
     best, chosen = by_s, by_s.nearest()
     changeable = strategy.exponents.w or strategy.exponents.r
     if adjust and changeable and by_s.errors[chosen] > TOLERANCE:
-        best, chosen = _adjusted(by_s)
+        best, chosen = _adjust(by_s)
     network = best.network(chosen, neighbours=by_s.neighbours())
     if adjust and best.errors[chosen] > TOLERANCE:
         warnings.warn(str(network.scaling), TargetWarning, stacklevel=2)
@@ -96,10 +97,10 @@ def scale_to(
 
 @dataclass(frozen=True)
 class _Candidates:
-    """Networks near a target, each the strategy's own for a scale factor in `s`, but for the changed roundings.
+    """Networks near a target: a strategy's for the scale factors `s`, with changed roundings.
 
-    `steps` has one row a network and one column a changeable size, the stages' widths and then the resolution:
-    how many steps the size lies from its own rounding.
+    `steps` has a row for each network and a column for each size that may be changed (the stages' widths, then the
+    resolution): by how many steps the size differs from its own rounding.
     """
 
     base: Network
@@ -112,17 +113,17 @@ class _Candidates:
 
     @classmethod
     def around(cls, base: Network, strategy: Strategy, metric: Metric, target: float) -> _Candidates:
-        """Each different network that the strategy gives for scale factors around the target."""
+        """Make one candidate for each network that the strategy gives around the target."""
         crossing = _crossing(base, strategy, metric, target)
-        plain = target / getattr(complexity(base), metric)  # where `scale` would land, so as never to be worse
+        plain = target / getattr(complexity(base), metric)  # the s of `scale`, so that the result is never worse
         s = np.append(between_roundings(base, strategy, crossing), [crossing, scale_factor(plain)])
         s = s[np.argsort(np.abs(np.log(s / plain)), kind="stable")]
         dims = scaled_dimensions(base, *grid_factors([strategy], s))
-        dims = Dimensions(*(_each(value, lambda size: np.broadcast_to(size, len(s))) for value in dims))
-        # Of equal networks the one with s nearest the plain ratio stays.
+        dims = Dimensions(*(_map_sizes(value, lambda size: np.broadcast_to(size, len(s))) for value in dims))
+        # Of equal networks, keep the one with s nearest the plain ratio.
         sizes = np.stack([dims[0], dims[1], *dims[2], *dims[3], *dims[4], dims[5]])
         first = np.sort(np.unique(sizes, axis=1, return_index=True)[1])
-        dims = Dimensions(*(_each(value, lambda size: size[first]) for value in dims))
+        dims = Dimensions(*(_map_sizes(value, lambda size: size[first]) for value in dims))
         steps = np.zeros((len(first), len(base.stages) + 1), dtype=int)
         return cls(base, strategy, metric, target, s[first], dims, steps)
 
@@ -135,43 +136,43 @@ class _Candidates:
         return np.abs(self.counts / self.target - 1)
 
     def nearest(self) -> int:
-        """The index of the nearest count."""
+        """Return the index of the nearest count."""
         return int(self.errors.argmin())
 
     def neighbours(self) -> tuple[Neighbour, ...]:
-        """The nearest counts on both sides of the target."""
+        """Return the nearest counts on both sides of the target."""
         below, above = np.flatnonzero(self.counts <= self.target), np.flatnonzero(self.counts >= self.target)
         found = [side[self.errors[side].argmin()] for side in (below, above) if len(side)]
         return tuple(Neighbour(float(self.s[i]), int(self.counts[i])) for i in dict.fromkeys(found))
 
     def changed(self, index: np.ndarray, steps: np.ndarray) -> _Candidates:
-        """The networks of these indices with their sizes changed by these steps, where that leaves a size."""
-        dims = Dimensions(*(_each(value, lambda size: size[index]) for value in self.dims))
+        """Change the sizes of these networks by these steps; drop those with a size below 1."""
+        dims = Dimensions(*(_map_sizes(value, lambda size: size[index]) for value in self.dims))
         widths, group_widths = list(dims.widths), list(dims.group_widths)
         stages = zip(self.base.block_types, self.base.stages, steps.T[:-1], strict=True)
-        for stage, (block, described, step) in enumerate(stages):
-            sizes = _stepped(block, described, widths[stage], group_widths[stage], step)
-            widths[stage], group_widths[stage] = sizes
+        for i, (block, stage, step) in enumerate(stages):
+            widths[i], group_widths[i] = _step_widths(block, stage, widths[i], group_widths[i], step)
         resolution = dims.resolution + steps[:, -1] * RESOLUTION_STEP
         dims = dims._replace(widths=tuple(widths), group_widths=tuple(group_widths), resolution=resolution)
         possible = np.min([resolution, *widths], axis=0) > 0
-        dims = Dimensions(*(_each(value, lambda size: size[possible]) for value in dims))
+        dims = Dimensions(*(_map_sizes(value, lambda size: size[possible]) for value in dims))
         return replace(self, s=self.s[index][possible], dims=dims, steps=steps[possible])
 
     def departures(self) -> np.ndarray:
-        """How far the changed sizes lie from the unrounded ones: the sum of |log| of their ratios."""
+        """Sum |log(size / unrounded size)| over the changed sizes of each network."""
         asked = unrounded_dimensions(self.base, *grid_factors([self.strategy], self.s))
         sizes = zip((*self.dims.widths, self.dims.resolution), (*asked.widths, asked.resolution), strict=True)
-        return sum(
+        logs = (
             np.abs(np.log(size / wanted)) * (step != 0)
             for (size, wanted), step in zip(sizes, self.steps.T, strict=True)
         )
+        return sum(logs, start=np.zeros(len(self.s)))
 
     def network(self, index: int, neighbours: tuple[Neighbour, ...]) -> Network:
-        """The candidate as a network, with its provenance."""
+        """Return a candidate as a Network with its provenance."""
         s = float(self.s[index])
         plain = scale(self.base, self.strategy, s)
-        dims = Dimensions(*(_each(value, lambda size: int(size[index])) for value in self.dims))
+        dims = Dimensions(*(_map_sizes(value, lambda size: int(size[index])) for value in self.dims))
         name = f"{self.base.name} {self.strategy} {self.metric}={self.target:.4g}"
         scaling = Scaling(
             base=self.base.name,
@@ -194,10 +195,10 @@ class _Candidates:
                 yield f"{name} {size} instead of {before} (unrounded {wanted:.1f})"
 
 
-def _stepped(block: BlockType, stage: Stage, width: Any, group_width: Any, step: Any) -> tuple[Any, Any]:
-    """Width and group width of a stage, this many steps wider: arrays, of which widths not above 0 are not built."""
+def _step_widths(block: BlockType, stage: Stage, width: Any, group_width: Any, step: Any) -> tuple[Any, Any]:
+    """Make a stage wider by this many steps (arrays); widths below 1 are returned as they are."""
     b = stage.bottleneck
-    # One group stays one group: its width follows.
+    # One group stays one group: its width changes with the stage's.
     whole = (stage.group_width == block.undivided(stage.width, b)) & (group_width == block.undivided(width, b))
     wider = width + step * block.grain(b, np.where(whole, 1, group_width), WIDTH_STEP)
     asked = np.where(whole, block.undivided(wider, b), group_width)
@@ -206,21 +207,24 @@ def _stepped(block: BlockType, stage: Stage, width: Any, group_width: Any, step:
     return np.where(changed, fitted[0], wider), np.where(changed, fitted[1], group_width)
 
 
-def _adjusted(by_s: _Candidates) -> tuple[_Candidates, int]:
-    """The candidates, and the one among them, that come within 1 % by the smallest changes.
+def _adjust(by_s: _Candidates) -> tuple[_Candidates, int]:
+    """Find the candidate within 1 % by the smallest changes, else the nearest of all.
 
-    Sizes that the strategy leaves alone are changed only where no change of the others comes within 1 %.
+    Sizes that the strategy does not scale are changed only if no change of the others comes within 1 %.
+
+    Returns:
+        Candidates, and the index of the one that was found.
     """
     sizes, scaled = by_s.steps.shape[1], by_s.strategy.exponents
     nearest, chosen = by_s, by_s.nearest()
-    # One or two sizes of any network; where that is not enough, all sizes of those nearest the target (of many sizes
-    # all that stand before one); and where group widths or ceilings of halved resolutions leave a gap that even this
-    # does not fill, several steps.
+    # First change one or two sizes of any network. Then all sizes of those nearest the target; of networks with many
+    # sizes, the first 1, 2, 3, … of them. Last, where group widths or ceilings of halved resolutions still leave a
+    # gap, change sizes by several steps.
     by_error = np.argsort(by_s.errors, kind="stable")
     most = _MOST_CHANGES if sizes <= 8 else _MOST_CHANGES // 8
     some, many = _single_steps(sizes, 2), _single_steps(sizes, sizes) if sizes <= 8 else _first_steps(sizes)
     tiers = [(by_error, some), (by_error[:32], many), (by_error[:8], np.concatenate([k * many for k in (2, 3, 4)]))]
-    # However many stages there are: of as many networks as can be held, those nearest the target.
+    # Bound the memory for any number of stages, keeping the networks nearest the target.
     tiers = [(np.sort(order[: max(1, most // steps.size)]), steps) for order, steps in tiers]
     own = np.array([bool(scaled.w)] * (sizes - 1) + [bool(scaled.r)])
     kept = [(indices, steps[~steps[:, ~own].any(axis=1)]) for indices, steps in tiers]
@@ -236,9 +240,9 @@ def _adjusted(by_s: _Candidates) -> tuple[_Candidates, int]:
 
 @lru_cache(maxsize=32)
 def _single_steps(sizes: int, most: int) -> np.ndarray:
-    """Every way to change at least one, and at most so many, of the sizes by one step up or down.
+    """List all ways to change one to `most` sizes by one step up or down.
 
-    Of more than 32 sizes only one at a time, for there are sizes to the power of `most` ways.
+    With more than 32 sizes only one is changed at a time, as the number of ways grows as sizes^most.
     """
     most = most if sizes <= 32 else 1
     rows = []
@@ -251,26 +255,26 @@ def _single_steps(sizes: int, most: int) -> np.ndarray:
 
 
 def _first_steps(sizes: int) -> np.ndarray:
-    """The first of the sizes, then the first two and so on, by one step up or down: of many sizes, fine enough."""
+    """List changes of the first size, the first two, and so on, by one step up or down."""
     first = np.tril(np.ones((sizes, sizes), dtype=int))
     return np.concatenate([first, -first])
 
 
-def _one_target(**targets: float | None) -> tuple[Metric, float]:
-    given = {metric: value for metric, value in targets.items() if value is not None}
+def _one_target(targets: dict[Metric, RealLike | None]) -> tuple[Metric, float]:
+    given: dict[Metric, RealLike] = {metric: value for metric, value in targets.items() if value is not None}
     if len(given) != 1:
         raise StrategyError(f"scale_to: {len(given)} targets given; give exactly one of {', '.join(METRICS)}")
     ((metric, value),) = given.items()
     number = real_number(value, 0, above=True)
     if number is None:
-        raise StrategyError(f"scale_to: the {metric} asked are {shown(value)}, but must be a finite number above 0")
+        raise StrategyError(f"scale_to: the target {metric} are {shown(value)}, but must be a finite number above 0")
     if number > _LARGEST_TARGET:
-        raise StrategyError(f"scale_to: the {metric} asked are {shown(value)}, but may be {_LARGEST_TARGET:g} at most")
+        raise StrategyError(f"scale_to: the target {metric} are {shown(value)}, but may be {_LARGEST_TARGET:g} at most")
     return metric, number
 
 
 def _crossing(base: Network, strategy: Strategy, metric: Metric, target: float) -> float:
-    """A scale factor at which the count passes the target, by bisection of log s; or the end that is nearer."""
+    """Bisect log s for where the count crosses the target; return the nearer end if it does not."""
 
     def counted(s: float) -> int:
         return getattr(complexity(scale(base, strategy, s)), metric)
@@ -292,10 +296,10 @@ def _crossing(base: Network, strategy: Strategy, metric: Metric, target: float) 
 
 
 def between_roundings(base: Network, strategy: Strategy, crossing: float, reach: float = 1.3) -> np.ndarray:
-    """One scale factor from each interval, around the crossing, in which nothing is rounded otherwise.
+    """Return one scale factor from each interval around the crossing with constant rounding.
 
-    Looked at is from crossing / reach to crossing · reach; less where that has more than 2,000 intervals (fewer for a
-    network of more than 20 stages). 1 is among them where no scaled network has the sizes of the base.
+    The intervals lie between crossing / reach and crossing · reach, or nearer if there would be more than 2,000
+    (fewer for networks with more than 20 stages). If no scaled network has the sizes of the base, 1 is added.
     """
     d, w, g, r = (float(exponent) for exponent in strategy.exponents)
     ends = (base.stem.width, base.head.width) if base.ends_grow else ()
@@ -304,12 +308,12 @@ def between_roundings(base: Network, strategy: Strategy, crossing: float, reach:
     sizes = [(size, e, step) for size, e, step in sizes if e and size]
 
     def halves(size: int, e: float, step: int, low: float, high: float) -> tuple[int, int]:
-        """The first and last k for which size · s^e / step = k + 1/2, where the rounding changes, is in reach."""
+        # The first and last k such that rounding changes within reach: size · s^e / step = k + 1/2.
         return math.ceil(size * low**e / step - 0.5), math.floor(size * high**e / step - 0.5)
 
     most = max(20, min(2000, _MOST_SIZES // len(base.stages)))
     while sum(last - first for first, last in (halves(*s, crossing / reach, crossing * reach) for s in sizes)) > most:
-        reach = max(1.3, math.sqrt(reach)) if reach > 1.3 else math.sqrt(reach)  # so many are near enough
+        reach = max(1.3, math.sqrt(reach)) if reach > 1.3 else math.sqrt(reach)
     low, high = crossing / reach, crossing * reach
     bounds = [np.array([low, high])]
     for size, e, step in sizes:
@@ -321,6 +325,6 @@ def between_roundings(base: Network, strategy: Strategy, crossing: float, reach:
     return np.sort(np.append(between, 1.0)) if alone else between
 
 
-def _each(value: Any, change: Callable[[Any], Any]) -> Any:
-    """The change made to an entry of Dimensions: to its one size, or to that of each stage."""
+def _map_sizes(value: Any, change: Callable[[Any], Any]) -> Any:
+    """Apply a function to an entry of Dimensions: to its only size, or to that of each stage."""
     return tuple(map(change, value)) if isinstance(value, tuple) else change(value)

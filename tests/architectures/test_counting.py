@@ -424,7 +424,7 @@ def test_the_columns_of_a_fit():
 
 @pytest.mark.parametrize("scales", [[4], [4, 4], 4])
 def test_an_exponent_takes_two_scales(scales):
-    with pytest.raises(ValueError, match="an exponent takes two different ones at least"):
+    with pytest.raises(ValueError, match="an exponent takes at least two different ones"):
         fs.scaling.fit_exponents("ResNet-50", "w", scales)
 
 

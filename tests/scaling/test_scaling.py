@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from helpers.drawn_networks import alphas, anynets, base_networks, grammars, scales, scaling_strategies
+from helpers.provenance import scaling_of
 from helpers.reference import SCALED
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
@@ -101,8 +102,9 @@ def test_every_alpha_makes_flops_grow_with_s(alpha):
     d, w, g, r = strategy.exponents
     assert d + 2 * w + 2 * r == 1
     assert g == w
-    assert strategy.laws == (1, (1 + strategy.alpha) / 2, 1 - strategy.alpha / 2)
+    assert strategy.alpha is not None
     assert float(strategy.alpha) == float(alpha)
+    assert strategy.laws == (1, (1 + strategy.alpha) / 2, 1 - strategy.alpha / 2)
 
 
 @given(grammars() | st.sampled_from(list(fs.scaling.STRATEGIES)))
@@ -281,7 +283,7 @@ def test_a_scale_may_be_any_kind_of_number():
     net = fs.scale("ResNet-50", "dWr", 4)
     assert fs.scale("ResNet-50", "dWr", np.int64(4)) == net
     assert fs.scale("ResNet-50", "dWr", Fraction(4)) == net
-    assert type(fs.scale("ResNet-50", "dWr", np.float32(4)).scaling.s) is float
+    assert type(scaling_of(fs.scale("ResNet-50", "dWr", np.float32(4))).s) is float
 
 
 def test_what_is_too_large_to_count_is_refused_in_a_sentence():
@@ -372,10 +374,10 @@ def test_the_factors_of_a_strategy_give_its_depths_and_widths(base, strategy, s)
 def test_a_network_scaled_by_factors_tells_them():
     net = fs.scale("EfficientNet-B0", depth=2, width=1.5, resolution=448)
     assert net.name == "EfficientNet-B0 depth ×2 width ×1.5 448px"
-    assert (net.scaling.base, net.scaling.strategy) == ("EfficientNet-B0", "depth ×2 width ×1.5 448px")
-    assert net.scaling.s == 2 * 1.5**2 * 2**2
+    assert (scaling_of(net).base, scaling_of(net).strategy) == ("EfficientNet-B0", "depth ×2 width ×1.5 448px")
+    assert scaling_of(net).s == 2 * 1.5**2 * 2**2
     assert fs.Network.from_yaml(net.to_yaml()).scaling == net.scaling
-    assert fs.scale("ResNet-50", resolution=224).scaling.strategy == "224px"
+    assert scaling_of(fs.scale("ResNet-50", resolution=224)).strategy == "224px"
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from helpers.drawn_networks import anynets
+from helpers.provenance import scaling_of
 from hypothesis import given, settings
 
 import fastscale_lib as fs
@@ -31,7 +32,7 @@ def test_comes_within_one_percent_and_is_never_farther_off_than_scale(name, stra
     error = abs(count(network) - target)
     assert error <= 0.01 * target
     assert error <= abs(count(fs.scale(name, strategy, ratio)) - target)
-    assert network.scaling.achieved == count(network)
+    assert scaling_of(network).achieved == count(network)
 
 
 # Targets that s alone, or one or two changes, miss; found by searching all networks and strategies.
@@ -51,7 +52,7 @@ def test_hard_targets(name, strategy, ratio):
 
 def test_says_what_was_asked_achieved_and_changed():
     network = fs.scale_to("RegNetY-4.0GF", "dWr", flops=2 * count("RegNetY-4.0GF"))
-    scaling = network.scaling
+    scaling = scaling_of(network)
     assert (scaling.base, scaling.strategy, scaling.metric) == ("RegNetY-4.0GF", "dWr", "flops")
     plain = fs.scale(scaling.base, scaling.strategy, scaling.s)
     assert scaling.changes  # s alone is 8 % off here
@@ -67,9 +68,9 @@ def test_says_what_was_asked_achieved_and_changed():
 def test_without_adjusting_it_is_the_strategys_own_network_for_its_s():
     target = 2 * count("RegNetY-4.0GF")
     network = fs.scale_to("RegNetY-4.0GF", "dWr", flops=target, adjust=False)
-    assert network.scaling.changes == ()
-    assert network.dimensions == fs.scale("RegNetY-4.0GF", "dWr", network.scaling.s).dimensions
-    below, above = network.scaling.neighbours
+    assert scaling_of(network).changes == ()
+    assert network.dimensions == fs.scale("RegNetY-4.0GF", "dWr", scaling_of(network).s).dimensions
+    below, above = scaling_of(network).neighbours
     assert below.count < target < above.count
     for neighbour in (below, above):
         assert count(fs.scale("RegNetY-4.0GF", "dWr", neighbour.s)) == neighbour.count
@@ -80,7 +81,7 @@ def test_without_adjusting_it_is_the_strategys_own_network_for_its_s():
 def test_no_other_s_comes_nearer(name, strategy, ratio, elsewhere):
     target = ratio * count(name)
     nearest = fs.scale_to(name, strategy, flops=target, adjust=False)
-    other = fs.scale(name, strategy, nearest.scaling.s * elsewhere)
+    other = fs.scale(name, strategy, scaling_of(nearest).s * elsewhere)
     assert abs(count(nearest) - target) <= abs(count(other) - target)
 
 
@@ -88,9 +89,9 @@ def test_depth_alone_says_what_its_neighbours_are():
     target = 1.15 * count("EfficientNet-B0")
     with pytest.warns(fs.scaling.TargetWarning, match=r"the strategy's nearest counts are .* and .*"):
         network = fs.scale_to("EfficientNet-B0", "d", flops=target)
-    below, above = network.scaling.neighbours
+    below, above = scaling_of(network).neighbours
     assert below.count < target < above.count
-    assert network.scaling.changes == ()
+    assert scaling_of(network).changes == ()
 
 
 @pytest.mark.parametrize("metric", ["params", "activations"])
@@ -101,7 +102,7 @@ def test_other_targets_than_flops(metric, name, strategy, ratio):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", fs.scaling.TargetWarning)
         network = fs.scale_to(name, strategy, **{metric: target})
-    assert network.scaling.achieved == count(network, metric)
+    assert scaling_of(network).achieved == count(network, metric)
     assert count(network, metric) == pytest.approx(target, rel=0.03)
 
 
@@ -153,7 +154,7 @@ def test_many_stages_are_searched_within_bounds(stages):
 
 def test_more_stages_than_any_machine_builds_are_refused():
     with pytest.raises(
-        fs.scaling.StrategyError, match="AnyNet has 300 stages, but may have 256 at most; make blocks of one"
+        fs.scaling.StrategyError, match="AnyNet has 300 stages, but may have 256 at most; put blocks of the same"
     ):
         fs.scale_to(many_stages(300), "dWr", flops=1e12)
 
@@ -168,10 +169,10 @@ def test_scales_down_too():
     [
         ({}, "0 targets given; give exactly one of flops, params, activations"),
         ({"flops": 1e9, "params": 1e6}, "2 targets given"),
-        ({"flops": 0}, "the flops asked are 0, but must be a finite number above 0"),
-        ({"flops": "4e9"}, "the flops asked are '4e9'"),
-        ({"flops": 1e18}, "the flops asked are 1e+18, but may be 1e+17 at most"),
-        ({"activations": float("nan")}, "the activations asked are nan"),
+        ({"flops": 0}, "the target flops are 0, but must be a finite number above 0"),
+        ({"flops": "4e9"}, "the target flops are '4e9'"),
+        ({"flops": 1e18}, "the target flops are 1e+18, but may be 1e+17 at most"),
+        ({"activations": float("nan")}, "the target activations are nan"),
     ],
 )
 def test_refuses_what_is_no_target(targets, sentence):
@@ -199,5 +200,5 @@ def test_the_resolution_is_that_of_the_base():
     base = fs.network("RegNetX-800MF", resolution=160)
     scaled = fs.scale_to("RegNetX-800MF", "dw", flops=1e9, resolution=160)
     assert scaled == fs.scale_to(base, "dw", flops=1e9)
-    assert (scaled.resolution, scaled.scaling.base) == (160, "RegNetX-800MF")
+    assert (scaled.resolution, scaling_of(scaled).base) == (160, "RegNetX-800MF")
     assert fs.scale_to("RegNetX-800MF", "dWr", flops=1e10, resolution=160).resolution > 160
