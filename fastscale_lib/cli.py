@@ -18,11 +18,11 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from ._common.plain_files import read_plain
 from ._common.shell import open_closed_streams, say, sigterm_as_ctrl_c
 from .architectures.definition import Network
 from .architectures.parts import NetworkError
@@ -272,10 +272,7 @@ def _network(given: str) -> Network:
     """By name, or described in a file."""
     if not given.endswith((".yaml", ".yml")):
         return named_network(given)
-    try:
-        return Network.from_yaml(Path(given).read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise NetworkError(f"network: {given} cannot be read: {getattr(error, 'strerror', 'it is no text')}") from None
+    return Network.from_dict(read_plain("network", given, NetworkError))
 
 
 def _train_one(networks: Sequence[Network], data: dict, recipe: Recipe, asked: argparse.Namespace) -> dict[str, Any]:

@@ -5,7 +5,6 @@ A plan is data. It is checked when it is made, counts and names its points witho
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -15,9 +14,10 @@ from typing import Any
 
 import pandas as pd
 
-from .._common.checks import check_path, shown
+from .._common.checks import shown
 from .._common.errors import FastscaleError
-from .._common.yaml_text import JsonError, YamlError, read_json, read_yaml, write_yaml
+from .._common.plain_files import check_keys, read_plain
+from .._common.yaml_text import YamlError, read_yaml, write_yaml
 from ..architectures.counting import METRICS, complexity
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
@@ -163,14 +163,7 @@ class Plan:
         Raises:
             PlanError: a key is unknown or missing; or as `Plan` itself.
         """
-        if not isinstance(plain, Mapping):
-            raise PlanError(f"plan: expected names with values, as in networks: [ResNet-50], got {shown(plain)}")
-        known = [each.name for each in fields(cls)]
-        for key in plain:
-            if key not in known:
-                near = difflib.get_close_matches(str(key), known, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-                raise PlanError(f"plan: {shown(key)} is not known here; {hint}")
+        plain = check_keys("plan", plain, [each.name for each in fields(cls)], PlanError, "networks: [ResNet-50]")
         if "networks" not in plain:
             raise PlanError("plan: networks are missing, as in networks: [ResNet-50]")
         return cls(**plain)
@@ -199,21 +192,7 @@ class Plan:
         Raises:
             PlanError: the file is not there or not a plan, or YAML is asked for and pyyaml is not installed.
         """
-        path = check_path("plan: path", path, PlanError)
-        try:
-            text = path.read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is no text"
-            raise PlanError(f"plan: {path} cannot be read: {reason}") from None
-        if path.suffix.lower() == ".json":
-            return cls.from_dict(_from_json(text))
-        try:
-            return cls.from_yaml(text)
-        except ModuleNotFoundError:
-            raise PlanError(
-                f"plan: {path} is read as YAML, which takes the package pyyaml; install it, or write the plan as JSON "
-                "in a file whose name ends in .json"
-            ) from None
+        return cls.from_dict(read_plain("plan", path, PlanError))
 
     @cached_property
     def _points(self) -> tuple[Point, ...]:
@@ -292,10 +271,3 @@ def _described(network: Network) -> str | dict[str, Any]:
         if network.name in known_networks() and named_network(network.name) == network
         else (network.to_dict())
     )
-
-
-def _from_json(text: str) -> Any:
-    try:
-        return read_json(text)
-    except JsonError as error:
-        raise PlanError(f"plan: this is {error}") from None

@@ -5,7 +5,6 @@ A recipe is data, and the same for all networks of a comparison. Importing this 
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import math
@@ -14,10 +13,11 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from .._common.checks import LARGEST, check_choice, check_flag, check_path, check_real, check_text, check_whole, shown
+from .._common.checks import LARGEST, check_choice, check_flag, check_real, check_text, check_whole, shown
 from .._common.device_kinds import KINDS, kind_of
 from .._common.errors import FastscaleError
-from .._common.yaml_text import JsonError, YamlError, read_json, read_yaml, write_yaml
+from .._common.plain_files import check_keys, read_plain
+from .._common.yaml_text import JsonError, read_json, write_yaml
 from ..measuring.settings import PRECISIONS, Precision
 
 _LR_IMAGES = 256  # the batch that `lr` is given for
@@ -170,15 +170,8 @@ class Recipe:
         Raises:
             RecipeError: a key is unknown; or as `Recipe` itself.
         """
-        if not isinstance(plain, Mapping):
-            raise RecipeError(f"recipe: expected names with values, as in epochs: 30, got {shown(plain)}")
         known = [each.name for each in fields(cls)]
-        for key in plain:
-            if key not in known:
-                near = difflib.get_close_matches(str(key), known, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-                raise RecipeError(f"recipe: {shown(key)} is not known here; {hint}")
-        return cls(**plain)
+        return cls(**check_keys("recipe", plain, known, RecipeError, "epochs: 30"))
 
     def to_yaml(self) -> str:
         """YAML text with every setting, the usual ones included."""
@@ -191,13 +184,7 @@ class Recipe:
         Raises:
             RecipeError: the file is not there or is no recipe.
         """
-        path = check_path("recipe: path", path, RecipeError)
-        try:
-            text = path.read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is no text"
-            raise RecipeError(f"recipe: {path} cannot be read: {reason}") from None
-        return cls.from_dict(_parsed(text, path))
+        return cls.from_dict(read_plain("recipe", path, RecipeError))
 
 
 def _check_step(step: int, steps: int) -> None:
@@ -211,22 +198,6 @@ def _value(text: str) -> Any:
         return read_json(text)
     except JsonError:
         return text.strip()
-
-
-def _parsed(text: str, path: Path) -> Any:
-    if path.suffix.lower() == ".json":
-        try:
-            return read_json(text)
-        except JsonError as error:
-            raise RecipeError(f"recipe: {path} is {error}") from None
-    try:
-        return read_yaml(text)
-    except YamlError as error:
-        raise RecipeError(f"recipe: {path} is {error}") from None
-    except ModuleNotFoundError:
-        raise RecipeError(
-            f"recipe: {path} is read as YAML, which takes the package pyyaml; install it, or write JSON in a .json file"
-        ) from None
 
 
 _WHOLE = {"epochs": 1, "batch": 2, "crop_padding": 0, "randaugment": 0, "parts": 1}

@@ -166,7 +166,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(PlanError, match=r"none\.yaml cannot be read: No such file"):
         Plan.read(tmp_path / "none.yaml")
     (tmp_path / "bad.json").write_text("{")
-    with pytest.raises(PlanError, match="this is not JSON"):
+    with pytest.raises(PlanError, match=r"bad\.json is not JSON"):
         Plan.read(tmp_path / "bad.json")
 
 
@@ -175,5 +175,5 @@ def test_without_pyyaml_a_plan_can_be_json(tmp_path, monkeypatch):
     for name in ("plan.json", "plan.yaml"):
         (tmp_path / name).write_text('{"networks": ["ResNet-50"]}')
     assert Plan.read(tmp_path / "plan.json") == Plan("ResNet-50")
-    with pytest.raises(PlanError, match=r"takes the package pyyaml; install it, or write the plan as JSON"):
+    with pytest.raises(PlanError, match=r"takes the package pyyaml; install it, or write JSON"):
         Plan.read(tmp_path / "plan.yaml")
