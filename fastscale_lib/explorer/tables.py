@@ -56,7 +56,7 @@ def comparison_table(frame: Frame, base: Complexity, times: pd.DataFrame, s: flo
         flops = short(frame["flops"][row])
         rows.append((name, flops, *ratios, f"{frame['resolution'][row]} px", time))
     caption = f"All at s = {s:.3g}, counted, and as times the base{_spread(frame['flops'])}"
-    return html_table(caption, ("", "counted flops", *METRICS, "resolution", "ms a batch"), rows)
+    return html_table(caption, ("", "counted flops", *METRICS, "resolution", "ms/batch"), rows)
 
 
 def _spread(flops: Iterable[int]) -> str:

@@ -1,4 +1,4 @@
-"""Figures of errors: over what networks cost, and of one base network scaled in several ways."""
+"""Figures of top-1 errors over costs: of families, of scaled networks, and over seeds."""
 
 from __future__ import annotations
 
@@ -9,30 +9,31 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from .theme import METRICS, STYLES, Style, label, layout, log_axis, numbers, style, titled
+from .theme import METRICS, STYLES, Style, axis_title, label, layout, log_axis, numbers, panels_titled, style, titled
 
-# Each has its place in the palette that all figures share.
+# In the order of the palette, so that a family has one colour in all figures.
 _FAMILIES = ("ResNet", "RegNetY", "ViT_P", "RegNetX", "ResNeXt", "ViT_C", "EfficientNet", "RegNetZ")
-_ERROR = {"title": {"text": METRICS["top1_error_pct"].title, "standoff": 6}, "automargin": False}
+_ERROR: dict[str, Any] = {"title": axis_title(METRICS["top1_error_pct"].title), "automargin": False}
 
 
 def errors(
     frame: pd.DataFrame, x: Sequence[str] = ("flops", "training_ms_per_image"), title: str | None = None
 ) -> go.Figure:
-    """Top-1 error over cost: a panel for each kind of cost, a line for each family from small to large.
+    """Draw top-1 errors over costs, with one panel per cost and one line per family.
 
-    Lines of families that were scaled are solid, with the strategy in the legend; of designed networks dotted.
+    Lines of scaled families are solid, and the legend names the strategy; those of designed families are dotted.
 
     Arguments:
         frame: rows of `published_errors`, of one source and one number of epochs.
-        x: columns of cost; those that no row has get no panel.
+        x: columns of costs; those without values are not drawn; default: flops, training_ms_per_image.
+        title: of the figure; default: None.
     """
     shown = [name for name in x if frame[name].notna().any()]
     figure = make_subplots(1, max(len(shown), 1), shared_yaxes=True, horizontal_spacing=0.03)
     looks = _looks(list(frame["family"].unique()))
     for column, cost in enumerate(shown, 1):
-        for (name, strategy), rows in frame.groupby(["family", "strategy"], sort=False, dropna=False):
-            trace = _family(rows.sort_values(cost), cost, name, strategy, looks[name])
+        for _, rows in frame.groupby(["family", "strategy"], sort=False, dropna=False):
+            trace = _family(rows.sort_values(cost), cost, looks)
             figure.add_trace({**trace, "showlegend": column == 1}, row=1, col=column)
         figure.update_xaxes(**log_axis(cost), row=1, col=column)
     figure.update_yaxes(**_ERROR, col=1)
@@ -41,10 +42,11 @@ def errors(
 
 
 def scaled_errors(frame: pd.DataFrame, title: str | None = None) -> go.Figure:
-    """One panel for each base network: its error and those of its scaled versions over flops, by strategy.
+    """Draw errors of scaled networks over flops, with one panel per base network.
 
     Arguments:
-        frame: rows of `published_errors` that name their base.
+        frame: rows of `published_errors` that name their base; one line per base and strategy.
+        title: of the figure; default: None.
     """
     bases = list(frame["base"].dropna().unique())
     figure = make_subplots(1, max(len(bases), 1), subplot_titles=bases, horizontal_spacing=0.06)
@@ -53,15 +55,13 @@ def scaled_errors(frame: pd.DataFrame, title: str | None = None) -> go.Figure:
         rows = frame[frame["base"] == base]
         start = rows[rows["strategy"].isna()].iloc[:1]
         for strategy, scaled in rows.dropna(subset="strategy").groupby("strategy", sort=False):
-            trace = _scaled(pd.concat([start, scaled]), strategy)
+            trace = _scaled(pd.concat([start, scaled]), str(strategy))
             figure.add_trace({**trace, "showlegend": strategy not in seen}, row=1, col=column)
-            seen.add(strategy)
+            seen.add(str(strategy))
         figure.update_xaxes(**log_axis("flops"), row=1, col=column)
     figure.update_yaxes(**_ERROR, col=1)
     figure.update_layout(**layout(title), height=400)
-    figure.update_annotations(font_size=12)
-    figure.update_layout(legend={"y": 1.1})  # above the panels' titles
-    return titled(figure, 105)
+    return panels_titled(figure)
 
 
 def seed_panels(
@@ -69,13 +69,12 @@ def seed_panels(
     x: Sequence[str] = ("flops", "activations", "training_ms_per_image"),
     title: str | None = None,
 ) -> go.Figure:
-    """Mean errors over seeds of one base network and its scaled versions, with their intervals, over cost.
-
-    A panel for each kind of cost, a line for each strategy that begins at the base.
+    """Draw mean errors over seeds and their intervals, with one panel per cost.
 
     Arguments:
-        frame: rows of `seed_errors`, of one base and setting.
-        x: columns of cost; those that no row has get no panel.
+        frame: rows of `seed_errors`, of one base and setting; one line per strategy, which starts at the base.
+        x: columns of costs; those without values are not drawn; default: flops, activations, training_ms_per_image.
+        title: of the figure; default: None.
     """
     shown = [name for name in x if name in frame and frame[name].notna().any()]
     figure = make_subplots(1, max(len(shown), 1), shared_yaxes=True, horizontal_spacing=0.03)
@@ -83,7 +82,7 @@ def seed_panels(
     for column, cost in enumerate(shown, 1):
         for strategy, scaled in frame.dropna(subset="strategy").groupby("strategy", sort=False):
             rows = pd.concat([start, scaled]).dropna(subset=cost).sort_values(cost)
-            figure.add_trace({**_seeds(rows, cost, strategy), "showlegend": column == 1}, row=1, col=column)
+            figure.add_trace({**_seeds(rows, cost, str(strategy)), "showlegend": column == 1}, row=1, col=column)
         figure.update_xaxes(**log_axis(cost), row=1, col=column)
     figure.update_yaxes(**_ERROR, col=1)
     figure.update_layout(**layout(title), height=430)
@@ -91,7 +90,7 @@ def seed_panels(
 
 
 def _seeds(rows: pd.DataFrame, cost: str, strategy: str) -> dict[str, Any]:
-    trace = {**_scaled(rows.rename(columns={"error": "top1_error_pct"}), strategy, cost)}
+    trace = _scaled(rows.rename(columns={"error": "top1_error_pct"}), strategy, cost)
     sides = {"array": rows["high"] - rows["error"], "arrayminus": rows["error"] - rows["low"]}
     if rows["low"].notna().any():
         look = {"color": style(strategy).colour, "thickness": 1, "width": 3}
@@ -100,19 +99,18 @@ def _seeds(rows: pd.DataFrame, cost: str, strategy: str) -> dict[str, Any]:
 
 
 def _looks(families: list[str]) -> dict[str, Style]:
-    """Colours and markers of families: the same in every figure for those that are well known."""
+    """Assign styles to families: well-known ones have the same in every figure."""
     known = [*_FAMILIES, *(name for name in families if name not in _FAMILIES)]
     palette = list(STYLES.values())
     return {name: palette[known.index(name) % len(palette)] for name in families}
 
 
-def _family(rows: pd.DataFrame, cost: str, name: str, strategy: Any, look: Style) -> dict[str, Any]:
+def _family(rows: pd.DataFrame, cost: str, looks: dict[str, Style]) -> dict[str, Any]:
+    name, strategy = rows["family"].iloc[0], rows["strategy"].iloc[0]
     designed = pd.isna(strategy)
-    shown = name if designed else f"{name} ({label(strategy)})"
-    return {
-        **_trace(rows, cost, shown, look),
-        "line": {"color": look.colour, "width": 2, "dash": "dot" if designed else "solid"},
-    }
+    look, shown = looks[name], name if designed else f"{name} ({label(strategy)})"
+    line = {"color": look.colour, "width": 2, "dash": "dot" if designed else "solid"}
+    return {**_trace(rows, cost, shown, look), "line": line}
 
 
 def _scaled(rows: pd.DataFrame, strategy: str, cost: str = "flops") -> dict[str, Any]:

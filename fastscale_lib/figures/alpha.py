@@ -1,4 +1,4 @@
-"""Figures over α at equal flops: counts with a slider over the scale, and times with what was measured."""
+"""Figures over α at equal flops: counts, and predicted and measured times."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from .._common.digits import significant
+from .._common.frames import rows as rows_of
 from ..analysis.times import knee
-from .theme import INK, METRICS, STYLES, layout, numbers, titled
+from .theme import DASHED, INK, METRICS, STYLES, axis_title, layout, numbers, panels_titled, titled
 
-_ALPHA = {"title": {"text": METRICS["alpha"].title, "standoff": 6}, "range": [-0.03, 1.03], "zeroline": False}
-_DASHED = {"color": INK, "width": 1, "dash": "dash"}
+_ALPHA: dict[str, Any] = {"title": axis_title(METRICS["alpha"].title), "range": [-0.03, 1.03], "zeroline": False}
 
 
 def counts_over_alpha(
@@ -25,33 +25,37 @@ def counts_over_alpha(
     nearly: float = 0.25,
     title: str | None = None,
 ) -> go.Figure:
-    """Counts over α as times those of width scaling (α = 1) at the same flops: a panel for each y, a curve a network.
+    """Draw counts over α relative to α = 1 at equal flops, with one panel per count.
 
-    A slider goes through the scales; its steps are in the figure, so it works in a page without a kernel. A ring marks
-    each network's knee: from there on, all values are below the dotted line at 1 + nearly. None are above it: no ring.
+    A slider selects the scale; it works without a kernel. A ring marks the knee of each network: from there on all
+    values are below the dotted line at 1 + nearly. A curve that is below it everywhere has no ring.
 
     Arguments:
-        frame: rows of `equal_flops`, α = 1 among them for every network and scale.
-        laws: rows of `laws` of one network, with the same scales and strategies of the α family; drawn dashed.
+        frame: rows of `equal_flops`, with α = 1 for every network and scale; one curve per network.
+        laws: rows of `laws` of one network, with the same α and scales, drawn dashed; default: None.
+        y: columns of counts; default: activations, params.
+        nearly: allowed excess over α = 1 at the knee, as a fraction; default: 0.25.
+        title: of the figure; default: None.
     """
     family = frame[frame["alpha"].notna()]
     scales = list(family["scale"].unique())
     figure = make_subplots(1, len(y), horizontal_spacing=0.11)
     for column, metric in enumerate(y, 1):
+        where: dict[str, Any] = {"row": 1, "col": column}
         for s in scales:
-            shown = {"visible": s == scales[-1], "showlegend": column == 1}
-            for trace in _counts(family[family["scale"] == s], metric, nearly):
-                figure.add_trace(trace | {"visible": shown["visible"]} | _legend(trace, shown), row=1, col=column)
+            traces = _counts(family[family["scale"] == s], metric, nearly)
             if laws is not None:
-                trace = _law(laws[laws["scale"] == s], metric)
-                figure.add_trace(trace | shown, row=1, col=column)
-        figure.add_hline(1 + nearly, **_near_line(nearly), row=1, col=column)
-        figure.update_xaxes(**_ALPHA, row=1, col=column)
-        title_text = f"{METRICS[metric].label}, times those of α = 1"
-        figure.update_yaxes(title={"text": title_text, "standoff": 6}, rangemode="tozero", row=1, col=column)
+                traces.append(_law(laws[laws["scale"] == s], metric))
+            for trace in traces:
+                in_legend = column == 1 and trace["mode"] != "markers"
+                figure.add_trace({**trace, "visible": s == scales[-1], "showlegend": in_legend}, **where)
+        figure.add_hline(1 + nearly, **_near_line(nearly), **where)
+        figure.update_xaxes(**_ALPHA, **where)
+        relative = axis_title(f"{METRICS[metric].label}, relative to α = 1")
+        figure.update_yaxes(title=relative, rangemode="tozero", **where)
     figure.update_layout(**layout(title), height=470)
-    figure.update_layout(sliders=[_slider(scales, len(figure.data) // (len(y) * len(scales)), len(y))])
-    figure.update_layout(margin={"b": 110})
+    per_scale = 2 * family["network"].nunique() + (laws is not None)
+    figure.update_layout(sliders=[_slider(scales, per_scale, len(y))], margin={"b": 110})
     figure.update_annotations(font_size=11)
     return titled(figure)
 
@@ -59,47 +63,51 @@ def counts_over_alpha(
 def times_over_alpha(
     predicted: pd.DataFrame, measured: pd.DataFrame | None = None, nearly: float = 0.25, title: str | None = None
 ) -> go.Figure:
-    """Predicted time over α at equal flops: a panel for each scale, with a band of the error, and what was measured.
+    """Draw predicted and measured times over α at equal flops, with one panel per scale.
 
-    The vertical line is at the knee; the dotted line at 1 + nearly times the predicted time of width scaling.
+    A band shows the error of the prediction, a vertical line the knee, and a dotted line 1 + nearly times the predicted
+    time of α = 1.
 
     Arguments:
         predicted: rows of `predicted_times`, of one case and network.
-        measured: rows of `measured_times` of the same case and network; strategies outside the α family have no place.
-            What decides nothing has an open marker, and a time without an interval no whiskers.
+        measured: rows of `measured_times`, of the same case and network; only those with an α are drawn, with an open
+            marker if there is a doubt; default: None.
+        nearly: allowed excess over α = 1 at the knee, as a fraction; default: 0.25.
+        title: of the figure; default: None.
     """
     scales = list(predicted["scale"].unique())
     panels = [f"{s:g} × the flops" for s in scales]
     figure = make_subplots(1, len(scales), subplot_titles=panels, horizontal_spacing=0.06)
     for column, s in enumerate(scales, 1):
+        where: dict[str, Any] = {"row": 1, "col": column}
         rows = predicted[(predicted["scale"] == s) & predicted["alpha"].notna()].sort_values("alpha")
         for trace in _predicted(rows):
-            figure.add_trace(trace | {"showlegend": column == 1}, row=1, col=column)
+            figure.add_trace(trace | {"showlegend": column == 1}, **where)
         if measured is not None:
             there = measured[(measured["scale"] == s) & measured["alpha"].notna()]
-            figure.add_trace(_measured(there) | {"showlegend": column == 1 and len(measured) > 0}, row=1, col=column)
+            figure.add_trace(_measured(there) | {"showlegend": column == 1 and len(measured) > 0}, **where)
         wide = (1 + nearly) * rows["ms_per_image"].iloc[-1]
-        figure.add_hline(wide, **_near_line(nearly), row=1, col=column)
+        figure.add_hline(wide, **_near_line(nearly), **where)
         at = knee(rows["alpha"], rows["ms_per_image"], nearly)
-        note = {"annotation_text": f"knee {at:g}", "annotation_position": "bottom right" if at < 0.6 else "bottom left"}
-        figure.add_vline(at, line={"color": STYLES["dWr"].colour, "width": 1.5}, **note, row=1, col=column)
-        figure.update_xaxes(**_ALPHA, row=1, col=column)
-        figure.update_yaxes(rangemode="tozero", row=1, col=column)
-    figure.update_yaxes(title={"text": METRICS["ms_per_image"].title, "standoff": 6}, col=1)
+        note: dict[str, Any] = {
+            "annotation_text": f"knee {at:g}",
+            "annotation_position": "bottom right" if at < 0.6 else "bottom left",
+        }
+        figure.add_vline(at, line={"color": STYLES["dWr"].colour, "width": 1.5}, **note, **where)
+        figure.update_xaxes(**_ALPHA, **where)
+        figure.update_yaxes(rangemode="tozero", **where)
+    figure.update_yaxes(title=axis_title(METRICS["ms_per_image"].title), col=1)
     figure.update_layout(**layout(title), height=400)
-    figure.update_annotations(font_size=12)
-    figure.update_layout(legend={"y": 1.1})  # above the panels' titles
-    return titled(figure, 105)
+    return panels_titled(figure)
 
 
 def _near_line(nearly: float) -> dict[str, Any]:
-    """The line that is nearly as low as α = 1, named above its right end."""
     note = {"annotation_text": f"{1 + nearly:g} × α = 1", "annotation_position": "top right"}
     return {"line": {"color": INK, "width": 1, "dash": "dot"}, **note}
 
 
 def _counts(rows: pd.DataFrame, metric: str, nearly: float) -> list[dict[str, Any]]:
-    """A curve for each network, and a ring at its knee."""
+    """Make a curve for each network, and a ring at its knee."""
     traces = []
     looks = list(STYLES.values())
     for number, (name, own) in enumerate(rows.groupby("network", sort=False)):
@@ -136,17 +144,13 @@ def _law(rows: pd.DataFrame, metric: str) -> dict[str, Any]:
         "name": "law",
         "x": numbers(rows["alpha"]),
         "y": values / values[-1],
-        "line": _DASHED,
+        "line": DASHED,
         "hovertemplate": "law: α = %{x:.3g}: %{y:.3g} × those of α = 1<extra></extra>",
     }
 
 
-def _legend(trace: dict[str, Any], shown: dict[str, bool]) -> dict[str, bool]:
-    return {"showlegend": shown["showlegend"] and trace["mode"] != "markers"}
-
-
 def _slider(scales: Sequence[float], traces: int, panels: int) -> dict[str, Any]:
-    """Each step shows the traces of its scale, in every panel."""
+    """Make a slider whose steps show the traces of one scale, in all panels."""
     steps = [
         {
             "label": f"{s:g} ×",
@@ -160,10 +164,10 @@ def _slider(scales: Sequence[float], traces: int, panels: int) -> dict[str, Any]
 
 
 def _predicted(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """The line of predicted time, and the band of the model's stated error."""
+    """Make the line of predicted times, and the band of their error."""
     alphas = numbers(rows["alpha"])
     colour = STYLES["w"].colour
-    texts = [f"α = {row.alpha:.3g}: {_told(row)}" for row in rows.itertuples()]
+    texts = [f"α = {row.alpha:.3g}: {_time_text(row)}" for row in rows_of(rows)]
     error = rows["error"].iloc[0]
     wider = ", wider beyond the fitted networks" if "note" in rows and rows["note"].notna().any() else ""
     band = {
@@ -193,10 +197,9 @@ def _predicted(rows: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def _told(row: Any) -> str:
-    """A time with its interval, where it has one."""
+def _time_text(row: Any) -> str:
     interval = f" ({significant(row.low_ms)} to {significant(row.high_ms)})" if row.low_ms == row.low_ms else ""
-    return f"{significant(row.ms_per_image)} ms an image{interval}"
+    return f"{significant(row.ms_per_image)} ms/image{interval}"
 
 
 def _measured(rows: pd.DataFrame) -> dict[str, Any]:
@@ -209,9 +212,9 @@ def _measured(rows: pd.DataFrame) -> dict[str, Any]:
         "x": numbers(rows["alpha"]),
         "y": times,
         "text": [
-            f"<b>{row.strategy}</b>, measured<br>{_told(row)}"
+            f"<b>{row.strategy}</b>, measured<br>{_time_text(row)}"
             + (f"<br>{row.doubt}" if isinstance(row.doubt, str) else "")
-            for row in rows.itertuples()
+            for row in rows_of(rows)
         ],
         "error_y": {"array": high - times, "arrayminus": times - low, "color": INK, "thickness": 1.2, "width": 3},
         "marker": {

@@ -1,16 +1,18 @@
-"""Figures of what networks cost: one beside another, and what a budget buys."""
+"""Figures of costs: ratios of two networks, and flops over costs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from .._common.frames import rows as rows_of
 from ..analysis.claims import EVIDENCE, ClaimError, details_text
 from .counts import curve
-from .theme import INK, METRICS, label, layout, log_axis, numbers, style, titled
+from .theme import DASHED, INK, METRICS, label, layout, log_axis, numbers, style, titled
 
 _MARKERS = {
     "counted": ("#0072B2", "circle"),
@@ -22,15 +24,16 @@ _MARKERS = {
 
 
 def ratios(frame: pd.DataFrame, title: str | None = None) -> go.Figure:
-    """One network's costs as times another's, on a logarithmic axis: a row a cost, left of the line where it is less.
+    """Draw ratios of the costs of two networks on a logarithmic axis, one row per cost.
 
     Arguments:
-        frame: columns cost (in words), evidence (its kind, one of `claims.EVIDENCE`), ratio; and details of the
-            evidence; low, high where a ratio has an interval, which is drawn as whiskers (NaN: none); and doubt, why
-            a ratio decides nothing (None or NaN: it can): then its marker is open.
+        frame: columns cost (in words), evidence (one of `EVIDENCE`) and ratio; optional: details (of the evidence),
+            low and high (ends of the interval; NaN: none), doubt (why the ratio cannot decide, drawn with an open
+            marker; None or NaN: it can).
+        title: of the figure; default: None.
 
     Raises:
-        ClaimError: (a ValueError) a kind of evidence is none of these.
+        ClaimError: (a ValueError) a kind of evidence is unknown.
     """
     frame = frame.reindex(columns=list(dict.fromkeys([*frame.columns, "details", "low", "high", "doubt"])))
     for unknown in set(frame["evidence"]) - set(EVIDENCE):
@@ -56,7 +59,7 @@ def ratios(frame: pd.DataFrame, title: str | None = None) -> go.Figure:
                 customdata=[[details_text(*each)] for each in zip(rows["details"], rows["doubt"], strict=True)],
                 hovertemplate="<b>%{y}</b><br>× %{x:.3g}<br>%{fullData.name}: %{customdata[0]}<extra></extra>",
             )
-    figure.add_vline(x=1, line={"color": INK, "width": 1, "dash": "dash"})
+    figure.add_vline(x=1, line=DASHED)
     order = list(dict.fromkeys(frame["cost"]))
     ticks = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10)
     figure.update_xaxes(type="log", tickvals=ticks, ticktext=list(map(str, ticks)), title={"text": "ratio"})
@@ -71,22 +74,24 @@ def bought(
     chosen: pd.DataFrame | None = None,
     title: str | None = None,
 ) -> go.Figure:
-    """The flops that each strategy buys over what they cost: a panel for each budget, a curve for each strategy.
+    """Draw the flops that strategies reach over what these cost, with one panel per cost.
 
     Arguments:
-        frame: rows of `costs`, of one network.
-        budgets: columns; those that no row has get no panel.
-        chosen: rows of `within`, each shown as a large marker.
+        frame: rows of `costs`, of one network; one curve per strategy.
+        budgets: columns of costs; those without values are not drawn; default: predicted_ms, counted_memory_bytes,
+            params, activations.
+        chosen: rows of `within`, drawn as large markers; default: None.
+        title: of the figure; default: None.
     """
     shown = [each for each in budgets if frame[each].notna().any()]
     columns = min(2, len(shown))
     figure = make_subplots(-(-len(shown) // columns), columns, horizontal_spacing=0.1, vertical_spacing=0.17)
     for place, budget in enumerate(shown):
-        where = {"row": place // columns + 1, "col": place % columns + 1}
+        where: dict[str, Any] = {"row": place // columns + 1, "col": place % columns + 1}
         for name, rows in frame.groupby("strategy", sort=False):
             ordered = rows.dropna(subset=[budget]).sort_values("scale")
-            figure.add_trace(curve(ordered, "flops", budget, name=label(name), showlegend=place == 0), **where)
-        for row in () if chosen is None else chosen.itertuples():
+            figure.add_trace(curve(ordered, "flops", budget, name=label(str(name)), showlegend=place == 0), **where)
+        for row in () if chosen is None else rows_of(chosen):
             figure.add_trace(_choice(row, budget), **where)
         figure.update_xaxes(**log_axis(budget), **where)
         figure.update_yaxes(**log_axis("flops"), **where)
@@ -96,7 +101,7 @@ def bought(
     return titled(figure)
 
 
-def _choice(row: object, budget: str) -> dict:
+def _choice(row: Any, budget: str) -> dict[str, Any]:
     look = style(row.strategy)
     return {
         "type": "scatter",

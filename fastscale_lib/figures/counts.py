@@ -1,4 +1,4 @@
-"""Figures of counts: flops, params and activations over the scale factor, and their exponents."""
+"""Figures of flops, params and activations over the scale factor, and of their exponents."""
 
 from __future__ import annotations
 
@@ -10,16 +10,39 @@ import plotly.graph_objects as go
 import plotly.io as pio
 from plotly.subplots import make_subplots
 
+from .._common.frames import rows as rows_of
 from .._common.light_imports import light_imports
 from ..scaling.strategies import strategy as named_strategy
-from .theme import INK, METRICS, Frame, hover, label, layout, legend_key, log_axis, numbers, stages_text, style, titled
+from .theme import (
+    DASHED,
+    INK,
+    METRICS,
+    Frame,
+    hover,
+    label,
+    layout,
+    legend_key,
+    log_axis,
+    numbers,
+    panels_titled,
+    stages_text,
+    style,
+    titled,
+)
 
 with light_imports():
-    pio.renderers  # noqa: B018 - plotly imports it, and nbformat, when it is first asked for
+    _ = pio.renderers  # plotly imports it, and nbformat, when it is first read
 
 
 def curve(frame: Frame, y: str, x: str = "flops", **more: Any) -> dict[str, Any]:
-    """The counted curve of one network under one strategy, from the rows of a sweep."""
+    """Make the trace of a metric of one network under one strategy.
+
+    Arguments:
+        frame: rows of `sweep`, of one network and strategy.
+        y: column of the metric.
+        x: column of the x axis; default: flops.
+        more: further attributes of the trace.
+    """
     name = next(iter(frame["strategy"]))
     colour, symbol = style(name)
     return {
@@ -38,7 +61,14 @@ def curve(frame: Frame, y: str, x: str = "flops", **more: Any) -> dict[str, Any]
 
 
 def law(frame: pd.DataFrame, y: str, x: str = "flops", **more: Any) -> dict[str, Any]:
-    """The dashed line of a strategy's law, from the rows of `laws`."""
+    """Make the dashed line of a strategy's law.
+
+    Arguments:
+        frame: rows of `laws`, of one network and strategy.
+        y: column of the metric.
+        x: column of the x axis; default: flops.
+        more: further attributes of the trace.
+    """
     name = frame["strategy"].iloc[0]
     ends = frame.sort_values("scale").iloc[[0, -1]]
     exponent = getattr(named_strategy(name).laws, y)
@@ -57,7 +87,14 @@ def law(frame: pd.DataFrame, y: str, x: str = "flops", **more: Any) -> dict[str,
 
 
 def marks(frame: Frame, y: str, x: str = "flops", **more: Any) -> dict[str, Any]:
-    """One large marker for each row of a sweep, in the style of its strategy."""
+    """Make a large marker for each row of a sweep, in the style of its strategy.
+
+    Arguments:
+        frame: rows of `sweep`, of one network.
+        y: column of the metric.
+        x: column of the x axis; default: flops.
+        more: further attributes of the trace.
+    """
     styles = [style(name) for name in frame["strategy"]]
     return {
         "type": "scatter",
@@ -85,15 +122,18 @@ def complexity_curves(
     x: str = "flops",
     title: str | None = None,
 ) -> go.Figure:
-    """Counted curves, and dashed the laws, of one network under several strategies; one panel for each y.
+    """Draw metrics of one network under several strategies, with one panel per metric.
 
     Arguments:
         frame: rows of `sweep`, of one network.
-        laws: rows of `laws`, of the same network and strategies.
+        laws: rows of `laws`, of the same network and strategies, drawn dashed; default: None.
+        y: columns of the metrics; default: activations, params.
+        x: column of the x axis; default: flops.
+        title: of the figure; default: None.
     """
     figure = make_subplots(rows=1, cols=len(y), horizontal_spacing=0.11)
     if laws is not None:
-        figure.add_trace(legend_key("law", mode="lines", line={"color": INK, "width": 1, "dash": "dash"}))
+        figure.add_trace(legend_key("law", mode="lines", line=DASHED))
     for column, metric in enumerate(y, 1):
         for name, rows in frame.groupby("strategy", sort=False):
             figure.add_trace(curve(rows, metric, x, showlegend=column == 1), row=1, col=column)
@@ -106,12 +146,14 @@ def complexity_curves(
 
 
 def exponents(fits: pd.DataFrame, title: str | None = None) -> go.Figure:
-    """How far fitted exponents lie from their laws: a panel for each metric, a place on the x axis for each strategy.
+    """Draw fitted exponents less those of the laws, with one panel per metric.
 
-    The networks stand side by side, in their order; the first range of s has open markers, any later one filled.
+    The strategies are along the x axis, with the networks side by side, in their order. Markers of the first range of s
+    are open, others filled.
 
     Arguments:
         fits: rows of `fit_exponents`, of one or several networks and ranges of s.
+        title: of the figure; default: None.
     """
     strategies, metrics = (list(fits[name].unique()) for name in ("strategy", "metric"))
     ranges = list(dict.fromkeys(zip(fits["scale_from"], fits["scale_to"], strict=True)))
@@ -130,13 +172,11 @@ def exponents(fits: pd.DataFrame, title: str | None = None) -> go.Figure:
     figure.update_yaxes(zeroline=True, zerolinecolor=INK)
     figure.update_yaxes(title={"text": "exponent of s: fitted − law"}, col=1)
     figure.update_layout(**layout(title), height=400)
-    figure.update_annotations(font_size=13)
-    figure.update_layout(legend={"y": 1.1})  # above the panels' titles
-    return titled(figure, 105)
+    return panels_titled(figure, size=13)
 
 
 def _departures(rows: pd.DataFrame, strategies: list, networks: list, first: tuple[float, float]) -> dict[str, Any]:
-    """A marker for each fit of one metric, in the style of its strategy; open for the first range of s."""
+    """Make a marker for each fit of one metric, in the style of its strategy."""
     step = 0.7 / len(networks)
     places = {name: (rank + 0.5) * step - 0.35 for rank, name in enumerate(networks)}
     styles = [style(name) for name in rows["strategy"]]
@@ -146,12 +186,12 @@ def _departures(rows: pd.DataFrame, strategies: list, networks: list, first: tup
         "type": "scatter",
         "mode": "markers",
         "showlegend": False,
-        "x": [strategies.index(row.strategy) + places[row.network] for row in rows.itertuples()],
+        "x": [strategies.index(row.strategy) + places[row.network] for row in rows_of(rows)],
         "y": numbers(rows["fitted"]) - numbers(rows["law"]),
         "text": [
             f"<b>{label(row.strategy)}</b>, {row.network}<br>s from {row.scale_from:,.7g} to {row.scale_to:,.7g}<br>"
             f"fitted {row.fitted:.3f}, law {row.law}<br>counts off the fit by up to {row.residual:.1%}"
-            for row in rows.itertuples()
+            for row in rows_of(rows)
         ],
         "marker": {
             "color": colours,

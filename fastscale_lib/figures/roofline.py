@@ -1,4 +1,4 @@
-"""How near measured rows came to their device's ceilings, as a figure."""
+"""Figure of measured rows relative to the roofline of their device."""
 
 from __future__ import annotations
 
@@ -9,43 +9,42 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from ..records.conditions import Conditions
-from .theme import INK, METRICS, Style, label, layout, numbers, style, titled
+from .theme import DASHED, INK, METRICS, Style, axis_title, label, layout, numbers, panels_titled, style
 
 _COLUMNS = 2
-_LONGEST = 60  # of a panel's title, on one line
+_LONGEST = 60  # characters of a panel's title on one line
 
 
 def roofline_shares(frame: pd.DataFrame, title: str | None = None) -> go.Figure:
-    """A panel for each source, device, mode and precision, a line for each family, a marker for each row.
+    """Draw the share of the roofline that measured rows reach, with one panel per setting.
 
     Arguments:
-        frame: rows with source, device_name, mode, precision, family, network, roofline_share, and strategy, which
-            may be missing.
+        frame: columns source, device_name, mode and precision (the setting); family (one line each); network;
+            roofline_share; strategy (may be missing).
+        title: of the figure; default: None.
     """
     frame = frame[frame["roofline_share"].notna()]
     groups = {key.title(): rows for key, rows in Conditions.groups(frame, Conditions.CORRELATE)}
     families = list(dict.fromkeys(frame["family"]))
     columns = min(max(len(groups), 1), _COLUMNS)
     lines = max(-(-len(groups) // columns), 1)
-    tall = 34 * max(len(families), 1) + 20  # a panel
-    titles = [text if len(text) <= _LONGEST else text.replace(" · ", "<br>", 1) for text in groups]  # of two lines
+    tall = 34 * max(len(families), 1) + 20  # pixels of a panel
+    titles = [text if len(text) <= _LONGEST else text.replace(" · ", "<br>", 1) for text in groups]  # two lines
     inside = lines * tall + 100 * (lines - 1)
-    spacing = {"horizontal_spacing": 0.03, "vertical_spacing": 100 / inside if lines > 1 else 0}
+    spacing: dict[str, Any] = {"horizontal_spacing": 0.03, "vertical_spacing": 100 / inside if lines > 1 else 0}
     figure = make_subplots(lines, columns, subplot_titles=titles, shared_yaxes=True, **spacing)
     seen: set[str] = set()
     for place, rows in enumerate(groups.values()):
-        where = {"row": place // columns + 1, "col": place % columns + 1}
+        where: dict[str, Any] = {"row": place // columns + 1, "col": place % columns + 1}
         for strategy, some in rows.groupby(rows["strategy"].fillna("not scaled"), sort=False):
-            figure.add_trace({**_marks(some, strategy), "showlegend": strategy not in seen}, **where)
-            seen.add(strategy)
-        figure.add_vline(x=1, line={"color": INK, "width": 1, "dash": "dash"}, **where)
-        figure.update_xaxes(title={"text": METRICS["roofline_share"].title, "standoff": 6}, **where)
+            figure.add_trace({**_marks(some, str(strategy)), "showlegend": strategy not in seen}, **where)
+            seen.add(str(strategy))
+        figure.add_vline(x=1, line=DASHED, **where)
+        figure.update_xaxes(title=axis_title(METRICS["roofline_share"].title), **where)
     figure.update_xaxes(rangemode="tozero")
     figure.update_yaxes(categoryorder="array", categoryarray=families[::-1], automargin=True)
     figure.update_layout(**layout(title), height=165 + inside)
-    figure.update_annotations(font_size=12)
-    figure.update_layout(legend={"y": 1 + 42 / inside})  # above the panels' titles
-    return titled(figure, 120)
+    return panels_titled(figure, top=120, legend=1 + 42 / inside)
 
 
 def _marks(rows: pd.DataFrame, strategy: str) -> dict[str, Any]:

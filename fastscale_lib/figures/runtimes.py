@@ -1,4 +1,4 @@
-"""Figures of times over a count, and of how closely time follows each."""
+"""Figures of times over counts, and of their correlations."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from .._common.frames import rows as rows_of
 from .._common.statistics import pearson
 from ..analysis.correlation import complete
+from ..architectures.counting import METRICS as COUNTS
 from ..records.conditions import joined
 from .theme import (
-    INK,
+    DASHED,
     MANY_TICKS,
     METRIC_STYLES,
     METRIC_SYMBOLS,
@@ -22,31 +24,33 @@ from .theme import (
     NAMED_FAMILIES,
     OTHERS,
     Style,
+    axis_title,
     family_styles,
     hover,
     layout,
     log_axis,
     numbers,
+    panels_titled,
     plain_axis,
-    titled,
 )
 
 
 def runtime(
     frame: pd.DataFrame,
-    metrics: Sequence[str] = ("flops", "params", "activations"),
+    metrics: Sequence[str] = COUNTS,
     log: bool = True,
     title: str | None = None,
 ) -> go.Figure:
-    """Time an image over complexity, a panel for each metric, a marker for each network in the style of its family.
+    """Draw time per image over counts, with one panel per metric and one marker per network.
 
-    Above each panel stands Pearson's r, of the logarithms where the axes are logarithmic, and in it the line of least
-    squares on the same axes. The 8 largest families have a style of their own.
+    The title of a panel is Pearson's r, of logarithms if the axes are logarithmic; the dashed line is least squares on
+    these axes. The 8 largest families have their own style.
 
     Arguments:
-        frame: timings as `published` gives them, of one device, mode and precision.
-        metrics: those that no row of the frame has get no panel.
-        log: logarithmic axes, or plain ones that start at 0.
+        frame: timings as `published` returns them, of one device, mode and precision.
+        metrics: columns of counts; those without values are not drawn; default: flops, params, activations.
+        log: logarithmic axes, or linear ones from 0; default: True.
+        title: of the figure; default: None.
     """
     frame = frame.reset_index(drop=True)
     known = complete(frame, metrics)
@@ -54,15 +58,14 @@ def runtime(
     rows = frame.loc[known.index]
     named = list(rows["family"].value_counts().index[:NAMED_FAMILIES])
     families = rows["family"].where(rows["family"].isin(named), OTHERS)
-    scaled = np.log(known) if log else known
+    scaled = known.apply(np.log) if log else known
     figure = make_subplots(
         1,
         max(len(shown), 1),
         shared_yaxes=True,
         horizontal_spacing=0.03,
         subplot_titles=[
-            f"{METRICS[metric].label}: r{' of logs' if log else ''} = {_r(scaled[metric], scaled['ms_per_image'])}"
-            for metric in shown
+            f"{METRICS[metric].label}: r{' of logs' if log else ''} = {_r(scaled, metric)}" for metric in shown
         ],
     )
     axis = log_axis if log else plain_axis
@@ -70,27 +73,24 @@ def runtime(
         for family, look in family_styles(families, named).items():
             trace = _networks(rows[families == family], metric, family, look, showlegend=column == 1)
             figure.add_trace(trace, row=1, col=column)
-        figure.add_trace(_least_squares(scaled[metric], scaled["ms_per_image"], log), row=1, col=column)
+        figure.add_trace(_least_squares(scaled, metric, log), row=1, col=column)
         figure.update_xaxes(**axis(metric), row=1, col=column)
         if log and known[metric].max() > MANY_TICKS * known[metric].min():
             figure.update_xaxes(dtick=1, row=1, col=column)
-        figure.update_yaxes(**axis("ms_per_image") | ({} if column == 1 else {"title": None}), row=1, col=column)
+        figure.update_yaxes(axis("ms_per_image") | ({} if column == 1 else {"title": None}), row=1, col=column)
     figure.update_layout(**layout(title), height=400)
-    figure.update_annotations(font_size=12)
-    figure.update_layout(legend={"y": 1.1})  # above the panels' titles
-    return titled(figure, 105)
+    return panels_titled(figure)
 
 
 def correlations(found: pd.DataFrame, title: str | None = None) -> go.Figure:
-    """Correlations with time side by side: a panel for each statistic, a line for each group, a marker a metric.
-
-    Whiskers are 95 % intervals, where there are any.
+    """Draw correlations with time and their 95 % intervals, with one panel per statistic.
 
     Arguments:
-        found: rows of `correlations`; what tells groups apart stands before the column metric.
+        found: rows of `correlations`; the columns before metric define the groups, one line each.
+        title: of the figure; default: None.
     """
-    by = list(found.columns[: found.columns.get_loc("metric")])
-    found = found.assign(case=[joined(key) for key in found[by].itertuples(index=False)])
+    by = list(found.columns)[: list(found.columns).index("metric")]
+    found = found.assign(case=[joined(key) for key in rows_of(found[by])])
     cases, statistics, metrics = (list(found[name].unique()) for name in ("case", "statistic", "metric"))
     figure = make_subplots(1, len(statistics), subplot_titles=statistics, shared_yaxes=True, horizontal_spacing=0.03)
     for column, statistic in enumerate(statistics, 1):
@@ -101,19 +101,16 @@ def correlations(found: pd.DataFrame, title: str | None = None) -> go.Figure:
     ticks = {"tickvals": list(range(len(cases))), "ticktext": cases, "range": [len(cases) - 0.5, -0.5]}
     figure.update_yaxes(**ticks, zeroline=False, automargin=True)
     lowest = float(np.nanmin([0, *found["r"], *found["low"]]))
-    figure.update_xaxes(title={"text": "correlation with time, r", "standoff": 6}, range=[lowest, 1.03])
+    figure.update_xaxes(title=axis_title("correlation with time, r"), range=[lowest, 1.03])
     figure.update_layout(**layout(title), height=170 + 44 * len(cases))
-    figure.update_annotations(font_size=13)
-    figure.update_layout(legend={"y": 1 + 26 / (44 * len(cases) + 45)})  # above the panels' titles
-    return titled(figure, 105)
+    return panels_titled(figure, legend=1 + 26 / (44 * len(cases) + 45), size=13)
 
 
-def _r(x: pd.Series, y: pd.Series) -> str:
-    return f"{float(pearson(x.to_numpy(), y.to_numpy())):.2f}" if len(x) > 2 else "–"
+def _r(rows: pd.DataFrame, metric: str) -> str:
+    return f"{float(pearson(numbers(rows[metric]), numbers(rows['ms_per_image']))):.2f}" if len(rows) > 2 else "–"
 
 
 def _networks(rows: pd.DataFrame, metric: str, name: str, look: Style, **more: Any) -> dict[str, Any]:
-    """A marker for each network of a family."""
     return {
         "type": "scatter",
         "mode": "markers",
@@ -128,10 +125,11 @@ def _networks(rows: pd.DataFrame, metric: str, name: str, look: Style, **more: A
     }
 
 
-def _least_squares(x: pd.Series, y: pd.Series, log: bool) -> dict[str, Any]:
-    """The line through the points, drawn between the first and the last; nothing where it is not determined."""
-    ends = np.array([x.min(), x.max()] if x.nunique() > 1 else [])
-    slope, offset = np.polyfit(x, y, 1) if len(ends) else (0, 0)
+def _least_squares(rows: pd.DataFrame, metric: str, log: bool) -> dict[str, Any]:
+    """Make the line of least squares between the smallest and the largest x, if they differ."""
+    x = numbers(rows[metric])
+    ends = np.array([x.min(), x.max()] if len(np.unique(x)) > 1 else [])
+    slope, offset = np.polyfit(x, numbers(rows["ms_per_image"]), 1) if len(ends) else (0, 0)
     heights = slope * ends + offset
     return {
         "type": "scatter",
@@ -140,7 +138,7 @@ def _least_squares(x: pd.Series, y: pd.Series, log: bool) -> dict[str, Any]:
         "showlegend": False,
         "x": np.exp(ends) if log else ends,
         "y": np.exp(heights) if log else heights,
-        "line": {"color": INK, "width": 1, "dash": "dash"},
+        "line": DASHED,
         "hoverinfo": "skip",
     }
 
@@ -159,7 +157,7 @@ def _whiskers(rows: pd.DataFrame, metric: str, heights: list[float], **more: Any
             f"<b>{METRICS[metric].label}</b><br>{each.case}<br>r = {each.r:.3f}"
             + (f" ({each.low:.3f} to {each.high:.3f})" if each.low == each.low else "")
             + f"<br>{each.rows} rows, {each.families} families"
-            for each in rows.itertuples()
+            for each in rows_of(rows)
         ],
         "marker": {"color": colour, "symbol": METRIC_SYMBOLS[metric], "size": 9, "line": {"width": 1.5}},
         "error_x": {"array": high - r, "arrayminus": r - low, "color": colour, "thickness": 1.2, "width": 3},

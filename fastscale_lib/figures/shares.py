@@ -1,11 +1,11 @@
-"""Where a network's flops go: bars of their shares by kind of layer."""
+"""Figure of flops by kind of layer."""
 
 from __future__ import annotations
 
 import pandas as pd
 import plotly.graph_objects as go
 
-from .theme import INK, STYLES, layout, numbers, titled
+from .theme import INK, STYLES, axis_title, layout, numbers, titled
 
 _COLOURS = {
     "conv 1×1": STYLES["dw"].colour,
@@ -14,14 +14,15 @@ _COLOURS = {
     "conv depthwise": STYLES["dWr"].colour,
     "linear": "#BBBBBB",
 }
-_PATTERNS = dict(zip(_COLOURS, ("", "/", "x", ".", "-"), strict=True))  # tell them apart without the colour
+_PATTERNS = dict(zip(_COLOURS, ("", "/", "x", ".", "-"), strict=True))  # tell the kinds apart without colour
 
 
 def flop_shares(frame: pd.DataFrame, title: str | None = None) -> go.Figure:
-    """Shares of flops (multiply-adds) by kind of layer: a bar for each row, from top to bottom.
+    """Draw the shares of flops (multiply-adds) by kind of layer, one bar per network.
 
     Arguments:
-        frame: one row a network, named by the index; one column a kind of `flops_by_kind`, with flops; missing is none.
+        frame: flops, one row per network, named by the index, and one column per kind of `flops_by_kind`; NaN for 0.
+        title: of the figure; default: None.
     """
     totals = frame.sum(axis=1)
     shares = frame.div(totals, axis=0).fillna(0)
@@ -44,7 +45,7 @@ def flop_shares(frame: pd.DataFrame, title: str | None = None) -> go.Figure:
             customdata=numbers(totals),
             hovertemplate=f"%{{y}}<br>{kind}: %{{x:.1%}} of %{{customdata:.4s}} multiply-adds<extra></extra>",
         )
-    figure.update_xaxes(title={"text": "share of flops (multiply-adds)", "standoff": 6}, tickformat=".0%", range=[0, 1])
+    figure.update_xaxes(title=axis_title("share of flops (multiply-adds)"), tickformat=".0%", range=[0, 1])
     figure.update_yaxes(autorange="reversed", automargin=True)
     figure.update_layout(**layout(title), height=150 + 30 * len(shares), barmode="stack")
     figure.update_layout(legend={"traceorder": "normal"})

@@ -1,4 +1,4 @@
-"""What all figures share: labels and units, colours, axes, layout."""
+"""Labels, units, colours, axes and layout of all figures."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Frame = pd.DataFrame | Mapping[str, Any]
 
 
 class Metric(NamedTuple):
-    """How a column is named, in which unit it is shown, and how its numbers are written."""
+    """Label, unit and tick format of a column."""
 
     label: str
     unit: str
     ticks: str = "~s"
-    steps: str = "D2"  # which digits a logarithmic axis labels: D2 is 1, 2, 5; D1 is all; none: what there is room for
+    steps: str = "D2"  # ticks of a logarithmic axis: D2 at 1, 2, 5; D1 at all digits; "" where there is room
 
     @property
     def title(self) -> str:
@@ -32,13 +32,13 @@ METRICS = {
     "flops": Metric("flops", "multiply-adds", steps=""),
     "params": Metric("params", "weights"),
     "activations": Metric("activations", "elements"),
-    "median_ms": Metric("time", "ms a batch", "~g", ""),
-    "ms_per_image": Metric("time", "ms an image", "~g", ""),
-    "inference_ms_per_image": Metric("time of inference", "ms an image", "~g", ""),
-    "training_ms_per_image": Metric("time of training", "ms an image", "~g", ""),
+    "median_ms": Metric("time", "ms/batch", "~g", ""),
+    "ms_per_image": Metric("time", "ms/image", "~g", ""),
+    "inference_ms_per_image": Metric("time of inference", "ms/image", "~g", ""),
+    "training_ms_per_image": Metric("time of training", "ms/image", "~g", ""),
     "top1_error_pct": Metric("top-1 error", "%", "~g"),
     "roofline_share": Metric("share of the roofline", "1 is the ceilings", "~g"),
-    "predicted_ms": Metric("predicted time", "ms a batch", "~g", ""),
+    "predicted_ms": Metric("predicted time", "ms/batch", "~g", ""),
     "counted_memory_bytes": Metric("counted memory", "bytes", steps=""),
     "scale": Metric("scale factor s", "times the flops wanted", "~g"),
     "alpha": Metric("α", "share of width", "~g"),
@@ -47,7 +47,7 @@ METRICS = {
 
 
 class Style(NamedTuple):
-    """Colour and marker of a strategy; the marker tells it apart without the colour."""
+    """Colour and marker of a strategy; the marker alone tells it from the others."""
 
     colour: str
     symbol: str
@@ -66,6 +66,7 @@ STYLES = {
 }
 _MORE = ("hexagon2", "bowtie", "hourglass", "star-triangle-up", "star-diamond", "octagon", "x")
 INK = "#222222"
+DASHED = {"color": INK, "width": 1, "dash": "dash"}
 METRIC_STYLES = {
     "flops": ("#777777", "dot"),
     "params": ("#AA4499", "dash"),
@@ -74,11 +75,15 @@ METRIC_STYLES = {
 METRIC_SYMBOLS = {"flops": "circle-open", "params": "square-open", "activations": "diamond"}
 NAMED_FAMILIES = len(STYLES)
 OTHERS = "other families"
-MANY_TICKS = 500  # from the smallest to the largest, where a narrow logarithmic axis has room for its decades only
+MANY_TICKS = 500  # largest / smallest value from which a narrow logarithmic axis labels only powers of ten
 
 
 def style(name: str) -> Style:
-    """The style of a strategy: fixed for the paper's names, dark with another marker for any other."""
+    """Return the style of a strategy: fixed for those of the paper, dark for any other.
+
+    Arguments:
+        name: of the strategy.
+    """
     if name in STYLES:
         return STYLES[name]
     if name.startswith("alpha="):
@@ -87,12 +92,20 @@ def style(name: str) -> Style:
 
 
 def label(name: str) -> str:
-    """The strategy's name as it is shown: α = 0.8 for alpha=0.8."""
+    """Return the name of a strategy as figures show it: "α = 0.8" for "alpha=0.8".
+
+    Arguments:
+        name: of the strategy.
+    """
     return f"α = {float(Fraction(name.removeprefix('alpha='))):.3g}" if name.startswith("alpha=") else name
 
 
 def stages_text(frame: Frame) -> list[str]:
-    """For each row of a sweep, what shows on hover: scale, resolution, and the stages."""
+    """Describe scale, resolution and stages of each row, for hovering.
+
+    Arguments:
+        frame: rows of `sweep`, or a mapping of their columns.
+    """
     columns = (list(frame[name]) for name in ("scale", "resolution", "depths", "widths", "group_widths"))
     return [
         f"s = {s:.3g}, {r}×{r} px<br>depths {d}<br>widths {w}<br>group widths {g}"
@@ -101,62 +114,84 @@ def stages_text(frame: Frame) -> list[str]:
 
 
 def numbers(values: Any) -> np.ndarray:
-    """A column as an array of floats, which is what plotly sends fastest."""
+    """Convert a column to an array of floats, which plotly sends fastest.
+
+    Arguments:
+        values: a Series, array or list of numbers.
+    """
     return np.asarray(values, dtype=float)
 
 
 def family_styles(families: pd.Series, named: list[str]) -> dict[str, Style]:
-    """The styles of the families that there are; the many small ones come first, and lie behind the others."""
+    """Assign styles to the families that occur; others come first, and are drawn behind."""
     styles = {OTHERS: Style("#BBBBBB", "circle-open"), **dict(zip(named, STYLES.values(), strict=False))}
     return {name: look for name, look in styles.items() if (families == name).any()}
 
 
 def offline() -> None:
-    """Notebook figures from now on embed plotly.js, once a notebook (about 5 MB): they show without a network.
+    """Include plotly.js in the notebook (about 5 MB), so that its figures need no network.
 
-    What PLOTLY_RENDERER names goes before: `fastscale report` keeps figures as data, and puts plotly.js in the page.
+    The environment variable PLOTLY_RENDERER has precedence: `fastscale report` sets it to keep figures as data.
     """
     if not os.environ.get("PLOTLY_RENDERER"):
         pio.renderers.default = "plotly_mimetype+notebook"
 
 
 def legend_key(name: str, **look: Any) -> dict[str, Any]:
-    """An entry of the legend, with nothing drawn."""
+    """Make an entry of the legend for something that is drawn elsewhere."""
     return {"type": "scatter", "name": name, "x": [None], "y": [None], **look}
 
 
 def titled(figure: go.Figure, top: int = 80) -> go.Figure:
-    """The figure with room for a title above its legend, where it has a title."""
-    if figure.layout.title.text:
+    """Make room for a title above the legend, in `top` pixels, if the figure has a title."""
+    shown: Any = figure.layout  # plotly does not type its parts
+    if shown.title.text:
         figure.update_layout(margin={"t": top}, title={"y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 12}})
     return figure
+
+
+def panels_titled(figure: go.Figure, top: int = 105, legend: float = 1.1, size: int = 12) -> go.Figure:
+    """Put the legend above the titles of panels, and make room for a title above both.
+
+    Arguments:
+        top: pixels above the panels, if the figure has a title; default: 105.
+        legend: height of the legend, 1 at the top of the panels; default: 1.1.
+        size: font size of the panels' titles; default: 12.
+    """
+    figure.update_annotations(font_size=size)
+    figure.update_layout(legend={"y": legend})
+    return titled(figure, top)
+
+
+def axis_title(text: str) -> dict[str, Any]:
+    return {"text": text, "standoff": 6}
 
 
 _MINOR = {"dtick": "D1", "ticks": "outside", "ticklen": 3, "tickcolor": "#999999"}
 
 
 def log_axis(metric: str) -> dict[str, Any]:
-    """A logarithmic axis with the metric's title, unit and ticks."""
+    """Make a logarithmic axis with the title, unit and ticks of a metric.
+
+    Arguments:
+        metric: key of `METRICS`.
+    """
     shown = METRICS[metric]
     return {
         "type": "log",
-        "title": {"text": shown.title, "standoff": 6},
+        "title": axis_title(shown.title),
         "tickformat": shown.ticks,
-        **(
-            {"dtick": shown.steps}
-            if shown.steps
-            else {"nticks": 3, "minor": {"dtick": "D1", "ticks": "outside", "ticklen": 3, "tickcolor": "#999999"}}
-        ),
-        "ticklabeloverflow": "allow",  # to look for overflow takes more time than to draw
+        **({"dtick": shown.steps} if shown.steps else {"nticks": 3, "minor": _MINOR}),
+        "ticklabeloverflow": "allow",  # looking for overflow takes longer than drawing
         "automargin": False,
     }
 
 
 def plain_axis(metric: str) -> dict[str, Any]:
-    """An axis from 0 with the metric's title, unit and ticks."""
+    """Make a linear axis from 0 with the title, unit and ticks of a metric."""
     shown = METRICS[metric]
     return {
-        "title": {"text": shown.title, "standoff": 6},
+        "title": axis_title(shown.title),
         "tickformat": shown.ticks,
         "rangemode": "tozero",
         "nticks": 6,
@@ -165,7 +200,11 @@ def plain_axis(metric: str) -> dict[str, Any]:
 
 
 def layout(title: str | None = None) -> dict[str, Any]:
-    """What all figures share."""
+    """Make the layout that all figures share.
+
+    Arguments:
+        title: of the figure; default: None.
+    """
     return {
         "template": "plotly_white",
         "title": {"text": title, "font": {"size": 15}} if title else None,
@@ -178,7 +217,6 @@ def layout(title: str | None = None) -> dict[str, Any]:
 
 
 def hover(name: str, x: str, y: str) -> str:
-    numbers = "<br>".join(
-        f"{METRICS[metric].label} %{{{axis}:.4s}} {METRICS[metric].unit}" for axis, metric in (("x", x), ("y", y))
-    )
-    return (f"<b>{name}</b><br>" if name else "") + f"%{{text}}<br>{numbers}<extra></extra>"
+    """Make a template for hovering: name, the trace's text, and x and y with labels and units."""
+    lines = [f"{METRICS[metric].label} %{{{axis}:.4s}} {METRICS[metric].unit}" for axis, metric in (("x", x), ("y", y))]
+    return "<br>".join([*([f"<b>{name}</b>"] if name else []), "%{text}", *lines]) + "<extra></extra>"

@@ -88,7 +88,7 @@ TITLES = "gd => ['', 2, 3, 4].map(n => ['x', 'y'].map(a => gd.querySelector(`.${
 PANELS = [
     ["flops (multiply-adds)", "activations (elements)"],
     ["flops (multiply-adds)", "params (weights)"],
-    ["flops (multiply-adds)", "time (ms a batch)"],
+    ["flops (multiply-adds)", "time (ms/batch)"],
     ["α (share of width)", "count (times s × base)"],
 ]
 

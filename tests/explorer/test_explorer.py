@@ -374,7 +374,7 @@ def test_the_panels_name_what_they_show_and_in_which_unit(x):
     titles = {name: x.figure.layout[name].title.text for name in AXES}
     assert {titles[name] for name in ("xaxis", "xaxis2", "xaxis3")} == {"flops (multiply-adds)"}
     assert (titles["yaxis"], titles["yaxis2"]) == ("activations (elements)", "params (weights)")
-    assert (titles["yaxis3"], titles["yaxis4"]) == ("time (ms a batch)", "count (times s × base)")
+    assert (titles["yaxis3"], titles["yaxis4"]) == ("time (ms/batch)", "count (times s × base)")
     assert {note.text for note in x.figure.layout.annotations} >= {"dwr", "dWr", "w"}
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers.figures import layout_of, traces
 
 import fastscale_lib as fs
 from fastscale_lib.analysis.times import knee
@@ -19,10 +20,10 @@ def counted():
 
 def test_a_step_of_the_slider_shows_its_scale_in_both_panels(counted):
     figure = counts_over_alpha(counted, fs.scaling.laws(NETWORKS[0], ALPHAS, SCALES))
-    [slider] = figure.layout.sliders
+    [slider] = layout_of(figure).sliders
     for s, step in zip(SCALES, slider.steps, strict=True):
         [visible] = [each["visible"] for each in step.args]
-        shown = [trace for trace, seen in zip(figure.data, visible, strict=True) if seen]
+        shown = [trace for trace, seen in zip(traces(figure), visible, strict=True) if seen]
         for axis, metric in (("y", "activations"), ("y2", "params")):
             for name in NETWORKS:
                 [curve] = [each for each in shown if (each.name, each.yaxis) == (name, axis)]
@@ -30,7 +31,7 @@ def test_a_step_of_the_slider_shows_its_scale_in_both_panels(counted):
                 assert curve.y == pytest.approx((rows / rows[1.0])[ALPHAS])
         laws = [each for each in shown if each.name == "law"]
         assert laws[0].y == pytest.approx([s ** (0.5 - alpha / 2) for alpha in ALPHAS])
-    drawn = [trace.visible for trace in figure.data]
+    drawn = [trace.visible for trace in traces(figure)]
     assert drawn == slider.steps[slider.active].args[0]["visible"]  # the figure begins as its slider says
 
 
@@ -38,10 +39,10 @@ def test_a_ring_marks_each_knee(counted):
     figure = counts_over_alpha(counted, y=["activations"], nearly=0.25)
     for name in NETWORKS:
         rows = counted[(counted["network"] == name) & (counted["scale"] == 16)]
-        [ring] = [each for each in figure.data if each.name == f"{name}: knee" and each.visible]
+        [ring] = [each for each in traces(figure) if each.name == f"{name}: knee" and each.visible]
         assert ring.x == (knee(rows["alpha"], rows["activations"], 0.25),)
     everywhere = counts_over_alpha(counted, y=["activations"], nearly=100)
-    assert all(len(each.x) == 0 for each in everywhere.data if each.name.endswith(": knee"))
+    assert all(len(each.x) == 0 for each in traces(everywhere) if each.name.endswith(": knee"))
 
 
 def test_predicted_and_measured_times_stand_in_the_panel_of_their_scale(counted):
@@ -51,12 +52,12 @@ def test_predicted_and_measured_times_stand_in_the_panel_of_their_scale(counted)
     measured = predicted[(predicted["scale"] == 16) & (predicted["alpha"] == 0.8)]
     figure = times_over_alpha(predicted, measured, nearly=0.25)
     for axis, s in (("y", 2.0), ("y2", 16.0)):
-        [line] = [each for each in figure.data if (each.name, each.yaxis) == ("predicted", axis)]
+        [line] = [each for each in traces(figure) if (each.name, each.yaxis) == ("predicted", axis)]
         assert line.y == pytest.approx(time[rows["scale"] == s])
-        [points] = [each for each in figure.data if each.name.startswith("measured") and each.yaxis == axis]
+        [points] = [each for each in traces(figure) if each.name.startswith("measured") and each.yaxis == axis]
         assert list(points.x) == ([0.8] if s == 16 else [])
-    band = figure.data[0]
+    band = traces(figure)[0]
     assert band.name == "its median error, ±10%"
     beyond = times_over_alpha(predicted.assign(note="it has 2 times the weights of the largest"), nearly=0.25)
-    assert beyond.data[0].name == "its median error, ±10%, wider beyond the fitted networks"
+    assert traces(beyond)[0].name == "its median error, ±10%, wider beyond the fitted networks"
     assert np.max(band.y) == pytest.approx(1.1 * time[rows["scale"] == 2].max())

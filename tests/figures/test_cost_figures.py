@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers.fake_device import made_up_device
+from helpers.figures import layout_of, traces
 
 import fastscale_lib as fs
 from fastscale_lib.analysis.claims import EVIDENCE, ClaimError
@@ -14,19 +15,19 @@ def test_ratios_stand_in_their_order_each_in_the_style_of_its_evidence():
     costs = ["flops", "time", "time", "memory"]
     evidence = ["counted", "published", "measured", "counted"]
     figure = ratios(pd.DataFrame({"cost": costs, "evidence": evidence, "ratio": [3.6, 0.9, 1.1, 0.4]}))
-    drawn = {trace.name: dict(zip(trace.y, trace.x, strict=True)) for trace in figure.data}
+    drawn = {trace.name: dict(zip(trace.y, trace.x, strict=True)) for trace in traces(figure)}
     assert drawn == {"counted": {"flops": 3.6, "memory": 0.4}, "measured": {"time": 1.1}, "published": {"time": 0.9}}
-    assert figure.layout.yaxis.categoryarray == ("memory", "time", "flops")  # from the bottom up
-    assert len({trace.marker.symbol for trace in figure.data}) == 3
+    assert layout_of(figure).yaxis.categoryarray == ("memory", "time", "flops")  # from the bottom up
+    assert len({trace.marker.symbol for trace in traces(figure)}) == 3
 
 
 def test_a_ratio_of_each_kind_of_evidence_has_a_marker_of_its_own():
     """A predicted one had none, and was left out without a word."""
     kinds = list(EVIDENCE)
     figure = ratios(pd.DataFrame({"cost": kinds, "evidence": kinds, "ratio": 1.5, "details": "of a table"}))
-    assert {trace.name: list(trace.y) for trace in figure.data} == {kind: [kind] for kind in kinds}
-    assert len({(trace.marker.symbol[0], trace.marker.color) for trace in figure.data}) == len(kinds)
-    assert [trace.customdata[0][0] for trace in figure.data] == ["of a table"] * len(kinds)
+    assert {trace.name: list(trace.y) for trace in traces(figure)} == {kind: [kind] for kind in kinds}
+    assert len({(trace.marker.symbol[0], trace.marker.color) for trace in traces(figure)}) == len(kinds)
+    assert [trace.customdata[0][0] for trace in traces(figure)] == ["of a table"] * len(kinds)
 
 
 def test_a_ratio_of_an_unknown_kind_of_evidence_is_refused():
@@ -38,7 +39,7 @@ def test_a_ratio_of_an_unknown_kind_of_evidence_is_refused():
 def test_a_measured_ratio_has_whiskers_and_a_counted_one_has_none():
     frame = {"cost": ["flops", "time"], "evidence": ["counted", "measured"], "ratio": [3.6, 1.1]}
     frame |= {"low": [np.nan, 0.8], "high": [np.nan, 1.9]}
-    counted, timed = ratios(pd.DataFrame(frame)).data
+    counted, timed = traces(ratios(pd.DataFrame(frame)))
     assert np.isnan(counted.error_x.array).all()
     assert [*timed.error_x.array, *timed.error_x.arrayminus] == pytest.approx([0.8, 0.3])
 
@@ -48,17 +49,17 @@ def test_flops_are_drawn_over_each_cost_that_is_known():
     frame = fs.prediction.costs("ResNet-50", ["w", "dWr"], [1, 2, 4], batch=4, model=model, memory=False)
     chosen = fs.within("ResNet-50", ["w", "dWr"], params=60e6, batch=4, model=model, memory=False)
     figure = bought(frame, chosen=chosen)
-    curves = [trace for trace in figure.data if trace.mode == "lines+markers"]
+    curves = [trace for trace in traces(figure) if trace.mode == "lines+markers"]
     assert len(curves) == 2 * 3  # no panel for memory, which was not counted
-    titles = [figure.layout[axis].title.text for axis in ("xaxis", "xaxis2", "xaxis3")]
+    titles = [layout_of(figure)[axis].title.text for axis in ("xaxis", "xaxis2", "xaxis3")]
     assert [title.split(" (")[0] for title in titles] == ["predicted time", "params", "activations"]
     rows = frame[frame["strategy"] == "dWr"]
     assert np.allclose(curves[3].x, rows["params"])
     assert np.allclose(curves[3].y, rows["flops"])
-    marks = [trace for trace in figure.data if trace.mode == "markers"]
+    marks = [trace for trace in traces(figure) if trace.mode == "markers"]
     assert {float(mark.y[0]) for mark in marks} == set(chosen["flops"].astype(float))
 
 
 def test_the_curves_of_costs_are_those_of_a_sweep_in_any_order():
     backwards = fs.prediction.costs("ResNet-50", "w", [4, 1, 2], memory=False)
-    assert list(bought(backwards, ["params"]).data[0].x) == sorted(backwards["params"])
+    assert list(traces(bought(backwards, ["params"]))[0].x) == sorted(backwards["params"])

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.figures import annotations, layout_of, traces
 
 import fastscale_lib as fs
 from fastscale_lib import figures
@@ -11,7 +12,7 @@ from fastscale_lib.figures.theme import METRIC_STYLES
 from fastscale_lib.records.published_rows import published, tidy
 
 NAME, STRATEGIES = "RegNetY-400MF", ["d", "w", "dwr", "dWr", "d1_w2_g2_r1", "alpha=0.5"]
-SCALES = np.geomspace(1 / 4, 64, 12)
+SCALES = np.geomspace(1 / 4, 64, 12).tolist()
 METRICS = ("flops", "params", "activations")
 
 
@@ -28,7 +29,7 @@ def laws() -> pd.DataFrame:
 # Styles
 
 
-def test_the_paper_s_strategies_have_one_style_each_with_and_without_colour():
+def test_the_paper_s_strategies_differ_with_and_without_colour():
     styles = [figures.style(name) for name in fs.scaling.STRATEGIES]
     assert len(styles) == 8
     assert len({style.colour for style in styles}) == 8
@@ -76,7 +77,7 @@ def drawn(figure, strategy: str, panel: int, dashed: bool):
     axis = "x" if panel == 1 else f"x{panel}"
     [trace] = [
         each
-        for each in figure.data
+        for each in traces(figure)
         if (each.legendgroup, each.xaxis, each.line.dash == "dash") == (strategy, axis, dashed)
     ]
     return trace
@@ -106,21 +107,21 @@ def test_a_law_needs_no_order_of_rows(frame, laws):
 
 
 def test_without_laws_nothing_is_dashed(frame):
-    assert not [trace for trace in figures.complexity_curves(frame).data if trace.line.dash]
+    assert not [trace for trace in traces(figures.complexity_curves(frame)) if trace.line.dash]
 
 
 def test_the_legend_names_each_strategy_once(frame, laws):
     figure = figures.complexity_curves(frame, laws)
-    named = [trace.name for trace in figure.data if trace.showlegend is not False]
+    named = [trace.name for trace in traces(figure) if trace.showlegend is not False]
     assert named == ["law", *map(figures.label, STRATEGIES)]
 
 
 def test_axes_are_logarithmic_and_say_their_units(frame):
     figure = figures.complexity_curves(frame, y=("activations", "params", "flops"), x="scale")
-    titles = [figure.layout[f"yaxis{n}"].title.text for n in ("", 2, 3)]
+    titles = [layout_of(figure)[f"yaxis{n}"].title.text for n in ("", 2, 3)]
     assert titles == ["activations (elements)", "params (weights)", "flops (multiply-adds)"]
-    assert figure.layout.xaxis3.title.text == "scale factor s (times the flops wanted)"
-    assert {figure.layout[f"{axis}axis{n}"].type for axis in "xy" for n in ("", 2, 3)} == {"log"}
+    assert layout_of(figure).xaxis3.title.text == "scale factor s (times the flops wanted)"
+    assert {layout_of(figure)[f"{axis}axis{n}"].type for axis in "xy" for n in ("", 2, 3)} == {"log"}
 
 
 @pytest.mark.parametrize("metric", figures.METRICS)
@@ -134,12 +135,12 @@ def test_hover_tells_the_stages(frame):
     text = drawn(figure, "dWr", 1, dashed=False).text[5]
     for part in (row.depths, row.widths, row.group_widths, f"{row.resolution}×{row.resolution} px"):
         assert part in text
-    assert "multiply-adds" in figure.data[0].hovertemplate
+    assert "multiply-adds" in traces(figure)[0].hovertemplate
 
 
 def test_a_sweep_without_stages_is_drawn_as_well():
     figure = figures.complexity_curves(fs.sweep(NAME, "dWr", SCALES, stages=False))
-    assert list(figure.data[0].x) == fs.sweep(NAME, "dWr", SCALES).flops.tolist()
+    assert list(traces(figure)[0].x) == fs.sweep(NAME, "dWr", SCALES).flops.tolist()
 
 
 def test_a_mapping_of_columns_is_as_good_as_a_frame(frame):
@@ -179,7 +180,7 @@ def timings() -> pd.DataFrame:
 
 
 def of_panel(figure, panel: int) -> list:
-    return [trace for trace in figure.data if trace.xaxis == ("x" if panel == 1 else f"x{panel}")]
+    return [trace for trace in traces(figure) if trace.xaxis == ("x" if panel == 1 else f"x{panel}")]
 
 
 @pytest.mark.parametrize("log", [True, False])
@@ -194,13 +195,13 @@ def test_every_timing_is_a_marker_in_the_style_of_its_family(timings, log):
             assert list(trace.x) == rows[metric].tolist()
             assert list(trace.y) == rows["ms_per_image"].tolist()
             assert list(trace.text) == rows["network"].tolist()
-    assert [trace.name for trace in figure.data if trace.showlegend] == list(timings["family"].value_counts().index)
+    assert [trace.name for trace in traces(figure) if trace.showlegend] == list(timings["family"].value_counts().index)
 
 
 @pytest.mark.parametrize(("log", "statistic"), [(True, "Pearson of logs"), (False, "Pearson")])
 def test_the_correlation_stands_above_each_panel(timings, log, statistic):
     found = correlations(timings).query("statistic == @statistic").set_index("metric")["r"]
-    written = [each.text for each in figures.runtime(timings, log=log).layout.annotations]
+    written = annotations(figures.runtime(timings, log=log))
     name = "r of logs" if log else "r"
     assert written == [f"{metric}: {name} = {found[metric]:.2f}" for metric in METRICS]
 
@@ -217,8 +218,8 @@ def test_the_line_is_that_of_least_squares_on_the_axes_as_drawn(timings, log):
 
 def test_runtime_axes_say_their_units_and_whether_they_are_logarithmic(timings):
     for log in (True, False):
-        layout = figures.runtime(timings, log=log).layout
-        assert layout.yaxis.title.text == "time (ms an image)"
+        layout = layout_of(figures.runtime(timings, log=log))
+        assert layout.yaxis.title.text == "time (ms/image)"
         assert layout.xaxis.title.text == "flops (multiply-adds)"
         assert (layout.xaxis2.type == layout.yaxis.type == "log") is log
 
@@ -227,7 +228,7 @@ def test_many_families_share_one_style_but_for_the_largest():
     names = [f"F{family}-{member}" for family in range(20) for member in range(20 - family)]
     counts = {metric: np.arange(1, len(names) + 1) * 1000 for metric in METRICS}
     figure = figures.runtime(tidy({"network": names, "ms_per_image": np.sqrt(counts["flops"]), **counts}))
-    assert [trace.name for trace in figure.data if trace.showlegend] == [
+    assert [trace.name for trace in traces(figure) if trace.showlegend] == [
         "other families",
         *(f"F{family}" for family in range(8)),
     ]
@@ -235,28 +236,28 @@ def test_many_families_share_one_style_but_for_the_largest():
 
 def test_metrics_without_figures_get_no_panel(timings):
     bare = timings.assign(flops=pd.NA, activations=pd.NA)
-    titles = [each.text.split(":")[0] for each in figures.runtime(bare).layout.annotations]
+    titles = [each.split(":")[0] for each in annotations(figures.runtime(bare))]
     assert titles == ["params"]
-    assert not figures.runtime(bare.assign(params=pd.NA)).data
+    assert not traces(figures.runtime(bare.assign(params=pd.NA)))
 
 
 def test_correlations_are_drawn_with_their_intervals(timings):
     found = correlations(published())
     figure = figures.correlations(found)
-    assert [each.text for each in figure.layout.annotations] == ["Pearson", "Pearson of logs", "Spearman"]
-    assert figure.layout.yaxis.ticktext[0] == "pycls_zoo_v100 · V100 · inference"
-    for trace in figure.data:
+    assert annotations(figure) == ["Pearson", "Pearson of logs", "Spearman"]
+    assert layout_of(figure).yaxis.ticktext[0] == "pycls_zoo_v100 · V100 · inference"
+    for trace in traces(figure):
         metric = trace.legendgroup
-        statistic = figure.layout.annotations[int((trace.xaxis or "x")[1:] or 1) - 1].text
+        statistic = annotations(figure)[int((trace.xaxis or "x")[1:] or 1) - 1]
         rows = found[(found["metric"] == metric) & (found["statistic"] == statistic)]
         assert list(trace.x) == rows["r"].tolist()
         assert list(trace.x + trace.error_x.array) == pytest.approx(rows["high"].tolist())
         assert list(trace.x - trace.error_x.arrayminus) == pytest.approx(rows["low"].tolist())
         assert trace.marker.color == METRIC_STYLES[metric][0]
-    assert len({trace.marker.symbol for trace in figure.data}) == len(METRICS)
+    assert len({trace.marker.symbol for trace in traces(figure)}) == len(METRICS)
 
 
 def test_negative_correlations_are_in_the_picture(timings):
     found = correlations(timings.assign(ms_per_image=1 / timings["ms_per_image"]))
-    low, high = figures.correlations(found).layout.xaxis.range
+    low, high = layout_of(figures.correlations(found)).xaxis.range
     assert low <= found["low"].min() < 0 < high

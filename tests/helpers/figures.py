@@ -11,3 +11,8 @@ def traces(figure: Any) -> list[Any]:
 def annotations(figure: Any) -> list[str]:
     """List the texts that stand in a figure, the titles of its panels among them."""
     return [each.text for each in figure.layout.annotations]
+
+
+def layout_of(figure: Any) -> Any:
+    """Return the layout of a figure: plotly does not type its parts."""
+    return figure.layout
