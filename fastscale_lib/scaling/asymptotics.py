@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -63,34 +64,33 @@ def law_columns(network: Network, strategies: Sequence[Strategy], scales: np.nda
     return columns
 
 
-def fit_exponents(network: Network | str, strategies: StrategiesLike, scales: ScalesLike | None = None) -> pd.DataFrame:
+def fit_exponents(networks: NetworksLike, strategies: StrategiesLike, scales: ScalesLike | None = None) -> pd.DataFrame:
     """Fit the exponents of s that the counts of scaled networks follow.
 
     Each is the slope of log(count) over log(s) by least squares.
 
     Arguments:
-        network: a Network, or the name of a base network.
+        networks: one or several, as Networks or names of base networks.
         strategies: one or several.
         scales: scale factors to count at; default: 200, evenly spaced in log s from 1 to 64.
 
     Returns:
-        One row per strategy and metric. Columns network, strategy, metric, law (the exact exponent, a Fraction),
-        fitted, residual (the largest deviation of a count from the fitted power law, as a fraction), scale_from,
-        scale_to.
+        One row per network, strategy and metric. Columns network, strategy, metric, law (the exact exponent, a
+        Fraction), fitted, residual (the largest deviation of a count from the fitted power law, as a fraction),
+        scale_from, scale_to.
 
     Raises:
         NetworkError: there is no such network.
         StrategyError: there is no such strategy, or a scale is not above 0.
         AnalysisError: (a ValueError) there are fewer than two different scales.
     """
-    network = named_network(network)
     scales = scale_factors(np.geomspace(1, 64, 200) if scales is None else scales)
     if len(np.unique(scales)) < 2:
         raise AnalysisError(
             f"fit_exponents: {len(scales)} scale(s) given; an exponent takes at least two different ones"
         )
     rows = []
-    for each in [named_strategy(each) for each in as_list(strategies)]:
+    for network, each in product(map(named_network, as_list(networks)), map(named_strategy, as_list(strategies))):
         frame = sweep(network, each, scales, stages=False)
         for metric in METRICS:
             x, y = np.log(scales), np.log(frame[metric].to_numpy(dtype=float))

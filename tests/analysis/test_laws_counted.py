@@ -1,0 +1,135 @@
+"""The laws of scaling beside counts: tables of both, and claims on how near the counts come to the laws."""
+
+from fractions import Fraction
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import fastscale_lib as fs
+from fastscale_lib.analysis import FAILS, HOLDS, UNTESTED
+
+ZOO = ["EfficientNet-B0", "RegNetY-4.0GF", "RegNetZ-500MF"]
+PAPERS = ["w", "dw", "dwr", "dWr"]
+
+# Fast and Accurate Model Scaling, section 3: exponents of depth, width, resolution; of flops, params, activations.
+PAPER = {
+    "d": "1 0 0 1 1 1",
+    "w": "0 1/2 0 1 1 1/2",
+    "r": "0 0 1/2 1 0 1",
+    "dw": "1/2 1/4 0 1 1 3/4",
+    "dr": "1/2 0 1/4 1 1/2 1",
+    "wr": "0 1/4 1/4 1 1/2 3/4",
+    "dwr": "1/3 1/6 1/6 1 2/3 5/6",
+    "dWr": "1/10 2/5 1/20 1 9/10 3/5",
+}
+
+
+@pytest.fixture(scope="module")
+def equal() -> pd.DataFrame:
+    return fs.analysis.growth_at_equal_flops(ZOO, PAPERS, 16)
+
+
+@pytest.fixture(scope="module")
+def large() -> pd.DataFrame:
+    return fs.scaling.fit_exponents(ZOO, PAPERS, np.geomspace(1024, 2**20, 64))
+
+
+def test_the_laws_are_the_paper_s():
+    table = fs.analysis.law_table(fs.scaling.STRATEGIES)
+    assert list(table.index) == list(PAPER)
+    assert (table["group width"] == table["width"]).all()
+    rows = table.drop(columns="group width").to_dict("split")["data"]
+    assert [" ".join(map(str, row)) for row in rows] == list(PAPER.values())
+
+
+def test_laws_stand_under_the_names_that_are_given():
+    table = fs.analysis.law_table({"α = 1/3": fs.strategy(alpha=Fraction(1, 3)), "fast": "dWr"})
+    assert table.T["α = 1/3"].tolist() == fs.analysis.law_table(["dwr"]).T["dwr"].tolist()
+    assert table.loc["fast", "activations"] == fs.strategy("dWr").laws.activations
+
+
+def test_base_networks_are_counted_under_the_zoo_s_names():
+    counts = fs.analysis.base_counts(["regnety-4gf", fs.network("ResNet-50")])
+    assert counts.index.tolist() == ["RegNetY-4.0GF", "ResNet-50"]
+    assert counts.T["ResNet-50"].tolist() == list(fs.complexity("ResNet-50"))
+
+
+def test_counts_are_relative_to_the_own_base():
+    counts = fs.sweep(["ResNet-50", "ResNet-101"], ["d", "w"], 4)
+    table = fs.analysis.relative_to_base(counts, ["ResNet-50", "ResNet-101"])
+    base, scaled = fs.complexity("ResNet-101"), fs.complexity(fs.scale("ResNet-101", "w", 4))
+    assert table.T["ResNet-101", "w"].tolist() == [one / other for one, other in zip(scaled, base, strict=True)]
+
+
+def test_at_one_scale_factor_dWr_stays_closest_to_w():
+    table = fs.analysis.relative_to_width(ZOO, ["dwr", "dWr", "dw"], 64)
+    assert table.index.tolist() == ZOO
+    activations, flops = table["activations"], table["flops"]
+    assert (activations["w"] == 1).all()
+    assert activations["dWr"].between(1.4, 1.6).all()
+    assert activations["dw"].between(2, 2.5).all()
+    assert activations["dwr"].between(3, 3.5).all()
+    assert flops.stack().between(0.9, 1.25).all()  # rounding gives each strategy more or less
+
+
+def test_at_equal_flops_activations_are_ordered_as_the_laws(equal):
+    assert list(equal.columns) == ["flops", "params", "activations", "law", "exponent"]
+    assert equal["flops"].between(15.84, 16.16).all()
+    for name in ZOO:
+        assert equal.loc[name]["activations"].loc[["w", "dWr", "dw", "dwr"]].is_monotonic_increasing
+        base, scaled = fs.complexity(name), fs.complexity(fs.scale_to(name, "dw", flops=16 * fs.complexity(name).flops))
+        grown = np.log(scaled.activations / base.activations) / np.log(scaled.flops / base.flops)
+        assert equal.loc[(name, "dw"), "exponent"] == pytest.approx(grown)
+    below_law = equal["activations"] / equal["flops"] ** equal["law"].astype(float)
+    assert 4 / 5 <= below_law.xs("dwr", level="strategy").min() < 0.82  # up to a fifth fewer
+
+
+def test_the_largest_distance_from_the_laws_is_kept(large):
+    near = fs.scaling.fit_exponents(ZOO, PAPERS, np.geomspace(1, 64, 64))
+    table = fs.analysis.distance_from_laws(pd.concat([near, large]))
+    assert list(table.columns) == PAPERS
+    assert table.loc[1].max(axis=None) == pytest.approx(0.07, abs=0.005)
+    assert table.loc[1024].max(axis=None) <= 0.02
+    rows = near[(near["metric"] == "params") & (near["strategy"] == "dw")]
+    assert table.loc[(1, 64, "params"), "dw"] == (rows["fitted"] - rows["law"].astype(float)).abs().max()
+
+
+def test_of_several_networks_the_one_farthest_off_is_judged(large):
+    claims = {claim.claim: claim for claim in fs.analysis.exponent_claims(large, 0.02)}
+    assert len(claims) == 3 * len(PAPERS)
+    assert {claim.verdict for claim in claims.values()} == {HOLDS}
+    rows = large[(large["metric"] == "activations") & (large["strategy"] == "dw")].set_index("network")
+    off = (rows["fitted"] - 0.75).abs()
+    claim = claims["activations under dw, for large s"]
+    assert (claim.paper, claim.details) == (0.75, off.idxmax())
+    assert claim.found == rows.loc[off.idxmax(), "fitted"]
+    assert {claim.verdict for claim in fs.analysis.exponent_claims(large, 0.0)} == {FAILS}
+
+
+def test_at_equal_flops_depth_misses_the_tolerance_and_width_keeps_it(equal):
+    claims = {claim.claim: claim for claim in fs.analysis.equal_flops_claims(equal, 16, 0.05)}
+    verdicts = {name: claims[f"activations under {name}, at 16× flops"].verdict for name in PAPERS}
+    assert verdicts == {"w": HOLDS, "dWr": HOLDS, "dw": FAILS, "dwr": FAILS}
+    farthest = (equal["exponent"] - 5 / 6).abs().xs("dwr", level="strategy").idxmax()
+    claim = claims["activations under dwr, at 16× flops"]
+    assert (claim.details, claim.found) == (farthest, equal.loc[(farthest, "dwr"), "exponent"])
+
+
+def test_pairs_in_another_order_than_the_laws_are_counted(equal):
+    claim = fs.analysis.exponent_order_claim(equal, 16)
+    assert (claim.claim, claim.found, claim.details, claim.verdict) == (
+        *["pairs of strategies in another order than the laws', at 16× flops", 0, "18 pairs", HOLDS],
+    )
+    swapped = equal.copy()
+    swapped.loc[(ZOO[0], "w"), "exponent"] = 0.65  # above dWr's
+    assert fs.analysis.exponent_order_claim(swapped, 16).found == 1
+    alone = fs.analysis.exponent_order_claim(equal.xs("w", level="strategy", drop_level=False), 16)
+    assert (alone.verdict, alone.details) == (UNTESTED, "0 pairs")
+
+
+def test_at_the_base_s_own_flops_no_exponent_is_known():
+    same = fs.analysis.growth_at_equal_flops(["ResNet-50"], ["w"], 1)
+    assert same["exponent"].isna().all()
+    [claim] = fs.analysis.equal_flops_claims(same, 1, 0.05)
+    assert claim.verdict == UNTESTED
