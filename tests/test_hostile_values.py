@@ -196,7 +196,7 @@ STAND_INS = (
     ("measuring.batch_search", "Worker", NoWork),
     ("measuring.peak_rates", "measure", NoWork().measure),
     ("measuring.peak_rates", "_modules", lambda *_: (None, None)),
-    ("measuring.plan_runner", "asked_first", NoWork().measure),
+    ("measuring.plan_runner", "ask_environment", NoWork().measure),
     ("training.job", "_trained", NoWork().measure),
 )
 

@@ -1,4 +1,4 @@
-"""The largest batch that fits in a device's memory, found by trying, in a process apart."""
+"""The largest batch that fits in a device's memory, found by trying in a subprocess."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
 
 from .._common.checks import check_real, shown
 from ..architectures.definition import Network
@@ -15,20 +16,31 @@ from ..records.measurement import MeasureError, SettingError, whole
 from .settings import Mode, Precision, Settings
 from .worker import Worker
 
-LIMIT = 4096  # images, up to which batches are tried
-_FULL = ("out of memory", "died")  # why a try fails whose batch is too large
+if TYPE_CHECKING:
+    import torch
+
+LIMIT = 4096  # images: the largest batch that is tried
+_FULL = ("out of memory", "died")  # reasons of a failed trial that say the batch is too large
 _FIRST = 16  # images; where they do not fit, fewer are tried
 
 
 class CapacityWarning(UserWarning):
-    """A search for the largest batch that ended at its limit, or at a failure, and so may not tell what fits."""
+    """The search for the largest batch ended at its limit, or at a failure: more may fit."""
+
+
+class Trials(Protocol):
+    """What runs a network to see whether it fits, as a `Worker` does."""
+
+    def try_run(
+        self, network: Network, settings: Settings, memory_bytes: int | None = None, timeout: float | None = None
+    ) -> None: ...
 
 
 def largest_batch(
     network: Network | str,
     mode: Mode = "inference",
     precision: Precision = "fp32",
-    device: str | None = None,
+    device: str | torch.device | None = None,
     channels_last: bool = True,
     resolution: int | None = None,
     *,
@@ -37,30 +49,34 @@ def largest_batch(
     memory_bytes: int | None = None,
     timeout: float | None = None,
     progress: Callable[[str, float], None] | None = None,
-    worker: Worker | None = None,
+    worker: Trials | None = None,
 ) -> int:
-    """The largest batch that fits, as `measure` would run it: inference, or whole training steps.
+    """Find the largest batch that fits, as `measure` would run it: inference, or training steps.
 
-    Each try runs the network twice in a process apart, so that a try that fails, or is killed, costs this process
-    nothing. A try whose process dies counts as one that did not fit; so does, once a smaller batch has fitted, one
-    that takes too long, or fails for whatever reason but a wrong setting.
+    Each trial runs the network twice in a subprocess, so that one that fails or is killed does no harm here. A trial
+    whose subprocess dies counts as one that did not fit. So does, once a smaller batch has fitted, a trial that takes
+    too long, or fails for any reason but a wrong setting.
 
-    A GPU's own memory is the bound. On a CPU it is 90 % of the memory that the machine, or the container, has
-    available when the try begins: allocating more fails there and then, so that no try makes the machine swap. This
+    On a GPU its memory is the bound. On a CPU it is 90 % of the memory that the machine, or the container, has
+    available when the trial begins: allocating more fails at once, so that no trial makes the machine swap. This
     needs Linux.
 
     Arguments:
         network: the network, or the name of a base network.
-        mode, precision, device, channels_last, resolution: as for `measure`. Compiled networks, which may need
-            another amount, are not tried.
-        limit: the largest batch that is tried. A CPU's memory often takes more.
-        grain: the batch found is short of one that does not fit by at most this fraction of itself (or by one image).
-        memory_bytes: the most memory that a run may take, where that is to be less than there is: on a GPU weights
-            included, on a CPU beside what the process holds before it builds the network.
-        timeout: seconds that one try may take; left out: some two minutes.
-        progress: called before each try with what is tried ("batch 64") and the fraction of the tries made, of those
-            that it may take.
-        worker: to try with, and left open; left out: one made for this.
+        mode: as for `measure`; default: "inference".
+        precision: as for `measure`; default: "fp32".
+        device: as for `measure`; default: torch's current GPU, else the CPU.
+        channels_last: as for `measure`; default: True. Compiled networks, which may need another amount, are not tried.
+        resolution: side of the images in pixels; default: the network's own.
+        limit: the largest batch that is tried; default: 4,096. A CPU's memory often takes more.
+        grain: the batch found may fall short of one that does not fit by this fraction of itself (or by one image);
+            default: 1/16.
+        memory_bytes: the most memory that a run may take: on a GPU with the weights, on a CPU beside what the process
+            holds before it builds the network; default: what there is.
+        timeout: seconds that one trial may take; default: some two minutes.
+        progress: called before each trial with its name ("batch 64") and the fraction of the possible trials made;
+            default: None.
+        worker: runs the trials, and is left open; default: a `Worker` of its own.
 
     Returns:
         Images in a batch; `limit` where that fits, and a larger one may.
@@ -68,11 +84,11 @@ def largest_batch(
     Raises:
         NetworkError: this is not a network, nor the name of one.
         SettingError: (a ValueError) a setting is wrong or the device is not there.
-        MeasureError: with reason "out of memory", not even one image fits; or, before any batch has fitted, with
-            "time limit", a try took too long, or with the reason why it failed otherwise.
+        MeasureError: not even one image fits (reason "out of memory"); or, before any batch has fitted, a trial took
+            too long ("time limit") or failed for another reason.
 
     Warns:
-        CapacityWarning: the search ended at `limit`, or a batch failed otherwise than of memory.
+        CapacityWarning: the search ended at `limit`, or a batch failed for another reason than memory.
     """
     settings = Settings(1, mode, precision, device, channels_last, resolution=resolution)
     found = search(network, settings, limit, grain, memory_bytes, timeout, progress, worker)
@@ -94,9 +110,9 @@ def search(
     memory_bytes: int | None = None,
     timeout: float | None = None,
     progress: Callable[[str, float], None] | None = None,
-    worker: Worker | None = None,
+    worker: Trials | None = None,
 ) -> int:
-    """`largest_batch` without its warning, whatever the batch of the settings."""
+    """Find the largest batch as `largest_batch` does, but give no warning at the limit."""
     network, limit = named_network(network), whole("limit", limit)
     grain = check_real("grain", grain, SettingError, 0, 1, above=True, remedy="; try grain=1/16")
     if memory_bytes is not None:
@@ -105,26 +121,26 @@ def search(
         raise SettingError(f"progress is {shown(progress)}, but must be a function, or None")
     if not (worker is None or hasattr(worker, "try_run")):
         raise SettingError(f"worker is {shown(worker)}, but must be a Worker, or None for one of its own")
-    most, tried, fitted, failures = _most_tries(limit, grain), [], [], []
-    with contextlib.nullcontext(worker) if worker is not None else Worker() as at_work:
+    most, fitted = _most_trials(limit, grain), []
+    failures: list[MeasureError] = []
+    with contextlib.nullcontext(worker) if worker is not None else Worker() as trials:
 
         def fits(batch: int) -> bool:
             if progress:
-                progress(f"batch {batch}", min(1.0, len(tried) / most))
-            tried.append(batch)
+                progress(f"batch {batch}", min(1.0, (len(fitted) + len(failures)) / most))
             try:
-                at_work.try_run(network, replace(settings, batch=batch), memory_bytes, timeout)
+                trials.try_run(network, replace(settings, batch=batch), memory_bytes, timeout)
             except MeasureError as error:
-                if not _bounds(error, bool(fitted)):
+                if not _is_bound(error, bool(fitted)):
                     raise
                 failures.append(error)
                 if error.reason not in _FULL:
-                    _tell(batch, error)
+                    _warn_other_failure(batch, error)
                 return False
             fitted.append(batch)
             return True
 
-        found = _search(fits, limit, grain)
+        found = _bisect(fits, limit, grain)
     if found:
         return found
     ran_out = any(error.reason == "out of memory" for error in failures)
@@ -134,21 +150,20 @@ def search(
     ) from last
 
 
-def _bounds(error: MeasureError, fitted: bool) -> bool:
-    """Whether a try that failed so tells that the batch is too large; `fitted`: a smaller one was not."""
+def _is_bound(error: MeasureError, fitted: bool) -> bool:
+    """Tell whether a trial failed of a batch too large; `fitted`: a smaller one has run."""
     if error.reason in ("setting", "cancelled", "busy"):  # whatever the batch
         return False
     return fitted or error.reason in _FULL
 
 
-def _tell(batch: int, error: MeasureError) -> None:
-    """Says that a batch is taken for too large, though it was not memory that it failed of."""
+def _warn_other_failure(batch: int, error: MeasureError) -> None:
     said = f"largest_batch: {batch:,} images are taken not to fit, since trying them failed otherwise: {error}"
     warnings.warn(said, CapacityWarning, stacklevel=3)
 
 
-def _search(fits: Callable[[int], bool], limit: int, grain: float) -> int:
-    """Double while it fits, then halve the gap to what does not, down to the grain; 0 where nothing fits."""
+def _bisect(fits: Callable[[int], bool], limit: int, grain: float) -> int:
+    """Double while it fits, then halve the gap to what does not, down to the grain; else 0."""
     most, batch = 0, min(_FIRST, limit)
     while fits(batch):
         most = batch
@@ -165,7 +180,7 @@ def _search(fits: Callable[[int], bool], limit: int, grain: float) -> int:
     return most
 
 
-def _most_tries(limit: int, grain: float) -> int:
-    """As many as the search may take: doublings up to the limit, then halvings of the last of them."""
+def _most_trials(limit: int, grain: float) -> int:
+    """Count the trials a search may take: doublings up to the limit, then halvings of the last."""
     doublings = math.ceil(math.log2(max(1, limit / _FIRST))) + 1
     return doublings + math.ceil(-math.log2(grain)) + 1

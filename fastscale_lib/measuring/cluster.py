@@ -1,15 +1,15 @@
-"""A Dask cluster, by the address of its scheduler, as what carries tasks.
+"""A Dask cluster as an executor, by the address of its scheduler.
 
-On several machines Dask carries the tasks. Each has fastscale and `dask[distributed]` installed, in one version:
+On several machines Dask carries the tasks. All have the same versions of fastscale and `dask[distributed]` installed:
 
     dask scheduler --host 10.0.0.1                            # on one of them: its address in a network of your own
     CUDA_VISIBLE_DEVICES=0 dask worker tcp://10.0.0.1:8786 --nworkers 1 --nthreads 1 --resources GPU=1   # for each GPU
     fastscale sweep plan.yaml --store rows.jsonl --scheduler tcp://10.0.0.1:8786                     # anywhere
 
-Whoever reaches a scheduler or a worker runs any code there, under your account. Without `--host` a scheduler listens on
-all of its machine's addresses (port 8786, and 8787 for its dashboard), and workers listen on the address by which they
-reach it, at a port of their own. So give it an address that only your own machines reach, or encrypt and certify
-all connections (`tls://`, "TLS/SSL" in Dask's documentation).
+Anyone who reaches a scheduler or a worker can run any code there, under your account. Without `--host` a scheduler
+listens on all of its machine's addresses (port 8786, and 8787 for its dashboard), and workers listen on the address by
+which they reach it, at a port of their own. So give it an address that only your own machines reach, or encrypt and
+certify all connections (`tls://`, "TLS/SSL" in Dask's documentation).
 
 From Python, with whatever else starts a Dask cluster:
 
@@ -31,9 +31,9 @@ On Kubernetes (the Dask operator, and an image that has fastscale):
         worker_command=["dask", "worker", "--nthreads", "1", "--resources", "GPU=1"],
     )
 
-A plan is for one kind of device: what is measured already is told by the device, asked of one worker. Where a cluster
-has several kinds, run one plan for each, and tell them apart by the resource, as in `resources={"A100": 1}`. Dask
-starts its workers with one thread for OpenMP: for CPUs, say `threads` in the plan.
+A plan is for one kind of device: which points are measured already depends on the device, which one worker is asked
+for. If a cluster has several kinds, run one plan for each, and tell them apart by the resource, as in
+`resources={"A100": 1}`. Dask starts its workers with one thread for OpenMP: for CPUs, set `threads` in the plan.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ from ..records.measurement import SettingError
 CONNECT_S = 10
 _ADDRESS = re.compile(r"(\w+://)?(\[[^\]]+\]|[^\[\]:/]+):(\d{1,5})/?")  # a host and its port
 _LAST_PORT = 65535
-_KINDS = ("tcp", "tls")  # of addresses; others take packages that Dask does not bring along
+_KINDS = ("tcp", "tls")  # of addresses; others need packages that Dask does not bring along
 
 
 @contextlib.contextmanager
@@ -60,17 +60,17 @@ def on_cluster(scheduler: str) -> Iterator[tuple[Executor, int]]:
     """Connect to a Dask scheduler; each task takes one of the resource GPU.
 
     Arguments:
-        scheduler: its address, as "tcp://host:8786"; of one on TLS, "tls://host:8786", with the certificates that
-            Dask's own configuration names.
+        scheduler: its address, as "tcp://host:8786"; with TLS, "tls://host:8786", with the certificates that Dask's
+            configuration names.
 
     Returns:
-        A context that gives what carries the tasks, and how many tasks keep its present workers busy.
+        A context that yields the executor, and how many tasks keep its present workers busy.
 
     Raises:
         SettingError: (a ValueError) this is no address, or no Dask scheduler answers there within 10 seconds.
     """
     with _client(scheduler) as client:
-        _tell_of_waiting(client, scheduler)
+        _say_if_tasks_wait(client, scheduler)
         yield client.get_executor(resources={"GPU": 1}, pure=False), 2 * len(client.nthreads())
 
 
@@ -92,10 +92,10 @@ def _client(scheduler: str) -> Any:
 
 
 def _check_answer(scheduler: str, kind: str) -> None:
-    """Refuse what does not answer as a scheduler; a `Client` would wait for ever where something else listens."""
+    """Refuse what does not answer as a scheduler: a `Client` would wait for it for ever."""
     try:
         found = asyncio.run(asyncio.wait_for(_ask_kind(scheduler), CONNECT_S))
-    except Exception as error:  # what else listens there answers in its own way, and each kind of address fails in its
+    except Exception as error:  # whatever else listens there, and each kind of address, fails in its own way
         if kind not in _KINDS:
             raise SettingError(
                 f"--scheduler {scheduler}: Dask cannot connect to an address of the kind {kind} here "
@@ -115,12 +115,12 @@ def _check_answer(scheduler: str, kind: str) -> None:
 
 
 async def _ask_kind(scheduler: str) -> str:
-    """The kind of Dask's servers that answers: "Scheduler", "Worker" or "Nanny"."""
+    """Ask which of Dask's servers answers: "Scheduler", "Worker" or "Nanny"."""
     from distributed import Security, rpc
 
     certificates = Security().get_connection_args("client")
     async with rpc(scheduler, timeout=CONNECT_S, connection_args=certificates) as there:
-        return (await there.identity())["type"]
+        return (await there.identity())["type"]  # pyright: ignore[reportOptionalSubscript] - rpc makes methods up
 
 
 def _unanswered(scheduler: str, error: Exception) -> SettingError:
@@ -128,8 +128,8 @@ def _unanswered(scheduler: str, error: Exception) -> SettingError:
     return SettingError(f"--scheduler {scheduler}: no Dask scheduler answers there ({said})")
 
 
-def _tell_of_waiting(client: Any, scheduler: str) -> None:
-    """Say where no worker can take a task yet: Dask would wait for one without a word."""
+def _say_if_tasks_wait(client: Any, scheduler: str) -> None:
+    """Say so if no worker can take a task yet: Dask would wait for one without a word."""
     workers = client.scheduler_info(n_workers=-1)["workers"].values()
     if any(worker["resources"].get("GPU") for worker in workers):
         return

@@ -1,13 +1,13 @@
-"""The memory that a run needs, counted without a device: the bytes of every tensor, while it is alive.
-
-Importing this loads no torch; counting does.
-"""
+"""The peak memory of a run, counted without a device: the bytes of the tensors alive."""
 
 from __future__ import annotations
 
 import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
+
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from .._common.device_kinds import CPU
 from .._common.errors import first_line
@@ -15,20 +15,22 @@ from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
 from ..models.builder import build
 from ..records.measurement import MeasureError, SettingError
+from .devices import find_device
+from .live_tensors import LiveTensors
+from .running import runner
 from .settings import Mode, Precision, Settings
-
-if TYPE_CHECKING:
-    import torch
-
-    from .live_tensors import LiveTensors
 
 
 class PeakMemory(NamedTuple):
-    """Bytes of all tensors alive at the worst moment of a run; `peak_bytes` is the sum of its parts at that moment.
+    """Bytes of the tensors alive when a run holds the most.
 
-    `params_bytes`: weights, biases, and BN's running statistics. `gradients_bytes`: of the parameters, as far as they
-    are there at that moment. `momenta_bytes`: the optimizer's. `activations_bytes`: everything else, so what layers put
-    out, their gradients, copies in another precision, images and labels.
+    Attributes:
+        peak_bytes: of all tensors; the sum of the four below.
+        params_bytes: of weights, biases, and BN's running statistics.
+        gradients_bytes: of the parameters' gradients that exist at that moment.
+        momenta_bytes: of the optimizer.
+        activations_bytes: of everything else: outputs of layers, their gradients, copies in another precision, images
+            and labels.
     """
 
     peak_bytes: int
@@ -49,30 +51,34 @@ def peak_memory(
     precision: Precision = "fp32",
     resolution: int | None = None,
 ) -> PeakMemory:
-    """The most bytes of tensors that are alive at a time, in the very run that `measure` times.
+    """Count the most bytes of tensors alive at a time in the run that `measure` times.
 
     Nothing is computed and no device is needed: torch passes tensors without data through the forward pass, or a
-    second training step (the first one makes the momenta), and the bytes of each are counted from when it is made until
-    it is freed. The same on every machine.
+    second training step (the first one makes the momenta), and each is counted from when it is made until it is
+    freed. The result is the same on every machine.
 
-    On a GPU, `peak_memory_bytes` of a measurement is higher: it also has the workspaces of convolution algorithms, and
-    rounds each tensor up to 512 bytes. What the allocator reserves beyond, and the device's context, are in neither.
+    On a GPU, `peak_memory_bytes` of a measurement is higher: it includes the workspaces of convolution algorithms, and
+    rounds each tensor up to 512 bytes. Neither includes what the allocator reserves beyond, or the device's context.
     torch.compile, which keeps fewer tensors, is not counted.
 
     Arguments:
         network_or_module: a `Network`, the name of a base network, or a torch module from images (3 channels) to
-            logits, which stays as it is.
-        batch: images in a run.
-        mode, precision: as for `measure`; fp16 is counted as bf16, of the same size.
-        resolution: side of the images in pixels; left out: the network's own (a module has none).
+            logits, which is left unchanged.
+        batch: images in a run; default: 64.
+        mode: as for `measure`; default: "inference".
+        precision: as for `measure`; default: "fp32". fp16 is counted as bf16, of the same size.
+        resolution: side of the images in pixels; default: the network's own (a module has none).
+
+    Returns:
+        Bytes of all tensors at the peak, and of its parts.
 
     Raises:
         NetworkError: the name is not that of a base network.
         SettingError: (a ValueError) a setting is wrong.
-        MeasureError: a module that does not take the images, or whose run torch cannot follow without data.
+        MeasureError: a module does not take the images, or torch cannot follow its run without data.
     """
     settings = Settings(batch, mode, precision, resolution=resolution, channels_last=False)  # takes as much as True
-    if settings.precision == "fp16":  # scaling the loss looks at values, and there are none
+    if settings.precision == "fp16":  # scaling the loss reads values, and there are none
         settings = replace(settings, precision="bf16")
     source, settings, channels = _source(network_or_module, settings)
     try:
@@ -88,16 +94,10 @@ def peak_memory(
 
 
 def _counted(source: torch.nn.Module, settings: Settings, channels: int) -> PeakMemory:
-    from torch._subclasses.fake_tensor import FakeTensorMode
-
-    from .devices import find_device
-    from .live_tensors import LiveTensors
-    from .running import runner
-
     with FakeTensorMode(), LiveTensors() as alive:
         module = _copied_without_data(source)
         params = alive.numbers([*module.parameters(), *module.buffers()])
-        # Which device the tensors claim to be on decides nothing but the autocast that they meet.
+        # The device that the tensors claim to be on decides nothing but the autocast.
         run = runner(module, settings, find_device(CPU.name), channels)
         given = set(alive.sizes)
         run()
@@ -112,9 +112,7 @@ def _counted(source: torch.nn.Module, settings: Settings, channels: int) -> Peak
 
 
 def _source(network_or_module: Any, settings: Settings) -> tuple[torch.nn.Module, Settings, int]:
-    """The module, which may be without data already; the settings with the resolution known; the images' channels."""
-    import torch
-
+    """Return the module, the settings with a resolution, and the channels of the images."""
     if isinstance(network_or_module, torch.nn.Module):
         if settings.resolution is None:
             raise SettingError("resolution is None, but a module does not tell its own; try resolution=224")
@@ -128,10 +126,7 @@ def _source(network_or_module: Any, settings: Settings) -> tuple[torch.nn.Module
 
 
 def _copied_without_data(module: torch.nn.Module) -> torch.nn.Module:
-    """A copy whose params and buffers have sizes only: deepcopy finds them among what it has copied already."""
-    import torch
-
-    copies: dict[int, Any] = {}
+    copies: dict[int, Any] = {}  # what deepcopy takes for copied already
     for each in [*module.parameters(), *module.buffers()]:
         empty = torch.empty(each.shape, dtype=each.dtype, device=CPU.name)
         is_param = isinstance(each, torch.nn.Parameter)
@@ -140,6 +135,7 @@ def _copied_without_data(module: torch.nn.Module) -> torch.nn.Module:
 
 
 def _parts(alive: LiveTensors, params: set[int], gradients: set[int], momenta: set[int]) -> PeakMemory:
-    """The bytes alive at the peak, by what they are of."""
-    found = [sum(alive.at_peak.get(number, 0) for number in numbers) for numbers in (params, gradients, momenta)]
-    return PeakMemory(alive.peak, *found, alive.peak - sum(found))
+    kept, grads, moved = (
+        sum(alive.at_peak.get(number, 0) for number in numbers) for numbers in (params, gradients, momenta)
+    )
+    return PeakMemory(alive.peak, kept, grads, moved, alive.peak - kept - grads - moved)

@@ -1,4 +1,4 @@
-"""What a measurement's machine is, and what else goes on in it: the part of the record that no network changes."""
+"""The machine of a measurement, and its load by other processes."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from typing import Any
 import torch
 
 from .._common.version import __version__
-from .devices import cpu_name, find_device
+from .device_classes import cpu_name
+from .devices import find_device
 
-_FEWEST_S = 0.2  # summed over the cores, of which the system counts hundredths
+_FEWEST_S = 0.2  # of processor time, which the system counts in hundredths of a second
 
 
-def surroundings(device: str | torch.device | None = None) -> dict[str, Any]:
-    """What a measurement made here and now would record of the machine, without measuring.
+def read_environment(device: str | torch.device | None = None) -> dict[str, Any]:
+    """Read what a measurement made here and now would record of the machine.
 
     Arguments:
-        device: "cpu", "cuda" or "cuda:N"; left out: the GPU where there is one.
+        device: "cpu", "cuda" or "cuda:N"; default: torch's current GPU, else the CPU.
 
     Returns:
         device, device_name, device_count, cpu_name, threads, torch, cuda, cudnn, driver, library, as in a
@@ -35,7 +36,7 @@ def surroundings(device: str | torch.device | None = None) -> dict[str, Any]:
         "device_count": facts["device_count"],
         "cpu_name": cpu_name(),
         "threads": torch.get_num_threads(),
-        "torch": str(torch.__version__),  # plain, as checkpoints need it
+        "torch": str(torch.__version__),  # a plain str, as checkpoints need it
         "cuda": torch.version.cuda,
         "cudnn": facts["cudnn"],
         "driver": facts["driver"],
@@ -44,7 +45,7 @@ def surroundings(device: str | torch.device | None = None) -> dict[str, Any]:
 
 
 class Load:
-    """How much of the machine other processes use, from here on: `share` tells.
+    """The load of the machine by other processes, from the moment this is made.
 
     On Linux, from the processor times in /proc/stat, less those of this process; unknown elsewhere.
     """
@@ -53,7 +54,7 @@ class Load:
         self._begin = _processor_seconds()
 
     def share(self) -> float | None:
-        """The share of all cores' time that went to other processes since the beginning, 0 to 1; None if too short."""
+        """Return the share of processor time that other processes took, 0 to 1; None if too short."""
         end = _processor_seconds()
         if self._begin is None or end is None or end[0] - self._begin[0] < _FEWEST_S:
             return None
@@ -62,7 +63,7 @@ class Load:
 
 
 def _processor_seconds() -> tuple[float, float, float] | None:
-    """Seconds since the start, summed over all cores: in all, of those busy, and of those busy with this process."""
+    """Read the seconds of all cores since the start: all, busy, busy with this process."""
     try:
         words = Path("/proc/stat").read_text().split("\n", 1)[0].split()
     except OSError:

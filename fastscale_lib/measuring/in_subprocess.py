@@ -1,4 +1,4 @@
-"""One measurement for who asks for one: a network in a process apart, a torch module in this one. Loads no torch."""
+"""One measurement: of a network in a subprocess, of a torch module here. Loads no torch."""
 
 from __future__ import annotations
 
@@ -35,44 +35,46 @@ def measure(
     threads: int | None = None,
     limit: float | None = None,
 ) -> Measurement:
-    """Time a network on random images, in a process apart and with a time limit.
+    """Time a network on random images, in a subprocess and with a time limit.
 
-    So a network that hangs, crashes or runs out of memory costs this process nothing. The process apart starts with
-    the first call, which takes some seconds, waits for the next, and ends with this one.
-
-    A torch module cannot be sent there: it is timed in this process, without a limit.
+    A network that hangs, crashes or runs out of memory so does no harm here. The subprocess starts with the first
+    call, which takes some seconds, waits for the next, and ends with this process. A torch module cannot be sent
+    there: it is timed in this process, without a limit.
 
     On a CPU torch (2.13) writes beyond its memory in the backward pass of strided 1×1 convolutions to 8 or 16
-    channels, in the layout channels_last. A Network in training is timed without: every other pixel is taken first,
-    and they have no stride. A module is timed as it is: with such convolutions, say channels_last=False.
+    channels, in the layout channels_last. A Network in training is timed without them: its convolutions take every
+    other pixel first, and then have no stride. A module is timed as it is: if it has such convolutions, set
+    channels_last=False.
 
     Arguments:
         network_or_module: a `Network`, the name of a base network, or a torch module from images (3 channels) to
             logits. A module is moved to the device and, in training, trained: its weights change.
-        batch: images in a run.
-        mode: "inference" (a forward pass) or "training" (forward, cross-entropy with random labels, backward,
+        batch: images in a run; default: 64.
+        mode: "inference" (a forward pass; default) or "training" (forward, cross-entropy with random labels, backward,
             SGD step with momentum).
-        precision: "fp32", or "bf16" or "fp16" by autocast (weights stay fp32); fp16 on GPUs only.
-        device: "cpu", "cuda" or "cuda:N"; left out: the GPU where there is one.
-        channels_last: the memory layout of images and weights.
-        compile: time the module as torch.compile makes it; compilation is not timed.
-        resolution: side of the images in pixels; left out: the network's own (a module has none).
-        interval: stop when the 95 % interval lies within this fraction of the median ...
-        seconds: ... or when this time is spent. It runs from the end of the first run, so that building and
+        precision: "fp32" (default), or "bf16" or "fp16" by autocast (weights stay fp32); fp16 on GPUs only.
+        device: "cpu", "cuda" or "cuda:N"; default: torch's current GPU, else the CPU.
+        channels_last: the memory layout of images and weights; default: True.
+        compile: time the module as torch.compile makes it; compilation is not timed; default: False.
+        resolution: side of the images in pixels; default: the network's own (a module has none).
+        interval: stop when the 95 % interval lies within this fraction of the median; default: 0.01 ...
+        seconds: ... or when this time is spent; default: 10. It begins after the first run, so that building and
             compiling do not count; a first run, a warm-up run and a timed block are always made.
         progress: called now and then with the phase ("building", "warm-up", "timing") and the fraction of `seconds`
-            that is spent; of a network, from another thread.
-        tf32: let a GPU round fp32 products to TF32. Off, unlike in PyTorch, whose convolutions do by default.
-        threads: of torch in an operation on the CPU; left out: as many as torch takes by itself, and of a module, as
-            many as it has now.
-        limit: seconds after which a network's measurement is stopped; left out: `seconds` and 2 minutes, with compile
-            10 minutes more.
+            spent; for a network, from another thread; default: None.
+        tf32: let a GPU round fp32 products to TF32; default: False, unlike PyTorch, whose convolutions do.
+        threads: of torch on the CPU; default: as many as torch takes by itself; for a module, as many as it has now.
+        limit: seconds after which the measurement of a network is stopped; default: `seconds` and 2 minutes, with
+            compile 10 minutes more.
+
+    Returns:
+        The `Measurement`.
 
     Raises:
         NetworkError: the name is not that of a base network.
         SettingError: (a ValueError) a setting is wrong or the device is not there.
-        MeasureError: with reason "out of memory"; "time limit"; "died", where the process was killed or crashed; or
-            "failed", as where torch.compile fails, or the module cannot take the images.
+        MeasureError: there is no time; `reason` is "out of memory", "time limit", "died" (the subprocess was killed or
+            crashed) or "failed" (as if torch.compile fails, or the module cannot take the images).
     """
     settings = Settings(
         batch, mode, precision, device, channels_last, compile, resolution, interval, seconds, tf32, threads
@@ -92,7 +94,7 @@ def measure(
     from .timing import time_here
 
     if find_device(settings.device, settings.precision).queues:
-        close_kept()  # those that wait hold memory of the GPU, and would count as others that use it
+        close_kept()  # idle workers hold memory of the GPU, and would count as other processes on it
     try:
         return time_here(network_or_module, settings, progress)
     except MeasureError:
@@ -102,13 +104,13 @@ def measure(
         raise MeasureError(message, "failed") from error
 
 
-# Workers that wait for a task, by the process that owns them: a fork must not talk to its parent's. They end with it.
+# Idle workers, by the process that owns them: a fork must not use its parent's. They end with it.
 _idle: dict[int, list[Worker]] = {}
 
 
 @contextlib.contextmanager
 def kept_worker() -> Iterator[Worker]:
-    """A worker of this process's, which is kept for who asks next."""
+    """Lend an idle worker of this process, or a new one; it is kept for the next call."""
     idle = _idle.setdefault(os.getpid(), [])
     try:
         worker = idle.pop()
@@ -121,6 +123,6 @@ def kept_worker() -> Iterator[Worker]:
 
 
 def close_kept() -> None:
-    """End this process's workers that wait."""
+    """End the idle workers of this process."""
     for worker in _idle.pop(os.getpid(), []):
         worker.close()

@@ -1,4 +1,4 @@
-"""The tensors that are alive while torch runs, and the bytes of their storages."""
+"""The tensors alive while torch runs, and the bytes of their storages."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from torch.utils._pytree import tree_leaves
 
 
 class LiveTensors(TorchDispatchMode):
-    """While this is entered, every storage that torch makes counts from when it is made until it is freed.
+    """Count the storages that torch makes within this context, until they are freed.
 
     Views share a storage, and in-place operations make none.
 
     Attributes:
-        sizes: bytes of the storages alive, by a number of their own.
-        peak: the largest sum of them so far.
-        at_peak: what `sizes` was then.
+        sizes: bytes of each storage alive, by its number.
+        peak: the largest sum of them so far, in bytes.
+        at_peak: `sizes` at the peak.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.sizes: dict[int, int] = {}
-        self._known: dict[int, tuple[weakref.ref, int]] = {}  # by the storage's id, which others take after it
+        self._known: dict[int, tuple[weakref.ref, int]] = {}  # by id(storage), which is used again once it is freed
         self._made = 0
         self._total = 0
         self.restart()
@@ -35,14 +35,14 @@ class LiveTensors(TorchDispatchMode):
         self.peak, self.at_peak = self._total, dict(self.sizes)
 
     def numbers(self, tensors: Iterable[torch.Tensor | None]) -> set[int]:
-        """The numbers of the tensors' storages, which count from now on if they did not before."""
+        """Return the numbers of the tensors' storages; those not yet known count from now on."""
         return {self._number(each) for each in tensors if each is not None}
 
     def __torch_dispatch__(self, function: Any, types: Any, args: tuple = (), kwargs: Any = None) -> Any:
         result = function(*args, **(kwargs or {}))
         if isinstance(result, torch.Tensor):
             self._number(result)
-        elif isinstance(result, tuple | list):  # half of all calls ask for a device, and give neither
+        elif isinstance(result, tuple | list):  # many calls return neither, as those that ask for a device
             self.numbers(each for each in tree_leaves(result) if isinstance(each, torch.Tensor))
         return result
 

@@ -1,25 +1,26 @@
-"""Whether an error says that memory ran out. Loads no torch."""
+"""Errors that say that memory ran out. Loads no torch."""
 
 from __future__ import annotations
 
 import re
 
-# oneDNN names no cause: it could have made the algorithm (the "primitive descriptor"), but not its tables.
+# oneDNN names no cause: it made the algorithm (the "primitive descriptor"), but not its tables.
 _ONEDNN = r"could not (create|execute) a primitive(?! descriptor)"
-# As cuDNN and cuBLAS say it: the handle, or the workspace, that they need has no room. cuDNN 9 says where.
+# Of cuDNN and cuBLAS: no memory for their handle or workspace.
 _LIBRARIES = r"ALLOC_FAILED|ALLOCATION_FAILED|CUBLAS_STATUS_NOT_INITIALIZED|unable to find an engine to execute"
-# As torch says it, and the C++ library.
+# Of torch, and of the C++ library.
 _RAN_OUT = rf"out of memory|can't allocate memory|Storage size calculation overflowed|bad_alloc|{_LIBRARIES}|{_ONEDNN}"
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out: torch has an own error for it on GPUs, and none on CPUs or inside its libraries."""
+    """Tell whether memory ran out; on CPUs and inside libraries only the message shows it."""
     return isinstance(error, MemoryError) or re.search(_RAN_OUT, str(error)) is not None
 
 
 def is_spoilt(error: Exception) -> bool:
-    """Whether the process can measure no more: oneDNN (as of torch 2.13), once refused memory, keeps refusing.
+    """Tell whether the process can measure no more.
 
-    And cuBLAS says the same where an error before has made the GPU unusable for this process.
+    oneDNN (as of torch 2.13), once refused memory, keeps refusing. cuBLAS fails likewise after an earlier error has
+    made the GPU unusable for this process.
     """
     return re.search(rf"{_LIBRARIES}|{_ONEDNN}", str(error)) is not None

@@ -1,7 +1,7 @@
-"""What NVIDIA's management library (NVML) tells of one GPU: clock, power, temperature, and who else holds it.
+"""The state of a GPU by NVIDIA's management library (NVML): clock, power, other processes.
 
-Asked through ctypes, as the library comes with the driver and so is wherever a GPU is. All of it is optional: what the
-machine, or this kind of GPU, does not tell is None. Loads no torch.
+It is called through ctypes: the library comes with the driver, so it is wherever a GPU is. Whatever this machine or
+kind of GPU does not report is None. Loads no torch.
 
 Source of names and numbers: NVIDIA, NVML API Reference Guide, and the header nvml.h.
 """
@@ -16,7 +16,7 @@ _SM_CLOCK, _GPU_SENSOR = 1, 0  # nvmlClockType_t, nvmlTemperatureSensors_t
 _NAME_BYTES = 96  # NVML_DEVICE_NAME_V2_BUFFER_SIZE
 _VERSION_BYTES = 80  # NVML_SYSTEM_DRIVER_VERSION_BUFFER_SIZE
 
-# nvmlClocksEventReason..., bit by bit; left out are 0x1, an idle GPU, which is no reason, and what is reserved.
+# nvmlClocksEventReason..., bit by bit, without 0x1 (an idle GPU) and the reserved ones.
 REASONS = {
     0x2: "application clocks",
     0x4: "power cap",
@@ -41,10 +41,14 @@ class _Process(ctypes.Structure):
 
 
 class State(NamedTuple):
-    """One GPU at one moment; None for what NVML does not tell.
+    """One GPU at one moment; None for what NVML does not report.
 
-    `throttle`: why the clock is held down, () for no reason. `other_processes`: those that compute on it, but for the
-    one that asks.
+    Attributes:
+        clock_mhz: of its streaming multiprocessors.
+        power_w: drawn.
+        temperature_c: of the GPU.
+        throttle: why the clock is held down; () if it is not.
+        other_processes: how many processes compute on it, beside this one.
     """
 
     clock_mhz: int | None = None
@@ -55,7 +59,7 @@ class State(NamedTuple):
 
 
 def load() -> Any:
-    """The library, which its first call need not find willing; None where there is none."""
+    """Load the library; None if there is none."""
     try:
         return ctypes.CDLL("libnvidia-ml.so.1")
     except OSError:
@@ -63,13 +67,14 @@ def load() -> Any:
 
 
 class Nvml:
-    """The library, opened: `with Nvml(load()) as nvml`. Without one, and with one that refuses, nothing is known.
+    """The opened library: `with Nvml(load()) as nvml`.
 
-    A GPU is named by its UUID or its PCI bus id: NVML counts all GPUs of the machine in the order of the bus, CUDA
-    those that CUDA_VISIBLE_DEVICES leaves, in its own.
+    Without a library, or if it refuses, every answer is None. A GPU is named by its UUID or PCI bus id: NVML numbers
+    all GPUs of the machine in the order of the bus, CUDA those that CUDA_VISIBLE_DEVICES leaves, in an order of its
+    own.
 
     Arguments:
-        library: as `load` gives it.
+        library: as `load` returns it.
     """
 
     def __init__(self, library: Any):
@@ -84,9 +89,10 @@ class Nvml:
             self._call("nvmlShutdown")
 
     def find(self, *names: str) -> ctypes.c_void_p | None:
-        """The handle of the GPU that has one of these names: UUIDs, as "GPU-…", or PCI bus ids.
+        """Return the handle of the GPU of one of these names, valid until the library is closed.
 
-        A handle is good until the library is closed.
+        Arguments:
+            names: UUIDs, as "GPU-…", or PCI bus ids.
         """
         handle = ctypes.c_void_p()
         for name in names:
@@ -96,7 +102,7 @@ class Nvml:
         return None
 
     def state(self, handle: ctypes.c_void_p | None) -> State:
-        """How this GPU is now; of no GPU nothing is known."""
+        """Read the present state of this GPU; without a handle all of it is None."""
         if handle is None:
             return State()
         milliwatts = self._number(ctypes.c_uint, "nvmlDeviceGetPowerUsage", handle)
@@ -109,14 +115,14 @@ class Nvml:
         )
 
     def driver(self) -> str | None:
-        """The version of NVIDIA's driver, as 570.124.06."""
+        """Read the version of NVIDIA's driver, as 570.124.06."""
         text = ctypes.create_string_buffer(_VERSION_BYTES)
         return text.value.decode() if self._call("nvmlSystemGetDriverVersion", text, _VERSION_BYTES) else None
 
     def alike(self, handle: ctypes.c_void_p | None) -> int | None:
-        """How many GPUs in the machine have this one's name, itself included.
+        """Count the GPUs in the machine that have this one's name, itself included.
 
-        A slice of a GPU (MIG) has a name of its own, which no whole GPU has: of it that is not known.
+        None for a slice of a GPU (MIG), whose name no whole GPU has.
         """
         name, count = self._name(handle), self._number(ctypes.c_uint, "nvmlDeviceGetCount_v2")
         if name is None or count is None:
@@ -133,7 +139,7 @@ class Nvml:
         return text.value if known else None
 
     def _throttle(self, handle: ctypes.c_void_p) -> tuple[str, ...] | None:
-        # The newer name first: drivers before 535 have only the older, which later ones keep for their sake.
+        # The newer name first: drivers before 535 have only the older.
         for function in ("nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons"):
             bits = self._number(ctypes.c_ulonglong, function, handle)
             if bits is not None:
@@ -141,9 +147,9 @@ class Nvml:
         return None
 
     def _other_processes(self, handle: ctypes.c_void_p) -> int | None:
-        """The processes on the GPU, less one: us, though in a container perhaps under another number than our own.
+        """Count the processes on the GPU but this one, whose id may differ there (containers).
 
-        A list without us, an empty one, is none: there the driver does not tell.
+        An empty list lacks even this process: then the driver does not report them.
         """
         room = 64
         while True:
@@ -153,7 +159,7 @@ class Nvml:
                 return count.value - 1 if code == _SUCCESS and count.value else None
             room = max(2 * room, count.value)
 
-    def _number(self, kind: type, function: str, *arguments: Any) -> int | None:
+    def _number(self, kind: type[ctypes.c_uint | ctypes.c_ulonglong], function: str, *arguments: Any) -> int | None:
         value = kind()
         return value.value if self._call(function, *arguments, ctypes.byref(value)) else None
 
@@ -161,6 +167,6 @@ class Nvml:
         return self._code(function, *arguments) == _SUCCESS
 
     def _code(self, function: str, *arguments: Any) -> int | None:
-        """What the library answers; None where it, or this version of it, has no such function."""
+        """Call a function, and return its nvmlReturn_t; None if this library has no such function."""
         found = getattr(self._library, function, None)
         return None if found is None else found(*arguments)

@@ -1,20 +1,20 @@
-"""What is to be measured: networks × strategies × scales × batch × mode × precision, as Python or as YAML.
+"""Plans of measurements: networks × strategies × scales × batch × mode × precision.
 
-A plan is data. It is checked when it is made, counts and names its points without torch, and measures nothing.
+A plan is data, in Python or YAML. It is checked when it is made, lists its points without torch, and measures nothing.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from itertools import product
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import pandas as pd
 
-from .._common.checks import shown
+from .._common.checks import several, shown
 from .._common.errors import FastscaleError
 from .._common.plain_files import check_keys, read_plain
 from .._common.yaml_text import YamlError, read_yaml, write_yaml
@@ -25,12 +25,18 @@ from ..architectures.zoo import networks as known_networks
 from ..records.conditions import LARGEST
 from ..records.measurement import SettingError, whole
 from ..scaling.rounding import scale
-from ..scaling.strategies import Strategy, StrategyError, scale_factor
+from ..scaling.strategies import Strategy, StrategyError, StrategyLike, scale_factor
 from ..scaling.strategies import strategy as named_strategy
 from ..scaling.targets import scale_to
 from .settings import Mode, Precision, Settings, check_device
 
-# Settings of `measure` that are the same for all points of a plan, or the networks' own.
+if TYPE_CHECKING:
+    import torch
+
+NetworkLike: TypeAlias = Network | str | Mapping[str, Any]  # itself, its name, or its description
+BatchLike: TypeAlias = int | Literal["largest"] | str
+
+# Settings of `measure` that all points of a plan share; the resolution is the networks' own.
 _SHARED = tuple(each.name for each in fields(Settings) if each.name not in ("batch", "mode", "precision", "resolution"))
 
 
@@ -40,10 +46,18 @@ class PlanError(FastscaleError, ValueError):
 
 @dataclass(frozen=True)
 class Point:
-    """One measurement to make: a network, scaled from `base` by `strategy` and `scale`, and how it is to be timed.
+    """One measurement to make: a scaled network, and how it is to be timed.
 
-    `strategy` is None where `scale` is 1: that is the base network, whichever the strategy. `batch` is a number of
-    images or "largest". `settings` are those of `measure` that all points of the plan share.
+    Attributes:
+        network: what is measured.
+        network_id: its `Network.id`.
+        base: the name of the network that it is scaled from.
+        strategy: by which it is scaled; None if `scale` is 1, for the base network.
+        scale: the scale factor s.
+        batch: images in a run, or "largest".
+        mode: as for `measure`.
+        precision: as for `measure`.
+        settings: of `measure`, that all points of the plan share.
     """
 
     network: Network
@@ -56,6 +70,11 @@ class Point:
     precision: Precision
     settings: Mapping[str, Any] = field(hash=False)
 
+    @property
+    def run_settings(self) -> dict[str, Any]:
+        """All settings of its measurement."""
+        return {**self.settings, "batch": self.batch, "mode": self.mode, "precision": self.precision}
+
     def __str__(self) -> str:
         return f"{self.network.name}, batch {self.batch}, {self.mode}, {self.precision}"
 
@@ -64,19 +83,26 @@ class Point:
 class Plan:
     """Every network, scaled by every strategy and scale, at every batch, mode and precision.
 
-    A single value serves where a list may stand. `len(plan)` is the number of its points.
+    Each of the first six takes one value or several. `len(plan)` is the number of points.
 
     Arguments:
         networks: names of base networks, Networks, or descriptions of them (`Network.to_dict`).
-        strategies: as `strategy` takes them: names, weights such as "d1_w8_g8_r1", or numbers, each an α.
-        scales: scale factors s above 0. 1 is the base network, and is measured once for all strategies.
-        batch: images in a run, or "largest": as many as fit the device, up to 4,096.
-        mode, precision: as `measure` takes them.
-        to_flops: False scales by s, as the paper does; True reaches s times the base's flops (multiply-adds)
-            within 1 % by changing single roundings, as `scale_to` does.
-        resolution: side of the base networks' images in pixels, before scaling; left out: each network's own.
-        channels_last, compile, tf32, device, threads, interval, seconds: as `measure` takes them, for all points; a
-            device "cuda", without a number, is every GPU of the machine that runs the plan.
+        strategies: as `strategy` takes them: names, weights such as "d1_w8_g8_r1", or numbers, each an α; default:
+            none.
+        scales: scale factors s above 0; default: 1, the base network, which is measured once for all strategies.
+        batch: images in a run, or "largest": as many as fit the device, up to 4,096; default: 64.
+        mode: as for `measure`; default: "inference".
+        precision: as for `measure`; default: "fp32".
+        to_flops: False (default) scales by s, as the paper does; True reaches s times the flops (multiply-adds) of the
+            base within 1 % by changing single roundings, as `scale_to` does.
+        resolution: side of the base networks' images in pixels, before scaling; default: each network's own.
+        channels_last: as for `measure`, for all points, as are those below; default: True.
+        compile: default: False.
+        tf32: default: False.
+        device: default: all GPUs of one kind on the machine that runs the plan, as for "cuda"; without one, the CPU.
+        threads: default: as many as torch takes by itself.
+        interval: default: 0.01.
+        seconds: default: 10.
 
     Raises:
         PlanError: a list is empty, or holds what it cannot.
@@ -100,9 +126,30 @@ class Plan:
     interval: float = 0.01
     seconds: float = 10.0
 
+    if TYPE_CHECKING:  # the fields hold more narrowly what this takes
+
+        def __init__(
+            self,
+            networks: NetworkLike | Iterable[NetworkLike],
+            strategies: StrategyLike | Iterable[StrategyLike] = (),
+            scales: float | Iterable[float] = (1.0,),
+            batch: BatchLike | Iterable[BatchLike] = (64,),
+            mode: Mode | Iterable[Mode] = ("inference",),
+            precision: Precision | Iterable[Precision] = ("fp32",),
+            to_flops: bool = False,
+            resolution: int | None = None,
+            channels_last: bool = True,
+            compile: bool = False,
+            tf32: bool = False,
+            device: str | torch.device | None = None,
+            threads: int | None = None,
+            interval: float = 0.01,
+            seconds: float = 10.0,
+        ) -> None: ...
+
     def __post_init__(self):
         for name, checked in _LISTS.items():
-            values = tuple(checked(each) for each in _several(getattr(self, name)))
+            values = tuple(checked(each) for each in several(getattr(self, name), Mapping, Network, Strategy))
             object.__setattr__(self, name, values)
             if not values and name != "strategies":
                 raise PlanError(f"plan: {name} is empty; give at least one")
@@ -115,18 +162,18 @@ class Plan:
         if self.device is not None:
             object.__setattr__(self, "device", check_device(self.device))
         for batch, mode, precision in product(self.batch, self.mode, self.precision):
-            checked = Settings(1 if batch == LARGEST else batch, mode, precision, **self.settings)
-        for name in _SHARED:
-            object.__setattr__(self, name, getattr(checked, name))
+            checked = Settings(1 if isinstance(batch, str) else batch, mode, precision, **self.settings)
+            for name in _SHARED:
+                object.__setattr__(self, name, getattr(checked, name))
         self._points  # noqa: B018 - the networks are made with the plan, so that one that cannot be built is refused
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Those settings of `measure` that are the same for all points."""
+        """Settings of `measure` that all points share."""
         return {name: getattr(self, name) for name in _SHARED}
 
     def points(self) -> tuple[Point, ...]:
-        """What is to be measured, in order: network by network, strategy by strategy, scale by scale.
+        """List what is to be measured: network by network, strategy by strategy, scale by scale.
 
         A network that rounding makes of several strategies or scales is measured once, under the first of them.
         """
@@ -136,10 +183,11 @@ class Plan:
         return len(self._points)
 
     def frame(self) -> pd.DataFrame:
-        """One row a point, with its complexity.
+        """List the points with their complexity.
 
-        Columns network, network_id, base, strategy, scale, batch, mode, precision, resolution, flops (multiply-adds),
-        params, activations.
+        Returns:
+            One row for each point: network, network_id, base, strategy, scale, batch, mode, precision, resolution,
+            flops (multiply-adds), params, activations.
         """
         names = ("network_id", "base", "strategy", "scale", "batch", "mode", "precision")
         rows = []
@@ -149,7 +197,7 @@ class Plan:
         return pd.DataFrame(rows, columns=["network", *names, "resolution", *METRICS])
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain lists, texts and numbers; `Plan.from_dict` gives the plan back."""
+        """Return plain lists, texts and numbers; `Plan.from_dict` reads them."""
         plain = {each.name: getattr(self, each.name) for each in fields(self)}
         plain |= {name: list(plain[name]) for name in _LISTS}
         plain["networks"] = [_described(network) for network in self.networks]
@@ -158,10 +206,10 @@ class Plan:
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Plan:
-        """The plan that `to_dict` described; what is left out has its usual value.
+        """Read a plan from what `to_dict` returns; keys that are missing have their defaults.
 
         Raises:
-            PlanError: a key is unknown or missing; or as `Plan` itself.
+            PlanError: a key is unknown, or networks are missing; or as `Plan` itself.
         """
         plain = check_keys("plan", plain, [each.name for each in fields(cls)], PlanError, "networks: [ResNet-50]")
         if "networks" not in plain:
@@ -169,12 +217,12 @@ class Plan:
         return cls(**plain)
 
     def to_yaml(self) -> str:
-        """YAML text with every setting, the usual ones included."""
+        """Write YAML with every setting, defaults included."""
         return write_yaml(self.to_dict(), default_flow_style=None, width=10_000)
 
     @classmethod
     def from_yaml(cls, text: str) -> Plan:
-        """The plan that a YAML text describes; loading is safe, so the text can run nothing.
+        """Read a plan from a YAML text; loading is safe: the text can run nothing.
 
         Raises:
             PlanError: the text is not YAML; or as `from_dict`.
@@ -186,11 +234,11 @@ class Plan:
         return cls.from_dict(plain)
 
     @classmethod
-    def read(cls, path: str | Path) -> Plan:
-        """The plan in a file: JSON where its name ends in .json, else YAML.
+    def read(cls, path: str | os.PathLike) -> Plan:
+        """Read a plan from a file: JSON if its name ends in .json, else YAML.
 
         Raises:
-            PlanError: the file is not there or not a plan, or YAML is asked for and pyyaml is not installed.
+            PlanError: the file is not there or not a plan, or it is YAML and pyyaml is not installed.
         """
         return cls.from_dict(read_plain("plan", path, PlanError))
 
@@ -199,20 +247,21 @@ class Plan:
         settings = self.settings
         return tuple(
             Point(*scaled, batch, mode, precision, settings)
-            for scaled, batch, mode, precision in product(
-                self._scaled(), *(dict.fromkeys(values) for values in (self.batch, self.mode, self.precision))
-            )
+            for scaled in self._scaled()
+            for batch in dict.fromkeys(self.batch)
+            for mode in dict.fromkeys(self.mode)
+            for precision in dict.fromkeys(self.precision)
         )
 
     def _scaled(self) -> list[tuple[Network, str, str, str | None, float]]:
-        """Each different network: itself, its id, its base's name, strategy and scale."""
-        found: dict[str, tuple] = {}
+        """List each different network with its id, its base's name, strategy and scale."""
+        found: dict[str, tuple[Network, str, str, str | None, float]] = {}
         for base in self.networks:
             base = named_network(base, resolution=self.resolution)
             for strategy, s in product(self.strategies or (None,), self.scales):
-                network = base if s == 1 else self._scale(base, strategy, s)
-                key = network.id
-                found.setdefault(key, (network, key, base.name, None if s == 1 else strategy.name, s))
+                by = None if s == 1 else strategy  # without a strategy all scales are 1
+                network = base if by is None else self._scale(base, by, s)
+                found.setdefault(network.id, (network, network.id, base.name, by and by.name, s))
         return list(found.values())
 
     def _scale(self, base: Network, strategy: Strategy, s: float) -> Network:
@@ -240,7 +289,7 @@ def _batch(value: Any) -> int | str:
     return whole("batch", value)
 
 
-def _as_it_is(value: Any) -> Any:
+def _unchanged(value: Any) -> Any:  # `Settings` checks it
     return value
 
 
@@ -249,15 +298,9 @@ _LISTS = {
     "strategies": _strategy,
     "scales": scale_factor,
     "batch": _batch,
-    "mode": _as_it_is,
-    "precision": _as_it_is,
+    "mode": _unchanged,
+    "precision": _unchanged,
 }
-
-
-def _several(values: Any) -> Iterable:
-    """One value, or several."""
-    one = isinstance(values, str | Mapping | Network | Strategy) or not isinstance(values, Iterable)
-    return (values,) if one else values
 
 
 def _listed(values: Sequence[float]) -> str:
@@ -265,9 +308,6 @@ def _listed(values: Sequence[float]) -> str:
 
 
 def _described(network: Network) -> str | dict[str, Any]:
-    """Its name where that says all, else its description."""
-    return (
-        network.name
-        if network.name in known_networks() and named_network(network.name) == network
-        else (network.to_dict())
-    )
+    """Return its name if that names this network, else its description."""
+    named = network.name in known_networks() and named_network(network.name) == network
+    return network.name if named else network.to_dict()

@@ -1,4 +1,4 @@
-"""From settings to a run: the module on its device, the images, and the function that passes them through."""
+"""From settings to a run: a module on its device, images, and the function called."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from operator import attrgetter
 from typing import Any, TypeVar
 
 import torch
@@ -17,28 +18,29 @@ from ..architectures.design_spaces import anynet
 from ..models.builder import build
 from ..models.modules import subsample
 from ..records.measurement import MeasureError, SettingError
-from .devices import Cpu, Device, find_device
+from .device_classes import Cpu, Device
+from .devices import find_device
 from .memory import is_out_of_memory, is_spoilt
 from .settings import Settings
 
 Result = TypeVar("Result")
 
-_MODULE_CHANNELS = 3  # of the images that a module of the user's is given
-# As torch says it: in BN, and in a convolution.
+_MODULE_CHANNELS = 3  # of the images that a user's module is given
+# Messages of torch: of BN, and of a convolution.
 _ONE_VALUE = re.compile("more than 1 value per channel when training")
 _CHANNELS = re.compile(r"to have (\d+) channels, but got (\d+) channels")
 
-# Run first, without a limit: what torch loads for a first training step, some 100 MB, is none of the network's.
+# Run first, without a memory limit: torch loads some 100 MB for a first training step, which are not the network's.
 _SMALL = anynet(name="small", depths=[1], widths=[32], group_widths=8, stem_width=32, resolution=32, classes=10)
 
 
 class Run:
-    """One run each time it is called: a forward pass, or a training step.
+    """A forward pass, or a training step, each time it is called.
 
     Arguments:
         step: passes images, and labels in training, through the module.
         images: (batch, channels, resolution, resolution), on the device.
-        labels: (batch,); None in inference.
+        labels: (batch,); default: None, for inference.
     """
 
     def __init__(self, step: Callable[..., None], images: torch.Tensor, labels: torch.Tensor | None = None):
@@ -49,22 +51,21 @@ class Run:
         self._step(*self._given)
 
     def with_few_images(self) -> Run:
-        """The same with 2 images, which are already there: as many layers, but next to no arithmetic."""
+        """Return the same run with the first 2 images: as many layers, but next to no arithmetic."""
         return Run(self._step, *(tensor[:2] for tensor in self._given))
 
 
 @contextlib.contextmanager
 def flags(tf32: bool) -> Iterator[tuple[bool, bool]]:
-    """TF32 and cuDNN's autotuner as a measurement wants them, and afterwards as they were; gives (TF32, autotuner).
+    """Set TF32 and cuDNN's autotuner within the context; yield (TF32, autotuner).
 
-    Set by PyTorch's older switches, which keep all of its own views of TF32 consistent (torch.compile reads the
-    old ones). Saved and restored by the newer, where there are any (from torch 2.9), and by the older, where they can
-    be read: that fails after somebody has set the new.
+    They are set by PyTorch's older switches, which keep all of its own views of TF32 consistent (torch.compile reads
+    the older ones). They are saved and restored by the newer, if there are any (from torch 2.9), and by the older, if
+    they can be read: they cannot once the newer have been set.
     """
     newer = hasattr(backends.cudnn, "conv")
-    parts = (backends.cuda.matmul, backends.cudnn)
-    if newer:
-        parts = (backends.cuda.matmul, backends.cudnn.conv, backends.cudnn.rnn, backends.mkldnn.matmul)
+    names = ("cuda.matmul", "cudnn.conv", "cudnn.rnn", "mkldnn.matmul") if newer else ("cuda.matmul", "cudnn")
+    parts = [attrgetter(name)(backends) for name in names]
     switch = "fp32_precision" if newer else "allow_tf32"
     saved = [getattr(part, switch) for part in parts]
     benchmark, matmul, cudnn = backends.cudnn.benchmark, None, None
@@ -88,7 +89,7 @@ def flags(tf32: bool) -> Iterator[tuple[bool, bool]]:
 
 @contextlib.contextmanager
 def with_threads(count: int | None) -> Iterator[None]:
-    """As many threads of torch's in an operation on the CPU, and afterwards as before; None changes nothing."""
+    """Set torch's threads on the CPU within the context; None changes nothing."""
     before = torch.get_num_threads()
     if count is not None:
         torch.set_num_threads(count)
@@ -99,25 +100,35 @@ def with_threads(count: int | None) -> Iterator[None]:
 
 
 def prepare(source: Any, settings: Settings, device: Device) -> tuple[Any, Settings, str, int]:
-    """The module on its device, the settings with the resolution known, the name, the channels of the images."""
+    """Return the module on its device, the settings with a resolution, name and channels."""
     if isinstance(source, Network):
         network = source.replace(resolution=settings.resolution or source.resolution)
         module, name, channels = build(network, device=device.at), _name(network), network.channels
         settings = replace(settings, resolution=network.resolution)
         if isinstance(device, Cpu) and settings.mode == "training" and settings.channels_last:
-            subsample(module, widest=16)  # convolutions whose backward pass crashes on a CPU
+            subsample(module, widest=16)  # the backward pass of strided 1×1 convolutions may crash on a CPU
     elif isinstance(source, nn.Module):
         module, name, channels = source.to(device.at), _name(source), _MODULE_CHANNELS
     else:
         raise SettingError(f"cannot measure a {type(source).__name__}; give a Network or a torch module")
     if settings.resolution is None:
         raise SettingError("resolution is None, but a module does not tell its own; try resolution=224")
-    layout = torch.channels_last if settings.channels_last else torch.contiguous_format
-    return module.to(memory_format=layout), settings, name, channels
+    return _in_layout(module, settings), settings, name, channels
+
+
+def _in_layout(module: Any, settings: Settings) -> Any:  # torch does not type memory_format
+    return module.to(memory_format=torch.channels_last if settings.channels_last else torch.contiguous_format)
 
 
 def runner(module: nn.Module, settings: Settings, device: Device, channels: int) -> Run:
-    """What is timed, on random images (and labels)."""
+    """Make the run that is timed, on random images (and labels).
+
+    Arguments:
+        module: on the device, in its memory layout.
+        settings: with a resolution.
+        channels: of the images.
+    """
+    assert settings.resolution is not None
     generator = torch.Generator(device.at).manual_seed(0)
     shape = (settings.batch, channels, settings.resolution, settings.resolution)
     images = torch.randn(shape, generator=generator, device=device.at)
@@ -161,20 +172,20 @@ def _training(module: Any, settings: Settings, images: torch.Tensor, generator: 
 def _forward(module: Any, settings: Settings) -> Callable:
     if not settings.compile:
         return module
-    # Networks share their forward code. Without this, the ninth one would meet torch.compile's limit of
-    # versions per code and run uncompiled, and the second batch size would be compiled for any size.
+    # Networks share their forward code. Without this, the ninth would exceed torch.compile's limit of versions per
+    # code and run uncompiled, and the second batch size would be compiled for any size.
     torch._dynamo.reset()
     return torch.compile(module, dynamic=False)
 
 
 def _autocast(settings: Settings, images: torch.Tensor) -> Callable[[], torch.autocast]:
-    # fp32 is said, not left out: an autocast around `measure` must not reach in.
+    # In fp32 it is disabled, not absent: an autocast around `measure` must not reach in.
     kind = torch.float16 if settings.precision == "fp16" else torch.bfloat16
     return partial(torch.autocast, images.device.type, dtype=kind, enabled=settings.precision != "fp32")
 
 
 def _classes(module: Any, images: torch.Tensor) -> int:
-    """How many logits the module gives; asked with one image and no gradients."""
+    """Count the logits that the module returns for one image."""
     with torch.inference_mode():
         logits = module.eval()(images[:1])
     if not isinstance(logits, torch.Tensor) or logits.ndim != 2:
@@ -183,34 +194,33 @@ def _classes(module: Any, images: torch.Tensor) -> int:
 
 
 def try_run(source: Network, settings: Settings, memory_bytes: int | None = None) -> None:
-    """Run twice, untimed, to see whether the memory is enough.
+    """Run twice, untimed, to see whether the network fits in memory.
 
-    By the second run of a training step, gradients, the optimizer's momenta and the tuned algorithms' workspaces are
-    all there.
+    By the second training step gradients, the optimizer's momenta and the workspaces of tuned algorithms all exist.
 
     Arguments:
-        memory_bytes: the most that the runs may take; see `Device.limited`.
+        memory_bytes: the most that the runs may take; default: what there is; see `Device.limited`.
 
     Raises:
         SettingError: a setting is wrong or the device is not there.
-        MeasureError: with reason "out of memory".
+        MeasureError: memory ran out.
     """
     device = find_device(settings.device, settings.precision)
 
-    def twice() -> None:
+    def run() -> None:
         with flags(settings.tf32), device.current():
-            _twice(_SMALL, replace(settings, batch=2, resolution=None), device)
+            _run_twice(_SMALL, replace(settings, batch=2, resolution=None), device)
             with device.limited(memory_bytes):
-                _twice(source, settings, device)
+                _run_twice(source, settings, device)
 
     try:
-        within_memory(twice, source, settings)
+        within_memory(run, source, settings)
     except MeasureError as error:
-        error.spoilt |= isinstance(device, Cpu)  # oneDNN may have been refused before torch was
+        error.spoilt |= isinstance(device, Cpu)  # oneDNN may have been refused memory before torch was
         raise
 
 
-def _twice(source: Network, settings: Settings, device: Device) -> None:
+def _run_twice(source: Network, settings: Settings, device: Device) -> None:
     module, settings, _, channels = prepare(source, settings, device)
     run = runner(module, settings, device, channels)
     for _ in range(2):
@@ -219,9 +229,9 @@ def _twice(source: Network, settings: Settings, device: Device) -> None:
 
 
 def within_memory(action: Callable[[], Result], source: Any, settings: Settings) -> Result:
-    """What the action gives; memory that runs out becomes a MeasureError that says so, and is given back.
+    """Return what the action returns; if memory runs out, free it and raise a MeasureError.
 
-    So do images that the module cannot take, as far as torch tells by what it says.
+    Images that the module cannot take become a MeasureError likewise, as far as torch's message shows it.
     """
     try:
         return action()
@@ -231,9 +241,9 @@ def within_memory(action: Callable[[], Result], source: Any, settings: Settings)
         if not is_out_of_memory(error):
             raise
         spoilt = is_spoilt(error)
-    # Out of the handler, so that no traceback keeps the tensors of the failed run alive.
+    # Outside the handler, so that no traceback keeps the tensors of the failed run alive.
     device = find_device(settings.device, settings.precision)
-    device.give_back()
+    device.free_cache()
     remedy = f"batch={settings.batch // 2}" if settings.batch > 1 else "a lower resolution"
     sentence = (
         f"{_name(source)}: memory ran out on {device} in {settings.mode} with batch {settings.batch}; try {remedy}"
@@ -242,18 +252,18 @@ def within_memory(action: Callable[[], Result], source: Any, settings: Settings)
 
 
 def _unfit(error: BaseException, source: Any, settings: Settings) -> str | None:
-    """What to say where the images do not fit the module; None for any other error."""
-    told = f"{error} {error.__cause__}"  # torch.compile's error has it in its cause
-    if _ONE_VALUE.search(told):
+    """Return the message for images that do not fit the module; None for any other error."""
+    said = f"{error} {error.__cause__}"  # torch.compile's error has it in its cause
+    if _ONE_VALUE.search(said):
         side = settings.resolution or source.resolution
         return (
             f"{_name(source)}: with batch {settings.batch} and {side}×{side} pixels BN sees one value of a channel, "
             f"but training takes two or more; try batch={settings.batch + 1}, or a higher resolution"
         )
-    if isinstance(source, Network) or not (found := _CHANNELS.search(told)):
+    if isinstance(source, Network) or not (found := _CHANNELS.search(said)):
         return None
     wanted, given = found.groups()
-    if int(given) != _MODULE_CHANNELS:  # a fault within the module, not of what it is given
+    if int(given) != _MODULE_CHANNELS:  # a fault within the module, not of its images
         return None
     return (
         f"{_name(source)}: takes images of {wanted} channels, but a module is measured on {given}; give one whose "

@@ -1,7 +1,4 @@
-"""What a measurement may be asked for: how a network is run, for how long, and where; checked before anything runs.
-
-Loads no torch.
-"""
+"""The settings of a measurement, checked before anything runs. Loads no torch."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ if TYPE_CHECKING:
     import torch
 
 
-Progress = Callable[[str, float], None]  # called with a phase and the fraction of the time that is spent
+Progress = Callable[[str, float], None]  # called with a phase and the fraction of the time spent
 Mode = Literal["inference", "training"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -26,12 +23,10 @@ PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of a measurement, checked as far as that goes without torch; None leaves a choice open.
-
-    What each means is said of `measure`. `plain()` is what another process is told.
+    """The settings of a measurement, as `measure` explains them; None leaves a choice open.
 
     Raises:
-        SettingError: a setting is wrong.
+        SettingError: a setting is wrong, as far as that shows without torch.
     """
 
     batch: int = 64
@@ -61,14 +56,14 @@ class Settings:
             object.__setattr__(self, name, check_flag(name, getattr(self, name), SettingError, f"; try {name}=True"))
 
     def plain(self) -> dict[str, Any]:
-        """Plain values, from which `Settings(**plain)` makes the same again."""
+        """Return plain values, as for a subprocess; `Settings(**plain)` is the same again."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {**values, "device": None if self.device is None else str(self.device)}
 
 
 def check_device(value: Any) -> str:
-    """Return a device's name as text, or refuse what is none; whether it is here is not asked."""
-    # torch.device is known by its name: torch is not loaded here
+    """Return a device's name as text, or refuse what is none; the device need not be here."""
+    # torch.device is recognised by its name: torch is not loaded here
     text = str(value) if isinstance(value, str) or type(value).__name__ == "device" else ""
     if not parse_device(text):
         raise SettingError(f"device is {shown(value)}, but must be {HOW}; leave it out for the GPU")
@@ -76,7 +71,7 @@ def check_device(value: Any) -> str:
 
 
 def known(name: str, value: Any, choices: Sequence[str]) -> None:
-    """Refuses what is not among the choices."""
+    """Refuse what is not among the choices."""
     check_choice(name, value, choices, SettingError, f"; try {choices[0]}")
 
 

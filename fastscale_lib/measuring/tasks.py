@@ -1,7 +1,7 @@
-"""One task of a sweep, where it is measured: plain data in, plain data out, so that any executor can carry it.
+"""The tasks of a sweep: plain data in, plain data out, so that any executor can carry them.
 
-An executor pickles these functions by name: a worker of it needs fastscale installed, and no more. The measurement
-itself runs in a `Worker`, a process apart, so that a network that dies there does not take the executor's down.
+An executor pickles these functions by name: its workers need fastscale installed, and no more. A `Worker` measures in
+a subprocess, so that a network that crashes does not take the executor's worker down.
 """
 
 from __future__ import annotations
@@ -25,32 +25,36 @@ from .worker import Worker
 Answer = dict[str, Any]
 
 
-def surroundings(settings: Mapping[str, Any], worker: Worker | None = None) -> Answer:
-    """What a record made here says of the machine, for this `device`.
+def read_environment(settings: Mapping[str, Any], worker: Worker | None = None) -> Answer:
+    """Read what a record made here says of the machine.
+
+    Arguments:
+        settings: {"device": ...}.
+        worker: asks for it; default: an idle one of this process, or a new one.
 
     Returns:
-        {"surroundings": {...}}, or {"reason": ..., "message": ...} where the device is not there.
+        {"environment": {...}}, or {"reason": ..., "message": ...} if the device is not there.
     """
-    with _one(worker) as worker, _failure() as answer:
-        answer["surroundings"] = worker.surroundings(**settings)
+    with _own(worker) as worker, _failure() as answer:
+        answer["environment"] = worker.environment(**settings)
     return answer
 
 
-def measured(network: Mapping[str, Any], settings: Mapping[str, Any], worker: Worker | None = None) -> Answer:
-    """One measurement.
+def measure_point(description: Mapping[str, Any], settings: Mapping[str, Any], worker: Worker | None = None) -> Answer:
+    """Measure one network.
 
     Arguments:
-        network: its description (`Network.to_dict`).
+        description: of the network (`Network.to_dict`).
         settings: plain values of `Settings`; `batch` may be "largest".
-        worker: to measure with; left out: one of this process's, which is kept for the next task.
+        worker: measures; default: an idle one of this process, or a new one.
 
     Returns:
-        {"measurement": {...}}, or {"reason": ..., "message": ...} where there is none. Beside it "worker", who
-        answers, "device", the one asked for, and "batch_limit": where the search for the largest batch ended at its
-        limit, this limit, else None.
+        {"measurement": {...}}, or {"reason": ..., "message": ...} if there is none. Beside it "worker", who measured;
+        "device", the one asked for; and "batch_limit", the limit at which the search for the largest batch ended, or
+        None.
     """
-    network, limit = Network.from_dict(network), None
-    with _one(worker) as worker, _failure() as answer:
+    network, limit = Network.from_dict(description), None
+    with _own(worker) as worker, _failure() as answer:
         largest = settings["batch"] == LARGEST
         asked = Settings(**{**settings, "batch": 1} if largest else settings)
         if largest:
@@ -61,14 +65,13 @@ def measured(network: Mapping[str, Any], settings: Mapping[str, Any], worker: Wo
     return {**answer, "worker": _address(), "device": settings["device"], "batch_limit": limit}
 
 
-def _one(worker: Worker | None) -> contextlib.AbstractContextManager[Worker]:
-    """The worker given, or one of this process's."""
+def _own(worker: Worker | None) -> contextlib.AbstractContextManager[Worker]:
     return kept_worker() if worker is None else contextlib.nullcontext(worker)
 
 
 @contextlib.contextmanager
 def _failure() -> Iterator[Answer]:
-    """An answer to fill in, which says why there is none where measuring fails."""
+    """Yield an answer to fill in; if measuring fails, it says why."""
     answer: Answer = {}
     try:
         yield answer
@@ -77,8 +80,8 @@ def _failure() -> Iterator[Answer]:
 
 
 def _address() -> str:
-    """Who measured: the address of a Dask worker, else host:process."""
+    """Return the address of this Dask worker, else host:process."""
     if dask := sys.modules.get("distributed"):
-        with contextlib.suppress(ValueError):  # this process has it loaded, and is none of its workers
+        with contextlib.suppress(ValueError):  # this process has it loaded, but is no worker
             return dask.get_worker().address
     return f"{socket.gethostname()}:{os.getpid()}"

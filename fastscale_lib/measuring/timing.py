@@ -1,4 +1,4 @@
-"""How long one network takes on one device: warm-up, blocks of runs, the median and its 95 % interval."""
+"""The time of a network on a device: warm-up, blocks of runs, median and 95 % interval."""
 
 # How a measurement goes:
 #
@@ -7,11 +7,11 @@
 # 2. The first run compiles, tunes and allocates. It is not timed, and the budget of `seconds` begins after it.
 # 3. Warm-up: windows of at least 0.05 s, until two in a row agree within 3 % or a quarter of the budget is spent.
 # 4. Timing: blocks of n runs, n such that a block takes 0.02 s on a GPU and 0.002 s on a CPU. Each gives one time.
-# 5. Synchronisation: a CPU's run is over when its call is. A GPU only queues it, so that two events in its queue take
+# 5. Synchronisation: a CPU's run has ended when its call returns. A GPU only queues it, so two events in its queue take
 #    the block's time, behind a run that does not count; the host waits for the second event once a block.
 # 6. Stopping: after 12 blocks and 0.25 s, then each time there are a quarter more, the median's 95 % interval is
-#    looked at; timing ends when it lies within `interval` of the median, or when the budget is spent.
-# 7. Beside it: the GPU's clock, power and temperature under work before and after, the load of other processes, the
+#    computed; timing ends when it lies within `interval` of the median, or when the budget is spent.
+# 7. Also recorded: the GPU's clock, power and temperature under work before and after, the load of other processes, the
 #    peak of memory, and the time that the host takes to launch a run.
 
 from __future__ import annotations
@@ -31,17 +31,18 @@ from .._common.statistics import median_interval
 from ..architectures.definition import Network
 from ..records.measurement import MeasureError, Measurement, has_interval, now
 from . import nvml
-from .devices import Device, find_device
-from .environment import Load, surroundings
+from .device_classes import Device
+from .devices import find_device
+from .environment import Load, read_environment
 from .memory import is_out_of_memory
 from .running import Run, flags, prepare, runner, with_threads, within_memory
 from .settings import Progress, Settings
 
-_WINDOW_S = 0.05  # warm-up goes by windows of at least this
+_WINDOW_S = 0.05  # of warm-up, at least
 _STEADY = 0.03  # two windows in a row that agree this well end the warm-up
 _WARM_RUNS = 3  # at least, the first included
 _WARM_SHARE = 0.25  # of the budget, at most
-_TIMED_S = 0.25  # the interval is not looked at before
+_TIMED_S = 0.25  # before the interval is first computed
 # Each look at the interval is one more chance to stop on a lucky one. A look at every block from the 6th on
 # covers the median of normal noise in 92 to 94 % of simulated measurements; these rarer looks, in 94 to 96 %.
 _FIRST_LOOK = 12
@@ -50,23 +51,23 @@ _LAUNCHES = 11  # of which the median is taken
 
 
 def time_here(source: Network | nn.Module, settings: Settings, progress: Progress | None = None) -> Measurement:
-    """Time a network or a module on random images, in this process: what `measure` asks for, wherever it is done.
+    """Time a network or a module on random images, in this process.
 
-    Nothing ends a run that hangs or takes too long: `seconds` is looked at between runs.
+    Nothing ends a run that hangs or takes too long: the time is checked between runs.
 
     Arguments:
         progress: called between blocks with the phase ("building", "warm-up", "timing") and the fraction of
-            `settings.seconds` that is spent.
+            `settings.seconds` spent; default: None.
 
     Raises:
         SettingError: (a ValueError) a setting is wrong or the device is not there.
-        MeasureError: with reason "out of memory", or "failed" where torch.compile fails, or the module cannot take
-            the images: these have not its channels, or in training BN has one value of a channel alone.
+        MeasureError: memory ran out (reason "out of memory"), torch.compile failed, or the module cannot take the
+            images: they have other channels, or in training BN has one value per channel ("failed").
     """
-    return within_memory(lambda: _timed_there(source, settings, progress or _quiet), source, settings)
+    return within_memory(lambda: _time_on_device(source, settings, progress or _no_progress), source, settings)
 
 
-def _timed_there(source: Network | nn.Module, settings: Settings, progress: Progress) -> Measurement:
+def _time_on_device(source: Network | nn.Module, settings: Settings, progress: Progress) -> Measurement:
     device = find_device(settings.device, settings.precision)
     progress("building", 0.0)
     with flags(settings.tf32) as (tf32, autotuned), with_threads(settings.threads), device.current():
@@ -76,17 +77,17 @@ def _timed_there(source: Network | nn.Module, settings: Settings, progress: Prog
             timed = _time(runner(module, settings, device, channels), settings, device, progress)
         finally:
             module.train(was_training)
-        tunes = device.kind.tf32  # the two are settings of CUDA's libraries
+        tunes = device.kind.tf32  # both are settings of CUDA's libraries
         switches = {"tf32": tunes and tf32, "cudnn_benchmark": tunes and autotuned}
-        told = {**surroundings(str(device)), **switches, "date": now()}
-    return _record(name, settings, timed, told)
+        machine = {**read_environment(str(device)), **switches, "date": now()}
+    return _record(name, settings, timed, machine)
 
 
 class _Timed(NamedTuple):
-    """What came out: seconds a run for each block, runs in a block, and what went on beside."""
+    """The result of timing, before it becomes a record."""
 
-    blocks: list[float]
-    n: int
+    blocks: list[float]  # seconds per run
+    n: int  # runs in a block
     peak: int | None
     launch: float | None
     before: nvml.State
@@ -116,11 +117,11 @@ def _time(run: Run, settings: Settings, device: Device, progress: Progress) -> _
 
 
 def _launch_seconds(run: Run, settings: Settings, device: Device) -> float | None:
-    """Seconds that the host takes to start a run on an idle GPU: the median of some; None on a CPU.
+    """Return the median seconds that a host takes to start a run on an idle GPU; else None.
 
-    With 2 images, so that the GPU keeps up: its queue takes about a thousand kernels, and a host that finds it full,
-    or asks for a result (as fp16's loss scale does), would be timed waiting. The host's own work is the same. A
-    compiled module is asked with all its images, since for 2 it would be compiled again.
+    The runs have 2 images, so that the GPU keeps up: its queue takes about a thousand kernels, and a host that finds
+    it full, or needs a result (as fp16's loss scale does), would be timed waiting. The host's own work is the same. A
+    compiled module runs with all its images, since for 2 it would be compiled again.
     """
     if not device.queues:
         return None
@@ -131,18 +132,17 @@ def _launch_seconds(run: Run, settings: Settings, device: Device) -> float | Non
 
 
 def _first_run(timer: Callable[[int], float], settings: Settings) -> float:
-    """The run in which everything is compiled, tuned and allocated; its failures are the settings' or the memory's."""
-    try:
+    try:  # all is compiled, tuned and allocated here
         return timer(1)
     except Exception as error:
         if not settings.compile or is_out_of_memory(error):
             raise
         said = f"torch.compile failed: {first_line(error)}; try it without compile"
-        raise MeasureError(said, spoilt=True) from error  # by what it failed is not known
+        raise MeasureError(said, spoilt=True) from error  # for whatever reason
 
 
 def _warm_up(timer: Callable[[int], float], run_s: float, seconds: float, spent: Callable[[str], float]) -> float:
-    """Run until two windows in a row agree, or for a share of the budget; the seconds a run takes in the last."""
+    """Run until two windows agree, or a share of the budget is spent; return seconds per run."""
     runs, used = 1, 0.0
     while True:
         window = min(_WINDOW_S, (_WARM_SHARE - used) * seconds)
@@ -158,7 +158,15 @@ def _warm_up(timer: Callable[[int], float], run_s: float, seconds: float, spent:
 def _blocks(
     timer: Callable[[int], float], n: int, look: int, interval: float, spent: Callable[[str], float]
 ) -> list[float]:
-    """Time blocks of n runs until the interval is as narrow as asked, or the budget is spent; look first at `look`."""
+    """Time blocks until the interval is as narrow as asked, or the budget is spent.
+
+    Arguments:
+        timer: times n runs, and returns seconds per run.
+        n: runs in a block.
+        look: blocks after which the interval is first computed.
+        interval: as for `measure`.
+        spent: reports a phase, and returns the fraction of the budget spent.
+    """
     times = []
     while True:
         times.append(timer(n))
@@ -171,16 +179,16 @@ def _blocks(
 
 
 def _half_width(times: Sequence[float]) -> float:
-    """The larger side of the median's interval (of few times: of their range), as a fraction of the median."""
+    """Return the larger side of the median's interval, or of the range, over the median."""
     (low, high), median = median_interval(times), float(np.median(times))
     return max(high - median, median - low) / median
 
 
-def _record(name: str, settings: Settings, timed: _Timed, told: dict[str, Any]) -> Measurement:
+def _record(name: str, settings: Settings, timed: _Timed, machine: dict[str, Any]) -> Measurement:
     blocks, n = timed.blocks, timed.n
     low, high = median_interval(blocks)
     q1, median, q3 = (float(value) for value in np.quantile(blocks, (0.25, 0.5, 0.75)))
-    half_width = _half_width(blocks) if len(blocks) > 1 else None  # one block tells nothing of its spread
+    half_width = _half_width(blocks) if len(blocks) > 1 else None  # one block has no spread
     asked = ("batch", "mode", "precision", "channels_last", "compile", "resolution")
     return Measurement(
         network=name,
@@ -191,20 +199,20 @@ def _record(name: str, settings: Settings, timed: _Timed, told: dict[str, Any]) 
         q1_ms=q1 * 1e3,
         q3_ms=q3 * 1e3,
         half_width=half_width,
-        converged=has_interval(len(blocks)) and half_width <= settings.interval,
+        converged=has_interval(len(blocks)) and half_width is not None and half_width <= settings.interval,
         runs=n * len(blocks),
         blocks=len(blocks),
         images_per_s=settings.batch / median,
         peak_memory_bytes=timed.peak,
-        **told,
+        **machine,
         interval=settings.interval,
         launch_ms=None if timed.launch is None else timed.launch * 1e3,
-        **_beside(timed),
+        **_conditions(timed),
     )
 
 
-def _beside(timed: _Timed) -> dict[str, Any]:
-    """The part of the record about what went on in the machine meanwhile."""
+def _conditions(timed: _Timed) -> dict[str, Any]:
+    """Return the GPU's states, other processes and load, as in the record."""
     moments = {"before": timed.before._asdict(), "after": timed.after._asdict()}
     counts = [state.pop("other_processes") for state in moments.values()]
     seen = [count for count in counts if count is not None]
@@ -212,5 +220,5 @@ def _beside(timed: _Timed) -> dict[str, Any]:
     return {**states, "other_processes": max(seen, default=None), "load": timed.load}
 
 
-def _quiet(phase: str, fraction: float) -> None:
-    """The progress of those who do not ask for it."""
+def _no_progress(phase: str, fraction: float) -> None:
+    pass

@@ -1,7 +1,7 @@
-"""The process apart: measures networks without loading torch in, blocking or endangering the caller's process.
+"""Measurements in a subprocess, so that the caller loads no torch and survives a crash.
 
-`Worker` is the caller's side, `worker_process` the other: it reads requests from stdin and writes events to stdout,
-one JSON object a line, and ends when its stdin does.
+`Worker` is the caller's side. The subprocess runs `worker_process`: it reads requests from stdin and writes events to
+stdout, one JSON object a line, and ends when its stdin does.
 """
 
 from __future__ import annotations
@@ -20,55 +20,56 @@ from ..records.measurement import MeasureError, Measurement, SettingError
 from .child_handle import TERMINAL, Child, Event, Job
 from .settings import Progress, Settings, positive
 
-_SLACK_S = 120.0  # for starting, importing torch, building, and a first run
+_SLACK_S = 120.0  # to start, import torch, build, and run once
 _COMPILE_S = 600.0  # torch.compile takes minutes for a deep network
 
 
 class Worker:
-    """Measures one network at a time in a process apart, which starts with the first job and serves many.
+    """One network at a time, measured in a subprocess.
 
-    Each submitted job ends in exactly one terminal event (see `submit`), whatever becomes of the process;
-    after a job was cancelled, ran out of time, died, failed or spoilt it, the next one starts a fresh process.
+    The subprocess starts with the first job, and serves many. Each submitted job ends in exactly one terminal event
+    (see `submit`), whatever happens to the subprocess. After a job that was cancelled, ran out of time, died, failed or
+    made the process useless, the next starts a fresh one.
     """
 
     def __init__(self):
         self._child: Child | None = None
         self._closed = False
-        self._lock = threading.Lock()  # over submitting
+        self._lock = threading.Lock()  # guards submit
         self._ids = itertools.count(1)
         atexit.register(self.close)
 
     @property
     def pid(self) -> int | None:
-        """The process id of the process apart; None where none runs."""
+        """The id of the subprocess; None if none runs."""
         child = self._child
         return child.process.pid if child and child.alive else None
 
     @property
     def busy(self) -> bool:
-        """Whether a job is in hand."""
+        """Whether a job is running."""
         return self._child is not None and self._child.busy
 
     def submit(self, request: Mapping[str, Any], on_event: Callable[[Event], None], limit: float | None = None) -> int:
         """Start a job, and return at once.
 
         Arguments:
-            request: {"kind": "measure", "network": network.to_dict()} with the settings of `measure` beside, all
-                plain; {"kind": "try", ...} likewise, and `memory_bytes`, for `running.try_run`; {"kind": "devices"};
-                or {"kind": "surroundings", "device": ...}.
-            on_event: called from another thread with {"kind": "progress", "phase": ..., "fraction": ...} now and
-                then, and once, last, with {"kind": "result", "measurement": {...}}, {"kind": "ran"} of a try,
-                {"kind": "devices", "devices": {...}}, {"kind": "surroundings", "surroundings": {...}} or
+            request: {"kind": "measure", "network": network.to_dict()} with the settings of `measure`, all plain;
+                {"kind": "try", ...} with the same and `memory_bytes`, for `running.try_run`; {"kind": "devices"}; or
+                {"kind": "environment", "device": ...}.
+            on_event: called from another thread: now and then with {"kind": "progress", "phase": ..., "fraction": ...},
+                and last, once, with {"kind": "result", "measurement": {...}}, {"kind": "ran"} (of a trial),
+                {"kind": "devices", "devices": {...}}, {"kind": "environment", "environment": {...}} or
                 {"kind": "error", "reason": ..., "message": one sentence}.
-            limit: seconds after which the job is killed; left out: the request's `seconds` and 2 minutes, with
-                compile 10 minutes more.
+            limit: seconds after which the job is killed; default: the request's `seconds` and 2 minutes, with compile
+                10 minutes more.
 
         Returns:
             The number of the job.
 
         Raises:
             SettingError: (a ValueError) `limit` is not a number above 0.
-            MeasureError: with reason "busy", a job is in hand; with "cancelled", the worker is closed.
+            MeasureError: a job is running (reason "busy"), or the worker is closed ("cancelled").
             TypeError: the request is not plain.
         """
         if limit is not None:
@@ -77,7 +78,7 @@ class Worker:
             if self._closed:
                 raise MeasureError("this worker is closed; make another", "cancelled")
             if self.busy:
-                raise MeasureError("a job is in hand, and there is one at a time; wait for it or cancel it", "busy")
+                raise MeasureError("a job is running, and there is one at a time; wait for it or cancel it", "busy")
             number = next(self._ids)
             line = json.dumps({"kind": "measure", **request, "id": number})
             job = Job(number, on_event, _limit(request) if limit is None else limit)
@@ -93,37 +94,45 @@ class Worker:
         timeout: float | None = None,
         progress: Progress | None = None,
     ) -> Measurement:
-        """Time a network as `timing.time_here` does, and wait for it.
+        """Time a network as `timing.time_here` does, and wait for the result.
 
         Arguments:
             network: the network, or the name of a base network.
-            timeout: seconds after which the job is killed; see `submit`.
-            progress: called from another thread.
+            settings: of the measurement.
+            timeout: seconds after which the job is killed; default: as for `submit`.
+            progress: called from another thread with the phase and the fraction of the time spent; default: None.
 
         Raises:
             NetworkError: this is not a network, nor the name of one.
             SettingError: (a ValueError) a setting is wrong or the device is not there.
-            MeasureError: with the reason why there is no measurement.
+            MeasureError: there is no measurement; `reason` says why.
         """
         request = {"kind": "measure", **_request(network, settings)}
         return Measurement.from_dict(self._wait(request, timeout, progress)["measurement"])
 
     def devices(self, timeout: float | None = None) -> dict[str, str]:
-        """The devices that can be measured on, by torch name, with their human names; waits for torch to load.
+        """Find the devices that can be measured on: torch names, with the names people know them by.
+
+        Arguments:
+            timeout: seconds after which the job is killed; default: as for `submit`. Torch takes some to load.
 
         Raises:
-            MeasureError: with the reason why they cannot be told.
+            MeasureError: they cannot be found; `reason` says why.
         """
         return self._wait({"kind": "devices"}, timeout, None)["devices"]
 
-    def surroundings(self, device: str | None = None, timeout: float | None = None) -> dict[str, Any]:
-        """What a measurement made here and now would record of the machine; see `environment.surroundings`.
+    def environment(self, device: str | None = None, timeout: float | None = None) -> dict[str, Any]:
+        """Read what a measurement would record of the machine; see `environment.read_environment`.
+
+        Arguments:
+            device: "cpu", "cuda" or "cuda:N"; default: torch's current GPU, else the CPU.
+            timeout: seconds after which the job is killed; default: as for `submit`.
 
         Raises:
             SettingError: (a ValueError) the device is not there.
-            MeasureError: with the reason why it cannot be told.
+            MeasureError: it cannot be read; `reason` says why.
         """
-        return self._wait({"kind": "surroundings", "device": device}, timeout, None)["surroundings"]
+        return self._wait({"kind": "environment", "device": device}, timeout, None)["environment"]
 
     def try_run(
         self,
@@ -132,34 +141,35 @@ class Worker:
         memory_bytes: int | None = None,
         timeout: float | None = None,
     ) -> None:
-        """Run a network twice, untimed, to see whether the memory is enough, and wait for it.
+        """Run a network twice, untimed, to see whether it fits in memory, and wait for the end.
 
         Arguments:
             network: the network, or the name of a base network.
-            memory_bytes: the most that it may take; see `running.try_run`.
-            timeout: seconds after which the job is killed; see `submit`.
+            settings: of the runs.
+            memory_bytes: the most that they may take; default: what there is; see `running.try_run`.
+            timeout: seconds after which the job is killed; default: as for `submit`.
 
         Raises:
             NetworkError: this is not a network, nor the name of one.
             SettingError: (a ValueError) a setting is wrong or the device is not there.
-            MeasureError: with reason "out of memory", or another.
+            MeasureError: it did not run; `reason` is "out of memory", or another.
         """
         request = {"kind": "try", **_request(network, settings), "memory_bytes": memory_bytes}
         self._wait(request, timeout, None)
 
     def cancel(self, patience: float = 0.0) -> None:
-        """End the job in hand, if any, with an "error" event with reason "cancelled", by killing the process.
+        """End the running job, if any, with an "error" event of the reason "cancelled".
 
         Arguments:
-            patience: seconds in which the process may end the job between two runs by itself, and so live on for
-                the next; after them it is killed.
+            patience: seconds in which the process may end the job between two runs, and so live on for the next;
+                then it is killed; default: 0.
         """
         child = self._child
         if child and child.busy:
             child.cancel(patience)
 
     def close(self) -> None:
-        """End the process; a job in hand is cancelled. Closing twice is fine, submitting afterwards is not."""
+        """End the process, and cancel its job; a closed worker takes no more jobs."""
         self._closed = True
         atexit.unregister(self.close)
         if self._child:
@@ -173,7 +183,7 @@ class Worker:
         self.close()
 
     def _wait(self, request: Event, timeout: float | None, progress: Progress | None) -> Event:
-        """The event that a job ends in, which is not an error."""
+        """Run a job, and return its last event, or raise its error."""
         events: queue.SimpleQueue[Event] = queue.SimpleQueue()
 
         def on_event(event: Event) -> None:
@@ -185,7 +195,7 @@ class Worker:
         self.submit(request, on_event, timeout)
         try:
             event = events.get()
-        except BaseException:  # the caller was interrupted, and will not come back for the result
+        except BaseException:  # the caller was interrupted, and takes no result
             self.cancel()
             raise
         if event["kind"] == "error":
@@ -200,5 +210,5 @@ def _request(network: Network | str, settings: Settings) -> Event:
 
 def _limit(request: Mapping[str, Any]) -> float:
     seconds = request.get("seconds", 10.0)
-    usual = seconds if isinstance(seconds, (int, float)) and seconds > 0 else 0.0  # the other side refuses the rest
+    usual = seconds if isinstance(seconds, int | float) and seconds > 0 else 0.0  # the subprocess refuses the rest
     return min(usual, threading.TIMEOUT_MAX) + _SLACK_S + (_COMPILE_S if request.get("compile") else 0.0)

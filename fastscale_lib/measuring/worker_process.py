@@ -1,4 +1,4 @@
-"""The child process of a `Worker`: reads requests, measures, and answers through a pipe."""
+"""The subprocess of a `Worker`: reads requests, measures, and answers through a pipe."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _REPORT_S = 0.1  # a person sees no more than some ten updates a second
 
 
 def main() -> None:
-    """The other side: serve requests until stdin ends."""
+    """Serve requests until stdin ends."""
     _be_killed_first()
     requests: queue.SimpleQueue[Event] = queue.SimpleQueue()
     cancelled: set[int] = set()
@@ -35,13 +35,13 @@ def main() -> None:
 
 
 def _be_killed_first() -> None:
-    """When memory runs out, Linux is to kill this process, not the notebook."""
+    # When memory runs out, Linux is to kill this process, not the notebook.
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def _take_pipes() -> tuple[IO[str], IO[str]]:
-    """Stdin and stdout for the protocol alone: prints go to stderr, and nobody else reads requests."""
+    """Keep stdin and stdout for the protocol: prints go to stderr, and code reads no requests."""
     source, sink = os.fdopen(os.dup(0), encoding="utf-8"), os.fdopen(os.dup(1), "w", encoding="utf-8")
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -50,7 +50,7 @@ def _take_pipes() -> tuple[IO[str], IO[str]]:
 
 
 def _listen(source: IO[str], requests: queue.SimpleQueue[Event], cancelled: set[int]) -> None:
-    """Put requests in the queue; when stdin ends the parent is gone, and so are we, whatever is in hand."""
+    """Put requests in the queue; when stdin ends the parent is gone, and this process ends."""
     try:
         for line in source:
             request = json.loads(line)
@@ -65,7 +65,6 @@ def _listen(source: IO[str], requests: queue.SimpleQueue[Event], cancelled: set[
 
 
 def _serve(request: Event, sink: IO[str], cancelled: set[int]) -> None:
-    """Do what is asked, and tell how it ended."""
     number, kind = request.pop("id"), request.pop("kind")
 
     def tell(kind: str, **event: Any) -> None:
@@ -82,27 +81,27 @@ def _serve(request: Event, sink: IO[str], cancelled: set[int]) -> None:
     except ValueError as error:  # as from a network that cannot be built
         tell("error", reason="setting", message=" ".join(str(error).split()))
     except Exception as error:
-        # A CUDA error, for one, stays: all that follows in this process would fail. A fresh one costs seconds.
+        # After a CUDA error, for one, everything in this process fails. A fresh one costs seconds.
         tell("error", reason="failed", message=first_line(error), spoilt=True)
 
 
-# Torch is imported in these, when the process listens already: it takes seconds.
+# Torch is imported in these, once the process listens: it takes seconds.
 
 
-def _measured(request: Event, report: Progress) -> Event:
+def _measure(request: Event, report: Progress) -> Event:
     report("building", 0.0)
     from .devices import find_device
     from .timing import time_here
 
-    gc.collect()  # the network before may sit in reference cycles
+    gc.collect()  # the last network may sit in reference cycles
     network = Network.from_dict(request.pop("network"))
     found = time_here(network, Settings(**request), report)
     gc.collect()
-    find_device(found.device).give_back()  # what an idle process keeps of a GPU, others cannot have
+    find_device(found.device).free_cache()  # an idle process is to hold no memory of a GPU
     return {"measurement": found.to_dict()}
 
 
-def _tried(request: Event, report: Progress) -> Event:
+def _try(request: Event, report: Progress) -> Event:
     from .running import try_run
 
     gc.collect()
@@ -117,23 +116,23 @@ def _devices(request: Event, report: Progress) -> Event:
     return {"devices": devices()}
 
 
-def _surroundings(request: Event, report: Progress) -> Event:
-    from .environment import surroundings
+def _environment(request: Event, report: Progress) -> Event:
+    from .environment import read_environment
 
-    return {"surroundings": surroundings(**request)}
+    return {"environment": read_environment(**request)}
 
 
-# By the kind of a request, the kind of the event that ends it, and what makes it.
+# By the kind of a request: the kind of the event that ends it, and the function that makes it.
 _ANSWERS: dict[str, tuple[str, Callable[[Event, Progress], Event]]] = {
-    "measure": ("result", _measured),
-    "try": ("ran", _tried),
+    "measure": ("result", _measure),
+    "try": ("ran", _try),
     "devices": ("devices", _devices),
-    "surroundings": ("surroundings", _surroundings),
+    "environment": ("environment", _environment),
 }
 
 
 def _reporter(tell: Callable[..., None], cancelled: Callable[[], bool]) -> Progress:
-    """A `progress` that tells of a new phase at once, and else only now and then; it ends a cancelled job."""
+    """Make a `progress` that reports new phases at once, and ends a cancelled job."""
     told = ("", 0.0)
 
     def report(phase: str, fraction: float) -> None:

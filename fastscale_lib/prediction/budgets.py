@@ -16,7 +16,6 @@ from .._common.errors import FastscaleError
 from ..architectures.counting import METRICS
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
-from ..measuring.counted_memory import peak_memory
 from ..measuring.settings import Mode, Precision, Settings
 from ..scaling.grids import sweep
 from ..scaling.rounding import scale
@@ -227,6 +226,8 @@ class _Scaled:
 
 @lru_cache(maxsize=4096)
 def _memory(network: Network, batch: int, mode: Mode, precision: Precision) -> int:
+    from ..measuring.counted_memory import peak_memory  # which loads torch
+
     return peak_memory(network, batch, mode, precision).peak_bytes
 
 

@@ -104,7 +104,7 @@ def calibrate(
     if batch is not None:
         batch = check_whole("batch", batch, SettingError, remedy="; leave it out for the usual one")
     with Worker() as worker:
-        found = worker.surroundings(device=device)["device"]
+        found = worker.environment(device=device)["device"]
     plan = Plan(
         networks=probes(),
         batch=kind_of(found).probe_batch if batch is None else batch,

@@ -209,7 +209,7 @@ def measured_row(network: Network, measurement: Measurement) -> dict[str, Any]:
 
 
 def failed_row(
-    network: Network, settings: Mapping[str, Any], error: MeasureError, surroundings: Mapping[str, Any]
+    network: Network, settings: Mapping[str, Any], error: MeasureError, environment: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The row of a measurement that could not be made: the columns of `measured_row`, with times None.
 
@@ -218,12 +218,12 @@ def failed_row(
             channels_last, compile, threads, tf32, interval), and `resolution` before the network's own. What is left
             out is None.
         error: why there is no measurement.
-        surroundings: what `measuring.environment.surroundings` says of the machine.
+        environment: of the machine, as `measuring.environment.read_environment` returns it.
     """
     given = {key: value for key, value in settings.items() if value is not None}
     resolution = given.get("resolution", network.resolution)
-    told = {"network": network.name, "resolution": resolution, "device": surroundings["device"], "date": now()}
-    known = {**surroundings, **given, **told}
+    told = {"network": network.name, "resolution": resolution, "device": environment["device"], "date": now()}
+    known = {**environment, **given, **told}
     described = {**network.to_dict(), "resolution": resolution}
     row = {field.name: known.get(field.name) for field in fields(Measurement)}
     return {**row, "description": described, "reason": error.reason, "message": str(error)}

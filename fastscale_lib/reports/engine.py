@@ -140,7 +140,7 @@ def _machine(todo: Sequence[Task]) -> dict[str, str]:
     """
     with Worker() as worker:
         for device in {task.parameters.get("device") or None for task in todo} - {None}:
-            worker.surroundings(device=device)
+            worker.environment(device=device)
         devices = worker.devices()
     return {"device": ", ".join(devices.values()), "python": platform.python_version(), **versions()}
 

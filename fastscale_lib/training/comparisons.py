@@ -22,7 +22,7 @@ from .._common.errors import first_line
 from .._common.progress import Line, Step, Tally
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
-from ..measuring.plan_runner import asked_first, check_executor
+from ..measuring.executors import ask_environment, check_executor
 from ..measuring.settings import check_device
 from ..records.measurement import SettingError, now
 from ..records.store import Store
@@ -193,7 +193,7 @@ def _lacks(row: Row | None, retry: bool) -> bool:
 def _kind(device: str | None, executor: Executor | None) -> str:
     """Return "cuda" or "cpu", of the device that is named or of the one that a training finds where it runs."""
     if device or executor is not None:
-        return kind_name(device or asked_first(executor, None)["device"])
+        return kind_name(device or ask_environment(executor, None)["device"])
     from ..measuring.devices import find_device
 
     return find_device().kind.name

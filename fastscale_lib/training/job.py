@@ -29,7 +29,7 @@ from .image_files import DataError
 from .recipe import Recipe, RecipeError
 
 if TYPE_CHECKING:
-    from ..measuring.devices import Device
+    from ..measuring.device_classes import Device
 
 
 Row = dict[str, Any]
@@ -257,7 +257,7 @@ def _trained(
         if isinstance(error, TrainingError) or not is_out_of_memory(error):
             raise
     # Out of the handler, so that no traceback keeps the tensors alive.
-    task.device.give_back()
+    task.device.free_cache()
     raise TrainingError(
         f"{task.network.name}: memory ran out on {task.device} with batch {task.recipe.batch} in {task.recipe.parts} "
         f"parts; try parts={2 * task.recipe.parts}",
@@ -302,9 +302,9 @@ def _epochs(
 
 def _where(device: Device, processes: Processes) -> dict[str, Any]:
     """What decides the last bits of a training, beside what is trained."""
-    from ..measuring.environment import surroundings
+    from ..measuring.environment import read_environment
 
-    found = surroundings(str(device))
+    found = read_environment(str(device))
     return {**{name: found[name] for name in ("device_name", "threads", "torch")}, "processes": processes.size}
 
 
@@ -334,7 +334,7 @@ def _epoch(task: _Task, trainer: Any, tally: Tally, said: str) -> Row:
 
 
 def _last(task: _Task, trainer: Any, rows: list[Row], processes: Processes) -> Row:
-    from ..measuring.environment import surroundings
+    from ..measuring.environment import read_environment
 
     network = task.network
     row = {
@@ -348,7 +348,7 @@ def _last(task: _Task, trainer: Any, rows: list[Row], processes: Processes) -> R
         "resolution": network.resolution,
         **complexity(network)._asdict(),
         "processes": processes.size,
-        **surroundings(str(task.device)),
+        **read_environment(str(task.device)),
         "date": now(),
         "description": network.to_dict(),
     }

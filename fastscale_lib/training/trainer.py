@@ -20,7 +20,8 @@ from torch.nn import functional as F
 
 from .._common.device_kinds import CPU
 from ..architectures.definition import Network
-from ..measuring.devices import Cpu, find_device
+from ..measuring.device_classes import Cpu
+from ..measuring.devices import find_device
 from ..models.builder import build
 from ..models.modules import subsample
 from .augmentation import crop_and_flip, mixup, randaugment

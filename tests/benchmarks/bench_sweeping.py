@@ -26,8 +26,8 @@ class Acting(Executor):
 
     def submit(self, task, *data):
         future = Future()
-        if task is tasks.surroundings:
-            future.set_result({"surroundings": self.machine})
+        if task is tasks.read_environment:
+            future.set_result({"environment": self.machine})
             return future
         self.asked += 1
         network, settings = data
@@ -57,7 +57,7 @@ def quiet(step) -> None:
 def test_the_cost_of_a_task_as_the_plan_grows(report, tmp_path):
     with Worker() as worker:
         measurement = worker.time(TINY, Settings(1, device="cpu", seconds=0.05))
-        machine = worker.surroundings("cpu")
+        machine = worker.environment("cpu")
     measure_plan(grid(SIZES[0]), tmp_path / "warm.jsonl", Acting(measurement, machine), quiet)
     cost, plain, resumed = {}, {}, {}
     for size in SIZES:

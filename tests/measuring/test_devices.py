@@ -1,5 +1,8 @@
 """The devices that torch finds here, and GPUs that only act."""
 
+from __future__ import annotations
+
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
@@ -7,8 +10,12 @@ import torch
 
 from fastscale_lib._common.device_kinds import CPU, CUDA, KINDS
 from fastscale_lib.measuring import devices
-from fastscale_lib.measuring.devices import Cpu, Cuda, find_device, kind_for
+from fastscale_lib.measuring.device_classes import Cpu, Cuda
+from fastscale_lib.measuring.devices import find_device, kind_for
+from fastscale_lib.measuring.nvml import State
 from fastscale_lib.records.measurement import SettingError
+
+GPU = Cuda(torch.device("cuda", 0))  # nothing is asked of it that needs one
 
 
 @pytest.fixture
@@ -73,17 +80,15 @@ def test_a_gpu_is_limited_to_a_share_of_its_memory_inside(monkeypatch):
     shares = []
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(total_memory=80))
     monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", lambda share, device: shares.append(share))
-    gpu = Cuda(torch.device("cuda", 0))
     for most in (20, 1000, None):
-        with gpu.limited(most):
+        with GPU.limited(most):
             pass
     assert shares == [0.25, 1.0, 1.0, 1.0, 1.0, 1.0]
 
 
 def test_data_may_take_half_of_what_is_free_on_a_gpu(monkeypatch):
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (100, 1000))
-    gpu = Cuda(torch.device("cuda", 0))
-    assert (gpu.has_room(49), gpu.has_room(50)) == (True, False)
+    assert (GPU.has_room(49), GPU.has_room(50)) == (True, False)
 
 
 def test_a_cpu_has_no_queue_no_peak_memory_and_no_fp16():
@@ -101,3 +106,71 @@ def test_random_numbers_drawn_inside_leave_torch_s_generator_as_it_was():
     drawn = torch.rand(1)
     torch.manual_seed(1)
     assert torch.equal(drawn, torch.rand(1))
+
+
+class Gpu:
+    """Stands in for torch.cuda: a host that queues kernels, and a GPU that works through them, each with its time.
+
+    Arguments:
+        lead: seconds of the host's own work before a run's only kernel.
+        kernel: seconds that the GPU takes for it.
+    """
+
+    def __init__(self, monkeypatch, lead: float, kernel: float):
+        self.lead, self.kernel, self.host, self.free, self.done = lead, kernel, 0.0, 0.0, []
+        monkeypatch.setattr(torch.cuda, "synchronize", self.synchronize)
+        monkeypatch.setattr(torch.cuda, "Event", lambda enable_timing: Event(self))
+
+    def run(self):
+        self.done.append("run")
+        self.host += self.lead
+        self.free = max(self.free, self.host) + self.kernel
+
+    def synchronize(self, device=None):
+        self.done.append("wait")
+        self.host = max(self.host, self.free)
+
+
+class Event:
+    def __init__(self, gpu: Gpu):
+        self.gpu = gpu
+
+    def record(self):
+        self.at = max(self.gpu.host, self.gpu.free)
+
+    def synchronize(self):
+        self.gpu.synchronize()
+
+    def elapsed_time(self, end: Event) -> float:
+        return 1000 * (end.at - self.at)
+
+
+@pytest.mark.parametrize(
+    ("lead", "kernel", "seconds"),
+    [(0.001, 0.010, 0.010), (0.001, 0.0001, 0.001)],
+    ids=["the GPU is slower than the host", "the host is slower than the GPU"],
+)
+@pytest.mark.parametrize("n", [1, 5])
+def test_a_block_is_not_charged_for_the_host_at_its_beginning(monkeypatch, lead, kernel, seconds, n):
+    gpu = Gpu(monkeypatch, lead, kernel)
+    assert GPU.seconds(gpu.run, n) == pytest.approx(seconds)
+
+
+def test_a_gpu_is_asked_how_it_is_while_it_works(monkeypatch):
+    gpu = Gpu(monkeypatch, lead=0.0001, kernel=0.05)
+
+    @contextmanager
+    def watched(self):
+        gpu.done.append("open")
+
+        def state():
+            gpu.done.append("ask")
+            assert gpu.free - gpu.host > 0.1  # there is work for as long
+            return State(clock_mhz=1980)
+
+        yield state
+
+    monkeypatch.setattr(Cuda, "watched", watched)
+    assert GPU.state_at_work(gpu.run, 0.05).clock_mhz == 1980
+    assert gpu.done == ["open", "run", "run", "run", "run", "ask", "wait"]
+    assert Cpu(torch.device("cpu")).state_at_work(gpu.run, 0.05) == State()

@@ -5,18 +5,18 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from fastscale_lib.measuring import devices, environment, nvml
+from fastscale_lib.measuring import device_classes, devices, environment, nvml
 from fastscale_lib.measuring.nvml import State
 from fastscale_lib.records.measurement import SettingError
 
 
 def test_the_machine_is_told_without_measuring():
-    told = environment.surroundings("cpu")
+    told = environment.read_environment("cpu")
     assert (told["device"], told["device_count"], told["driver"]) == ("cpu", 1, None)
-    assert told["device_name"] == told["cpu_name"] == devices.cpu_name()
+    assert told["device_name"] == told["cpu_name"] == device_classes.cpu_name()
     assert (told["threads"], told["torch"]) == (torch.get_num_threads(), torch.__version__)
     with pytest.raises(SettingError, match="device is 'cuda:99', but must be a device that torch finds here"):
-        environment.surroundings("cuda:99")
+        environment.read_environment("cuda:99")
 
 
 def test_devices_have_names():
@@ -49,9 +49,9 @@ def test_the_driver_is_told_by_linux_or_else_by_nvml(tmp_path, monkeypatch, said
     file = tmp_path / "version"
     if said:
         file.write_text(said)
-    monkeypatch.setattr(devices, "_DRIVER", str(file))
+    monkeypatch.setattr(device_classes, "_DRIVER", str(file))
     monkeypatch.setattr(nvml, "load", Library)
-    assert devices._driver() == driver
+    assert device_classes._driver() == driver
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_nvml_is_asked_for_the_very_gpu_that_torch_uses(monkeypatch, known, name
     asked = []
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(**known))
     monkeypatch.setattr(nvml, "Nvml", Asked)
-    with devices.Cuda(torch.device("cuda", 1)).watched() as state:
+    with device_classes.Cuda(torch.device("cuda", 1)).watched() as state:
         assert state() == State()
     assert asked == names
 

@@ -1,13 +1,14 @@
-"""On a real GPU, what elsewhere is tested on ones that only act.
+"""On a real GPU: what other files test on made-up ones.
 
 It needs torch, numpy, pandas, pyyaml and pytest alone:
 
 python -m pytest --noconftest tests/measuring/test_on_gpu.py
 
-Times are of a GPU that nobody else uses.
+No other process is to use the GPU.
 """
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,6 +35,9 @@ def test_a_measurement_is_whole(mode, precision):
     assert found.device.startswith("cuda:")
     assert found.blocks >= 6
     assert 0 < found.low_ms <= found.median_ms <= found.high_ms
+    assert found.launch_ms is not None
+    assert found.peak_memory_bytes is not None
+    assert found.device_count is not None
     assert 0 < found.launch_ms < 1000
     assert found.peak_memory_bytes > 4 * fs.complexity(NETWORK).params  # weights are fp32
     assert found.driver
@@ -63,7 +67,7 @@ def test_out_of_memory_is_a_reason_and_the_next_measurement_works():
 
 
 def test_the_largest_batch_fits_and_twice_as_many_images_do_not():
-    how = {"mode": "training", "device": "cuda"}
+    how: dict[str, Any] = {"mode": "training", "device": "cuda"}
     with Worker() as worker:
         found = fs.largest_batch(NETWORK, **how, memory_bytes=4 * GIB, worker=worker)
         assert 8 < found < 4096
@@ -72,12 +76,13 @@ def test_the_largest_batch_fits_and_twice_as_many_images_do_not():
             worker.try_run(NETWORK, Settings(2 * found, **how), 4 * GIB)
 
 
-BATCH = 256  # of ResNet-50 in bf16: with 64 images an H200 waits for its host, which is no quiet one
+BATCH = 256  # of ResNet-50 in bf16: with 64 images an H200 waits for its host
 
 
 def by_hand(runs: int = 50) -> float:
-    """Median milliseconds of a forward pass of ResNet-50 in bf16, by CUDA events around every one."""
-    module = fs.build("ResNet-50", device="cuda").eval().to(memory_format=torch.channels_last)
+    """Return the median ms of a forward pass of ResNet-50 in bf16, by CUDA events around each."""
+    built: Any = fs.build("ResNet-50", device="cuda")  # torch does not type memory_format
+    module = built.eval().to(memory_format=torch.channels_last)
     images = torch.randn(BATCH, 3, 224, 224, device="cuda").to(memory_format=torch.channels_last)
     events = [torch.cuda.Event(enable_timing=True) for _ in range(runs + 1)]
     with flags(tf32=False), torch.inference_mode(), torch.autocast("cuda", dtype=torch.bfloat16):

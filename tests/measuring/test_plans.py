@@ -1,15 +1,20 @@
-"""Plans: what is to be measured, checked when it is said, the same in Python and in YAML."""
+"""Plans: what is to be measured, checked when it is made, the same in Python and in YAML."""
 
 import json
 import sys
+import warnings
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 import fastscale_lib as fs
+from fastscale_lib._common.frames import rows
+from fastscale_lib._common.yaml_text import read_yaml
 from fastscale_lib.measuring.plans import Plan, PlanError
 
 TINY = fs.anynet(name="Tiny", depths=[1], widths=[16], group_widths=8, stem_width=8, resolution=32, classes=10)
-EVERYTHING = {
+EVERYTHING: dict[str, Any] = {
     "networks": ["RegNetY-400MF", TINY],
     "strategies": ["w", "dWr", "d1_w8_g8_r1", 0.5, fs.strategy(alpha=0.1)],
     "scales": [1, 2, 1.7],
@@ -80,7 +85,7 @@ def test_a_frame_tells_the_cost_of_every_point():
     plan = Plan(["RegNetY-400MF", TINY], "dWr", [1, 4], [8, "largest"])
     frame = plan.frame()
     assert len(frame) == len(plan)
-    for row, point in zip(frame.itertuples(), plan.points(), strict=True):
+    for row, point in zip(rows(frame), plan.points(), strict=True):
         assert (row.flops, row.params, row.activations) == fs.complexity(point.network)
         assert (row.network, row.network_id) == (point.network.name, point.network.id)
         assert (row.base, row.scale, row.batch) == (point.base, point.scale, point.batch)
@@ -177,3 +182,37 @@ def test_without_pyyaml_a_plan_can_be_json(tmp_path, monkeypatch):
     assert Plan.read(tmp_path / "plan.json") == Plan("ResNet-50")
     with pytest.raises(PlanError, match=r"takes the package pyyaml; install it, or write JSON"):
         Plan.read(tmp_path / "plan.yaml")
+
+
+# The plans in data/, to be run on a GPU.
+
+PLANS = Path(__file__).parents[2] / "data" / "plans"
+
+
+@pytest.fixture(scope="module")
+def plans() -> dict[str, fs.Plan]:
+    with warnings.catch_warnings():
+        # Depth alone comes near some targets, but not within 1 %.
+        warnings.simplefilter("ignore", fs.scaling.TargetWarning)
+        return {name: fs.Plan.read(PLANS / f"{name}.yaml") for name in ("gpu", "gpu_16gf", "gpu_short")}
+
+
+def text(name: str) -> str:
+    return (PLANS / f"{name}.yaml").read_text("utf-8")
+
+
+def test_the_plans_for_a_gpu_say_how_many_points_they_have(plans):
+    for name, plan in plans.items():
+        assert plan.device == "cuda"
+        assert f"{len(plan):,} points" in text(name)
+    assert read_yaml(text("gpu_largest")) == {**read_yaml(text("gpu")), "batch": "largest", "seconds": 5}
+    assert f"{len(plans['gpu']):,} points" in text("gpu_largest")
+
+
+def test_what_the_short_plan_measures_the_long_one_need_not(plans):
+    def points(name: str) -> set:
+        return {(each.network_id, each.batch, each.mode, each.precision) for each in plans[name].points()}
+
+    assert points("gpu_short") < points("gpu")
+    kept = ("channels_last", "compile", "tf32", "device", "threads")  # by which, too, a row is found again
+    assert len({tuple(plans[name].settings[each] for each in kept) for name in ("gpu_short", "gpu")}) == 1

@@ -1,48 +1,28 @@
-"""Timing: a network or module measured here, and networks measured in a process apart."""
+"""Timing: a network or a module, measured in this process."""
 
 from __future__ import annotations
 
 import json
 import math
-import os
-import queue
-import re
-import signal
-import subprocess
-import sys
-import threading
 import time
-import warnings
-from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from helpers.quick_runs import SHORT, TINY, Witness
 from torch.utils import benchmark
 
 import fastscale_lib as fs
 from fastscale_lib._common.statistics import median_interval
-from fastscale_lib._common.yaml_text import read_yaml
-from fastscale_lib.measuring import devices as torch_devices
-from fastscale_lib.measuring import plan_runner as sweeping
 from fastscale_lib.measuring import timing
-from fastscale_lib.measuring.devices import Cpu, Cuda, devices, find_device
-from fastscale_lib.measuring.environment import surroundings
-from fastscale_lib.measuring.nvml import State
+from fastscale_lib.measuring.device_classes import Cuda
+from fastscale_lib.measuring.devices import find_device
+from fastscale_lib.measuring.environment import read_environment
 from fastscale_lib.measuring.running import Run, flags, prepare
 from fastscale_lib.measuring.settings import MODES, Settings
-from fastscale_lib.measuring.worker import Worker
 from fastscale_lib.records.measurement import MeasureError, Measurement, SettingError
-
-TINY = fs.anynet(name="Tiny", depths=[1, 1], widths=[16, 32], group_widths=8, stem_width=16, resolution=32, classes=10)
-SHORT = {"batch": 4, "seconds": 0.3, "interval": 0.2, "device": "cpu"}
-LONG = {"batch": 4, "seconds": 60, "interval": 1e-9, "device": "cpu"}
-
-GPU = Cuda(torch.device("cuda", 0))  # of which nothing is asked that takes one
-
-posix = pytest.mark.skipif(os.name != "posix", reason="kills processes by signals")
 
 
 def measure(network_or_module, progress=None, **settings) -> Measurement:
@@ -53,27 +33,11 @@ def measure(network_or_module, progress=None, **settings) -> Measurement:
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread():
-    """Threads that wait for each other take many times longer where other work keeps the processors busy."""
+    """Several are many times slower where other work keeps the processors busy."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OMP_NUM_THREADS", "1")  # for the process apart
-        yield
+    yield
     torch.set_num_threads(threads)
-
-
-class Witness(torch.nn.Module):
-    """A module that keeps what it is given and how it is run."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv, self.linear = torch.nn.Conv2d(3, 8, 3), torch.nn.Linear(8, 5)
-
-    def forward(self, images):
-        features = self.conv(images)
-        self.images, self.kind, self.graph = images, features.dtype, features.requires_grad
-        self.was_training = self.training
-        return self.linear(features.mean((2, 3)))
 
 
 # What a measurement says.
@@ -90,7 +54,7 @@ def test_a_measurement_says_what_was_measured_and_how(mode):
     assert found.runs % found.blocks == 0
     assert found.peak_memory_bytes is None  # on a CPU it would tell of the process, not of the network
     assert f"batch 4 · fp32 · {mode}" in str(found)
-    machine = surroundings("cpu")
+    machine = read_environment("cpu")
     assert {key: found.to_dict()[key] for key in machine} == machine
     assert (found.launch_ms, found.throttle_after, found.other_processes) == (None, None, None)  # of GPUs
 
@@ -193,6 +157,7 @@ def test_the_interval_covers_the_median_of_skewed_times():
 def test_stops_at_the_interval_or_at_the_time():
     wide = measure(TINY, batch=4, interval=50, seconds=30, device="cpu")
     assert wide.converged
+    assert wide.half_width is not None
     assert wide.half_width <= 50
     began = time.perf_counter()
     narrow = measure(TINY, batch=4, interval=1e-9, seconds=0.5, device="cpu")
@@ -276,7 +241,7 @@ def test_a_network_that_cannot_be_compiled_is_said_in_a_sentence(monkeypatch):
         measure(TINY, **SHORT, compile=True)
 
 
-def test_launching_is_timed_with_two_images_and_without_waiting_for_the_gpu(monkeypatch):
+def test_launching_is_timed_with_two_images_and_no_wait_for_the_gpu(monkeypatch):
     clock, batches = [0.0], []
 
     def step(images, labels):
@@ -291,78 +256,10 @@ def test_launching_is_timed_with_two_images_and_without_waiting_for_the_gpu(monk
     run = Run(step, torch.zeros(64, 3, 8, 8), torch.zeros(64))
     settings = Settings(64, "training", "fp32", "cuda")
     with flags(tf32=False):
-        assert timing._launch_seconds(run, settings, GPU) == pytest.approx(0.003)
+        assert timing._launch_seconds(run, settings, Cuda(torch.device("cuda", 0))) == pytest.approx(0.003)
     assert set(batches) == {(2, 2)}
     run()
     assert batches[-1] == (64, 64)
-
-
-class Gpu:
-    """Stands in for torch.cuda: a host that queues kernels, and a GPU that works through them, each with its time.
-
-    Arguments:
-        lead: seconds of the host's own work before a run's only kernel.
-        kernel: seconds that the GPU takes for it.
-    """
-
-    def __init__(self, monkeypatch, lead: float, kernel: float):
-        self.lead, self.kernel, self.host, self.free, self.done = lead, kernel, 0.0, 0.0, []
-        monkeypatch.setattr(torch.cuda, "synchronize", self.synchronize)
-        monkeypatch.setattr(torch.cuda, "Event", lambda enable_timing: Event(self))
-
-    def run(self):
-        self.done.append("run")
-        self.host += self.lead
-        self.free = max(self.free, self.host) + self.kernel
-
-    def synchronize(self, device=None):
-        self.done.append("wait")
-        self.host = max(self.host, self.free)
-
-
-class Event:
-    def __init__(self, gpu: Gpu):
-        self.gpu = gpu
-
-    def record(self):
-        self.at = max(self.gpu.host, self.gpu.free)
-
-    def synchronize(self):
-        self.gpu.synchronize()
-
-    def elapsed_time(self, end: Event) -> float:
-        return 1000 * (end.at - self.at)
-
-
-@pytest.mark.parametrize(
-    ("lead", "kernel", "seconds"),
-    [(0.001, 0.010, 0.010), (0.001, 0.0001, 0.001)],
-    ids=["the GPU is slower than the host", "the host is slower than the GPU"],
-)
-@pytest.mark.parametrize("n", [1, 5])
-def test_a_block_is_not_charged_for_the_host_at_its_beginning(monkeypatch, lead, kernel, seconds, n):
-    gpu = Gpu(monkeypatch, lead, kernel)
-    assert GPU.seconds(gpu.run, n) == pytest.approx(seconds)
-
-
-def test_a_gpu_is_asked_how_it_is_while_it_works(monkeypatch):
-    gpu = Gpu(monkeypatch, lead=0.0001, kernel=0.05)
-
-    @contextmanager
-    def watched(self):
-        gpu.done.append("open")
-
-        def state():
-            gpu.done.append("ask")
-            assert gpu.free - gpu.host > 0.1  # there is work for as long
-            return State(clock_mhz=1980)
-
-        yield state
-
-    monkeypatch.setattr(Cuda, "watched", watched)
-    assert GPU.state_at_work(gpu.run, 0.05).clock_mhz == 1980
-    assert gpu.done == ["open", "run", "run", "run", "run", "ask", "wait"]
-    assert Cpu(torch.device("cpu")).state_at_work(gpu.run, 0.05) == State()
 
 
 def test_progress_goes_through_the_phases():
@@ -375,7 +272,7 @@ def test_progress_goes_through_the_phases():
 
 
 def tf32_state():
-    b = torch.backends
+    b: Any = torch.backends  # whose attributes differ between versions
     parts = (b.cuda.matmul, b.cudnn.conv, b.cudnn.rnn, b.mkldnn.matmul)
     older = b.cuda.matmul.allow_tf32, b.cudnn.allow_tf32, torch.get_float32_matmul_precision()
     return [part.fp32_precision for part in parts], b.cudnn.benchmark, older
@@ -397,7 +294,8 @@ def test_global_flags_are_as_before(precision):
 
 def test_flags_set_by_the_newer_switches_alone_are_as_before():
     """Then the older ones cannot be read."""
-    conv, before = torch.backends.cudnn.conv, torch.backends.cudnn.conv.fp32_precision
+    backends: Any = torch.backends
+    conv, before = backends.cudnn.conv, backends.cudnn.conv.fp32_precision
     conv.fp32_precision = "ieee"
     try:
         with pytest.raises(RuntimeError, match="mix of the legacy and new"):
@@ -449,6 +347,7 @@ def test_refuses_in_a_sentence(settings, sentence):
     with pytest.raises(ValueError, match=r"^\w+ is .*; .*$") as refused:
         measure(TINY, **{**SHORT, **settings})
     assert sentence in str(refused.value)
+    assert isinstance(refused.value, SettingError)
     assert refused.value.reason == "setting"
 
 
@@ -502,296 +401,3 @@ def test_memory_that_runs_out_is_said_in_a_sentence():
     ) as ran_out:
         measure(TINY, **{**SHORT, "batch": 10**8, "resolution": 4096})
     assert ran_out.value.reason == "out of memory"
-
-
-# In a process apart.
-
-
-@pytest.fixture(scope="module")
-def worker():
-    with Worker() as worker:
-        yield worker
-
-
-class Events:
-    """Callback of a job: keeps its events, and can wait for one."""
-
-    def __init__(self):
-        self.all, self._new = [], queue.SimpleQueue()
-
-    def __call__(self, event):
-        self.all.append(event)
-        self._new.put(event)
-
-    def wait_for(self, *wanted, timeout=30):
-        while True:
-            event = self._new.get(timeout=timeout)
-            if event["kind"] in wanted or event.get("phase") in wanted:
-                return event
-
-    @property
-    def terminal(self):
-        return [event for event in self.all if event["kind"] != "progress"]
-
-
-def start_long(worker):
-    """A job that is being timed and would go on for a minute."""
-    events = Events()
-    worker.submit({"network": TINY.to_dict(), **LONG}, events)
-    events.wait_for("timing")
-    return events
-
-
-def test_two_measurements_share_a_process(worker):
-    told = []
-    first = worker.time(TINY, Settings(**SHORT), progress=lambda phase, fraction: told.append(phase))
-    pid = worker.pid
-    second = worker.time(TINY, Settings(**SHORT, mode="training"))
-    assert worker.pid == pid != os.getpid()
-    assert (first.network, first.mode, second.mode) == ("Tiny", "inference", "training")
-    assert set(told) == {"building", "warm-up", "timing"}
-    assert worker.devices() == devices()
-    assert worker.surroundings("cpu") == surroundings("cpu")
-
-
-def ended(worker, request) -> dict:
-    """The event that a plain request ends in."""
-    worker.submit(request, events := Events())
-    return events.wait_for("result", "error")
-
-
-def test_a_refusal_is_the_same_from_a_worker(worker):
-    told = ended(worker, {"network": TINY.to_dict(), **SHORT, "batch": 0})
-    assert told["message"].startswith("batch is 0, but must be a whole number")
-    assert told["reason"] == "setting"
-    for ask in (worker.surroundings, lambda device: worker.time(TINY, Settings(device=device))):
-        with pytest.raises(SettingError, match="device is 'cuda:99', but must be a device that torch finds here"):
-            ask("cuda:99")
-
-
-def test_whatever_failed_the_next_job_has_a_fresh_process(worker):
-    """A CUDA error, for one, stays in its process: all that follows would fail there."""
-    assert worker.time(TINY, Settings(**SHORT)).blocks
-    pid = worker.pid
-    told = ended(worker, {"network": TINY.to_dict(), **SHORT, "colour": "blue"})
-    assert told["reason"] == "failed"
-    assert re.match("TypeError: .*colour", told["message"])
-    assert worker.time(TINY, Settings(**SHORT)).blocks
-    assert worker.pid != pid
-
-
-@posix
-def test_one_job_at_a_time_and_its_cancelling(worker):
-    events = start_long(worker)
-    with pytest.raises(MeasureError, match="a job is in hand"):
-        worker.submit({"network": TINY.to_dict()}, print)
-    assert os.getpgid(worker.pid) != os.getpgid(0)  # Ctrl-C here does not reach it
-    began = time.perf_counter()
-    worker.cancel()
-    assert not worker.busy
-    assert events.wait_for("error")["reason"] == "cancelled"
-    assert time.perf_counter() - began < 1
-    assert worker.time(TINY, Settings(**SHORT)).blocks
-    assert len(events.terminal) == 1
-    worker.cancel()  # with nothing in hand, nothing happens
-    assert worker.pid
-
-
-def test_a_patient_cancel_keeps_the_process_for_the_next_job(worker):
-    events, pid = start_long(worker), worker.pid
-    worker.cancel(patience=10.0)
-    assert events.wait_for("error")["reason"] == "cancelled"
-    assert worker.time(TINY, Settings(**SHORT)).blocks
-    assert worker.pid == pid
-
-
-@posix
-def test_a_killed_process_is_one_error_and_the_next_measurement_works(worker):
-    events = start_long(worker)
-    pid = worker.pid
-    os.kill(pid, signal.SIGKILL)
-    event = events.wait_for("error")
-    assert event["reason"] == "died"
-    assert "killed (signal 9)" in event["message"]
-    assert "try a smaller batch" in event["message"]
-    assert worker.time(TINY, Settings(**SHORT)).blocks
-    assert worker.pid != pid
-    assert len(events.terminal) == 1
-
-
-@posix
-def test_a_time_limit(worker):
-    with pytest.raises(MeasureError, match=r"stopped at the time limit of 0\.5 s") as stopped:
-        worker.time(TINY, Settings(**LONG), timeout=0.5)
-    assert stopped.value.reason == "time limit"
-
-
-@posix
-def test_a_crash_between_jobs_goes_unnoticed_and_a_callback_may_submit():
-    events = Events()
-
-    def then_again(event):
-        assert event["kind"] == "devices"
-        worker.submit({"kind": "devices"}, events)
-
-    with Worker() as worker:
-        worker.submit({"kind": "dance"}, first := Events())
-        assert "kind is 'dance'" in first.wait_for("error")["message"]
-        os.kill(worker.pid, signal.SIGSEGV)
-        while worker.pid:
-            time.sleep(0.01)
-        worker.submit({"kind": "devices"}, then_again)
-        assert "cpu" in events.wait_for("devices")["devices"]
-    with pytest.raises(MeasureError, match="closed"):
-        worker.submit({"kind": "devices"}, events)
-
-
-@posix
-def test_the_process_ends_with_its_caller_and_the_caller_loads_no_torch():
-    code = (
-        "import json, sys, time\n"
-        "from fastscale_lib.measuring.worker import Worker\n"
-        "worker = Worker()\n"
-        "tell = lambda event: print(event.get('phase'), worker.pid, 'torch' in sys.modules, flush=True)\n"
-        "worker.submit(json.loads(sys.argv[1]), tell)\n"
-        "time.sleep(60)\n"
-    )
-    request = json.dumps({"network": TINY.to_dict(), **LONG})
-    root = str(Path(fs.__file__).parents[1])
-    command = [sys.executable, "-c", code, request]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": root}) as caller:
-        said = next(line.split() for line in caller.stdout if line.startswith("timing"))
-        caller.kill()
-    pid, torch_loaded = int(said[1]), said[2]
-    assert torch_loaded == "False"
-    deadline = time.monotonic() + 5
-    while runs(pid) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not runs(pid)
-
-
-def runs(pid):
-    """Whether the process still runs (one that has ended may be listed until somebody asks after it)."""
-    asked = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True)
-    return asked.stdout.strip() not in ("", "Z", "Z+", "Zs")
-
-
-# One measurement, for who asks for one.
-
-
-def not_here(*arguments, **settings):
-    raise AssertionError("this is for the process apart")
-
-
-def test_a_network_is_measured_in_a_process_apart(monkeypatch):
-    monkeypatch.setattr(timing, "time_here", not_here)
-    monkeypatch.setattr(torch_devices, "find_device", not_here)
-    told = []
-    first = fs.measure(TINY, **SHORT, progress=lambda phase, fraction: told.append(phase))
-    assert (first.network, first.batch, first.mode) == ("Tiny", 4, "inference")
-    assert set(told) == {"building", "warm-up", "timing"}
-    how = {"batch": np.int64(4), "seconds": np.float32(0.3), "interval": np.float64(0.2)}
-    assert fs.measure(TINY, **how, device=torch.device("cpu"), mode="training").mode == "training"
-    with pytest.raises(SettingError, match="batch is 0, but must be a whole number"):
-        fs.measure(TINY, batch=0)
-    with pytest.raises(fs.architectures.NetworkError, match="ResNet-50"):
-        fs.measure("ResNet-5")
-
-
-@posix
-def test_a_network_that_takes_too_long_is_stopped():
-    with pytest.raises(MeasureError, match=r"stopped at the time limit of 0\.5 s") as stopped:
-        fs.measure(TINY, **LONG, limit=0.5)
-    assert stopped.value.reason == "time limit"
-    with pytest.raises(SettingError, match="limit is 0, but must be a number above 0"):
-        fs.measure(TINY, **SHORT, limit=0)
-
-
-@pytest.mark.parametrize("limit", [1e10, sys.float_info.max], ids=["1e10", "the largest float"])
-def test_a_limit_of_more_years_than_a_thread_can_wait_is_one(worker, limit):
-    """Its timer waits as long as it can, and does not die at once."""
-    job = Events()
-    worker.submit({"network": TINY.to_dict(), **LONG}, job, limit)
-    job.wait_for("timing")
-    timers = [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
-    assert threading.TIMEOUT_MAX in [timer.interval for timer in timers]
-    worker.cancel()
-    assert job.wait_for("error")["reason"] == "cancelled"
-
-
-@pytest.mark.parametrize("limit", [0, -1, math.nan, math.inf, "9", True, 10**400])
-def test_a_limit_that_is_none_is_refused_by_the_worker_too(worker, limit):
-    with pytest.raises(SettingError, match=r"^limit is .*, but must be a number above 0"):
-        worker.time(TINY, Settings(**SHORT), timeout=limit)
-
-
-def test_a_module_is_measured_in_this_process():
-    witness = Witness()
-    assert fs.measure(witness, **SHORT, resolution=32).network == "Witness"
-    assert witness.images.shape == (4, 3, 32, 32)
-    with pytest.raises(SettingError, match="limit is 9, but a module is measured in this process"):
-        fs.measure(witness, **SHORT, resolution=32, limit=9)
-    with pytest.raises(SettingError, match="cannot measure a list"):
-        fs.measure([TINY], **SHORT)
-
-
-# The plans that are there to be run on a GPU.
-
-
-PLANS = Path(__file__).parents[2] / "data" / "plans"
-
-
-@pytest.fixture(scope="module")
-def plans() -> dict[str, fs.Plan]:
-    with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", fs.scaling.TargetWarning
-        )  # some targets depth alone comes near, but not within 1 %
-        return {name: fs.Plan.read(PLANS / f"{name}.yaml") for name in ("gpu", "gpu_16gf", "gpu_short")}
-
-
-def text(name: str) -> str:
-    return (PLANS / f"{name}.yaml").read_text("utf-8")
-
-
-def test_the_plans_for_a_gpu_say_how_many_points_they_have(plans):
-    for name, plan in plans.items():
-        assert plan.device == "cuda"
-        assert f"{len(plan):,} points" in text(name)
-    assert read_yaml(text("gpu_largest")) == {**read_yaml(text("gpu")), "batch": "largest", "seconds": 5}
-    assert f"{len(plans['gpu']):,} points" in text("gpu_largest")
-
-
-def test_what_the_short_plan_measures_the_long_one_need_not(plans):
-    def points(name: str) -> set:
-        return {(each.network_id, each.batch, each.mode, each.precision) for each in plans[name].points()}
-
-    assert points("gpu_short") < points("gpu")
-    kept = ("channels_last", "compile", "tf32", "device", "threads")  # by which, too, a row is found again
-    assert len({tuple(plans[name].settings[each] for each in kept) for name in ("gpu_short", "gpu")}) == 1
-
-
-ONE_KIND = {"cpu": "A CPU", "cuda:0": "A GPU", "cuda:1": "A GPU"}
-
-
-@pytest.mark.parametrize(
-    ("asked", "here", "used"),
-    [
-        (None, ONE_KIND, ["cuda:0", "cuda:1"]),
-        ("cuda", ONE_KIND, ["cuda:0", "cuda:1"]),
-        ("cuda:1", ONE_KIND, ["cuda:1"]),
-        ("cpu", ONE_KIND, ["cpu"]),
-        (None, {"cpu": "A CPU"}, ["cpu"]),
-        ("cuda", {"cpu": "A CPU"}, ["cuda"]),  # which is refused, as no other stands in for it
-    ],
-)
-def test_a_sweep_here_uses_every_gpu_but_where_one_is_named(asked, here, used):
-    assert sweeping._devices(asked, lambda: here) == used
-
-
-@pytest.mark.parametrize(("asked", "said"), [(None, "device is left out"), ("cuda", "device is 'cuda'")])
-def test_gpus_of_several_kinds_take_a_plan_each(asked, said):
-    here = {**ONE_KIND, "cuda:2": "Another"}
-    with pytest.raises(SettingError, match=f"^{said}, but the GPUs here are of several kinds .*; run one plan for"):
-        sweeping._devices(asked, lambda: here)
-    assert sweeping._devices("cuda:2", lambda: here) == ["cuda:2"]

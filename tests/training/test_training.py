@@ -557,7 +557,7 @@ def test_where_it_went_on_otherwise_the_bits_are_not_promised(tmp_path, monkeypa
     from fastscale_lib.measuring import environment as training
 
     path = tmp_path / "a.pt"
-    said = training.surroundings
+    said = training.read_environment
 
     def stop(step):
         if step.done == 6:
@@ -565,7 +565,7 @@ def test_where_it_went_on_otherwise_the_bits_are_not_promised(tmp_path, monkeypa
 
     with pytest.raises(KeyboardInterrupt):
         fs.train(TINY, data(), RECIPE, device="cpu", checkpoint=path, progress=stop)
-    monkeypatch.setattr(training, "surroundings", lambda device: {**said(device), "threads": 7})
+    monkeypatch.setattr(training, "read_environment", lambda device: {**said(device), "threads": 7})
     assert trained(checkpoint=path)["repeatable"] is False
     assert trained(checkpoint=tmp_path / "whole.pt")["repeatable"] is True
 
@@ -805,13 +805,13 @@ def test_what_is_left_to_the_device_a_worker_of_the_executor_tells(tmp_path, mon
         def submit(self, task, *data):
             asked.append((task.__name__, data))
             future = Future()
-            if task.__name__ == "surroundings":
-                future.set_result({"surroundings": {"device": "cuda:0"}})
+            if task.__name__ == "read_environment":
+                future.set_result({"environment": {"device": "cuda:0"}})
             else:
                 future.set_result({"reason": "diverged", "message": "not trained"})
             return future
 
     store = tmp_path / "rows.jsonl"
     fs.train_all([TINY], data(), RECIPE, store=store, executor=Elsewhere(), progress=quiet)
-    assert [name for name, _ in asked] == ["surroundings", "_task"]
+    assert [name for name, _ in asked] == ["read_environment", "_task"]
     assert asked[1][1][2]["precision"] == "bf16"

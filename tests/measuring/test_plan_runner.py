@@ -1,4 +1,4 @@
-"""Sweeps: the engine on an executor that only acts; then real measurements here, in pools, and on a Dask cluster."""
+"""Plans that run: on a made-up executor; then really here, in pools, and on a Dask cluster."""
 
 import errno
 import json
@@ -13,6 +13,7 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPool
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any, cast
 
 import pandas as pd
 import pytest
@@ -28,7 +29,7 @@ from fastscale_lib.records.measurement import MeasureError, Measurement, Setting
 from fastscale_lib.records.store import Store, StoreError
 
 TINY = fs.anynet(name="Tiny", depths=[1], widths=[16], group_widths=8, stem_width=16, resolution=32, classes=10)
-SHORT = {"seconds": 0.05, "interval": 0.2, "device": "cpu"}
+SHORT: dict[str, Any] = {"seconds": 0.05, "interval": 0.2, "device": "cpu"}
 PLAN = Plan(TINY, ["d", "w"], [1, 4, 9, 16], [1, 2], **SHORT)  # of 14 points
 
 posix = pytest.mark.skipif(os.name != "posix", reason="kills by a signal")
@@ -36,7 +37,7 @@ posix = pytest.mark.skipif(os.name != "posix", reason="kills by a signal")
 
 @pytest.fixture(autouse=True)
 def one_thread(monkeypatch):
-    """For the processes apart: threads that wait for each other take long where other work keeps processors busy."""
+    """Give subprocesses one thread: several are slow where other work keeps the processors busy."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 
@@ -46,11 +47,11 @@ def store(tmp_path) -> Store:
 
 
 def quiet(step: Step) -> None:
-    """The progress of those who do not look."""
+    """Report no progress."""
 
 
 def measured_once(store: Store, plan: Plan = PLAN) -> bool:
-    """Whether every point of the plan has one row, and no more."""
+    """Tell whether every point of the plan has one row, and no more."""
     kept = Counter((row["network_id"], row["batch"], row["mode"], row["precision"]) for row in store)
     asked = [(point.network_id, point.batch, point.mode, point.precision) for point in plan.points()]
     return kept == Counter(asked)
@@ -66,7 +67,7 @@ TIMES = {"median_ms": 2.0, "low_ms": 1.9, "high_ms": 2.1, "q1_ms": 1.95, "q3_ms"
 
 
 def answered(network: dict, settings: dict) -> dict:
-    """What a worker answers on that machine."""
+    """Return what a worker answers on that machine."""
     asked = {name: settings[name] for name in ("mode", "precision", "channels_last", "compile", "tf32")}
     batch = 512 if settings["batch"] == "largest" else settings["batch"]
     measurement = Measurement(
@@ -79,21 +80,21 @@ def answered(network: dict, settings: dict) -> dict:
 
 
 class Acting(Executor):
-    """Measures nothing: gives each task's answer, or raises it, at once; or, with `holds`, when told to."""
+    """Measures nothing: answers each task, or raises, at once, or once `holds` tasks are there."""
 
-    def __init__(self, answer=answered, holds=False):
+    def __init__(self, answer=answered, holds: int = 1):
         self.answer, self.holds, self.asked, self.held, self.most = answer, holds, [], [], 0
 
     def submit(self, task, *data):
         future = Future()
-        if task is tasks.surroundings:
-            future.set_result({"surroundings": MACHINE})
+        if task is tasks.read_environment:
+            future.set_result({"environment": MACHINE})
             return future
         json.dumps(data)  # plain
         self.asked.append(data)
         self.held.append((future, data))
         self.most = max(self.most, len(self.held))
-        if not self.holds or len(self.held) == self.holds:
+        if len(self.held) >= self.holds:
             self.finish()
         return future
 
@@ -157,7 +158,7 @@ def test_the_rows_are_the_plans_in_its_order(store):
         *({"tf32": True}, {"threads": 1}, {"resolution": 64}),
     ],
 )
-def test_another_setting_is_another_measurement(store, other):
+def test_another_setting_is_another_measurement(store, other: dict[str, Any]):
     measure_plan(Plan("ResNet-50"), store, Acting(), quiet)
     measure_plan(Plan("ResNet-50", **other), store, Acting(), quiet)
     assert len(store) == 2
@@ -180,13 +181,8 @@ def test_a_failure_is_a_row_and_is_tried_again_only_where_that_is_asked(store, r
     assert frame["reason"].tolist() == [reason] * 2
     assert frame["median_ms"].isna().all()
     row = store.rows()[0]
-    assert (
-        row.keys()
-        == measure_plan(Plan("ResNet-101"), Store(store.path.with_name("other")), Acting(), quiet)
-        .iloc[0]
-        .to_dict()
-        .keys()
-    )
+    timed = measure_plan(Plan("ResNet-101"), store.path.with_name("other"), Acting(), quiet)
+    assert list(row) == list(timed)
     assert (row["network"], row["batch"], row["device_name"], row["device"]) == ("ResNet-50", 64, "A GPU", "cuda:1")
     assert row["message"] == f"{reason}; try another"
     again = Acting()
@@ -208,7 +204,7 @@ def test_the_largest_batch_is_asked_for_and_found_again(store):
     assert len(store) == 1
 
 
-def test_where_the_search_for_the_largest_batch_ended_at_its_limit_the_row_says_so(store):
+def test_a_largest_batch_at_the_limit_of_its_search_is_told_by_its_row(store):
     """It does not say that the device is full; and is found again all the same."""
 
     def limited(network, settings):
@@ -251,19 +247,19 @@ def test_a_worker_that_cannot_take_tasks_stops_the_sweep(store):
 
 
 def given_up():
-    """As Dask fails a task of which it takes it that it killed its workers."""
-    from distributed.scheduler import KilledWorker
+    """Make the error by which Dask gives up a task whose workers died."""
+    from distributed.scheduler import KilledWorker, WorkerState
 
-    return KilledWorker("task", SimpleNamespace(address="tcp://10.0.0.1:4000"), 3)
+    return KilledWorker("task", cast(WorkerState, SimpleNamespace(address="tcp://10.0.0.1:4000")), 3)
 
 
-def test_of_the_points_that_dask_gives_up_only_the_one_that_kills_alone_is_blamed(store):
+def test_of_points_that_dask_gives_up_only_the_one_that_kills_is_blamed(store):
     """It blames all that were assigned to a dying worker; they run again, each with nothing else in hand."""
     acting = Acting(holds=9)
     plan = Plan("ResNet-50", batch=list(range(1, 10)))
 
     def kills(network, settings):
-        acting.holds = False
+        acting.holds = 1
         if len(acting.asked) == 9 or settings["batch"] == 3:  # all nine in hand, or this one
             raise given_up()
         return answered(network, settings)
@@ -282,7 +278,7 @@ def test_workers_that_die_whatever_they_are_given_are_no_rows(store):
     class Dying(Acting):
         def submit(self, task, *data):
             future = super().submit(task, *data)
-            if task is tasks.surroundings and self.asked:
+            if task is tasks.read_environment and self.asked:
                 future = Future()
                 future.set_exception(given_up())
             return future
@@ -356,7 +352,7 @@ def test_what_is_no_plan_or_carries_no_tasks_is_refused_in_a_sentence(store, pla
         measure_plan(plan, store, executor, quiet)
 
 
-def test_a_store_that_cannot_be_written_is_refused_before_anything_is_measured(tmp_path):
+def test_a_store_that_cannot_be_written_is_refused_before_measuring(tmp_path):
     (tmp_path / "file").write_text("")
     acting = Acting()
     with pytest.raises(StoreError, match=r"cannot be written: .*file is no folder; give another path"):
@@ -562,7 +558,7 @@ def test_on_a_cluster_a_worker_is_killed(store, client, executor):
 
 
 @posix
-def test_on_a_cluster_no_point_is_blamed_for_a_worker_that_is_killed_under_another(store):
+def test_on_a_cluster_no_point_is_blamed_for_a_worker_that_is_killed(store):
     """One worker, nine points, killed four times: then Dask gives up all nine, of which eight have never run."""
     distributed = pytest.importorskip("distributed")
     plan, killed = Plan(TINY, batch=list(range(1, 10)), seconds=1, interval=1e-9, device="cpu"), []
@@ -583,7 +579,7 @@ def test_on_a_cluster_no_point_is_blamed_for_a_worker_that_is_killed_under_anoth
         killer.start()
         frame = measure_plan(plan, store, client.get_executor(resources={"GPU": 1}, pure=False), quiet)
         killer.join(60)
-        blamed = cluster.scheduler.task_prefixes["measured"].suspicious
+        blamed = cluster.scheduler.task_prefixes["measure_point"].suspicious
     assert (len(killed), blamed) == (4, 36)
     assert frame["reason"].isna().all(), frame["message"].tolist()
     assert (frame["median_ms"] > 0).all()
@@ -634,7 +630,7 @@ def test_on_a_cluster_whose_scheduler_is_killed(store, tmp_path):
     assert measured_once(store)
 
 
-def test_a_point_whose_images_do_not_fit_is_a_row_and_the_others_are_measured(store):
+def test_a_point_whose_images_do_not_fit_is_a_row_among_others(store):
     deep = fs.anynet(name="Deep", depths=[1] * 4, widths=[16] * 4, group_widths=8, stem_width=16, resolution=32)
     frame = measure_plan(Plan(deep, batch=[1, 2], mode="training", **SHORT), store, progress=quiet)
     assert frame["reason"].fillna("").tolist() == ["failed", ""]

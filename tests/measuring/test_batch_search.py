@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from typing import Any
 
 import pytest
 import torch
@@ -34,7 +35,7 @@ def worker():
 
 
 def fits(worker, batch, mode, memory_bytes, resolution=None) -> bool:
-    """Whether a try goes well; else it says that memory ran out."""
+    """Tell whether a trial runs; it may fail of memory alone."""
     try:
         worker.try_run(TINY, Settings(batch, mode, device="cpu", resolution=resolution), memory_bytes)
     except MeasureError as error:
@@ -45,8 +46,9 @@ def fits(worker, batch, mode, memory_bytes, resolution=None) -> bool:
 
 
 @linux
-def test_a_smaller_batch_than_what_is_found_fits_and_training_takes_more_memory(worker):
-    how, found = {"memory_bytes": 320 * MIB, "resolution": 128}, {}  # some 310 and 80 to 160 images
+def test_half_the_batch_found_fits_and_training_takes_more_memory(worker):
+    how: dict[str, Any] = {"memory_bytes": 320 * MIB, "resolution": 128}
+    found = {}  # some 310 and 80 to 160 images
     for mode in MODES:
         found[mode] = largest_batch(TINY, mode, device="cpu", **how, grain=1, worker=worker)
         assert fits(worker, mode=mode, batch=found[mode] // 2, **how)
@@ -81,13 +83,15 @@ def test_the_limit_is_upon_what_is_allocated_inside():
 
 @linux
 def test_a_try_may_take_what_is_available_and_no_more():
+    available = available_bytes()
+    assert available is not None
     with CPU.limited(), pytest.raises(RuntimeError) as error:
-        torch.empty(available_bytes(), dtype=torch.uint8)
+        torch.empty(available, dtype=torch.uint8)
     assert is_out_of_memory(error.value)
 
 
 def test_without_knowing_the_memory_no_batch_is_tried_on_a_cpu(monkeypatch):
-    monkeypatch.setattr("fastscale_lib.measuring.devices.available_bytes", lambda: None)
+    monkeypatch.setattr("fastscale_lib.measuring.device_classes.available_bytes", lambda: None)
     with pytest.raises(SettingError, match="only Linux tells how much memory a CPU has left"), CPU.limited():
         pass
 
@@ -130,12 +134,12 @@ def test_after_a_library_was_refused_memory_the_process_is_of_no_more_use(messag
 
 
 class Device:
-    """Stands in for a worker on a device on which so many images fit; beyond, it fails for this reason."""
+    """A worker on a made-up device: so many images fit; more fail for this reason."""
 
     def __init__(self, fits: int, reason: str = "out of memory"):
         self.fits, self.reason, self.tried = fits, reason, []
 
-    def try_run(self, network, settings, memory_bytes, timeout):
+    def try_run(self, network, settings, memory_bytes=None, timeout=None):
         batch = settings.batch
         self.tried.append(batch)
         if batch > self.fits:
@@ -196,7 +200,7 @@ def test_what_is_said_where_not_one_image_fits():
 
 
 @pytest.mark.parametrize("reason", ["time limit", "failed"])
-def test_once_a_batch_has_fitted_whatever_a_larger_one_fails_of_bounds_the_search(reason):
+def test_once_a_batch_has_fitted_any_failure_bounds_the_search(reason):
     with pytest.warns(CapacityWarning, match=r"images are taken not to fit, since trying them failed otherwise: batch"):
         assert 38 <= largest_batch(TINY, worker=Device(40, reason)) <= 40
 

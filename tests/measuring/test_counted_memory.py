@@ -1,5 +1,7 @@
 """Counted memory: by hand, in proportion to the batch, and as torch's profiler sees real runs allocate."""
 
+from typing import Any, cast
+
 import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
@@ -51,8 +53,8 @@ def test_in_bf16_a_convolution_holds_copies_of_its_weights_and_images():
     assert found == peak_memory(one_convolution(), batch=5, precision="fp16", resolution=10)
 
 
-def test_a_trained_linear_layer_holds_weights_gradients_and_momenta_of_one_size():
-    """So wide that the worst moment is the end of the backward pass, or the step after it."""
+def test_training_holds_weights_gradients_and_momenta_of_one_size():
+    """The layer is so wide that the peak is the end of the backward pass, or the step after it."""
     module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 64 * 64, 100))
     weights = sum(each.numel() for each in module.parameters())
     found = peak_memory(module, batch=2, mode="training", resolution=64)
@@ -109,11 +111,12 @@ def test_the_profiler_sees_a_real_run_allocate_as_much(network, mode):
     assert 0.995 * counted <= profiled(network, 16, mode) <= 1.04 * counted
 
 
-def profiled(network: fs.Network, batch: int, mode: str) -> int:
-    """The peak of the bytes that torch's profiler sees held in one run, but for what a convolution frees itself."""
+def profiled(network: fs.Network, batch: int, mode: fs.measuring.Mode) -> int:
+    """Return the peak of the bytes that torch's profiler sees held in one run, without oneDNN's own."""
     module, settings, _, channels = prepare(
         network, Settings(batch, mode, "fp32", "cpu", channels_last=False), find_device("cpu")
     )
+    assert settings.resolution is not None
     run = runner(module, settings, find_device("cpu"), channels)
     run()
     params = sum(each.nbytes for each in module.parameters())
@@ -123,12 +126,13 @@ def profiled(network: fs.Network, batch: int, mode: str) -> int:
         each.grad = None
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
         run()
-    events = sorted(allocations(seen.profiler.kineto_results.experimental_event_tree(), None), key=lambda e: e[0])
+    profiler: Any = seen.profiler
+    events = sorted(allocations(profiler.kineto_results.experimental_event_tree(), None), key=lambda e: e[0])
     return held + peak(events)
 
 
 def allocations(nodes, convolution):
-    """Each time that memory is taken or given back: when, where, how many bytes, and in which convolution."""
+    """Yield each allocation (bytes > 0) and free (< 0): time, place, bytes, and the convolution it is in."""
     for node in nodes:
         fields = node.extra_fields
         if hasattr(fields, "alloc_size"):
@@ -138,7 +142,7 @@ def allocations(nodes, convolution):
 
 
 def peak(events) -> int:
-    """The largest sum of the bytes held, passing over what a convolution both takes and gives back: oneDNN's own."""
+    """Return the largest sum of the bytes held, without what a convolution both takes and frees: oneDNN's own."""
     taken, scratch = {}, set()
     for number, (_, place, size, convolution) in enumerate(events):
         if size > 0:
@@ -174,4 +178,4 @@ def test_a_module_does_not_tell_its_resolution():
     with pytest.raises(fs.records.MeasureError, match="try resolution=224"):
         peak_memory(one_convolution())
     with pytest.raises(fs.records.MeasureError, match="cannot count the memory of a int"):
-        peak_memory(3)
+        peak_memory(cast(Any, 3))

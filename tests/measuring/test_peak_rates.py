@@ -1,7 +1,7 @@
-"""A device's two ceilings, and how near rows come to them."""
+"""The two peak rates of a device, and how near rows come to them."""
 
 from dataclasses import replace
-from importlib import import_module
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,12 +10,12 @@ from helpers.fake_device import rows
 
 import fastscale_lib as fs
 from fastscale_lib import cli
+from fastscale_lib.measuring import peak_rates
+from fastscale_lib.measuring.peak_workloads import Product
 
-ceilings = import_module("fastscale_lib.measuring.peak_rates")  # the package has a function of this name
 
-
-def at(flops: float, data: float, **setting) -> fs.measuring.Ceilings:
-    named = {"device_name": "Made-up", "threads": 2, "precision": "fp32", "tf32": False, **setting}
+def at(flops: float, data: float, **setting: Any) -> fs.measuring.Ceilings:
+    named: dict[str, Any] = {"device_name": "Made-up", "threads": 2, "precision": "fp32", "tf32": False, **setting}
     return fs.measuring.Ceilings(**named, multiply_adds_per_s=flops, bytes_per_s=data, product={}, copy={})
 
 
@@ -30,8 +30,9 @@ def test_this_machine_has_two():
 
 def test_the_product_is_in_the_precision_asked_for_and_nothing_is_cast():
     """Though `measure` runs it under autocast, which would cast both matrices each time."""
-    for precision, kind in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
-        product, _ = ceilings._modules(8, 64, precision)
+    kinds: dict[fs.measuring.Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}
+    for precision, kind in kinds.items():
+        product = Product(8, precision)
         assert {each.dtype for each in product.buffers()} == {kind}
         with torch.autocast("cpu", dtype=torch.float16 if precision == "bf16" else torch.bfloat16):
             assert product(torch.zeros(1)).dtype == kind
@@ -52,7 +53,7 @@ def test_what_fails_is_said_in_a_sentence(tmp_path, monkeypatch, capsys, error, 
     def fail(module, **how):
         raise error
 
-    monkeypatch.setattr(ceilings, "measure", fail)
+    monkeypatch.setattr(peak_rates, "measure", fail)
     with pytest.raises(fs.records.MeasureError, match=rf"^ceilings: the {said}.*; \w+ ") as failed:
         fs.measuring.ceilings("cpu")
     assert failed.value.reason == reason
