@@ -10,12 +10,12 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
 from dataclasses import replace
 
 import pandas as pd
 import pytest
+from helpers.waiting import HANGS_S, stopped_where_it_hangs, until
 
 import fastscale_lib as fs
 from fastscale_lib import cli
@@ -64,11 +64,8 @@ def start(*arguments: str, sigint: signal.Handlers = signal.SIG_DFL) -> subproce
 
 
 def until_stored(store: Store, rows: int, process: subprocess.Popen) -> None:
-    end = time.monotonic() + 120
-    while len(store) < rows:
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.005)
+    until(lambda: len(store) >= rows or process.poll() is not None)
+    assert process.poll() is None, process.communicate()
 
 
 def measured_once(store: Store) -> bool:
@@ -79,7 +76,7 @@ def measured_once(store: Store) -> bool:
 
 def test_a_sweep_from_the_shell(store, plan):
     process = start("sweep", plan, "--store", str(store.path))
-    said, progress = process.communicate(timeout=200)
+    said, progress = process.communicate(timeout=HANGS_S)
     assert process.returncode == 0, progress
     assert said == f"14 of 14 points have a time: {store.path}\n"
     assert progress.startswith("0/14")
@@ -111,14 +108,14 @@ def test_a_sweep_that_is_killed_or_stopped_goes_on(store, slow_plan, kill):
     process = start("sweep", slow_plan, "--store", str(store.path), sigint=sigint)
     until_stored(store, 4, process)
     process.send_signal(kill)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=HANGS_S)
     before = store.rows()
     assert 4 <= len(before) < 14
     if kill != signal.SIGKILL:
         assert process.returncode == 130
         assert said.endswith("fastscale: stopped; run the same command again to go on\n")
     process = start("sweep", slow_plan, "--store", str(store.path))
-    _, said = process.communicate(timeout=200)
+    _, said = process.communicate(timeout=HANGS_S)
     assert process.returncode == 0, said
     assert store.rows()[: len(before)] == before
     assert measured_once(store)
@@ -133,10 +130,10 @@ def test_on_a_cluster_the_command_is_killed_and_goes_on(store, slow_plan):
         process = start(*command)
         until_stored(store, 3, process)
         process.kill()
-        process.communicate(timeout=60)
+        process.communicate(timeout=HANGS_S)
         assert 3 <= len(store) < 14
         process = start(*command)
-        said, progress = process.communicate(timeout=200)
+        said, progress = process.communicate(timeout=HANGS_S)
         assert process.returncode == 0, progress
     assert said.startswith("14 of 14 points have a time")
     assert measured_once(store)
@@ -185,10 +182,9 @@ def test_a_scheduler_that_is_not_there_is_said(plan, store, capsys, monkeypatch)
 @pytest.mark.parametrize(
     "address", ["cluster", "tcp://cluster", "tcp://cluster:", "cluster:port", "", "tcp://host:65536"]
 )
-def test_an_address_that_is_none_is_refused_at_once(plan, store, capsys, address):
-    began = time.monotonic()
-    assert cli.main(["sweep", plan, "--store", str(store.path), "--scheduler", address]) == 2
-    assert time.monotonic() - began < 5
+def test_an_address_that_is_none_is_refused(plan, store, capsys, address):
+    with stopped_where_it_hangs():
+        assert cli.main(["sweep", plan, "--store", str(store.path), "--scheduler", address]) == 2
     said = capsys.readouterr().err
     assert said == f"fastscale: --scheduler {address}: a scheduler has a host and a port; try tcp://host:8786\n"
 
@@ -259,7 +255,7 @@ def test_with_closed_streams_all_is_measured_and_the_store_holds_rows_alone(stor
     command = f'exec "$@" {closed}'
     (tmp_path / "plan.yaml").write_text(replace(PLAN, strategies=[], scales=[1]).to_yaml())
     sweep = [sys.executable, "-m", "fastscale_lib", "sweep", str(tmp_path / "plan.yaml"), "--store", str(store.path)]
-    done = subprocess.run(["sh", "-c", command, "sh", *sweep], stdout=subprocess.PIPE, text=True, timeout=200)
+    done = subprocess.run(["sh", "-c", command, "sh", *sweep], stdout=subprocess.PIPE, text=True, timeout=HANGS_S)
     assert done.returncode == 0
     assert done.stdout == ("" if "1>&-" in closed else f"2 of 2 points have a time: {store.path}\n")
     assert [row["batch"] for row in store] == [1, 2]
@@ -323,7 +319,7 @@ def test_a_cluster_with_the_resource_is_used_without_a_word(capsys):
         distributed.LocalCluster(**settings, dashboard_address=None, resources={"GPU": 1}) as cluster,
         cli._executor(cluster.scheduler_address) as (executor, _),
     ):
-        assert executor.submit(sum, [1, 2]).result(60) == 3
+        assert executor.submit(sum, [1, 2]).result(HANGS_S) == 3
     assert capsys.readouterr().err == ""
 
 
@@ -380,7 +376,7 @@ sys.modules.update(dict.fromkeys({absent!r}))
 from fastscale_lib.cli import main
 sys.exit(main(["sweep", {str(tmp_path / "plan.json")!r}, "--store", {str(tmp_path / "rows.jsonl")!r}]))
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=200)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=HANGS_S)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("1 of 1 points have a time")
 

@@ -7,11 +7,10 @@ long. Functions that run long work are given work that ends at once.
 from __future__ import annotations
 
 import inspect
-import signal
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
@@ -24,12 +23,11 @@ import pandas as pd
 import pytest
 import torch
 from helpers.notebooks import REPO
-from helpers.waiting import HANGS_S
+from helpers.waiting import stopped_where_it_hangs
 
 import fastscale_lib as fs
 
 LONGEST_MESSAGE = 2_000  # characters: the parameters of a notebook are listed in full
-SPINS_S = 20  # of this process's own time, which other processes do not spend
 
 
 class Unprintable:
@@ -432,29 +430,6 @@ def raw(call: Callable[..., Any], given: dict[str, Any]) -> str | None:
             return type(error).__name__
         return f"{len(str(error)):,} characters" if len(str(error)) > LONGEST_MESSAGE else None
     return None
-
-
-class Hangs(Exception):
-    pass
-
-
-@contextmanager
-def stopped_where_it_hangs() -> Iterator[None]:
-    """Raise where the work within computes, or waits, for as long as no work of the table does."""
-
-    def stop(*_: Any) -> None:
-        raise Hangs
-
-    timers = ((signal.SIGPROF, signal.ITIMER_PROF, SPINS_S), (signal.SIGALRM, signal.ITIMER_REAL, HANGS_S))
-    before = [signal.signal(number, stop) for number, _, _ in timers]
-    for _, timer, seconds in timers:
-        signal.setitimer(timer, seconds)
-    try:
-        yield
-    finally:
-        for (number, timer, _), handler in zip(timers, before, strict=True):
-            signal.setitimer(timer, 0)
-            signal.signal(number, handler)
 
 
 @pytest.mark.parametrize("name", CALLS)

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from helpers.waiting import HANGS_S
 
 import fastscale_lib as fs
 from fastscale_lib._common.child_process import cause, start_child
@@ -42,7 +43,7 @@ def in_folder(folder: Path, command: list[str], **environment: str) -> subproces
     """Run the command in this folder, without this process's PYTHONPATH."""
     kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONSAFEPATH")}
     given = {**kept, "OMP_NUM_THREADS": "1", **environment}
-    return subprocess.run(command, cwd=folder, env=given, capture_output=True, text=True, timeout=200)
+    return subprocess.run(command, cwd=folder, env=given, capture_output=True, text=True, timeout=HANGS_S)
 
 
 SWEEP = ["sweep", "plan.json", "--store", "rows.jsonl"]

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from helpers.waiting import HANGS_S
 
 GRAMMARS = "rfc3987_syntax.syntax_helpers"  # the module that builds them
 
@@ -22,7 +23,7 @@ with light_imports():
 
 def run(code: str) -> str:
     """What a fresh Python prints."""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=HANGS_S)
     return done.stdout.strip()
 
 

@@ -2,10 +2,10 @@
 
 import itertools
 import math
-import time
 
 import pytest
 import yaml
+from helpers.waiting import stopped_where_it_hangs
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -104,11 +104,9 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=list(HOSTILE))
-def test_a_hostile_text_is_refused_soon_and_in_few_words(text):
-    begun = time.process_time()
-    with pytest.raises(YamlError) as refused:
+def test_a_hostile_text_is_refused_in_few_words(text):
+    with stopped_where_it_hangs(), pytest.raises(YamlError) as refused:  # without the bounds, minutes
         read_yaml(text)
-    assert time.process_time() - begun < 10  # without the bounds, minutes
     assert len(str(refused.value)) < 400
 
 

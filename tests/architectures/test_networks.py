@@ -8,12 +8,12 @@ import json
 import math
 import pickle
 import re
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers.drawn_networks import anynets, base_networks, scales, scaling_strategies
+from helpers.waiting import stopped_where_it_hangs
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -491,11 +491,9 @@ def test_where_a_network_comes_from_can_always_be_printed():
         ({"widths": [10**300 + 1] * 2, "group_widths": 7}, "stage 1: inner width a number of about 301 digits"),
     ],
 )
-def test_a_hostile_network_is_refused_soon_and_in_few_words(changes, sentence):
-    begun = time.process_time()
-    with pytest.raises(fs.architectures.NetworkError, match=sentence) as refused:
+def test_a_hostile_network_is_refused_in_few_words(changes, sentence):
+    with stopped_where_it_hangs(), pytest.raises(fs.architectures.NetworkError, match=sentence) as refused:
         small(**changes)
-    assert time.process_time() - begun < 1
     assert len(str(refused.value)) < 300
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from helpers.executed_notebooks import HOSTILE, code, everything, report, sliding
-from helpers.explorer_view import until
 from helpers.notebooks import NOTEBOOKS, named, outputs
+from helpers.waiting import until
 
 from fastscale_lib.explorer.page import FIGURE_MIME
 from fastscale_lib.figures.theme import STYLES

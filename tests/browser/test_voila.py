@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from helpers.explorer_view import until
+from helpers.waiting import until
 
 REPO = Path(__file__).resolve().parents[2]
 SLOPE = """gd => [...gd.querySelectorAll('.scatterlayer .trace')]
@@ -66,7 +66,7 @@ def _listens(port: int) -> bool:
 def test_the_explorer_is_served_as_an_app_that_follows_the_hand(app, page):
     page.goto(app)
     plot = page.locator(".fastscale-explorer .js-plotly-plot")
-    plot.locator(".scatterlayer .trace path.js-line").first.wait_for(timeout=60_000)
+    plot.locator(".scatterlayer .trace path.js-line").first.wait_for()
     assert plot.count() == 1  # the widget, and not the report's figure beside it
     before = plot.evaluate(SLOPE)
     page.get_by_role("button", name="1 w").click()

@@ -1,12 +1,12 @@
 """Explorers in a real kernel whose cells run again: the one that is seen no more is let go, and its measuring ends."""
 
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import psutil
 import pytest
+from helpers.waiting import HANGS_S, until
 from jupyter_client.manager import start_new_kernel
 
 CELL = """explorer = fs.explore(TINY, ("w",), 1, seconds=100, batch=1, device="cpu")
@@ -35,7 +35,7 @@ class Kernel:
         self._client.shell_channel.send(asked)
         printed = []
         while True:
-            told = self._client.get_iopub_msg(timeout=60)
+            told = self._client.get_iopub_msg(timeout=HANGS_S)
             if told["parent_header"].get("msg_id") != asked["header"]["msg_id"]:
                 continue
             if told["msg_type"] == "stream":
@@ -49,10 +49,7 @@ class Kernel:
         return json.loads(self.run(f"print(json.dumps({expression}))"))
 
     def until(self, expression: str) -> None:
-        end = time.monotonic() + 30
-        while not self.value(expression):
-            assert time.monotonic() < end, f"waited in vain: {expression}"
-            time.sleep(0.1)
+        until(lambda: self.value(expression))
 
     def measuring(self) -> list[int]:
         """The processes apart."""
@@ -62,7 +59,7 @@ class Kernel:
 
 @pytest.fixture(scope="module")
 def started() -> Iterator[Kernel]:
-    manager, client = start_new_kernel(kernel_name="python3")
+    manager, client = start_new_kernel(startup_timeout=HANGS_S, kernel_name="python3")
     try:
         kernel = Kernel(manager, client)
         kernel.run(PREPARED)
@@ -104,10 +101,7 @@ def test_the_last_explorer_takes_the_process_along(kernel):
     begin(kernel)
     assert len(kernel.measuring()) == 1
     kernel.run("explorer = None", "a")  # without an explorer now
-    end = time.monotonic() + 10
-    while kernel.measuring():
-        assert time.monotonic() < end
-        time.sleep(0.1)
+    until(lambda: not kernel.measuring())
 
 
 def test_one_that_a_variable_holds_stops_and_may_be_shown_again(kernel):

@@ -7,8 +7,9 @@ from importlib.metadata import version
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.explorer_view import control, picture, plain, said, trace, until
+from helpers.explorer_view import control, picture, plain, said, trace
 from helpers.fake_device import HERE, TINY, by_layers, rows
+from helpers.waiting import HANGS_S, until
 
 import fastscale_lib as fs
 from fastscale_lib.explorer import predictions as predicting
@@ -164,12 +165,12 @@ def test_the_page_draws_them_too(x, model):
 
 def test_a_press_measures_the_probes_once_and_predicts(x, probes):
     x.ask_devices()
-    assert x.wait(60)
+    assert x.wait(HANGS_S)
     assert x.model is None
     control(x, "Predict").click()
     assert x.busy
     assert control(x, "Predict").disabled
-    assert x.wait(120)
+    assert x.wait(HANGS_S)
     assert said(x) == ""
     assert x.status.startswith("timed 12 networks; times are predicted, with a median error of ")
     assert x.predictor.model is x.model
@@ -187,7 +188,7 @@ def test_a_press_measures_the_probes_once_and_predicts(x, probes):
 
     other = fs.explore(BASE, device="cpu")
     other.ask_devices()
-    assert other.wait(60)
+    assert other.wait(HANGS_S)
     assert other.predictor
     assert curve(other, "w") == curve(x, "w")
     other.mode = "training"
@@ -205,7 +206,7 @@ def test_a_press_measures_the_probes_once_and_predicts(x, probes):
 
 def test_probes_of_other_threads_or_another_device_are_not_taken(x, probes):
     x.ask_devices()
-    assert x.wait(60)
+    assert x.wait(HANGS_S)
     store = fs.Store(calibration.kept_in())
     mine = {**HERE, "device_name": cpu_name(), "threads": 1, "batch": 8, "torch": version("torch"), "reason": None}
     for other in ({"threads": 7}, {"device_name": cpu_name()[:-1]}):
@@ -215,25 +216,25 @@ def test_probes_of_other_threads_or_another_device_are_not_taken(x, probes):
     x.mode, x.mode = "training", "inference"
     assert x.model is None
     x.calibrate()
-    assert x.wait(120)
+    assert x.wait(HANGS_S)
     assert len(store) == 3 * 12
     assert set(x.model.rates()["threads"]) == {1}
 
 
 def test_cancelled_it_goes_on_where_it_was(x, probes):
     x.ask_devices()
-    assert x.wait(60)
+    assert x.wait(HANGS_S)
     x.calibrate()
     store = fs.Store(calibration.kept_in())
     until(lambda: len(store) >= 2)
     x.cancel()
-    assert x.wait(30)
+    assert x.wait(HANGS_S)
     assert "cancelled" in x.status
     held = len(store)
     assert held < 12
     assert x.model is None
     x.calibrate()
-    assert x.wait(120)
+    assert x.wait(HANGS_S)
     assert len(store) == 12
     assert store.frame()["network_id"].nunique() == 12
     assert x.model
@@ -260,9 +261,9 @@ def test_a_disk_that_fills_up_while_probes_are_measured_ends_it_in_a_sentence(x,
 
     monkeypatch.setattr(storing, "_write_all", full)
     x.ask_devices()
-    assert x.wait(60)
+    assert x.wait(HANGS_S)
     x.calibrate()
-    assert x.wait(120)
+    assert x.wait(HANGS_S)
     assert "cannot take a row (No space left on device)" in x.message
     assert x.model is None
     assert len(fs.Store(calibration.kept_in())) == 0

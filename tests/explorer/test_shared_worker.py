@@ -3,9 +3,9 @@
 import os
 import signal
 import threading
-import time
 
 import pytest
+from helpers.waiting import HANGS_S, until
 
 import fastscale_lib as fs
 from fastscale_lib.explorer import shared_worker
@@ -14,7 +14,6 @@ from fastscale_lib.explorer.shared_worker import SharedWorker
 TINY = fs.anynet(name="Tiny", depths=[1], widths=[16], group_widths=8, stem_width=16, resolution=32, classes=10)
 SHORT = {"kind": "measure", "network": TINY.to_dict(), "device": "cpu", "batch": 2, "seconds": 0.05}
 LONG = {**SHORT, "seconds": 100}
-LONGEST_S = 60.0
 
 
 class Listener:
@@ -34,15 +33,8 @@ class Listener:
             self.ends.append(event.get("reason", event["kind"]))
 
     def ended(self, *ends: str) -> bool:
-        return until(lambda: self.ends == list(ends))
-
-
-def until(condition) -> bool:
-    end = time.monotonic() + LONGEST_S
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)
-    return True
+        until(lambda: self.ends == list(ends))
+        return True
 
 
 def alive(pid: int) -> bool:
@@ -65,7 +57,7 @@ def two(monkeypatch):
 def test_two_shares_are_served_by_one_process_in_turn(two):
     first, second = two
     first.submit(LONG)
-    assert first.began.wait(LONGEST_S)
+    assert first.began.wait(HANGS_S)
     second.submit(SHORT)
     pid = first.share.pid
     assert pid == second.share.pid
@@ -78,7 +70,7 @@ def test_two_shares_are_served_by_one_process_in_turn(two):
 def test_a_share_that_waits_is_cancelled_alone(two):
     first, second = two
     first.submit(LONG)
-    assert first.began.wait(LONGEST_S)
+    assert first.began.wait(HANGS_S)
     second.submit(SHORT)
     second.share.cancel()
     assert second.ends == ["cancelled"]
@@ -106,7 +98,7 @@ def test_the_process_ends_with_the_last_share(two):
 def test_closing_a_share_ends_its_work_and_no_other_s(two):
     first, second = two
     first.submit(LONG)
-    assert first.began.wait(LONGEST_S)
+    assert first.began.wait(HANGS_S)
     second.submit(SHORT)
     pid = first.share.pid
     first.share.close()
@@ -120,7 +112,7 @@ def test_closing_a_share_ends_its_work_and_no_other_s(two):
 def test_a_kill_ends_the_present_job_and_the_next_gets_a_fresh_process(two):
     first, second = two
     first.submit(LONG)
-    assert first.began.wait(LONGEST_S)
+    assert first.began.wait(HANGS_S)
     second.submit(SHORT)
     os.kill(first.share.pid, signal.SIGKILL)
     assert first.ended("died")

@@ -5,6 +5,7 @@ import inspect
 import pandas as pd
 import pytest
 from helpers.fake_device import TINY, by_layers, rows
+from helpers.waiting import HANGS_S
 from traitlets import TraitError
 
 import fastscale_lib as fs
@@ -52,7 +53,7 @@ def test_a_state_is_timed_without_a_widget(state):
     timings = Timings(state)
     assert timings.pid is None
     timings.time()
-    assert timings.wait(60)
+    assert timings.wait(HANGS_S)
     assert [each.strategy for each in state.measurements] == ["w", "alpha=0.8"]
     assert timings.times["median_ms"].gt(0).all()
     assert (state.busy, state.progress, state.message) == (False, 1, "")

@@ -1,6 +1,5 @@
 """What an explorer shows, without a browser: its figure as plain numbers, and its message."""
 
-import time
 from collections.abc import Iterator
 from html import escape
 
@@ -69,10 +68,3 @@ def said(x) -> str:
     shown = text(x, "class='fastscale-message'")
     assert escape(x.message) in shown
     return x.message
-
-
-def until(condition, seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)

@@ -17,6 +17,7 @@ from typing import Any, cast
 
 import pandas as pd
 import pytest
+from helpers.waiting import HANGS_S
 
 import fastscale_lib as fs
 from fastscale_lib._common.progress import Line, Step
@@ -320,7 +321,7 @@ def test_sweeps_at_a_time_on_one_store_double_no_row(store):
     for sweep in sweeps:
         sweep.start()
     for sweep in sweeps:
-        sweep.join(60)
+        sweep.join(HANGS_S)
     assert measured_once(store, plan)
 
 
@@ -525,7 +526,7 @@ def cluster():
 @pytest.fixture
 def client(cluster):
     with cluster.get_client() as client:
-        client.wait_for_workers(2, timeout=60)
+        client.wait_for_workers(2, timeout=HANGS_S)
         yield client
 
 
@@ -574,11 +575,11 @@ def test_on_a_cluster_no_point_is_blamed_for_a_worker_that_is_killed(store):
             time.sleep(0.01)
 
     with distributed.LocalCluster(n_workers=1, **settings) as cluster, cluster.get_client() as client:
-        client.wait_for_workers(1, timeout=60)
+        client.wait_for_workers(1, timeout=HANGS_S)
         killer = threading.Thread(target=kill_four_times, args=(client, cluster.workers[0]), daemon=True)
         killer.start()
         frame = measure_plan(plan, store, client.get_executor(resources={"GPU": 1}, pure=False), quiet)
-        killer.join(60)
+        killer.join(HANGS_S)
         blamed = cluster.scheduler.task_prefixes["measure_point"].suspicious
     assert (len(killed), blamed) == (4, 36)
     assert frame["reason"].isna().all(), frame["message"].tolist()

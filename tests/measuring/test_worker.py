@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 import torch
 from helpers.quick_runs import LONG, SHORT, TINY
+from helpers.waiting import HANGS_S, until
 
 import fastscale_lib as fs
 from fastscale_lib.measuring.devices import devices
@@ -55,7 +56,7 @@ class Events:
         self.all.append(event)
         self._new.put(event)
 
-    def wait_for(self, *wanted, timeout=30):
+    def wait_for(self, *wanted, timeout=HANGS_S):
         while True:
             event = self._new.get(timeout=timeout)
             if event["kind"] in wanted or event.get("phase") in wanted:
@@ -118,11 +119,9 @@ def test_one_job_at_a_time_and_its_cancelling(worker):
     with pytest.raises(MeasureError, match="a job is running"):
         worker.submit({"network": TINY.to_dict()}, print)
     assert os.getpgid(worker.pid) != os.getpgid(0)  # Ctrl-C here does not reach it
-    began = time.perf_counter()
     worker.cancel()
     assert not worker.busy
     assert events.wait_for("error")["reason"] == "cancelled"
-    assert time.perf_counter() - began < 1
     assert worker.time(TINY, Settings(**SHORT)).blocks
     assert len(events.terminal) == 1
     worker.cancel()  # without a job, nothing happens
@@ -199,10 +198,7 @@ def test_the_process_ends_with_its_caller_and_the_caller_loads_no_torch():
         caller.kill()
     pid, torch_loaded = int(said[1]), said[2]
     assert torch_loaded == "False"
-    deadline = time.monotonic() + 5
-    while runs(pid) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not runs(pid)
+    until(lambda: not runs(pid))
 
 
 def runs(pid):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from helpers.waiting import HANGS_S
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -163,7 +164,7 @@ def test_of_several_writers_of_one_row_one_adds_it(tmp_path):
         rival.stdin.write("go\n")
         rival.stdin.flush()
     for rival in rivals:
-        rival.communicate(timeout=60)
+        rival.communicate(timeout=HANGS_S)
         assert rival.returncode == 0
     assert [row["n"] for row in Store(path)] == list(range(200))
 
@@ -374,7 +375,7 @@ def test_a_hundred_killed_writers_lose_and_double_nothing(tmp_path):
         time.sleep(dice.uniform(0, 0.01))
         for writer, process in pair.items():
             process.kill()
-            said = process.communicate(timeout=60)[0].splitlines(keepends=True)
+            said = process.communicate(timeout=HANGS_S)[0].splitlines(keepends=True)
             acknowledged[writer] |= {int(line) for line in said if line.endswith("\n")}
         rows = Store(path).rows()  # every file opens
         for writer, known in acknowledged.items():

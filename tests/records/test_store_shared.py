@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from helpers.waiting import HANGS_S
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
@@ -132,7 +133,7 @@ print([row["n"] for row in store])
 @posix
 def test_a_process_that_forks_while_a_thread_adds_goes_on(store, tmp_path):
     command = [sys.executable, "-W", "ignore", "-c", FORKED, str(store.path), str(tmp_path / "other.jsonl")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANGS_S)
     assert (done.stdout, done.stderr) == ("0\n[1, 2]\n", "")
     assert Store(tmp_path / "other.jsonl").rows() == [{"n": 3}]
 
@@ -314,7 +315,7 @@ def test_rotated_again_and_again_under_a_writer_every_row_is_somewhere(tmp_path)
     while writer.poll() is None:
         if path.exists():
             files.append(path.rename(tmp_path / f"{len(files)}.jsonl"))
-    writer.communicate(timeout=60)
+    writer.communicate(timeout=HANGS_S)
     assert writer.returncode == 0
     found = [row["n"] for file in (*files, path) for row in rows_in(file)]
     assert set(found) == set(range(300))

@@ -1,7 +1,6 @@
 """Scaling: strategies and their exponents, and networks scaled by them, exactly as pycls scales them."""
 
 import math
-import time
 from decimal import Decimal
 from fractions import Fraction
 
@@ -10,6 +9,7 @@ import pytest
 from helpers.drawn_networks import alphas, anynets, base_networks, grammars, scales, scaling_strategies
 from helpers.provenance import scaling_of
 from helpers.reference import SCALED
+from helpers.waiting import stopped_where_it_hangs
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
@@ -301,11 +301,9 @@ def test_what_is_too_large_to_count_is_refused_in_a_sentence():
     ],
     ids=lambda given: shown(given)[:20],
 )
-def test_a_hostile_strategy_is_refused_soon_and_in_few_words(given):
-    begun = time.process_time()
-    with pytest.raises(fs.scaling.StrategyError) as refused:
+def test_a_hostile_strategy_is_refused_in_few_words(given):
+    with stopped_where_it_hangs(), pytest.raises(fs.scaling.StrategyError) as refused:
         fs.strategy(given)
-    assert time.process_time() - begun < 1
     assert len(str(refused.value)) < 300
 
 

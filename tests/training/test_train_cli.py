@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from helpers.images import write_mnist_files
+from helpers.waiting import HANGS_S
 
 import fastscale_lib as fs
 from fastscale_lib import cli
@@ -136,7 +137,7 @@ def test_networks_are_scaled_by_alpha_to_flops_and_what_is_off_is_said_in_words(
     asked = ["--data", "mnist-files", "--path", "images", "--device", "cpu", "--recipe", "recipe.yaml"]
     asked += ["--strategies", "0.5", "d", "--scales", "4", "--to-flops", "--set", "epochs=1", "--store", "rows.jsonl"]
     command = [sys.executable, "-m", "fastscale_lib", "train", "tiny.yaml", *asked]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANGS_S)
     assert done.returncode == 0, done.stderr
     assert [row["strategy"] for row in fs.Store("rows.jsonl").find(kind="trained")] == ["alpha=0.5", "d"]
     said = [line for line in done.stderr.splitlines() if "flops asked" in line]
@@ -152,13 +153,13 @@ def test_on_a_dask_cluster_of_which_a_worker_is_killed_each_training_is_done_onc
     settings = {"n_workers": 2, "threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": None}
     with distributed.LocalCluster(**settings, resources={"GPU": 1}) as cluster:
         with cluster.get_client() as client:
-            client.wait_for_workers(2, timeout=60)
+            client.wait_for_workers(2, timeout=HANGS_S)
             first = next(iter(client.run(os.getpid).values()))
         killer = threading.Thread(target=kill_after_a_row, args=(first,))
         killer.start()
         asked = ["--strategies", "d", "w", "--scales", "1", "4", "--seeds", "0", "1", "--set", "epochs=4"]
         assert train(*asked, "--scheduler", cluster.scheduler_address) == 0
-        killer.join(timeout=60)
+        killer.join(timeout=HANGS_S)
     assert not killer.is_alive()
     assert len(capsys.readouterr().out.splitlines()) == 6
     rows = fs.Store("rows.jsonl").find(kind="trained")
@@ -182,7 +183,7 @@ def test_torchrun_ends_well_and_writes_each_row_once():
     asked += ["--set", "parts=2", "epochs=1", "--store", "rows.jsonl"]
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     command = [*torchrun, "-m", "fastscale_lib", "train", "tiny.yaml", *asked]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANGS_S)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.startswith("Tiny, seed 0: top-1 error ")
     assert len(done.stdout.splitlines()) == 1

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 import torch
 from helpers.images import data
+from helpers.waiting import HANGS_S
 
 import fastscale_lib as fs
 from fastscale_lib._common import files
@@ -76,10 +77,8 @@ def test_a_network_of_each_block_overfits_256_images(block):
     memory = ImageData(images, labels, images, labels, part="training")
     network = fs.anynet(block=block, depths=[1, 1], widths=[32, 64], strides=[1, 2], **BLOCKS[block], **SMALL)
     recipe = fs.Recipe(epochs=24, batch=32, lr=0.4, weight_decay=0.0, flip=False, crop_padding=0, label_smoothing=0.0)
-    began = time.monotonic()
     row = trained(network, memory, recipe)
     assert row["top1_error"] == row["raw_top1_error"] == 0
-    assert time.monotonic() - began < 60
 
 
 def test_what_is_learned_holds_for_other_images():
@@ -327,7 +326,7 @@ def test_killed_at_any_moment_it_ends_in_the_same_bits(tmp_path):
     trained(recipe=replace(ALL, epochs=6), **settings)
     kills = 0
     for wait in (0.02, 0.15, None):  # seconds after another epoch's row is there
-        process, end = start(broken), time.monotonic() + 120
+        process, end = start(broken), time.monotonic() + HANGS_S
         done = len(fs.Store(broken / "rows.jsonl"))
         while wait is not None and len(fs.Store(broken / "rows.jsonl")) == done and process.poll() is None:
             assert time.monotonic() < end
@@ -335,7 +334,7 @@ def test_killed_at_any_moment_it_ends_in_the_same_bits(tmp_path):
         if wait is not None:
             time.sleep(wait)
             process.send_signal(signal.SIGKILL)
-        kills += process.wait(120) == -signal.SIGKILL
+        kills += process.wait(HANGS_S) == -signal.SIGKILL
     assert process.returncode == 0
     assert kills >= 2
     ours, theirs = torch.load(broken / "a.pt"), torch.load(whole / "a.pt")
@@ -414,13 +413,13 @@ def test_what_a_killed_writer_left_the_next_removes(tmp_path):
         assert each.stdout.readline() == "writing\n"
     assert len(list(tmp_path.iterdir())) == 3
     killed.kill()
-    killed.communicate(timeout=60)
+    killed.communicate(timeout=HANGS_S)
     checkpoints.write(path, {"of": {"seed": 0}})
     left = [each for each in tmp_path.iterdir() if each not in (path, others)]
     assert len(left) == 1  # of the one that lives
     checkpoints.remove(path)
     assert left[0].exists()
-    slow.communicate("go on\n", timeout=60)
+    slow.communicate("go on\n", timeout=HANGS_S)
     assert slow.returncode == 0
     assert checkpoints.read(path, {"seed": 7}) == {"of": {"seed": 7}}
     assert sorted(tmp_path.iterdir()) == [others, path]
@@ -644,7 +643,7 @@ def test_two_processes_are_as_one_with_the_joint_batch(tmp_path):
         )
     )
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    done = subprocess.run([sys.executable, *torchrun, str(program)], capture_output=True, text=True, timeout=200)
+    done = subprocess.run([sys.executable, *torchrun, str(program)], capture_output=True, text=True, timeout=HANGS_S)
     assert done.returncode == 0, done.stderr[-2000:]
     assert len(fs.Store(store)) == 2 * 4 + 3  # one process writes
     saved = [torch.load(path) for path in (alone, file)]
@@ -679,7 +678,7 @@ def test_a_process_that_fails_alone_ends_all(tmp_path):
         textwrap.dedent(ALONE_OUT_OF_MEMORY.format(tests=str(Path(__file__).parents[1]), store=str(store)))
     )
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    done = subprocess.run([sys.executable, *torchrun, str(program)], capture_output=True, text=True, timeout=200)
+    done = subprocess.run([sys.executable, *torchrun, str(program)], capture_output=True, text=True, timeout=HANGS_S)
     assert done.returncode != 0
     assert "Tiny: memory ran out on cpu with batch 16 in 2 parts; try parts=4" in done.stderr
     assert not fs.Store(store).find(kind="trained")
