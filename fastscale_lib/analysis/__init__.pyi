@@ -67,6 +67,16 @@ from .pairs import zoo_names as zoo_names
 from .runtime_claims import lead_claims as lead_claims
 from .runtime_claims import prediction_claims as prediction_claims
 from .runtime_claims import reported_claims as reported_claims
+from .runtime_tables import all_timings as all_timings
+from .runtime_tables import ceilings_table as ceilings_table
+from .runtime_tables import correlation_table as correlation_table
+from .runtime_tables import errors_by_store as errors_by_store
+from .runtime_tables import lead_table as lead_table
+from .runtime_tables import read_ceilings as read_ceilings
+from .runtime_tables import rows_beside_ceilings as rows_beside_ceilings
+from .runtime_tables import shares_by_family as shares_by_family
+from .runtime_tables import timings_by_case as timings_by_case
+from .runtime_tables import timings_overview as timings_overview
 from .seeds import error_difference as error_difference
 from .seeds import seed_errors as seed_errors
 from .times import knee as knee

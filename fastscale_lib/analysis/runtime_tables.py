@@ -1,0 +1,177 @@
+"""Timings, correlations, prediction errors and shares of the roofline, case by case, as tables that are read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from .._common.digits import significant
+from .._common.frames import rows as rows_of
+from ..measuring.peak_rates import Ceilings
+from ..prediction.forms import PredictionError
+from ..prediction.roofline import roofline_share
+from ..prediction.timed_rows import families_of
+from ..prediction.unseen import prediction_errors
+from ..records.conditions import Conditions, joined
+from ..records.published_rows import published, published_form
+from ..records.rows import read_rows
+from ..records.store import Store
+from ..records.timm_tables import read_timm
+from .correlation import STATISTICS
+
+Paths = Iterable[str | os.PathLike]
+
+_ERRORS = ("error", "error_90", "pearson", "spearman", "pearson_of_logs", "reason")
+
+
+def all_timings(folder: str | os.PathLike, stores: Paths, timm: Paths = ()) -> pd.DataFrame:
+    """Read published tables, stores of measured rows and files of timm, in the form of `published`.
+
+    Arguments:
+        folder: that holds the published tables.
+        stores: files of measured rows.
+        timm: benchmark files of the timm project; default: none.
+
+    Raises:
+        PublishedError, StoreError: (a ValueError) a file is not there, or cannot be read.
+    """
+    frames = [published(folder=folder), published_form(read_rows(stores)), *map(read_timm, timm)]
+    return pd.concat(frames, ignore_index=True)
+
+
+def timings_by_case(timings: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Split timings by source, device, mode and precision, as far as the source says: rows by the case's name."""
+    return {each.title(): rows for each, rows in Conditions.groups(timings, Conditions.CORRELATE)}
+
+
+def timings_overview(timings: pd.DataFrame) -> pd.DataFrame:
+    """Count the timings of each case.
+
+    Returns:
+        Index the case; columns timings, networks, families, batch (from smallest to largest, of one device),
+        ms/image (likewise) and launch-bound (how many of the timings are).
+    """
+    return pd.DataFrame.from_dict(
+        {
+            case: {
+                "timings": len(rows),
+                "networks": rows["network"].nunique(),
+                "families": rows["family"].nunique(),
+                "batch": " to ".join(f"{size:,}" for size in rows["batch"].agg(["min", "max"]).dropna().unique()),
+                "ms/image": " to ".join(map(significant, rows["ms_per_image"].agg(["min", "max"]))),
+                "launch-bound": int(rows["launch_bound"].sum()),
+            }
+            for case, rows in timings_by_case(timings).items()
+        },
+        orient="index",
+    )
+
+
+def correlation_table(found: pd.DataFrame) -> pd.DataFrame:
+    """Put the correlations of each case in a row.
+
+    Arguments:
+        found: of `correlations`.
+
+    Returns:
+        Index the case; columns the statistic and the metric.
+    """
+    cases = _cases(found)
+    table = found.assign(case=cases).pivot(index="case", columns=["statistic", "metric"], values="r")
+    return table.loc[cases.unique(), list(STATISTICS)]
+
+
+def lead_table(lead: pd.DataFrame) -> pd.DataFrame:
+    """Put the lead of the favourite metric over each other one in a row.
+
+    Arguments:
+        lead: of `leads`.
+
+    Returns:
+        Index the case, statistic and other metric; columns lead, low, high and verdict.
+    """
+    return lead.assign(case=_cases(lead)).set_index(["case", "statistic", "other"])[["lead", "low", "high", "verdict"]]
+
+
+def errors_by_store(stores: Paths) -> pd.DataFrame:
+    """Judge how well times are predicted of families left out, store by store, by `prediction_errors`.
+
+    Returns:
+        One row per store, setting and model: the columns of `prediction_errors`, after source (the file's name). Of
+        rows that no model can be fitted to, as they do not say what ran, reason tells so.
+    """
+    columns = ["source", *Conditions.FIT, "by", "rows", "families", *_ERRORS]
+    found = []
+    for path in map(Path, stores):
+        try:
+            errors = prediction_errors(read_rows([path]))
+        except PredictionError as error:
+            errors = pd.DataFrame({"reason": [str(error)]})
+        found.append(errors.assign(source=path.name))
+    known = [each for each in found if len(each)]
+    return pd.concat(known, ignore_index=True).reindex(columns=columns) if known else pd.DataFrame(columns=columns)
+
+
+def read_ceilings(stores: Paths) -> list[Ceilings]:
+    """Read the ceilings that `fastscale ceilings` has measured.
+
+    Raises:
+        StoreError: (a ValueError) a file cannot be read.
+    """
+    return [Ceilings(**row) for path in stores for row in Store(path)]
+
+
+def ceilings_table(known: Iterable[Ceilings]) -> pd.DataFrame:
+    """List ceilings as they are read.
+
+    Returns:
+        Columns device_name, threads, precision, "G multiply-adds/s", "GB/s", and "multiply-adds/byte", their ratio.
+    """
+    columns = ["device_name", "threads", "precision", "G multiply-adds/s", "GB/s"]
+    rows = [
+        (each.device_name, each.threads, each.precision, each.multiply_adds_per_s / 1e9, each.bytes_per_s / 1e9)
+        for each in known
+    ]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.assign(**{"multiply-adds/byte": table["G multiply-adds/s"] / table["GB/s"]})
+
+
+def rows_beside_ceilings(stores: Paths, known: list[Ceilings]) -> pd.DataFrame:
+    """Say of each measured row how near it came to its device's ceilings, by `roofline_share`.
+
+    Returns:
+        One row per measured row with a time: the columns of `Conditions.CORRELATE`, family, network, strategy and
+        roofline_share (NaN where the device has no ceilings in this precision).
+    """
+    columns = [*Conditions.CORRELATE, "family", "network", "strategy", "roofline_share"]
+    near = []
+    for path in stores:
+        rows = read_rows([path])
+        rows = rows[rows["median_ms"].notna()].assign(description=rows.get("description"))
+        if len(rows):
+            near.append(rows.assign(family=families_of(rows), roofline_share=roofline_share(rows, known)))
+    return pd.concat(near, ignore_index=True).reindex(columns=columns) if near else pd.DataFrame(columns=columns)
+
+
+def shares_by_family(near: pd.DataFrame) -> pd.DataFrame:
+    """Summarise how near the rows of each family came to the ceilings.
+
+    Arguments:
+        near: of `rows_beside_ceilings`.
+
+    Returns:
+        Index the columns of `Conditions.CORRELATE` and family; columns rows, with_ceilings (how many of them have
+        any), lowest, median and highest share.
+    """
+    by = near.groupby([*Conditions.CORRELATE, "family"], sort=False)["roofline_share"]
+    columns = {"rows": by.size(), "with_ceilings": by.count()}
+    return pd.DataFrame({**columns, "lowest": by.min(), "median": by.median(), "highest": by.max()})
+
+
+def _cases(frame: pd.DataFrame) -> pd.Series:
+    """The case of each row, as it is named."""
+    rows = rows_of(frame[list(Conditions.CORRELATE)])
+    return pd.Series([joined(row) for row in rows], frame.index, dtype=object)
