@@ -44,6 +44,19 @@ def whole_quotient(count, divisor: float):
     return int(count / (divisor if count < 2**53 else Fraction(divisor)))
 
 
+def divisible(count, factor: float, step: int, limit: float = 0.0):
+    """The multiple of step nearest count × factor, halves up, and at least one.
+
+    It is one step more where it would be below limit × what is asked: with the limit 0.9 this is the rule of MobileNet
+    (Sandler et al., 2018), whose code calls it make_divisible.
+    """
+    asked = count * (factor if _arrays(count) or count < 2**53 else Fraction(factor))
+    whole = asked.astype(np.int64) if _arrays(asked) else int(asked)
+    rounded = at_least(step, (whole + step // 2) // step * step)
+    least = asked * (Fraction(limit) if isinstance(asked, Fraction) else limit)
+    return choose(rounded < least, rounded + step, rounded) if limit else rounded
+
+
 def at_least(bound, x):
     """Return the larger of the two, elementwise."""
     return np.maximum(bound, x) if _arrays(bound, x) else max(bound, x)

@@ -261,6 +261,8 @@ class Network:
             **{name: values for name, values in per_stage.items() if values != [None] * len(values)},
             "se_ratio": self.se_ratio,
             "head_width": self.head.width,
+            **({"head_hidden": self.head.hidden} if self.head.hidden else {}),
+            **({"head": self.head.kind} if self.head.kind != "conv_pool" else {}),
             "activation": self.activation,
             "classes": self.classes,
             "channels": self.channels,
@@ -296,7 +298,7 @@ def table(network: Network) -> str:
         side = (side - 1) // stride + 1
         rows.append("".join(f"<td>{cell}</td>" for cell in (part, *cells, stride, f"{side}×{side}")))
 
-    row("stem", STEMS[network.stem.kind].total_stride, "", network.stem.width, "", "", _stem_kernel(network))
+    row("stem", STEMS[network.stem.kind].total_stride, "", network.stem.width, "", "", STEMS[network.stem.kind])
     for number, s in enumerate(network.stages, 1):
         row(
             f"stage {number}",
@@ -384,8 +386,3 @@ def _pycls_sentence(plain: Mapping) -> str:
 def _flow(value: Any) -> str:
     text = write_yaml(value, default_flow_style=True, width=math.inf)
     return text.removesuffix("\n").removesuffix("\n...")
-
-
-def _stem_kernel(network: Network) -> str:
-    shape = STEMS[network.stem.kind]
-    return f"{shape.kernel}×{shape.kernel}" + (" + pool" if shape.pool else "")

@@ -32,6 +32,8 @@ def anynet(
     stem_width: int = 32,
     se_ratio: float = 0.0,
     head_width: int = 0,
+    head_hidden: int = 0,
+    head: str = "conv_pool",
     activation: str = "relu",
     classes: int = 1000,
     resolution: int = 224,
@@ -55,13 +57,19 @@ def anynet(
         se_ratios: as blocks, where it is not `se_ratio`.
         activations: as blocks, where it is not `activation`.
         block: "res_bottleneck_block", "res_bottleneck_stride_1x1_block" (the stride on its first 1×1),
-            "res_bottleneck_linear_block", "res_basic_block", "vanilla_block" (no residual) or "mbconv".
-        stem: "simple_stem_in" (3×3, stride 2), "res_stem_in" (7×7, stride 2, max-pool) or "res_stem_cifar"
-            (3×3, stride 1, for small images).
+            "res_bottleneck_linear_block", "res_basic_block", "vanilla_block" (no residual), "mbconv", "mbconv_v3" (of
+            MobileNetV3) or "fused_mbconv". Bottleneck and basic block with "_d" before "_block" have an average pool
+            in the shortcut (ResNet-D), with "_se" their squeeze-and-excitation at the end.
+        stem: "simple_stem_in" (3×3, stride 2), "res_stem_in" (7×7, stride 2, max-pool), "res_stem_cifar" (3×3, stride
+            1, for small images), "deep_stem_in" (three 3×3, max-pool), "tiered_stem_in" (the same, the first one
+            narrower) or "deep_stem_strided" (four 3×3, the first and last with stride 2).
         stem_width: output channels of the stem; default: 32.
         se_ratio: hidden over input channels of squeeze-and-excitation; default: 0, for none.
-        head_width: width of a 1×1 convolution before the classifier; default: 0, for none.
-        activation: "relu", "silu" or "gelu"; default: "relu".
+        head_width: width of a 1×1 convolution before the global pool; default: 0, for none.
+        head_hidden: width of a linear layer with an activation before the classifier; default: 0, for none.
+        head: "conv_pool" (global pool, after the convolution where there is one) or "act_pool" (activation, global
+            pool); default: "conv_pool".
+        activation: "relu", "silu", "gelu", "relu6" or "hard_swish"; default: "relu".
         classes: outputs of the classifier; default: 1000.
         resolution: side of the images in pixels; default: 224.
         channels: channels of the images; default: 3.
@@ -88,7 +96,7 @@ def anynet(
         stem=Stem(stem, stem_width),
         block=block,
         stages=tuple(described),
-        head=Head(head_width),
+        head=Head(head_width, head_hidden, head),
         se_ratio=se_ratio,
         activation=activation,
         classes=classes,

@@ -15,6 +15,7 @@ KINDS = (
     *("conv 1×1", "conv k×k", "conv in groups", "conv depthwise", "linear", "norm", "pointwise", "smooth", "pool"),
     *("layer norm", "token linear", "attention"),  # new ones come last: models fitted before know the others by number
 )
+_SMOOTH = ("silu", "gelu", "sigmoid")
 KIND_INDEX = {name: index for index, name in enumerate(KINDS)}
 
 
@@ -122,7 +123,7 @@ class Activation(Layer):
     extra: int = 0
 
     def work(self, side_in, side_out, activation):
-        return pointwise(self.width * (side_in * side_in + self.extra), 2, smooth=(self.kind or activation) != "relu")
+        return pointwise(self.width * (side_in * side_in + self.extra), 2, smooth=(self.kind or activation) in _SMOOTH)
 
 
 @dataclass(slots=True)
@@ -142,6 +143,11 @@ class MaxPool(Layer):
 
     def work(self, side_in, side_out, activation):
         return _pooled(self.width, side_in, side_out)
+
+
+@dataclass(slots=True)
+class AvgPool(MaxPool):
+    """A mean of k×k pixels without padding, which takes what there is at the image's edge."""
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from itertools import islice
@@ -10,29 +11,44 @@ from typing import Any, Literal, NamedTuple, get_args
 from .._common.checks import check_real, check_whole, shown
 from .._common.errors import FastscaleError
 
-ACTIVATIONS = ("relu", "silu", "gelu")
+ACTIVATIONS = ("relu", "silu", "gelu", "relu6", "hard_swish")
+HEADS = ("conv_pool", "act_pool")
 MOST_STAGES = 1_000
 MOST_BLOCKS = 10_000  # that are listed or built one by one; counts have no bound
 BOTTLENECKS = (1e-6, 1e6)
 
 
-class StemShape(NamedTuple):
-    """The convolution of a stem, and whether a 3×3 stride-2 max-pool follows it."""
+class StemConv(NamedTuple):
+    """A convolution of a stem; `share` is its width over that of the stem."""
 
     kernel: int
     stride: int
-    pool: bool
+    share: float = 1.0
+
+
+class StemShape(NamedTuple):
+    """The convolutions of a stem, and whether a 3×3 stride-2 max-pool follows them."""
+
+    convs: tuple[StemConv, ...]
+    pool: bool = False
 
     @property
     def total_stride(self) -> int:
-        return self.stride * (2 if self.pool else 1)
+        return math.prod(conv.stride for conv in self.convs) * (2 if self.pool else 1)
+
+    def __str__(self) -> str:
+        kernels = ", ".join(f"{conv.kernel}×{conv.kernel}" for conv in self.convs)
+        return f"{kernels} + pool" if self.pool else kernels
 
 
-# Names as in pycls.
-STEMS = {
-    "simple_stem_in": StemShape(3, 2, pool=False),
-    "res_stem_in": StemShape(7, 2, pool=True),
-    "res_stem_cifar": StemShape(3, 1, pool=False),  # for small images
+_DEEP = (StemConv(3, 2, 0.5), StemConv(3, 1, 0.5), StemConv(3, 1))
+STEMS = {  # names as in pycls, where it has them
+    "simple_stem_in": StemShape((StemConv(3, 2),)),
+    "res_stem_in": StemShape((StemConv(7, 2),), pool=True),
+    "res_stem_cifar": StemShape((StemConv(3, 1),)),  # for small images
+    "deep_stem_in": StemShape(_DEEP, pool=True),  # of ResNet-C and -D: He et al., Bag of Tricks, 2019
+    "tiered_stem_in": StemShape((StemConv(3, 2, 0.375), *_DEEP[1:]), pool=True),  # of timm's resnet26t
+    "deep_stem_strided": StemShape((*_DEEP, StemConv(3, 2))),  # of ResNet-RS: Bello et al., 2021
 }
 
 
@@ -53,7 +69,7 @@ class NetworkError(FastscaleError, ValueError):
 
 @dataclass(frozen=True)
 class Stem:
-    """The first convolution, with BN and activation: `kind` is a key of `STEMS`."""
+    """The first convolutions, with BN and activation: `kind` is a key of `STEMS`, `width` that of the last."""
 
     kind: str
     width: int
@@ -101,12 +117,22 @@ PER_STAGE = {f"{name}s": name for name in (each.name for each in fields(Stage))}
 
 @dataclass(frozen=True)
 class Head:
-    """What follows the last stage: a 1×1 convolution of this width (0: none), global pool, linear layer."""
+    """What follows the last stage: a 1×1 convolution of `width` (0: none), global pool, linear layer.
+
+    `hidden` is the width of one more linear layer, with an activation, before the last one (0: none); scaling leaves it
+    as it is. `kind` is "conv_pool", or "act_pool" for an activation in place of the convolution.
+    """
 
     width: int = 0
+    hidden: int = later(0)
+    kind: str = later("conv_pool")
 
     def __post_init__(self):
         set_whole(self, "head", "width", least=0)
+        set_whole(self, "head", "hidden", least=0)
+        check_known("head: kind", self.kind, HEADS)
+        if self.kind == "act_pool" and self.width:
+            raise NetworkError(f"head: width is {self.width}, but act_pool has no convolution: its width is 0")
 
 
 class Dimensions(NamedTuple):

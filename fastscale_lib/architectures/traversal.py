@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from .blocks import BlockSizes, head, stem
+from .block_form import BlockSizes
+from .blocks import head, stem
 from .definition import Network
 from .layer_types import Activation, Gate, Resample, Residual
 from .parts import Dimensions
@@ -54,7 +55,7 @@ def describe(network: Network, dims: Dimensions | None = None) -> Iterator[Run]:
         rest = block.parts(first._replace(width_in=width, stride=1))
         yield Run(f"stage{number}", 2, depth - 1, rest, activation)
         width_in = width
-    parts = head(width_in, dims.head_width, network.classes, network.head.width > 0)
+    parts = head(network.head, width_in, dims.head_width, network.classes)
     yield Run("head", 0, 1, parts, network.activation)
 
 

@@ -5,33 +5,57 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Mapping
 from functools import lru_cache
 from importlib import resources
-from itertools import groupby
-from typing import Any
+from itertools import takewhile
+from typing import Any, NamedTuple
 
 from .._common.checks import shown
 from .definition import Network
 from .design_spaces import anynet, regnet
+from .multipliers import multiplied
 from .parts import NetworkError
 
 
-def networks() -> list[str]:
-    """List the names of the base networks, family by family, small to large."""
-    return list(_zoo())
+def networks(family: str | None = None) -> list[str]:
+    """List the names of the base networks, family by family, small to large.
+
+    Arguments:
+        family: a family, as `families` names it; default: all of them.
+
+    Raises:
+        NetworkError: there is no such family.
+    """
+    if family is None:
+        return list(_zoo())
+    known = {_plain_name(each): each for each in families()}
+    if not isinstance(family, str) or _plain_name(family) not in known:
+        raise NetworkError(f"networks: {shown(family)} is no family; there are {', '.join(known.values())}")
+    return families()[known[_plain_name(family)]]
 
 
 def families() -> dict[str, list[str]]:
     """Return the names of the base networks by family, small to large."""
-    return {family: list(names) for family, names in groupby(_zoo(), key=lambda name: name.split("-")[0])}
+    found: dict[str, list[str]] = {}
+    for name, described in _zoo().items():
+        found.setdefault(described.family, []).append(name)
+    return found
+
+
+def family_of(network: Network) -> list[str]:
+    """Return the names of the base networks of this one's family, small to large; none where it has none."""
+    described = _zoo().get(network.name.split(" ")[0])  # a scaled network's name begins with its base's
+    family = described.family if described else network.name.split("-")[0]
+    return families().get(family, [])
 
 
 def network(name: str | Network, *, resolution: int | None = None, classes: int | None = None) -> Network:
     """Return the base network of this published name.
 
     Case, dashes, underscores and a trailing ".0" do not matter. Names of timm and torchvision are known where theirs
-    is the same network: "regnety_040", "regnet_y_3_2gf", "resnext50_32x4d", "resnet50", "efficientnet_b0".
+    is the same network: "regnety_040", "regnet_y_3_2gf", "resnext50_32x4d", "resnet50", "tf_efficientnetv2_s"; so are
+    those of timm with a tag of weights, as "regnety_040.pycls_in1k". Timm's networks with "tf_" pad as TensorFlow does:
+    they count the same, but their logits differ.
 
     Arguments:
         name: the published name; or a Network, which stands for itself.
@@ -60,51 +84,80 @@ def _named(name: str | Network) -> Network:
         if any(cls.__module__.startswith("torch.nn") for cls in type(name).__mro__):
             what = f"a torch module ({type(name).__name__})"
         raise NetworkError(f"network: {what} is neither a Network nor the name of one; {_DESCRIBE}")
-    known = {_plain_name(each): each for each in _zoo()}
-    if _plain_name(name) not in known:
-        raise NetworkError(f"network: {shown(name)} is not a base network; {_hint(name, known)}")
-    return _zoo_network(known[_plain_name(name)])
+    found = _names().get(_plain_name(name)) or _names().get(_plain_name(_TAG.sub("", name[:100])))
+    if found is None:
+        raise NetworkError(f"network: {shown(name)} is not a base network; {_hint(name)}")
+    return _zoo_network(found)
 
 
-_DESCRIBE = "fs.anynet(depths=[...], widths=[...]) describes one of your own, and fs.networks() lists the names"
-_BASIC_DEPTHS = {"ResNet-18": [2, 2, 2, 2], "ResNet-34": [3, 4, 6, 3]}  # He et al., Deep Residual Learning, table 1
+_TAG = re.compile(r"\.[a-z]\w*$", re.IGNORECASE)  # of timm's weights, as in regnety_040.pycls_in1k
+_MOST_NAMES = 12  # of a hint: as many networks as may differ in the last letter alone
+_DESCRIBE = "fs.anynet describes one by its stages, fs.regnet by five numbers, and fs.networks() lists the names"
 
 
-def _hint(name: str, known: Mapping[str, str]) -> str:
-    """What else to give than this name."""
-    untagged = re.sub(r"\.[a-z]\w*$", "", name[:100].lower())  # timm's regnety_040.pycls_in1k
-    plain = _plain_name(untagged, families="xyz")
-    for basic, depths in _BASIC_DEPTHS.items():
-        if plain == _plain_name(basic):
-            sizes = f"depths={depths}, widths=[64, 128, 256, 512], strides=[1, 2, 2, 2]"
-            form = "block='res_basic_block', stem='res_stem_in', stem_width=64"
-            return f"it can be described: fs.anynet(name={basic!r}, {sizes}, {form})"
-    near = difflib.get_close_matches(plain, known, n=3, cutoff=0.5)
-    return f"the nearest names are {', '.join(known[each] for each in near)}; or {_DESCRIBE}" if near else _DESCRIBE
+def _hint(name: str) -> str:
+    """What else to give than this name: the networks of a family, or those with the nearest names."""
+    plain = _plain_name(_TAG.sub("", name[:100]))
+    of_family = [family for family in families() if plain and _plain_name(family) == plain]
+    if of_family:
+        return f"it is a family: {', '.join(networks(of_family[0]))}; or {_DESCRIBE}"
+    alike = {each: difflib.SequenceMatcher(None, plain, each).ratio() for each in _names()}
+    nearest = sorted(alike, key=lambda each: (alike[each], _common_start(plain, each)), reverse=True)
+    least = max(0.5, alike[nearest[0]] - 0.1)
+    found = list(dict.fromkeys(_names()[each] for each in nearest if alike[each] >= least))[:_MOST_NAMES]
+    return f"the nearest names are {', '.join(found)}; or {_DESCRIBE}" if found else _DESCRIBE
+
+
+def _common_start(one: str, other: str) -> int:
+    """How many characters they begin with that are the same."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+
+
+class _Described(NamedTuple):
+    """A base network as the files of `zoo` say it; `aliases` are its names elsewhere."""
+
+    family: str
+    settings: dict[str, Any]
+    aliases: dict[str, str]
 
 
 @lru_cache
-def _zoo() -> dict[str, dict[str, Any]]:
-    return json.loads(resources.files(__package__).joinpath("zoo.json").read_text("utf-8"))["networks"]
+def _zoo() -> dict[str, _Described]:
+    files = sorted((each.name, each) for each in resources.files(__package__).joinpath("zoo").iterdir())
+    found: dict[str, _Described] = {}
+    for _, file in files:
+        read = json.loads(file.read_text("utf-8"))
+        for name, own in read["networks"].items():
+            settings = read["shared"] | own
+            aliases = {library: settings.pop(library) for library in LIBRARIES if library in settings}
+            found[name] = _Described(read["family"], settings, aliases)
+    return found
+
+
+LIBRARIES = ("timm", "torchvision")
+
+
+def aliases(library: str) -> dict[str, str]:
+    """Return the names that a library of `LIBRARIES` has for base networks, by ours."""
+    return {name: each.aliases[library] for name, each in _zoo().items() if library in each.aliases}
+
+
+@lru_cache
+def _names() -> dict[str, str]:
+    """The name of each base network by its plain spellings."""
+    theirs = {_plain_name(alias): name for library in LIBRARIES for name, alias in aliases(library).items()}
+    return theirs | {_plain_name(name): name for name in _zoo()}
 
 
 @lru_cache
 def _zoo_network(name: str) -> Network:
-    settings = _zoo()[name]
-    return (regnet if "w0" in settings else anynet)(name=name, **settings)
+    settings = _zoo()[name].settings
+    if "w0" in settings:
+        return regnet(name=name, **settings)
+    return anynet(name=name, **(multiplied(**settings) if "head_width" in settings else settings))
 
 
-def _plain_name(name: str, families: str = "xy") -> str:
-    """A name without what does not matter.
-
-    timm writes the size of a RegNet in hundreds of MF, as in regnety_040, and that of a ResNeXt's groups, as in
-    resnext50_32x4d; torchvision a decimal point as a line, as in regnet_y_1_6gf.
-    """
-    plain = re.sub(r"(?<=[0-9])[-_](?=[0-9])", ".", name.lower())
-    plain = re.sub(r"[-_\s]", "", plain).replace(".0gf", "gf")
-    plain = re.sub(r"^(resnext[0-9]+)[._]32x4d$", r"\1", plain)
-    if match := re.fullmatch(rf"(regnet[{families}])([0-9]{{3}})", plain):
-        hundreds = int(match[2])
-        size = f"{hundreds}00mf" if hundreds < 10 else f"{hundreds / 10:g}gf"
-        return match[1] + size
-    return plain
+def _plain_name(name: str) -> str:
+    """A name without what does not matter; a line between digits is the decimal point of torchvision's 1_6gf."""
+    plain = re.sub(r"(?<=[0-9])[-_](?=[0-9])", ".", name.lower().removeprefix("tf_"))
+    return re.sub(r"[-_\s]", "", plain).replace(".0gf", "gf")

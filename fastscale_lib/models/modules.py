@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from ..architectures.definition import Network
-from ..architectures.layer_types import Activation, Conv, Gate, GlobalPool, Linear, MaxPool, Norm, Residual
+from ..architectures.layer_types import Activation, AvgPool, Conv, Gate, GlobalPool, Linear, MaxPool, Norm, Residual
 from ..architectures.traversal import describe
 
 ACTIVATIONS = {
@@ -19,6 +19,9 @@ ACTIVATIONS = {
     "silu": lambda: nn.SiLU(inplace=True),
     "gelu": nn.GELU,
     "sigmoid": nn.Sigmoid,
+    "relu6": lambda: nn.ReLU6(inplace=True),
+    "hard_swish": lambda: nn.Hardswish(inplace=True),
+    "hard_sigmoid": nn.Hardsigmoid,
 }
 
 
@@ -126,6 +129,8 @@ def _module(part: Any, activation: str, drop_rate: float = 0.0) -> nn.Module:
             return nn.BatchNorm2d(part.width)
         case Activation():
             return ACTIVATIONS[part.kind or activation]()
+        case AvgPool():
+            return nn.AvgPool2d(part.kernel, part.stride, ceil_mode=True, count_include_pad=False)
         case MaxPool():
             return nn.MaxPool2d(part.kernel, part.stride, padding=(part.kernel - 1) // 2)
         case GlobalPool():

@@ -13,7 +13,7 @@ LEAST_ROWS = 10
 
 
 def families_of(rows: pd.DataFrame) -> list[str]:
-    """The family of each row's base network, as `families` names them: what its name begins with."""
+    """The family of each row's base network, widely meant: what its name begins with, up to the first dash."""
     names = rows["base"].fillna(rows["network"]) if "base" in rows else rows["network"]
     return [name.split("-")[0] for name in names]
 

@@ -10,7 +10,7 @@ import pandas as pd
 from ..architectures.counting import complexity
 from ..architectures.definition import Network
 from ..architectures.parts import NetworkError
-from ..architectures.zoo import families
+from ..architectures.zoo import family_of
 from ..architectures.zoo import network as named_network
 from .strategies import (
     NetworksLike,
@@ -73,7 +73,7 @@ def larger(network: Network | str) -> list[str]:
     """
     base = named_network(network)
     smallest = _LARGER * complexity(base).flops
-    return [name for name in families().get(base.name.split("-")[0], []) if complexity(name).flops > smallest]
+    return [name for name in family_of(base) if complexity(name).flops > smallest]
 
 
 def regimes(networks: NetworksLike, strategies: StrategiesLike) -> pd.DataFrame:

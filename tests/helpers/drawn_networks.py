@@ -11,7 +11,15 @@ from fastscale_lib.architectures.parts import ACTIVATIONS, STEMS
 # Ratios as networks have them, and odd ones.
 RATIOS = (1, 0.25, 0.5, 2, 4, 1.5, 2.5, 0.3, 0.7, 1 / 3)
 EXPANSIONS = (1, 6, 3, 1.5, 2.4)
-ACCEPTED = {"mbconv": EXPANSIONS, "res_basic_block": (1,), "vanilla_block": (1,)}
+ACCEPTED = {
+    **dict.fromkeys(("mbconv", "mbconv_v3", "fused_mbconv"), EXPANSIONS),
+    **dict.fromkeys(("res_basic_block", "res_basic_d_block", "res_basic_se_block", "vanilla_block"), (1,)),
+}
+
+HEADS = (
+    *({"head_width": width, "head_hidden": hidden} for width in (0, 40, 96) for hidden in (0, 24)),
+    {"head": "act_pool"},
+)
 
 
 @st.composite
@@ -43,7 +51,7 @@ def anynets(draw, max_depth: int = 4, max_width: int = 96, max_resolution: int =
         stem=draw(st.sampled_from(list(STEMS))),
         stem_width=draw(st.integers(1, 48)),
         se_ratio=draw(st.sampled_from([0, 0.25, 0.1, 1])),
-        head_width=draw(st.sampled_from([0, 40, 96])),
+        **draw(st.sampled_from(HEADS)),
         activation=draw(st.sampled_from(ACTIVATIONS)),
         classes=draw(st.integers(1, 100)),
         channels=draw(st.integers(1, 4)),

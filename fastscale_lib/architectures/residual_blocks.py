@@ -1,0 +1,169 @@
+"""The blocks of ResNet, ResNeXt and RegNet, and their variants."""
+
+from __future__ import annotations
+
+from .._common.checks import shown
+from .._common.integers import at_least, divisible, nearest_multiple
+from . import group_fit
+from .block_form import BlockSizes, BlockType
+from .conv_parts import conv_norm, squeeze_excite, where_unchanged
+from .layer_types import Activation, AvgPool, Residual
+from .parts import NetworkError
+
+
+class Bottleneck(BlockType):
+    """1×1, k×k in groups, SE, 1×1; the sum is followed by an activation (He et al., 2016; Xie et al., 2017)."""
+
+    name = "res_bottleneck_block"
+    stride_1x1 = False  # whether the first 1×1 has the stride, instead of the k×k
+    pooled = False  # whether the shortcut has its stride in an average pool before its 1×1, instead of in it
+    squeezed_last = False  # whether SE follows the last norm, on the output's width, instead of the k×k
+
+    def parts(self, b):
+        return (_projected(b, self._branch(b), self.pooled),)
+
+    def check(self, number, stage):
+        width, b, g = stage.width, stage.bottleneck, stage.group_width
+        if not group_fit.fits(width, b, g):
+            inner = nearest_multiple(width, b)
+            raise NetworkError(
+                f"stage {number}: inner width {shown(inner)} (width {shown(width)} × bottleneck {b:g}) is not a "
+                f"multiple of group width {shown(g)}; {self._what_fits(width, b, g)}"
+            )
+
+    def fit(self, width, bottleneck, group_width):
+        return group_fit.fit(width, bottleneck, group_width)
+
+    def grain(self, bottleneck, group_width, step):
+        return group_fit.grain(bottleneck, group_width, step)
+
+    def undivided(self, width, bottleneck):
+        return at_least(1, nearest_multiple(width, bottleneck))
+
+    def _branch(self, b: BlockSizes) -> tuple:
+        inner = nearest_multiple(b.width, b.bottleneck)
+        first, second = (b.stride, 1) if self.stride_1x1 else (1, b.stride)
+        return (
+            *conv_norm("1", b.width_in, inner, stride=first),
+            Activation("act1", inner),
+            *conv_norm("2", inner, inner, b.kernel, second, b.group_width),
+            Activation("act2", inner),
+            *(() if self.squeezed_last else squeeze_excite(b, inner, nearest_multiple(b.width_in, b.se_ratio))),
+            *conv_norm("3", inner, b.width, last=True),
+            *(_squeeze_output(b) if self.squeezed_last else ()),
+        )
+
+    def _what_fits(self, width: int, bottleneck: float, group_width: int) -> str:
+        try:
+            fitting = self.fit(width, bottleneck, group_width)
+        except (ValueError, OverflowError):  # no width nearby; or too large for the floats of rounding
+            return "give another width or group width"
+        return f"width {shown(fitting[0])} with group width {shown(fitting[1])} would fit"
+
+
+class BottleneckStride1x1(Bottleneck):
+    """The bottleneck with the stride on its first 1×1, as He et al. published it (pycls: STRIDE_1X1)."""
+
+    name = "res_bottleneck_stride_1x1_block"
+    stride_1x1 = True
+
+
+class BottleneckPooled(Bottleneck):
+    """The bottleneck of ResNet-D (He et al., Bag of Tricks, 2019), whose shortcut loses no pixels to the stride."""
+
+    name = "res_bottleneck_d_block"
+    pooled = True
+
+
+class BottleneckSqueezed(Bottleneck):
+    """The bottleneck with SE at its end (Hu et al., 2018, section 4), of a hidden width in multiples of 8."""
+
+    name = "res_bottleneck_se_block"
+    squeezed_last = True
+
+
+class BottleneckPooledSqueezed(BottleneckSqueezed):
+    """The bottleneck of ResNet-D with SE at its end, as in ResNet-RS (Bello et al., Revisiting ResNets, 2021)."""
+
+    name = "res_bottleneck_d_se_block"
+    pooled = True
+
+
+class BottleneckLinear(Bottleneck):
+    """The bottleneck of RegNetZ: no projection, and no activation after the sum."""
+
+    name = "res_bottleneck_linear_block"
+
+    def parts(self, b):
+        return (where_unchanged(b, self._branch(b)),)
+
+
+class Basic(BlockType):
+    """Two dense k×k (ResNet-18, -34); the sum is followed by an activation."""
+
+    name = "res_basic_block"
+    pooled = False  # as in Bottleneck
+    squeezed_last = False
+
+    def parts(self, b):
+        return (_projected(b, self._branch(b), self.pooled),)
+
+    def check(self, number, stage):
+        width, b, g = stage.width, stage.bottleneck, stage.group_width
+        if (b, g) != (1, width):
+            raise NetworkError(
+                f"stage {number}: bottleneck {b:g} and group width {shown(g)}, but {self.name} has dense convolutions: "
+                f"its bottleneck is 1 and its group width is its width, {shown(width)}"
+            )
+
+    def fit(self, width, bottleneck, group_width):
+        return width, width
+
+    def undivided(self, width, bottleneck):
+        return width
+
+    def _branch(self, b: BlockSizes) -> tuple:
+        return (
+            *conv_norm("1", b.width_in, b.width, b.kernel, b.stride),
+            Activation("act1", b.width),
+            *(() if self.squeezed_last else squeeze_excite(b, b.width, nearest_multiple(b.width_in, b.se_ratio))),
+            *conv_norm("2", b.width, b.width, b.kernel, last=True),
+            *(_squeeze_output(b) if self.squeezed_last else ()),
+        )
+
+
+class BasicPooled(Basic):
+    """The basic block with the shortcut of ResNet-D."""
+
+    name = "res_basic_d_block"
+    pooled = True
+
+
+class BasicSqueezed(Basic):
+    """The basic block with SE at its end, of a hidden width in multiples of 8."""
+
+    name = "res_basic_se_block"
+    squeezed_last = True
+
+
+class Vanilla(Basic):
+    """The layers of the basic block without a residual (pycls: vanilla_block, there without SE)."""
+
+    name = "vanilla_block"
+
+    def parts(self, b):
+        return (*self._branch(b), Activation("act2", b.width))
+
+
+def _squeeze_output(b: BlockSizes) -> tuple:
+    return squeeze_excite(b, b.width, divisible(b.width, b.se_ratio, 8))
+
+
+def _projected(b: BlockSizes, branch: tuple, pooled: bool) -> Residual:
+    """The sum of branch and input, which is projected where its shape changes; then the activation."""
+    if pooled and b.stride > 1:
+        shortcut = (AvgPool("pool", b.width_in, 2, b.stride), *conv_norm("", b.width_in, b.width))
+    else:
+        shortcut = conv_norm("", b.width_in, b.width, stride=b.stride)
+    projected = True if b.stride > 1 else b.width_in != b.width
+    return Residual(b.width, branch, shortcut, projected, after=(Activation("act", b.width),))
