@@ -25,7 +25,7 @@ from ..architectures.zoo import networks as known_networks
 from ..records.conditions import LARGEST
 from ..records.measurement import SettingError, whole
 from ..scaling.rounding import scale
-from ..scaling.strategies import Strategy, StrategyError, StrategyLike, scale_factor
+from ..scaling.strategies import ScalesLike, StrategiesLike, Strategy, StrategyError, scale_factor
 from ..scaling.strategies import strategy as named_strategy
 from ..scaling.targets import scale_to
 from .settings import Mode, Precision, Settings, check_device
@@ -131,8 +131,8 @@ class Plan:
         def __init__(
             self,
             networks: NetworkLike | Iterable[NetworkLike],
-            strategies: StrategyLike | Iterable[StrategyLike] = (),
-            scales: float | Iterable[float] = (1.0,),
+            strategies: StrategiesLike = (),
+            scales: ScalesLike = (1.0,),
             batch: BatchLike | Iterable[BatchLike] = (64,),
             mode: Mode | Iterable[Mode] = ("inference",),
             precision: Precision | Iterable[Precision] = ("fp32",),

@@ -1,9 +1,9 @@
-"""What a budget buys: the largest scaled network whose counts, time and memory all stay within."""
+"""The largest scaled network within budgets of counts, time and memory."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -13,21 +13,22 @@ import pandas as pd
 
 from .._common.checks import check_flag, check_real, several, shown
 from .._common.errors import FastscaleError
+from .._common.frames import rows
 from ..architectures.counting import METRICS
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
 from ..measuring.settings import Mode, Precision, Settings
 from ..scaling.grids import sweep
 from ..scaling.rounding import scale
-from ..scaling.strategies import Strategy, StrategyLike
+from ..scaling.strategies import ScalesLike, StrategiesLike, Strategy
 from ..scaling.strategies import strategy as named_strategy
 from ..scaling.targets import between_roundings
 from .model import Curve, RuntimeModel
 
 BUDGETS = ("time_ms", "memory_bytes", *METRICS)
 _SMALLEST_S, _LARGEST_S = 2.0**-30, 2.0**30
-_REACH = 16.0  # how far from where a budget is crossed, as a factor of s, steps are looked at
-_FINE = 0.1  # how closely memory is bracketed before its steps are looked at
+_REACH = 16.0  # factor of s around the crossing of a budget within which steps are tried
+_FINE = 0.1  # relative width to which memory is bracketed before its steps are tried
 
 
 class BudgetError(FastscaleError, ValueError):
@@ -35,11 +36,11 @@ class BudgetError(FastscaleError, ValueError):
 
 
 class _NoNetwork(BudgetError):
-    """That a strategy makes no largest network within a budget."""
+    """A strategy makes no largest network within a budget."""
 
 
 class Costs(NamedTuple):
-    """How networks are to run: what costs are counted and predicted for."""
+    """How networks run: what costs are counted and predicted for."""
 
     batch: int
     mode: Mode
@@ -47,20 +48,21 @@ class Costs(NamedTuple):
     model: RuntimeModel | None
     setting: Mapping[str, Any]
 
-    def times(self, base: Network, strategy: Strategy, scales: Sequence[float]) -> Curve:
-        """Predicted times of a run, for each scale factor."""
+    def times(self, base: Network, strategy: Strategy, scales: ScalesLike) -> Curve:
+        """Predict the time of a run for each scale factor."""
+        assert self.model is not None  # no time is asked for without a model
         known = {"mode": self.mode, "precision": self.precision, **self.setting}
         return self.model.curve(base, [strategy], scales, self.batch, **known)
 
     def memory(self, network: Network) -> int:
-        """Counted bytes at the worst moment of a run."""
+        """Count the peak memory of a run, in bytes."""
         return _memory(replace(network, name="counted", scaling=None), self.batch, self.mode, self.precision)
 
 
 def costs(
     network: Network | str,
-    strategies: Sequence[StrategyLike] | StrategyLike,
-    scales: Sequence[float] | float,
+    strategies: StrategiesLike,
+    scales: ScalesLike,
     *,
     batch: int = 64,
     mode: Mode = "inference",
@@ -69,18 +71,22 @@ def costs(
     memory: bool = True,
     **setting: Any,
 ) -> pd.DataFrame:
-    """A `sweep` of one network with what each scaled network costs to run.
+    """Count and predict what scaled networks cost to run: a `sweep` with time and memory.
 
     Arguments:
-        network, strategies, scales: as for `sweep`.
-        batch, mode, precision: of the run.
-        model: predicts its time, by layers; left out: no time.
-        memory: False leaves out the counted memory, which takes about a second a network.
+        network: the base network, or its name.
+        strategies: one or several, as for `sweep`.
+        scales: one or several scale factors, as for `sweep`.
+        batch: images in a run; default: 64.
+        mode: of the run; default: "inference".
+        precision: of the run; default: "fp32".
+        model: predicts the time, by layers; default: None, no time.
+        memory: whether to count memory, which takes about a second per network; default: True.
         setting: what else tells the model's settings apart, as device_name="…".
 
     Returns:
-        The columns of `sweep`, then predicted_ms, low_ms, high_ms and note, as `RuntimeModel.predict` gives them: NaN
-        where no time can be told, and note says why (without a model: NaN and None); and counted_memory_bytes (of
+        The columns of `sweep`, then predicted_ms, low_ms, high_ms and note, as `RuntimeModel.predict` returns them: NaN
+        if there is no prediction, and note says why (without a model: NaN and None); and counted_memory_bytes (of
         `peak_memory`; missing without `memory`).
 
     Raises:
@@ -92,21 +98,17 @@ def costs(
     base, frame = named_network(network), sweep(network, strategies, scales)
     frame = frame.assign(predicted_ms=np.nan, low_ms=np.nan, high_ms=np.nan, note=None)
     if model is not None:
-        for name, rows in frame.groupby("strategy", sort=False):
-            times = how.times(base, named_strategy(name), rows["scale"].to_numpy())
+        for name, group in frame.groupby("strategy", sort=False):
+            times = how.times(base, named_strategy(str(name)), group["scale"].to_numpy())
             for column, values in zip(("predicted_ms", "low_ms", "high_ms", "note"), times, strict=False):
-                frame.loc[rows.index, column] = values
-    if memory:
-        scaled = (scale(base, row.strategy, row.scale) for row in frame.itertuples())
-        frame["counted_memory_bytes"] = pd.array([how.memory(each) for each in scaled], dtype="Int64")
-    else:
-        frame["counted_memory_bytes"] = pd.array([pd.NA] * len(frame), dtype="Int64")
-    return frame
+                frame.loc[group.index, column] = values
+    counted = [how.memory(scale(base, row.strategy, row.scale)) if memory else pd.NA for row in rows(frame)]
+    return frame.assign(counted_memory_bytes=pd.array(counted, dtype="Int64"))
 
 
 def within(
     network: Network | str,
-    strategies: Sequence[StrategyLike] | StrategyLike,
+    strategies: StrategiesLike,
     *,
     time_ms: float | None = None,
     memory_bytes: float | None = None,
@@ -121,34 +123,40 @@ def within(
     strict: bool = True,
     **setting: Any,
 ) -> pd.DataFrame:
-    """The largest network that each strategy makes of a base within a budget: one row for each strategy.
+    """Find the largest network that each strategy makes of a base within all budgets.
 
-    Rounding makes every count a staircase over s, which now and then goes down. All its steps are looked at from a
-    sixteenth of the s at which the budget is crossed to 16 times that; where these are more than 2,000, fewer, nearer
-    by. The largest s whose network keeps within every budget is taken; it lies inside its step, not at the edge. A base
-    whose own sizes no scaled network has is one more, with s = 1.
-    Counts and times are looked at on every step; memory, which takes a second to count, by bisection, on the steps
-    that keep the other budgets, for which it is taken to grow with s.
+    Rounding makes every count a staircase over s, which now and then goes down. All steps are tried from a sixteenth of
+    the s at which the budget is crossed to 16 times that; if these are more than 2,000, fewer, nearer the crossing. The
+    largest s whose network is within every budget is taken; it lies inside its step, not at the edge. If no scaled
+    network has the sizes of the base, the base is tried, too, with s = 1. Counts and times are tried on every step;
+    memory, which takes a second to count, by bisection on the steps within the other budgets, as if it grew with s.
 
     Arguments:
-        network: the base network; it may be scaled down, too.
+        network: the base network, or its name; it may be scaled down, too.
         strategies: one or several, as for `sweep`.
-        time_ms: the most that a run may take, as the model predicts it; how far that may be off is in low_ms and
-            high_ms. Where the network that would be found is one whose time cannot be told, none is.
-        memory_bytes: the most that its tensors may take, as `peak_memory` counts them.
-        flops, params, activations: the most of each; flops are multiply-adds, and all are of one image.
-        batch, mode, precision, model, memory, setting: as for `costs`. Where several budgets are given, all must hold.
-        strict: False gives a strategy that no budget bounds, whose smallest network is beyond one, or whose time
-            cannot be told, a row without a network, which says so in `reason`, and raises nothing for it.
+        time_ms: the most that a run may take, as the model predicts it; low_ms and high_ms say how far that may be off.
+            If the time of the network that would be found cannot be predicted, none is found. Default: no limit.
+        memory_bytes: the most that its tensors may take, as `peak_memory` counts them; default: no limit.
+        flops: the most multiply-adds of one image; default: no limit.
+        params: the most parameters; default: no limit.
+        activations: the most activations of one image; default: no limit.
+        batch: images in a run; default: 64.
+        mode: of the run; default: "inference".
+        precision: of the run; default: "fp32".
+        model: predicts the time, as for `costs`; default: None.
+        memory: whether to count the memory of what is found; default: True.
+        strict: True (default) raises if a strategy has no such network: no budget bounds it, its smallest network is
+            beyond one, or its time cannot be predicted. False gives it a row without a network, and with a `reason`.
+        setting: as for `costs`.
 
     Returns:
-        The rows of `costs`, with bound: the budget that the next larger network would break (several, by a comma), and
-        reason: why there is no network; None where there is one. `scale(network, row.strategy, row.scale)` is it.
+        One row per strategy: the columns of `costs`; bound, the budget that the next larger network would break
+        (several, by a comma); and reason, why there is no network, or None. The network is
+        `scale(network, row.strategy, row.scale)`.
 
     Raises:
-        BudgetError: no budget is given, or it is no number above 0; a time is asked of no model; where strict, even
-            the smallest scaled network is beyond the budget, the budget does not bound the strategy, or the time of
-            the network that would be found cannot be told.
+        BudgetError: no budget is given, or one is no number above 0; time_ms is given without a model; or, if strict,
+            a strategy has no such network.
         PredictionError, SettingError: as for `costs`.
     """
     given = {"time_ms": time_ms, "memory_bytes": memory_bytes}
@@ -166,30 +174,28 @@ def within(
     ways = several(strategies, Strategy)
     if not ways:
         raise BudgetError("within: no strategy is given; give one at least, as in strategies=['dWr']")
-    base, known = (
-        named_network(network),
-        {"batch": batch, "mode": mode, "precision": precision, "model": model, "memory": memory, **setting},
-    )
-    rows = []
+    base = named_network(network)
+    known = {"batch": batch, "mode": mode, "precision": precision, "model": model, "memory": memory, **setting}
+    found = []
     for strategy in map(named_strategy, ways):
         try:
             s, bound = _largest(_Scaled(base, strategy, how), budgets)
-            found = costs(base, strategy, s, **known)
-            if time_ms is not None and found["predicted_ms"].isna()[0]:
+            row = costs(base, strategy, s, **known)
+            if time_ms is not None and row["predicted_ms"].isna()[0]:
                 raise _NoNetwork(
                     f"within: the largest {base.name} scaled by {strategy} within time_ms={time_ms:,.10g} is "
-                    f"{found['note'][0]}"
+                    f"{row['note'][0]}"
                 )
-            rows.append(found.assign(bound=bound, reason=None))
+            found.append(row.assign(bound=bound, reason=None))
         except _NoNetwork as error:
             if strict:
                 raise
-            rows.append(_none(base, strategy, str(error).removeprefix("within: "), known))
-    return pd.concat(rows, ignore_index=True)
+            found.append(_without_network(base, strategy, str(error).removeprefix("within: "), known))
+    return pd.concat(found, ignore_index=True)
 
 
-def _none(base: Network, strategy: Strategy, reason: str, known: Mapping[str, Any]) -> pd.DataFrame:
-    """A row of `within` without a network: counts are missing, so that those of other rows stay integers."""
+def _without_network(base: Network, strategy: Strategy, reason: str, known: Mapping[str, Any]) -> pd.DataFrame:
+    """Make a row whose counts are missing, so that those of other rows stay integers."""
     row = costs(base, strategy, 1.0, **{**known, "memory": False})
     counts = [name for name in row if pd.api.types.is_integer_dtype(row[name])]
     missing = row.astype(dict.fromkeys(counts, "Int64")).loc[:, "scale":].iloc[:0]
@@ -197,7 +203,7 @@ def _none(base: Network, strategy: Strategy, reason: str, known: Mapping[str, An
 
 
 class _Scaled:
-    """What the networks that one strategy makes of one base cost, by the name of the budget."""
+    """Costs of the networks that one strategy makes of one base, by the name of the budget."""
 
     def __init__(self, base: Network, strategy: Strategy, how: Costs) -> None:
         self.base, self.strategy, self.how = base, strategy, how
@@ -207,7 +213,7 @@ class _Scaled:
         return f"{self.base.name} scaled by {self.strategy}"
 
     def cost(self, name: str, scales: np.ndarray) -> np.ndarray:
-        """One number a scale factor."""
+        """Return the cost at each scale factor."""
         if name == "time_ms":
             return self.how.times(self.base, self.strategy, scales).everywhere_ms
         if name == "memory_bytes":
@@ -215,7 +221,7 @@ class _Scaled:
         return sweep(self.base, self.strategy, scales, stages=False)[name].to_numpy(dtype=float)
 
     def broken(self, budgets: Mapping[str, float], s: float) -> list[str]:
-        """The budgets that the network at s is beyond."""
+        """List the budgets that the network at s is beyond."""
         return [name for name, most in budgets.items() if self.cost(name, np.array([s]))[0] > most]
 
     def _counted_memory(self, s: float) -> int:
@@ -232,7 +238,7 @@ def _memory(network: Network, batch: int, mode: Mode, precision: Precision) -> i
 
 
 def _largest(scaled: _Scaled, budgets: Mapping[str, float]) -> tuple[float, str]:
-    """The largest s that keeps within all budgets, and those that the next step breaks."""
+    """Find the largest s within all budgets, and the budgets that the next step breaks."""
     quick = {name: most for name, most in budgets.items() if name != "memory_bytes"}
     low, high = _bracket(scaled, quick or budgets, 1e-9 if quick else _FINE)
     steps = _steps_within(scaled, quick, low * high)
@@ -252,7 +258,7 @@ def _largest(scaled: _Scaled, budgets: Mapping[str, float]) -> tuple[float, str]
 
 
 def _guess(scaled: _Scaled, most: float) -> float:
-    """About the s at which memory reaches its budget: along a power law, first that of activations, then its own."""
+    """Guess the s at which memory reaches its budget, by a law of activations, then its own."""
     s, exponent = 1.0, max(float(scaled.strategy.laws.activations), 0.3)
     for _ in range(2):
         found = scaled.cost("memory_bytes", np.array([s]))[0]
@@ -265,7 +271,7 @@ def _guess(scaled: _Scaled, most: float) -> float:
 
 
 def _steps_within(scaled: _Scaled, budgets: Mapping[str, float], square: float) -> np.ndarray:
-    """One s of each step around a scale factor, given squared, that keeps within the budgets."""
+    """Return one s of each step within the budgets around a scale factor, given squared."""
     steps = between_roundings(scaled.base, scaled.strategy, math.sqrt(square), _REACH)
     keeps = np.ones(len(steps), dtype=bool)
     for name, most in budgets.items():
@@ -274,7 +280,7 @@ def _steps_within(scaled: _Scaled, budgets: Mapping[str, float], square: float) 
 
 
 def _bracket(scaled: _Scaled, budgets: Mapping[str, float], width: float) -> tuple[float, float]:
-    """A scale factor that keeps within the budgets, and one at most this much larger, as a fraction, that does not."""
+    """Find an s within the budgets, and one beyond them, larger by at most this fraction."""
     low = high = _guess(scaled, budgets["memory_bytes"]) if "memory_bytes" in budgets else 1.0
     if scaled.broken(budgets, _SMALLEST_S):
         if scaled.broken(budgets, 1.0):
@@ -306,7 +312,7 @@ def _too_small(scaled: _Scaled, budgets: Mapping[str, float]) -> _NoNetwork:
 
 
 def _first(true: Callable[[float], bool], steps: np.ndarray) -> int:
-    """How many steps stand before the first for which it is true, by bisection."""
+    """Count the steps before the first for which it is true, by bisection."""
     low, high = 0, len(steps)
     while low < high:
         middle = (low + high) // 2

@@ -1,4 +1,4 @@
-"""What a device's rates are fitted to in under a minute: probe networks, measured and kept."""
+"""Calibration: rates fitted to probe networks, which are measured in a minute and kept."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from .._common.checks import check_whole
 from .._common.device_kinds import kind_of
@@ -23,9 +24,9 @@ from .model import RuntimeModel
 
 PROBES = 40
 PROBE_SECONDS, PROBE_INTERVAL = 0.5, 0.02
-_SMALLEST, _LARGEST = 5e7, 1.5e9  # multiply-adds an image: from where launches show to where arithmetic does
-# Every block of the published networks, so that a network of any family finds its operations among them.
-_BLOCKS = (
+_SMALLEST, _LARGEST = 5e7, 1.5e9  # multiply-adds per image: from where launches show to where arithmetic does
+# Every block of the published networks, so that the operations of any family are among them.
+_BLOCKS: tuple[dict[str, Any], ...] = (
     {"block": "res_bottleneck_block", "group_widths": (8, 16, 24, 32, 48, 64, 112)},
     {"block": "mbconv", "bottlenecks": (3, 4, 6), "kernels": (3, 5)},
     {"block": "res_bottleneck_block", "bottlenecks": (0.25, 0.5)},
@@ -36,10 +37,13 @@ _BLOCKS = (
 
 
 def probes(count: int = PROBES) -> tuple[Network, ...]:
-    """Networks of one or two stages that differ in all that a rate depends on, the same ones at every call.
+    """Make networks of one or two stages that differ in all that a rate depends on.
 
-    Block, group width, width, depth, resolution, kernel, stem, squeeze-and-excitation and activation are drawn; those
-    of 50 million to 1.5 billion multiply-adds are taken. None is a published network or a scaled one.
+    Block, group width, width, depth, resolution, kernel, stem, squeeze-and-excitation and activation are drawn, the
+    same in every call; networks of 50 million to 1.5 billion multiply-adds are taken. None is published or scaled.
+
+    Arguments:
+        count: of networks; default: 40.
     """
     draw = random.Random(0)
     found: list[Network] = []
@@ -53,7 +57,7 @@ def probes(count: int = PROBES) -> tuple[Network, ...]:
 def _probe(draw: random.Random, number: int) -> Network:
     kind = _BLOCKS[number % len(_BLOCKS)]
     chosen = {key: draw.choice(value) if isinstance(value, tuple) else value for key, value in kind.items()}
-    # Widths by 8, of which whole groups can be made also where a bottleneck is narrower.
+    # Multiples of 8, and of whole groups also where the bottleneck is narrower.
     grain = max(8, round(chosen.get("group_widths", 1) / min(1, chosen.get("bottlenecks", 1))))
     first = grain * max(1, round(2 ** draw.uniform(4, 9) / grain))
     stages = draw.choice((1, 2))
@@ -85,17 +89,23 @@ def calibrate(
     store: Store | str | os.PathLike | None = None,
     progress: Callable[[Step], None] | None = None,
 ) -> RuntimeModel:
-    """A model of this machine's device under one setting, fitted to probe networks that are measured and kept.
+    """Fit a model to probe networks that are measured on this machine, and kept.
 
-    The first call takes about a minute (training, compiling and large batches longer); a later one under the same
-    setting and batch, with the same device and versions, measures nothing. Stopped and called again, it goes on where
-    it was. The model predicts times at this batch: the probes tell nothing of others.
+    The first call takes about a minute (training, compiling and large batches longer). A later one with the same
+    setting, batch, device and versions measures nothing. Stopped and called again, it goes on where it was. The model
+    predicts times at this batch alone.
 
     Arguments:
-        batch: images in a run of a probe; left out: 4 on a CPU, 64 on a GPU.
-        device, mode, precision, channels_last, compile, tf32, threads: the setting, as `measure` takes it.
-        store: where the rows are kept; left out: fastscale/calibration.jsonl in the user's cache folder.
-        progress: as `run` takes it.
+        device: as for `measure`; default: torch's current GPU, else the CPU.
+        mode: as for `measure`; default: "inference".
+        precision: as for `measure`; default: "fp32".
+        batch: images in a run of a probe; default: 4 on a CPU, 64 on a GPU.
+        channels_last: as for `measure`; default: True.
+        compile: as for `measure`; default: False.
+        tf32: as for `measure`; default: False.
+        threads: as for `measure`; default: as many as torch takes by itself.
+        store: keeps the rows; default: fastscale/calibration.jsonl in the user's cache folder.
+        progress: as for `measure_plan`; default: a line on stderr.
 
     Raises:
         SettingError: (a ValueError) a setting is wrong or the device is not there.
@@ -104,10 +114,11 @@ def calibrate(
     if batch is not None:
         batch = check_whole("batch", batch, SettingError, remedy="; leave it out for the usual one")
     with Worker() as worker:
-        found = worker.environment(device=device)["device"]
+        kind = kind_of(worker.environment(device=device)["device"])
+    assert kind is not None  # torch has found the device
     plan = Plan(
         networks=probes(),
-        batch=kind_of(found).probe_batch if batch is None else batch,
+        batch=kind.probe_batch if batch is None else batch,
         mode=mode,
         precision=precision,
         device=device,
@@ -122,5 +133,5 @@ def calibrate(
 
 
 def kept_in() -> Path:
-    """The file in which probes that were measured are kept: in $XDG_CACHE_HOME, or ~/.cache."""
+    """Return the file that keeps measured probes, in $XDG_CACHE_HOME or ~/.cache."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fastscale" / "calibration.jsonl"

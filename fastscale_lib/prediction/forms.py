@@ -1,9 +1,9 @@
-"""The forms that are fitted to rows: a roofline of layers, and baselines by totals."""
+"""The formulas that are fitted to rows: a roofline of layers, and baselines by totals."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, Protocol, get_args
 
 import numpy as np
 import pandas as pd
@@ -18,44 +18,69 @@ from ..records.conditions import Conditions
 from .reach import Extent
 
 By = Literal["layers", "flops", "params", "activations", "flops and activations"]
-# The metrics that each model is fitted to; that of layers, to the operations of each.
+# The metrics that each model is fitted to; that of layers is fitted to operations.
 BY: dict[By, tuple[str, ...]] = {by: () if by == "layers" else tuple(by.split(" and ")) for by in get_args(By)}
-_NOISE = 0.05  # what any model leaves open, as a fraction: rows that are more exact than this weigh no more
+_NOISE = 0.05  # relative error of any model: rows that are more exact than this weigh no more
 
 
 class PredictionError(FastscaleError, ValueError):
-    """A time that cannot be predicted; the message says which and why."""
+    """A time cannot be predicted; the message says which and why."""
 
 
 class Runs(NamedTuple):
-    """Measured or asked-for runs: their operations one after another, each with its run's batch."""
+    """Runs of networks, measured or to be predicted.
+
+    Attributes:
+        ops: of all runs, one run after another.
+        batch: of the run of each operation.
+        starts: index of the first operation of each run.
+        totals: of each run, by metric: the count times the batch.
+        launches: operations of each run.
+        host: seconds that the host takes to launch each run; 0 if unknown.
+        extent: of the networks.
+        bytes: of an element.
+    """
 
     ops: Operations
     batch: np.ndarray
-    starts: np.ndarray  # where each run's operations begin
-    totals: Mapping[str, np.ndarray]  # of one run: a metric times the batch
-    launches: np.ndarray  # of one run: its operations
-    host: np.ndarray  # seconds that the host takes to launch one run; 0 where that is not known
+    starts: np.ndarray
+    totals: Mapping[str, np.ndarray]
+    launches: np.ndarray
+    host: np.ndarray
     extent: Extent
     bytes: int
+
+
+class Form(Protocol):
+    """A formula of the time of a run, with positive parameters, fitted as logarithms."""
+
+    names: tuple[str, ...]  # of the parameters
+
+    def start(self, runs: Runs, seconds: np.ndarray, training: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Guess the parameters, and how far off each guess may be."""
+        ...
+
+    def log_seconds(self, runs: Runs, parameters: np.ndarray) -> np.ndarray:
+        """Return the logarithm of the seconds that the device takes for each run."""
+        ...
 
 
 class Layers:
     """The roofline of layers. Its parameters are logarithms of what `names` says, in SI units."""
 
-    names = (
-        *("conv 1×1", "conv k×k", "conv in groups", "conv depthwise", "linear"),  # multiply-adds a second
-        "half width",  # channels a group at which a convolution reaches half of its rate
-        "memory",  # bytes a second, of data that is large against the cache ...
-        "cache",  # ... and small
+    names: tuple[str, ...] = (
+        *("conv 1×1", "conv k×k", "conv in groups", "conv depthwise", "linear"),  # multiply-adds per second
+        "half width",  # channels per group at which a convolution reaches half of its rate
+        "memory",  # bytes per second, of data that is larger than the cache ...
+        "cache",  # ... and smaller
         "cache size",  # bytes that an operation moves at which the two weigh the same
-        *("data of conv", "data of norm", "data of smooth", "data of pool"),  # of the bytes; pointwise is 1
+        *("data of conv", "data of norm", "data of smooth", "data of pool"),  # relative to pointwise
         "weights",  # how often they are moved
-        "launch",  # seconds an operation
+        "launch",  # seconds per operation
     )
 
     def start(self, runs: Runs, seconds: np.ndarray, training: bool) -> tuple[np.ndarray, np.ndarray]:
-        """First guesses, from the fastest run, and how far off they may well be."""
+        """Guess the parameters from the fastest run, and how far off each guess may be."""
         rate = float(np.quantile(runs.totals["flops"] / seconds, 0.9))
         moved = float(np.quantile(runs.totals["activations"] * runs.bytes / seconds, 0.9))
         guess = [1.5 * rate, rate, rate / 2, rate / 8, rate / 8, 8, 4 * moved, 8 * moved, 1e6, 1, 1, 1, 1]
@@ -68,18 +93,24 @@ class Layers:
         return np.log(np.add.reduceat(spent, runs.starts))
 
     def seconds(self, ops: Operations, batch: Any, size: int, parameters: np.ndarray) -> np.ndarray:
-        """Of each operation, times and all; operations and batch may have any shape, elements have `size` bytes."""
+        """Return the seconds of each operation, with its repeats.
+
+        Arguments:
+            ops: of any shape.
+            batch: broadcast over the operations.
+            size: bytes of an element.
+        """
         arithmetic, data, launch = self.bounds(ops, batch, size, parameters)
         return longest(arithmetic, data, launch) * ops.times
 
     def bounds(self, ops: Operations, batch: Any, size: int, parameters: np.ndarray) -> tuple[np.ndarray, ...]:
-        """The seconds that arithmetic, data and launch of each operation take, once."""
+        """Return the seconds of arithmetic, data and launch of each operation, once."""
         value = dict(zip(self.names, np.exp(parameters), strict=True))
         rates = np.array([value.get(kind, np.inf) for kind in KINDS])
         data_of = {"pointwise": 1.0, **{kind: value[f"data of {kind}"] for kind in ("norm", "smooth", "pool")}}
         shares = np.array([data_of.get(kind, value["data of conv"]) for kind in KINDS])
         half = value["half width"]
-        # What a group's channels leave idle of a processor's vectors; a depthwise convolution has a rate of its own.
+        # Few channels per group leave a processor's vectors idle; a depthwise convolution has its own rate.
         used = ops.width / (ops.width + half) * (ops.outputs / (ops.outputs + half))
         used = np.where(ops.kind <= KINDS.index("conv in groups"), used, 1.0)
         arithmetic = batch * ops.flops / (rates[ops.kind] * used)
@@ -90,10 +121,10 @@ class Layers:
 
 
 class Totals:
-    """A baseline: a sum of totals, each over its rate, and what a run takes besides."""
+    """A baseline: a sum of totals, each over its rate, and a constant per run."""
 
     def __init__(self, metrics: Sequence[str]) -> None:
-        self.names = (*metrics, "run")
+        self.names: tuple[str, ...] = (*metrics, "run")
         self._metrics = metrics
 
     def start(self, runs: Runs, seconds: np.ndarray, training: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -107,30 +138,42 @@ class Totals:
 
 
 def host_seconds(runs: Runs, on: np.ndarray | None = None) -> tuple[float, float, float]:
-    """Seconds that a host takes to launch one operation: the least, the median and the most of the rows that know."""
+    """Return the least, median and most seconds that a host takes to launch one operation.
+
+    Arguments:
+        on: mask of the runs to look at; default: all. Runs whose host is unknown are passed over.
+    """
     known = runs.host > 0 if on is None else on & (runs.host > 0)
     each = runs.host[known] / runs.launches[known]
     return (float(each.min()), float(np.median(each)), float(each.max())) if len(each) else (0.0, 0.0, 0.0)
 
 
-def log_seconds(form: Any, runs: Runs, parameters: np.ndarray) -> np.ndarray:
-    """Of each run: as long as the device takes, or the host to launch it."""
+def log_seconds(form: Form, runs: Runs, parameters: np.ndarray) -> np.ndarray:
+    """Return the logarithm of the seconds of each run: of the device, or of the host's launches."""
     return np.log(longest(np.exp(form.log_seconds(runs, parameters)), runs.host))
 
 
 def fit_form(
-    form: Any, runs: Runs, seconds: np.ndarray, rows: pd.DataFrame, setting: Conditions, on: np.ndarray | None = None
+    form: Form, runs: Runs, seconds: np.ndarray, rows: pd.DataFrame, setting: Conditions, on: np.ndarray | None = None
 ) -> np.ndarray:
+    """Fit the parameters to the rows of one setting.
+
+    Arguments:
+        runs: of the rows.
+        seconds: measured, of each row.
+        rows: of the store; their half_width weighs them.
+        on: mask of the rows to fit to; default: all.
+    """
     on = np.full(len(seconds), True) if on is None else on
     noise = _NOISE + rows["half_width"].astype(float).fillna(1.0).to_numpy()[on]
     training = setting.mode == "training"
     seen = runs._replace(totals={name: values[on] for name, values in runs.totals.items()})
-    start, spread = form.start(seen, seconds[on], training)  # which must not know of the others
+    start, spread = form.start(seen, seconds[on], training)  # the other rows must not enter
     return fit_logs(lambda at: log_seconds(form, runs, at)[on], np.log(seconds[on]), noise, start, spread)
 
 
 def longest(*times: np.ndarray) -> np.ndarray:
-    """The largest of the times, as their norm of order 4: what bounds an operation changes smoothly with its size."""
+    """Return the norm of order 4 of the times: nearly the largest, but smooth between them."""
     return np.sqrt(np.sqrt(sum(np.square(time * time) for time in times)))
 
 
@@ -150,9 +193,9 @@ def runs_of(networks: Sequence[Network], batch: np.ndarray, setting: Conditions)
 
 
 def bytes_of(setting: Conditions) -> int:
-    return element_bytes(setting.precision)
+    return element_bytes(str(setting.precision))
 
 
-def form_of(by: By) -> Any:
+def form_of(by: By) -> Form:
     check_choice("fit: by", by, BY, PredictionError)
     return Totals(BY[by]) if BY[by] else Layers()

@@ -1,19 +1,19 @@
-"""The time that a network takes on a device, predicted from what it computes and moves; fitted to measurements.
+"""The time of a network on a device, predicted from its operations; fitted to measurements.
 
 The model is a roofline of layers (Williams, Waterman, Patterson: Roofline, 2009): an operation takes as long as its
-arithmetic, its data or its launch takes, whichever is longest, and a network takes as long as its operations do. The
-rates are a device's, under one setting; they are fitted to measured times of whole networks. On a GPU a run takes no
-less than its host takes to launch it, which rows hold as `launch_ms`. Beside it stand the baselines, fitted the same
-way, that know a network's totals only: flops, params, activations, flops and activations.
+arithmetic, its data or its launch, whichever is longest, and a network as long as its operations. The rates are those
+of a device under one setting, fitted to measured times of whole networks. On a GPU a run takes no less than its host
+takes to launch it, which rows have as `launch_ms`. The baselines are fitted the same way, to a network's totals alone:
+flops, params, activations, or flops and activations.
 
-What is predicted is what rows tell: `reach` says at which batches, of which networks, and how surely.
+`reach` says at which batches and for which networks the rows allow a prediction, and with which error.
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,7 @@ from ..architectures.operation_lists import KINDS, Operations, operations
 from ..architectures.zoo import network as named_network
 from ..records.conditions import Conditions
 from ..scaling.rounding import scaled_dimensions
-from ..scaling.strategies import Strategy, as_list, grid_factors, scale_factors
+from ..scaling.strategies import NetworksLike, ScalesLike, StrategiesLike, as_list, grid_factors, scale_factors
 from ..scaling.strategies import strategy as named_strategy
 from .forms import By, Layers, PredictionError, bytes_of, fit_form, form_of, host_seconds, longest, runs_of
 from .reach import Extent, Judged, Reach, batch_beyond, judge
@@ -33,10 +33,17 @@ from .unseen import errors_on_others, reach_on_trial
 
 
 class Fitted(NamedTuple):
-    """What was fitted to one setting's rows, and how far it is off on those that it has not seen.
+    """A fit to the rows of one setting, and its error on rows that were held out.
 
-    `error` and `error_90` are the median and the 90th percentile of the absolute error, as fractions: each family is
-    left out in turn, or each fifth of the rows where all are of one family.
+    Attributes:
+        parameters: of the formula, as logarithms.
+        rows: how many it was fitted to.
+        families: of their base networks.
+        error: median of the absolute error, as a fraction: each family is held out in turn; if there is only one, each
+            fifth of the rows.
+        error_90: the 90th percentile of the absolute error.
+        reach: how far it predicts; None for rates that were given by hand, which hold everywhere.
+        host: seconds per launch: least, median and most of the rows.
     """
 
     parameters: np.ndarray
@@ -44,15 +51,19 @@ class Fitted(NamedTuple):
     families: tuple[str, ...]
     error: float
     error_90: float
-    reach: Reach | None = None  # None, of rates that were given by hand: they hold everywhere
-    host: tuple[float, float, float] = (0.0, 0.0, 0.0)  # seconds a launch: least, median and most of the rows
+    reach: Reach | None = None
+    host: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
 class Curve(NamedTuple):
-    """Predicted times of several networks in ms, each of shape (networks,), as `RuntimeModel.predict` has them.
+    """Predicted times of several networks, each array of shape (networks,).
 
-    `ms`, `low_ms` and `high_ms` are NaN where nothing can be told, and `notes` say why. `everywhere_ms` are what the
-    rates give there, too: to search along, and not to show.
+    Attributes:
+        ms: NaN if there is no prediction, as are the next two.
+        low_ms: lower end of the interval.
+        high_ms: upper end of the interval.
+        notes: why the error is not the stated one, or why there is no prediction; else None.
+        everywhere_ms: the times without NaN: to search along, not to show.
     """
 
     ms: np.ndarray
@@ -63,7 +74,7 @@ class Curve(NamedTuple):
 
 
 class RuntimeModel:
-    """Predicts the time of a run, one setting of one device at a time; made by `fit`."""
+    """A model of the time of a run, for one or several settings; made by `fit`."""
 
     def __init__(self, by: By, fitted: Mapping[Conditions, Fitted]) -> None:
         self.by = by
@@ -75,18 +86,18 @@ class RuntimeModel:
         """Fit to measured rows, each setting by itself.
 
         Arguments:
-            frame: rows of a store: description (of the network), batch, median_ms, half_width, and what is in
-                `Conditions.FIT`; rows without a time (which have a `reason` instead) are passed over. A column `base`
-                names the base network, by whose family the error is judged; without it, the network's own name does. Of
-                a GPU, a column `launch_ms` holds what the host took to launch a run.
-            by: "layers", or for a baseline "flops", "params", "activations" or "flops and activations".
+            frame: rows of a store: description (of the network), batch, median_ms, half_width, and the columns of
+                `Conditions.FIT`; rows without a time (with a `reason` instead) are passed over. Column `base` names the
+                base network, whose family is held out for the error; without it the network's own name is taken. For
+                a GPU, column `launch_ms` has the ms that the host took to launch a run.
+            by: "layers" (default), or for a baseline "flops", "params", "activations" or "flops and activations".
 
         Raises:
             PredictionError: columns are missing, no row has a time, there is no such model, or no setting has 10 rows.
-                One that has fewer, beside others, is left out.
+                A setting that has fewer, beside others, is passed over.
         """
         form = form_of(by)
-        fitted = {}
+        fitted: dict[Conditions, Fitted] = {}
         settings = timed_rows(frame)
         if not settings:
             raise PredictionError(
@@ -100,97 +111,109 @@ class RuntimeModel:
                 continue
             runs, seconds = timed_runs(rows)
             parameters = fit_form(form, runs, seconds, rows, setting)
-            errors = errors_on_others(form, runs, seconds, rows, setting)
+            error, error_90 = errors_on_others(form, runs, seconds, rows, setting)
             reach = reach_on_trial(form, runs, seconds, rows, setting)
             families = tuple(sorted(set(families_of(rows))))
-            fitted[setting] = Fitted(parameters, len(rows), families, *errors, reach, host_seconds(runs))
+            fitted[setting] = Fitted(parameters, len(rows), families, error, error_90, reach, host_seconds(runs))
         return cls(by, fitted)
 
     def predict(
         self,
-        networks: Sequence[Network | str] | Network | str,
-        batch: int | None = None,
+        networks: NetworksLike,
+        batch: SupportsIndex | None = None,
         *,
         strict: bool = True,
         **setting: Any,
     ) -> pd.DataFrame:
-        """The predicted time of each network, as far as the fitted rows tell it.
+        """Predict the time of each network.
 
-        At a batch between the smallest and the largest of the rows, a network no larger and no smaller than theirs
-        has the model's median error on families that it has not seen. One beyond them has an interval as wide as nine
-        in ten predictions were off, on trial and on such families, up to the size that was tried. Where the rows hold
-        `launch_ms`, a run takes no less than its operations take to launch, from the least to the most of the rows.
+        At a batch between the smallest and the largest of the rows, the interval of a network of their sizes is the
+        model's median error on held-out families. A larger or smaller network has a wider one: the 90th percentile of
+        the error, on trial and on held-out families, up to the size that was tried. If the rows have `launch_ms`, a
+        run takes no less than the launches of its operations, from the least to the most of the rows.
 
         Arguments:
-            batch: images in a run; left out: that of the rows, where all have one.
-            strict: False gives a network whose time cannot be told a row without one, and raises nothing for it.
-            setting: values of `Conditions.FIT`, as mode="training"; may be left out where the model knows one only.
+            networks: one or several, as Networks or names of base networks.
+            batch: images in a run; default: that of the rows, if all have the same.
+            strict: True (default) raises if a time cannot be predicted; False gives that network a row without one.
+            setting: values of `Conditions.FIT`, as mode="training"; default: none, if the model has only one setting.
 
         Returns:
             Columns network, batch, those of `Conditions.FIT`, predicted_ms, low_ms, high_ms (the time divided and
-            multiplied by 1 + the error), note: why the error is another than the stated one, or why there is no time;
-            else None.
+            multiplied by 1 + the error), note: why the error is not the stated one, or why there is no time; else None.
 
         Raises:
-            PredictionError: the model knows no such setting, or several; the batch is no whole number of at least 1, or
-                beyond those of the rows; or, where strict, a network is larger or smaller than was tried, or made of
-                what the rows hardly have.
+            PredictionError: the model has no such setting, or several; the batch is no whole number of at least 1, or
+                outside those of the rows; or, if strict, a network is larger or smaller than was tried, or has
+                operations that the rows hardly have.
             NetworkError: a name is not that of a base network.
         """
-        networks = [named_network(each) for each in several(networks, Network)]
+        bases = [named_network(each) for each in several(networks, Network)]
         strict = check_flag("predict: strict", strict, PredictionError)
-        if not networks:
+        if not bases:
             raise PredictionError("predict: no network is given; give one at least")
         key = self.setting(**setting)
         batch = self._batch(batch, key)
-        runs = runs_of(networks, np.full(len(networks), float(batch)), key)
+        runs = runs_of(bases, np.full(len(bases), float(batch)), key)
         device = np.exp(self._form.log_seconds(runs, self.fitted[key].parameters))
         found = self._curve(key, device, runs.launches, runs.extent)
-        for network, ms, note in zip(networks, found.ms, found.notes, strict=True):
+        for network, ms, note in zip(bases, found.ms, found.notes, strict=True):
             if strict and np.isnan(ms):
                 raise PredictionError(f"predict: {network.name} is {note}")
-        columns = {"network": [each.name for each in networks], "batch": batch, **key.row(Conditions.FIT)}
+        columns = {"network": [each.name for each in bases], "batch": batch, **key.row(Conditions.FIT)}
         times = {"predicted_ms": found.ms, "low_ms": found.low_ms, "high_ms": found.high_ms}
         return pd.DataFrame({**columns, **times, "note": pd.Series(found.notes, dtype=object)})
 
     def curve(
         self,
         network: Network | str,
-        strategies: Sequence[Strategy | str | float] | Strategy | str | float,
-        scales: Sequence[float] | float,
-        batch: int | None = None,
+        strategies: StrategiesLike,
+        scales: ScalesLike,
+        batch: SupportsIndex | None = None,
         **setting: Any,
     ) -> Curve:
-        """Predicted times of a network scaled by each strategy and scale, (strategies × scales,) of them at once.
+        """Predict the times of a network scaled by every strategy and scale factor, at once.
 
         Arguments:
-            batch, setting: as for `predict`, as are the times; those that cannot be told are NaN, with a note.
+            network: the base network, or its name.
+            strategies: one or several, as for `sweep`.
+            scales: one or several scale factors, as for `sweep`.
+            batch: as for `predict`.
+            setting: as for `predict`.
+
+        Returns:
+            Times of shape (strategies × scales,), strategy by strategy; NaN with a note if there is no prediction.
 
         Raises:
-            PredictionError: the model is a baseline, knows no such setting, or several, or the batch is no whole number
-                or beyond those of the rows.
+            PredictionError: the model is a baseline, has no such setting, or several; or the batch is no whole number,
+                or outside those of the rows.
         """
         if not isinstance(self._form, Layers):
             raise PredictionError(f"curve: this model is by {self.by}; curves are drawn by layers alone")
         network = named_network(network)
-        strategies, scales = [named_strategy(each) for each in as_list(strategies)], scale_factors(scales)
-        if not (strategies and len(scales)):
+        ways, factors = [named_strategy(each) for each in as_list(strategies)], scale_factors(scales)
+        if not (ways and len(factors)):
             raise PredictionError("curve: there is nothing to predict; give at least one strategy and one scale")
         key = self.setting(**setting)
         batch = self._batch(batch, key)
-        size = len(strategies) * len(scales)
-        dims = scaled_dimensions(network, *grid_factors(strategies, scales))
-        ops = operations(network, dims, size)
+        dims = scaled_dimensions(network, *grid_factors(ways, factors))
+        ops = operations(network, dims, len(ways) * len(factors))
         device = self._form.seconds(ops, float(batch), bytes_of(key), self.fitted[key].parameters).sum(axis=0)
         return self._curve(key, device, ops.times.sum(axis=0), Extent.of(ops))
 
-    def layers(self, network: Network | str, batch: int | None = None, **setting: Any) -> pd.DataFrame:
-        """What bounds each operation of a network: one row an operation, in order.
+    def layers(self, network: Network | str, batch: SupportsIndex | None = None, **setting: Any) -> pd.DataFrame:
+        """Predict the time of each operation of a network, and say what bounds it.
 
-        Where the host is slower than the device, the run takes longer than these operations do.
+        If the host is slower than the device, the run takes longer than these operations together.
 
-        Columns: kind, times, flops (of the batch), moved_bytes, predicted_ms (once), bound ("arithmetic", "data" or
-        "launch").
+        Arguments:
+            network: the network, or the name of a base network.
+            batch: as for `predict`.
+            setting: as for `predict`.
+
+        Returns:
+            One row per operation, in order: kind, times, flops (of the batch), moved_bytes, predicted_ms (once), bound
+            ("arithmetic", "data" or "launch").
 
         Raises:
             PredictionError: as for `predict`, or the model is a baseline.
@@ -237,7 +260,7 @@ class RuntimeModel:
         return judge(fitted.reach, extent, fitted.error, fitted.error_90)
 
     def _curve(self, key: Conditions, device: np.ndarray, launches: np.ndarray, extent: Extent) -> Curve:
-        """The times of runs that take the device so many seconds and the host so many launches."""
+        """Predict runs by the seconds of the device and the launches of the host."""
         least, usual, most = self.fitted[key].host
         error, notes = self._judged(key, extent, len(device))
         ms = longest(device, launches * usual) * 1e3
@@ -246,7 +269,10 @@ class RuntimeModel:
         return Curve(np.where(np.isnan(error), np.nan, ms), low, high, notes, ms)
 
     def setting(self, **wanted: Any) -> Conditions:
-        """The one setting that the model knows with these values.
+        """Find the one setting of the model that has these values.
+
+        Arguments:
+            wanted: values of `Conditions.FIT`, as mode="training".
 
         Raises:
             PredictionError: there is none, or there are several.
@@ -262,8 +288,12 @@ class RuntimeModel:
             return found[0]
         raise PredictionError(_ambiguous(found, wanted) if found else _unknown(list(self.fitted), wanted))
 
-    def batch(self, asked: int | None = None, **setting: Any) -> int:
-        """The batch that is predicted at under one setting: the one asked for, or that of the rows, where all have one.
+    def batch(self, asked: SupportsIndex | None = None, **setting: Any) -> int:
+        """Return the batch of a prediction: the one asked for, or that of all rows.
+
+        Arguments:
+            asked: images in a run; default: that of the rows, if all have the same.
+            setting: as for `predict`.
 
         Raises:
             PredictionError: as for `predict`.
@@ -271,10 +301,12 @@ class RuntimeModel:
         return self._batch(asked, self.setting(**setting))
 
     def rates(self) -> pd.DataFrame:
-        """One row a setting: its values, rows, families, batches, error, error_90, launch_us, fitted parameters.
+        """List the fitted parameters of each setting.
 
-        `batches` are those of the rows, as "4" or "64 to 256"; `launch_us` is the median of what the host took to
-        launch an operation, NaN where the rows do not tell it; the parameters are in SI units.
+        Returns:
+            One row per setting: its values; rows; families; batches of the rows, as "4" or "64 to 256"; error;
+            error_90; launch_us, the median that the host took to launch an operation (NaN if the rows lack it); and the
+            parameters in SI units.
         """
         rows = [
             {
@@ -299,7 +331,6 @@ def _unknown(fitted: Sequence[Conditions], wanted: Mapping[str, Any]) -> str:
 
 
 def _ambiguous(found: Sequence[Conditions], wanted: Mapping[str, Any]) -> str:
-    """What to say in addition, where several settings have what is wanted."""
     columns = {name: list(dict.fromkeys(getattr(key, name) for key in found)) for name in Conditions.FIT}
     differ = {name: values for name, values in columns.items() if len(values) > 1}
     open_ = ", ".join(f"{name} ({' or '.join(map(repr, values))})" for name, values in differ.items())

@@ -1,10 +1,10 @@
-"""How far a fit of times reaches: the batches and networks of its rows, and how far beyond these it was tried.
+"""How far a fit reaches: the batches and networks of its rows, and trials beyond them.
 
-Rows say how long networks like theirs take, at batches like theirs. A batch outside of theirs has no time: on a CPU
-outputs that outgrow its caches and its allocator cost a multiple (48 images of EfficientNet-B0 took 23 times as long as
-4 on an AMD EPYC), and no rows of other batches tell it. A network that is larger or smaller than all of theirs has
-one as far as such networks were predicted on trial, with the error that was made there. An operation that theirs hardly
-have has a rate that nothing was fitted to, so a network of such has no time either.
+No time is predicted at a batch outside those of the rows: on a CPU, outputs too large for its caches and its allocator
+take several times longer (48 images of EfficientNet-B0 took 23 times as long as 4 on an AMD EPYC), which rows of other
+batches do not show. A network larger or smaller than those of the rows is predicted as far as such networks were
+predicted on trial, with the error made there. An operation that their networks hardly have has a rate that nothing was
+fitted to, so a network with many of it is not predicted.
 """
 
 from __future__ import annotations
@@ -17,16 +17,18 @@ import numpy as np
 from ..architectures.operation_lists import KINDS, Operations
 
 SIZES = ("multiply-adds", "weights", "elements moved")
-_TRIED_ON = 1 / 3  # of the rows, the smallest or the largest: what a trial is fitted to
-_SMALL_SHARE, _TIMES_SHARE = 0.1, 4  # a kind may have this share of a network, or so many times what the rows have
-_EVEN = 1 + 1e-9  # networks of one size, but for the order of a sum
+_TRIED_ON = 1 / 3  # share of the rows, the smallest or the largest, that a trial is fitted to
+_SMALL_SHARE, _TIMES_SHARE = 0.1, 4  # a kind may have this share of a network, or so many times that of the rows
+_EVEN = 1 + 1e-9  # ratio of equal sizes, whose sums may differ by rounding
 
 
 class Extent(NamedTuple):
-    """What networks ask of a device, in all and by kind of operation.
+    """Work of networks, in all and by kind of operation.
 
-    `sizes` of shape (networks, 3) are logarithms of `SIZES` of an image; `shares` of shape (networks, len(KINDS)) are
-    of multiply-adds or of elements moved, whichever is the larger.
+    Attributes:
+        sizes: logarithms of `SIZES` per image, shape (networks, 3).
+        shares: of each kind of operation, in multiply-adds or elements moved, whichever is larger, shape (networks,
+            len(KINDS)).
     """
 
     sizes: np.ndarray
@@ -34,20 +36,34 @@ class Extent(NamedTuple):
 
     @staticmethod
     def of(*several: Operations) -> Extent:
-        """That of the networks of these operations, each of shape (operations, networks)."""
+        """Sum the work of networks, whose operations have the shape (operations, networks)."""
         made = [_extent(each) for each in several]
-        return Extent(*(np.concatenate(column) for column in zip(*made, strict=True)))
+        return Extent(np.concatenate([each.sizes for each in made]), np.concatenate([each.shares for each in made]))
 
 
 class Trial(NamedTuple):
-    """How far beyond the networks it was fitted to a model was tried: `times` their size, and `error_90` there."""
+    """A fit tried beyond the networks it was fitted to.
+
+    Attributes:
+        times: the largest ratio to their size.
+        error_90: 90th percentile of the absolute error there, as a fraction.
+    """
 
     times: float
     error_90: float
 
 
 class Reach(NamedTuple):
-    """What a fit was made from. `batches` are the smallest and the largest; `up` and `down` the trials beyond."""
+    """The rows of a fit, and trials beyond them.
+
+    Attributes:
+        batches: the smallest and the largest.
+        least: smallest sizes, as in `Extent`.
+        most: largest sizes.
+        shares: largest share of each kind of operation.
+        up: trial on larger networks.
+        down: trial on smaller networks.
+    """
 
     batches: tuple[int, int]
     least: np.ndarray
@@ -63,10 +79,12 @@ class Reach(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """The error of each of several networks as a fraction, NaN where its time is not known, and a note.
+    """How surely each of several networks is predicted.
 
-    The note tells why the error is larger than the stated one, or why there is no time; None for networks like the
-    fitted.
+    Attributes:
+        error: as a fraction; NaN if there is no prediction.
+        notes: why the error is larger than the stated one, or why there is no prediction; None for networks like
+            those of the rows.
     """
 
     error: np.ndarray
@@ -76,15 +94,18 @@ class Judged(NamedTuple):
 def reach_of(
     batches: np.ndarray, extent: Extent, predicted_from: Callable[[np.ndarray], np.ndarray], seconds: np.ndarray
 ) -> Reach:
-    """The reach of a fit to rows with these batches and networks, which took so many seconds.
+    """Try a fit beyond its rows, and return its reach.
 
-    A trial fits to the third of the rows with the fewest multiply-adds (or with the most), and predicts the larger
-    (or the smaller) ones. Networks differ in more than that, so a row counts as beyond where any of its sizes is.
+    A trial fits to the third of the rows with the fewest multiply-adds (or with the most), and predicts larger (or
+    smaller) networks. A row is beyond the fitted ones if any of its sizes is.
 
     Arguments:
-        predicted_from: the seconds of every row, as predicted from those where the mask is true.
+        batches: of the rows.
+        extent: of their networks.
+        predicted_from: predicts the seconds of every row from those where the mask is true.
+        seconds: measured, of each row.
     """
-    trials = []
+    trials: list[Trial] = []
     for sign in (1, -1):
         sizes = sign * extent.sizes
         fitted = sizes[:, 0] <= np.quantile(sizes[:, 0], _TRIED_ON)
@@ -95,12 +116,13 @@ def reach_of(
             continue
         off = np.abs(predicted_from(fitted) / seconds - 1)[out]
         trials.append(Trial(float(beyond.max()), float(np.quantile(off, 0.9))))
+    up, down = trials
     ends = (int(batches.min()), int(batches.max()))
-    return Reach(ends, extent.sizes.min(axis=0), extent.sizes.max(axis=0), extent.shares.max(axis=0), *trials)
+    return Reach(ends, extent.sizes.min(axis=0), extent.sizes.max(axis=0), extent.shares.max(axis=0), up, down)
 
 
 def batch_beyond(reach: Reach, batch: int) -> str | None:
-    """Why nothing is known at this batch, and the remedy; None where it lies between those of the rows."""
+    """Say why there is no prediction at this batch; None if it lies between those of the rows."""
     low, high = reach.batches
     if low <= batch <= high:
         return None
@@ -113,11 +135,19 @@ def batch_beyond(reach: Reach, batch: int) -> str | None:
 
 
 def judge(reach: Reach, extent: Extent, error: float, error_90: float) -> Judged:
-    """What can be said of networks of this extent, by a fit of these errors on families that it has not seen."""
+    """Judge how surely networks of this extent are predicted.
+
+    Arguments:
+        reach: of the fit.
+        extent: of the networks.
+        error: median error of the fit on held-out families, as a fraction.
+        error_90: 90th percentile of that error.
+    """
     above, below = extent.sizes - reach.most, reach.least - extent.sizes
     up, down = np.exp(above.max(axis=1)), np.exp(below.max(axis=1))
     rare = extent.shares > np.maximum(_SMALL_SHARE, _TIMES_SHARE * reach.shares)
-    off, notes = np.full(len(up), error), [None] * len(up)
+    off = np.full(len(up), error)
+    notes: list[str | None] = [None] * len(up)
     for at in np.flatnonzero((up > _EVEN) | (down > _EVEN) | rare.any(axis=1)).tolist():
         off[at], notes[at] = _beyond(reach, extent, at, (up[at], down[at]), rare[at], error_90)
     return Judged(off, notes)

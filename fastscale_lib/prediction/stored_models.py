@@ -1,4 +1,4 @@
-"""Models fitted to the rows that stores hold of a device."""
+"""Models fitted to the rows that stores have of a device."""
 
 from __future__ import annotations
 
@@ -23,21 +23,24 @@ def fitted_model(
     device_name: str = "",
     batch: int | None = None,
 ) -> RuntimeModel | None:
-    """A model fitted to the rows of stores that were measured in one setting: of those that fit, that of most rows.
+    """Fit a model to the setting of which the stores have the most rows.
 
     Arguments:
-        device_name: of the device, as the rows have it; left out: any.
-        batch: at which it is to predict, between the smallest and the largest of the setting's rows; left out: any.
+        paths: of the stores.
+        mode: of the rows.
+        precision: of the rows.
+        device_name: of the device, as the rows have it; default: any.
+        batch: at which it is to predict, between the smallest and the largest of the setting's rows; default: any.
 
     Returns:
-        The model, which knows this one setting; None where no setting has the rows that a fit takes.
+        The model of this one setting; None if no setting has the rows that a fit takes.
 
     Raises:
         BudgetError: there are rows, but none of a device of this name.
         PublishedError: there is no such file.
     """
-    most = max(_measured(paths, mode, precision, device_name, batch).values(), key=len, default=())
-    return RuntimeModel.fit(most) if len(most) >= LEAST_ROWS else None
+    most = max(_measured(paths, mode, precision, device_name, batch).values(), key=len, default=None)
+    return None if most is None or len(most) < LEAST_ROWS else RuntimeModel.fit(most)
 
 
 def fitted_models(
@@ -47,9 +50,20 @@ def fitted_models(
     device_name: str = "",
     batch: int | None = None,
 ) -> dict[str, RuntimeModel]:
-    """The models of all devices that have the rows, by the device's name, in the order of the stores and their rows.
+    """Fit a model for each device of which the stores have the rows that a fit takes.
 
-    Arguments and errors as for `fitted_model`, whose model each is, for its device.
+    Arguments:
+        paths: of the stores.
+        mode: of the rows.
+        precision: of the rows.
+        device_name: of the device, as the rows have it; default: any.
+        batch: as for `fitted_model`.
+
+    Returns:
+        The models by the device's name, in the order of the stores and their rows.
+
+    Raises:
+        BudgetError, PublishedError: as for `fitted_model`.
     """
     settings = _measured(paths, mode, precision, device_name, batch)
     return {name: RuntimeModel.fit(rows) for name, rows in settings.items() if len(rows) >= LEAST_ROWS}
@@ -58,7 +72,7 @@ def fitted_models(
 def _measured(
     paths: Iterable[str | os.PathLike], mode: Mode, precision: Precision, device_name: str, batch: int | None
 ) -> dict[str, pd.DataFrame]:
-    """The timed rows of each device's setting that has most of them, of those whose batches enclose this one."""
+    """Return for each device the rows of the setting with most of them around this batch."""
     rows = read_rows(paths)
     if not len(rows):
         return {}
@@ -70,5 +84,7 @@ def _measured(
     most: dict[str, pd.DataFrame] = {}
     for setting, group in Conditions.groups(rows, Conditions.FIT):
         if batch is None or group["batch"].min() <= batch <= group["batch"].max():
-            most[setting.device_name] = max(most.get(setting.device_name, group.head(0)), group, key=len)
+            name = setting.device_name or ""
+            if len(group) > len(most.get(name, ())):
+                most[name] = group
     return most

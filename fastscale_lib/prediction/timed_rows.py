@@ -1,4 +1,4 @@
-"""Measured rows as a fit takes them."""
+"""Measured rows in the form that a fit takes."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ LEAST_ROWS = 10
 
 
 def families_of(rows: pd.DataFrame) -> list[str]:
-    """The family of each row's base network, widely meant: what its name begins with, up to the first dash."""
+    """Return the family of each row's base network: its name up to the first hyphen.
+
+    Arguments:
+        rows: with the columns network and, where it is known, base.
+    """
     names = rows["base"].fillna(rows["network"]) if "base" in rows else rows["network"]
     return [name.split("-")[0] for name in names]
 
 
 def timed_rows(frame: pd.DataFrame) -> list[tuple[Conditions, pd.DataFrame]]:
-    """The rows that have a time, by setting."""
+    """Split the rows that have a time by setting."""
     if not isinstance(frame, pd.DataFrame):
         raise PredictionError(
             f"fit: expected a data frame, got a {type(frame).__name__}; give that of a store, fs.Store(path).frame()"
@@ -39,7 +43,7 @@ def too_few(setting: Conditions, rows: pd.DataFrame) -> str:
 
 
 def timed_runs(rows: pd.DataFrame) -> tuple[Runs, np.ndarray]:
-    """The runs of one setting's rows, and the seconds that they took."""
+    """Return the runs of one setting's rows, and the seconds that they took."""
     networks = [Network.from_dict(each) for each in rows["description"]]
     runs = runs_of(networks, rows["batch"].to_numpy(dtype=float), Conditions.of(rows.iloc[0]))
     if "launch_ms" in rows:

@@ -1,36 +1,35 @@
-"""How far a fit is off on families of networks that it has not seen."""
+"""The error of a fit on families of networks that were held out."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from .._common.statistics import pearson
 from ..records.conditions import Conditions
-from .forms import BY, Runs, fit_form, form_of, host_seconds, log_seconds
+from .forms import BY, By, Form, Runs, fit_form, form_of, host_seconds, log_seconds
 from .reach import Reach, reach_of
 from .timed_rows import LEAST_ROWS, families_of, timed_rows, timed_runs, too_few
 
 _FOLDS = 5
-_NOT_KNOWN = dict.fromkeys(("error", "error_90", "pearson", "spearman", "pearson_of_logs"), float("nan"))
+_UNKNOWN: dict[str, float] = dict.fromkeys(
+    ("error", "error_90", "pearson", "spearman", "pearson_of_logs"), float("nan")
+)
 
 
 def prediction_errors(frame: pd.DataFrame, extra: pd.DataFrame | None = None) -> pd.DataFrame:
-    """How far off each kind of model is on networks of a family that it has not seen.
+    """Compute the error of each kind of model on held-out families of networks.
 
-    Every family of base networks is left out in turn; the model is fitted to the rest, and predicts it.
+    Every family of base networks is held out in turn; the model is fitted to the rest, and predicts it.
 
     Arguments:
         frame: as for `RuntimeModel.fit`.
-        extra: rows that are always fitted to and never judged, as those of `calibrate`.
+        extra: rows that are always fitted to and never judged, as those of `calibrate`; default: none.
 
     Returns:
         One row for each setting and model: the columns of `Conditions.FIT`, by, rows, families, error and error_90
         (median and 90th percentile of the absolute error, as fractions), pearson, spearman, pearson_of_logs (Spearman's
-        is the same on both scales), and reason: why these are NaN, where a setting has too few rows or families; else
+        is the same on both scales), and reason: why these are NaN, if a setting has too few rows or families; else
         None.
     """
     found = []
@@ -40,22 +39,25 @@ def prediction_errors(frame: pd.DataFrame, extra: pd.DataFrame | None = None) ->
         what = setting.row(Conditions.FIT)
         counts = {"rows": len(rows), "families": len(set(families_of(rows)))}
         reason = _unfit(both, setting)
-        for by, agreement in dict.fromkeys(BY, _NOT_KNOWN).items() if reason else _judged(rows, both, setting):
+        agreements = dict.fromkeys(BY, _UNKNOWN) if reason else _judged(rows, both, setting)
+        for by, agreement in agreements.items():
             found.append({**what, "by": by, **counts, **agreement, "reason": reason})
     return pd.DataFrame(found)
 
 
-def _judged(rows: pd.DataFrame, both: pd.DataFrame, setting: Conditions) -> Iterator[tuple[str, dict[str, float]]]:
-    """How well each kind of model predicts the rows, the first of both, a family at a time."""
+def _judged(rows: pd.DataFrame, both: pd.DataFrame, setting: Conditions) -> dict[By, dict[str, float]]:
+    """Compare the predictions of each kind of model with the rows, which come first in `both`."""
     runs, seconds = timed_runs(both)
     families, judged = np.array(families_of(both)), np.arange(len(both)) < len(rows)
+    found = {}
     for by in BY:
-        predicted = _predicted_unseen(form_of(by), runs, seconds, both, setting, families, judged)[judged]
-        yield by, _agreement(predicted, seconds[judged])
+        predicted = _predict_held_out(form_of(by), runs, seconds, both, setting, families, judged)[judged]
+        found[by] = _agreement(predicted, seconds[judged])
+    return found
 
 
 def _unfit(rows: pd.DataFrame, setting: Conditions) -> str | None:
-    """Why there is nothing to fit to once a family is left out; None where there is."""
+    """Say why nothing is left to fit to once a family is held out; else None."""
     if len(rows) < LEAST_ROWS:
         return too_few(setting, rows)
     families = sorted(set(families_of(rows)))
@@ -74,18 +76,20 @@ def _agreement(predicted: np.ndarray, seconds: np.ndarray) -> dict[str, float]:
     }
 
 
-def errors_on_others(form: Any, runs: Runs, seconds: np.ndarray, rows: pd.DataFrame, setting: Conditions) -> tuple:
-    """The median and the 90th percentile of the absolute error on rows that were left out."""
+def errors_on_others(
+    form: Form, runs: Runs, seconds: np.ndarray, rows: pd.DataFrame, setting: Conditions
+) -> tuple[float, float]:
+    """Return the median and the 90th percentile of the absolute error on held-out rows."""
     groups = np.array(families_of(rows))
     if len(set(groups)) == 1:
         groups = np.arange(len(rows)) % _FOLDS
-    predicted = _predicted_unseen(form, runs, seconds, rows, setting, groups, np.full(len(rows), True))
+    predicted = _predict_held_out(form, runs, seconds, rows, setting, groups, np.full(len(rows), True))
     off = np.abs(predicted / seconds - 1)
     return float(np.median(off)), float(np.quantile(off, 0.9))
 
 
-def _predicted_unseen(
-    form: Any,
+def _predict_held_out(
+    form: Form,
     runs: Runs,
     seconds: np.ndarray,
     rows: pd.DataFrame,
@@ -93,27 +97,27 @@ def _predicted_unseen(
     groups: np.ndarray,
     judged: np.ndarray,
 ) -> np.ndarray:
-    """Predicted seconds of each judged row, from all rows but those of its group; NaN for the others."""
+    """Predict the seconds of each judged row from all rows but its group; NaN for the others."""
     predicted = np.full(len(rows), np.nan)
     for group in sorted(set(groups[judged])):
         out = judged & (groups == group)
-        predicted[out] = _predicted_from(~out, form, runs, seconds, rows, setting)[out]
+        predicted[out] = _predict_from(~out, form, runs, seconds, rows, setting)[out]
     return predicted
 
 
-def _predicted_from(
-    on: np.ndarray, form: Any, runs: Runs, seconds: np.ndarray, rows: pd.DataFrame, setting: Conditions
+def _predict_from(
+    on: np.ndarray, form: Form, runs: Runs, seconds: np.ndarray, rows: pd.DataFrame, setting: Conditions
 ) -> np.ndarray:
-    """Predicted seconds of every row, from those where the mask is true; the others' launches are not known either."""
+    """Predict the seconds of every row from those where the mask is true, launches included."""
     parameters = fit_form(form, runs, seconds, rows, setting, on)
     _, usual, _ = host_seconds(runs, on)
     return np.exp(log_seconds(form, runs._replace(host=runs.launches * usual), parameters))
 
 
-def reach_on_trial(form: Any, runs: Runs, seconds: np.ndarray, rows: pd.DataFrame, setting: Conditions) -> Reach:
+def reach_on_trial(form: Form, runs: Runs, seconds: np.ndarray, rows: pd.DataFrame, setting: Conditions) -> Reach:
     return reach_of(
         rows["batch"].to_numpy(),
         runs.extent,
-        lambda on: _predicted_from(on, form, runs, seconds, rows, setting),
+        lambda on: _predict_from(on, form, runs, seconds, rows, setting),
         seconds,
     )

@@ -1,4 +1,6 @@
-"""What a budget buys: nothing larger keeps within it, as counting every scale by itself shows."""
+"""Budgets: no larger network is within one, as counting every scale by itself shows."""
+
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastscale_lib as fs
+from fastscale_lib._common.frames import rows as rows_of
 from fastscale_lib.architectures.counting import METRICS
 from fastscale_lib.prediction.budgets import BudgetError
 from fastscale_lib.prediction.stored_models import fitted_model, fitted_models
@@ -28,7 +31,7 @@ def dense(base, strategy, low=0.05, high=64.0, points=6000):
        times=st.floats(0.5, 20))  # fmt: skip
 def test_no_larger_network_keeps_within_a_count(metric, base, way, times):
     budget = times * getattr(fs.complexity(base), metric)
-    [row] = fs.within(base, way, **{metric: budget}, memory=False).itertuples()
+    [row] = rows_of(fs.within(base, way, **{metric: budget}, memory=False))
     assert getattr(row, metric) <= budget
     every = dense(base, way)
     beyond = every[(every[metric] <= budget) & (every["scale"] > row.scale)]
@@ -64,7 +67,7 @@ def test_a_small_base_s_answer_is_the_largest_that_keeps_within(base, way, metri
         with pytest.raises(BudgetError, match="is too little" if keeping.empty else "does not bound"):
             fs.within(base, way, **{metric: budget}, memory=False)
         return
-    [row] = fs.within(base, way, **{metric: budget}, memory=False).itertuples()
+    [row] = rows_of(fs.within(base, way, **{metric: budget}, memory=False))
     largest = keeping.iloc[-1]
     assert (row.flops, row.params, row.activations) == tuple(largest[list(METRICS)])
     assert row.bound == metric
@@ -72,19 +75,21 @@ def test_a_small_base_s_answer_is_the_largest_that_keeps_within(base, way, metri
 
 def test_a_base_that_no_scaled_network_is_as_narrow_as_is_one_of_them():
     base = fs.anynet(depths=[1], widths=[4], resolution=28, stem_width=8, classes=10)
-    [row] = fs.within(base, "w", params=1.3 * fs.complexity(base).params, memory=False).itertuples()
+    [row] = rows_of(fs.within(base, "w", params=1.3 * fs.complexity(base).params, memory=False))
     assert (row.scale, row.widths) == (1.0, "4")  # from 8 on, all others have more
 
 
 def test_the_row_s_scale_gives_the_network():
-    for row in fs.within("RegNetY-4.0GF", FAMILY, params=60e6, memory=False).itertuples():
+    for row in rows_of(fs.within("RegNetY-4.0GF", FAMILY, params=60e6, memory=False)):
         network = fs.scale("RegNetY-4.0GF", row.strategy, row.scale)
         assert fs.complexity(network) == (row.flops, row.params, row.activations)
 
 
 def test_of_several_budgets_all_hold_and_one_binds():
-    alone = {name: fs.within("ResNet-50", "dWr", **{name: most}, memory=False).iloc[0]
-             for name, most in {"params": 80e6, "activations": 25e6}.items()}  # fmt: skip
+    budgets: dict[str, Any] = {"params": 80e6, "activations": 25e6}
+    alone = {
+        name: fs.within("ResNet-50", "dWr", **{name: most}, memory=False).iloc[0] for name, most in budgets.items()
+    }
     both = fs.within("ResNet-50", "dWr", params=80e6, activations=25e6, memory=False).iloc[0]
     assert both["scale"] == pytest.approx(min(row["scale"] for row in alone.values()), rel=0.05)
     assert both["params"] <= 80e6
@@ -97,7 +102,7 @@ def test_of_several_budgets_all_hold_and_one_binds():
 
 def test_a_time_buys_what_the_model_predicts_to_keep_within():
     model = made_up_device()
-    for row in fs.within("RegNetX-400MF", FAMILY, time_ms=200, batch=4, model=model, memory=False).itertuples():
+    for row in rows_of(fs.within("RegNetX-400MF", FAMILY, time_ms=200, batch=4, model=model, memory=False)):
         network = fs.scale("RegNetX-400MF", row.strategy, row.scale)
         assert row.predicted_ms == pytest.approx(model.predict(network, 4)["predicted_ms"][0])
         assert row.predicted_ms <= 200
@@ -121,7 +126,7 @@ def test_predicted_times_come_with_the_stated_error():
 @pytest.mark.parametrize("mode", ["inference", "training"])
 def test_memory_is_kept_within_and_the_next_step_is_not(mode):
     budget = 3 * fs.peak_memory(SMALL, 32, mode).peak_bytes
-    for row in fs.within(SMALL, ["w", "dwr"], memory_bytes=budget, batch=32, mode=mode).itertuples():
+    for row in rows_of(fs.within(SMALL, ["w", "dwr"], memory_bytes=budget, batch=32, mode=mode)):
         network = fs.scale(SMALL, row.strategy, row.scale)
         assert row.counted_memory_bytes == fs.peak_memory(network, 32, mode).peak_bytes <= budget
         assert row.bound == "memory_bytes"
@@ -151,7 +156,7 @@ def test_memory_beside_a_count_that_binds_changes_nothing():
         ({"params": 1e7, "threads": 2}, "no model is given"),
     ],
 )
-def test_a_budget_that_cannot_be_kept_is_refused_in_a_sentence(asked, said):
+def test_a_budget_that_cannot_be_kept_is_refused_in_a_sentence(asked: dict[str, Any], said):
     with pytest.raises(BudgetError, match=said):
         fs.within("RegNetX-200MF", "w", **asked)
 
@@ -175,11 +180,12 @@ def test_the_setting_of_most_rows_is_fitted(tmp_path):
     for store, found in zip(stores, (rows(time, device_name="Few", bases=["ResNet-50", "ResNeXt-50"]), rows(time)),
                             strict=True):  # fmt: skip
         for row in found.to_dict("records"):
-            store.add(row)
+            store.add({str(name): value for name, value in row.items()})
     paths = [store.path for store in stores]
-    assert set(fitted_model(paths, "inference", "fp32").rates()["device_name"]) == {"Made-up"}
-    assert set(fitted_model(paths, "inference", "fp32", "Few").rates()["device_name"]) == {"Few"}
-    assert set(fitted_model(paths, "inference", "fp32", batch=4).rates()["device_name"]) == {"Made-up"}
+    for name, batch, device in (("", None, "Made-up"), ("Few", None, "Few"), ("", 4, "Made-up")):
+        model = fitted_model(paths, "inference", "fp32", name, batch)
+        assert model is not None
+        assert set(model.rates()["device_name"]) == {device}
     assert fitted_model(paths, "inference", "fp32", batch=5) is None  # of which the rows, of batch 4, tell nothing
     assert fitted_models(paths, "inference", "fp32", batch=5) == {}
     assert fitted_model(paths, "training", "fp32") is None

@@ -1,4 +1,6 @@
-"""Times predicted: from measurements of a device that is made up, so that the truth is known."""
+"""Predicted times: from measurements of a made-up device, so that the truth is known."""
+
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -153,7 +155,7 @@ def test_what_cannot_be_fitted_is_said(measured):
     ):
         fs.RuntimeModel.fit(few)
     with pytest.raises(fs.prediction.PredictionError, match="by is 'depth', but must be one of layers, flops"):
-        fs.RuntimeModel.fit(measured, by="depth")
+        fs.RuntimeModel.fit(measured, by=cast(Any, "depth"))
     with pytest.raises(fs.prediction.PredictionError, match="curves are drawn by layers alone"):
         fs.RuntimeModel.fit(measured, by="flops").curve(fs.network("ResNet-50"), [fs.strategy("w")], [1], 4)
 

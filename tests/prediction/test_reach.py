@@ -1,4 +1,4 @@
-"""What a prediction may claim: no more than the rows tell, at their batches and of networks like theirs."""
+"""The reach of predictions: at the batches of the rows, and for networks like theirs."""
 
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastscale_lib as fs
+from fastscale_lib._common.frames import rows as rows_of
 from fastscale_lib.architectures.operation_lists import operations
 from fastscale_lib.prediction.forms import runs_of
 from fastscale_lib.prediction.stored_models import fitted_model
@@ -21,7 +22,9 @@ HOSTILE = [-1, 0, 1.5, True, False, "4", float("nan"), float("inf"), [4], np.flo
 @pytest.fixture(scope="module")
 def epyc() -> fs.RuntimeModel:
     """The rows of the AMD EPYC, all of batch 4, in inference."""
-    return fitted_model([SHIPPED / "amd-epyc-2-threads.jsonl"], "inference", "fp32")
+    model = fitted_model([SHIPPED / "amd-epyc-2-threads.jsonl"], "inference", "fp32")
+    assert model is not None
+    return model
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +104,8 @@ def test_a_larger_network_has_the_error_of_such_a_trial(epyc):
     assert found["note"][0].startswith("it has 1.91 times the multiply-adds of the largest fitted network: ± ")
     assert found["note"][1].startswith("it has 1/1.73 of the multiply-adds of the smallest fitted network: ± ")
     [fitted] = epyc.fitted.values()
-    for trial, row in zip((fitted.reach.up, fitted.reach.down), found.itertuples(), strict=True):
+    assert fitted.reach is not None
+    for trial, row in zip((fitted.reach.up, fitted.reach.down), rows_of(found), strict=True):
         off = max(trial.error_90, fitted.error_90)
         assert row.high_ms / row.predicted_ms == pytest.approx(1 + off) == pytest.approx(row.predicted_ms / row.low_ms)
         assert f"± {off:.0%}" in row.note
@@ -112,6 +116,7 @@ def test_a_trial_is_a_fit_to_the_smallest_third_judged_on_the_larger():
     frame = fs.Store(SHIPPED / "amd-epyc-2-threads.jsonl").frame()
     frame = frame[(frame["mode"] == "inference") & frame["median_ms"].notna()].reset_index(drop=True)
     [fitted] = fs.RuntimeModel.fit(frame).fitted.values()
+    assert fitted.reach is not None
     small = frame["flops"] <= frame["flops"].quantile(1 / 3)
     model = fs.RuntimeModel.fit(frame[small])
     each = [operations(fs.Network.from_dict(description)) for description in frame["description"]]
