@@ -140,7 +140,7 @@ def test_on_a_cluster_the_command_is_killed_and_goes_on(store, slow_plan):
     assert all(row["worker"].startswith("tcp://127.0.0.1:") for row in store)
 
 
-def test_a_plan_whose_points_have_no_answer_ends_with_1_and_out_of_memory_is_one(store, plan, monkeypatch, capsys):
+def test_points_without_an_answer_end_with_1_unless_out_of_memory(store, plan, monkeypatch, capsys):
     def ended(*reasons):
         rows = PLAN.frame().assign(reason=[*reasons, *[None] * (14 - len(reasons))])
         monkeypatch.setattr(cli, "measure_plan", lambda *arguments, **settings: rows)
@@ -251,7 +251,7 @@ def test_a_worker_is_told_from_a_scheduler(capsys):
 
 @posix
 @pytest.mark.parametrize("closed", ["2>&-", "2>/dev/full", "0<&- 1>&- 2>&-"])
-def test_with_closed_streams_all_is_measured_and_the_store_holds_rows_alone(store, tmp_path, closed):
+def test_with_closed_streams_all_is_measured_and_the_store_has_only_rows(store, tmp_path, closed):
     command = f'exec "$@" {closed}'
     (tmp_path / "plan.yaml").write_text(replace(PLAN, strategies=[], scales=[1]).to_yaml())
     sweep = [sys.executable, "-m", "fastscale_lib", "sweep", str(tmp_path / "plan.yaml"), "--store", str(store.path)]
@@ -275,7 +275,7 @@ def test_progress_needs_nobody_who_looks(monkeypatch):
 
 
 @posix
-def test_sigterm_is_as_before_after_a_command_and_is_left_to_torchrun_and_to_others(monkeypatch):
+def test_sigterm_is_as_before_after_a_command_and_left_to_torchrun(monkeypatch):
     with shell.sigterm_as_ctrl_c():
         assert signal.getsignal(signal.SIGTERM) == signal.default_int_handler
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL

@@ -39,7 +39,7 @@ def test_how_well_times_are_known(device, half, tenth):
     assert (round(known.median()), round(known.quantile(0.9))) == (half, tenth)
 
 
-def test_rows_of_few_blocks_have_no_interval_although_the_files_hold_a_range():
+def test_rows_of_few_blocks_have_no_interval_although_files_have_a_range():
     text = "90 of the EPYC's 182 rows and 100 of the Intel's 192 have fewer than six blocks of runs"
     assert f"{text}, the slowest a single one" in TEXT
     for device, (few, rows) in {"amd-epyc": (90, 182), "intel-xeon": (100, 192)}.items():

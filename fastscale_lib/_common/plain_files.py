@@ -1,4 +1,4 @@
-"""Plans and recipes as plain data: the files that hold them, and the keys that they may have."""
+"""Plans and recipes as plain data: the files that hold them, and the keys that they take."""
 
 from __future__ import annotations
 

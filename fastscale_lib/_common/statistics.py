@@ -64,7 +64,7 @@ def _within(t: float, freedom: int) -> float:
     return 2 / math.pi * (angle + (sine * total if freedom > 1 else 0.0))
 
 
-def median_interval(times: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
+def median_interval(times: Sequence[float] | np.ndarray, confidence: float = 0.95) -> tuple[float, float]:
     """Return the confidence interval of a median by order statistics, for any distribution.
 
     Of n independent times, the number below the median is binomial (n, 1/2). So the k-th smallest and the k-th largest

@@ -135,7 +135,7 @@ class _Sweep:
         except StoreError as error:
             if error.row is None:
                 raise
-            raise StoreError(f"{error}; run the same again to go on", error.row, error.said) from None
+            raise StoreError(f"{error}; run the same again to go on", error.row, error.cause) from None
         if others := [name for name in Conditions.MACHINE if row[name] != self.machine[name]]:
             warnings.warn(
                 f"sweep: {row['worker']} has another {others[0]} ({row[others[0]]}) than the plan was begun for "

@@ -1,4 +1,4 @@
-"""Two measurements compared by their intervals."""
+"""Comparison of two measurements by their intervals."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from .measurement import Measurement, SettingError, joined_doubts
 
 
 class Comparison(NamedTuple):
-    """How much time `a` takes an image, as a multiple of `b`'s, and what may be said of that.
+    """The time per image of `a`, relative to that of `b`, and what follows from it.
 
-    `verdict`: "faster" (a than b), "slower", "same" (the whole interval lies within the margin around 1), or
-    "undecided". `low` to `high` is the 95 % interval of the ratio; both are NaN where a median has none. `differs`
-    names the conditions (`Conditions.COMPARE`) in which the two differ. `doubt`: why the times decide nothing,
-    whatever their ratio; None where they can.
+    Attributes:
+        verdict: "faster" (a than b), "slower", "same" (the whole interval lies within the margin around 1), or
+            "undecided".
+        ratio: time per image of a, divided by that of b.
+        low, high: the 95 % interval of the ratio; NaN if a median has none.
+        differs: the conditions (`Conditions.COMPARE`) in which the two differ.
+        doubt: why the times decide nothing, whatever their ratio; None if they can.
     """
 
     verdict: str
@@ -28,21 +31,23 @@ class Comparison(NamedTuple):
 
     def __str__(self) -> str:
         interval = "no interval" if math.isnan(self.low) else f"{self.low:.3f} to {self.high:.3f}"
-        text = f"{self.verdict}: {self.ratio:.3f} times as long an image ({interval})"
+        text = f"{self.verdict}: {self.ratio:.3f}× the time per image ({interval})"
         text += f"; {self.doubt}" if self.doubt else ""
         return text + (f"; they differ in {', '.join(self.differs)}" if self.differs else "")
 
 
 def compare(a: Measurement, b: Measurement, same: float = 0.02) -> Comparison:
-    """Whether a is faster than b, by the time that each takes an image.
+    """Compare the time per image of two measurements.
 
     The interval of the ratio comes from those of the two medians, added in quadrature on a logarithmic scale
     (Donner and Zou, Closed-form confidence intervals for functions of the normal mean and standard deviation, 2012:
-    MOVER). With fewer than 6 blocks a median has no 95 % interval, and a launch-bound time is that of the host: then
-    the verdict is "undecided".
+    MOVER). If a median has no 95 % interval (fewer than 6 blocks), or a time is launch-bound and so depends on the
+    host, the verdict is "undecided".
 
     Arguments:
-        same: ratios within 1/(1 + same) and 1 + same count as the same.
+        a: a Measurement, whose time is the numerator.
+        b: a Measurement, whose time is the denominator.
+        same: ratios between 1/(1 + same) and 1 + same count as the same; default: 0.02.
 
     Raises:
         SettingError: `a` or `b` is no Measurement, or `same` is not a number of at least 0.
@@ -50,7 +55,7 @@ def compare(a: Measurement, b: Measurement, same: float = 0.02) -> Comparison:
     for name, each in (("a", a), ("b", b)):
         if not isinstance(each, Measurement):
             raise SettingError(
-                f"compare: {name} is {shown(each)}, but must be a Measurement, as fs.measure(...) gives it"
+                f"compare: {name} is {shown(each)}, but must be a Measurement, as fs.measure(...) returns it"
             )
     same = check_real("same", same, SettingError, 0, remedy="; try same=0.02")
     ratio = (a.median_ms / a.batch) / (b.median_ms / b.batch)

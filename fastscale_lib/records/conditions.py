@@ -1,4 +1,4 @@
-"""What must agree before two times are compared or fitted together. Loads no torch."""
+"""Conditions that must agree before times are compared or fitted together. Loads no torch."""
 
 from __future__ import annotations
 
@@ -19,26 +19,27 @@ _SOFTWARE = ("torch", "cuda", "cudnn", "driver", "library")
 
 @dataclass(frozen=True)
 class Conditions:
-    """The conditions that a time was taken under; None for what a row does not say, or a subset does not ask.
+    """Conditions under which a time was measured; None where a row or subset has none.
 
     Each subset lists the columns that must agree for one purpose:
 
-    - `FIT`: for rows to be fitted together. What a device's rates depend on. No batch, since a model predicts several
-      batches; no source, device number or versions, since rates are of the device, whoever measured them.
-    - `CASE`: for times to be compared with each other: `FIT`, the store, the kind of device and the batch. No versions:
-      a store is one series of measurements.
-    - `CORRELATE`: for times to be correlated with counts. A published table says nothing of threads, memory format and
-      compiling, and gives each network its own batch, as a store of largest batches does; times are an image's. Of a
-      store that mixes these, give `by` more columns.
-    - `HELD`: for a row to be that of a plan's point, beside its network and batch: `FIT`, and the versions.
-    - `MACHINE`: what of `HELD` the machine decides, not the plan.
-    - `COMPARE`: what `compare` tells two measurements apart by. No source: a measurement need not come from a store.
-    - `TRAINED`: for errors to be compared, beside the base network. No device: it changes the time, not what is learnt.
+    - `FIT`: rows are fitted together. A device's rates depend on these. No batch, as a model predicts several batches;
+      no source, device number or versions, as rates belong to the device, whoever measured them.
+    - `CASE`: times are compared with each other. `FIT`, the store, the kind of device and the batch; no versions, as a
+      store is one series of measurements.
+    - `CORRELATE`: times are correlated with counts. Published tables say nothing about threads, memory format and
+      compiling, and have a batch of their own for each network, as a store of largest batches does; times are per
+      image. For a store that mixes these, give `by` more columns.
+    - `HELD`: a row belongs to a point of a plan, beside its network and batch. `FIT`, and the versions.
+    - `MACHINE`: the columns of `HELD` that the machine decides, not the plan.
+    - `COMPARE`: the columns by which `compare` tells two measurements apart. No source, as a measurement need not come
+      from a store.
+    - `TRAINED`: errors are compared, beside the base network. No device, which changes the time, not what is learnt.
 
-    `USUAL` holds the defaults of the settings that a label names only where they are others.
+    `USUAL` holds the defaults of settings that a label names only if they differ.
     """
 
-    source: str | None = None  # name of the store or table
+    source: str | None = None  # file name of the store or name of the table
     device: str | None = None  # kind, without number: "cpu" or "cuda"
     device_name: str | None = None
     threads: int | None = None
@@ -54,9 +55,9 @@ class Conditions:
     cudnn: str | None = None
     driver: str | None = None
     library: str | None = None
-    data: str | None = None  # name of the images
+    data: str | None = None  # name of the dataset
     data_id: str | None = None
-    part: str | None = None  # of the images, that the error is of
+    part: str | None = None  # of the dataset, on which the error was taken
     recipe_id: str | None = None
 
     FIT: ClassVar[tuple[str, ...]] = _FIT
@@ -70,24 +71,24 @@ class Conditions:
 
     @classmethod
     def of(cls, row: Mapping[str, Any] | pd.Series) -> Conditions:
-        """Read the conditions from the columns of a row; other columns are passed over."""
+        """Read the conditions from the columns of a row; other columns are ignored."""
         known = {field.name: row[field.name] for field in fields(cls) if field.name in row}
         return cls(**{name: None if pd.isna(value) else value for name, value in known.items()})
 
     @classmethod
     def groups(cls, rows: pd.DataFrame, columns: Sequence[str]) -> list[tuple[Conditions, pd.DataFrame]]:
-        """Split rows by these columns, in the order of the first rows; a missing value is one of its own."""
+        """Split rows by these columns, in order of appearance; missing values form a group."""
         grouped = rows.groupby(list(columns), sort=False, dropna=False)
         return [(cls.of(dict(zip(columns, key, strict=True))), group) for key, group in grouped]
 
     def row(self, columns: Sequence[str]) -> dict[str, Any]:
-        """Return the values of these columns, by name."""
+        """Return the values of these columns by name."""
         return {name: getattr(self, name) for name in columns}
 
     def label(self) -> str:
-        """Name the device and the settings in words: "AMD EPYC, 2 threads, inference, fp32, batch 4".
+        """Name device and settings in words: "AMD EPYC, 2 threads, inference, fp32, batch 4".
 
-        A GPU has no threads in it. Settings of `USUAL` are named where they are others, and what is not known is not.
+        Threads are named only for CPUs, settings of `USUAL` only if they differ from the default.
         """
         words = [self.device_name]
         if self.threads is not None and (self.device is None or kind_of(self.device) is CPU):
@@ -102,18 +103,18 @@ class Conditions:
         return ", ".join(str(word) for word in words if word is not None)
 
     def title(self) -> str:
-        """Join all that is known, as a figure's panel is called: "pycls_zoo_v100 · V100 · training"."""
+        """Join all known values for the title of a panel: "pycls_zoo_v100 · V100 · training"."""
         return joined(getattr(self, field.name) for field in fields(self))
 
 
 def distinct_labels(rows: pd.DataFrame, briefly: bool = False) -> list[str]:
-    """Name the case of each row in as few words as tell it from the other cases of the frame.
+    """Name the case of each row by as few words as distinguish it from the frame's other cases.
 
-    That is the label; else the label and the source; else the threads, too.
+    These are the label; else label and source; else the threads, too.
 
     Arguments:
-        rows: with columns of `Conditions.CASE`.
-        briefly: True tries the device's name alone first.
+        rows: a frame with columns of `Conditions.CASE`.
+        briefly: whether to try the device's name by itself first; default: False.
     """
     columns = [name for name in Conditions.CASE if name in rows]
     each = [Conditions.of(row) for row in rows[columns].to_dict("records")]
@@ -130,10 +131,10 @@ def distinct_labels(rows: pd.DataFrame, briefly: bool = False) -> list[str]:
 
 
 def joined(values: Iterable[Any]) -> str:
-    """Join the values that are known, as a figure's panel is called: "pycls_zoo_v100 · V100 · training"."""
+    """Join all known values for the title of a panel: "pycls_zoo_v100 · V100 · training"."""
     return " · ".join(str(value) for value in values if not pd.isna(value))
 
 
 def kind_names(devices: pd.Series) -> pd.Series:
-    """Return the devices without their numbers: cuda:1 is another of the same kind as cuda:0."""
+    """Return the devices without their numbers: "cuda" for "cuda:1"."""
     return devices.map(kind_name, na_action="ignore")

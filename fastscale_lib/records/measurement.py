@@ -1,4 +1,4 @@
-"""What a measurement says, and how two of them compare. Loads no torch."""
+"""Measurements, their rows in a store, and when a time decides nothing. Loads no torch."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ if TYPE_CHECKING:
 
 
 IMAGENET_IMAGES = 1_281_167  # the training set of ILSVRC 2012
-LEAST_BLOCKS = 6  # of fewer, no two order statistics hold the median in 95 of 100 cases
-_LONGEST, _MOST_NAMED = 40, 20  # characters of a key, and keys, that a message has room for
-_LAUNCH_BOUND = 0.9  # of the median; what is left is the error of the two times
-BUSY = 0.1  # of all cores; below, a desktop's own work
+LEAST_BLOCKS = 6  # with fewer, no two order statistics enclose the median with 95 % probability
+_LONGEST, _MOST_NAMED = 40, 20  # characters of a key, and keys, in a message
+_LAUNCH_BOUND = 0.9  # of the median; the rest allows for the error of both times
+BUSY = 0.1  # of all cores; a desktop's own work stays below
 
 
 class MeasureError(FastscaleError, RuntimeError):
-    """A measurement that could not be made; `reason` says why in a word or two, the message in a sentence.
+    """A measurement that could not be made.
 
-    Reasons: "setting", "out of memory", "failed", and, from a worker, "busy", "cancelled", "time limit", "died".
-    `spoilt`: the process that tried can measure no more.
+    Attributes:
+        reason: "setting", "out of memory" or "failed"; from a worker also "busy", "cancelled", "time limit" or "died".
+        spoilt: whether the process that tried can measure no more.
     """
 
-    def __init__(self, message: str, reason: str = "failed", spoilt: bool = False):
+    def __init__(self, message: str, reason: str = "failed", spoilt: bool = False) -> None:
         super().__init__(message)
         self.reason = reason
         self.spoilt = spoilt
@@ -40,32 +41,33 @@ class MeasureError(FastscaleError, RuntimeError):
 class SettingError(MeasureError, ValueError):
     """A setting that cannot be measured; the message names the value, the rule and the remedy."""
 
-    def __init__(self, message: str, reason: str = "setting"):
+    def __init__(self, message: str, reason: str = "setting") -> None:
         super().__init__(message, reason)
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """One network timed on one device, with all that is needed to say so honestly.
+    """One network timed on one device, with the settings and the state of the machine.
 
-    The time of a run (one forward pass, or one training step, on `batch` images) is `median_ms`; `low_ms` to
-    `high_ms` is the distribution-free 95 % interval of that median. Fewer than 6 `blocks` of runs have none: then
-    both are NaN, whatever was given. `half_width` is the larger side of the interval, or below 6 blocks of their range,
-    as a fraction of the median (None for a single block). `converged`: the interval came down to the one asked for.
-    `peak_memory_bytes` is what torch's allocator held at most during the timed part on a GPU, weights included; None on
-    a CPU, where the process's peak says more of the process than of the network.
-    `tf32` and `cudnn_benchmark` concern GPUs and are False on a CPU. `date` is UTC.
+    `median_ms` is the median time of a run: one forward pass, or one training step, on `batch` images. `low_ms` to
+    `high_ms` is the distribution-free 95 % interval of the median; with fewer than 6 `blocks` of runs there is none,
+    and both are NaN, even if given. `half_width` is the larger side of the interval (below 6 blocks, of the range), as
+    a fraction of the median; None for a single block. `converged`: the interval became as narrow as requested.
+    `peak_memory_bytes` is the most that torch's allocator held during the timed part on a GPU, weights included; None
+    on a CPU, where the process's peak says little about the network. `tf32` and `cudnn_benchmark` concern GPUs and are
+    False on a CPU. `date` is in UTC.
 
-    The fields after `date` are None where the machine does not tell them, and in rows made before they were kept:
+    The fields after `date` are None if the machine does not report them, and in rows older than the field:
 
-    - `device_count`: GPUs of the same name in the machine; 1 on a CPU. `cpu_name`: the host's CPU, beside a GPU too.
-    - `launch_ms`: on a GPU, what the host needs to start one run's kernels, whatever they compute; a run cannot
-      take less (see `launch_bound`).
-    - `clock_mhz`, `power_w`, `temperature_c` and `throttle` (why the clock was held down, in words; () for no
-      reason): of the GPU at work, before the first timed block and after the last.
-    - `other_processes`: how many others held the GPU, at the worse of those two moments.
-    - `load`: the share of all the machine's cores that other processes used during the timed part, 0 to 1.
-    - `interval`: the half-width that was asked for, as a fraction of the median; `converged` is judged by it.
+    - `device_count`: GPUs of the same name in the machine; 1 on a CPU.
+    - `cpu_name`: the host's CPU, also beside a GPU.
+    - `launch_ms`: on a GPU, the time in which the host launches the kernels of one run; a run cannot take less (see
+      `launch_bound`).
+    - `clock_mhz`, `power_w`, `temperature_c` and `throttle` (why the clock was lowered, in words; () if it was not):
+      of the busy GPU, before the first timed block and after the last.
+    - `other_processes`: other processes on the GPU, the larger number of those two moments.
+    - `load`: share of the machine's cores that other processes used during the timed part, 0 to 1.
+    - `interval`: the requested half-width, as a fraction of the median, by which `converged` is judged.
     """
 
     network: str
@@ -119,45 +121,45 @@ class Measurement:
 
     @property
     def where(self) -> str:
-        """The device by its human name, which says so where it is a CPU."""
+        """The device's name, marked if it is a CPU."""
         return f"CPU: {self.device_name}" if kind_of(self.device) is CPU else self.device_name
 
     @property
     def launch_bound(self) -> bool | None:
-        """Whether the GPU waited for the host: starting the kernels takes 90 % of the run's time, or more.
+        """Whether the GPU waited for the host: launching the kernels takes at least 90 % of the run.
 
-        Such a time tells of the host and of the number of layers, not of the network's arithmetic. None where
-        `launch_ms` is.
+        Such a time depends on the host and the number of layers, not on the network's arithmetic. None if `launch_ms`
+        is None.
         """
         return waits_for_host(self.launch_ms, self.median_ms)
 
     @property
     def doubt(self) -> str | None:
-        """Why this time decides nothing, in a few words; None where it can (see `time_doubt`)."""
+        """Why this time decides no claim, in a few words; None if it can (see `time_doubt`)."""
         return time_doubt(asdict(self))
 
     @property
     def warning(self) -> str | None:
-        """What disturbed the measurement, in a sentence; None where nothing is known to have."""
-        said = []
+        """What disturbed the measurement, in a sentence; None if nothing did, as far as known."""
+        causes = []
         if self.other_processes:
-            said.append(
+            causes.append(
                 f"the GPU was shared with {self.other_processes} other process{'es' * (self.other_processes > 1)}"
             )
         if self.load is not None and self.load > BUSY:
-            said.append(f"other processes used {self.load:.0%} of the machine's cores")
+            causes.append(f"other processes used {self.load:.0%} of the machine's cores")
         if held := sorted({*(self.throttle_before or ()), *(self.throttle_after or ())}):
-            said.append(f"the GPU's clock was held down ({', '.join(held)})")
-        return "; ".join(said) or None
+            causes.append(f"the GPU's clock was held down ({', '.join(held)})")
+        return "; ".join(causes) or None
 
     def epoch_minutes(self, devices: int = 1) -> float:
-        """Minutes for one pass over ImageNet's 1,281,167 images at this speed.
+        """Extrapolate to one pass over ImageNet's 1,281,167 images, in minutes.
 
-        An extrapolation: data loading and communication cost nothing, and `devices` devices, each with its own
-        batch, share the images perfectly.
+        Data loading and communication are taken to cost nothing, and the devices, each with its own batch, to share
+        the images perfectly.
 
         Arguments:
-            devices: how many devices share the images.
+            devices: number of devices; default: 1.
 
         Raises:
             SettingError: `devices` is not a whole number of at least 1.
@@ -165,13 +167,18 @@ class Measurement:
         return IMAGENET_IMAGES / self.images_per_s / 60 / whole("devices", devices)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain strings, numbers and None (for an interval that there is not); `from_dict` reads it back."""
-        plain = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        """Return plain strings, lists, numbers and None, which `from_dict` reads.
+
+        Without an interval, low_ms and high_ms are None.
+        """
+        plain: dict[str, Any] = {
+            key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()
+        }
         return plain | {name: None for name in ("low_ms", "high_ms") if math.isnan(plain[name])}
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Measurement:
-        """The measurement that `to_dict` described; those listed after `date` may be missing.
+        """Make the measurement that `to_dict` described; the fields after `date` may be missing.
 
         Raises:
             SettingError: (a ValueError) a key is missing or unknown.
@@ -183,7 +190,10 @@ class Measurement:
         if wrong := sorted((needed - set(plain)) | (set(plain) - known)):
             names = ", ".join(shown(each) if len(each) > _LONGEST else each for each in wrong[:_MOST_NAMED])
             raise SettingError(f"measurement: missing or unknown: {names}")
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in plain.items()})
+        values: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in plain.items()
+        }
+        return cls(**values)
 
     def __str__(self) -> str:
         median, low, high = _same_digits(self.median_ms, self.low_ms, self.high_ms)
@@ -199,10 +209,10 @@ class Measurement:
 
 
 def measured_row(network: Network, measurement: Measurement) -> dict[str, Any]:
-    """The row of a measurement, as a store keeps it: its columns, and those that it shares with `failed_row`.
+    """Return the row that a store keeps of a measurement.
 
-    These are `description`, from which `Network.from_dict` makes the network that was measured, and `reason` and
-    `message`, which are None here.
+    It has the measurement's fields and, like `failed_row`, the columns `description`, from which `Network.from_dict`
+    makes the measured network, `reason` and `message`, which are None here.
     """
     described = {**network.to_dict(), "resolution": measurement.resolution}
     return {**measurement.to_dict(), "description": described, "reason": None, "message": None}
@@ -211,38 +221,39 @@ def measured_row(network: Network, measurement: Measurement) -> dict[str, Any]:
 def failed_row(
     network: Network, settings: Mapping[str, Any], error: MeasureError, environment: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The row of a measurement that could not be made: the columns of `measured_row`, with times None.
+    """Return the row of a measurement that could not be made: times are None.
 
     Arguments:
-        settings: what `measure` was given; of it the row takes what a measurement records (batch, mode, precision,
-            channels_last, compile, threads, tf32, interval), and `resolution` before the network's own. What is left
-            out is None.
+        network: the Network that was to be measured.
+        settings: the arguments of `measure`. The row takes those that a measurement has (batch, mode, precision,
+            channels_last, compile, threads, tf32, interval), and `resolution` instead of the network's own. Others
+            are None.
         error: why there is no measurement.
-        environment: of the machine, as `measuring.environment.read_environment` returns it.
+        environment: the machine, as `measuring.environment.read_environment` returns it.
     """
     given = {key: value for key, value in settings.items() if value is not None}
     resolution = given.get("resolution", network.resolution)
-    told = {"network": network.name, "resolution": resolution, "device": environment["device"], "date": now()}
-    known = {**environment, **given, **told}
+    own = {"network": network.name, "resolution": resolution, "device": environment["device"], "date": now()}
+    known = {**environment, **given, **own}
     described = {**network.to_dict(), "resolution": resolution}
     row = {field.name: known.get(field.name) for field in fields(Measurement)}
     return {**row, "description": described, "reason": error.reason, "message": str(error)}
 
 
 def now() -> str:
-    """The date and time in UTC, to the second, as records keep it."""
+    """Return the date and time in UTC, to the second, in ISO 8601."""
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 def has_interval(blocks: float | None) -> bool:
-    """Whether so many blocks of runs give their median a 95 % interval; where the number is not known, they may."""
+    """Return whether this many blocks of runs have a 95 % interval; True if unknown."""
     return blocks is None or math.isnan(blocks) or blocks >= LEAST_BLOCKS
 
 
 def without_range(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row with `low_ms` and `high_ms` None where its `blocks` are too few for an interval.
+    """Return a row with `low_ms` and `high_ms` None if it has too few `blocks` for an interval.
 
-    Rows made before this rule hold the range of their blocks there, and of a single block the median twice.
+    Rows older than this rule have the range of their blocks there, or the median twice if there is only one.
     """
     if has_interval(row.get("blocks")) or "low_ms" not in row:
         return dict(row)
@@ -250,26 +261,27 @@ def without_range(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def waits_for_host(launch_ms: float | None, median_ms: float | None) -> bool | None:
-    """Whether a run of this time waits for its launches (`Measurement.launch_bound`); None where one is not known."""
+    """Return whether a run waits for its launches (`launch_bound`); None if a time is unknown."""
     if launch_ms is None or median_ms is None or math.isnan(launch_ms) or math.isnan(median_ms):
         return None
     return launch_ms >= _LAUNCH_BOUND * median_ms
 
 
 def time_doubt(row: Mapping[str, Any]) -> str | None:
-    """Say why the time of a measured row decides no claim about time; None where it can.
+    """Say why the time of a measured row decides no claim about time; None if it can.
 
-    So it is where the median has no 95 % interval, and where the GPU waited for its host, whose time it then is.
+    It cannot if the median has no 95 % interval, or if the GPU waited for its host.
 
     Arguments:
-        row: of a store; `blocks`, `launch_ms` and `median_ms` are read, and may be missing.
+        row: a row of a store; `blocks`, `launch_ms` and `median_ms` are read, and may be missing.
     """
-    said = []
-    if not has_interval(blocks := row.get("blocks")):
-        said.append(f"{_few_blocks(blocks)} give{'s' * (blocks == 1)} no interval")
+    doubts = []
+    blocks = row.get("blocks")
+    if blocks is not None and not has_interval(blocks):
+        doubts.append(f"{_few_blocks(blocks)} give{'s' * (blocks == 1)} no interval")
     if waits_for_host(row.get("launch_ms"), row.get("median_ms")):
-        said.append("launch-bound, as the GPU waited for its host")
-    return "; ".join(said) or None
+        doubts.append("launch-bound, as the GPU waited for its host")
+    return "; ".join(doubts) or None
 
 
 def _few_blocks(blocks: float) -> str:
@@ -277,27 +289,30 @@ def _few_blocks(blocks: float) -> str:
 
 
 def ratio_ends(one: tuple[Any, Any], other: tuple[Any, Any]) -> tuple[Any, Any]:
-    """The lowest and highest ratio of two times that each lie within low and high; numbers or columns of them."""
+    """Return the lowest and highest ratio of two times, each given by its low and high end.
+
+    The ends are numbers or columns of them.
+    """
     return one[0] / other[1], one[1] / other[0]
 
 
 def joined_doubts(doubts: Mapping[str, str | None]) -> str | None:
-    """Join what makes several times decide nothing, each after whose it is; None where all can."""
+    """Join the doubts about several times, each after its name; None if there are none."""
     return "; ".join(f"{name}: {doubt}" for name, doubt in doubts.items() if isinstance(doubt, str)) or None
 
 
 def whole(name: str, value: Any) -> int:
-    """The value as an int of at least 1, or a SettingError that says so."""
+    """Return the value as an int of at least 1, or raise a SettingError."""
     remedy = f"; try {name}={_TRY[name]}"
     number = check_whole(name, value, SettingError, remedy=remedy)
     return check_whole(name, number, SettingError, most=_MOST.get(name, _MOST_IMAGES), remedy=remedy)
 
 
-_MOST_IMAGES = 2**31 - 1  # whose sizes torch can still multiply
+_MOST_IMAGES = 2**31 - 1  # torch cannot multiply larger sizes
 _MOST = {"resolution": 100_000, "memory_bytes": 2**62}
 _TRY = {"batch": 64, "resolution": 224, "devices": 8, "threads": 1, "limit": 4096, "memory_bytes": 2**30}
 
 
 def _same_digits(*values: float) -> list[str]:
-    """The numbers with as many decimals as give the first of them three digits."""
+    """Write numbers with the decimals that give the first of them three digits."""
     return [f"{value:,.{decimals(values[0])}f}" for value in values]

@@ -1,4 +1,4 @@
-"""What others published: timings, in one form with stores of measured ones, and ImageNet errors."""
+"""Published timings, in one form with measured ones, and published ImageNet errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .._common.shipped import DATA_VARIABLE
 from .conditions import kind_names
 from .measurement import IMAGENET_IMAGES, waits_for_host
 
-# The form of all timings, and the kind of each column: any of them can be missing, as sources leave things out.
+# The columns of all timings and their dtypes. All but network may be missing, as sources differ in what they say.
 COLUMNS = {
     **dict.fromkeys(("source", "network", "family", "mode", "device", "device_name"), "string"),
     **dict.fromkeys(("devices", "batch", "resolution"), "Int64"),
@@ -28,7 +28,7 @@ COLUMNS = {
     **dict.fromkeys(("median_ms", "images_per_s", "ms_per_image"), "float64"),
     "launch_bound": "boolean",
 }
-# The form of all errors: a row for each network and length of training.
+# The columns of all errors and their dtypes: a row for each network and length of training.
 ERROR_COLUMNS = {
     **dict.fromkeys(("source", "network", "family", "base", "strategy"), "string"),
     "epochs": "Int64",
@@ -36,26 +36,26 @@ ERROR_COLUMNS = {
     **dict.fromkeys(("flops", "params", "activations"), "Int64"),
     **dict.fromkeys(("inference_ms_per_image", "training_ms_per_image"), "float64"),
 }
-# What stands before the architecture in a timm name: whose weights, or whose port of it, it is.
+# Prefixes of timm's names before the architecture: the source of the weights or of the code.
 _PORTS = ("tf", "tv", "gluon", "ssl", "swsl", "ig", "legacy", "dm")
 _HOUR_MS = 3_600_000
 _NEEDED = ("network", "mode", "device_name", "batch", "median_ms", "flops", "params", "activations")  # of measured rows
 
 
-# How pycls counts, and so do the published tables and the networks of this library.
+# Conventions of pycls, the published tables and this library.
 CONVENTIONS = {
     "flops": "multiply-adds of convolutions and linear layers; batch norm, activations, pooling and sums count none",
-    "params": "all weights, those of batch norm and biases among them",
+    "params": "all weights, including biases and those of batch norm",
     "activations": "output elements of convolutions, linear layers and max-pools",
 }
 
 
 class PublishedError(FastscaleError, ValueError):
-    """Timings that cannot be read; the message names the file, what is wrong with it, and the remedy."""
+    """Timings that cannot be read; the message names the file, the fault and the remedy."""
 
 
 class _Timing(NamedTuple):
-    """One kind of time in a published table: what it was taken on, and how to get at it."""
+    """One kind of time in a published table: its conditions, and how to compute it."""
 
     table: str
     mode: str
@@ -68,7 +68,7 @@ class _Timing(NamedTuple):
 
 
 _ZOO, _EARLY = "pycls_zoo_v100", "early_convolutions_table2"
-_KNOWN_BY = f"published/{_ZOO}.csv"  # what tells the data from any other folder of that name
+_KNOWN_BY = f"published/{_ZOO}.csv"  # by which the data folder is recognised
 _TIMINGS = (
     _Timing(_ZOO, "inference", "V100", 1, lambda t: 64, lambda t: t["inference_ms_batch64"] / 64, "1.6", "10"),
     _Timing(
@@ -82,29 +82,31 @@ _TIMINGS = (
     ),
 )
 _SCALED = "efficientnet_scaled"
-# How a family's networks were made from its smallest. pycls's RegNets are none of this: each was searched for.
+# How a family's networks were scaled from its smallest. pycls's RegNets were not scaled, but each found by a search.
 _GROWN = {"EfficientNet": "dwr", "ResNet": "d", "ResNeXt": "d"}
-# Xiao et al. do not name the strategy of theirs: from 4 GF on, their counts grow as dWr makes them.
+# Xiao et al. do not name their strategy: from 4 GF on, counts grow as by dWr.
 _GROWN_IN = {_EARLY: {"RegNetY": "dWr", "RegNetZ": "dWr"}}
 
 
 def published(name: str | None = None, folder: str | os.PathLike | None = None) -> pd.DataFrame:
-    """The published tables of `data/published`: one row for each network and kind of time.
+    """Read the published timings of `data/published`: one row for each network and kind of time.
 
-    The columns are those of every frame of timings: source, network, family, mode, device, device_name, devices,
-    batch (images on one device), resolution, precision, channels_last, compile, torch, cuda, flops (multiply-adds),
-    params, activations, median_ms (a batch; not a median where the source gives a mean, or does not say),
-    images_per_s (of one device), ms_per_image and launch_bound (whether the GPU waited for its host: no published table
-    tells; see `Measurement`). What a source does not say is missing. Counts are as precise as
-    they were published, with one decimal of G or M. Times of an epoch on several devices are taken as those of one
-    of them: ms_per_image is the epoch's time times devices over ImageNet's 1,281,167 images, loading included; those of
-    inference are of the network alone. Counts are pycls's: `attrs["conventions"]` of the frame says of each column what
-    is in it, and of timm's files (`read_timm`) something else.
+    Counts have the published precision, one decimal of G or M. Training times per image are those of one device: the
+    time of an epoch times the number of devices, divided by ImageNet's 1,281,167 images, data loading included.
+    Inference times are those of the network alone.
 
     Arguments:
-        name: of one table, "pycls_zoo_v100" (inference and training) or "early_convolutions_table2" (training);
-            left out: both.
-        folder: that holds the tables; left out: `published` of `data_folder()`.
+        name: one table, "pycls_zoo_v100" (inference and training) or "early_convolutions_table2" (training);
+            default: both.
+        folder: folder with the tables; default: `published` in `data_folder()`.
+
+    Returns:
+        A frame with the columns of all timings: source, network, family, mode, device, device_name, devices, batch
+        (images on one device), resolution, precision, channels_last, compile, torch, cuda, flops (multiply-adds),
+        params, activations, median_ms (of a batch; a mean if the source gives one or does not say), images_per_s (of
+        one device), ms_per_image, launch_bound (see `Measurement`; no published table says). What a source does not
+        say is missing. `attrs["conventions"]` says what each count includes: pycls's conventions here, others in
+        timm's files (`read_timm`).
 
     Raises:
         PublishedError: there is no table of this name, or no such folder.
@@ -153,18 +155,19 @@ def _read_timing(timing: _Timing, folder: Path) -> pd.DataFrame:
 
 
 def published_errors(name: str | None = None, folder: str | os.PathLike | None = None) -> pd.DataFrame:
-    """The published ImageNet errors of `data/published`: one row for each network and length of training.
-
-    Columns: source, network, family, base (that was scaled, where the source names it), strategy (how it, or its
-    family, was scaled; missing where it was designed for its size), epochs, top1_error_pct (percent), flops
-    (multiply-adds), params, activations, and, of one V100, inference_ms_per_image and training_ms_per_image as in
-    `published`. What a source does not say is missing.
+    """Read the published ImageNet errors: one row for each network and length of training.
 
     Arguments:
-        name: of one table, "pycls_zoo_v100" (100 epochs), "early_convolutions_table2" (100, 200 and 400 epochs) or
-            "efficientnet_scaled" (single bases scaled in several ways; Tan and Le: EfficientNet, 2019, Tables 3 and
-            7); left out: all of them.
-        folder: that holds the tables; left out: `published` of `data_folder()`.
+        name: one table, "pycls_zoo_v100" (100 epochs), "early_convolutions_table2" (100, 200 and 400 epochs) or
+            "efficientnet_scaled" (bases scaled in several ways; Tan and Le: EfficientNet, 2019, Tables 3 and 7);
+            default: all.
+        folder: folder with the tables; default: `published` in `data_folder()`.
+
+    Returns:
+        Columns source, network, family, base (the network that was scaled, if the source names it), strategy (by
+        which the network or its family was scaled; missing if it was designed for its size), epochs, top1_error_pct
+        (percent), flops (multiply-adds), params, activations, inference_ms_per_image and training_ms_per_image (of one
+        V100, as in `published`). What a source does not say is missing.
 
     Raises:
         PublishedError: there is no table of this name, or no such folder.
@@ -179,7 +182,7 @@ def published_errors(name: str | None = None, folder: str | os.PathLike | None =
 
 
 def _error_rows(name: str, read: Callable[[pd.DataFrame], pd.DataFrame], folder: Path) -> pd.DataFrame:
-    """The errors of one table in the form of all, with the times that it has."""
+    """Read the errors and times of one table into the common columns."""
     rows = read(_read_table(folder, name)).assign(source=name)
     if "family" not in rows:
         rows["family"] = rows["network"].map(family)
@@ -209,17 +212,16 @@ def _scaled_errors(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def published_form(rows: pd.DataFrame) -> pd.DataFrame:
-    """Bring measured rows into the form of `published`; rows that say why they have no time are left out.
+    """Bring measured rows into the form of `published`; rows without a time are dropped.
 
-    A scaled network is of its base network's family. launch_bound says whether the GPU waited for its host, whose time
-    it then is; missing where it is not told, as on a CPU. Counts are those of `complexity`, pycls's, as
-    `attrs["conventions"]` says them.
+    A scaled network belongs to its base network's family. launch_bound says whether the GPU waited for its host; it is
+    missing if unknown, as on a CPU. Counts are those of `complexity`, by the conventions of `published`.
 
     Arguments:
-        rows: of `read_rows`: the columns of a `Measurement`, with flops, params, activations and source.
+        rows: a frame from `read_rows`: the fields of a `Measurement`, flops, params, activations and source.
 
     Raises:
-        PublishedError: this is no frame, or the rows of a store lack columns.
+        PublishedError: rows is no frame, or the rows of a store lack columns.
     """
     check_frame("published_form: rows", rows, PublishedError)
     if "reason" in rows:
@@ -244,15 +246,16 @@ def published_form(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_conventions(frame: pd.DataFrame, conventions: Mapping[str, str]) -> pd.DataFrame:
-    """The frame, whose `attrs["conventions"]` say of each column of counts what is in it."""
+    """Add `attrs["conventions"]` to a frame: what each column of counts includes."""
     frame.attrs["conventions"] = dict(conventions)
     return frame
 
 
 def tidy(known: Mapping[str, Any]) -> pd.DataFrame:
-    """These columns (and single values, for all rows) in the form of all timings; network must be among them.
+    """Make a frame of timings from columns and single values, which hold for all rows.
 
-    What follows from others is filled in: family, and of median_ms, images_per_s and ms_per_image what is missing.
+    Network must be among them. Family, median_ms, images_per_s and ms_per_image are computed from the others where
+    they are missing.
     """
     frame = pd.DataFrame({"network": known["network"]}).assign(**known)
     frame = frame.reindex(columns=list(COLUMNS)).astype(COLUMNS)
@@ -266,15 +269,15 @@ def tidy(known: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def counts(values: pd.Series, unit: float) -> pd.Series:
-    """Counts published as decimals of a unit, as whole numbers."""
+    """Convert counts from decimals of a unit (1e9 for G) to whole numbers."""
     return (values.astype("float64") * unit).round().astype("Int64")
 
 
 def family(network: str) -> str:
-    """A guess at the family, from the name alone.
+    """Guess the family from a network's name.
 
-    What stands before the first dash ("RegNetY" of RegNetY-4.0GF); of a timm name, the first word that says more
-    than whose weights it has, without size ("resnet" of tv_resnet50, "convnextv2" of convnextv2_atto).
+    It is the part before the first dash ("RegNetY" of RegNetY-4.0GF). In timm's names it is the first word that is no
+    source of weights, without the size ("resnet" of tv_resnet50, "convnextv2" of convnextv2_atto).
     """
     if "-" in network:
         return network.split("-")[0]
@@ -286,17 +289,17 @@ def family(network: str) -> str:
 def data_folder() -> Path:
     """Return the folder of the published and measured figures.
 
-    It is the folder that the environment variable FASTSCALE_DATA names; else the `data` of a checkout, beside the
-    library, in the working folder or above it; else the copy that is installed with the library.
+    It is the folder that the environment variable FASTSCALE_DATA names; else `data` of a checkout, beside the library,
+    in the working folder or above it; else the copy that is installed with the library.
 
     Raises:
-        PublishedError: the variable names a folder without the published tables, or there is no folder at all.
+        PublishedError: the variable names a folder without the published tables, or no folder is found.
     """
     if named := os.environ.get(DATA_VARIABLE):
         if not is_data_folder(Path(named)):
             raise PublishedError(
                 f"published: {DATA_VARIABLE} names {named}, where there is no {_KNOWN_BY}; name the folder data of "
-                "a checkout, or leave the variable out"
+                "a checkout, or unset the variable"
             )
         return Path(named)
     if (found := shipped.find_folder("data", _KNOWN_BY)) is None:
@@ -308,5 +311,5 @@ def data_folder() -> Path:
 
 
 def is_data_folder(folder: Path) -> bool:
-    """Whether the published tables lie in it."""
+    """Return whether the folder holds the published tables."""
     return (folder / _KNOWN_BY).is_file()

@@ -14,14 +14,18 @@ from .store import Store
 
 
 def read_rows(paths: Iterable[str | os.PathLike] | str | os.PathLike) -> pd.DataFrame:
-    """Read the rows of one or several stores into one frame, in their order, those without a time too.
+    """Read the rows of one or several stores into one frame, including those without a time.
 
-    A column `source` is the file's name, and `device` is "cpu" or "cuda", without the number. Where there are no rows,
-    the frame has the columns mode, source and median_ms all the same.
+    Arguments:
+        paths: one or several paths of stores.
+
+    Returns:
+        The rows in their order. A column `source` is the file's name, and `device` is "cpu" or "cuda", without the
+        number. A frame without rows has the columns mode, source and median_ms.
 
     Raises:
-        PublishedError: there is no such file, or this is no path.
-        StoreError: a file is something else than a store.
+        PublishedError: there is no such file, or a value is no path.
+        StoreError: a file is not a store.
     """
     rows = []
     for each in several(paths, os.PathLike):

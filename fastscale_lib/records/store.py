@@ -1,7 +1,7 @@
-"""Rows that outlive the process that made them: an append-only file of JSON Lines, safe for several writers.
+"""The store of rows: an append-only file of JSON Lines, safe for several writers.
 
-A row counts once `add` has returned: by then it is on the disk, whole. What a killed writer left behind, half a row
-at the end of the file, is passed over and told of, and the next row starts on a line of its own.
+When `add` returns, the whole row is on the disk. If a killed writer left half a row at the end of the file, readers
+skip it with a warning, and the next row starts on a new line.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 import stat
 import warnings
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from typing import Any
+from typing import IO, Any
 
 import pandas as pd
 
@@ -21,43 +21,42 @@ from .._common.checks import check_path, shown
 from .._common.errors import FastscaleError
 from .._common.files import end_of_links, sync_folder, trial
 from .._common.locks import is_at, locked, one_thread
+from .growing_file import GrowingFile
 from .measurement import Measurement, without_range
-
-_REMEMBERED = 4096  # bytes at either end of what was read, by which a file is known again
 
 
 class StoreWarning(UserWarning):
-    """Lines of a store that are no rows, and were passed over."""
+    """Lines of a store that are no rows, and were skipped."""
 
 
 class StoreError(FastscaleError, ValueError):
     """A row that cannot be stored, or a file that is no store; the message says which and why.
 
     Attributes:
-        row: what was to be added, where nothing is wrong with it but the file cannot take it, as on a full disk: the
-            caller can keep it elsewhere, or add it again. Else None.
-        said: what the system said of the file, else None.
+        row: the row, if it is good but the file cannot take it, as on a full disk, so that the caller can keep it
+            elsewhere or add it again; else None.
+        cause: the system's message about the file; else None.
     """
 
-    def __init__(self, message: str, row: dict[str, Any] | None = None, said: str | None = None) -> None:
+    def __init__(self, message: str, row: dict[str, Any] | None = None, cause: str | None = None) -> None:
         super().__init__(message)
-        self.row, self.said = row, said
+        self.row, self.cause = row, cause
 
 
 class Store:
-    """Measurements in a file, one JSON object a line, in the order in which they were added.
+    """Rows of measurements in a file, one JSON object per line, in the order of adding.
+
+    Several processes may add to one file at the same time, and several machines if their file system has locks; so may
+    several threads, with one `Store` or one each. Only `add` writes, and it changes and removes nothing. If the file
+    was replaced, as by rotating or restoring it, or written anew, the rows are those that are in it now. Rows with
+    fewer than 6 blocks of runs have no 95 % interval: their low_ms and high_ms are None, even if an older file has
+    their range.
 
     Arguments:
-        path: of the file, which is made with the first row.
+        path: path of the file, which is made with the first row.
 
     Raises:
-        StoreError: no file can be called so.
-
-    Several processes may add to one file at a time, and several machines where their file system keeps locks; so may
-    several threads, by one `Store` or by one each. Rows are plain dicts; nothing but `add` writes, and it changes and
-    removes nothing. Where another file has taken the place of the one that was read, as by rotating or restoring it,
-    or where it was written anew, the rows are those that are in it now. Rows of fewer than 6
-    blocks of runs have no 95 % interval: their low_ms and high_ms are None, also where an older file has their range.
+        StoreError: no file can have this name.
     """
 
     def __init__(self, path: str | os.PathLike) -> None:
@@ -68,35 +67,35 @@ class Store:
         """Append a row, and return once it is on the disk.
 
         Arguments:
-            row: plain; or a `Measurement`, whose columns these then are.
-            unless: asked first, while no other writer can add: where it finds that the store holds what it needs, as
-                by `find`, nothing is added. So of several writers of one row, one adds it.
+            row: a mapping of columns to plain values; or a `Measurement`, whose fields are the columns.
+            unless: called while no other writer can add; if it returns True, nothing is added. With a function that
+                looks for the row by `find`, only one of several writers adds it. default: the row is added.
 
         Returns:
             Whether the row was added.
 
         Raises:
-            StoreError: this is no row, or holds what JSON does not, as NaN; or the file is something else; or it
-                cannot take the row, as where the disk is full: the row does not count, and is the error's `row`.
+            StoreError: the row is no mapping or has a value that JSON has not, such as NaN; or the file is no store;
+                or it cannot take the row, for example because the disk is full: then the error has it as `row`.
         """
         row, data = _row_and_line(row)
         with self._used():
             try:
                 return self._append(data, unless)
             except OSError as error:
-                said = error.strerror or str(error)
+                cause = error.strerror or str(error)
                 raise StoreError(
-                    f"store: {self.path} cannot take a row ({said}); those before are kept; make room, or give another "
-                    "path",
+                    f"store: {self.path} cannot take a row ({cause}); those before are kept; make room, or give "
+                    "another path",
                     row,
-                    said,
+                    cause,
                 ) from None
 
     def check(self) -> None:
-        """See before the work whether its rows can be kept, and locked; this writes nothing, and leaves no file.
+        """Check that rows can be added, without writing anything or making a file.
 
         Raises:
-            StoreError: the file is something else, or it, or its folder, cannot be written to, or gives no locks.
+            StoreError: the file is no store; or it or its folder cannot be written to or has no locks.
         """
         with self._used():
             try:
@@ -107,21 +106,24 @@ class Store:
                     with trial(self.path) as file, locked(file):
                         pass
             except OSError as error:
-                said = error.strerror or str(error)
+                cause = error.strerror or str(error)
                 raise StoreError(
-                    f"store: {self.path} cannot be written: {said}; give another path", said=said
+                    f"store: {self.path} cannot be written: {cause}; give another path", cause=cause
                 ) from None
             self._read()
 
     def rows(self) -> list[dict[str, Any]]:
-        """Every row, in the order of adding; warns of lines that are none.
+        """Return all rows, in the order of adding.
 
         Raises:
-            StoreError: the file is something else, or cannot be read.
+            StoreError: the file is no store, or cannot be read.
+
+        Warns:
+            StoreWarning: a line is no whole row.
         """
         with self._used():
             self._read()
-            self._tell_of_torn_lines()
+            self._warn_of_torn_lines()
             return list(self._rows)
 
     def __len__(self) -> int:
@@ -131,36 +133,40 @@ class Store:
         return iter(self.rows())
 
     def find(self, **what: Any) -> list[dict[str, Any]]:
-        """The rows whose columns have these values: `store.find(network="ResNet-50", batch=64)`.
+        """Return the rows with these values: `store.find(network="ResNet-50", batch=64)`.
 
-        An index of these columns is kept from call to call: among 100,000 rows it takes no longer than among ten.
+        An index of these columns is kept from call to call, so that 100,000 rows take no longer than ten.
 
         Raises:
-            StoreError: the file is something else, or cannot be read.
+            StoreError: the file is no store, or cannot be read.
         """
         with self._used():
             self._read()
-            self._tell_of_torn_lines()
+            self._warn_of_torn_lines()
             if not all(isinstance(value, Hashable) for value in what.values()):  # a list or a dict
-                plain = {name: _plain_value(value) for name, value in what.items()}
+                # Of other values, arrays would compare item by item, and no row can have them.
+                plain = {
+                    name: value if isinstance(value, list | dict | Hashable) else object()
+                    for name, value in what.items()
+                }
                 return [row for row in self._rows if all(name in row and row[name] == plain[name] for name in plain)]
             names = tuple(sorted(what))
             index = self._indexes.setdefault(names, _Index(names))
             return index.find(self._rows, tuple(what[name] for name in names))
 
     def frame(self) -> pd.DataFrame:
-        """One row a measurement, in the order of adding; a column that a row lacks is missing there."""
+        """Return the rows as a frame; columns that a row lacks are missing there."""
         return pd.DataFrame(self.rows())
 
     @contextlib.contextmanager
     def _used(self) -> Iterator[None]:
-        """Alone among the threads of this process; what was read is forgotten where the use of it breaks off."""
+        """Exclude other threads; forget what was read if the block ends with an exception."""
         with one_thread():
             if self._process != os.getpid():  # forked, perhaps while another thread was reading
                 self._forget()
             try:
                 yield
-            except BaseException:  # Ctrl-C, too, may come between a row and the count of what was read
+            except BaseException:  # even Ctrl-C may come between a row and the count of what was read
                 self._forget()
                 raise
 
@@ -169,21 +175,21 @@ class Store:
             self._is_there()
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("a+b", buffering=0) as file, locked(file):
-                if not is_at(file, self.path):  # replaced while this waited for its turn
+                if not is_at(file, self.path):  # the file was replaced while this waited for the lock
                     continue
                 self._take_lines(self._unread(file))
                 if unless is not None and unless():
                     return False
                 self._write(file, data)
-                if is_at(file, self.path):  # else the row went into a file that was just rotated away
+                if is_at(file, self.path):  # else the row went into a file that has just been rotated away
                     return True
 
-    def _write(self, file: Any, data: bytes) -> None:
-        """The whole line to the disk, or nothing: a part of it is taken back."""
+    def _write(self, file: IO[bytes], data: bytes) -> None:
+        """Write the whole line to the disk, or nothing."""
         size = file.seek(0, os.SEEK_END)
         try:
             if size and not _ends_a_line(file, size):
-                data = b"\n" + data  # a writer was killed in the middle of its row
+                data = b"\n" + data  # a writer was killed in the middle of a row
             _write_all(file, data)
             os.fsync(file.fileno())
             if not size:
@@ -194,17 +200,17 @@ class Store:
             raise
 
     def _is_there(self) -> bool:
-        """Whether there is a file; a pipe or a device, which may keep who opens it waiting, is refused."""
+        """Return whether the file exists; refuse pipes and devices, which may block when opened."""
         try:
             mode = self.path.stat().st_mode
         except (FileNotFoundError, NotADirectoryError):
             return False
-        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # what a folder is, the system says
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # opening a folder fails with the system's message
             raise OSError(errno.EINVAL, "it is no plain file")
         return True
 
     def _read(self) -> None:
-        """What was added since the last reading, or all where the file is another."""
+        """Read the rows that were added since the last reading; all, if the file is another."""
         try:
             if not self._is_there():
                 self._forget()
@@ -215,57 +221,20 @@ class Store:
             self._forget()
             return
         except OSError as error:
-            said = error.strerror or str(error)
-            raise StoreError(f"store: {self.path} cannot be read: {said}; give another path", said=said) from None
+            cause = error.strerror or str(error)
+            raise StoreError(f"store: {self.path} cannot be read: {cause}; give another path", cause=cause) from None
         self._take_lines(data)
 
-    def _unread(self, file: Any) -> bytes:
-        """What follows the lines that were read, if these are still what the file begins with."""
-        status = os.fstat(file.fileno())
-        data = self._after_what_was_read(file, status)
-        if data is None:
+    def _unread(self, file: IO[bytes]) -> bytes:
+        data = self._file.unread(file)
+        while data is None:  # the file is another
             self._forget()
-            file.seek(0)
-            data = file.read()
-        self._status = status
+            data = self._file.unread(file)
         return data
 
-    def _after_what_was_read(self, file: Any, status: os.stat_result) -> bytes | None:
-        """None where the file is another, or was written anew.
-
-        Rows are not read again for that: it is told by device and inode, by the beginning of the file, by the end of
-        what was read, and, where the size is the same, by its times.
-        """
-        known = self._status
-        if known is None or not os.path.samestat(known, status) or status.st_size < self._read_to:
-            return None
-        if status.st_size == known.st_size and _times(status) != _times(known):
-            return None
-        file.seek(0)
-        if file.read(len(self._head)) != self._head:
-            return None
-        file.seek(self._read_to - len(self._tail))
-        data = file.read()
-        return data[len(self._tail) :] if data.startswith(self._tail) else None
-
     def _take_lines(self, data: bytes) -> None:
-        self._torn = [
-            line for line in self._torn if line <= self._lines
-        ]  # what ended no line may since have been ended
-        *whole, rest = data.split(b"\n")
-        for line in whole:
-            self._lines += 1
-            if line.strip() and not self._take(line):
-                self._torn.append(self._lines)
-        taken = len(data)
-        if rest and not self._take(rest):  # a row that lacks its newline is all there: it ends with its brace
-            self._torn.append(self._lines + 1)
-            taken -= len(rest)
-        self._read_to += taken
-        if len(self._head) < _REMEMBERED:
-            self._head = (self._head + data[: min(taken, _REMEMBERED)])[:_REMEMBERED]
-        self._tail = (self._tail + data[max(0, taken - _REMEMBERED) : taken])[-_REMEMBERED:]
-        if len(self._torn) > 1 and not self._rows:
+        self._file.take(data, self._take)
+        if len(self._file.torn) > 1 and not self._rows:
             raise StoreError(f"store: {self.path} is no store of measurements, but something else; give another path")
 
     def _take(self, line: bytes) -> bool:
@@ -280,30 +249,21 @@ class Store:
     def _forget(self) -> None:
         self._rows: list[dict[str, Any]] = []
         self._indexes: dict[tuple[str, ...], _Index] = {}
-        self._torn: list[int] = []
-        self._lines = 0
-        self._read_to = 0  # bytes
-        self._head = self._tail = b""  # of what was read
-        self._status: os.stat_result | None = None  # of the file, when it was last read
+        self._file = GrowingFile()
         self._process = os.getpid()
 
-    def _tell_of_torn_lines(self) -> None:
-        if self._torn:
-            some = ", ".join(map(str, self._torn[:5])) + ("…" if len(self._torn) > 5 else "")
+    def _warn_of_torn_lines(self) -> None:
+        if torn := self._file.torn:
+            some = ", ".join(map(str, torn[:5])) + ("…" if len(torn) > 5 else "")
             warnings.warn(
-                f"store: {self.path}: line {some} is no whole row, as a writer that is killed leaves it; passed over",
+                f"store: {self.path}: line {some} is no whole row, as a writer that is killed leaves it; skipped",
                 StoreWarning,
                 stacklevel=3,
             )
 
 
-def _plain_value(value: Any) -> Any:
-    """The value, or one that no row has where it is nothing that a row can hold: arrays compare item by item."""
-    return value if isinstance(value, list | dict) else object()
-
-
 class _Index:
-    """Rows by their values in some columns; it grows with the rows, and each of them is looked at once."""
+    """Rows by their values in some columns, extended by the new rows at each search."""
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self._names = names
@@ -317,7 +277,7 @@ class _Index:
         return list(self._found.get(values, ()))
 
     def _enter(self, row: dict[str, Any]) -> None:
-        # A row that lacks a column is not found by it; nor is one that holds a list there found by a number.
+        # Rows that lack a column, or have a list there, are never found by it.
         with contextlib.suppress(KeyError, TypeError):
             self._found.setdefault(tuple(row[name] for name in self._names), []).append(row)
 
@@ -325,40 +285,36 @@ class _Index:
 def _row_and_line(row: Mapping[str, Any] | Measurement) -> tuple[dict[str, Any], bytes]:
     row = row.to_dict() if isinstance(row, Measurement) else row
     if not isinstance(row, Mapping):
-        said = shown(row)
-        raise StoreError(f"store: a row is a Measurement or a dict, but this is {said}; give its to_dict(), if it has")
+        raise StoreError(
+            f"store: a row is a Measurement or a dict, but this is {shown(row)}; give its to_dict(), if it has one"
+        )
     row = dict(row)
     if odd := [name for name in row if not isinstance(name, str)]:
-        raise StoreError(f"store: the columns of a row have texts as names, but one is {shown(odd[0])}; give its str()")
+        raise StoreError(f"store: names of columns are strings, but one is {shown(odd[0])}; give its str()")
     try:
-        return row, (_text(row) + "\n").encode()
+        return row, (_json_line(row) + "\n").encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise StoreError(
-            f"store: this row cannot be kept as JSON ({error!s:.200}); give plain numbers, texts and None"
+            f"store: this row cannot be kept as JSON ({error!s:.200}); give plain numbers, strings and None"
         ) from None
 
 
-def _text(row: dict[str, Any]) -> str:
-    """One line of JSON. Half a surrogate pair, as in names of files that are no UTF-8, is written as an escape."""
+def _json_line(row: dict[str, Any]) -> str:
+    # Half a surrogate pair, as in file names that are not UTF-8, is written as an escape.
     text = json.dumps(row, allow_nan=False, ensure_ascii=False)
     if text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text):
         return text
     escaped = json.dumps(row, allow_nan=False)
     if json.loads(escaped) != json.loads(text):
-        raise ValueError("a text has both halves of a surrogate pair, which would come back as one letter")
+        raise ValueError("a string has both halves of a surrogate pair, which would come back as one character")
     return escaped
 
 
-def _ends_a_line(file: Any, size: int) -> bool:
+def _ends_a_line(file: IO[bytes], size: int) -> bool:
     file.seek(size - 1)
     return file.read(1) == b"\n"
 
 
-def _write_all(file: Any, data: bytes) -> None:
-    """One write as a rule; the system may take less, as when the disk is full."""
-    while data:
+def _write_all(file: IO[bytes], data: bytes) -> None:
+    while data:  # the system may write only a part, as when the disk is full
         data = data[file.write(data) :]
-
-
-def _times(status: os.stat_result) -> tuple[int, int]:
-    return status.st_mtime_ns, status.st_ctime_ns

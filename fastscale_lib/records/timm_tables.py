@@ -1,6 +1,6 @@
-"""The benchmark files that the timm project publishes, in the form of all timings.
+"""Benchmark files of the timm project, read into the form of all timings.
 
-https://github.com/huggingface/pytorch-image-models/tree/main/results, the files benchmark-*.csv.
+They are benchmark-*.csv in https://github.com/huggingface/pytorch-image-models/tree/main/results.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from .._common.checks import check_flag, check_path, check_text
 from .published_rows import PublishedError, counts, tidy, with_conventions
 
 CONVENTIONS = {
-    "flops": "multiply-adds as fvcore counts them: batch norm and pooling are in them, unlike in `published`",
-    "params": "all weights, those of batch norm and biases among them",
+    "flops": "multiply-adds by fvcore: they include batch norm and pooling, unlike those of `published`",
+    "params": "all weights, including biases and those of batch norm",
     "activations": (
         "output elements of convolutions, linear layers and attention's products; not of max-pools, unlike in "
         "`published`"
     ),
 }
 _MODES = {"infer": "inference", "train": "training"}
-_AGREE = 0.01  # a step time this near batch / images per second is the same, but for rounding
+_AGREE = 0.01  # a step time this near batch / images per second differs only by rounding
 _PRECISIONS = ("amp", "bf16", "fp16", "fp32", "float16", "float32", "bfloat16")
 _LAYOUTS = {"nhwc": True, "nchw": False}
 _VERSION = re.compile(r"(pt|cu)(\d{2,4})")  # of PyTorch, of CUDA
@@ -34,7 +34,7 @@ _OTHER = ("benchmark", "model", "results", "timm", "infer", "train", "both", "dy
 
 
 class PublishedWarning(UserWarning):
-    """Published figures that contradict each other, or rows that are left out."""
+    """Published figures that contradict each other, or rows that were dropped."""
 
 
 def read_timm(
@@ -46,32 +46,34 @@ def read_timm(
     torch: str | None = None,
     cuda: str | None = None,
 ) -> pd.DataFrame:
-    """A benchmark file of timm, of inference, training or both: a row for each network, resolution and mode.
+    """Read a benchmark file of timm: a row for each network, resolution and mode.
 
-    The columns are those of `published`; the source is the file's name. What a row or file leaves out is missing:
-    training files give no flops and activations. median_ms is the step time, a mean; images_per_s and ms_per_image
-    follow the file's images per second, and where the two disagree by over 1 %, a `PublishedWarning` says in how many
-    rows, and how far. Counts have two decimals of G or M.
+    Two of timm's counts, which are fvcore's, differ from those of `published`. Its multiply-adds include batch norm and
+    pooling: 4.11 G for ResNet-50 (4.09 G by `complexity`), 0.40 G for EfficientNet-B0 (0.386 G). Its activations are
+    those of convolutions, linear layers and attention's products, without a stem's max-pool: 11.11 M for ResNet-50
+    (11.3 M in `published`). Params are the same. Do not mix numbers of both conventions.
 
-    timm counts by fvcore, and otherwise than `published` in two columns. Its multiply-adds hold those of batch norm and
-    pooling: a ResNet-50 has 4.11 G there, 4.09 G by `complexity`, an EfficientNet-B0 0.40 G and 0.386 G. Its
-    activations are those of convolutions, linear layers and attention's products, but not of a stem's max-pool: a
-    ResNet-50 has 11.11 M there, 11.3 M in `published`. Its params are the same: all weights. `attrs["conventions"]` of
-    the frame says so of each column; numbers of the two ways of counting are not to be mixed.
-
-    precision keeps timm's word: "amp" (autocast, what `measure` calls fp16), "amp_bf16" (autocast, there bf16), and
-    "fp16" or "bf16" for a network all in it.
+    Precision keeps timm's word: "amp" (autocast; `measure` calls it fp16), "amp_bf16" (autocast; bf16 there), and
+    "fp16" or "bf16" for networks that are entirely in it.
 
     Arguments:
-        path: of the CSV file. Its name tells the rest, as in benchmark-infer-amp-nhwc-pt240-cu124-rtx3090.csv, or is
-            silent, and then so are the columns. What is given here goes before what the name tells.
-        device_name, precision, channels_last, compile, torch, cuda: of every row.
+        path: path of the CSV file. Device and settings are read from its name, as in
+            benchmark-infer-amp-nhwc-pt240-cu124-rtx3090.csv, as far as it says them.
+        device_name, precision, channels_last, compile, torch, cuda: values for every row; default: those of the name.
 
-    Rows that name no model are left out, and a `PublishedWarning` says how many.
+    Returns:
+        A frame with the columns of `published`; the source is the file's name, and what the file does not say is
+        missing (flops and activations in training files). median_ms is the step time, a mean; images_per_s and
+        ms_per_image follow the file's images per second. Counts have two decimals of G or M.
+        `attrs["conventions"]` says what each count includes.
 
     Raises:
-        PublishedError: the file is missing, is no benchmark of timm, lacks the times of inference or training of which
-            it has other columns, or holds what is no number.
+        PublishedError: the file is missing, is no benchmark of timm, has columns of inference or training but not
+            their times, or has a wrong number.
+
+    Warns:
+        PublishedWarning: rows name no model and are dropped, or the step time differs by more than 1 % from batch
+            / images per second.
     """
     path = check_path("read_timm: path", path, PublishedError)
     texts = {"device_name": device_name, "precision": precision, "torch": torch, "cuda": cuda}
@@ -92,12 +94,12 @@ def read_timm(
 
 
 def _read(path: Path) -> pd.DataFrame:
-    """The file's table, with column names in small letters."""
+    """Read the table, with lower-case column names; drop rows without a model."""
     if not path.is_file():
         raise PublishedError(f"read_timm: there is no {path}; give the path of a benchmark file of timm")
     try:
         table = pd.read_csv(path, skipinitialspace=True)
-    except ValueError as error:  # as pandas's own errors are
+    except ValueError as error:  # pandas's errors are, too
         raise PublishedError(f"read_timm: {path} is no CSV file ({error}); give a benchmark file of timm") from None
     table.columns = [str(name).strip().lower() for name in table.columns]
     wanted = ["model"] if _kinds(table) else ["model", "infer_samples_per_sec (or train_samples_per_sec)"]
@@ -115,9 +117,9 @@ def _read(path: Path) -> pd.DataFrame:
 
 
 def _check_kinds(table: pd.DataFrame, path: Path) -> None:
-    """Refuses a file of which a part would be passed over, as where a column has another name."""
+    """Refuse a file that would be read only in part, because a column has another name."""
     for kind in _MODES:
-        others = [name for name in table if name.startswith(f"{kind}_")]
+        others = [name for name in map(str, table) if name.startswith(f"{kind}_")]
         if others and kind not in _kinds(table):
             raise PublishedError(
                 f"read_timm: {path} has {', '.join(others)}, but lacks {kind}_samples_per_sec (or {kind}_step_time); "
@@ -130,7 +132,7 @@ def _kinds(table: pd.DataFrame) -> list[str]:
 
 
 def _rows(table: pd.DataFrame, kind: str, path: Path) -> dict[str, Any]:
-    """What the file says of inference, or of training, by the names of our columns."""
+    """Return the columns of inference, or of training, by the names of `published`."""
     return {
         "network": table["model"].astype("string").str.strip(),
         "mode": _MODES[kind],
@@ -145,7 +147,7 @@ def _rows(table: pd.DataFrame, kind: str, path: Path) -> dict[str, Any]:
 
 
 def _numbers(table: pd.DataFrame, name: str, path: Path) -> pd.Series:
-    """A column as floats, missing where it says nothing; a column that is not there says nothing at all."""
+    """Return a column as floats; empty entries, or all if there is no such column, are missing."""
     if name not in table:
         return pd.Series(math.nan, index=table.index)
     values = pd.to_numeric(table[name], errors="coerce")
@@ -154,16 +156,16 @@ def _numbers(table: pd.DataFrame, name: str, path: Path) -> pd.Series:
     if name.endswith(("_sec", "_time", "_size")):
         wrong |= values.eq(0)
     if wrong.any():
-        row = wrong.idxmax()
+        row = table[wrong].iloc[0]
         rule = "a whole number above 0" if whole else "a number above 0"
         raise PublishedError(
-            f"read_timm: {path}: {name} of {table['model'][row]} is {table[name][row]}, but must be {rule}, or empty"
+            f"read_timm: {path}: {name} of {row['model']} is {row[name]}, but must be {rule}, or empty"
         )
     return values.astype("float64")
 
 
 def _check_steps(rows: dict[str, Any], path: Path) -> None:
-    """Warn where the file's step times and its images per second do not go together."""
+    """Warn if the file's step times do not fit its images per second."""
     off = (rows["median_ms"] / (1000 * rows["batch"] / rows["images_per_s"]) - 1).abs()
     if (off > _AGREE).any():
         worst = off.idxmax()
@@ -177,34 +179,34 @@ def _check_steps(rows: dict[str, Any], path: Path) -> None:
 
 
 def _from_name(stem: str) -> dict[str, Any]:
-    """What the name of a benchmark file tells of the device and settings; of what it does not tell, nothing."""
+    """Read device and settings from the name of a benchmark file, as far as it says them."""
     words = list(re.finditer(r"[^-_]+", stem))
-    said = [word[0].lower() for word in words]
-    if "benchmark" not in said:
+    lower = [word[0].lower() for word in words]
+    if "benchmark" not in lower:
         return {}
-    versions = {found[1]: found[2] for found in map(_VERSION.fullmatch, said) if found}
-    tells = {
-        "device": "cpu" if "cpu" in said else "cuda" if "cu" in versions else None,
-        "precision": "_".join(word for word in said if word in _PRECISIONS) or None,
-        "channels_last": next((_LAYOUTS[word] for word in said if word in _LAYOUTS), None),
-        "compile": "dynamo" in said or None,
+    versions = {found[1]: found[2] for found in map(_VERSION.fullmatch, lower) if found}
+    settings = {
+        "device": "cpu" if "cpu" in lower else "cuda" if "cu" in versions else None,
+        "precision": "_".join(word for word in lower if word in _PRECISIONS) or None,
+        "channels_last": next((_LAYOUTS[word] for word in lower if word in _LAYOUTS), None),
+        "compile": "dynamo" in lower or None,
         "torch": _torch_version(versions["pt"]) if "pt" in versions else None,
         "cuda": f"{versions['cu'][:-1]}.{versions['cu'][-1]}" if "cu" in versions else None,
     }
-    if any(value is not None for value in tells.values()):
-        tells["device_name"] = _device_name(stem, words)
-    return {name: value for name, value in tells.items() if value is not None}
+    if any(value is not None for value in settings.values()):
+        settings["device_name"] = _device_name(stem, words)
+    return {name: value for name, value in settings.items() if value is not None}
 
 
 def _torch_version(digits: str) -> str:
-    """110 is PyTorch 1.10, and 240 is 2.4.0, as timm writes them."""
+    # timm writes 110 for PyTorch 1.10, and 240 for 2.4.0.
     if digits[0] == "1" or len(digits) == 2:
         return f"{digits[0]}.{digits[1:]}"
     return f"{digits[0]}.{digits[1:-1]}.{digits[-1]}"
 
 
 def _device_name(stem: str, words: list[re.Match]) -> str | None:
-    """The words that say nothing else, as they are written, where they stand together."""
+    """Return the words without another meaning, as they are written, if they are adjacent."""
     taken = (*_OTHER, *_PRECISIONS, *_LAYOUTS)
     places = [
         place

@@ -228,7 +228,7 @@ def keeper(store: Store | None, ids: Mapping[str, Any]) -> Callable[[Row], None]
             if error.row is None:
                 raise
             raise TrainingError(
-                f"training: {store.path} cannot take a row ({error.said}); the checkpoint is kept; make room, and run "
+                f"training: {store.path} cannot take a row ({error.cause}); the checkpoint is kept; make room, and run "
                 "the same again",
                 "disk",
             ) from None

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from helpers.pipes import read_line, write_line
 from helpers.waiting import HANGS_S
 
 import fastscale_lib as fs
@@ -94,11 +95,8 @@ def test_older_pythons_leave_the_working_folder_out_too(trap):
             "fastscale_lib.measuring.worker_process", log, stdout=subprocess.PIPE, cwd=trap, environment=environment
         )
         with child:
-            assert child.stdin
-            assert child.stdout
-            child.stdin.write(json.dumps({"id": 1, "kind": "devices"}) + "\n")
-            child.stdin.flush()
-            assert "cpu" in json.loads(child.stdout.readline())["devices"]
+            write_line(child, json.dumps({"id": 1, "kind": "devices"}))
+            assert "cpu" in json.loads(read_line(child))["devices"]
     assert not (trap.parent / "ran").exists()
 
 

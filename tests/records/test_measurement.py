@@ -14,11 +14,35 @@ from fastscale_lib._common.statistics import median_interval
 from fastscale_lib.records.measurement import MeasureError, Measurement, SettingError, failed_row, measured_row
 
 ONE = Measurement(
-    *("ResNet-50", 224, 64, "inference", "fp32", True, False, "cuda:0", "Some GPU"),
-    **{"median_ms": 10.0, "low_ms": 9.9, "high_ms": 10.1, "q1_ms": 9.8, "q3_ms": 10.2, "half_width": 0.01},
-    **{"converged": True, "runs": 100, "blocks": 20, "images_per_s": 6400.0, "peak_memory_bytes": 1, "threads": 8},
-    **{"tf32": False, "cudnn_benchmark": True, "torch": "2.11", "cuda": "13", "cudnn": "9", "driver": "580"},
-    **{"library": "0.1.0", "date": "2026-11-23T12:00:00+00:00"},
+    network="ResNet-50",
+    resolution=224,
+    batch=64,
+    mode="inference",
+    precision="fp32",
+    channels_last=True,
+    compile=False,
+    device="cuda:0",
+    device_name="Some GPU",
+    median_ms=10.0,
+    low_ms=9.9,
+    high_ms=10.1,
+    q1_ms=9.8,
+    q3_ms=10.2,
+    half_width=0.01,
+    converged=True,
+    runs=100,
+    blocks=20,
+    images_per_s=6400.0,
+    peak_memory_bytes=1,
+    threads=8,
+    tf32=False,
+    cudnn_benchmark=True,
+    torch="2.11",
+    cuda="13",
+    cudnn="9",
+    driver="580",
+    library="0.1.0",
+    date="2026-11-23T12:00:00+00:00",
 )
 
 
@@ -53,7 +77,7 @@ def test_different_batches_compare_by_the_image_and_are_named():
     said = fs.records.compare(timed(10), timed(30, batch=128, precision="bf16"))
     assert said.ratio == pytest.approx(2 / 3)
     assert said.differs == ("batch", "precision")
-    assert str(said) == ("faster: 0.667 times as long an image (0.657 to 0.676); they differ in batch, precision")
+    assert str(said) == ("faster: 0.667× the time per image (0.657 to 0.676); they differ in batch, precision")
 
 
 @given(*[st.floats(0.1, 1e4)] * 2, *[st.floats(0, 1)] * 2)
@@ -108,7 +132,7 @@ def test_fewer_than_six_blocks_have_no_interval(blocks, said):
         compared = fs.records.compare(found, timed(20))
         assert math.isnan(compared.low)
         assert math.isnan(compared.high)
-        assert str(compared) == f"undecided: 0.500 times as long an image (no interval); a: {said} no interval"
+        assert str(compared) == f"undecided: 0.500× the time per image (no interval); a: {said} no interval"
 
 
 def test_six_blocks_have_one():

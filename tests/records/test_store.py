@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from helpers.pipes import read_line, write_line
 from helpers.waiting import HANGS_S
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -40,6 +41,15 @@ def test_rows_come_back_in_their_order(store):
     assert len(store.path.read_bytes().splitlines()) == 2
     assert store.find(batch=64) == rows[:1]
     assert store.find(batch=64, network="ResNet-18") == []
+
+
+def test_rows_are_found_by_lists_and_by_other_values_beside_them(store):
+    rows = [{"network": name, "causes": ["heat"]} for name in ("a", "b")]
+    for row in rows:
+        store.add(row)
+    assert store.find(causes=["heat"]) == rows
+    assert store.find(causes=["heat"], network="b") == rows[1:]
+    assert store.find(causes=[]) == []
 
 
 @given(st.lists(st.dictionaries(texts, plain), max_size=5))
@@ -156,13 +166,12 @@ for n in range(200):
 def test_of_several_writers_of_one_row_one_adds_it(tmp_path):
     """Three at a time, each looking whether the row is there and adding it if not, 200 times."""
     path = tmp_path / "s.jsonl"
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    rivals = [subprocess.Popen([sys.executable, "-c", RIVAL, str(path)], **pipes) for _ in range(3)]
+    command, pipe = [sys.executable, "-c", RIVAL, str(path)], subprocess.PIPE
+    rivals = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) for _ in range(3)]
     for rival in rivals:
-        assert rival.stdout.readline() == "ready\n"
+        assert read_line(rival) == "ready\n"
     for rival in rivals:
-        rival.stdin.write("go\n")
-        rival.stdin.flush()
+        write_line(rival, "go")
     for rival in rivals:
         rival.communicate(timeout=HANGS_S)
         assert rival.returncode == 0
@@ -369,9 +378,9 @@ def test_a_hundred_killed_writers_lose_and_double_nothing(tmp_path):
     for _ in range(50):
         pair = {writer: start(writer) for writer in acknowledged}
         for process in pair.values():
-            assert process.stdout.readline() == "ready\n"
+            assert read_line(process) == "ready\n"
         for writer, process in pair.items():
-            acknowledged[writer] |= {int(process.stdout.readline()) for _ in range(dice.randrange(3))}
+            acknowledged[writer] |= {int(read_line(process)) for _ in range(dice.randrange(3))}
         time.sleep(dice.uniform(0, 0.01))
         for writer, process in pair.items():
             process.kill()

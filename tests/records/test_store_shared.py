@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from helpers.pipes import read_line
 from helpers.waiting import HANGS_S
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -310,7 +311,7 @@ for n in range(300):
 def test_rotated_again_and_again_under_a_writer_every_row_is_somewhere(tmp_path):
     path = tmp_path / "rows.jsonl"
     writer = subprocess.Popen([sys.executable, "-c", ROTATED, str(path)], stdout=subprocess.PIPE, text=True)
-    assert writer.stdout.readline() == "ready\n"
+    assert read_line(writer) == "ready\n"
     files = []
     while writer.poll() is None:
         if path.exists():

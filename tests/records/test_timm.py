@@ -51,16 +51,16 @@ def test_what_is_in_each_count_is_told_where_it_is_another_than_pycls_s():
     """Batch norm is two multiply-adds an element there, and the stem's max-pool no activation."""
     told, ours = read_timm(OLDER).attrs["conventions"], published().attrs["conventions"]
     assert list(told) == list(ours) == ["flops", "params", "activations"]
-    assert "batch norm and pooling are in them" in told["flops"]
+    assert "include batch norm and pooling" in told["flops"]
     assert "not of max-pools" in told["activations"]
     assert told["params"] == ours["params"]
-    doc = " ".join(read_timm.__doc__.split())
+    doc = " ".join((read_timm.__doc__ or "").split())
     frame = read_timm(OLDER)
     for name, timm, theirs, here in (
         ("ResNet-50", "resnet50", "4.11 G", "4.09 G"),
         ("EfficientNet-B0", "efficientnet_b0", "0.40 G", "0.386 G"),
     ):
-        assert f"{name} has {theirs} there, {here} by `complexity`" in doc or f"{name} {theirs} and {here}" in doc
+        assert f"{theirs} for {name} ({here}" in doc
         assert row(frame, timm).flops == pytest.approx(float(theirs[:-2]) * 1e9)
         counted = fs.complexity(name)
         assert f"{counted.flops / 1e9:.3g}" == here[:-2]
@@ -166,7 +166,7 @@ def test_what_is_given_goes_before_what_the_name_tells():
 # Tolerance, and its end
 
 
-def test_neither_the_order_of_columns_nor_more_of_them_nor_fewer_counts_matter(tmp_path):
+def test_neither_order_nor_number_of_columns_matters(tmp_path):
     raw = pd.read_csv(GPU)
     odd = raw[list(raw)[::-1]].rename(columns={"infer_gmacs": " infer_GMACs"}).assign(rank=1, top1="80.1")
     odd.drop(columns="infer_macts").to_csv(tmp_path / GPU.name, index=False)
