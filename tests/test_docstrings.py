@@ -19,7 +19,7 @@ LINES_NOT_YET = (
 )
 NAMES_NOT_YET = (
     *("architectures", "training"),
-    *("explorer", "reports", "notebooks", "browser"),
+    *("reports", "notebooks"),
 )
 
 LIBRARY, TESTS = Path(fs.__file__).parent, Path(__file__).parent

@@ -139,6 +139,8 @@ def _same(old: Any, new: Any) -> bool:
         return True
     if isinstance(old, dict) and isinstance(new, dict):
         return old.keys() == new.keys() and all(_same(old[key], new[key]) for key in old)
+    if isinstance(old, np.ndarray) and isinstance(new, np.ndarray):
+        return np.array_equal(old, new, equal_nan=True)
     if isinstance(old, np.ndarray) or isinstance(new, np.ndarray):
-        return type(old) is type(new) and np.array_equal(old, new, equal_nan=True)
+        return False
     return old == new

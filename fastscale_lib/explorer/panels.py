@@ -170,13 +170,14 @@ def _axis(metric: str) -> dict[str, Any]:
 def _laws(laws: Frame, panel: str) -> dict[str, Any]:
     """All laws as one trace, since each trace costs time at every move; a gap lies between two of them."""
     names, flops, counts = (list(laws[column]) for column in ("strategy", "flops", panel))
-    x, y, text = [], [], []
+    points: list[tuple[float, float, str]] = []
     for row, name in enumerate(names):
         if row and names[row - 1] != name:
-            x.append(np.nan), y.append(np.nan), text.append("")
+            points.append((np.nan, np.nan, ""))
         exponent = getattr(named_strategy(name).laws, panel)
-        x.append(flops[row]), y.append(counts[row])
-        text.append(f"law of {label(name)}: {METRICS[panel].label} ∝ s<sup>{exponent}</sup>")
+        text = f"law of {label(name)}: {METRICS[panel].label} ∝ s<sup>{exponent}</sup>"
+        points.append((flops[row], counts[row], text))
+    x, y, texts = zip(*points, strict=True) if points else ((), (), ())
     return {
         "type": "scatter",
         "mode": "lines",
@@ -185,7 +186,7 @@ def _laws(laws: Frame, panel: str) -> dict[str, Any]:
         "showlegend": panel == COUNTED[0],
         "x": np.array(x),
         "y": np.array(y),
-        "text": text,
+        "text": list(texts),
         "line": {"color": "#888888", "width": 1, "dash": "dash"},
         "hovertemplate": "%{text}<extra></extra>",
         **axes(panel),

@@ -83,8 +83,10 @@ class Explorer(widgets.VBox, State):
         if here := cells():
             here.note_shown(self)
         self.ask_devices()
-        shown = super()._repr_mimebundle_(**kwargs)
-        return shown | ({FIGURE_MIME: json.loads(self.to_figure().to_json())} if kept_as_data() else {})
+        shown: dict[str, Any] = super()._repr_mimebundle_(**kwargs) or {}
+        if kept_as_data():
+            shown[FIGURE_MIME] = json.loads(self.to_figure().to_json() or "null")
+        return shown
 
     @property
     def marked(self) -> panels.Frame:

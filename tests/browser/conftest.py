@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import quote
 
 import nbformat
@@ -65,7 +65,7 @@ def _running_as_root() -> bool:
     return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
-def _unavailable(reason: str) -> None:
+def _unavailable(reason: str) -> NoReturn:
     """Skip on a developer's machine, fail in CI, where the browser tests must run."""
     if os.environ.get("CI"):
         pytest.fail(reason, pytrace=False)
@@ -399,7 +399,7 @@ class NotebookPage:
 
     def _execute(self, code: str, timeout: float) -> str:
         # In a thread of its own, because Playwright's event loop runs in the main thread.
-        from jupyter_client.blocking import BlockingKernelClient
+        from jupyter_client.blocking.client import BlockingKernelClient
 
         kernel = self.kernel_id
         if self._client_kernel != kernel:

@@ -226,12 +226,11 @@ class Shown:
 
     def follows(self) -> bool:
         """Whether the traces, and the marks on the screen, come to be those of the kernel."""
-        marks = None
+        marks: list[list[float]] = []
 
         def same() -> bool:
-            nonlocal marks
             truth = self.truth()
-            marks = truth["activations"]["marks"]
+            marks[:] = truth["activations"]["marks"]
             return self.picture() == truth and self.plot(DRAWN_MARKS)[0] == pytest.approx(marks[0], rel=1e-3)
 
         until(self.page, same)
@@ -244,7 +243,7 @@ def notebook(open_shared):
 
 
 @pytest.fixture
-def x(notebook) -> Shown:
+def x(notebook) -> Iterator[Shown]:
     """The shared notebook's explorer, as it was at first; its page has met no error by the end of the test."""
     shown = Shown(notebook)
     until(notebook.page, lambda: shown.kernel("devices"))

@@ -340,7 +340,7 @@ def wide(tmp_path_factory) -> str:
     return pages.render(report(tmp_path_factory.mktemp("wide"), [code("pairs", WIDE, sliding())]))
 
 
-def test_printed_tables_keep_their_words_whole_and_their_columns_on_the_paper(opened, wide):
+def test_printed_tables_keep_words_whole_and_columns_on_the_paper(opened, wide):
     page = opened(wide, viewport={"width": 688, "height": 900})  # what A4 leaves between its margins
     page.emulate_media(media="print")
     assert page.evaluate(BROKEN) == []

@@ -10,12 +10,13 @@ import time
 from dataclasses import replace
 from html import escape
 from html.parser import HTMLParser
+from typing import Any
 
 import ipywidgets
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.explorer_view import AXES, control, picture, plain, said, text, trace, within
+from helpers.explorer_view import AXES, button, control, named, picture, plain, said, text, trace, within
 from helpers.waiting import HANGS_S, until
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -42,7 +43,7 @@ NASTY = "</script><img src=x onerror=alert(1)>&\"' {{x}} $\\frac"
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread():
-    """For the processes apart: threads that wait for each other are slow where the processors are busy."""
+    """For the subprocesses: threads that wait for each other are slow where the processors are busy."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_NUM_THREADS", "1")
         yield
@@ -100,7 +101,7 @@ def settings_of(x) -> dict:
     return {name: getattr(x, name) for name in (*names, "seconds", "live", "shown")}
 
 
-def boxes(x) -> dict:
+def boxes(x) -> dict[str, ipywidgets.Checkbox]:
     """The strategies' checkboxes by name."""
     return {box.description: box for box in within(x, ipywidgets.Checkbox) if box.description != "Live"}
 
@@ -268,7 +269,7 @@ def test_the_flops_that_are_shown_may_be_typed(x, s):
     assert x.scale == pytest.approx(s, rel=1e-5)
 
 
-def test_another_network_brings_its_resolution_and_flops_and_keeps_the_scale(x):
+def test_another_network_brings_its_resolution_and_keeps_the_scale(x):
     x.resolution, x.scale, x.alpha = 64, 6, 0.25
     x.network = "EfficientNet-B3"
     assert (x.resolution, x.scale, x.alpha) == (fs.network("EfficientNet-B3").resolution, 6, 0.25)
@@ -286,7 +287,7 @@ def test_the_resolution_is_the_base_s(x):
 def test_the_marks_on_the_alpha_slider_set_it(x):
     x.alpha = 0.5
     for mark, alpha in {"⅓ dwr": 1 / 3, "0.8 dWr": 0.8, "1 w": 1.0}.items():
-        control(x, mark).click()
+        button(x, mark).click()
         assert x.alpha == alpha
         assert control(x, "α").value == pytest.approx(alpha, abs=0.005)
         assert control(x, "α, exactly").value == f"{alpha:.4g}"
@@ -422,7 +423,7 @@ def test_the_table_tells_that_flops_differ_at_the_same_scale(at_four):
 
 
 def test_the_field_says_that_its_flops_are_those_asked_for(at_four):
-    field = control(at_four, "flops asked (G multiply-adds)")
+    field = named(at_four, "flops asked (G multiply-adds)", ipywidgets.Text)
     assert (field.description, field.value) == ("flops asked (G multiply-adds)", "1.5433")
     assert float(field.value) * 1e9 == pytest.approx(4 * fs.complexity("EfficientNet-B0").flops, rel=1e-5)
 
@@ -538,7 +539,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("name", "value"), WRONG, ids=lambda value: repr(getattr(value, "name", value)))
-def test_a_wrong_value_by_code_is_refused_in_a_sentence_and_changes_nothing(x, name, value):
+def test_a_wrong_value_by_code_is_refused_and_changes_nothing(x, name, value):
     x.strategies, x.alpha = ("w", "dWr"), 0.6
     before, seen, curves = settings_of(x), picture(x), x.curves
     with pytest.raises(TraitError) as refused:
@@ -562,8 +563,9 @@ def test_a_wrong_value_from_the_start_is_refused(name, value):
 
 
 def test_an_unknown_trait_is_refused():
+    unknown: dict[str, Any] = {"aplha": 0.5}
     with pytest.raises(TraitError, match=r"aplha is not known; known are network, .*alpha"):
-        fs.explore(BASE, aplha=0.5)
+        fs.explore(BASE, **unknown)
 
 
 BY_HAND = [
@@ -622,7 +624,7 @@ def test_a_device_that_is_not_there_is_refused_once_the_devices_are_known(x):
     assert x.device == "auto"
     x.device = "cpu"
     assert control(x, "Time on").value == "cpu"
-    assert any("Some CPU" in label for label, _ in control(x, "Time on").options)
+    assert any("Some CPU" in label for label, _ in named(x, "Time on", ipywidgets.Dropdown).options)
 
 
 # Sharing
@@ -698,7 +700,7 @@ def test_file_names_are_plain(tmp_path, name):
 def test_saving_by_hand(x, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for kind in ("Python", "YAML", "CSV"):
-        control(x, kind).click()
+        button(x, kind).click()
     [python] = tmp_path.glob("*.py")
     assert x.message == ""
     assert {path.suffix for path in tmp_path.iterdir()} == {".py", ".yaml", ".csv"}
@@ -713,7 +715,7 @@ def test_what_cannot_be_saved_is_said(x, tmp_path, monkeypatch):
     gone.mkdir()
     monkeypatch.chdir(gone)
     gone.rmdir()
-    control(x, "Python").click()
+    button(x, "Python").click()
     assert said(x)
 
 
@@ -722,7 +724,7 @@ def test_names_are_escaped_wherever_they_are_shown(tmp_path, monkeypatch):
     x = fs.explore(replace(SMALL, name=NASTY), strategies=("w",))
     control(x, "flops asked (G multiply-adds)").value = "0"
     assert NASTY in x.message
-    control(x, "YAML").click()
+    button(x, "YAML").click()
     shown = [
         text(x, "class='fastscale-tables'"),
         text(x, "class='fastscale-message'"),
@@ -805,7 +807,7 @@ def points(x):
 def test_all_marked_networks_are_timed_and_equal_ones_once(timing):
     timing.time()
     assert timing.busy
-    assert control(timing, "Time").disabled
+    assert button(timing, "Time").disabled
     assert timing.wait(HANGS_S)
     assert not timing.busy
     assert (timing.message, timing.progress) == ("", 1)
@@ -815,7 +817,7 @@ def test_all_marked_networks_are_timed_and_equal_ones_once(timing):
     assert fast != by_width
     flops = [short(timing.counted(name).flops) for name in ("w", "dWr")]
     assert timing.status == f"timed 2 networks (w: {flops[0]}, dWr and α = 0.8: {flops[1]} flops)"
-    assert not control(timing, "Time").disabled
+    assert not button(timing, "Time").disabled
 
     times = timing.times
     assert times.flops.tolist() == [timing.counted(name).flops for name in ("w", "dWr", ALPHA)]
@@ -841,7 +843,7 @@ def test_all_marked_networks_are_timed_and_equal_ones_once(timing):
 
 def test_a_setting_that_no_network_can_be_timed_in_is_said(timing):
     timing.precision = "fp16"  # which a CPU is not measured in
-    control(timing, "Time").click()
+    button(timing, "Time").click()
     assert timing.wait(HANGS_S)
     timing.precision, why = "fp32", timing.status
     assert why == "timed 0 of 2; 2 failed: precision is 'fp16', but a CPU is measured in fp32 or bf16; try bf16"
@@ -899,9 +901,9 @@ def test_timing_again_replaces_the_time(timing):
 
 def test_cancel_leaves_what_was_measured_and_the_next_press_works(timing):
     timing.seconds, timing.strategies = 0.5, ("w", "d", "r", "dw", "dwr")
-    control(timing, "Time").click()
+    button(timing, "Time").click()
     until(lambda: timing.measurements)
-    control(timing, "Cancel").click()
+    button(timing, "Cancel").click()
     assert timing.wait(HANGS_S)
     assert not timing.busy
     assert 1 <= len(timing.measurements) < 5
@@ -909,7 +911,7 @@ def test_cancel_leaves_what_was_measured_and_the_next_press_works(timing):
     assert timing.message == ""
     left = timing.measurements
     timing.seconds, timing.strategies = 0.2, ()
-    control(timing, "Time").click()
+    button(timing, "Time").click()
     assert timing.wait(HANGS_S)
     assert timing.measurements[: len(left)] == left
     assert timing.measurements[-1].strategy == "alpha=0.8"
@@ -919,7 +921,7 @@ def test_cancel_leaves_what_was_measured_and_the_next_press_works(timing):
 @pytest.mark.skipif(os.name != "posix", reason="kills by a signal")
 def test_a_kill_is_a_sentence_and_the_next_press_works(timing):
     timing.strategies, timing.seconds = (), 30
-    control(timing, "Time").click()
+    button(timing, "Time").click()
     until(lambda: "timing 1 of 1" in timing.status and timing.progress > 0)
     os.kill(timing.timings.pid, signal.SIGKILL)
     assert timing.wait(HANGS_S)
@@ -929,7 +931,7 @@ def test_a_kill_is_a_sentence_and_the_next_press_works(timing):
     )
     assert timing.measurements == ()
     timing.seconds = 0.2
-    control(timing, "Time").click()
+    button(timing, "Time").click()
     assert timing.wait(HANGS_S)
     assert said(timing) == ""
     assert len(timing.measurements) == 1
@@ -942,7 +944,8 @@ def little_memory(pid: int):
     if not hasattr(resource, "prlimit"):
         pytest.skip("no way to limit another process's memory")
     with open(f"/proc/{pid}/status") as status:
-        size = 1024 * int(re.search(r"VmSize:\s+(\d+) kB", status.read())[1])
+        [kilobytes] = re.findall(r"VmSize:\s+(\d+) kB", status.read())
+    size = 1024 * int(kilobytes)
     before = resource.prlimit(pid, resource.RLIMIT_AS, (size + 2**31, resource.RLIM_INFINITY))
     yield
     resource.prlimit(pid, resource.RLIMIT_AS, before)
@@ -955,12 +958,12 @@ def test_memory_that_runs_out_is_a_sentence_and_the_next_press_works(timing):
     pid = timing.timings.pid
     with little_memory(pid):
         timing.batch, timing.resolution = 65536, 2048
-        control(timing, "Time").click()
+        button(timing, "Time").click()
         assert timing.wait(HANGS_S)
     assert not timing.busy
     assert re.search("^α = 0.8: Small .*: memory ran out on cpu in inference with batch 65536; try ", said(timing))
     timing.batch, timing.resolution = 2, 32
-    control(timing, "Time").click()
+    button(timing, "Time").click()
     assert timing.wait(HANGS_S)
     assert said(timing) == ""
     assert timing.timings.pid == pid

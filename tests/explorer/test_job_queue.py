@@ -231,7 +231,8 @@ def test_a_cell_that_waits_is_told_although_the_loop_stands_still(monkeypatch):
 
 
 def test_a_loop_that_is_gone_stops_the_rest(monkeypatch):
-    monkeypatch.setattr(measuring, "SharedWorker", Actor)
+    actor = Actor()
+    monkeypatch.setattr(measuring, "SharedWorker", lambda: actor)
     told = []
 
     async def started():
@@ -240,10 +241,10 @@ def test_a_loop_that_is_gone_stops_the_rest(monkeypatch):
         return made
 
     made = asyncio.run(started())
-    until(lambda: made.worker.submitted)
+    until(lambda: actor.submitted)
     made.close()
     time.sleep(0.1)
-    assert len(made.worker.submitted) == 1
+    assert len(actor.submitted) == 1
 
 
 def test_closing_closes_the_worker_and_starts_nothing(jobs):

@@ -7,7 +7,7 @@ from importlib.metadata import version
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.explorer_view import control, picture, plain, said, trace
+from helpers.explorer_view import button, picture, plain, said, trace
 from helpers.fake_device import HERE, TINY, by_layers, rows
 from helpers.waiting import HANGS_S, until
 
@@ -116,7 +116,7 @@ def test_a_line_ends_where_nothing_can_be_told_and_the_status_says_why(x, model)
     assert np.isfinite(plain(x.figure.layout.yaxis3.range)).all()
 
 
-def test_at_a_batch_that_nothing_was_fitted_to_no_line_is_drawn_and_the_status_says_why(x, model):
+def test_at_a_batch_that_was_not_fitted_no_line_is_drawn_and_it_says_why(x, model):
     without = len(x.figure.data)
     x.model = model
     x.batch = 1024
@@ -149,7 +149,7 @@ def test_nothing_is_predicted_where_the_model_knows_no_such_setting(x, model):
     x.model = model
     assert picture(x) != before
     x.mode = "training"
-    assert x.predictor is None
+    assert (x.mode, x.predictor) == ("training", None)
     x.mode = "inference"
     assert x.predictor.model is model
     x.model = None
@@ -166,10 +166,10 @@ def test_the_page_draws_them_too(x, model):
 def test_a_press_measures_the_probes_once_and_predicts(x, probes):
     x.ask_devices()
     assert x.wait(HANGS_S)
-    assert x.model is None
-    control(x, "Predict").click()
+    assert (x.busy, x.model) == (False, None)
+    button(x, "Predict").click()
     assert x.busy
-    assert control(x, "Predict").disabled
+    assert button(x, "Predict").disabled
     assert x.wait(HANGS_S)
     assert said(x) == ""
     assert x.status.startswith("timed 12 networks; times are predicted, with a median error of ")
@@ -179,7 +179,7 @@ def test_a_press_measures_the_probes_once_and_predicts(x, probes):
     assert set(kept["batch"]) == {8}  # the explorer's own
 
     x.batch = 9
-    assert x.model is None
+    assert (x.batch, x.model) == (9, None)
     assert x.status.startswith(
         "predict: too few probes were measured on cpu in inference, fp32, at batch 9; press Predict"
     )
@@ -196,7 +196,7 @@ def test_a_press_measures_the_probes_once_and_predicts(x, probes):
     other.mode = "inference"
     assert other.model
     other.close()
-    control(x, "Predict").click()
+    button(x, "Predict").click()
     assert not x.busy
     assert len(fs.Store(calibration.kept_in())) == 12
 
@@ -214,7 +214,7 @@ def test_probes_of_other_threads_or_another_device_are_not_taken(x, probes):
             what = {"network": probe.name, "network_id": probe.id, "description": probe.to_dict()}
             store.add({**mine, **what, "median_ms": 1.0, "half_width": 0.01, **other})
     x.mode, x.mode = "training", "inference"
-    assert x.model is None
+    assert (x.mode, x.model) == ("inference", None)
     x.calibrate()
     assert x.wait(HANGS_S)
     assert len(store) == 3 * 12
@@ -248,14 +248,14 @@ def test_where_probes_cannot_be_kept_none_is_measured(x, probes, tmp_path, conte
         calibration.kept_in().parent.mkdir()
         calibration.kept_in().write_text(content)
     x.devices = {"cpu": cpu_name()}
-    control(x, "Predict").click()
+    button(x, "Predict").click()
     assert re.fullmatch(r"store: .*calibration\.jsonl (cannot be written|is no store of measurements).*", said(x))
     assert not x.busy
     x.devices = {"cpu": cpu_name(), "cuda:0": "Made-up"}  # a device more: kept probes are looked for again
     assert x.model is None
 
 
-def test_a_disk_that_fills_up_while_probes_are_measured_ends_it_in_a_sentence(x, probes, monkeypatch):
+def test_a_full_disk_ends_the_measuring_of_probes_in_a_sentence(x, probes, monkeypatch):
     def full(file, data):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -270,7 +270,7 @@ def test_a_disk_that_fills_up_while_probes_are_measured_ends_it_in_a_sentence(x,
 
 
 def test_before_the_devices_are_known_it_asks_for_patience(x):
-    control(x, "Predict").click()
+    button(x, "Predict").click()
     assert said(x) == "predict: the devices are not known yet; try again in a moment"
 
 

@@ -67,7 +67,9 @@ def test_a_state_with_a_model_is_predicted_where_the_model_was_fitted(state):
     assert (predictions.predictor, predictions.unpredicted) == (None, "")
     state.model = fs.RuntimeModel.fit(pd.concat([rows(by_layers, batch=batch) for batch in (4, 64)]))
     state.batch = 8
-    assert predictions.predictor.batch == 8
+    predictor = predictions.predictor
+    assert predictor
+    assert predictor.batch == 8
     state.batch = 1024
     assert predictions.predictor is None
     predictions.say()
