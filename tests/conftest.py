@@ -63,7 +63,7 @@ def page_of(request: pytest.FixtureRequest, _out: Path) -> Callable[[Path], Path
 
     Where a test wants all notebooks, one command makes all pages; else each is made when a test asks for it.
     """
-    all_at_once = any("reported" in item.fixturenames for item in request.session.items)
+    all_at_once = any("reported" in getattr(item, "fixturenames", ()) for item in request.session.items)
 
     @cache
     def page(notebook: Path) -> Path:

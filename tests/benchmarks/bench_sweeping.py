@@ -96,7 +96,7 @@ def test_what_the_engine_adds_to_real_measurements(report, tmp_path):
         ends = []
         with Worker() as worker:
             for point in plan.points():
-                worker.time(point.network, Settings(point.batch, **settings))
+                worker.time(point.network, Settings(int(point.batch), **settings))
                 ends.append(time.perf_counter())
         return ends
 

@@ -7,7 +7,7 @@ disturbed it.
 import itertools
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -77,7 +77,8 @@ class Warm(NamedTuple):
 def by_hand(case: Case) -> Warm:
     """What anyone would write to run the network once."""
     device = "cuda" if GPU else "cpu"
-    module = fs.build(case.network, device=device).to(memory_format=torch.channels_last)
+    module: Any = fs.build(case.network, device=device)  # torch types no memory format
+    module.to(memory_format=torch.channels_last)
     module.train(case.mode == "training")
     images = torch.randn(case.batch, 3, case.resolution, case.resolution, device=device)
     images = images.to(memory_format=torch.channels_last)

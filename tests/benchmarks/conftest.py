@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ class Report:
 
 
 @pytest.fixture(scope="session")
-def figures(request) -> dict[str, Any]:
+def figures(request) -> Iterator[dict[str, Any]]:
     kept: dict[str, Any] = {}
     yield kept
     if file := request.config.getoption("--json"):

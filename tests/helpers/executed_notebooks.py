@@ -89,7 +89,7 @@ def _output(shown: Any) -> nbformat.NotebookNode:
 
 def _bundle(shown: Any) -> dict[str, Any]:
     if isinstance(shown, go.Figure):
-        return {FIGURE_MIME: json.loads(shown.to_json())}
+        return {FIGURE_MIME: json.loads(shown.to_json() or "")}
     if isinstance(shown, pd.DataFrame):
         return {"text/html": shown.to_html(), "text/plain": repr(shown)}
     return shown if isinstance(shown, dict) else shown._repr_mimebundle_()

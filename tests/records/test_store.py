@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from helpers.killed_writer import start_writer
 from helpers.pipes import read_line, write_line
 from helpers.waiting import HANGS_S
 from hypothesis import example, given
@@ -351,19 +352,6 @@ def test_a_row_that_lacks_its_newline_is_all_there_and_stays_one(store):
     assert again.rows() == Store(store.path).rows() == [{"n": 1}, {"n": 2}, {"n": 3}]
 
 
-WRITER = """
-import sys
-from fastscale_lib.records.store import Store
-store, writer = Store(sys.argv[1]), sys.argv[2]
-n = len(store.find(writer=writer))
-print("ready", flush=True)
-while True:
-    store.add({"writer": writer, "n": n, "text": "x" * (n % 7) * 1000})
-    print(f"{n}\\n", end="", flush=True)  # in one write, so that a kill leaves all of it or nothing
-    n += 1
-"""
-
-
 @pytest.mark.skipif(os.name != "posix", reason="kills by a signal")
 @pytest.mark.filterwarnings("ignore::fastscale_lib.records.store.StoreWarning")
 def test_a_hundred_killed_writers_lose_and_double_nothing(tmp_path):
@@ -371,21 +359,18 @@ def test_a_hundred_killed_writers_lose_and_double_nothing(tmp_path):
     path, dice = tmp_path / "s.jsonl", random.Random(0)
     acknowledged: dict[str, set[int]] = {"a": set(), "b": set()}
 
-    def start(writer: str) -> subprocess.Popen:
-        command = [sys.executable, "-W", "ignore", "-c", WRITER, str(path), writer]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-
     for _ in range(50):
-        pair = {writer: start(writer) for writer in acknowledged}
-        for process in pair.values():
-            assert read_line(process) == "ready\n"
-        for writer, process in pair.items():
-            acknowledged[writer] |= {int(read_line(process)) for _ in range(dice.randrange(3))}
+        pair = {name: start_writer(path, name) for name in acknowledged}
+        for _, said in pair.values():
+            assert said.readline() == "ready\n"
+        for name, (_, said) in pair.items():
+            acknowledged[name] |= {int(said.readline()) for _ in range(dice.randrange(3))}
         time.sleep(dice.uniform(0, 0.01))
-        for writer, process in pair.items():
+        for name, (process, said) in pair.items():
             process.kill()
-            said = process.communicate(timeout=HANGS_S)[0].splitlines(keepends=True)
-            acknowledged[writer] |= {int(line) for line in said if line.endswith("\n")}
+            with said:
+                acknowledged[name] |= {int(line) for line in said}
+            process.join(HANGS_S)
         rows = Store(path).rows()  # every file opens
         for writer, known in acknowledged.items():
             kept = [row["n"] for row in rows if row["writer"] == writer]
