@@ -193,7 +193,8 @@ STAND_INS = (
     ("measuring.in_subprocess", "kept_worker", NoWork),
     ("measuring.batch_search", "Worker", NoWork),
     ("measuring.peak_rates", "measure", NoWork().measure),
-    ("measuring.peak_rates", "_modules", lambda *_: (None, None)),
+    ("measuring.peak_workloads", "Product", lambda *_: None),
+    ("measuring.peak_workloads", "Copy", lambda *_: None),
     ("measuring.plan_runner", "ask_environment", NoWork().measure),
     ("training.job", "_trained", NoWork().measure),
 )
