@@ -14,6 +14,7 @@ from ._common.version import __version__ as __version__
 from .architectures import Network as Network
 from .architectures import anynet as anynet
 from .architectures import complexity as complexity
+from .architectures import family as family
 from .architectures import layers as layers
 from .architectures import network as network
 from .architectures import networks as networks

@@ -99,6 +99,15 @@ HOSTILE: dict[str, Callable[[], Any]] = {
 SMALL = fs.anynet(depths=[1], widths=[8], resolution=16, stem_width=8, classes=4)
 
 
+def channels_of(channels: int = 8) -> torch.nn.Module:
+    return torch.nn.Conv2d(3, channels, 3)
+
+
+@cache
+def small_family() -> fs.architectures.Family:
+    return fs.family(channels_of, resolution=16, width={"channels": 8})
+
+
 @cache
 def rows() -> pd.DataFrame:
     """Measured rows of three networks scaled by two strategies, in the form of all timings."""
@@ -337,6 +346,27 @@ CALLS: dict[str, tuple[Callable[..., Any], Callable[[], dict[str, Any]]]] = {
     "scale": (fs.scale, lambda: {"network": SMALL, "strategy": "w", "s": 2.0}),
     "scale_to": (fs.scale_to, lambda: {"network": SMALL, "strategy": "w", "flops": 1e8, "adjust": True}),
     "complexity": (fs.complexity, lambda: {"network": SMALL}),
+    "complexity of a module": (
+        fs.complexity,
+        lambda: {"network": torch.nn.Conv2d(3, 4, 3), "resolution": 8, "example": None},
+    ),
+    "trace": (
+        fs.architectures.trace,
+        lambda: {"module": torch.nn.Conv2d(3, 4, 3), "resolution": None, "example": torch.zeros(1, 3, 8, 8)},
+    ),
+    "family": (
+        fs.family,
+        lambda: {
+            "make": channels_of,
+            "resolution": 16,
+            "depth": None,
+            "width": {"channels": 8},
+            "example": None,
+            "name": None,
+            "cache": False,
+        },
+    ),
+    "scale a family": (fs.scale, lambda: {"network": small_family(), "strategy": "w", "s": 2.0}),
     "layers": (fs.layers, lambda: {"network": SMALL}),
     "flops_by_kind": (fs.architectures.flops_by_kind, lambda: {"network": SMALL}),
     "sweep": (fs.sweep, lambda: {"networks": [SMALL], "strategies": ["w"], "scales": [2.0], "stages": True}),

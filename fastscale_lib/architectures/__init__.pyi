@@ -14,6 +14,9 @@ from .parts import Stage as Stage
 from .parts import Stem as Stem
 from .provenance import Scaling as Scaling
 from .totals import Complexity as Complexity
+from .traced.families_made import family as family
+from .traced.module_family import Family as Family
+from .traced.module_family import MeasuredLaws as MeasuredLaws
 from .traced.modules import trace as trace
 from .traced.records import Trace as Trace
 from .traced.records import TracedComplexity as TracedComplexity

@@ -13,6 +13,7 @@ from .definition import Network, check_blocks
 from .layer_types import Activation, Gate, Residual
 from .parts import METRICS, Dimensions, NetworkError
 from .totals import Complexity
+from .traced.module_family import Family
 from .traced.modules import Resolution, is_module, trace
 from .traced.records import Trace
 from .traversal import Placed, describe, place
@@ -27,7 +28,7 @@ _NOT_COUNTED = (Activation, Gate, Residual)
 
 
 def complexity(
-    network: Network | str | torch.nn.Module, *, resolution: Resolution | None = None, example: Any = None
+    network: Network | str | torch.nn.Module | Family, *, resolution: Resolution | None = None, example: Any = None
 ) -> Complexity:
     """Count flops (multiply-adds), params and activations of a network, or of any torch module, for one image.
 
@@ -37,7 +38,7 @@ def complexity(
     its network.
 
     Arguments:
-        network: a Network, the name of a base network, or a torch module.
+        network: a Network, the name of a base network, a torch module, or a Family.
         resolution: side of the image in pixels; default: the network's own. A module may be given (height, width).
         example: what a module is called with, instead of images: a tensor, a tuple of arguments, a dict of keywords.
 
@@ -49,6 +50,8 @@ def complexity(
         NetworkError: the name is not that of a base network, resolution is no whole number above 0, or the module
             cannot be traced.
     """
+    if isinstance(network, Family) and example is None:
+        return network.at(resolution).complexity
     found = _described(network, resolution, example)
     if isinstance(found, Trace):
         return found.complexity
@@ -57,24 +60,27 @@ def complexity(
 
 def _described(network: Any, resolution: Resolution | None, example: Any) -> Network | Trace:
     """The network that this is, or names; a trace of any other module."""
+    if example is not None and not is_module(network):
+        raise NetworkError("example is for torch modules alone; a network tells what it takes")
+    if isinstance(network, Family):
+        return network.at(resolution).trace()
     if not is_module(network):
-        if example is not None:
-            raise NetworkError("example is for torch modules alone; a network tells what it takes")
         if isinstance(resolution, tuple):
             raise NetworkError(
                 f"resolution is {shown(resolution)}, but a network is counted on square images; its module takes "
                 "others: fs.complexity(fs.build(network, 'meta'), resolution=(1280, 800))"
             )
         return named_network(network, resolution=resolution)
-    built = getattr(network, "network", None)
+    module: Any = network
+    built = getattr(module, "network", None)
     if isinstance(built, Network) and example is None and not isinstance(resolution, tuple):
         built = named_network(built, resolution=resolution)
         names = {"stem", "head", *(f"stage{number}" for number in range(1, len(built.stages) + 1))}
-        params = sum(each.numel() for each in network.parameters())
+        params = sum(each.numel() for each in module.parameters())
         # Nobody has changed it since, and it takes this resolution.
-        if names == {name for name, _ in network.named_children()} and params == _complexity(built).params:
+        if names == {name for name, _ in module.named_children()} and params == _complexity(built).params:
             return built
-    return trace(network, resolution=resolution, example=example)
+    return trace(module, resolution=resolution, example=example)
 
 
 @lru_cache(maxsize=4096)
@@ -113,12 +119,12 @@ def _sum(total: Any, value: Any, times: Any) -> Any:
 
 
 def layers(
-    network: Network | str | torch.nn.Module, *, resolution: Resolution | None = None, example: Any = None
+    network: Network | str | torch.nn.Module | Family, *, resolution: Resolution | None = None, example: Any = None
 ) -> pd.DataFrame:
     """List the layers of a network, or of any torch module, with their sizes and counts, in order.
 
     Arguments:
-        network: a Network, the name of a base network, or a torch module.
+        network: a Network, the name of a base network, a torch module, or a Family.
         resolution: side of the image in pixels; default: the network's own. A module may be given (height, width).
         example: what a module is called with, instead of images: a tensor, a tuple of arguments, a dict of keywords.
 

@@ -15,6 +15,7 @@ from .definition import Network
 from .design_spaces import anynet, regnet
 from .multipliers import multiplied
 from .parts import NetworkError
+from .traced.module_family import Family
 
 
 def networks(family: str | None = None) -> list[str]:
@@ -83,6 +84,11 @@ def _named(name: str | Network) -> Network:
         what = shown(name)
         if any(cls.__module__.startswith("torch.nn") for cls in type(name).__mro__):
             what = f"a torch module ({type(name).__name__})"
+        if isinstance(name, Family):
+            raise NetworkError(
+                f"network: {shown(name)} is a family of modules, which is counted, listed, scaled, swept and built; "
+                "anything else takes networks, as fs.network(...) and fs.anynet(...) give them"
+            )
         raise NetworkError(f"network: {what} is neither a Network nor the name of one; {_DESCRIBE}")
     found = _names().get(_plain_name(name)) or _names().get(_plain_name(_TAG.sub("", name[:100])))
     if found is None:

@@ -8,6 +8,7 @@ from .._common.checks import check_flag, real_number, shown
 from .._common.device_kinds import CUDA, kind_of
 from ..architectures.definition import Network, check_blocks
 from ..architectures.parts import NetworkError
+from ..architectures.traced.module_family import Family
 from ..architectures.zoo import network as named_network
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def build(
-    network: Network | str,
+    network: Network | str | Family,
     device: str | torch.device | None = None,
     *,
     drop_path: float = 0.0,
@@ -28,7 +29,7 @@ def build(
     `state_dict` have the same names. It takes images of other sides too, though it is counted at `resolution`.
 
     Arguments:
-        network: a Network, or the name of a base network.
+        network: a Network, the name of a base network, or a Family, whose callable makes its module.
         device: as torch takes it, "meta" included; default: torch's own.
         drop_path: probability with which the last residual branch is left out of a sample in training; default: 0.
             That of the blocks before grows linearly up to it (Huang et al., Deep Networks with Stochastic Depth,
@@ -44,6 +45,12 @@ def build(
     if drop is None or drop == 1:
         raise NetworkError(f"build: drop_path is {shown(drop_path)}, but must be a probability from 0 to below 1")
     zero_gamma = check_flag("build: zero_gamma", zero_gamma, NetworkError)
+    if isinstance(network, Family):
+        if drop or zero_gamma:
+            raise NetworkError(
+                "build: drop_path and zero_gamma are for networks; a family takes keywords of its callable"
+            )
+        return network.module(_there(device))
     network = named_network(network)
     check_blocks("build", network)
     from .modules import ConvNet

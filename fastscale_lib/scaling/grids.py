@@ -13,7 +13,8 @@ from .._common.checks import AnalysisError, check_flag
 from ..architectures.counting import METRICS, complexity, count
 from ..architectures.definition import Network
 from ..architectures.parts import Dimensions
-from ..architectures.zoo import network as named_network
+from ..architectures.traced.module_family import Family
+from .module_scaling import family_columns, network_or_family
 from .rounding import scale, scaled_dimensions, unrounded_dimensions
 from .strategies import (
     NetworksLike,
@@ -44,7 +45,7 @@ def sweep(
     """Count every network scaled by every strategy and scale factor.
 
     Arguments:
-        networks: one or several, as Networks or names of base networks.
+        networks: one or several, as Networks, names of base networks, or Families.
         strategies: one or several; a strategy may be a number, which is an α.
         scales: one or several scale factors of flops, above 0.
         stages: whether to add depths, widths and group_widths, as strings like "2-6-12-2"; default: True.
@@ -61,12 +62,19 @@ def sweep(
         NetworkError: there is no such network, or resolution is not a whole number above 0.
     """
     stages = check_flag("sweep: stages", stages, AnalysisError)
-    networks = [named_network(each, resolution=resolution) for each in as_list(networks)]
+    networks = [network_or_family(each, resolution) for each in as_list(networks)]
     strategies = [named_strategy(each) for each in as_list(strategies)]
     scales = scale_factors(scales)
     if not (networks and strategies and len(scales)):
         raise AnalysisError("sweep: there is nothing to count; give at least one network, one strategy and one scale")
-    frames = [pd.DataFrame(sweep_columns(network, strategies, scales, stages)) for network in networks]
+    frames = [
+        pd.DataFrame(
+            family_columns(each, strategies, scales, stages)
+            if isinstance(each, Family)
+            else sweep_columns(each, strategies, scales, stages)
+        )
+        for each in networks
+    ]
     return pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
 
 

@@ -12,6 +12,7 @@ from ..architectures.definition import Network
 from ..architectures.parts import NetworkError
 from ..architectures.zoo import family_of
 from ..architectures.zoo import network as named_network
+from .module_scaling import network_or_family
 from .strategies import (
     NetworksLike,
     ScalesLike,
@@ -29,7 +30,7 @@ def equal_flops(networks: NetworksLike, strategies: StrategiesLike, scales: Scal
     """Scale each network by each strategy to the same flops, within 1 %, by `scale_to`.
 
     Arguments:
-        networks: one or several base networks, as Networks or names.
+        networks: one or several base networks, as Networks, names or Families.
         strategies: one or several; a number is an α.
         scales: one or several target flops, relative to the base network's.
 
@@ -44,7 +45,7 @@ def equal_flops(networks: NetworksLike, strategies: StrategiesLike, scales: Scal
     Warns:
         TargetWarning: the nearest network is more than 1 % off.
     """
-    bases = [named_network(each) for each in as_list(networks)]
+    bases = [network_or_family(each) for each in as_list(networks)]
     ways = [named_strategy(each) for each in as_list(strategies)]
     rows = []
     for base in bases:

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any, SupportsIndex
+from typing import Any, SupportsIndex, overload
 
 from .._common.checks import RealLike, check_real, check_whole
 from .._common.integers import at_least, choose, nearest
 from ..architectures.definition import Network
 from ..architectures.parts import Dimensions
 from ..architectures.provenance import Scaling
-from ..architectures.zoo import network as named_network
+from ..architectures.traced.module_family import Family
+from ..architectures.traced.modules import image_size
+from .module_scaling import network_or_family, scale_family
 from .strategies import StrategyError, StrategyLike, factors, fit_grown, named_strategy, scale_factor
 
 WIDTH_STEP = 8
 RESOLUTION_STEP = 4
 
 
+@overload
+def scale(
+    network: Family,
+    strategy: StrategyLike | None = None,
+    s: RealLike | None = None,
+    *,
+    depth: RealLike | None = None,
+    width: RealLike | None = None,
+    resolution: SupportsIndex | tuple[int, int] | None = None,
+) -> Family: ...
+
+
+@overload
 def scale(
     network: Network | str,
     strategy: StrategyLike | None = None,
@@ -24,7 +39,18 @@ def scale(
     depth: RealLike | None = None,
     width: RealLike | None = None,
     resolution: SupportsIndex | None = None,
-) -> Network:
+) -> Network: ...
+
+
+def scale(
+    network: Network | Family | str,
+    strategy: StrategyLike | None = None,
+    s: RealLike | None = None,
+    *,
+    depth: RealLike | None = None,
+    width: RealLike | None = None,
+    resolution: SupportsIndex | tuple[int, int] | None = None,
+) -> Network | Family:
     """Scale a network by a strategy to about s times its flops, or by factors.
 
     `scale("RegNetY-4GF", "dWr", 4)` scales by a strategy, `scale("EfficientNet-B0", depth=1.4, width=1.2,
@@ -44,13 +70,14 @@ def scale(
     `d1_w1_r1` do, and the `dwg` of pycls is `dw`.
 
     Arguments:
-        network: a Network, or the name of a base network.
+        network: a Network, the name of a base network, or a Family, whose rounding is its own (see `family`).
         strategy: a Strategy, its name, or a number, which is an α.
         s: scale factor of flops, above 0; below 1 the network shrinks. No stage gets fewer than one block or 8
             channels, no image fewer than 4×4 pixels.
         depth: factor of each stage's number of blocks; default: 1.
         width: factor of each stage's width and group width; default: 1.
-        resolution: side of the images in pixels, which is not rounded; default: the network's own.
+        resolution: side of the images in pixels, which is not rounded; default: the network's own. Of a Family, also
+            (height, width).
 
     Returns:
         The scaled Network. Its `scaling` has the base network, the strategy and s; when scaled by factors, s is
@@ -61,7 +88,7 @@ def scale(
             and s are given together with factors.
         NetworkError: there is no such network, or the scaled one cannot be built.
     """
-    network = named_network(network)
+    base = network_or_family(network)
     by_factors = any(value is not None for value in (depth, width, resolution))
     by_strategy = strategy is not None or s is not None
     if by_factors and by_strategy:
@@ -75,33 +102,42 @@ def scale(
             "scale(network, depth=1.4, width=1.2, resolution=300)"
         )
     if by_factors:
-        return _scale_by_factors(network, depth, width, resolution)
+        return _scale_by_factors(base, depth, width, resolution)
     strategy, s = named_strategy(strategy), scale_factor(s)
+    if isinstance(base, Family):
+        return scale_family(base, strategy, s)
     try:
-        dims = scaled_dimensions(network, *factors(strategy, s))
+        dims = scaled_dimensions(base, *factors(strategy, s))
     except OverflowError:
         raise StrategyError(f"scale: by {strategy} with s = {s:g} a dimension is too large to count") from None
-    name = f"{network.name} {strategy} ×{s:.6g}"
-    return network.with_dimensions(dims, name=name, scaling=Scaling(network.name, strategy.name, s))
+    name = f"{base.name} {strategy} ×{s:.6g}"
+    return base.with_dimensions(dims, name=name, scaling=Scaling(base.name, strategy.name, s))
 
 
 _FACTORS = 1e-9, 1e9
 _PIXELS = 8, 10**9  # a smaller resolution is probably meant as a factor
 
 
-def _scale_by_factors(network: Network, depth: Any, width: Any, resolution: Any) -> Network:
+def _scale_by_factors(network: Network | Family, depth: Any, width: Any, resolution: Any) -> Network | Family:
     d, w = (
         1.0 if factor is None else check_real(f"scale: the factor of {name}", factor, StrategyError, *_FACTORS)
         for name, factor in (("depth", depth), ("width", width))
     )
     pixels = network.resolution
-    if resolution is not None:
+    if isinstance(resolution, tuple) and isinstance(network, Family):
+        pixels = network.at(resolution).resolution
+    elif resolution is not None:
         remedy = "; it is in pixels, not a factor"
         pixels = check_whole("scale: resolution", resolution, StrategyError, *_PIXELS, remedy=remedy)
     words = [f"{name} ×{factor:.12g}" for name, factor in (("depth", d), ("width", w)) if factor != 1]
-    way = " ".join([*words, f"{pixels}px"] if pixels != network.resolution or not words else words)
+    size, before = image_size("scale", pixels), image_size("scale", network.resolution)
+    px = "×".join(map(str, dict.fromkeys(size)))
+    way = " ".join([*words, f"{px}px"] if size != before or not words else words)
+    pixels_grow = (size[0] / before[0]) * (size[1] / before[1])
+    scaling = Scaling(network.name, way, d * w**2 * pixels_grow)
+    if isinstance(network, Family):
+        return network.scaled(d, w, size, f"{network.name} {way}", scaling)
     dims = scaled_dimensions(network, d, w, w, 1.0)._replace(resolution=pixels)
-    scaling = Scaling(network.name, way, d * w**2 * (pixels / network.resolution) ** 2)
     return network.with_dimensions(dims, name=f"{network.name} {way}", scaling=scaling)
 
 

@@ -22,6 +22,7 @@ from .._common.integers import choose
 from ..architectures.block_form import BlockType
 from ..architectures.definition import Network
 from ..architectures.parts import Stage
+from ..architectures.traced.module_family import Family
 
 StrategyName = Literal["d", "w", "r", "dw", "dr", "wr", "dwr", "dWr"]  # the paper's names
 # The names as weights; the group width grows as the width does (section 3).
@@ -79,7 +80,7 @@ class Strategy:
 
 StrategyLike: TypeAlias = Strategy | StrategyName | str | RealLike  # a number is an α
 # What functions of many networks take: one or several.
-NetworksLike: TypeAlias = Iterable[Network | str] | Network | str
+NetworksLike: TypeAlias = Iterable[Network | str | Family] | Network | str | Family
 StrategiesLike: TypeAlias = Iterable[StrategyLike] | StrategyLike
 ScalesLike: TypeAlias = Iterable[RealLike] | RealLike
 

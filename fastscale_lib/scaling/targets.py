@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import combinations, product
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -19,7 +19,8 @@ from ..architectures.counting import METRICS, complexity, count
 from ..architectures.definition import Network
 from ..architectures.parts import Dimensions, Metric, Stage
 from ..architectures.provenance import Neighbour, Scaling
-from ..architectures.zoo import network as named_network
+from ..architectures.traced.module_family import Family
+from .module_scaling import network_or_family, scale_family_to
 from .rounding import RESOLUTION_STEP, WIDTH_STEP, scale, scaled_dimensions, unrounded_dimensions
 from .strategies import Strategy, StrategyError, StrategyLike, factors, grid_factors, named_strategy, scale_factor
 
@@ -36,6 +37,20 @@ class TargetWarning(UserWarning):
     """The nearest network is more than 1 % off the target; the message gives the nearest counts."""
 
 
+@overload
+def scale_to(
+    network: Family,
+    strategy: StrategyLike,
+    *,
+    flops: RealLike | None = None,
+    params: RealLike | None = None,
+    activations: RealLike | None = None,
+    adjust: bool = True,
+    resolution: int | tuple[int, int] | None = None,
+) -> Family: ...
+
+
+@overload
 def scale_to(
     network: Network | str,
     strategy: StrategyLike,
@@ -45,7 +60,19 @@ def scale_to(
     activations: RealLike | None = None,
     adjust: bool = True,
     resolution: int | None = None,
-) -> Network:
+) -> Network: ...
+
+
+def scale_to(
+    network: Network | Family | str,
+    strategy: StrategyLike,
+    *,
+    flops: RealLike | None = None,
+    params: RealLike | None = None,
+    activations: RealLike | None = None,
+    adjust: bool = True,
+    resolution: int | tuple[int, int] | None = None,
+) -> Network | Family:
     """Scale a network by a strategy to the flops, params or activations nearest a target.
 
     Every network that the strategy gives for s around the target is counted. If none is within 1 %, single roundings
@@ -55,7 +82,7 @@ def scale_to(
     changed only if nothing else comes within 1 %.
 
     Arguments:
-        network: a Network, or the name of a base network.
+        network: a Network, the name of a base network, or a Family: of that only the resolution is changed.
         strategy: a Strategy, its name, or a number, which is an α.
         flops: target multiply-adds for one image. Give exactly one target.
         params: target number of parameters.
@@ -76,23 +103,28 @@ def scale_to(
     Warns:
         TargetWarning: the nearest network is more than 1 % off, although `adjust` is True.
     """
-    network, strategy = named_network(network, resolution=resolution), named_strategy(strategy)
+    base, strategy = network_or_family(network, resolution), named_strategy(strategy)
     metric, target = _one_target({"flops": flops, "params": params, "activations": activations})
-    if len(network.stages) > _MOST_STAGES:
+    adjust = check_flag("scale_to: adjust", adjust, StrategyError)
+    if isinstance(base, Family):
+        scaled = scale_family_to(base, strategy, metric, target, TOLERANCE if adjust else math.inf)
+        if adjust and scaled.scaling and abs(scaled.scaling.error) > TOLERANCE:
+            warnings.warn(str(scaled.scaling), TargetWarning, stacklevel=2)
+        return scaled
+    if len(base.stages) > _MOST_STAGES:
         raise StrategyError(
-            f"scale_to: {network.name} has {len(network.stages):,} stages, but may have {_MOST_STAGES} at most; "
+            f"scale_to: {base.name} has {len(base.stages):,} stages, but may have {_MOST_STAGES} at most; "
             "put blocks of the same width into one stage"
         )
-    adjust = check_flag("scale_to: adjust", adjust, StrategyError)
-    by_s = _Candidates.around(network, strategy, metric, target)
+    by_s = _Candidates.around(base, strategy, metric, target)
     best, chosen = by_s, by_s.nearest()
     changeable = strategy.exponents.w or strategy.exponents.r
     if adjust and changeable and by_s.errors[chosen] > TOLERANCE:
         best, chosen = _adjust(by_s)
-    network = best.network(chosen, neighbours=by_s.neighbours())
+    found = best.network(chosen, neighbours=by_s.neighbours())
     if adjust and best.errors[chosen] > TOLERANCE:
-        warnings.warn(str(network.scaling), TargetWarning, stacklevel=2)
-    return network
+        warnings.warn(str(found.scaling), TargetWarning, stacklevel=2)
+    return found
 
 
 @dataclass(frozen=True)

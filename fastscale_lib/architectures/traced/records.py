@@ -69,12 +69,14 @@ class TracedComplexity(Complexity):
     Attributes:
         torch_flops: what torch's FlopCounterMode says of the forward pass: two for each multiply-add, biases left out.
         torch_flops_backward: what it says of a forward with a backward pass.
+        attention_flops: multiply-adds of products of two tensors that both depend on the input, as in attention.
         attention_matrices: their elements, which are no activations: a fused attention never writes them.
         uncounted: torch's name of each operator that is not known, counted as 0, and how often it was called.
     """
 
     torch_flops: int
     torch_flops_backward: int
+    attention_flops: int
     attention_matrices: int
     uncounted: dict[str, int]
 
@@ -103,6 +105,8 @@ class Trace:
         known = [each for each in self.operations if not each.hidden]
         counts.torch_flops = 2 * sum(each.flops for each in known)
         counts.torch_flops_backward = counts.torch_flops + 2 * sum(each.backward for each in known)
+        of_attention = [each.flops for each in self.operations if each.kind in ("matmul", "attention")]
+        counts.attention_flops = sum(of_attention)
         counts.attention_matrices = sum(each.scores for each in self.operations)
         counts.uncounted = dict(Counter(each.operator for each in self.operations if each.kind == "unknown"))
         return counts

@@ -1,0 +1,174 @@
+"""`family`: a callable that returns modules is taken for a family of networks, once its keywords are confirmed."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..._common.checks import check_flag, check_text, shown
+from ..parts import NetworkError
+from .keywords import changed, is_heads, numbers
+from .module_family import Family, Shared
+from .modules import Resolution, image_size
+from .sources import FunctionOfFactors, Keywords, Size
+
+_FACTORS = ("d", "w", "r")
+
+
+def family(
+    make: Callable[..., Any],
+    *args: Any,
+    resolution: Resolution | Mapping[str, Any] | None = None,
+    depth: Mapping[str, Any] | None = None,
+    width: Mapping[str, Any] | None = None,
+    example: Any = None,
+    name: str | None = None,
+    cache: bool = True,
+    **keywords: Any,
+) -> Family:
+    """Take a callable that returns a torch module for a family of networks, to be scaled as a Network is.
+
+    Modules are made without data, and traced. Each keyword is confirmed: doubled, it must add or widen layers.
+
+        fs.family(timm.create_model, "convnext_tiny", depth={"depths": (3, 3, 9, 3)},
+                  width={"dims": (96, 192, 384, 768)}, resolution=224)
+        fs.family(timm.create_model, "vit_small_patch16_224", depth={"depth": 12},
+                  width={"embed_dim": 384, "num_heads": 6}, resolution={"img_size": 224})
+        fs.family(lambda d, w, r: MyNet(blocks=d(4), channels=w(64)), resolution=64)
+        fs.family(timm.create_model, "efficientnet_b0")
+
+    Depths are rounded to the nearest whole number, and to one at least; widths to multiples of 8, or the next step that
+    the modules take; with heads among them, to whole heads, so that a head keeps its width; the resolution to multiples
+    of 4, or the next step. Multipliers, such as 1.0, are not rounded. Group widths are widths: strategies that scale
+    them apart are taken as if they did not.
+
+    Arguments:
+        make: called with args and keywords, it returns a module; or a function of d, w and r (or some of these), which
+            it calls with base values.
+        args: given to `make` first.
+        resolution: side of the base's images in pixels, or (height, width); as {"img_size": 224} where a keyword holds
+            it. Default: the module's own `pretrained_cfg`, else 224.
+        depth: keywords that hold numbers of blocks, with the base's values: a number, or a list of them. Default, where
+            width is not given either: proposed from the arguments that reach the module's class.
+        width: keywords that hold widths, with the base's values; numbers of heads among them.
+        example: what the module is called with, instead of images; or a function of (height, width) that returns it.
+        name: default: what `make` is called, or its first argument where that is a text.
+        cache: whether counts are kept on disk ($XDG_CACHE_HOME or ~/.cache, fastscale/counts), as they are for
+            functions of installed packages, by version and arguments; default: True. So does FASTSCALE_CACHE=0.
+        keywords: given to `make`, and not scaled.
+
+    Returns:
+        A Family. `scale`, `scale_to`, `sweep`, `complexity`, `layers` and `build` take it; `kwargs` are its keywords.
+
+    Raises:
+        NetworkError: (a ValueError) make is no callable, takes no such keyword or makes no module; a keyword does not
+            do what it is given for; or none is found that does.
+    """
+    if not callable(make):
+        raise NetworkError(f"family: {shown(make)} is not a callable that returns a module; give its class or function")
+    cache = check_flag("family: cache", cache, NetworkError)
+    if name is not None:
+        check_text("family: name", name, NetworkError)
+    deep, wide = _values("depth", depth), _values("width", width)
+    title = name or next((each for each in args[:1] if isinstance(each, str)), None) or _name_of(make)
+    image, size = _image(resolution)
+    call = example if callable(example) or example is None else lambda _: example
+    own = _factor_names(make) if not (args or keywords or deep or wide) else ()
+    if own:
+        height, _ = size = size or (224, 224)
+        return Family(title, FunctionOfFactors(make, own, height), size, shared=Shared(size, cache, call)).checked()
+    values = {**keywords, **deep, **wide, **image}
+    memo = make, [*args, keywords]
+    source = Keywords(make, args, values, tuple(deep), tuple(wide), tuple(image), memo)
+    trial = Family(title, source, size or (224, 224), shared=Shared(size or (224, 224), cache, call))
+    base = trial.module("meta")
+    size = size or _own_size(base)
+    if depth is None and width is None:
+        from .proposals import propose
+
+        found = propose(make, args, {**keywords, **image}, base)
+        if len(found.missing) == 2:
+            raise NetworkError(
+                f"family: no keyword of {title} is found that adds or widens layers; give depth={{...}}, width={{...}}"
+            )
+        source = found.source
+    made = Family(title, source, size, shared=Shared(size, cache, call))
+    if depth is not None or width is not None:
+        _confirm(made, source)
+    return made.checked()
+
+
+def _confirm(made: Family, source: Keywords) -> None:
+    """Refuse a keyword that does not do what it is given for, by making a module in which it is doubled."""
+    from .proposals import signature
+
+    base = signature(lambda: source.call(source.keywords, made.size))
+    if base is None:
+        made.module("meta")  # says why
+        return
+
+    def doubled(*paths: str) -> Any:
+        values = dict(source.keywords)
+        for path in paths:
+            values = changed(values, path, lambda value: value * 2)
+        return signature(lambda: source.call(values, made.size))
+
+    for path in source.depth:
+        found = doubled(path)
+        if found is not None and len(found.sizes) <= len(base.sizes):
+            does = "changes nothing" if found == base else "adds no layers"
+            raise NetworkError(f"family: {path} is given as depth, but doubled it {does} in {made.name}")
+    if not source.width:
+        return
+    together = doubled(*source.width)
+    if together is not None and together.params <= base.params:
+        raise NetworkError(f"family: {', '.join(source.width)} doubled widen nothing in {made.name}")
+    for path in source.width:
+        if not is_heads(path) and len(source.width) > 1 and doubled(path) == base:
+            raise NetworkError(f"family: {path} is given as width, but doubled it changes nothing in {made.name}")
+
+
+def _values(which: str, given: Mapping[str, Any] | None) -> dict[str, Any]:
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping) or not all(isinstance(each, str) for each in given):
+        raise NetworkError(f"family: {which} is {shown(given)}, but must name keywords and their values, as a dict")
+    for name, value in given.items():
+        found = numbers({name: value}, name)
+        if not found or any(each < 0 for each in found) or not sum(found):
+            raise NetworkError(
+                f"family: {which} {name} is {shown(value)}, but must be a number above 0, or a list of them"
+            )
+    return dict(given)
+
+
+def _image(resolution: Any) -> tuple[dict[str, Any], Size | None]:
+    if not isinstance(resolution, Mapping):
+        return {}, None if resolution is None else image_size("family", resolution)
+    sizes = {image_size("family", each) for each in resolution.values()}
+    if len(sizes) != 1 or not all(isinstance(each, str) for each in resolution):
+        raise NetworkError(
+            f"family: resolution is {shown(resolution)}, but must name keywords of one and the same size"
+        )
+    return dict(resolution), sizes.pop()
+
+
+def _own_size(module: Any) -> Size:
+    """The size of images that a module of timm was made for; 224 pixels for any other."""
+    size = (getattr(module, "pretrained_cfg", None) or {}).get("input_size", ())
+    return (int(size[-2]), int(size[-1])) if len(size) == 3 else (224, 224)
+
+
+def _name_of(make: Callable[..., Any]) -> str:
+    name = str(getattr(make, "__name__", type(make).__name__))
+    return "family" if name == "<lambda>" else name
+
+
+def _factor_names(make: Callable[..., Any]) -> tuple[str, ...]:
+    """The names of a function of d, w and r; none of any other."""
+    try:
+        names = tuple(inspect.signature(make).parameters)
+    except (TypeError, ValueError):
+        return ()
+    return names if names and set(names) <= set(_FACTORS) else ()

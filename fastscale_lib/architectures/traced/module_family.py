@@ -1,0 +1,274 @@
+"""A callable that returns a module, scaled by the keywords that make it deeper, wider and finer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..._common.checks import shown
+from ..._common.errors import first_line
+from ..parts import METRICS, NetworkError
+from ..provenance import Scaling
+from . import memo
+from .keywords import RULES
+from .modules import Resolution, image_size, trace
+from .records import Trace, TracedComplexity
+from .sources import Size, Source, Steps, refusal, side_step, width_rule
+
+if TYPE_CHECKING:
+    import torch
+
+_FIRST_RULE = RULES[0]
+_LARGEST_SIDE = 2**20
+
+
+class Family:
+    """A module at one size, and all others that its keywords can give it; made by `family`.
+
+    Attributes:
+        name: of the callable, or of what it made; a scaled family has the strategy in it.
+        scaling: where its size comes from; None for the base.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        source: Source,
+        size: Size,
+        *,
+        factors: tuple[float, float] = (1.0, 1.0),
+        scaling: Scaling | None = None,
+        shared: Shared | None = None,
+    ) -> None:
+        self.name, self.scaling = name, scaling
+        self._source, self._size, self._factors = source, size, factors
+        self._shared = shared or Shared(size)
+
+    @property
+    def size(self) -> Size:
+        """Height and width of its images in pixels."""
+        return self._size
+
+    @property
+    def side_step(self) -> int:
+        """The step, in pixels, to which resolutions are rounded."""
+        return self._side_step()
+
+    def checked(self) -> Family:
+        """Return the family itself, once its module is made and traced."""
+        self._counts(self._keywords(), self._size)
+        return self
+
+    @property
+    def kwargs(self) -> dict[str, Any]:
+        """The keywords that scaling changes, with their values at this size."""
+        return self._source.said(self._keywords(), self._size)
+
+    @property
+    def resolution(self) -> Resolution:
+        """The side of its images in pixels; (height, width) where they are not square."""
+        height, width = self._size
+        return height if height == width else self._size
+
+    @property
+    def depths(self) -> tuple[Any, ...]:
+        """The numbers that are its depths."""
+        return tuple(self._source.sizes(self._keywords(), "depth"))
+
+    @property
+    def widths(self) -> tuple[Any, ...]:
+        """The numbers that are its widths."""
+        return tuple(self._source.sizes(self._keywords(), "width"))
+
+    @property
+    def rounding(self) -> str:
+        """How widths and resolution are rounded; found by making modules that are one step larger."""
+        return f"widths {self._rule()}, resolution in multiples of {self._side_step()}"
+
+    @property
+    def complexity(self) -> TracedComplexity:
+        """The counts at this size, which are kept in memory, and for installed code on disk."""
+        return self._counts(self._keywords(), self._size)
+
+    @property
+    def makes(self) -> str:
+        """The name of what is called with `kwargs`: the callable itself, or the class of the module that it makes."""
+        return self._source.make.__qualname__
+
+    def trace(self) -> Trace:
+        """Trace the module at this size."""
+        return self._traced(self._keywords(), self._size)
+
+    def at(self, resolution: Resolution | None) -> Family:
+        """Return the same with images of another size; None leaves it as it is."""
+        size = self._size if resolution is None else image_size("family", resolution)
+        return self if size == self._size else self._other(self._factors, size, self.name, None)
+
+    def scaled(
+        self, depth: float, width: float, resolution: float | Size, name: str, scaling: Scaling | None = None
+    ) -> Family:
+        """Return the family grown by factors, rounded.
+
+        Arguments:
+            resolution: a factor; or (height, width), taken as it is.
+        """
+        size = resolution if isinstance(resolution, tuple) else self._sides(resolution)
+        return self._other((self._factors[0] * depth, self._factors[1] * width), size, name, scaling)
+
+    def module(self, device: Any = None) -> torch.nn.Module:
+        """Make the module at this size; on the meta device without taking time for its weights."""
+        import torch
+
+        keywords = self._keywords()
+        try:
+            target = torch.device(device) if device is not None else torch.get_default_device()
+            if target.type == "meta":
+                return self._made(keywords, self._size)
+            with target:
+                return self._source.call(keywords, self._size)
+        except NetworkError:
+            raise
+        except Exception as error:  # of the callable's own code
+            raise refusal(self.name, self.kwargs, error) from None
+
+    def laws(self) -> MeasuredLaws:
+        """Measure the exponents by which the counts grow, from one doubling of depth, width and resolution each."""
+        base = self.complexity
+        doubled = [self.scaled(*factors, "") for factors in ((2, 1, 1.0), (1, 2, 1.0), (1, 1, 2.0))]
+        counts = [each.complexity for each in doubled]
+        exponents = {
+            metric: tuple(_log2(getattr(each, metric), getattr(base, metric)) for each in counts) for metric in METRICS
+        }
+        growth = _log2(counts[2].attention_flops, base.attention_flops)
+        return MeasuredLaws(**exponents, attention=base.attention_flops / base.flops, attention_growth=growth, at=self)
+
+    def __str__(self) -> str:
+        height, width = self._size
+        return f"{self.name} ({height}×{width} px, {self._source.text(self._keywords(), self._size)})"
+
+    def __repr__(self) -> str:
+        return f"<family {self}>"
+
+    def _other(self, factors: tuple[float, float], size: Size, name: str, scaling: Scaling | None) -> Family:
+        made = Family(name, self._source, size, factors=factors, scaling=scaling, shared=self._shared)
+        made._counts(made._keywords(), size)  # refuses what cannot be made; whoever scales looks at the counts next
+        return made
+
+    def _keywords(self) -> dict[str, Any]:
+        d, w = self._factors
+        rule = self._rule() if w != 1 else self._shared.steps.rule
+        return self._source.grown(d, w, rule or _FIRST_RULE)
+
+    def _sides(self, factor: float) -> Size:
+        if factor == 1:
+            return self._size
+        step = self._side_step()
+        if not math.isfinite(factor) or max(self._size) * factor > _LARGEST_SIDE:
+            raise NetworkError(f"family: a resolution grown by {shown(factor)} is too large to be counted")
+        height, width = (step * max(1, round(side * factor / step)) for side in self._size)
+        return height, width
+
+    def _rule(self) -> Any:
+        steps = self._shared.steps
+        if steps.rule is None:
+            steps.rule = width_rule(self._source, lambda keywords: self._works(keywords, self._shared.size))
+        return steps.rule
+
+    def _side_step(self) -> int:
+        steps = self._shared.steps
+        if steps.side is None:
+            base = self._source.grown(1, 1, _FIRST_RULE)
+            before = self._counts(base, self._shared.size).flops
+
+            def grows(side: int) -> bool:
+                height, width = self._shared.size
+                size = side, width + side - height
+                return self._works(base, size) and self._counts(base, size).flops > before
+
+            # Else the pixels that are no whole patch would be cut off.
+            steps.side = side_step(self._shared.size[0], grows)
+        return steps.side
+
+    def _works(self, keywords: dict[str, Any], size: Size) -> bool:
+        try:
+            self._counts(keywords, size)
+        except NetworkError:
+            return False
+        return True
+
+    def _counts(self, keywords: dict[str, Any], size: Size) -> TracedComplexity:
+        make, arguments = self._source.memo
+        said = self._source.said(keywords, size)
+        key = repr((said, size))
+        if key in self._shared.counts:
+            return self._shared.counts[key]
+        place = memo.place_of(make, [*arguments, said, size]) if self._shared.keep else None
+        counts = memo.read(place) if place else None
+        if counts is None:
+            counts = self._traced(keywords, size).complexity
+            if place:
+                memo.write(place, counts)
+        self._shared.counts[key] = counts
+        return counts
+
+    def _traced(self, keywords: dict[str, Any], size: Size) -> Trace:
+        module = self._made(keywords, size)
+        if self._shared.example is None:
+            return trace(module, resolution=size)
+        try:
+            example = self._shared.example(size)
+        except Exception as error:  # of the user's own function
+            line = first_line(error)[:200]
+            raise NetworkError(f"family: example cannot be called with (height, width) = {size} ({line})") from None
+        return trace(module, example=example)
+
+    def _made(self, keywords: dict[str, Any], size: Size) -> torch.nn.Module:
+        from .without_data import make_without_data
+
+        try:
+            module = make_without_data(lambda: self._source.call(keywords, size))
+        except NetworkError:
+            raise
+        except Exception as error:  # of the callable's own code
+            raise refusal(self.name, self._source.said(keywords, size), error) from None
+        if not hasattr(module, "named_modules"):
+            raise NetworkError(f"family: {self.name} made {shown(module)}, but must return a torch module")
+        return module
+
+
+class Shared:
+    """What all sizes of a family share: their counts, and how their sizes are rounded."""
+
+    def __init__(self, size: Size, keep: bool = True, example: Callable[[Size], Any] | None = None) -> None:
+        self.size, self.keep, self.example = size, keep, example
+        self.counts: dict[str, TracedComplexity] = {}
+        self.steps = Steps()
+
+
+class MeasuredLaws(NamedTuple):
+    """Exponents of depth, width and resolution by which counts grow, each measured by one doubling.
+
+    `attention` is the share of flops in products of two tensors that both depend on the input, `attention_growth`
+    their exponent of resolution; `at` is the family at the size that was doubled.
+    """
+
+    flops: tuple[float, ...]
+    params: tuple[float, ...]
+    activations: tuple[float, ...]
+    attention: float
+    attention_growth: float
+    at: Family
+
+    def __str__(self) -> str:
+        text = "flops ∝ " + " ".join(f"{name}^{value:.2f}" for name, value in zip("dwr", self.flops, strict=True))
+        if self.attention:
+            height, width = image_size("family", self.at.resolution)
+            side = f"{height}" if height == width else f"{height}×{width}"
+            growth = f"r^{self.attention_growth:.2f}"
+            text += f"; attention grows as {growth} and is {self.attention:.1%} of the flops at {side} px"
+        return text
+
+
+def _log2(after: float, before: float) -> float:
+    return math.log2(after / before) if before and after else 0.0

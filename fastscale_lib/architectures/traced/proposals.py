@@ -1,0 +1,238 @@
+"""Which keywords make a module deeper, wider and finer: proposed by name, confirmed by one changed module each."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import re
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from torch import nn
+
+from .keywords import INVERSE, changed, is_heads, paths
+from .sources import Keywords
+from .without_data import make_without_data
+
+# Names that library authors give to such keywords; what a keyword really does is then seen in the module.
+_DEPTHS = re.compile(
+    r"(?!.*(drop|stem|head|class|attn_|num_heads|multi|kernel|ratio))"
+    r"(.*depth.*|.*layers?|.*blocks?|num_repeat|repeats?|n?_?d|num_stages_.*|.*len.*|l)"
+)
+_WIDTHS = re.compile(
+    r"(?!.*(class|img|in_chan|in_chs|patch|window|ratio|drop|kernel|stride|head_dim|dim_head|groups?$|stages?|pool|rate))"
+    r"(.*dims?|.*chs|.*width.*|.*channels?.*|.*planes|.*embed.*|.*filters?|.*num_features|.*hidden.*|c|w0|wa|.*growth.*"
+    r"|.*cardinality|multiplier|.*stem_size|stem_chs|.*group_size|.*chan.*|.*size_out|out_chs|.*heads)"
+)
+_MULTIPLIERS = re.compile(r"(.*mult.*|w0|wa|.*width.*)")
+_IMAGES = ("img_size", "image_size", "input_size")
+_MOST_TENSOR = 5.5  # a tensor of doubled widths has four times the elements, or a little more where these are rounded
+
+
+class Signature(NamedTuple):
+    """The elements of each parameter by name: more names are depth, more elements are width."""
+
+    sizes: Mapping[str, int]
+
+    @property
+    def params(self) -> int:
+        """Return the elements of all parameters."""
+        return sum(self.sizes.values())
+
+
+def signature(make: Callable[[], Any]) -> Signature | None:
+    """Make the module without data; None where it cannot be made."""
+    try:
+        module = make_without_data(make)
+        return Signature({name: each.numel() for name, each in module.named_parameters()})
+    except Exception:  # of foreign code: then this is no way to make it
+        return None
+
+
+def constructor_arguments(make: Callable[[], Any], kind: type) -> dict[str, Any] | None:
+    """Return the arguments with which the class of a module is called while it is made; None where that is not seen."""
+    code = getattr(inspect.unwrap(kind.__init__), "__code__", None)
+    found: dict[str, Any] = {}
+
+    def profile(frame: Any, event: str, _: Any) -> None:
+        if event == "call" and frame.f_code is code and not found:
+            sys.setprofile(None)
+            values = inspect.getargvalues(frame)
+            found.update({name: values.locals[name] for name in values.args[1:]})
+            found.update(values.locals[values.keywords] if values.keywords else {})
+            found.update({name: _copied(value) for name, value in found.items()})
+
+    before = sys.getprofile()
+    try:
+        sys.setprofile(profile)
+        make_without_data(make)
+    except Exception:
+        return None
+    finally:
+        sys.setprofile(before)
+    return found or None
+
+
+def _copied(value: Any) -> Any:
+    try:
+        return copy.deepcopy(value)
+    except Exception:  # foreign objects need not be copied: their class made the base of them as they are
+        return value
+
+
+class Proposal(NamedTuple):
+    """What makes modules of a family, and why a dimension has no keywords."""
+
+    source: Keywords
+    missing: tuple[str, ...]
+
+
+def propose(make: Callable[..., Any], args: tuple, keywords: dict[str, Any], base: nn.Module) -> Proposal:
+    """Find the keywords that scale: of the callable itself, else of the class of the module that it makes."""
+    kind = type(base)
+    seen = constructor_arguments(lambda: make(*args, **keywords), kind) or {}
+    memo = make, [*args, keywords, "class", kind.__qualname__]
+    of_class = Keywords(kind, (), seen, (), (), _image_names(seen), memo)
+    wanted = Signature({name: each.numel() for name, each in base.named_parameters()})
+    if not seen or signature(lambda: of_class.call(seen, _any_size(seen))) != wanted:
+        own = {name: each.default for name, each in inspect.signature(make).parameters.items()}
+        given = {name: value for name, value in own.items() if value is not inspect.Parameter.empty} | keywords
+        of_class = Keywords(make, args, given, (), (), _image_names(given), (make, [*args, keywords]))
+    search = _Search(of_class, wanted)
+    depth, width = search.depths(), search.widths()
+    found = Keywords(of_class.make, of_class.args, of_class.keywords, depth, width, of_class.image, of_class.memo)
+    missing = tuple(name for name, paths in (("depth", depth), ("width", width)) if not paths)
+    return Proposal(_by_callable(make, args, keywords, found), missing)
+
+
+def _by_callable(make: Callable, args: tuple, keywords: dict, found: Keywords) -> Keywords:
+    """The same family by keywords of the callable itself, where it takes them."""
+    names = (*found.depth, *found.width)
+    if found.make is make or not names or any("." in each or "(" in each for each in names):
+        return found
+    own = {**keywords, **{name: found.keywords[name] for name in (*names, *found.image)}}
+    source = Keywords(make, args, own, found.depth, found.width, found.image, (make, [*args, keywords]))
+    size = _any_size(own)
+    for path in names:
+        twice = changed(own, path, _doubled)
+        mine = signature(lambda twice=twice: source.call(twice, size))
+        theirs = signature(lambda path=path: found.call(changed(found.keywords, path, _doubled), size))
+        if mine is None or mine != theirs:
+            return found
+    return source
+
+
+def _image_names(keywords: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(name for name in _IMAGES if isinstance(keywords.get(name), int | tuple | list))
+
+
+def _any_size(keywords: Mapping[str, Any]) -> tuple[int, int]:
+    sides = [keywords[name] for name in _image_names(keywords)]
+    side = sides[0] if sides else 224
+    return (side, side) if isinstance(side, int) else (int(side[-2]), int(side[-1]))
+
+
+def _doubled(value: Any) -> Any:
+    return value * 2
+
+
+def _halved(value: Any) -> Any:
+    return value / 2
+
+
+class _Search:
+    """The search for keywords, by making modules in which one or several are doubled."""
+
+    def __init__(self, source: Keywords, base: Signature) -> None:
+        self.source, self.base = source, base
+        self._size = _any_size(source.keywords)
+        self._paths = paths(source.keywords)
+
+    def _made(self, names: tuple[str, ...]) -> Signature | None:
+        keywords = dict(self.source.keywords)
+        for path in names:
+            keywords = changed(keywords, path, _halved if path.startswith(INVERSE) else _doubled)
+        return signature(lambda: self.source.call(keywords, self._size))
+
+    def depths(self) -> tuple[str, ...]:
+        """The keywords that add layers, the strongest first."""
+        found = []
+        for path in self._paths:
+            last = _last(path)
+            if path.startswith("len(") or _DEPTHS.fullmatch(last):
+                made = self._made((path,))
+                if made is not None and len(made.sizes) > len(self.base.sizes):
+                    found.append((len(made.sizes) - len(self.base.sizes), path))
+        found.sort(reverse=True)
+        # The slope of a RegNet's widths over its blocks must fall as these become more.
+        slopes = [f"{INVERSE}{path}" for path in self._paths if _last(path) == "wa"]
+        for path in self._paths if slopes else ():
+            made = self._made((path, slopes[0])) if _last(path) == "depth" else None
+            if made is not None and len(made.sizes) > len(self.base.sizes):
+                return path, slopes[0]
+        return self._together([path for added, path in found if added > found[0][0] / 20], self._deeper)
+
+    def widths(self) -> tuple[str, ...]:
+        """The keywords that widen layers, the strongest first."""
+        floats = [path for path in self._paths if _MULTIPLIERS.fullmatch(_last(path))]
+        named = [path for path in self._paths if _WIDTHS.fullmatch(_last(path))]
+        named = list(dict.fromkeys([*named, *floats]))
+        found, refused = [], []
+        for path in named:
+            made = self._made((path,))
+            if made is None or self._wider(made) is None:
+                refused.append(path)
+            elif (growth := self._wider(made)) and growth > 1:
+                found.append((growth, path))
+        found.sort(reverse=True)
+        chosen = self._together([path for _, path in found], self._wider)
+        heads = [path for path in refused if is_heads(path)] + [path for _, path in found if is_heads(path)]
+        heads = heads or [path for path in named if is_heads(path)]
+        if not chosen or self._growth(chosen) < _LEAST_GROWTH:
+            chosen = self._coupled(chosen, refused) or chosen
+        with_heads = tuple(dict.fromkeys((*chosen, *heads[:1])))
+        if chosen and with_heads != chosen and self._growth(with_heads) >= self._growth(chosen):
+            chosen = with_heads
+        return chosen if self._growth(chosen) >= _LEAST_GROWTH else ()
+
+    def _coupled(self, chosen: tuple[str, ...], refused: list[str]) -> tuple[str, ...]:
+        """Those that can only change together: all, or two of them."""
+        tries = [(*chosen, *refused), *((*chosen, each) for each in refused)]
+        tries += [(one, two) for at, one in enumerate(refused) for two in refused[at + 1 :]][:10]
+        best = max(tries, key=self._growth, default=())
+        return best if self._growth(best) >= _LEAST_GROWTH else ()
+
+    def _growth(self, names: tuple[str, ...]) -> float:
+        made = self._made(names) if names else None
+        return (self._wider(made) or 0.0) if made is not None else 0.0
+
+    def _together(self, names: list[str], grown: Callable[[Signature], float | None]) -> tuple[str, ...]:
+        """The first, and each that makes more of it still."""
+        chosen: tuple[str, ...] = ()
+        best = 0.0
+        for path in names:
+            made = self._made((*chosen, path))
+            growth = grown(made) if made is not None else None
+            if growth is not None and growth > best:
+                chosen, best = (*chosen, path), growth
+        return chosen
+
+    def _deeper(self, made: Signature) -> float | None:
+        """How many times as many tensors, where no depth is doubled twice."""
+        ratio = len(made.sizes) / len(self.base.sizes)
+        return ratio if ratio <= 2.1 else None
+
+    def _wider(self, made: Signature) -> float | None:
+        """How many times as many parameters; None where tensors came or went, or a width was doubled twice."""
+        if made.sizes.keys() != self.base.sizes.keys():
+            return None
+        largest = max((made.sizes[name] / max(size, 1) for name, size in self.base.sizes.items()), default=1)
+        return made.params / max(self.base.params, 1) if largest <= _MOST_TENSOR else None
+
+
+_LEAST_GROWTH = 1.3  # of the parameters, when all widths are doubled
+
+
+def _last(path: str) -> str:
+    return path.removeprefix("len(").removesuffix(")").split(".")[-1]

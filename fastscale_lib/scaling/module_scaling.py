@@ -1,0 +1,126 @@
+"""Families of modules scaled by strategies: each size is made, traced and counted; nothing is taken from a law."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..architectures.definition import Network
+from ..architectures.parts import METRICS, Metric
+from ..architectures.provenance import Neighbour, Scaling
+from ..architectures.traced.module_family import Family
+from ..architectures.zoo import network as named_network
+from .strategies import Strategy, StrategyError, alpha_of, factors
+
+_REACH = 2.0**24  # of the scale factors that are looked at, up and down
+_NEAR = 1.002  # scale factors that are nearer to each other are one
+
+
+def network_or_family(value: Network | Family | str, resolution: Any = None) -> Network | Family:
+    """Return a Family as it is, and the Network that anything else is or names."""
+    return value.at(resolution) if isinstance(value, Family) else named_network(value, resolution=resolution)
+
+
+def scale_family(family: Family, strategy: Strategy, s: float) -> Family:
+    """Scale by a strategy; group widths grow as widths do."""
+    d, w, _, r = factors(strategy, s)
+    scaling = Scaling(family.name, strategy.name, s)
+    return family.scaled(d, w, r, f"{family.name} {strategy} ×{s:.6g}", scaling)
+
+
+def scale_family_to(family: Family, strategy: Strategy, metric: Metric, target: float, tolerance: float) -> Family:
+    """Scale to the count nearest a target, by s; where that is off by more than `tolerance`, by the resolution, too."""
+    found = _around(family, strategy, metric, target)
+    best = min(found, key=lambda each: abs(math.log(each[2] / target)))
+    below = [each for each in found if each[2] <= target]
+    above = [each for each in found if each[2] >= target]
+    ends = [max(below, key=lambda each: each[2], default=None), min(above, key=lambda each: each[2], default=None)]
+    neighbours = tuple(Neighbour(each[0], each[2]) for each in dict.fromkeys(ends) if each)
+    s, scaled, count = best
+    changes: tuple[str, ...] = ()
+    if (strategy.exponents.w or strategy.exponents.r) and abs(count / target - 1) > tolerance:
+        scaled, count, changes = _resized(scaled, metric, target, tolerance)
+    scaling = Scaling(family.name, strategy.name, s, metric, target, count, changes, neighbours)
+    made = family.scaled(*_grown(family, strategy, s), scaled.size, f"{family.name} {strategy} {metric}={target:.4g}")
+    made.scaling = scaling
+    return made
+
+
+def family_columns(family: Family, strategies: Sequence[Strategy], scales: np.ndarray, stages: bool) -> dict[str, Any]:
+    """Compute the columns of `sweep` for a family, one module after the other."""
+    scaled = [scale_family(family, each, s) for each in strategies for s in scales.tolist()]
+    columns: dict[str, Any] = {
+        "network": [family.name] * len(scaled),
+        "strategy": [each.name for each in strategies for _ in scales],
+        "alpha": np.repeat([alpha_of(each) for each in strategies], len(scales)),
+        "scale": np.tile(scales, len(strategies)),
+    }
+    columns |= {metric: [getattr(each.complexity, metric) for each in scaled] for metric in METRICS}
+    columns["resolution"] = [each.resolution for each in scaled]
+    for name in ("depths", "widths") if stages else ():
+        columns[name] = ["-".join(f"{size:g}" for size in getattr(each, name)) for each in scaled]
+    return columns | ({"group_widths": [""] * len(scaled)} if stages else {})
+
+
+def _grown(family: Family, strategy: Strategy, s: float) -> tuple[float, float]:
+    d, w, _, _ = factors(strategy, s)
+    return d, w
+
+
+def _around(family: Family, strategy: Strategy, metric: Metric, target: float) -> list[tuple[float, Family, int]]:
+    """Scale factors around the target with what they give; the last two lie on both sides of it, if any do."""
+    base = getattr(family.complexity, metric)
+    law = float(getattr(strategy.laws, metric))
+    if not base or not law:
+        raise StrategyError(
+            f"scale_to: {strategy} does not change the {metric} of {family.name}: they stay {base:,}; "
+            "use a strategy that does, or ask for another count"
+        )
+    found: list[tuple[float, Family, int]] = []
+
+    def counted(s: float) -> int:
+        scaled = scale_family(family, strategy, s)
+        found.append((s, scaled, getattr(scaled.complexity, metric)))
+        return found[-1][2]
+
+    start = min(max((target / base) ** (1 / law), 1 / _REACH), _REACH)
+    low = high = start
+    if counted(start) < target:
+        while high < _REACH and counted(high := high * 1.3) < target:
+            low = high
+    else:
+        while low > 1 / _REACH and counted(low := low / 1.3) > target:
+            high = low
+    if found[0][2] == found[-1][2] and len(found) > 20:
+        raise StrategyError(
+            f"scale_to: {strategy} does not change the {metric} of {family.name}: they stay {base:,}; "
+            "use a strategy that does, or ask for another count"
+        )
+    while high / low > _NEAR and not any(each[2] == target for each in found):
+        middle = math.sqrt(low * high)
+        low, high = (middle, high) if counted(middle) < target else (low, middle)
+    return found
+
+
+def _resized(scaled: Family, metric: Metric, target: float, tolerance: float) -> tuple[Family, int, tuple[str, ...]]:
+    """The family with images some steps larger or smaller, where that comes nearer."""
+    best, error = scaled, abs(getattr(scaled.complexity, metric) / target - 1)
+    for other in _other_sides(scaled):
+        off = abs(getattr(other.complexity, metric) / target - 1)
+        if off < error:
+            best, error = other, off
+        if error <= tolerance:
+            break
+    changes = () if best is scaled else (f"resolution {best.resolution} instead of {scaled.resolution}",)
+    return best, getattr(best.complexity, metric), changes
+
+
+def _other_sides(scaled: Family) -> Iterator[Family]:
+    step = scaled.side_step
+    for steps in (1, -1, 2, -2, 3, -3):
+        height, width = (side + steps * step for side in scaled.size)
+        if min(height, width) > 0:
+            yield scaled.at((height, width))

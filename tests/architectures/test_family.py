@@ -1,0 +1,254 @@
+"""Any callable that returns a module is scaled: its keywords are confirmed, rounded, and every size is counted."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import pytest
+import torch
+from helpers.other_libraries import import_library
+from torch import nn
+
+import fastscale_lib as fs
+from fastscale_lib.architectures import NetworkError, trace
+
+timm = import_library("timm")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "fastscale" / "counts"
+
+
+class Plain(nn.Sequential):
+    """A convolution, blocks of the same width, and what is ignored."""
+
+    def __init__(self, blocks: int = 2, channels: int = 16, ignored: int = 3, classes: int = 10) -> None:
+        middle = [nn.Conv2d(channels, channels, 3, 1, 1) for _ in range(blocks)]
+        pool = nn.AdaptiveAvgPool2d(1), nn.Flatten()
+        super().__init__(nn.Conv2d(3, channels, 3, 2, 1), *middle, *pool, nn.Linear(channels, classes))
+
+
+def plain(**more: Any) -> fs.architectures.Family:
+    return fs.family(Plain, resolution=32, depth={"blocks": 2}, width={"channels": 16}, **more)
+
+
+def convnext(**more: Any) -> fs.architectures.Family:
+    dims = {"dims": (96, 192, 384, 768)}
+    return fs.family(
+        timm.create_model, "convnext_tiny", resolution=224, depth={"depths": (3, 3, 9, 3)}, width=dims, **more
+    )
+
+
+def vit() -> fs.architectures.Family:
+    return fs.family(
+        timm.create_model,
+        "vit_small_patch16_224",
+        depth={"depth": 12},
+        width={"embed_dim": 384, "num_heads": 6},
+        resolution={"img_size": 224},
+    )
+
+
+def test_a_family_is_counted_as_its_module_is():
+    assert fs.complexity(plain()) == fs.complexity(Plain(2, 16), resolution=32)
+    assert fs.layers(plain()).equals(fs.layers(Plain(2, 16), resolution=32))
+
+
+def test_keywords_grow_and_are_given_back():
+    scaled = fs.scale(plain(), depth=2, width=1.5, resolution=48)
+    assert scaled.kwargs == {"blocks": 4, "channels": 24}
+    assert scaled.resolution == 48
+    assert fs.complexity(scaled) == fs.complexity(Plain(4, 24), resolution=48)
+    assert len(list(fs.build(scaled, "meta").children())) == len(Plain(4, 24))
+
+
+def test_a_scaled_family_is_scaled_again():
+    twice = fs.scale(fs.scale(plain(), depth=2), width=2)
+    assert twice.kwargs == {"blocks": 4, "channels": 32}
+
+
+def test_images_need_not_be_square():
+    wide = fs.family(Plain, resolution=(32, 64), depth={"blocks": 2}, width={"channels": 16})
+    assert wide.resolution == (32, 64)
+    assert fs.scale(wide, "r", 4).resolution == (64, 128)
+    assert fs.complexity(wide) == fs.complexity(Plain(), resolution=(32, 64))
+
+
+def test_timm_is_scaled_by_its_keywords():
+    big = fs.scale_to(convnext(), "dWr", flops=16e9)
+    assert fs.complexity(big).flops == pytest.approx(16e9, rel=0.01)
+    with torch.device("meta"):
+        module = timm.create_model("convnext_tiny", **big.kwargs)
+    assert fs.complexity(module, resolution=big.resolution) == fs.complexity(big)
+    assert big.scaling is not None
+    assert big.scaling.achieved == fs.complexity(big).flops
+
+
+def test_widths_grow_by_whole_heads_and_images_by_whole_patches():
+    scaled = fs.scale(vit(), "dWr", 4)
+    assert scaled.kwargs == {"depth": 14, "embed_dim": 640, "num_heads": 10, "img_size": 240}
+    assert vit().side_step == 16
+    swin = fs.family(
+        timm.create_model,
+        "swin_tiny_patch4_window7_224",
+        depth={"depths": (2, 2, 6, 2)},
+        width={"embed_dim": 96, "num_heads": (3, 6, 12, 24)},
+        resolution={"img_size": 224},
+    )
+    assert fs.scale(swin, width=1.4).kwargs["num_heads"] == (4, 8, 16, 32)
+    assert fs.scale(swin, width=1.4).kwargs["embed_dim"] == 128
+
+
+def test_a_function_of_factors_is_a_family():
+    mine = fs.family(lambda d, w: Plain(blocks=d(2), channels=w(16)), resolution=32)
+    scaled = fs.scale(mine, "dw", 8)
+    assert fs.complexity(scaled) == fs.complexity(Plain(round(2 * 8**0.5), 8 * round(2 * 8**0.25)), resolution=32)
+
+
+def test_laws_are_measured():
+    laws = vit().at(384).laws()
+    assert laws.flops == pytest.approx((0.99, 1.84, 2.67), abs=0.01)
+    assert str(laws) == ("flops ∝ d^0.99 w^1.84 r^2.67; attention grows as r^4.00 and is 19.8% of the flops at 384 px")
+    assert str(convnext().laws()) == "flops ∝ d^0.97 w^1.98 r^2.00"
+
+
+@pytest.mark.parametrize(
+    ("name", "maker", "kwargs"),
+    [
+        ("convnext_atto", "create_model", {"depths": (4, 4, 12, 4), "dims": (80, 160, 320, 640)}),
+        ("deit_tiny_patch16_224", "create_model", {"depth": 24, "embed_dim": 384, "num_heads": 6}),
+        ("efficientnet_b0", "EfficientNet", {}),
+        ("regnety_002", "RegNet", {}),
+        ("mobilenetv3_small_100", "MobileNetV3", {}),
+    ],
+)
+def test_keywords_are_proposed_and_confirmed(name, maker, kwargs):
+    found = fs.family(timm.create_model, name)
+    assert found.makes == maker
+    laws = found.laws()
+    assert 0.7 < laws.flops[0] < 1.3
+    assert 1.7 < laws.flops[1] < 2.05
+    twice = fs.scale(found, depth=2, width=2)
+    assert kwargs.items() <= twice.kwargs.items()
+    with torch.device("meta"):
+        assert found.complexity == trace(timm.create_model(name), resolution=224).complexity
+
+
+def test_counts_are_kept_in_memory_and_on_disk(own_cache, monkeypatch):
+    calls = []
+
+    @functools.wraps(timm.create_model)
+    def counted(*args: Any, **given: Any) -> Any:
+        calls.append(given)
+        return timm.create_model(*args, **given)
+
+    def made() -> fs.architectures.Family:
+        return fs.family(counted, "resnet18", depth={"layers": (2, 2, 2, 2)}, width={"channels": (64, 128, 256, 512)})
+
+    first = fs.sweep(made(), "w", [1, 2, 4])
+    assert list(own_cache.rglob("*.json"))
+    before = len(calls)
+    again = fs.sweep(made(), "w", [1, 2, 4])
+    assert again.equals(first)
+    assert len(calls) - before < 8  # only the confirming of keywords makes modules again
+
+
+def test_nothing_is_kept_of_code_that_may_change(own_cache, monkeypatch):
+    fs.sweep(plain(), "w", [1, 2])  # a class of this file
+    fs.sweep(convnext(cache=False), "w", [1, 2])
+    monkeypatch.setenv("FASTSCALE_CACHE", "0")
+    fs.sweep(convnext(), "w", [1, 2])
+    assert not own_cache.exists()
+
+
+def test_counts_of_another_version_are_not_taken(own_cache, monkeypatch):
+    from fastscale_lib.architectures.traced import memo
+
+    fs.complexity(convnext())
+    (file,) = own_cache.rglob("*.json")
+    file.write_text('{"counts": [1, 2, 3]}')  # as of another form
+    assert fs.complexity(convnext()).flops == 4_468_966_888
+    monkeypatch.setattr(memo, "_installed", lambda _: "0.0.0")
+    fs.complexity(convnext())
+    assert len(list(own_cache.rglob("*.json"))) == 2
+
+
+class Odd(nn.Sequential):
+    """Takes channels in sixteens alone."""
+
+    def __init__(self, channels: int = 32) -> None:
+        if channels % 16:
+            raise ValueError("channels must be a multiple of 16")
+        super().__init__(nn.Conv2d(3, channels, 3))
+
+
+def test_widths_are_rounded_to_what_the_module_takes():
+    odd = fs.family(Odd, resolution=32, width={"channels": 32})
+    assert fs.scale(odd, width=1.3).kwargs == {"channels": 48}
+    assert "each in multiples of 16" in odd.rounding
+
+
+class PowersOfTwo(nn.Sequential):
+    """Takes channels that are a power of two alone."""
+
+    def __init__(self, channels: int = 32) -> None:
+        if channels & (channels - 1):
+            raise ValueError("channels must be a power of two")
+        super().__init__(nn.Conv2d(3, channels, 3))
+
+
+class Values(nn.Module):
+    def __init__(self, blocks: int = 1) -> None:
+        super().__init__()
+        self.steps = [each.item() for each in torch.linspace(0, 1, blocks)]
+        self.layers = nn.Sequential(*[nn.Conv2d(3, 3, 3, 1, 1) for _ in range(blocks)])
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+def test_a_maker_that_looks_at_values_is_made_on_the_cpu():
+    assert fs.complexity(fs.scale(fs.family(Values, resolution=32, depth={"blocks": 2}), depth=2)).params == 4 * 84
+
+
+@pytest.mark.parametrize(
+    ("make", "given", "said"),
+    [
+        (3, {}, "is not a callable that returns a module"),
+        (lambda: 3, {}, "must return a torch module"),
+        (Plain, {"depth": {"blocs": 2}}, "unexpected keyword argument 'blocs'"),
+        (Plain, {"depth": {"channels": 16}}, "doubled it adds no layers"),
+        (Plain, {"depth": {"ignored": 3}}, "doubled it changes nothing"),
+        (Plain, {"width": {"ignored": 3}}, "widen nothing"),
+        (Plain, {"depth": {"blocks": "two"}}, "must be a number above 0"),
+        (Plain, {"depth": 2}, "must name keywords and their values"),
+        (Plain, {"resolution": {"a": 32, "b": 64}}, "one and the same size"),
+        (Plain, {"resolution": 0.5}, "must be a whole number"),
+        (nn.ReLU, {}, "no keyword of ReLU is found"),
+        (nn.ReLU, {"cache": 3}, "must be True or False"),
+    ],
+)
+def test_what_is_no_family_is_refused_in_a_sentence(make, given, said):
+    with pytest.raises(NetworkError, match=said) as caught:
+        fs.family(make, **{"resolution": 32, **given})
+    assert len(str(caught.value)) < 400
+
+
+def test_sizes_that_cannot_be_made_are_refused():
+    powers = fs.family(PowersOfTwo, resolution=32, width={"channels": 32})
+    assert fs.scale(powers, width=2).kwargs == {"channels": 64}
+    with pytest.raises(NetworkError, match=r"PowersOfTwo.* cannot be made with channels=96 \(ValueError"):
+        fs.scale(powers, width=3)
+    with pytest.raises(NetworkError, match="keywords of its callable"):
+        fs.build(plain(), drop_path=0.1)
+    with pytest.raises(fs.scaling.StrategyError, match="does not change the params"):
+        fs.scale_to(plain(), "r", params=1e6)
+
+
+def test_what_takes_networks_alone_names_the_remedy():
+    takes_networks: Any = fs.architectures.flops_by_kind
+    with pytest.raises(NetworkError, match="a family of modules"):
+        takes_networks(plain())
