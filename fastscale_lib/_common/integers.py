@@ -45,7 +45,7 @@ def whole_quotient(count, divisor: float):
 
 
 def divisible(count, factor: float, step: int, limit: float = 0.0):
-    """The multiple of step nearest count × factor, halves up, and at least one.
+    """Round count × factor to the nearest multiple of step, halves up, at least step.
 
     It is one step more where it would be below limit × what is asked: with the limit 0.9 this is the rule of MobileNet
     (Sandler et al., 2018), whose code calls it make_divisible.

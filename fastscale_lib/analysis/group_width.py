@@ -1,4 +1,4 @@
-"""What becomes of grouped convolutions when a network grows: tables, and claims with the group width kept or scaled."""
+"""Tables and claims on grouped convolutions, with the group width kept or scaled."""
 
 from __future__ import annotations
 
@@ -22,13 +22,16 @@ _GROUPED = "conv in groups"
 
 
 def grouped_laws(strategies: Iterable[str]) -> pd.DataFrame:
-    """List the exponents of s by which sizes grow, and flops of dense and of grouped convolutions.
+    """List exponents of s of sizes, and of flops of dense and grouped convolutions.
 
     A grouped convolution has k²·g·w·r² multiply-adds where a dense one has k²·w·w·r² (section 3 of the paper).
 
+    Arguments:
+        strategies: names of strategies.
+
     Returns:
-        Index the strategies' names; columns depth, width, group width, resolution, "flops, dense and 1×1" and
-        "flops, in groups", as Fractions.
+        One row per strategy, by name. Columns, as Fractions: depth; width; group width; resolution; flops, dense and
+        1×1; flops, in groups.
     """
     table = law_table(strategies)
     laws = table[["depth", "width", "group width", "resolution"]].assign(**{"flops, dense and 1×1": table["flops"]})
@@ -37,7 +40,11 @@ def grouped_laws(strategies: Iterable[str]) -> pd.DataFrame:
 
 
 def only_width(strategies: Iterable[str]) -> list[Strategy]:
-    """Select the strategies that scale nothing but width and group width, each once."""
+    """Select the strategies that scale nothing but width and group width, each once.
+
+    Arguments:
+        strategies: names of strategies.
+    """
     ways = {way.name: way for way in map(named_strategy, strategies)}
     return [way for way in ways.values() if not (way.exponents.d or way.exponents.r)]
 
@@ -46,11 +53,13 @@ def last_block(network: Network | str, strategies: Iterable[str], scale: float) 
     """List the layers of a network's last block, before scaling and under each strategy.
 
     Arguments:
-        scale: the scale factor of flops.
+        network: the base network, or its name.
+        strategies: names of strategies.
+        scale: scale factor of flops.
 
     Returns:
-        Index strategy ("base" for none) and name (of the layer); columns kernel, groups, read (input channels that an
-        output channel reads), width_out, flops, activations, and both as multiples of the base network's.
+        Index: strategy ("base" for none), name (of the layer). Columns: kernel; groups; read (input channels per output
+        channel); width_out; flops; activations; flops and activations relative to the base ("flops, × base").
     """
     networks = {"base": named_network(network)}
     networks |= {way.name: scaled(network, way, scale) for way in map(named_strategy, strategies)}
@@ -67,13 +76,13 @@ def last_block(network: Network | str, strategies: Iterable[str], scale: float) 
 
 
 def sizes(rows: pd.DataFrame) -> pd.DataFrame:
-    """List how large scaled networks are.
+    """List the resolution, depth and width of scaled networks.
 
     Arguments:
         rows: of `equal_flops`.
 
     Returns:
-        Index network and strategy; columns resolution (pixels), blocks, and last width (channels of the last stage).
+        Index: network, strategy. Columns: resolution (pixels); blocks; last width (channels of the last stage).
     """
     last = [(each.resolution, sum(each.depths), each.widths[-1]) for each in rows["scaled"]]
     index = pd.MultiIndex.from_frame(rows[["network", "strategy"]])
@@ -84,10 +93,12 @@ def flops_by_kind_scaled(networks: Iterable[str], strategies: Iterable[str], sca
     """Count flops by kind of layer, of base networks and of their scaled networks.
 
     Arguments:
-        scale: the scale factor of flops.
+        networks: names of base networks.
+        strategies: names of strategies.
+        scale: scale factor of flops.
 
     Returns:
-        Index the network's name, followed by ", " and the strategy's where it is scaled; a column for each kind.
+        Index: name of the network, and for scaled ones of the strategy: "ResNet-50, w". One column per kind.
     """
     ways, found = [named_strategy(each) for each in strategies], {}
     for name in networks:
@@ -99,10 +110,16 @@ def flops_by_kind_scaled(networks: Iterable[str], strategies: Iterable[str], sca
 def grouped_exponents(
     networks: Sequence[str], strategies: Iterable[str], scale_from: float, scale_to: float
 ) -> pd.DataFrame:
-    """Measure by which exponent of s the flops of grouped convolutions grow between two scale factors.
+    """Compute exponents of the flops of grouped convolutions between two scale factors.
+
+    Arguments:
+        networks: names of base networks.
+        strategies: names of strategies.
+        scale_from: the smaller scale factor.
+        scale_to: the larger scale factor.
 
     Returns:
-        Index the strategies, a column for each network; NaN for a network without grouped convolutions.
+        One row per strategy, one column per network; NaN for networks without grouped convolutions.
     """
     found = {}
     for way in map(named_strategy, strategies):
@@ -115,7 +132,7 @@ def grouped_exponents(
 
 
 def grouped_exponent_claims(exponents: pd.DataFrame, tolerance: float) -> list[Claim]:
-    """Claim that flops of grouped convolutions follow their law; the network farthest off is judged.
+    """Claim that flops of grouped convolutions follow the law, even of the farthest network.
 
     Arguments:
         exponents: of `grouped_exponents`, for large scale factors.
@@ -136,17 +153,17 @@ def grouped_exponent_claims(exponents: pd.DataFrame, tolerance: float) -> list[C
 def group_width_claims(
     grown: pd.DataFrame, at_equal: pd.DataFrame, strategies: Iterable[str], scale: float, tolerance: float
 ) -> list[Claim]:
-    """Claim what a network loses whose group width stays, beside the one whose group width follows its width.
+    """Claim how counts differ with the group width kept, or scaled as the width.
 
-    Fewer flops and params at the same scale factor, as many activations; and more activations at the same flops. Of
-    several networks the one that is worst for the claim is judged.
+    With it kept, there are fewer flops and params and as many activations at the same scale factor, and more
+    activations at the same flops. The network that is worst for the claim is judged.
 
     Arguments:
         grown: of `relative_to_base`, at the same scale factor.
-        at_equal: the same at equal flops.
-        strategies: pairs are taken that differ in the group width alone.
-        scale: the scale factor.
-        tolerance: on ratios of counts that are to be the same.
+        at_equal: of `relative_to_base`, at the same flops.
+        strategies: names of strategies; those that differ only in group width are compared.
+        scale: scale factor of flops.
+        tolerance: on ratios that should be 1.
     """
     claims, at_scale = [], f"at s = {scale:g}"
     for follows, stays in _differing_in_group_width(strategies):
@@ -165,7 +182,7 @@ def group_width_claims(
 
 
 def _differing_in_group_width(strategies: Iterable[str]) -> list[tuple[str, str]]:
-    """Names of strategies that differ in group width alone: first the one with it as wide as the width, then fixed."""
+    """Pair strategies that differ only in group width: the one that scales it as width first."""
     ways = [named_strategy(each) for each in strategies]
     alike = [(a, b) for a, b in permutations(ways, 2) if a.exponents._replace(g=0) == b.exponents._replace(g=0)]
     return [(a.name, b.name) for a, b in alike if a.exponents.g == a.exponents.w and b.exponents.g == 0]

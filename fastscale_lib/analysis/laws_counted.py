@@ -1,4 +1,4 @@
-"""The laws of scaling beside counted networks: tables of both, and claims that the counts follow the laws."""
+"""Scaling laws beside counted networks: tables, and claims that the counts follow the laws."""
 
 from __future__ import annotations
 
@@ -22,20 +22,28 @@ _SIZES = ["depth", "width", "group width", "resolution"]
 
 
 def base_counts(networks: Iterable[Network | str]) -> pd.DataFrame:
-    """Count networks as they are: index network, columns flops (multiply-adds), params and activations."""
+    """Count base networks.
+
+    Arguments:
+        networks: as Networks or names.
+
+    Returns:
+        Index: network. Columns: flops (multiply-adds), params, activations.
+    """
     bases = [named_network(each) for each in networks]
     index = pd.Index([each.name for each in bases], name="network")
     return pd.DataFrame([complexity(each) for each in bases], index=index)
 
 
 def law_table(strategies: Iterable[str] | Mapping[str, StrategyLike]) -> pd.DataFrame:
-    """List the exponents of s by which sizes and counts grow under each strategy (section 3 of the paper).
+    """List the exponents of s by which sizes and counts grow (section 3 of the paper).
 
     Arguments:
-        strategies: names; or strategies by the name that each row is to have.
+        strategies: names of strategies, or strategies by the name of their row.
 
     Returns:
-        Index the names; columns depth, width, group width, resolution, flops, params, activations, as Fractions.
+        One row per strategy, by name. Columns, as Fractions: depth, width, group width, resolution, flops, params,
+        activations.
     """
     ways = strategies if isinstance(strategies, Mapping) else {name: name for name in strategies}
     found = {name: named_strategy(way) for name, way in ways.items()}
@@ -48,10 +56,10 @@ def relative_to_base(rows: pd.DataFrame, networks: Iterable[Network | str]) -> p
 
     Arguments:
         rows: of `sweep` or `equal_flops`, at one scale factor.
-        networks: the base networks.
+        networks: the base networks, as Networks or names.
 
     Returns:
-        Index network and strategy; columns flops, params, activations.
+        Index: network, strategy. Columns: flops, params, activations.
     """
     counts = rows.set_index(["network", "strategy"])[list(METRICS)]
     return counts.div(base_counts(networks), level="network")
@@ -61,10 +69,12 @@ def relative_to_width(networks: Sequence[Network | str], strategies: Iterable[st
     """Divide the counts of scaled networks by those of the same network scaled by w.
 
     Arguments:
-        scale: the scale factor of flops; rounding gives each strategy somewhat more or less.
+        networks: base networks, as Networks or names.
+        strategies: names of strategies.
+        scale: scale factor of flops, before rounding.
 
     Returns:
-        Index network; columns the metric (activations, flops) and the strategy.
+        Index: network. Columns: metric (activations, flops), strategy.
     """
     ways = [named_strategy(name).name for name in dict.fromkeys([*strategies, "w"])]
     relative = relative_to_base(sweep(networks, ways, scale, stages=False), networks)[["activations", "flops"]]
@@ -72,14 +82,16 @@ def relative_to_width(networks: Sequence[Network | str], strategies: Iterable[st
 
 
 def growth_at_equal_flops(networks: Iterable[Network | str], strategies: Iterable[str], scale: float) -> pd.DataFrame:
-    """Scale networks to the same flops, and say by which exponent of these their activations grew.
+    """Scale networks to the same flops, and compute the exponents of their activations.
 
     Arguments:
-        scale: target flops, relative to the base network's.
+        networks: base networks, as Networks or names.
+        strategies: names of strategies.
+        scale: target flops relative to the base network.
 
     Returns:
-        Index network and strategy; columns flops, params, activations (relative to the base network's), law (the
-        exponent that activations should have, a Fraction) and exponent.
+        Index: network, strategy. Columns: flops, params, activations (relative to the base network); law (exponent of
+        activations by the law, a Fraction); exponent (as counted).
     """
     bases, ways = [named_network(each) for each in networks], list(strategies)
     equal = relative_to_base(equal_flops(bases, ways, scale), bases)
@@ -89,13 +101,13 @@ def growth_at_equal_flops(networks: Iterable[Network | str], strategies: Iterabl
 
 
 def distance_from_laws(fits: pd.DataFrame) -> pd.DataFrame:
-    """Give the largest distance of fitted exponents from their laws, over all networks.
+    """Find the largest distance of fitted exponents from their laws, over all networks.
 
     Arguments:
         fits: rows of `fit_exponents`, of one or several ranges of scale factors.
 
     Returns:
-        Index scale_from, scale_to and metric; a column for each strategy.
+        Index: scale_from, scale_to, metric. One column per strategy.
     """
     off = (fits["fitted"] - fits["law"].astype(float)).abs()
     by = [fits["scale_from"], fits["scale_to"], fits["metric"], fits["strategy"]]
@@ -103,7 +115,7 @@ def distance_from_laws(fits: pd.DataFrame) -> pd.DataFrame:
 
 
 def exponent_claims(fits: pd.DataFrame, tolerance: float) -> list[Claim]:
-    """Claim that counts follow the laws for large s; of several networks the one farthest off is judged.
+    """Claim that counts follow the laws for large s, even of the farthest network.
 
     Arguments:
         fits: rows of `fit_exponents`, of one range of large scale factors.
@@ -118,11 +130,11 @@ def exponent_claims(fits: pd.DataFrame, tolerance: float) -> list[Claim]:
 
 
 def equal_flops_claims(equal: pd.DataFrame, scale: float, tolerance: float) -> list[Claim]:
-    """Claim that activations grow by the laws at equal flops; of several networks the one farthest off is judged.
+    """Claim that activations follow the laws at equal flops, even of the farthest network.
 
     Arguments:
         equal: of `growth_at_equal_flops`.
-        scale: that its networks were scaled by.
+        scale: target flops relative to the base network, as there.
         tolerance: on the exponents.
     """
     equal = equal.reset_index()
@@ -136,10 +148,11 @@ def equal_flops_claims(equal: pd.DataFrame, scale: float, tolerance: float) -> l
 
 
 def exponent_order_claim(equal: pd.DataFrame, scale: float) -> Claim:
-    """Claim that at equal flops no pair of strategies comes in another order than the laws of activations say.
+    """Claim that at equal flops strategies are in the order of the laws of activations.
 
     Arguments:
-        equal, scale: as for `equal_flops_claims`.
+        equal: of `growth_at_equal_flops`.
+        scale: target flops relative to the base network, as there.
     """
     networks = [rows for _, rows in equal.dropna().groupby(level="network")]
     pairs = [pair for rows in networks for pair in combinations(rows_of(rows), 2)]

@@ -1,4 +1,4 @@
-"""Timings, correlations, prediction errors and shares of the roofline, case by case, as tables that are read."""
+"""Tables of timings, correlations, prediction errors and shares of the roofline."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _ERRORS = ("error", "error_90", "pearson", "spearman", "pearson_of_logs", "reaso
 
 
 def all_timings(folder: str | os.PathLike, stores: Paths, timm: Paths = ()) -> pd.DataFrame:
-    """Read published tables, stores of measured rows and files of timm, in the form of `published`.
+    """Read published tables, stores and files of timm, in the form of `published`.
 
     Arguments:
-        folder: that holds the published tables.
-        stores: files of measured rows.
+        folder: of the published tables.
+        stores: paths of stores.
         timm: benchmark files of the timm project; default: none.
 
     Raises:
@@ -43,16 +43,26 @@ def all_timings(folder: str | os.PathLike, stores: Paths, timm: Paths = ()) -> p
 
 
 def timings_by_case(timings: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Split timings by source, device, mode and precision, as far as the source says: rows by the case's name."""
+    """Split timings by source, device, mode and precision.
+
+    Arguments:
+        timings: of `all_timings`.
+
+    Returns:
+        The rows of each case, by its name.
+    """
     return {each.title(): rows for each, rows in Conditions.groups(timings, Conditions.CORRELATE)}
 
 
 def timings_overview(timings: pd.DataFrame) -> pd.DataFrame:
     """Count the timings of each case.
 
+    Arguments:
+        timings: of `all_timings`.
+
     Returns:
-        Index the case; columns timings, networks, families, batch (from smallest to largest, of one device),
-        ms/image (likewise) and launch-bound (how many of the timings are).
+        Index: the case. Columns: timings; networks; families; batch and ms/image (smallest to largest, on one device);
+        launch-bound (how many of the timings are).
     """
     return pd.DataFrame.from_dict(
         {
@@ -71,13 +81,13 @@ def timings_overview(timings: pd.DataFrame) -> pd.DataFrame:
 
 
 def correlation_table(found: pd.DataFrame) -> pd.DataFrame:
-    """Put the correlations of each case in a row.
+    """Arrange correlations in one row per case.
 
     Arguments:
         found: of `correlations`.
 
     Returns:
-        Index the case; columns the statistic and the metric.
+        Index: the case. Columns: statistic, metric.
     """
     cases = _cases(found)
     table = found.assign(case=cases).pivot(index="case", columns=["statistic", "metric"], values="r")
@@ -85,23 +95,26 @@ def correlation_table(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def lead_table(lead: pd.DataFrame) -> pd.DataFrame:
-    """Put the lead of the favourite metric over each other one in a row.
+    """Arrange leads in one row per case, statistic and other metric.
 
     Arguments:
         lead: of `leads`.
 
     Returns:
-        Index the case, statistic and other metric; columns lead, low, high and verdict.
+        Index: case, statistic, other. Columns: lead, low, high, verdict.
     """
     return lead.assign(case=_cases(lead)).set_index(["case", "statistic", "other"])[["lead", "low", "high", "verdict"]]
 
 
 def errors_by_store(stores: Paths) -> pd.DataFrame:
-    """Judge how well times are predicted of families left out, store by store, by `prediction_errors`.
+    """Compute `prediction_errors` for each store.
+
+    Arguments:
+        stores: paths of stores.
 
     Returns:
-        One row per store, setting and model: the columns of `prediction_errors`, after source (the file's name). Of
-        rows that no model can be fitted to, as they do not say what ran, reason tells so.
+        One row per store, setting and model. Columns: source (name of the file), and those of `prediction_errors`; for
+        rows that no model can be fitted to, reason says why.
     """
     columns = ["source", *Conditions.FIT, "by", "rows", "families", *_ERRORS]
     found = []
@@ -118,6 +131,9 @@ def errors_by_store(stores: Paths) -> pd.DataFrame:
 def read_ceilings(stores: Paths) -> list[Ceilings]:
     """Read the ceilings that `fastscale ceilings` has measured.
 
+    Arguments:
+        stores: paths of its files.
+
     Raises:
         StoreError: (a ValueError) a file cannot be read.
     """
@@ -125,10 +141,13 @@ def read_ceilings(stores: Paths) -> list[Ceilings]:
 
 
 def ceilings_table(known: Iterable[Ceilings]) -> pd.DataFrame:
-    """List ceilings as they are read.
+    """Tabulate ceilings in units that are easy to read.
+
+    Arguments:
+        known: of `read_ceilings`.
 
     Returns:
-        Columns device_name, threads, precision, "G multiply-adds/s", "GB/s", and "multiply-adds/byte", their ratio.
+        Columns: device_name, threads, precision, G multiply-adds/s, GB/s, multiply-adds/byte (their ratio).
     """
     columns = ["device_name", "threads", "precision", "G multiply-adds/s", "GB/s"]
     rows = [
@@ -140,11 +159,15 @@ def ceilings_table(known: Iterable[Ceilings]) -> pd.DataFrame:
 
 
 def rows_beside_ceilings(stores: Paths, known: list[Ceilings]) -> pd.DataFrame:
-    """Say of each measured row how near it came to its device's ceilings, by `roofline_share`.
+    """Compute the `roofline_share` of measured rows.
+
+    Arguments:
+        stores: paths of stores.
+        known: of `read_ceilings`.
 
     Returns:
-        One row per measured row with a time: the columns of `Conditions.CORRELATE`, family, network, strategy and
-        roofline_share (NaN where the device has no ceilings in this precision).
+        One row per measured row with a time. Columns: those of `Conditions.CORRELATE`; family; network; strategy;
+        roofline_share (NaN if the device has no ceilings in this precision).
     """
     columns = [*Conditions.CORRELATE, "family", "network", "strategy", "roofline_share"]
     near = []
@@ -157,14 +180,14 @@ def rows_beside_ceilings(stores: Paths, known: list[Ceilings]) -> pd.DataFrame:
 
 
 def shares_by_family(near: pd.DataFrame) -> pd.DataFrame:
-    """Summarise how near the rows of each family came to the ceilings.
+    """Summarise the shares of the roofline by family.
 
     Arguments:
         near: of `rows_beside_ceilings`.
 
     Returns:
-        Index the columns of `Conditions.CORRELATE` and family; columns rows, with_ceilings (how many of them have
-        any), lowest, median and highest share.
+        Index: the columns of `Conditions.CORRELATE`; family. Columns: rows; with_ceilings (how many have any); lowest,
+        median and highest (share).
     """
     by = near.groupby([*Conditions.CORRELATE, "family"], sort=False)["roofline_share"]
     columns = {"rows": by.size(), "with_ceilings": by.count()}
@@ -172,6 +195,6 @@ def shares_by_family(near: pd.DataFrame) -> pd.DataFrame:
 
 
 def _cases(frame: pd.DataFrame) -> pd.Series:
-    """The case of each row, as it is named."""
+    """Name the case of each row."""
     rows = rows_of(frame[list(Conditions.CORRELATE)])
     return pd.Series([joined(row) for row in rows], frame.index, dtype=object)
