@@ -1,4 +1,4 @@
-"""Families of modules scaled by strategies: each size is made, traced and counted; nothing is taken from a law."""
+"""Families of modules, scaled by strategies: each size is made, traced and counted."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ def scale_family(family: Family, strategy: Strategy, s: float) -> Family:
 
 
 def scale_family_to(family: Family, strategy: Strategy, metric: Metric, target: float, tolerance: float) -> Family:
-    """Scale to the count nearest a target, by s; where that is off by more than `tolerance`, by the resolution, too."""
+    """Scale by s to the count nearest a target.
+
+    Where that is off by more than `tolerance`, the resolution is changed by some steps, too.
+    """
     found = _around(family, strategy, metric, target)
     best = min(found, key=lambda each: abs(math.log(each[2] / target)))
     below = [each for each in found if each[2] <= target]
@@ -71,7 +74,7 @@ def _grown(family: Family, strategy: Strategy, s: float) -> tuple[float, float]:
 
 
 def _around(family: Family, strategy: Strategy, metric: Metric, target: float) -> list[tuple[float, Family, int]]:
-    """Scale factors around the target with what they give; the last two lie on both sides of it, if any do."""
+    """Try scale factors around the target, down to neighbours; list them with what they give."""
     base = getattr(family.complexity, metric)
     law = float(getattr(strategy.laws, metric))
     if not base or not law:
@@ -106,7 +109,7 @@ def _around(family: Family, strategy: Strategy, metric: Metric, target: float) -
 
 
 def _resized(scaled: Family, metric: Metric, target: float, tolerance: float) -> tuple[Family, int, tuple[str, ...]]:
-    """The family with images some steps larger or smaller, where that comes nearer."""
+    """Take images some steps larger or smaller, where that comes nearer."""
     best, error = scaled, abs(getattr(scaled.complexity, metric) / target - 1)
     for other in _other_sides(scaled):
         off = abs(getattr(other.complexity, metric) / target - 1)

@@ -167,7 +167,7 @@ def _with_field(value: Any, fields: list[str], change: Callable[[Any], Any]) -> 
 def _resized(value: Any, fields: list[str], change: Callable[[Any], Any]) -> Any:
     if fields:
         return _with_field(value, fields, lambda inner: _resized(inner, fields[1:], change))
-    if not value or isinstance(value[0], list | tuple):
+    if not value or (isinstance(value[0], list | tuple) and not _is_row(value[0])):
         return type(value)(_resized(each, fields, change) for each in value)
     length = change(len(value))
     more = [copy.deepcopy(value[-1]) for _ in range(length - len(value))]
@@ -180,7 +180,7 @@ def _paths(prefix: str, value: Any, depth: int) -> Iterator[str]:
     elif depth > _DEEPEST:
         return
     elif isinstance(value, list | tuple):
-        if value and all(isinstance(each, list | tuple) and each and fields_of(each[-1]) is not None for each in value):
+        if value and all(isinstance(each, list | tuple) and each and _is_block(each[-1]) for each in value):
             yield f"len({prefix})"
         for each in value:
             yield from _paths(prefix, each, depth + 1)
@@ -188,6 +188,17 @@ def _paths(prefix: str, value: Any, depth: int) -> Iterator[str]:
         for name, each in held.items():
             if isinstance(name, str) and name.isidentifier():
                 yield from _paths(f"{prefix}.{name}", each, depth + 1)
+
+
+def _is_block(value: Any) -> bool:
+    """Tell whether the value may describe one block: a dict, a dataclass or a row."""
+    return fields_of(value) is not None or _is_row(value)
+
+
+def _is_row(value: Any) -> bool:
+    """Tell whether the value is a list of numbers, texts and nothings, as the rows of a table of blocks are."""
+    plain = (int, float, str, type(None))
+    return isinstance(value, list | tuple) and bool(value) and all(isinstance(each, plain) for each in value)
 
 
 def is_number(value: Any) -> bool:
