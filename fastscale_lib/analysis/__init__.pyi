@@ -2,6 +2,13 @@ from .._common.checks import AnalysisError as AnalysisError
 from .._common.digits import significant as significant
 from .accuracy import error_gaps as error_gaps
 from .accuracy import growth as growth
+from .accuracy_claims import equal_time_claims as equal_time_claims
+from .accuracy_claims import one_base_claims as one_base_claims
+from .accuracy_claims import trained_claims as trained_claims
+from .accuracy_tables import errors_of_one_base as errors_of_one_base
+from .accuracy_tables import families_overview as families_overview
+from .accuracy_tables import gaps_to_family as gaps_to_family
+from .accuracy_tables import growth_beside_laws as growth_beside_laws
 from .budget_claims import bought_by_law as bought_by_law
 from .budget_claims import bought_by_time_claims as bought_by_time_claims
 from .budget_claims import bought_claims as bought_claims
@@ -49,6 +56,7 @@ from .laws_counted import growth_at_equal_flops as growth_at_equal_flops
 from .laws_counted import law_table as law_table
 from .laws_counted import relative_to_base as relative_to_base
 from .laws_counted import relative_to_width as relative_to_width
+from .live_training import tiny_training as tiny_training
 from .order_claims import growth_claims as growth_claims
 from .order_claims import order_claim as order_claim
 from .order_claims import scaled_and_designed_claim as scaled_and_designed_claim
@@ -77,8 +85,11 @@ from .runtime_tables import rows_beside_ceilings as rows_beside_ceilings
 from .runtime_tables import shares_by_family as shares_by_family
 from .runtime_tables import timings_by_case as timings_by_case
 from .runtime_tables import timings_overview as timings_overview
+from .seeds import Difference as Difference
 from .seeds import error_difference as error_difference
+from .seeds import errors_by_setting as errors_by_setting
 from .seeds import seed_errors as seed_errors
+from .seeds import training_hours as training_hours
 from .times import knee as knee
 from .times import knees as knees
 from .times import measured_bases as measured_bases

@@ -80,6 +80,35 @@ def seed_errors(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(parts)[columns].sort_values(["base", "flops"], kind="stable").reset_index(drop=True)
 
 
+def errors_by_setting(errors: pd.DataFrame) -> list[tuple[str, str, pd.DataFrame]]:
+    """Split errors by base network and by what they were trained on.
+
+    Arguments:
+        errors: rows of `seed_errors`.
+
+    Returns:
+        Base, name of the images, and rows, in the order of the rows.
+    """
+    groups = errors.groupby(["base", *Conditions.TRAINED], sort=False)
+    return [(str(base), str(data), part) for (base, data, *_), part in groups]
+
+
+def training_hours(rows: pd.DataFrame) -> pd.DataFrame:
+    """Add up how long the trainings of a store took.
+
+    Arguments:
+        rows: as for `seed_errors`.
+
+    Returns:
+        Index device_name and part (of the images that the error was taken on); columns count (of trainings) and sum
+        (hours). Empty where there are none.
+    """
+    if "top1_error" not in rows:
+        return pd.DataFrame(columns=["count", "sum"])
+    ended = rows[rows["kind"] == "trained"]
+    return (ended["seconds"] / 3600).groupby([ended["device_name"], ended["part"]]).agg(["count", "sum"])
+
+
 def error_difference(errors: pd.DataFrame, one: StrategyLike, other: StrategyLike, scale: float) -> Difference | None:
     """Compute the difference of the mean errors of two strategies at about the same flops.
 

@@ -1,0 +1,85 @@
+"""Published errors as tables that are read: families, their growth beside the laws, and their order at equal cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from ..scaling.strategies import strategy as named_strategy
+from .accuracy import error_gaps, growth
+
+_FAMILY = ["source", "family", "strategy"]
+_LARGE = 4e9  # flops; from here on every family of Early Convolutions is scaled from one base, as its counts show
+
+
+def families_overview(errors: pd.DataFrame) -> pd.DataFrame:
+    """Summarise families of published networks; scaled networks of single bases are passed over.
+
+    Arguments:
+        errors: of `published_errors`.
+
+    Returns:
+        Index source, family and strategy ("–" where each network was designed for its size); columns networks,
+        flops_from, flops_to (multiply-adds), error_from, error_to (top-1, in percent, from the highest down).
+    """
+    families = errors[errors["base"].isna()]
+    by = families.groupby(_FAMILY, sort=False, dropna=False)
+    ends = {"flops_from": by["flops"].min(), "flops_to": by["flops"].max()}
+    ends |= {"error_from": by["top1_error_pct"].max(), "error_to": by["top1_error_pct"].min()}
+    return pd.DataFrame({"networks": by["network"].nunique(), **ends}).rename(index={pd.NA: "–"})
+
+
+def growth_beside_laws(errors: pd.DataFrame) -> pd.DataFrame:
+    """Put the exponents by which a family's counts grow with its flops beside those of its strategy.
+
+    Arguments:
+        errors: of `published_errors`; rows without a strategy or activations are passed over.
+
+    Returns:
+        Columns source, family, strategy; activations, "from 4 GF on" (of these networks alone) and law; params,
+        "params from 4 GF on" and "law of params".
+    """
+    rows = []
+    for key, family in errors.dropna(subset=["strategy", "activations"]).groupby(_FAMILY, sort=False):
+        laws, large = named_strategy(key[-1]).laws, family[family["flops"] >= _LARGE]
+        activations = growth(family), growth(large), float(laws.activations)
+        rows.append((*key, *activations, growth(family, "params"), growth(large, "params"), float(laws.params)))
+    columns = ["activations", "from 4 GF on", "law", "params", "params from 4 GF on", "law of params"]
+    return pd.DataFrame(rows, columns=[*_FAMILY, *columns])
+
+
+def gaps_to_family(tables: Mapping[str, pd.DataFrame], other: str) -> pd.DataFrame:
+    """Compare each family with another at equal flops and at equal time of training.
+
+    Arguments:
+        tables: by name, rows of `published_errors` that were trained alike.
+        other: the family that all are compared with.
+
+    Returns:
+        Index table and family; columns "smallest gap" and "largest gap" (percentage points of error; below 0 the family
+        has the lower error), each at equal flops and at equal training_ms_per_image. NaN where the ranges do not meet.
+    """
+    rows = []
+    for name, table in tables.items():
+        for family in table["family"].drop_duplicates():
+            for cost in ("flops", "training_ms_per_image") if family != other else ():
+                gap = error_gaps(table, family, other, cost)["gap"]
+                rows.append((name, family, cost, gap.min(), gap.max()))
+    frame = pd.DataFrame(rows, columns=["table", "family", "at equal", "smallest gap", "largest gap"])
+    return frame.pivot(index=["table", "family"], columns="at equal", values=["smallest gap", "largest gap"])
+
+
+def errors_of_one_base(errors: pd.DataFrame) -> pd.DataFrame:
+    """Put the errors of single base networks that were scaled in several ways beside each other.
+
+    Arguments:
+        errors: of `published_errors`; rows without a base or a strategy are passed over.
+
+    Returns:
+        Index base; a column for each strategy, among them w, dwr and dWr: top-1 error in percent, NaN where there is
+        none.
+    """
+    scaled = errors.dropna(subset=["base", "strategy"])
+    ways = scaled.pivot(index="base", columns="strategy", values="top1_error_pct")
+    return ways.reindex(columns=list(dict.fromkeys([*ways.columns, "w", "dwr", "dWr"])))
