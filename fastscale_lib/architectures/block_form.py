@@ -8,7 +8,7 @@ from .parts import Stage
 
 
 class BlockSizes(NamedTuple):
-    """The numbers that one block is made of."""
+    """The numbers that one block is made of; `extra_tokens`, of tokens, are those beside the patches'."""
 
     width_in: Any
     width: Any
@@ -17,6 +17,7 @@ class BlockSizes(NamedTuple):
     group_width: Any
     kernel: int
     se_ratio: float
+    extra_tokens: int | None = None
 
 
 class BlockType:
@@ -24,10 +25,18 @@ class BlockType:
 
     Fields:
         ends_grow: whether width scaling widens stem and head too; False leaves them as they are.
+        keeps_group_width: whether the group width stays as it is when the width grows.
+        has_gate: whether there may be squeeze-and-excitation.
+        cuts_off: whether a stride cuts off the pixels that are left over, so that an image may end up with none.
+        takes_tokens: whether the block works on tokens, which a stem must make.
     """
 
     name: str
     ends_grow = False
+    keeps_group_width = False
+    has_gate = True
+    cuts_off = False
+    takes_tokens = False
 
     def parts(self, b: BlockSizes) -> tuple:
         """List the layers of one block, in order.

@@ -14,7 +14,8 @@ from .block_form import BlockType
 from .conv_parts import conv_norm
 from .layer_types import Activation, GlobalPool, Linear, MaxPool
 from .mobile_blocks import FusedMBConv, MBConv, MBConvDivisible
-from .parts import STEMS, Head, check_known
+from .modern_blocks import ConvNeXt, ConvNeXtV2, ScaledTransformer, Transformer, patch_stem
+from .parts import STEMS, Head, Patches, check_known
 from .residual_blocks import (
     Basic,
     BasicPooled,
@@ -27,6 +28,7 @@ from .residual_blocks import (
     BottleneckStride1x1,
     Vanilla,
 )
+from .token_layers import LayerNorm, TokenPool
 
 BLOCKS: dict[str, BlockType] = {
     block.name: block
@@ -34,6 +36,7 @@ BLOCKS: dict[str, BlockType] = {
         *(Bottleneck(), BottleneckLinear(), Basic(), MBConv(), Vanilla(), BottleneckStride1x1()),
         *(BottleneckPooled(), BottleneckSqueezed(), BottleneckPooledSqueezed(), BasicPooled(), BasicSqueezed()),
         *(MBConvDivisible(), FusedMBConv()),
+        *(ConvNeXt(), ConvNeXtV2(), Transformer(), ScaledTransformer()),
     )
 }
 
@@ -48,9 +51,13 @@ def block_type(name: str, part: str = "block") -> BlockType:
     return BLOCKS[name]
 
 
-def stem(kind: str, width_in: int, width: Any) -> tuple:
-    """List the stem: convolutions, each with BN and activation, and the max-pool where the kind has one."""
+def stem(kind: str, width_in: int, width: Any, resolution: Any) -> tuple:
+    """List the stem: convolutions, each with BN and activation, and the max-pool where the kind has one;
+    or patches.
+    """
     shape = STEMS[kind]
+    if isinstance(shape, Patches):
+        return patch_stem(shape, width_in, width, resolution)
     parts: list = []
     for number, conv in enumerate(shape.convs, 1):
         suffix = str(number) if len(shape.convs) > 1 else ""
@@ -60,14 +67,21 @@ def stem(kind: str, width_in: int, width: Any) -> tuple:
     return (*parts, MaxPool("pool", width)) if shape.pool else tuple(parts)
 
 
-def head(described: Head, width_in: Any, width: Any, classes: int) -> tuple:
-    """List the head that is described, `width` wide: what comes before the global pool; the linear layers."""
+def head(described: Head, width_in: Any, width: Any, classes: int, extra: int | None) -> tuple:
+    """List the head that is described, `width` wide: what comes before the global pool; the linear layers.
+
+    `extra` are the tokens beside those of patches, or None where the last stage puts out images.
+    """
     features, parts = width_in, ()
     if described.width:
         features, parts = width, (*conv_norm("", width_in, width), Activation("act", width))
     elif described.kind == "act_pool":
         parts = (Activation("act", width_in),)
-    parts = (*parts, GlobalPool("pool", features))
+    elif described.kind == "norm_pool":
+        parts = (LayerNorm("norm", width_in, extra),)
+    parts = (*parts, GlobalPool("pool", features) if extra is None else TokenPool("pool", features, extra))
+    if described.kind == "pool_norm":
+        parts = (*parts, LayerNorm("norm", features))
     if described.hidden:
         hidden = described.hidden
         features, parts = hidden, (*parts, Linear("hidden", features, hidden), Activation("act_hidden", hidden))

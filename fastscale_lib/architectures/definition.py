@@ -15,6 +15,7 @@ from typing import Any
 from .._common.checks import shown
 from .._common.yaml_text import YamlError, read_yaml, write_yaml
 from .blocks import BlockType, block_type
+from .fitting_parts import check_together
 from .parts import (
     ACTIVATIONS,
     MOST_BLOCKS,
@@ -24,6 +25,7 @@ from .parts import (
     Dimensions,
     Head,
     NetworkError,
+    Patches,
     Stage,
     Stem,
     check_known,
@@ -80,6 +82,7 @@ class Network:
         object.__setattr__(self, "stages", tuple(map(self._without_repetition, self.stages)))
         for number, (name, stage) in enumerate(zip(self._of_stages("block"), self.stages, strict=True), 1):
             block_type(name, f"stage {number}: block").check(number, stage)
+        check_together(self)
 
     def _without_repetition(self, stage: Stage) -> Stage:
         """The stage, without what the network says too: equal networks are described alike."""
@@ -133,6 +136,33 @@ class Network:
     def total_stride(self) -> int:
         """The product of all strides: pixels of the image, to a side, per pixel of the last stage."""
         return STEMS[self.stem.kind].total_stride * math.prod(stage.stride for stage in self.stages)
+
+    @property
+    def patches(self) -> Patches | None:
+        """What the stem makes of the image; None where it is made of other convolutions."""
+        shape = STEMS[self.stem.kind]
+        return shape if isinstance(shape, Patches) else None
+
+    @property
+    def extra_tokens(self) -> int | None:
+        """The tokens beside those of patches: 1 where there is a class token; None where there are no tokens."""
+        return self.patches.extra if self.patches else None
+
+    @property
+    def has_tokens(self) -> bool:
+        """Whether the stem makes tokens of patches."""
+        return self.extra_tokens is not None
+
+    @property
+    def stem_follows(self) -> bool:
+        """Whether a stem of patches is as wide as the first stage, and stays so when that grows."""
+        return self.patches is not None and self.stem.width == self.stages[0].width
+
+    @property
+    def least_resolution(self) -> int:
+        """The smallest side of an image, in pixels, of which something is left after all strides."""
+        cuts_off = self.patches is not None or any(block.cuts_off for block in self.block_types)
+        return self.total_stride if cuts_off else 1
 
     @property
     def dimensions(self) -> Dimensions:

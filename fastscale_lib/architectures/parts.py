@@ -12,7 +12,7 @@ from .._common.checks import check_real, check_whole, shown
 from .._common.errors import FastscaleError
 
 ACTIVATIONS = ("relu", "silu", "gelu", "relu6", "hard_swish")
-HEADS = ("conv_pool", "act_pool")
+HEADS = ("conv_pool", "act_pool", "pool_norm", "norm_pool")
 MOST_STAGES = 1_000
 MOST_BLOCKS = 10_000  # that are listed or built one by one; counts have no bound
 BOTTLENECKS = (1e-6, 1e6)
@@ -41,15 +41,44 @@ class StemShape(NamedTuple):
         return f"{kernels} + pool" if self.pool else kernels
 
 
+class Patches(NamedTuple):
+    """A convolution that turns patches of `side` pixels into pixels, or into tokens of a vision transformer.
+
+    `extra` is None where there are no tokens, 1 for those with a class token and 0 for those without;
+    `class_position` tells whether the class token has a position, as the patches have.
+    """
+
+    side: int
+    extra: int | None = None
+    class_position: bool = False
+
+    @property
+    def total_stride(self) -> int:
+        return self.side
+
+    def __str__(self) -> str:
+        return f"{self.side}×{self.side}"
+
+
 _DEEP = (StemConv(3, 2, 0.5), StemConv(3, 1, 0.5), StemConv(3, 1))
-STEMS = {  # names as in pycls, where it has them
+STEMS: dict[str, StemShape | Patches] = {  # names as in pycls, where it has them
     "simple_stem_in": StemShape((StemConv(3, 2),)),
     "res_stem_in": StemShape((StemConv(7, 2),), pool=True),
     "res_stem_cifar": StemShape((StemConv(3, 1),)),  # for small images
     "deep_stem_in": StemShape(_DEEP, pool=True),  # of ResNet-C and -D: He et al., Bag of Tricks, 2019
     "tiered_stem_in": StemShape((StemConv(3, 2, 0.375), *_DEEP[1:]), pool=True),  # of timm's resnet26t
     "deep_stem_strided": StemShape((*_DEEP, StemConv(3, 2))),  # of ResNet-RS: Bello et al., 2021
+    "patchify_4": Patches(4),  # of ConvNeXt
+    # Tokens of a vision transformer: with a class token, with one that has no position (DeiT III), without one.
+    **{f"tokens_{side}_class": Patches(side, extra=1, class_position=True) for side in (8, 14, 16, 32)},
+    **{f"tokens_{side}_class_apart": Patches(side, extra=1) for side in (14, 16)},
+    **{f"tokens_{side}_mean": Patches(side, extra=0) for side in (8, 14, 16, 32)},
 }
+
+
+def makes_tokens(shape: StemShape | Patches) -> bool:
+    """Tell whether a stem makes tokens."""
+    return isinstance(shape, Patches) and shape.extra is not None
 
 
 def later(default: Any) -> Any:
@@ -120,7 +149,8 @@ class Head:
     """What follows the last stage: a 1×1 convolution of `width` (0: none), global pool, linear layer.
 
     `hidden` is the width of one more linear layer, with an activation, before the last one (0: none); scaling leaves it
-    as it is. `kind` is "conv_pool", or "act_pool" for an activation in place of the convolution.
+    as it is. `kind` is "conv_pool", or "act_pool" for an activation in place of the convolution, "pool_norm" for a
+    layer norm after the pool (ConvNeXt), "norm_pool" for one before it (vision transformers).
     """
 
     width: int = 0
@@ -131,8 +161,8 @@ class Head:
         set_whole(self, "head", "width", least=0)
         set_whole(self, "head", "hidden", least=0)
         check_known("head: kind", self.kind, HEADS)
-        if self.kind == "act_pool" and self.width:
-            raise NetworkError(f"head: width is {self.width}, but act_pool has no convolution: its width is 0")
+        if self.kind != "conv_pool" and self.width:
+            raise NetworkError(f"head: width is {self.width}, but {self.kind} has no convolution: its width is 0")
 
 
 class Dimensions(NamedTuple):

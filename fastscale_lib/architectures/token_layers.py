@@ -62,11 +62,13 @@ class LayerScale(Layer):
 class Embedding(Layer):
     """From patches to tokens: a class token comes first where `extra` is 1, and learned positions are added.
 
-    Where `class_position` is false, the class token has no position (DeiT III: Touvron et al., 2022).
+    There is one for each patch of the grid of this `side`, and for the class token where `class_position` holds: in
+    DeiT III (Touvron et al., 2022) it has none.
     """
 
     name: str
     width: Any
+    side: Any
     extra: int = 0
     class_position: bool = True
 

@@ -45,17 +45,19 @@ def describe(network: Network, dims: Dimensions | None = None) -> Iterator[Run]:
     changes the shape, and one of the rest, which may be empty.
     """
     dims = dims or network.dimensions
-    yield Run("stem", 0, 1, stem(network.stem.kind, network.channels, dims.stem_width), network.activation)
-    width_in = dims.stem_width
+    yield Run(
+        "stem", 0, 1, stem(network.stem.kind, network.channels, dims.stem_width, dims.resolution), network.activation
+    )
+    width_in, extra = dims.stem_width, network.extra_tokens
     choices = zip(network.stages, network.block_types, network.se_ratios, network.activations, strict=True)
     sizes = zip(choices, dims.depths, dims.widths, dims.group_widths, strict=True)
     for number, ((stage, block, se_ratio, activation), depth, width, group_width) in enumerate(sizes, 1):
-        first = BlockSizes(width_in, width, stage.stride, stage.bottleneck, group_width, stage.kernel, se_ratio)
+        first = BlockSizes(width_in, width, stage.stride, stage.bottleneck, group_width, stage.kernel, se_ratio, extra)
         yield Run(f"stage{number}", 1, 1, block.parts(first), activation)
         rest = block.parts(first._replace(width_in=width, stride=1))
         yield Run(f"stage{number}", 2, depth - 1, rest, activation)
         width_in = width
-    parts = head(network.head, width_in, dims.head_width, network.classes)
+    parts = head(network.head, width_in, dims.head_width, network.classes, extra)
     yield Run("head", 0, 1, parts, network.activation)
 
 

@@ -11,8 +11,20 @@ import torch
 from torch import nn
 
 from ..architectures.definition import Network
-from ..architectures.layer_types import Activation, AvgPool, Conv, Gate, GlobalPool, Linear, MaxPool, Norm, Residual
+from ..architectures.layer_types import (
+    Activation,
+    AvgPool,
+    Conv,
+    Gate,
+    GlobalPool,
+    Linear,
+    MaxPool,
+    Norm,
+    Resample,
+    Residual,
+)
 from ..architectures.traversal import describe
+from .token_modules import token_module
 
 ACTIVATIONS = {
     "relu": lambda: nn.ReLU(inplace=True),
@@ -97,7 +109,8 @@ class DropPath(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if not self.training:
             return x
-        kept = torch.empty(x.shape[0], 1, 1, 1, dtype=x.dtype, device=x.device).bernoulli_(1 - self.rate)
+        shape = (x.shape[0],) + (1,) * (x.ndim - 1)  # images have four dimensions, tokens three
+        kept = torch.empty(shape, dtype=x.dtype, device=x.device).bernoulli_(1 - self.rate)
         return x * kept / (1 - self.rate)
 
     def extra_repr(self) -> str:
@@ -106,22 +119,25 @@ class DropPath(nn.Module):
 
 def _block(parts: tuple, activation: str, drop_rate: float) -> nn.Module:
     """The layers of a block that is one residual stand in it under their own names, without one for the residual."""
-    if len(parts) == 1:
+    if len(parts) == 1 and not parts[0].name:
         return _module(parts[0], activation, drop_rate)
     return _sequential(parts, activation, drop_rate)
 
 
 def _sequential(parts: Iterable, activation: str, drop_rate: float = 0.0) -> nn.Sequential:
-    return nn.Sequential(OrderedDict((part.name, _module(part, activation, drop_rate)) for part in parts))
+    there = (part for part in parts if not (isinstance(part, Resample) and not part.present))
+    return nn.Sequential(OrderedDict((part.name, _module(part, activation, drop_rate)) for part in there))
 
 
 def _module(part: Any, activation: str, drop_rate: float = 0.0) -> nn.Module:
+    if (made := token_module(part)) is not None:
+        return made
     match part:
         case Residual():
             return ResidualBlock(part, activation, drop_rate)
         case Conv():
             groups = 1 if part.group_width is None else part.width_in // part.group_width
-            padding = (part.kernel - 1) // 2
+            padding = (part.kernel - 1) // 2 if part.padded else 0
             return nn.Conv2d(
                 part.width_in, part.width_out, part.kernel, part.stride, padding, groups=groups, bias=part.bias
             )
@@ -137,6 +153,8 @@ def _module(part: Any, activation: str, drop_rate: float = 0.0) -> nn.Module:
             return nn.AdaptiveAvgPool2d(1)
         case Linear():
             return Classifier(part.width_in, part.width_out)
+        case Resample():
+            return _sequential(part.parts, activation)
         case Gate():
             return SqueezeExcite(OrderedDict((inner.name, _module(inner, activation)) for inner in part.parts))
     raise TypeError(f"no module for {part!r}")

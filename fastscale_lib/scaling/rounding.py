@@ -15,7 +15,7 @@ from .module_scaling import network_or_family, scale_family
 from .strategies import StrategyError, StrategyLike, factors, fit_grown, named_strategy, scale_factor
 
 WIDTH_STEP = 8
-RESOLUTION_STEP = 4
+_PIXEL_STEP = 4  # of a resolution, where it need not be of whole patches
 
 
 @overload
@@ -59,8 +59,11 @@ def scale(
 
     Rounding is that of pycls: depths to whole numbers of blocks, widths to multiples of 8, a strategy's resolution to
     multiples of 4, group widths to 1, 2, 4 or multiples of 8. Then width and group width are made to fit. A dimension
-    with the factor 1 keeps its size. Stem and head keep their widths, except those of "mbconv", which grow with the
-    stages.
+    with the factor 1 keeps its size. Stem and head keep their widths, except those of "mbconv", which grow with the stages.
+    A stem of patches is as wide as the first stage.
+
+    A vision transformer grows by whole heads, whose width (the group width) stays as it is, and by whole patches.
+    ConvNeXt keeps a pixel after all its strides: its resolution does not go below 32.
 
     EfficientNet-B1 to B7 are published with factors, but applying these to B0 gives other networks: there depths are
     rounded up, and no width is rounded down by more than 10 %. With B3's factors all widths are B3's except that of
@@ -149,7 +152,10 @@ def unrounded_dimensions(network: Network, d, w, g, r) -> Dimensions:
         network.stem.width * ends,
         tuple(depth * d for depth in network.depths),
         tuple(width * w for width in network.widths),
-        tuple(group_width * g for group_width in network.group_widths),
+        tuple(
+            group_width * factor
+            for group_width, factor in zip(network.group_widths, _of_groups(network, g), strict=True)
+        ),
         network.head.width * ends,
     )
 
@@ -158,16 +164,20 @@ def scaled_dimensions(network: Network, d, w, g, r) -> Dimensions:
     """Compute the sizes of the scaled network, given a strategy's factors (numbers or arrays)."""
     ends = w if network.ends_grow else 1.0
     widths = [_scale_size(width, w, _round_width) for width in network.widths]
-    group_widths = [_scale_size(group_width, g, _round_group_width) for group_width in network.group_widths]
+    group_widths = [
+        _scale_size(group_width, factor, _round_group_width)
+        for group_width, factor in zip(network.group_widths, _of_groups(network, g), strict=True)
+    ]
     fitted = [
         fit_grown(block, stage, width, group_width, (w == 1) & (g == 1))
         for block, stage, width, group_width in zip(
             network.block_types, network.stages, widths, group_widths, strict=True
         )
     ]
+    step, least = resolution_step(network), network.least_resolution
     return Dimensions(
-        _scale_size(network.resolution, r, _round_resolution),
-        _scale_size(network.stem.width, ends, _round_width),
+        _scale_size(network.resolution, r, lambda resolution: _round_resolution(resolution, step, least)),
+        fitted[0][0] if network.stem_follows else _scale_size(network.stem.width, ends, _round_width),
         tuple(_scale_size(depth, d, _round_depth) for depth in network.depths),
         tuple(width for width, _ in fitted),
         tuple(group_width for _, group_width in fitted),
@@ -191,9 +201,19 @@ def _round_width(width):
     return WIDTH_STEP * at_least(1, nearest(width / WIDTH_STEP))
 
 
-def _round_resolution(resolution):
-    # pycls has no lower bound; without one, a small enough s leaves no image.
-    return RESOLUTION_STEP * at_least(1, nearest(resolution / RESOLUTION_STEP))
+def resolution_step(network: Network) -> int:
+    """Return the number of pixels that resolutions are rounded to multiples of: whole patches, or 4."""
+    return network.patches.side if network.patches and network.has_tokens else _PIXEL_STEP
+
+
+def _round_resolution(resolution, step: int, least: int):
+    # pycls has no floor; without one, a small enough s leaves no image.
+    return step * at_least(-(-least // step), nearest(resolution / step))
+
+
+def _of_groups(network: Network, g) -> list:
+    """The factor of each stage's group width: 1 where its block keeps it."""
+    return [1.0 if block.keeps_group_width else g for block in network.block_types]
 
 
 def _round_group_width(group_width):

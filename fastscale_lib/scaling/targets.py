@@ -21,7 +21,7 @@ from ..architectures.parts import Dimensions, Metric, Stage
 from ..architectures.provenance import Neighbour, Scaling
 from ..architectures.traced.module_family import Family
 from .module_scaling import network_or_family, scale_family_to
-from .rounding import RESOLUTION_STEP, WIDTH_STEP, scale, scaled_dimensions, unrounded_dimensions
+from .rounding import WIDTH_STEP, resolution_step, scale, scaled_dimensions, unrounded_dimensions
 from .strategies import Strategy, StrategyError, StrategyLike, factors, grid_factors, named_strategy, scale_factor
 
 TOLERANCE = 0.01
@@ -184,9 +184,11 @@ class _Candidates:
         stages = zip(self.base.block_types, self.base.stages, steps.T[:-1], strict=True)
         for i, (block, stage, step) in enumerate(stages):
             widths[i], group_widths[i] = _step_widths(block, stage, widths[i], group_widths[i], step)
-        resolution = dims.resolution + steps[:, -1] * RESOLUTION_STEP
+        resolution = dims.resolution + steps[:, -1] * resolution_step(self.base)
         dims = dims._replace(widths=tuple(widths), group_widths=tuple(group_widths), resolution=resolution)
-        possible = np.min([resolution, *widths], axis=0) > 0
+        if self.base.stem_follows:
+            dims = dims._replace(stem_width=widths[0])
+        possible = (resolution >= self.base.least_resolution) & (np.min(widths, axis=0) > 0)
         dims = Dimensions(*(_map_sizes(value, lambda size: size[possible]) for value in dims))
         return replace(self, s=self.s[index][possible], dims=dims, steps=steps[possible])
 
@@ -232,6 +234,7 @@ def _step_widths(block: BlockType, stage: Stage, width: Any, group_width: Any, s
     b = stage.bottleneck
     # One group stays one group: its width changes with the stage's.
     whole = (stage.group_width == block.undivided(stage.width, b)) & (group_width == block.undivided(width, b))
+    whole &= not block.keeps_group_width
     wider = width + step * block.grain(b, np.where(whole, 1, group_width), WIDTH_STEP)
     asked = np.where(whole, block.undivided(wider, b), group_width)
     fitted = block.fit(at_least(1, wider), b, asked)
@@ -258,6 +261,8 @@ def _adjust(by_s: _Candidates) -> tuple[_Candidates, int]:
     tiers = [(by_error, some), (by_error[:32], many), (by_error[:8], np.concatenate([k * many for k in (2, 3, 4)]))]
     # Bound the memory for any number of stages, keeping the networks nearest the target.
     tiers = [(np.sort(order[: max(1, most // steps.size)]), steps) for order, steps in tiers]
+    if by_s.metric == "params":  # which a resolution hardly changes, where it changes them at all
+        tiers = [(indices, steps[steps[:, -1] == 0]) for indices, steps in tiers]
     own = np.array([bool(scaled.w)] * (sizes - 1) + [bool(scaled.r)])
     kept = [(indices, steps[~steps[:, ~own].any(axis=1)]) for indices, steps in tiers]
     for indices, steps in (*kept, *(() if own.all() else tiers)):
@@ -336,7 +341,7 @@ def between_roundings(base: Network, strategy: Strategy, crossing: float, reach:
     d, w, g, r = (float(exponent) for exponent in strategy.exponents)
     ends = (base.stem.width, base.head.width) if base.ends_grow else ()
     sizes = {(size, d, 1) for size in base.depths} | {(size, w, WIDTH_STEP) for size in (*base.widths, *ends)}
-    sizes |= {(size, g, 1) for size in base.group_widths} | {(base.resolution, r, RESOLUTION_STEP)}
+    sizes |= {(size, g, 1) for size in base.group_widths} | {(base.resolution, r, resolution_step(base))}
     sizes = [(size, e, step) for size, e, step in sizes if e and size]
 
     def halves(size: int, e: float, step: int, low: float, high: float) -> tuple[int, int]:

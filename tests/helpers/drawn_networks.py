@@ -6,56 +6,90 @@ from hypothesis import strategies as st
 
 import fastscale_lib as fs
 from fastscale_lib.architectures.blocks import BLOCKS
-from fastscale_lib.architectures.parts import ACTIVATIONS, STEMS
+from fastscale_lib.architectures.parts import ACTIVATIONS, STEMS, Patches, makes_tokens
 
 # Ratios as networks have them, and odd ones.
 RATIOS = (1, 0.25, 0.5, 2, 4, 1.5, 2.5, 0.3, 0.7, 1 / 3)
 EXPANSIONS = (1, 6, 3, 1.5, 2.4)
 ACCEPTED = {
-    **dict.fromkeys(("mbconv", "mbconv_v3", "fused_mbconv"), EXPANSIONS),
+    **dict.fromkeys(("mbconv", "mbconv_v3", "fused_mbconv", "convnext", "convnext_v2"), EXPANSIONS),
     **dict.fromkeys(("res_basic_block", "res_basic_d_block", "res_basic_se_block", "vanilla_block"), (1,)),
 }
 
 HEADS = (
     *({"head_width": width, "head_hidden": hidden} for width in (0, 40, 96) for hidden in (0, 24)),
-    {"head": "act_pool"},
+    *({"head": kind} for kind in ("act_pool", "pool_norm", "norm_pool")),
 )
+NAMES = st.sampled_from(["AnyNet", "Ünïcode №5", "null", "a: b # c"])
 
 
 @st.composite
 def anynets(draw, max_depth: int = 4, max_width: int = 96, max_resolution: int = 72) -> fs.Network:
     """A network of any block type and any stem that can be built."""
     block = draw(st.sampled_from(list(BLOCKS)))
+    if BLOCKS[block].takes_tokens:
+        return draw(transformers(block, max_depth))
     stages = draw(st.integers(1, 4))
 
     def each(values: st.SearchStrategy) -> list:
         return draw(st.lists(values, min_size=stages, max_size=stages))
 
-    blocks = draw(st.none() | st.lists(st.none() | st.sampled_from(list(BLOCKS)), min_size=stages, max_size=stages))
+    images = [name for name, kind in BLOCKS.items() if not kind.takes_tokens]
+    blocks = draw(st.none() | st.lists(st.none() | st.sampled_from(images), min_size=stages, max_size=stages))
     types = [block if own is None else own for own in blocks or [None] * stages]
     bottlenecks = [draw(st.sampled_from(ACCEPTED.get(kind, RATIOS))) for kind in types]
     asked = zip(types, each(st.integers(1, max_width)), bottlenecks, each(st.integers(1, 32)), strict=True)
     fitted = [BLOCKS[kind].fit(*sizes) for kind, *sizes in asked]
+    gates = all(BLOCKS[kind].has_gate for kind in types)
+    strides = each(st.integers(1, 3))
+    stem = draw(st.sampled_from([kind for kind, shape in STEMS.items() if not makes_tokens(shape)]))
+    cuts_off = isinstance(STEMS[stem], Patches) or any(BLOCKS[kind].cuts_off for kind in types)
+    least = math.prod(strides) * STEMS[stem].total_stride if cuts_off else 1
     return fs.anynet(
-        name=draw(st.sampled_from(["AnyNet", "Ünïcode №5", "null", "a: b # c"])),
+        name=draw(NAMES),
         block=block,
         depths=each(st.integers(1, max_depth)),
         widths=[width for width, _ in fitted],
         group_widths=[group_width for _, group_width in fitted],
         bottlenecks=bottlenecks,
-        strides=each(st.integers(1, 3)),
+        strides=strides,
         kernels=each(st.sampled_from([1, 3, 5, 7])),
         blocks=blocks,
-        se_ratios=each(st.sampled_from([None, None, 0, 0.25])),
+        se_ratios=each(st.sampled_from([None, None, 0, 0.25])) if gates else None,
         activations=each(st.sampled_from([None, *ACTIVATIONS])),
-        stem=draw(st.sampled_from(list(STEMS))),
+        stem=stem,
         stem_width=draw(st.integers(1, 48)),
-        se_ratio=draw(st.sampled_from([0, 0.25, 0.1, 1])),
+        se_ratio=draw(st.sampled_from([0, 0.25, 0.1, 1])) if gates else 0,
         **draw(st.sampled_from(HEADS)),
         activation=draw(st.sampled_from(ACTIVATIONS)),
         classes=draw(st.integers(1, 100)),
         channels=draw(st.integers(1, 4)),
-        resolution=draw(st.integers(1, max_resolution)),
+        resolution=draw(st.integers(least, max(least, max_resolution))),
+    )
+
+
+@st.composite
+def transformers(draw, block: str = "transformer", max_depth: int = 4) -> fs.Network:
+    """A vision transformer of this block type, of one stage or of two of one width."""
+    stages, head = draw(st.integers(1, 2)), draw(st.sampled_from([8, 16, 24]))
+    width = head * draw(st.integers(1, 4))
+    stem = draw(st.sampled_from([kind for kind, shape in STEMS.items() if makes_tokens(shape)]))
+    return fs.anynet(
+        name=draw(NAMES),
+        block=block,
+        depths=draw(st.lists(st.integers(1, max_depth), min_size=stages, max_size=stages)),
+        widths=[width] * stages,
+        group_widths=head,
+        bottlenecks=draw(st.lists(st.sampled_from([1, 4, 2.5, 0.5]), min_size=stages, max_size=stages)),
+        strides=1,
+        kernels=1,
+        stem=stem,
+        stem_width=width,
+        head="norm_pool",
+        activation=draw(st.sampled_from(ACTIVATIONS)),
+        classes=draw(st.integers(1, 100)),
+        channels=draw(st.integers(1, 4)),
+        resolution=STEMS[stem].total_stride * draw(st.integers(1, 5)),
     )
 
 

@@ -1,0 +1,64 @@
+"""Which stem, blocks, head and resolution go together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .._common.checks import shown
+from .parts import STEMS, NetworkError, makes_tokens
+
+if TYPE_CHECKING:
+    from .definition import Network
+
+
+def check_together(network: Network) -> None:
+    """Refuse a network whose parts do not go together, each of which could be built by itself.
+
+    Raises:
+        NetworkError: naming the part, the value and the rule.
+    """
+    _check_stages(network)
+    _check_resolution(network)
+
+
+def _check_stages(network: Network) -> None:
+    kind, width = network.stem.kind, network.stem.width
+    tokens = makes_tokens(STEMS[kind])
+    stages = zip(network.block_types, network.stages, network.se_ratios, strict=True)
+    for number, (block, stage, se_ratio) in enumerate(stages, 1):
+        if block.takes_tokens != tokens:
+            others = ", ".join(name for name, shape in STEMS.items() if makes_tokens(shape) == block.takes_tokens)
+            takes, makes = ("tokens", "images") if block.takes_tokens else ("images", "tokens")
+            raise NetworkError(
+                f"stage {number}: {block.name} works on {takes}, but stem {kind} makes {makes}; stems for it are "
+                f"{others}"
+            )
+        if tokens and stage.width != width:
+            raise NetworkError(
+                f"stage {number}: width {shown(stage.width)}, but the stem makes tokens of width {shown(width)}, and a "
+                "transformer keeps it: give them one width"
+            )
+        if se_ratio and not block.has_gate:
+            raise NetworkError(
+                f"stage {number}: se_ratio {se_ratio:g}, but {block.name} has no squeeze-and-excitation; give 0"
+            )
+    if tokens and network.head.kind != "norm_pool":
+        raise NetworkError(
+            f"head: kind is {network.head.kind}, but that of a transformer is norm_pool, a layer norm and then the pool"
+        )
+
+
+def _check_resolution(network: Network) -> None:
+    """Whole patches, where each has a position; and a pixel at least after all strides that cut off."""
+    resolution, least = network.resolution, network.least_resolution
+    if resolution < least:
+        raise NetworkError(
+            f"network: resolution is {resolution}, but must be of at least {least} pixels, for something to be left "
+            "after all strides"
+        )
+    if network.patches and network.has_tokens and (over := resolution % network.patches.side):
+        side, below = network.patches.side, resolution - over
+        raise NetworkError(
+            f"network: resolution is {shown(resolution)}, but must be a multiple of the {side} pixels of a patch; the "
+            f"nearest are {shown(below)} and {shown(below + side)}"
+        )
