@@ -98,7 +98,9 @@ def test_arrows_go_down(file):
 
 
 def test_no_file_imports_itself_in_a_circle():
-    below = {module_name(file): {each.name for each in imports(file) if each.own} for file in MODULES}
+    """Imports for type checkers alone are never run, and make none."""
+    ran = {file: [each for each in imports(file) if each.own and not each.typing] for file in MODULES}
+    below = {module_name(file): {each.name for each in found} for file, found in ran.items()}
     try:
         TopologicalSorter(below).prepare()
     except CycleError as error:

@@ -52,9 +52,7 @@ def block_type(name: str, part: str = "block") -> BlockType:
 
 
 def stem(kind: str, width_in: int, width: Any, resolution: Any) -> tuple:
-    """List the stem: convolutions, each with BN and activation, and the max-pool where the kind has one;
-    or patches.
-    """
+    """List the stem: convolutions, each with BN and activation, and a max-pool in some kinds; or patches."""
     shape = STEMS[kind]
     if isinstance(shape, Patches):
         return patch_stem(shape, width_in, width, resolution)

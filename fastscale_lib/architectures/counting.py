@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import torch
 
 _COLUMNS = ["name", "kind", "kernel", "stride", "groups", "width_in", "width_out", "resolution_in", "resolution_out"]
-_COLUMNS += METRICS
+_COLUMNS += [*METRICS, "attention_matrices"]
 _NOT_COUNTED = (Activation, Gate, Residual)
 
 
@@ -130,10 +130,12 @@ def layers(
 
     Returns:
         One row per layer. Columns: name (as in the torch module that `build` makes), kind, kernel, stride, groups,
-        width_in, width_out, resolution_in, resolution_out (side in pixels), flops (multiply-adds), params,
-        activations. The columns' sums are the network's complexity. Of a traced module, a side is (height, width) where
-        an image is not square, and a length where there is no image; operators that are not known have the kind
-        "unknown (…)", and parameters that are no layer's weights a row each, of the kind "parameter".
+        width_in, width_out, resolution_in, resolution_out (side in pixels, or in patches), flops
+        (multiply-adds), params, activations, attention_matrices (their elements, which fused attention never writes: no
+        activations). The columns' sums are the network's complexity, and all its attention matrices. Of a traced
+        module, a side is (height, width) where an image is not square, and a length where there is no image; operators
+        that are not known have the kind "unknown (…)", and parameters that are no layer's weights a row each, of the
+        kind "parameter".
 
     Raises:
         NetworkError: the name is not that of a base network, resolution is no whole number above 0, the network has
@@ -169,4 +171,5 @@ def _row(placed: Placed) -> tuple:
         placed.side_in,
         placed.side_out,
         *layer.counts(placed.side_out),
+        layer.matrices(placed.side_out),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import html
 import json
 import math
 import re
@@ -16,6 +15,7 @@ from .._common.checks import shown
 from .._common.yaml_text import YamlError, read_yaml, write_yaml
 from .blocks import BlockType, block_type
 from .fitting_parts import check_together
+from .html_table import table
 from .parts import (
     ACTIVATIONS,
     MOST_BLOCKS,
@@ -313,47 +313,9 @@ class Network:
         mine, theirs = ((each.stem, each.head) for each in (self, other))
         if self.ends_grow:
             mine, theirs = bool(self.head.width), bool(other.head.width)
-        if len(self.stages) != len(other.stages) or mine != theirs:
+        if len(self.stages) != len(other.stages) or mine != theirs or self.patches != other.patches:
             return False
         return other.with_dimensions(self.dimensions, name=self.name) == self
-
-
-def table(network: Network) -> str:
-    """The network stage by stage, as an HTML table (a fragment, with every text escaped)."""
-    side = network.resolution
-    rows = []
-
-    def row(part, stride, *cells):
-        nonlocal side
-        side = (side - 1) // stride + 1
-        rows.append("".join(f"<td>{cell}</td>" for cell in (part, *cells, stride, f"{side}×{side}")))
-
-    row("stem", STEMS[network.stem.kind].total_stride, "", network.stem.width, "", "", STEMS[network.stem.kind])
-    for number, s in enumerate(network.stages, 1):
-        row(
-            f"stage {number}",
-            s.stride,
-            s.depth,
-            s.width,
-            s.group_width,
-            f"{s.bottleneck:g}",
-            f"{s.kernel}×{s.kernel}",
-        )
-    if network.head.width:
-        row("head", 1, "", network.head.width, "", "", "1×1")
-    rows.append(f"<td>classes</td><td></td><td>{network.classes}</td>" + "<td></td>" * 5)
-    titles = ("", "depth", "width", "group width", "bottleneck", "kernel", "stride", "output")
-    head = "".join(f"<th>{title}</th>" for title in titles)
-    body = "".join(f"<tr>{row}</tr>" for row in rows)
-    se = f", SE {network.se_ratio:g}" if network.se_ratio else ""
-    caption = html.escape(
-        f"{network.name}: {network.block}{se}, {network.activation}, {network.resolution}×{network.resolution} px"
-    )
-    if network.note:
-        caption += f"<br><small>{html.escape(network.note)}</small>"
-    if network.scaling is not None:
-        caption += f"<br><small>{html.escape(str(network.scaling))}</small>"
-    return f"<table class='fastscale-network'><caption>{caption}</caption><tr>{head}</tr>{body}</table>"
 
 
 def check_blocks(who: str, network: Network) -> None:

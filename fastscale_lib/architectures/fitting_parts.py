@@ -22,10 +22,8 @@ def check_together(network: Network) -> None:
 
 
 def _check_stages(network: Network) -> None:
-    kind, width = network.stem.kind, network.stem.width
-    tokens = makes_tokens(STEMS[kind])
-    stages = zip(network.block_types, network.stages, network.se_ratios, strict=True)
-    for number, (block, stage, se_ratio) in enumerate(stages, 1):
+    kind, tokens = network.stem.kind, network.has_tokens
+    for number, (block, se_ratio) in enumerate(zip(network.block_types, network.se_ratios, strict=True), 1):
         if block.takes_tokens != tokens:
             others = ", ".join(name for name, shape in STEMS.items() if makes_tokens(shape) == block.takes_tokens)
             takes, makes = ("tokens", "images") if block.takes_tokens else ("images", "tokens")
@@ -33,15 +31,15 @@ def _check_stages(network: Network) -> None:
                 f"stage {number}: {block.name} works on {takes}, but stem {kind} makes {makes}; stems for it are "
                 f"{others}"
             )
-        if tokens and stage.width != width:
-            raise NetworkError(
-                f"stage {number}: width {shown(stage.width)}, but the stem makes tokens of width {shown(width)}, and a "
-                "transformer keeps it: give them one width"
-            )
         if se_ratio and not block.has_gate:
             raise NetworkError(
                 f"stage {number}: se_ratio {se_ratio:g}, but {block.name} has no squeeze-and-excitation; give 0"
             )
+    if tokens and (len(network.stages) > 1 or network.stages[0].width != network.stem.width):
+        raise NetworkError(
+            f"network: stem width {shown(network.stem.width)} and stage widths {shown(network.widths)}, but tokens "
+            "keep their width: a transformer has one stage, as wide as its stem"
+        )
     if tokens and network.head.kind != "norm_pool":
         raise NetworkError(
             f"head: kind is {network.head.kind}, but that of a transformer is norm_pool, a layer norm and then the pool"

@@ -50,6 +50,10 @@ class Layer:
         """Count flops (multiply-adds), params and activations for an output of this side."""
         return 0, 0, 0
 
+    def matrices(self, side: Any) -> Any:
+        """Count the elements of the attention matrices, which are no activations: fused attention never writes them."""
+        return 0
+
     def work(self, side_in: Any, side_out: Any, activation: str) -> Work:
         """Tell what the layer asks of a device; `activation` is the network's activation function."""
         raise NotImplementedError

@@ -102,8 +102,8 @@ class TokenLinear(Linear):
 class Attention(Layer):
     """Multi-head attention between queries, keys and values that a layer before it made, side by side.
 
-    Its two matrix products have 2·N²·width multiply-adds for N tokens (Vaswani et al., 2017); the softmax counts none.
-    What fused attention never writes, the attention matrices of heads·N² elements, are no activations.
+    Its two matrix products have 2·N²·width multiply-adds for N tokens, and its matrices heads·N² elements (Vaswani et
+    al., 2017, section 3.2); the softmax counts none.
     """
 
     name: str
@@ -120,7 +120,6 @@ class Attention(Layer):
         return 2 * number * number * self.width, 0, 0
 
     def matrices(self, side: Any) -> Any:
-        """Count the elements of the attention matrices: heads · N²."""
         number = tokens(side, self.extra)
         return self.width // self.head_width * number * number
 

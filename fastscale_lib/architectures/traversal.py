@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .block_form import BlockSizes
 from .blocks import head, stem
-from .definition import Network
 from .layer_types import Activation, Gate, Resample, Residual
 from .parts import Dimensions
+
+if TYPE_CHECKING:
+    from .definition import Network
 
 
 class Run(NamedTuple):

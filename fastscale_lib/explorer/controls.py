@@ -14,7 +14,7 @@ import pandas as pd
 import traitlets as T
 
 from ..architectures.counting import Complexity, complexity
-from ..architectures.definition import table
+from ..architectures.html_table import table
 from ..architectures.zoo import families
 from ..figures.theme import Frame, label
 from ..scaling.strategies import STRATEGIES

@@ -13,7 +13,8 @@ import plotly.io as pio
 
 from .._common.version import __version__
 from ..architectures.counting import complexity
-from ..architectures.definition import Network, table
+from ..architectures.definition import Network
+from ..architectures.html_table import table
 from ..figures.theme import label
 from ..scaling.rounding import scale as scale_network
 from ..scaling.strategies import Strategy

@@ -86,14 +86,14 @@ class SelfAttention(nn.Module):
 
     def __init__(self, heads: int) -> None:
         super().__init__()
-        self.heads = heads
+        self.num_heads = heads
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        query, key, value = x.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        query, key, value = x.unflatten(-1, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)
         return F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
 
     def extra_repr(self) -> str:
-        return f"heads={self.heads}"
+        return f"heads={self.num_heads}"
 
 
 class Pool(nn.Module):

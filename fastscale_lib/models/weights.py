@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .._common.checks import check_flag, check_path, check_real, shown
@@ -13,6 +11,7 @@ from .._common.errors import FastscaleError
 from ..architectures.definition import Network
 from ..architectures.traversal import ends_in_activation
 from ..architectures.zoo import network as named_network
+from .namings import BLOCK, NAMINGS, OWN, TIMM_REGNET, TORCHVISION_EFFICIENTNET, Naming
 
 if TYPE_CHECKING:
     import torch
@@ -20,11 +19,6 @@ if TYPE_CHECKING:
     from .modules import ConvNet
 
 
-# Our layers that hold tensors, in the order in which a Naming gives theirs.
-_BRANCH = ("conv1", "norm1", "conv2", "norm2", "conv3", "norm3", "se.reduce", "se.expand")
-_IN_BLOCK: tuple[str, ...] = (*_BRANCH, "shortcut.conv", "shortcut.norm")
-_AT_ENDS: tuple[str, ...] = ("stem.conv", "stem.norm", "head.conv", "head.norm", "head.linear")
-_BLOCK = re.compile(r"stage(\d+)\.block(\d+)\.(.+)")
 _CHECKPOINT_ENTRIES = ("model_state", "state_dict", "model")  # of pycls, timm, and torchvision's training scripts
 _COUNTER = "num_batches_tracked"
 
@@ -33,95 +27,6 @@ class WeightsError(FastscaleError, ValueError):
     """Weights that do not fit the module one to one."""
 
 
-@dataclass(frozen=True)
-class Naming:
-    """How another library names the layers of its networks; "-" stands for a layer that it does not have.
-
-    Fields:
-        source: the library, and its networks.
-        marker: a key that tells this naming from the others.
-        block: prefix of a block's layers, with stage and block counted from 1, stage0 and block0 from 0.
-        layers: theirs, for each of ours in `_IN_BLOCK`.
-        ends: theirs, for each of ours in `_AT_ENDS`; {after} is the number after the last stage's.
-        unexpanded: as layers, where an MBConv without an expansion has other names.
-    """
-
-    source: str
-    marker: str
-    block: str
-    layers: str
-    ends: str
-    unexpanded: str = ""
-
-    def of(self, layer: str, expanded: bool, stages: int) -> str | None:
-        """Their name of our layer; None where they have none."""
-        if (found := _BLOCK.fullmatch(layer)) is None:
-            prefix, ours, theirs = "", _AT_ENDS, self.ends.format(after=stages + 1)
-        else:
-            stage, block, layer = int(found[1]), int(found[2]), found[3]
-            prefix = self.block.format(stage=stage, block=block, stage0=stage - 1, block0=block - 1)
-            ours, theirs = _IN_BLOCK, self.layers if expanded else self.unexpanded or self.layers
-        name = dict(zip(ours, theirs.split(), strict=True)).get(layer, "-")
-        return None if name == "-" else prefix + name
-
-
-_OWN = Naming(source="fastscale", marker="stem.norm.weight", block="", layers="", ends="")  # of any layers
-_TORCHVISION_EFFICIENTNET = Naming(
-    source="torchvision's EfficientNet",
-    marker="features.0.0.weight",
-    block="features.{stage}.{block0}.block.",
-    layers="0.0 0.1 1.0 1.1 3.0 3.1 2.fc1 2.fc2 - -",
-    unexpanded="- - 0.0 0.1 2.0 2.1 1.fc1 1.fc2 - -",
-    ends="features.0.0 features.0.1 features.{after}.0 features.{after}.1 classifier.1",
-)
-_TIMM_REGNET = Naming(
-    source="timm's RegNet",
-    marker="s1.b1.conv1.conv.weight",
-    block="s{stage}.b{block}.",
-    layers="conv1.conv conv1.bn conv2.conv conv2.bn conv3.conv conv3.bn se.fc1 se.fc2 downsample.conv downsample.bn",
-    ends="stem.conv stem.bn final_conv.conv final_conv.bn head.fc",
-)
-NAMINGS = (
-    _OWN,
-    _TORCHVISION_EFFICIENTNET,
-    Naming(
-        source="torchvision's RegNet",
-        marker="trunk_output.block1.block1-0.f.a.0.weight",
-        block="trunk_output.block{stage}.block{stage}-{block0}.",
-        layers="f.a.0 f.a.1 f.b.0 f.b.1 f.c.0 f.c.1 f.se.fc1 f.se.fc2 proj.0 proj.1",
-        ends="stem.0 stem.1 - - fc",
-    ),
-    Naming(
-        source="torchvision's or timm's ResNet",
-        marker="layer1.0.conv1.weight",
-        block="layer{stage}.{block0}.",
-        layers="conv1 bn1 conv2 bn2 conv3 bn3 - - downsample.0 downsample.1",
-        ends="conv1 bn1 - - fc",
-    ),
-    Naming(
-        source="timm's EfficientNet",
-        marker="conv_stem.weight",
-        block="blocks.{stage0}.{block0}.",
-        layers="conv_pw bn1 conv_dw bn2 conv_pwl bn3 se.conv_reduce se.conv_expand - -",
-        unexpanded="- - conv_dw bn1 conv_pw bn2 se.conv_reduce se.conv_expand - -",
-        ends="conv_stem bn1 conv_head bn2 classifier",
-    ),
-    _TIMM_REGNET,
-    Naming(
-        source="pycls's RegNet or ResNet",
-        marker="s1.b1.f.a.weight",
-        block="s{stage}.b{block}.",
-        layers="f.a f.a_bn f.b f.b_bn f.c f.c_bn f.se.f_ex.0 f.se.f_ex.2 proj bn",
-        ends="stem.conv stem.bn head.conv head.bn head.fc",
-    ),
-    Naming(
-        source="pycls's EfficientNet",
-        marker="s1.b1.dwise.weight",
-        block="s{stage}.b{block}.",
-        layers="exp exp_bn dwise dwise_bn lin_proj lin_proj_bn se.f_ex.0 se.f_ex.2 - -",
-        ends="stem.conv stem.bn head.conv head.conv_bn head.fc",
-    ),
-)
 # A state dict does not hold the ε of BN: torch's default everywhere but in torchvision's EfficientNet-B5 to B7.
 _DEFAULT_EPS, _LARGE_EPS = 1e-5, 1e-3
 _LARGE_EFFICIENTNETS = ("EfficientNet-B5", "EfficientNet-B6", "EfficientNet-B7")
@@ -175,6 +80,7 @@ def load_weights(
         for ours in [each for each in theirs if each.startswith("head.linear.")]:
             given.pop(theirs.pop(ours), None)
     _check_kinds((key, given[key]) for key in theirs.values() if key in given)
+    given = _as_convolutions(model, theirs, given)
     _check_tensors(model, naming, theirs, given)
     layers = {_layer(ours): _layer(key) for ours, key in theirs.items()}
     if module is not None:
@@ -185,8 +91,8 @@ def load_weights(
         for ours, value in values.items():
             state[ours].copy_(value)
     for ours, layer in layers.items():
-        if isinstance(norm := model.get_submodule(ours), torch.nn.BatchNorm2d):
-            norm.eps = eps or (_eps(model, naming, norm.eps) if module is None else module.get_submodule(layer).eps)
+        if isinstance(norm := model.get_submodule(ours), torch.nn.BatchNorm2d | torch.nn.LayerNorm):
+            norm.eps = eps or (_eps(model, naming, norm) if module is None else module.get_submodule(layer).eps)
     return model
 
 
@@ -236,7 +142,7 @@ def _read(path: str) -> Any:
 
 def _naming(given: Mapping[str, Any]) -> Naming:
     for naming in NAMINGS:
-        if naming.marker in given:
+        if naming.fits(given):
             return naming
     sources = ", ".join(naming.source for naming in NAMINGS)
     first = next(iter(given), "none at all")
@@ -244,7 +150,7 @@ def _naming(given: Mapping[str, Any]) -> Naming:
 
 
 def _check_last_activation(network: Network, naming: Naming) -> None:
-    if naming is _TIMM_REGNET and not network.head.width and not ends_in_activation(network):
+    if naming is TIMM_REGNET and not network.head.width and not ends_in_activation(network):
         raise WeightsError(
             f"load_weights: {naming.source} has an activation after the last block where that is linear and the head "
             f"has no convolution, but {network.name} has none: with the same weights the logits would differ; "
@@ -257,16 +163,25 @@ def _their_names(model: ConvNet, naming: Naming) -> dict[str, str]:
     ours = model.state_dict()
     names = {}
     for key in ours:
-        layer, _, leaf = key.rpartition(".")
-        found = _BLOCK.fullmatch(layer)
+        found = BLOCK.fullmatch(key)
         expanded = found is None or f"stage{found[1]}.block{found[2]}.conv1.weight" in ours
-        theirs = layer if naming is _OWN else naming.of(layer, expanded, len(model.network.stages))
+        theirs = naming.key(key, expanded, len(model.network.stages))
         if theirs is None:
             raise WeightsError(
                 f"load_weights: {naming.source} has no place for {key} of {model.network.name}; is it the same network?"
             )
-        names[key] = f"{theirs}.{leaf}"
+        names[key] = theirs
     return names
+
+
+def _as_convolutions(model: ConvNet, theirs: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The tensors, where a linear layer of every pixel is a 1×1 convolution here, in the shape of its weights."""
+    made = dict(given)
+    for ours, own in model.state_dict().items():
+        key = theirs.get(ours, "")
+        if key in made and own.shape == (*made[key].shape, 1, 1):
+            made[key] = made[key][..., None, None]
+    return made
 
 
 def _check_tensors(model: ConvNet, naming: Naming, theirs: Mapping[str, str], given: Mapping[str, Any]) -> None:
@@ -325,10 +240,18 @@ def _check_convolutions(model: ConvNet, module: torch.nn.Module, layers: Mapping
     import torch
 
     for ours, layer in layers.items():
-        if not isinstance(mine := model.get_submodule(ours), torch.nn.Conv2d):
+        mine, their = model.get_submodule(ours), module.get_submodule(layer)
+        if ours.endswith(".attention.qkv"):  # the heads are no tensors
+            ours, layer = f"{_layer(ours)}.product", _layer(layer)
+            mine, their = model.get_submodule(ours), module.get_submodule(layer)
+            their = getattr(their, "product", their)  # as ours are named
+            settings = ("num_heads",)
+        elif isinstance(mine, torch.nn.Conv2d) and isinstance(their, torch.nn.Conv2d):
+            settings = ("stride", "padding", "dilation", "groups")
+        else:
             continue
-        for setting in ("stride", "padding", "dilation", "groups"):
-            here, there = getattr(mine, setting), getattr(module.get_submodule(layer), setting)
+        for setting in settings:
+            here, there = getattr(mine, setting), getattr(their, setting)
             if here != there:
                 raise WeightsError(
                     f"load_weights: {layer} has {setting} {there}, but {ours} of {model.network.name} has {here}: with "
@@ -336,12 +259,14 @@ def _check_convolutions(model: ConvNet, module: torch.nn.Module, layers: Mapping
                 )
 
 
-def _eps(model: ConvNet, naming: Naming, own: float) -> float:
-    """The ε that networks of these names have where they come from."""
-    if naming is _OWN:
-        return own
+def _eps(model: ConvNet, naming: Naming, norm: torch.nn.BatchNorm2d | torch.nn.LayerNorm) -> float:
+    """The ε that networks of these names have where they come from; a layer norm has the same everywhere."""
+    import torch
+
+    if naming is OWN or isinstance(norm, torch.nn.LayerNorm):
+        return norm.eps
     same = (name for name in _LARGE_EFFICIENTNETS if named_network(name).stages == model.network.stages)
-    return _LARGE_EPS if naming is _TORCHVISION_EFFICIENTNET and any(same) else _DEFAULT_EPS
+    return _LARGE_EPS if naming is TORCHVISION_EFFICIENTNET and any(same) else _DEFAULT_EPS
 
 
 def _layer(key: str) -> str:

@@ -20,6 +20,8 @@ from .reach import Extent
 By = Literal["layers", "flops", "params", "activations", "flops and activations"]
 # The metrics that each model is fitted to; that of layers is fitted to operations.
 BY: dict[By, tuple[str, ...]] = {by: () if by == "layers" else tuple(by.split(" and ")) for by in get_args(By)}
+# Kinds that have the rates of another: a fit to networks without them refuses networks that have them (see `reach`).
+_LIKE = {"token linear": "conv 1×1", "attention": "conv 1×1", "layer norm": "norm"}
 _NOISE = 0.05  # relative error of any model: rows that are more exact than this weigh no more
 
 
@@ -106,13 +108,15 @@ class Layers:
     def bounds(self, ops: Operations, batch: Any, size: int, parameters: np.ndarray) -> tuple[np.ndarray, ...]:
         """Return the seconds of arithmetic, data and launch of each operation, once."""
         value = dict(zip(self.names, np.exp(parameters), strict=True))
-        rates = np.array([value.get(kind, np.inf) for kind in KINDS])
+        kinds = [_LIKE.get(kind, kind) for kind in KINDS]
+        rates = np.array([value.get(kind, np.inf) for kind in kinds])
         data_of = {"pointwise": 1.0, **{kind: value[f"data of {kind}"] for kind in ("norm", "smooth", "pool")}}
-        shares = np.array([data_of.get(kind, value["data of conv"]) for kind in KINDS])
+        shares = np.array([data_of.get(kind, value["data of conv"]) for kind in kinds])
         half = value["half width"]
         # Few channels per group leave a processor's vectors idle; a depthwise convolution has its own rate.
         used = ops.width / (ops.width + half) * (ops.outputs / (ops.outputs + half))
-        used = np.where(ops.kind <= KINDS.index("conv in groups"), used, 1.0)
+        dense = np.array([KINDS.index(kind) <= KINDS.index("conv in groups") for kind in kinds])
+        used = np.where(dense[ops.kind], used, 1.0)
         arithmetic = batch * ops.flops / (rates[ops.kind] * used)
         moved = size * (batch * ops.moved * shares[ops.kind] + ops.weights * value["weights"])
         large = moved / (moved + value["cache size"])

@@ -19,6 +19,7 @@ from ..architectures.operation_lists import KINDS, Operations
 SIZES = ("multiply-adds", "weights", "elements moved")
 _TRIED_ON = 1 / 3  # share of the rows, the smallest or the largest, that a trial is fitted to
 _SMALL_SHARE, _TIMES_SHARE = 0.1, 4  # a kind may have this share of a network, or so many times that of the rows
+_UNSEEN_SHARE = 0.01  # and this one where no row has the kind at all
 _EVEN = 1 + 1e-9  # ratio of equal sizes, whose sums may differ by rounding
 
 
@@ -145,7 +146,8 @@ def judge(reach: Reach, extent: Extent, error: float, error_90: float) -> Judged
     """
     above, below = extent.sizes - reach.most, reach.least - extent.sizes
     up, down = np.exp(above.max(axis=1)), np.exp(below.max(axis=1))
-    rare = extent.shares > np.maximum(_SMALL_SHARE, _TIMES_SHARE * reach.shares)
+    small = np.where(reach.shares > 0, _SMALL_SHARE, _UNSEEN_SHARE)
+    rare = extent.shares > np.maximum(small, _TIMES_SHARE * reach.shares)
     off = np.full(len(up), error)
     notes: list[str | None] = [None] * len(up)
     for at in np.flatnonzero((up > _EVEN) | (down > _EVEN) | rare.any(axis=1)).tolist():

@@ -59,8 +59,8 @@ def scale(
 
     Rounding is that of pycls: depths to whole numbers of blocks, widths to multiples of 8, a strategy's resolution to
     multiples of 4, group widths to 1, 2, 4 or multiples of 8. Then width and group width are made to fit. A dimension
-    with the factor 1 keeps its size. Stem and head keep their widths, except those of "mbconv", which grow with the stages.
-    A stem of patches is as wide as the first stage.
+    with the factor 1 keeps its size. Stem and head keep their widths, except those of "mbconv", which grow with the
+    stages. A stem of patches is as wide as the first stage.
 
     A vision transformer grows by whole heads, whose width (the group width) stays as it is, and by whole patches.
     ConvNeXt keeps a pixel after all its strides: its resolution does not go below 32.

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 import fastscale_lib as fs
 from fastscale_lib._common.checks import shown
 from fastscale_lib.architectures.blocks import BLOCKS
-from fastscale_lib.architectures.definition import table
+from fastscale_lib.architectures.html_table import table
 from fastscale_lib.architectures.parts import STEMS, Head, Stage, Stem
 from fastscale_lib.architectures.provenance import Neighbour, Scaling
 
@@ -629,7 +629,7 @@ def test_a_bottleneck_is_a_number_that_is_built(value):
         ({"block": "vanilla_block", "bottlenecks": [1, 4]}, "stage 2: bottleneck 4 .* vanilla_block has dense"),
         ({"block": "res_bottleneck_stride_1x1_block", "group_widths": [32, 24]}, "stage 2: inner width 64 .* is not"),
         ({"block": ["mbconv"]}, r"block: \['mbconv'\] is not one of res_bottleneck_block, "),
-        ({"block": "transformer"}, "block: 'transformer' is not one of res_bottleneck_block, "),
+        ({"block": "swin"}, "block: 'swin' is not one of res_bottleneck_block, "),
         ({"stem": "patchify"}, "stem: 'patchify' is not one of simple_stem_in, res_stem_in, res_stem_cifar"),
         ({"activation": "tanh"}, "activation: 'tanh' is not one of relu, silu, gelu"),
         ({"se_ratio": 1.5}, "se_ratio is 1.5, but must be a number from 0 to 1"),
@@ -657,7 +657,15 @@ def test_what_is_made_to_fit_can_be_built(block, width, bottleneck, group_width)
         bottleneck = 1.0 if ACCEPTED[block] == (1,) else max(1.0, bottleneck)
     fit = BLOCKS[block].fit
     width, group_width = fit(width, bottleneck, group_width)
-    net = small(block=block, depths=[1], widths=[width], bottlenecks=bottleneck, group_widths=group_width)
+    tokens = {"stem": "tokens_8_class", "stem_width": width, "strides": 1, "kernels": 1, "head": "norm_pool"}
+    net = small(
+        block=block,
+        depths=[1],
+        widths=[width],
+        bottlenecks=bottleneck,
+        group_widths=group_width,
+        **tokens if BLOCKS[block].takes_tokens else {},
+    )
     assert fit(width, bottleneck, group_width) == (net.widths[0], net.group_widths[0])
 
 

@@ -13,6 +13,7 @@ RATIOS = (1, 0.25, 0.5, 2, 4, 1.5, 2.5, 0.3, 0.7, 1 / 3)
 EXPANSIONS = (1, 6, 3, 1.5, 2.4)
 ACCEPTED = {
     **dict.fromkeys(("mbconv", "mbconv_v3", "fused_mbconv", "convnext", "convnext_v2"), EXPANSIONS),
+    **dict.fromkeys(("transformer", "transformer_layer_scale"), EXPANSIONS),
     **dict.fromkeys(("res_basic_block", "res_basic_d_block", "res_basic_se_block", "vanilla_block"), (1,)),
 }
 
@@ -70,17 +71,17 @@ def anynets(draw, max_depth: int = 4, max_width: int = 96, max_resolution: int =
 
 @st.composite
 def transformers(draw, block: str = "transformer", max_depth: int = 4) -> fs.Network:
-    """A vision transformer of this block type, of one stage or of two of one width."""
-    stages, head = draw(st.integers(1, 2)), draw(st.sampled_from([8, 16, 24]))
+    """A vision transformer of this block type."""
+    head = draw(st.sampled_from([8, 16, 24]))
     width = head * draw(st.integers(1, 4))
     stem = draw(st.sampled_from([kind for kind, shape in STEMS.items() if makes_tokens(shape)]))
     return fs.anynet(
         name=draw(NAMES),
         block=block,
-        depths=draw(st.lists(st.integers(1, max_depth), min_size=stages, max_size=stages)),
-        widths=[width] * stages,
+        depths=[draw(st.integers(1, max_depth))],
+        widths=[width],
         group_widths=head,
-        bottlenecks=draw(st.lists(st.sampled_from([1, 4, 2.5, 0.5]), min_size=stages, max_size=stages)),
+        bottlenecks=draw(st.sampled_from([1, 4, 2.5, 0.5])),
         strides=1,
         kernels=1,
         stem=stem,

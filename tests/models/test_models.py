@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import fastscale_lib as fs
 from fastscale_lib.architectures import blocks
 from fastscale_lib.architectures.layer_types import Activation, Conv, Norm, Residual
+from fastscale_lib.models import token_modules
 from fastscale_lib.models.modules import DropPath, ResidualBlock
 
 ZOO = fs.networks()
@@ -23,7 +24,14 @@ KINDS = {
     "maxpool": nn.MaxPool2d,
     "globalpool": nn.AdaptiveAvgPool2d,
     "linear": nn.Linear,
+    "layernorm": nn.LayerNorm,
+    "layerscale": token_modules.Scale,
+    "responsenorm": token_modules.GlobalResponseNorm,
+    "embedding": token_modules.Tokens,
+    "attention": token_modules.SelfAttention,
+    "tokenpool": token_modules.Pool,
 }
+HAVE_BIASES = nn.Conv2d | nn.Linear  # that are added by a multiply-add each
 
 
 def small(block: str = "res_bottleneck_block", **changes) -> fs.Network:
@@ -33,7 +41,7 @@ def small(block: str = "res_bottleneck_block", **changes) -> fs.Network:
     return fs.anynet(block=block, **settings | {"se_ratio": 0.25, "classes": 10} | more | changes)
 
 
-BLOCKS = list(blocks.BLOCKS)
+BLOCKS = [name for name, block in blocks.BLOCKS.items() if block.has_gate]  # the others: test_token_modules.py
 RESIDUAL = [block for block in BLOCKS if block != "vanilla_block"]
 
 
@@ -67,10 +75,10 @@ def seen_by_torch(net: fs.Network, norms: bool = True) -> Seen:
     def watch(name: str):
         def hook(module: nn.Module, inputs: tuple, output: torch.Tensor) -> None:
             nonlocal activations, biases
-            order.append((name, output.shape[-1] if output.ndim == 4 else 1))
+            order.append((name, {4: output.shape[-1], 3: math.isqrt(output.shape[1])}.get(output.ndim, 1)))
             if isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.Linear):
                 activations += output.numel()
-            if getattr(module, "bias", None) is not None and not isinstance(module, nn.BatchNorm2d):
+            if isinstance(module, HAVE_BIASES) and module.bias is not None:
                 biases += output.numel()
 
         return hook

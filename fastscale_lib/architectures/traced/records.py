@@ -119,14 +119,14 @@ class Trace:
         used = {name for each in self.operations for name in each.parameters}
         for name, size in self.parameters.items():
             if name not in used:
-                yield name, "parameter", 1, 1, 1, 0, 0, 0, 0, 0, size, 0
+                yield name, "parameter", 1, 1, 1, 0, 0, 0, 0, 0, size, 0, 0
 
 
 def _row(each: TracedOperation) -> tuple[Any, ...]:
     kind = f"unknown ({each.operator})" if each.kind == "unknown" else each.kind
     widths = [shape[each.axis] if len(shape) > 1 else 1 for shape in (each.shape_in, each.shape_out)]
     sides = [_side(shape, each.axis) for shape in (each.shape_in, each.shape_out)]
-    counts = each.flops + each.bias, each.params, each.activations
+    counts = each.flops + each.bias, each.params, each.activations, each.scores
     return each.name, kind, each.kernel, each.stride, each.groups, *widths, *sides, *counts
 
 

@@ -1,0 +1,58 @@
+"""A network as an HTML table."""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING
+
+from .parts import STEMS
+from .traversal import describe, place
+
+if TYPE_CHECKING:
+    from .definition import Network
+
+
+def table(network: Network) -> str:
+    """The network stage by stage, as an HTML table (a fragment, with every text escaped)."""
+    sides, rows = _sides(network), []
+
+    def row(part, stride, *cells):
+        side = sides[part.replace(" ", "")]
+        rows.append("".join(f"<td>{cell}</td>" for cell in (part, *cells, stride, f"{side}×{side}")))
+
+    row("stem", STEMS[network.stem.kind].total_stride, "", network.stem.width, "", "", STEMS[network.stem.kind])
+    for number, s in enumerate(network.stages, 1):
+        row(
+            f"stage {number}",
+            s.stride,
+            s.depth,
+            s.width,
+            s.group_width,
+            f"{s.bottleneck:g}",
+            f"{s.kernel}×{s.kernel}",
+        )
+    if network.head.width:
+        row("head", 1, "", network.head.width, "", "", "1×1")
+    rows.append(f"<td>classes</td><td></td><td>{network.classes}</td>" + "<td></td>" * 5)
+    titles = ("", "depth", "width", "group width", "bottleneck", "kernel", "stride", "output")
+    head = "".join(f"<th>{title}</th>" for title in titles)
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    se = f", SE {network.se_ratio:g}" if network.se_ratio else ""
+    caption = html.escape(
+        f"{network.name}: {network.block}{se}, {network.activation}, {network.resolution}×{network.resolution} px"
+    )
+    if network.note:
+        caption += f"<br><small>{html.escape(network.note)}</small>"
+    if network.scaling is not None:
+        caption += f"<br><small>{html.escape(str(network.scaling))}</small>"
+    return f"<table class='fastscale-network'><caption>{caption}</caption><tr>{head}</tr>{body}</table>"
+
+
+def _sides(network: Network) -> dict[str, int]:
+    """The side of what stem, stages and the convolution of the head put out."""
+    sides, side = {}, network.resolution
+    for run in describe(network):
+        if run.times:
+            sides.setdefault(run.name, place(run.parts, side)[-1].side_out)
+            side = sides[run.name]
+    return sides | {"head": sides[f"stage{len(network.stages)}"]}

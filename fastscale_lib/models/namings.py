@@ -1,0 +1,201 @@
+"""How other libraries name the layers of their networks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+# Our layers that hold tensors, in the order in which a Naming gives theirs.
+_BRANCH = ("conv1", "norm1", "conv2", "norm2", "conv3", "norm3", "se.reduce", "se.expand")
+_IN_BLOCK: tuple[str, ...] = (*_BRANCH, "shortcut.conv", "shortcut.norm")
+_AT_ENDS: tuple[str, ...] = ("stem.conv", "stem.norm", "head.conv", "head.norm", "head.linear")
+BLOCK = re.compile(r"stage(\d+)\.block(\d+)\.(.+)")
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How another library names the layers of its networks; "-" stands for a layer that it does not have.
+
+    Fields:
+        source: the library, and its networks.
+        marker: a key that tells this naming from the others.
+        block: prefix of a block's layers, with stage and block counted from 1, stage0 and block0 from 0.
+        layers: theirs, for each of ours in `_IN_BLOCK`.
+        ends: theirs, for each of ours in `_AT_ENDS`; {after} is the number after the last stage's.
+        unexpanded: as layers, where an MBConv without an expansion has other names.
+    """
+
+    source: str
+    marker: str
+    block: str = ""
+    layers: str = ""
+    ends: str = ""
+    unexpanded: str = ""
+
+    def fits(self, keys: Iterable[str]) -> bool:
+        """Tell whether these are the names in a state dict of theirs."""
+        return self.marker in keys
+
+    def key(self, tensor: str, expanded: bool, stages: int) -> str | None:
+        """Their name of our tensor; None where they have none."""
+        layer, _, leaf = tensor.rpartition(".")
+        theirs = self.of(layer, expanded, stages)
+        return None if theirs is None else f"{theirs}.{leaf}"
+
+    def of(self, layer: str, expanded: bool, stages: int) -> str | None:
+        """Their name of our layer; None where they have none."""
+        if (found := BLOCK.fullmatch(layer)) is None:
+            prefix, ours, theirs = "", _AT_ENDS, self.ends.format(after=stages + 1)
+        else:
+            stage, block, layer = int(found[1]), int(found[2]), found[3]
+            prefix = self.block.format(stage=stage, block=block, stage0=stage - 1, block0=block - 1)
+            ours, theirs = _IN_BLOCK, self.layers if expanded else self.unexpanded or self.layers
+        name = dict(zip(ours, theirs.split(), strict=True)).get(layer, "-")
+        return None if name == "-" else prefix + name
+
+
+class OwnNaming(Naming):
+    """Our own names, of any layers; the marker is the beginning of one."""
+
+    def fits(self, keys: Iterable[str]) -> bool:
+        return any(key.startswith(self.marker) for key in keys)
+
+    def key(self, tensor: str, expanded: bool, stages: int) -> str | None:
+        return tensor
+
+
+@dataclass(frozen=True)
+class TensorNaming(Naming):
+    """A naming that says their name of each of our layers or tensors, in a block or at the ends.
+
+    Names have the number of stage and block, counted from 0, in the place of {stage} and {block}.
+    """
+
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    def key(self, tensor: str, expanded: bool, stages: int) -> str | None:
+        found = BLOCK.fullmatch(tensor)
+        place = {} if found is None else {"stage": int(found[1]) - 1, "block": int(found[2]) - 1}
+        tensor = tensor if found is None else found[3]
+        layer, _, leaf = tensor.rpartition(".")
+        if tensor in self.names:
+            return self.names[tensor].format(**place)
+        return f"{self.names[layer].format(**place)}.{leaf}" if layer in self.names else None
+
+
+OWN = OwnNaming(source="fastscale", marker="stage1.block1.")
+TORCHVISION_EFFICIENTNET = Naming(
+    source="torchvision's EfficientNet",
+    marker="features.0.0.weight",
+    block="features.{stage}.{block0}.block.",
+    layers="0.0 0.1 1.0 1.1 3.0 3.1 2.fc1 2.fc2 - -",
+    unexpanded="- - 0.0 0.1 2.0 2.1 1.fc1 1.fc2 - -",
+    ends="features.0.0 features.0.1 features.{after}.0 features.{after}.1 classifier.1",
+)
+TIMM_REGNET = Naming(
+    source="timm's RegNet",
+    marker="s1.b1.conv1.conv.weight",
+    block="s{stage}.b{block}.",
+    layers="conv1.conv conv1.bn conv2.conv conv2.bn conv3.conv conv3.bn se.fc1 se.fc2 downsample.conv downsample.bn",
+    ends="stem.conv stem.bn final_conv.conv final_conv.bn head.fc",
+)
+TOKEN_NAMINGS = (
+    TensorNaming(
+        source="timm's ConvNeXt",
+        marker="stages.0.blocks.0.conv_dw.weight",
+        names={
+            "stem.conv": "stem.0",
+            "stem.norm": "stem.1",
+            "downsample.norm": "stages.{stage}.downsample.0",
+            "downsample.conv": "stages.{stage}.downsample.1",
+            "branch.conv": "stages.{stage}.blocks.{block}.conv_dw",
+            "branch.norm": "stages.{stage}.blocks.{block}.norm",
+            "branch.fc1": "stages.{stage}.blocks.{block}.mlp.fc1",
+            "branch.grn": "stages.{stage}.blocks.{block}.mlp.grn",
+            "branch.fc2": "stages.{stage}.blocks.{block}.mlp.fc2",
+            "branch.scale.weight": "stages.{stage}.blocks.{block}.gamma",
+            "head.norm": "head.norm",
+            "head.linear": "head.fc",
+        },
+    ),
+    TensorNaming(
+        source="timm's ViT or DeiT",
+        marker="blocks.0.attn.qkv.weight",
+        names={
+            "stem.conv": "patch_embed.proj",
+            "stem.tokens.class_token": "cls_token",
+            "stem.tokens.positions": "pos_embed",
+            "attention.norm": "blocks.{block}.norm1",
+            "attention.qkv": "blocks.{block}.attn.qkv",
+            "attention.proj": "blocks.{block}.attn.proj",
+            "attention.scale.weight": "blocks.{block}.ls1.gamma",
+            "mlp.norm": "blocks.{block}.norm2",
+            "mlp.fc1": "blocks.{block}.mlp.fc1",
+            "mlp.fc2": "blocks.{block}.mlp.fc2",
+            "mlp.scale.weight": "blocks.{block}.ls2.gamma",
+            "head.norm": "norm",
+            "head.linear": "head",
+        },
+    ),
+    TensorNaming(
+        source="torchvision's ViT",
+        marker="encoder.pos_embedding",
+        names={
+            "stem.conv": "conv_proj",
+            "stem.tokens.class_token": "class_token",
+            "stem.tokens.positions": "encoder.pos_embedding",
+            "attention.norm": "encoder.layers.encoder_layer_{block}.ln_1",
+            "attention.qkv.weight": "encoder.layers.encoder_layer_{block}.self_attention.in_proj_weight",
+            "attention.qkv.bias": "encoder.layers.encoder_layer_{block}.self_attention.in_proj_bias",
+            "attention.proj": "encoder.layers.encoder_layer_{block}.self_attention.out_proj",
+            "mlp.norm": "encoder.layers.encoder_layer_{block}.ln_2",
+            "mlp.fc1": "encoder.layers.encoder_layer_{block}.mlp.0",
+            "mlp.fc2": "encoder.layers.encoder_layer_{block}.mlp.3",
+            "head.norm": "encoder.ln",
+            "head.linear": "heads.head",
+        },
+    ),
+)
+NAMINGS = (
+    OWN,
+    TORCHVISION_EFFICIENTNET,
+    Naming(
+        source="torchvision's RegNet",
+        marker="trunk_output.block1.block1-0.f.a.0.weight",
+        block="trunk_output.block{stage}.block{stage}-{block0}.",
+        layers="f.a.0 f.a.1 f.b.0 f.b.1 f.c.0 f.c.1 f.se.fc1 f.se.fc2 proj.0 proj.1",
+        ends="stem.0 stem.1 - - fc",
+    ),
+    Naming(
+        source="torchvision's or timm's ResNet",
+        marker="layer1.0.conv1.weight",
+        block="layer{stage}.{block0}.",
+        layers="conv1 bn1 conv2 bn2 conv3 bn3 - - downsample.0 downsample.1",
+        ends="conv1 bn1 - - fc",
+    ),
+    Naming(
+        source="timm's EfficientNet",
+        marker="conv_stem.weight",
+        block="blocks.{stage0}.{block0}.",
+        layers="conv_pw bn1 conv_dw bn2 conv_pwl bn3 se.conv_reduce se.conv_expand - -",
+        unexpanded="- - conv_dw bn1 conv_pw bn2 se.conv_reduce se.conv_expand - -",
+        ends="conv_stem bn1 conv_head bn2 classifier",
+    ),
+    TIMM_REGNET,
+    Naming(
+        source="pycls's RegNet or ResNet",
+        marker="s1.b1.f.a.weight",
+        block="s{stage}.b{block}.",
+        layers="f.a f.a_bn f.b f.b_bn f.c f.c_bn f.se.f_ex.0 f.se.f_ex.2 proj bn",
+        ends="stem.conv stem.bn head.conv head.bn head.fc",
+    ),
+    Naming(
+        source="pycls's EfficientNet",
+        marker="s1.b1.dwise.weight",
+        block="s{stage}.b{block}.",
+        layers="exp exp_bn dwise dwise_bn lin_proj lin_proj_bn se.f_ex.0 se.f_ex.2 - -",
+        ends="stem.conv stem.bn head.conv head.conv_bn head.fc",
+    ),
+    *TOKEN_NAMINGS,
+)
