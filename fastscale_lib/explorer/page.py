@@ -46,26 +46,19 @@ _PAGE = """<!DOCTYPE html>
 
 
 def page(
-    base: Network,
-    strategies: Sequence[str],
-    alpha: float,
-    scale: float,
-    times: pd.DataFrame,
-    note: str,
-    tabled: Strategy,
-    predictor: Predictor | None = None,
+    figure: go.Figure, base: Network, tabled: Strategy, scale: float, marks: panels.Frame, times: pd.DataFrame
 ) -> str:
-    """The page of a base network scaled by these strategies and, step by step, by the α family.
+    """Make the page of a `slider_figure` and its tables.
 
     Arguments:
-        alpha, scale: the α that the slider starts at, and the scale that is marked.
-        times, note: measurements to be drawn, and what is said of them.
-        tabled: the strategy whose scaled network is shown stage by stage.
-        predictor: draws predicted times, if given.
+        figure: of `slider_figure`.
+        base: the base network.
+        tabled: strategy whose scaled network is shown stage by stage.
+        scale: scale factor of the marked networks.
+        marks: columns of `sweep` for the marked networks.
+        times: measurements, of any scale.
     """
     scaled, at_base = scale_network(base, tabled, scale), complexity(base)
-    figure = slider_figure(base, strategies, alpha, scale, times, note, predictor)
-    marks = Views().view(base, strategies, alpha, scale, times).marks
     at_scale = times.loc[times["scale"] == scale]
     summary = (
         "Complexity as the network grows: counted (lines), by law (dashed), and at the marked scale. Flops are "

@@ -172,10 +172,7 @@ class Explorer(widgets.VBox, State):
 
     def to_html(self) -> str:
         """A page that shows the four panels by itself, without a network or a kernel, with an α slider."""
-        note = self._note("not measured")
-        return page(
-            self.base, self.strategies, self.alpha, self.scale, self.times, note, self.strategy(), self.predictor
-        )
+        return page(self.to_figure(), self.base, self.strategy(), self.scale, self.marked, self.times)
 
     def save(self, kind: str, folder: str | Path = ".") -> Path:
         """Write "python", "yaml", "csv" or "html" to a new file in the folder, and return its path.

@@ -9,7 +9,20 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from .theme import METRICS, STYLES, Style, axis_title, label, layout, log_axis, numbers, panels_titled, style, titled
+from .theme import (
+    METRICS,
+    STYLES,
+    Style,
+    axis_title,
+    label,
+    layout,
+    log_axis,
+    numbers,
+    panels_titled,
+    style,
+    titled,
+    whiskers,
+)
 
 # In the order of the palette, so that a family has one colour in all figures.
 _FAMILIES = ("ResNet", "RegNetY", "ViT_P", "RegNetX", "ResNeXt", "ViT_C", "EfficientNet", "RegNetZ")
@@ -28,16 +41,13 @@ def errors(
         x: columns of costs; those without values are not drawn; default: flops, training_ms_per_image.
         title: of the figure; default: None.
     """
-    shown = [name for name in x if frame[name].notna().any()]
-    figure = make_subplots(1, max(len(shown), 1), shared_yaxes=True, horizontal_spacing=0.03)
+    shown, figure = _cost_panels(frame, x)
     looks = _looks(list(frame["family"].unique()))
     for column, cost in enumerate(shown, 1):
         for _, rows in frame.groupby(["family", "strategy"], sort=False, dropna=False):
             trace = _family(rows.sort_values(cost), cost, looks)
             figure.add_trace({**trace, "showlegend": column == 1}, row=1, col=column)
-        figure.update_xaxes(**log_axis(cost), row=1, col=column)
-    figure.update_yaxes(**_ERROR, col=1)
-    figure.update_layout(**layout(title), height=430)
+    figure.update_layout(**layout(title))
     return titled(figure)
 
 
@@ -76,25 +86,31 @@ def seed_panels(
         x: columns of costs; those without values are not drawn; default: flops, activations, training_ms_per_image.
         title: of the figure; default: None.
     """
-    shown = [name for name in x if name in frame and frame[name].notna().any()]
-    figure = make_subplots(1, max(len(shown), 1), shared_yaxes=True, horizontal_spacing=0.03)
+    shown, figure = _cost_panels(frame, x)
     start = frame[frame["strategy"].isna()]
     for column, cost in enumerate(shown, 1):
         for strategy, scaled in frame.dropna(subset="strategy").groupby("strategy", sort=False):
             rows = pd.concat([start, scaled]).dropna(subset=cost).sort_values(cost)
             figure.add_trace({**_seeds(rows, cost, str(strategy)), "showlegend": column == 1}, row=1, col=column)
+    figure.update_layout(**layout(title))
+    return titled(figure)
+
+
+def _cost_panels(frame: pd.DataFrame, x: Sequence[str]) -> tuple[list[str], go.Figure]:
+    """Make a panel for each cost that has values."""
+    shown = [name for name in x if name in frame and frame[name].notna().any()]
+    figure = make_subplots(1, max(len(shown), 1), shared_yaxes=True, horizontal_spacing=0.03)
+    for column, cost in enumerate(shown, 1):
         figure.update_xaxes(**log_axis(cost), row=1, col=column)
     figure.update_yaxes(**_ERROR, col=1)
-    figure.update_layout(**layout(title), height=430)
-    return titled(figure)
+    figure.update_layout(height=430)
+    return shown, figure
 
 
 def _seeds(rows: pd.DataFrame, cost: str, strategy: str) -> dict[str, Any]:
     trace = _scaled(rows.rename(columns={"error": "top1_error_pct"}), strategy, cost)
-    sides = {"array": rows["high"] - rows["error"], "arrayminus": rows["error"] - rows["low"]}
     if rows["low"].notna().any():
-        look = {"color": style(strategy).colour, "thickness": 1, "width": 3}
-        trace["error_y"] = {**{name: numbers(side) for name, side in sides.items()}, **look}
+        trace["error_y"] = whiskers(rows["error"], rows["low"], rows["high"], style(strategy).colour)
     return trace
 
 

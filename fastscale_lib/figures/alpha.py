@@ -13,7 +13,7 @@ from plotly.subplots import make_subplots
 from .._common.digits import significant
 from .._common.frames import rows as rows_of
 from ..analysis.times import knee
-from .theme import DASHED, INK, METRICS, STYLES, axis_title, layout, numbers, panels_titled, titled
+from .theme import DASHED, INK, METRICS, STYLES, axis_title, layout, numbers, panels_titled, titled, whiskers
 
 _ALPHA: dict[str, Any] = {"title": axis_title(METRICS["alpha"].title), "range": [-0.03, 1.03], "zeroline": False}
 
@@ -204,19 +204,18 @@ def _time_text(row: Any) -> str:
 
 def _measured(rows: pd.DataFrame) -> dict[str, Any]:
     rows = rows.reindex(columns=list(dict.fromkeys([*rows.columns, "doubt"])))
-    times, low, high = (numbers(rows[name]) for name in ("ms_per_image", "low_ms", "high_ms"))
     return {
         "type": "scatter",
         "mode": "markers",
         "name": "measured, interpolated to these flops",
         "x": numbers(rows["alpha"]),
-        "y": times,
+        "y": numbers(rows["ms_per_image"]),
         "text": [
             f"<b>{row.strategy}</b>, measured<br>{_time_text(row)}"
             + (f"<br>{row.doubt}" if isinstance(row.doubt, str) else "")
             for row in rows_of(rows)
         ],
-        "error_y": {"array": high - times, "arrayminus": times - low, "color": INK, "thickness": 1.2, "width": 3},
+        "error_y": whiskers(rows["ms_per_image"], rows["low_ms"], rows["high_ms"], INK),
         "marker": {
             "color": STYLES["dwr"].colour,
             "symbol": ["diamond" + "-open" * isinstance(doubt, str) for doubt in rows["doubt"]],

@@ -12,7 +12,7 @@ from plotly.subplots import make_subplots
 from .._common.frames import rows as rows_of
 from ..analysis.claims import EVIDENCE, ClaimError, details_text
 from .counts import curve
-from .theme import DASHED, INK, METRICS, label, layout, log_axis, numbers, style, titled
+from .theme import DASHED, INK, METRICS, label, layout, log_axis, numbers, style, titled, whiskers
 
 _MARKERS = {
     "counted": ("#0072B2", "circle"),
@@ -50,12 +50,7 @@ def ratios(frame: pd.DataFrame, title: str | None = None) -> go.Figure:
                 mode="markers",
                 name=kind,
                 marker={"color": colour, "symbol": [symbol + "-open" * each for each in doubtful], "size": 11},
-                error_x={
-                    "array": numbers(rows["high"] - rows["ratio"]),
-                    "arrayminus": numbers(rows["ratio"] - rows["low"]),
-                    "symmetric": False,
-                    "thickness": 1.5,
-                },
+                error_x=whiskers(rows["ratio"], rows["low"], rows["high"], colour),
                 customdata=[[details_text(*each)] for each in zip(rows["details"], rows["doubt"], strict=True)],
                 hovertemplate="<b>%{y}</b><br>× %{x:.3g}<br>%{fullData.name}: %{customdata[0]}<extra></extra>",
             )

@@ -32,6 +32,7 @@ from .theme import (
     numbers,
     panels_titled,
     plain_axis,
+    whiskers,
 )
 
 
@@ -97,7 +98,7 @@ def correlations(found: pd.DataFrame, title: str | None = None) -> go.Figure:
         for place, metric in enumerate(metrics):
             rows = found[(found["statistic"] == statistic) & (found["metric"] == metric)]
             heights = [cases.index(each) + 0.22 * (place - (len(metrics) - 1) / 2) for each in rows["case"]]
-            figure.add_trace(_whiskers(rows, metric, heights, showlegend=column == 1), row=1, col=column)
+            figure.add_trace(_correlations(rows, metric, heights, showlegend=column == 1), row=1, col=column)
     ticks = {"tickvals": list(range(len(cases))), "ticktext": cases, "range": [len(cases) - 0.5, -0.5]}
     figure.update_yaxes(**ticks, zeroline=False, automargin=True)
     lowest = float(np.nanmin([0, *found["r"], *found["low"]]))
@@ -143,15 +144,14 @@ def _least_squares(rows: pd.DataFrame, metric: str, log: bool) -> dict[str, Any]
     }
 
 
-def _whiskers(rows: pd.DataFrame, metric: str, heights: list[float], **more: Any) -> dict[str, Any]:
+def _correlations(rows: pd.DataFrame, metric: str, heights: list[float], **more: Any) -> dict[str, Any]:
     colour = METRIC_STYLES[metric][0]
-    r, low, high = (numbers(rows[name]) for name in ("r", "low", "high"))
     return {
         "type": "scatter",
         "mode": "markers",
         "name": METRICS[metric].label,
         "legendgroup": metric,
-        "x": r,
+        "x": numbers(rows["r"]),
         "y": heights,
         "text": [
             f"<b>{METRICS[metric].label}</b><br>{each.case}<br>r = {each.r:.3f}"
@@ -160,7 +160,7 @@ def _whiskers(rows: pd.DataFrame, metric: str, heights: list[float], **more: Any
             for each in rows_of(rows)
         ],
         "marker": {"color": colour, "symbol": METRIC_SYMBOLS[metric], "size": 9, "line": {"width": 1.5}},
-        "error_x": {"array": high - r, "arrayminus": r - low, "color": colour, "thickness": 1.2, "width": 3},
+        "error_x": whiskers(rows["r"], rows["low"], rows["high"], colour),
         "hovertemplate": "%{text}<extra></extra>",
         **more,
     }

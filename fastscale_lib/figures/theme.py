@@ -163,6 +163,12 @@ def panels_titled(figure: go.Figure, top: int = 105, legend: float = 1.1, size: 
     return titled(figure, top)
 
 
+def whiskers(values: Any, low: Any, high: Any, colour: str) -> dict[str, Any]:
+    """Make the error bars of values with these ends; NaN for none."""
+    ends = {"array": numbers(high) - numbers(values), "arrayminus": numbers(values) - numbers(low)}
+    return ends | {"color": colour, "thickness": 1.2, "width": 3}
+
+
 def axis_title(text: str) -> dict[str, Any]:
     return {"text": text, "standoff": 6}
 

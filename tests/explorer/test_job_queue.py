@@ -5,14 +5,13 @@ import threading
 import time
 
 import pytest
+from helpers.fake_device import TINY
 from helpers.waiting import HANGS_S, until
 
-import fastscale_lib as fs
 from fastscale_lib.explorer import job_queue as measuring
 from fastscale_lib.explorer.job_queue import Job, Measuring
 from fastscale_lib.explorer.shared_worker import SharedWorker
 
-TINY = fs.anynet(name="Tiny", depths=[1], widths=[16], group_widths=8, stem_width=16, resolution=32, classes=10)
 DONE = (None, "done")
 
 
@@ -259,7 +258,7 @@ def test_on_the_real_worker():
     told = []
     made = Measuring(lambda key, event: told.append((key, event)))
     assert isinstance(made.worker, SharedWorker)
-    request = {"kind": "measure", "network": TINY.to_dict(), "device": "cpu", "batch": 2, "seconds": 0.1}
+    request = {"kind": "measure", "network": TINY[0].to_dict(), "device": "cpu", "batch": 2, "seconds": 0.1}
     made.start([Job("devices", {"kind": "devices"}), Job("time", request)])
     try:
         assert made.wait(HANGS_S)

@@ -5,14 +5,13 @@ import signal
 import threading
 
 import pytest
+from helpers.fake_device import TINY
 from helpers.waiting import HANGS_S, until
 
-import fastscale_lib as fs
 from fastscale_lib.explorer import shared_worker
 from fastscale_lib.explorer.shared_worker import SharedWorker
 
-TINY = fs.anynet(name="Tiny", depths=[1], widths=[16], group_widths=8, stem_width=16, resolution=32, classes=10)
-SHORT = {"kind": "measure", "network": TINY.to_dict(), "device": "cpu", "batch": 2, "seconds": 0.05}
+SHORT = {"kind": "measure", "network": TINY[0].to_dict(), "device": "cpu", "batch": 2, "seconds": 0.05}
 LONG = {**SHORT, "seconds": 100}
 
 

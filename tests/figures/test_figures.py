@@ -8,12 +8,12 @@ from helpers.figures import annotations, layout_of, traces
 import fastscale_lib as fs
 from fastscale_lib import figures
 from fastscale_lib.analysis.correlation import correlations
+from fastscale_lib.architectures.counting import METRICS
 from fastscale_lib.figures.theme import METRIC_STYLES
 from fastscale_lib.records.published_rows import published, tidy
 
 NAME, STRATEGIES = "RegNetY-400MF", ["d", "w", "dwr", "dWr", "d1_w2_g2_r1", "alpha=0.5"]
 SCALES = np.geomspace(1 / 4, 64, 12).tolist()
-METRICS = ("flops", "params", "activations")
 
 
 @pytest.fixture(scope="module")
