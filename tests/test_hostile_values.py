@@ -7,6 +7,7 @@ long. Functions that run long work are given work that ends at once.
 from __future__ import annotations
 
 import inspect
+import json
 import tempfile
 import warnings
 from collections.abc import Callable
@@ -24,8 +25,10 @@ import pytest
 import torch
 from helpers.notebooks import REPO
 from helpers.waiting import stopped_where_it_hangs
+from traitlets import TraitError
 
 import fastscale_lib as fs
+from fastscale_lib.measuring.settings import Settings
 
 LONGEST_MESSAGE = 2_000  # characters: the parameters of a notebook are listed in full
 
@@ -185,6 +188,23 @@ class NoWork:
     time = try_run = measure
 
 
+class NoChild:
+    """A process apart that says that it has a CPU, and does nothing else."""
+
+    alive, busy = True, False
+
+    def take(self, job: Any, line: str) -> bool:
+        cpu = {"kind": "environment", "environment": {"device": "cpu"}}
+        refused = {"kind": "error", "reason": "failed", "message": "nothing is measured here"}
+        job.tell(cpu if json.loads(line)["kind"] == "environment" else refused)
+        return True
+
+    def kill(self, *_: Any) -> None:
+        pass
+
+    join = kill
+
+
 def without_work(call: Callable[..., Any]) -> Callable[..., Any]:
     """The function, whose measurements are refused: what is left are the checks of its arguments."""
 
@@ -201,12 +221,28 @@ def without_work(call: Callable[..., Any]) -> Callable[..., Any]:
 STAND_INS = (
     ("measuring.in_subprocess", "kept_worker", NoWork),
     ("measuring.batch_search", "Worker", NoWork),
+    ("measuring.worker", "Child", NoChild),
+    ("prediction.calibration", "probes", lambda: [SMALL]),
+    ("reports.engine", "_alone_in", NoWork().measure),
     ("measuring.peak_rates", "measure", NoWork().measure),
     ("measuring.peak_workloads", "Product", lambda *_: None),
     ("measuring.peak_workloads", "Copy", lambda *_: None),
     ("measuring.plan_runner", "ask_environment", NoWork().measure),
     ("training.job", "_trained", NoWork().measure),
 )
+
+
+def explored(**given: Any) -> None:
+    """Make an explorer, and end it: no process measures, since it is not shown."""
+    fs.explore(**given).close()
+
+
+def by_worker(method: str) -> Callable[..., Any]:
+    def call(**given: Any) -> None:
+        with fs.measuring.Worker() as worker:
+            getattr(worker, method)(**given)
+
+    return without_work(call)
 
 
 @cache
@@ -444,6 +480,42 @@ CALLS: dict[str, tuple[Callable[..., Any], Callable[[], dict[str, Any]]]] = {
             **{"worker": None},
         },
     ),
+    "calibrate": (
+        without_work(fs.calibrate),
+        lambda: {
+            **{"device": "cpu", "mode": "inference", "precision": "fp32", "batch": 2, "channels_last": True},
+            **{"compile": False, "tf32": False, "threads": 1, "store": store(), "progress": None},
+        },
+    ),
+    "report": (
+        without_work(fs.report),
+        lambda: {
+            **{"only": "02", "profile": "fast", "parameters": {}, "grid": {}, "jobs": 1, "force": False},
+            **{"out": store().path.parent / "pages", "notebooks": REPO / "notebooks", "limit": 1.0, "progress": None},
+        },
+    ),
+    "explore": (
+        explored,
+        lambda: {
+            **{"network": SMALL, "strategies": ("w",), "alpha": 0.5, "scale": 2.0, "resolution": 16, "flops": None},
+            **{"batch": 2, "precision": "fp32", "mode": "inference", "device": "auto", "seconds": 0.1, "live": False},
+            **{"shown": "α"},
+        },
+    ),
+    "Worker.submit": (
+        by_worker("submit"),
+        lambda: {"request": {"kind": "devices"}, "on_event": lambda event: None, "limit": 1.0},
+    ),
+    "Worker.time": (
+        by_worker("time"),
+        lambda: {"network": SMALL, "settings": Settings(2, device="cpu"), "timeout": 1.0, "progress": None},
+    ),
+    "Worker.devices": (by_worker("devices"), lambda: {"timeout": 1.0}),
+    "Worker.environment": (by_worker("environment"), lambda: {"device": "cpu", "timeout": 1.0}),
+    "Worker.try_run": (
+        by_worker("try_run"),
+        lambda: {"network": SMALL, "settings": Settings(2, device="cpu"), "memory_bytes": 10**8, "timeout": 1.0},
+    ),
     "ceilings": (
         without_work(fs.measuring.ceilings),
         lambda: {"device": "cpu", "precision": "fp32", "tf32": False, "threads": 1, "seconds": 0.1},
@@ -457,8 +529,8 @@ def raw(call: Callable[..., Any], given: dict[str, Any]) -> str | None:
         with stopped_where_it_hangs():
             call(**given)
     except Exception as error:
-        if not type(error).__module__.startswith("fastscale_lib"):
-            return type(error).__name__
+        if not isinstance(error, fs.FastscaleError | TraitError):
+            return f"{type(error).__name__}: {error}"[:150]
         return f"{len(str(error)):,} characters" if len(str(error)) > LONGEST_MESSAGE else None
     return None
 
@@ -482,7 +554,7 @@ def test_whatever_is_given_is_answered_in_a_sentence(name):
         for argument in given:
             for what, make in HOSTILE.items():
                 value = make()
-                if argument == "progress" and callable(value):
+                if argument in ("progress", "on_event") and callable(value):
                     continue  # what the caller's own function raises is the caller's
                 if said := raw(call, {**given, argument: value}):
                     found[f"{argument} = {what}"] = said

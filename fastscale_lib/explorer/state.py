@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import traitlets as T
 
+from .._common.checks import LARGEST
+from .._common.checks import shown as quoted
 from .._common.device_kinds import parse_device, preferred
 from ..architectures.counting import complexity
 from ..architectures.definition import Network
@@ -213,30 +215,32 @@ class State(T.HasTraits):
     def _check_choice(self, proposal: dict[str, Any]) -> str:
         name, value = proposal["trait"].name, proposal["value"]
         known = SETTABLE[name].choices or (ALPHA, *self.strategies)
-        if value not in known:
-            raise T.TraitError(f"{name}: {value!r} is not one of {', '.join(known)}")
+        if not (isinstance(value, str) and value in known):
+            raise T.TraitError(f"{name}: {quoted(value)} is not one of {', '.join(known)}")
         return value
 
     @T.validate("device")
     def _check_device(self, proposal: dict[str, Any]) -> str:
         value = proposal["value"]
         if not isinstance(value, str) or (value != AUTO and not parse_device(value)):
-            raise T.TraitError(f"device: {value!r} is not a device; use {AUTO}, cpu, cuda or cuda:0")
+            raise T.TraitError(f"device: {quoted(value)} is not a device; use {AUTO}, cpu, cuda or cuda:0")
         if self.devices and value != AUTO and _indexed(value) not in self.devices:
-            raise T.TraitError(f"device: {value!r} is not there; use one of {AUTO}, {', '.join(self.devices)}")
+            raise T.TraitError(f"device: {quoted(value)} is not there; use one of {AUTO}, {', '.join(self.devices)}")
         return _indexed(value)
 
     @T.validate("live")
     def _check_live(self, proposal: dict[str, Any]) -> bool:
         if not isinstance(proposal["value"], bool):
-            raise T.TraitError(f"live: {proposal['value']!r}, but must be True or False")
+            raise T.TraitError(f"live: {quoted(proposal['value'])}, but must be True or False")
         return proposal["value"]
 
     @T.validate("seconds")
     def _check_seconds(self, proposal: dict[str, Any]) -> float:
         value = _number(proposal["value"])
         if not 0 < value <= LARGEST_SECONDS:
-            raise T.TraitError(f"seconds: {proposal['value']!r}, but must be above 0 and at most {LARGEST_SECONDS}")
+            raise T.TraitError(
+                f"seconds: {quoted(proposal['value'])}, but must be above 0 and at most {LARGEST_SECONDS}"
+            )
         return value
 
 
@@ -257,7 +261,7 @@ def _or_trait_error(make: Callable[[Any], Any], value: Any, sentence: str | None
     try:
         return make(value)
     except (ValueError, TypeError) as error:
-        raise T.TraitError(f"{sentence}, not {value!r}" if sentence else str(error)) from None
+        raise T.TraitError(f"{sentence}, not {quoted(value)}" if sentence else str(error)) from None
 
 
 def _number(value: Any) -> float:
@@ -269,7 +273,8 @@ def _number(value: Any) -> float:
 
 
 def _said(value: Any) -> str:
-    return short(value) if isinstance(value, int | float) and not isinstance(value, bool) else repr(value)
+    computes = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
+    return short(value) if computes else quoted(value)
 
 
 def _whole(name: str, value: Any, least: int, most: int, unit: str) -> int:
@@ -278,5 +283,5 @@ def _whole(name: str, value: Any, least: int, most: int, unit: str) -> int:
     except TypeError:
         number = None
     if number is None or not least <= number <= most:
-        raise T.TraitError(f"{name}: {value!r} {unit}, but must be a whole number from {least} to {most}")
+        raise T.TraitError(f"{name}: {quoted(value)} {unit}, but must be a whole number from {least} to {most}")
     return number

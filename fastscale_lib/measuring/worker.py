@@ -14,11 +14,12 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .._common.checks import check_progress, check_type, shown
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
 from ..records.measurement import MeasureError, Measurement, SettingError
 from .child_handle import TERMINAL, Child, Event, Job
-from .settings import Progress, Settings, positive
+from .settings import Progress, Settings, positive, whole
 
 _SLACK_S = 120.0  # to start, import torch, build, and run once
 _COMPILE_S = 600.0  # torch.compile takes minutes for a deep network
@@ -68,10 +69,12 @@ class Worker:
             The number of the job.
 
         Raises:
-            SettingError: (a ValueError) `limit` is not a number above 0.
+            SettingError: (a ValueError) `limit` is not a number above 0, `on_event` no function, or the request not
+                plain.
             MeasureError: a job is running (reason "busy"), or the worker is closed ("cancelled").
-            TypeError: the request is not plain.
         """
+        if not callable(on_event):
+            raise SettingError(f"on_event is {shown(on_event)}, but must be a function of an event")
         if limit is not None:
             positive("limit", limit)
         with self._lock:
@@ -80,7 +83,7 @@ class Worker:
             if self.busy:
                 raise MeasureError("a job is running, and there is one at a time; wait for it or cancel it", "busy")
             number = next(self._ids)
-            line = json.dumps({"kind": "measure", **request, "id": number})
+            line = _as_line(request, number)
             job = Job(number, on_event, _limit(request) if limit is None else limit)
             if self._child is None or not self._child.take(job, line):
                 self._child = Child()
@@ -107,6 +110,7 @@ class Worker:
             SettingError: (a ValueError) a setting is wrong or the device is not there.
             MeasureError: there is no measurement; `reason` says why.
         """
+        check_progress(progress, SettingError)
         request = {"kind": "measure", **_request(network, settings)}
         return Measurement.from_dict(self._wait(request, timeout, progress)["measurement"])
 
@@ -132,7 +136,8 @@ class Worker:
             SettingError: (a ValueError) the device is not there.
             MeasureError: it cannot be read; `reason` says why.
         """
-        return self._wait({"kind": "environment", "device": device}, timeout, None)["environment"]
+        request = {"kind": "environment", "device": Settings(device=device).plain()["device"]}
+        return self._wait(request, timeout, None)["environment"]
 
     def try_run(
         self,
@@ -154,6 +159,8 @@ class Worker:
             SettingError: (a ValueError) a setting is wrong or the device is not there.
             MeasureError: it did not run; `reason` is "out of memory", or another.
         """
+        if memory_bytes is not None:
+            memory_bytes = whole("memory_bytes", memory_bytes)
         request = {"kind": "try", **_request(network, settings), "memory_bytes": memory_bytes}
         self._wait(request, timeout, None)
 
@@ -204,7 +211,16 @@ class Worker:
         return event
 
 
+def _as_line(request: Mapping[str, Any], number: int) -> str:
+    check_type("request", request, Mapping, SettingError, 'a dict of plain values, as {"kind": "devices"}')
+    try:
+        return json.dumps({"kind": "measure", **request, "id": number})
+    except (TypeError, ValueError, RecursionError):
+        raise SettingError(f"request is {shown(request)}, but must hold plain values, as JSON has them") from None
+
+
 def _request(network: Network | str, settings: Settings) -> Event:
+    check_type("settings", settings, Settings, SettingError, "Settings, as Settings(batch=64)")
     return {"network": named_network(network).to_dict(), **settings.plain()}
 
 

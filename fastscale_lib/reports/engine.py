@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import platform
 import shutil
@@ -18,6 +17,17 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from .._common.checks import (
+    check_flag,
+    check_path,
+    check_progress,
+    check_text,
+    check_type,
+    check_whole,
+    real_number,
+    several,
+    shown,
+)
 from .._common.child_process import one_line
 from .._common.files import write_whole
 from .._common.progress import Line, Step, Tally
@@ -88,12 +98,16 @@ def report(
         PublishedError: (a ValueError) the environment variable FASTSCALE_DATA names a folder without the data.
         SettingError: (a ValueError) the device that a parameter names is not here.
     """
-    only = [only] if isinstance(only, str) else list(only)
-    parameters, grid = parameters or {}, grid or {}
-    jobs, out = _jobs(jobs), Path(out).absolute()
-    if limit is not None and not 0 < limit < math.inf:
-        raise SelectionError(f"limit is {limit!r}, but must be a number of seconds above 0; leave it out for none")
-    folder = notebooks_folder() if notebooks is None else Path(notebooks).absolute()
+    only = [check_text("only: a notebook", each, SelectionError) for each in several(only)]
+    parameters, grid = _by_name("parameters", parameters), _by_name("grid", grid)
+    jobs, out = _jobs(jobs), check_path("out", out, SelectionError).absolute()
+    if limit is not None and real_number(limit, 0, above=True) is None:
+        raise SelectionError(f"limit is {shown(limit)}, but must be a number of seconds above 0; leave it out for none")
+    check_progress(progress, SelectionError)
+    folder = notebooks_folder() if notebooks is None else check_path("notebooks", notebooks, SelectionError).absolute()
+    if profile is not None:
+        check_text("profile", profile, SelectionError, "; leave it out for the fast one")
+    force = check_flag("force", force, SelectionError)
     profile = profile or ("fast" if (folder / PROFILES).is_file() else None)
     todo = tasks(folder, only, profile, parameters, grid)
     data, machine = _data_beside(folder), _machine(todo)
@@ -123,13 +137,17 @@ def _cached(todo: Sequence[Task], runs: Runs, profile: str | None) -> dict[str, 
     return found
 
 
+def _by_name(what: str, given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The values by the names of parameters; none where none are given."""
+    if given is None:
+        return {}
+    check_type(what, given, Mapping, SelectionError, "a dict, of values by the names of parameters")
+    return {check_text(f"{what}: a name", name, SelectionError): value for name, value in given.items()}
+
+
 def _jobs(asked: int | None) -> int:
     if asked is not None:
-        if not (isinstance(asked, int) and asked >= 1):
-            raise SelectionError(
-                f"jobs is {asked!r}, but must be a whole number of at least 1; leave it out for the cores"
-            )
-        return asked
+        return check_whole("jobs", asked, SelectionError, remedy="; leave it out for the cores")
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

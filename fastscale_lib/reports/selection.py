@@ -121,7 +121,7 @@ def _chosen(folder: Path, only: Sequence[str]) -> list[Path]:
     for each in only:
         if not any(_is_named(path, each) for path in found):
             names = ", ".join(path.stem for path in found)
-            raise SelectionError(f"report: no notebook in {folder} begins with {each!r}; there are {names}")
+            raise SelectionError(f"report: no notebook in {folder} begins with {shown(each)}; there are {names}")
     return [path for path in found if not only or any(_is_named(path, each) for each in only)]
 
 
@@ -147,12 +147,12 @@ def _profile(folder: Path, name: str) -> dict[str, dict[str, Any]]:
     """The parameters that a profile sets, by notebook."""
     path = folder / PROFILES
     if not path.is_file():
-        raise SelectionError(f"report: there is no {path} with a profile {name!r}; leave the profile out")
+        raise SelectionError(f"report: there is no {path} with a profile {shown(name)}; leave the profile out")
     try:
         profiles = read_plain_yaml(path.read_text("utf-8"))
         return {stem: dict(settings or {}) for stem, settings in dict(profiles[name] or {}).items()}
     except KeyError:
-        raise SelectionError(f"report: {name!r} is no profile of {path}; it has {', '.join(profiles)}") from None
+        raise SelectionError(f"report: {shown(name)} is no profile of {path}; it has {', '.join(profiles)}") from None
     except (UnicodeDecodeError, TypeError, ValueError):  # a YamlError, too, is a ValueError
         raise SelectionError(
             f"report: {path} does not read as profiles; it holds, as YAML, the parameters of each notebook of a profile"
@@ -163,7 +163,7 @@ def _check_known(name: str, takes: Mapping[Path, Mapping[str, Parameter]]) -> No
     known = list(dict.fromkeys(each for mine in takes.values() for each in mine))
     if name not in known:
         lists = "\n".join(_listed(path, mine) for path, mine in takes.items())
-        raise ParameterError(f"{name!r} is no parameter of the notebooks asked for{nearest(name, known)}\n{lists}")
+        raise ParameterError(f"{shown(name)} is no parameter of the notebooks asked for{nearest(name, known)}\n{lists}")
 
 
 def _listed(path: Path, takes: Mapping[str, Parameter]) -> str:
@@ -193,8 +193,8 @@ def _of_one(
 
 def _axis(parameter: Parameter, asked: Sequence[Any]) -> list[Any]:
     """The values of one parameter of a grid, each once."""
-    if isinstance(asked, str):
-        raise ParameterError(f"{parameter.name} has the grid {asked!r}, but a grid is a list of values")
+    if isinstance(asked, str) or not isinstance(asked, Iterable):
+        raise ParameterError(f"{parameter.name} has the grid {shown(asked)}, but a grid is a list of values")
     values = [_settle(parameter, value) for value in asked]
     if not values:
         raise ParameterError(f"{parameter.name} has no value in the grid; give at least one")
