@@ -407,7 +407,7 @@ CALLS: dict[str, tuple[Callable[..., Any], Callable[[], dict[str, Any]]]] = {
     "flops_by_kind": (fs.architectures.flops_by_kind, lambda: {"network": SMALL}),
     "sweep": (fs.sweep, lambda: {"networks": [SMALL], "strategies": ["w"], "scales": [2.0], "stages": True}),
     "laws": (fs.scaling.laws, lambda: {"networks": [SMALL], "strategies": ["w"], "scales": [2.0]}),
-    "fit_exponents": (fs.scaling.fit_exponents, lambda: {"network": SMALL, "strategies": ["w"], "scales": [2.0, 4.0]}),
+    "fit_exponents": (fs.scaling.fit_exponents, lambda: {"networks": SMALL, "strategies": ["w"], "scales": [2.0, 4.0]}),
     "build": (fs.build, lambda: {"network": SMALL, "device": "meta", "drop_path": 0.0, "zero_gamma": False}),
     "load_weights": (
         fs.load_weights,

@@ -81,9 +81,8 @@ def anynet(
     """
     given = locals()
     depths = given["depths"] = one_per_stage("depths", depths)
-    columns = {
-        one: _per_stage(name, given[name], len(depths)) for name, one in PER_STAGE.items() if given[name] is not None
-    }
+    named = {name: one for name, one in PER_STAGE.items() if given[name] is not None or name == "widths"}
+    columns = {one: _per_stage(name, given[name], len(depths)) for name, one in named.items()}
     rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
     described = [make_stage(number, row) for number, row in enumerate(rows, 1)]
     if group_widths is None:

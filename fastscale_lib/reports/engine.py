@@ -8,7 +8,7 @@ import platform
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -242,7 +242,7 @@ class _Run:
             return self.runs.lost(task, f"it could not be run: {_named(error)}", time.monotonic() - began, made)
 
 
-def _executed(todo: Sequence[Task], jobs: int, run: _Run) -> Iterator[Report]:
+def _executed(todo: Sequence[Task], jobs: int, run: _Run) -> Generator[Report, None, None]:
     """The reports as they come: several at a time, and then, alone, those that measure."""
     stop = threading.Event()
     beside = [task for task in todo if not task.measures]
