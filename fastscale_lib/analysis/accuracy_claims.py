@@ -1,4 +1,4 @@
-"""Claims on accuracy: fast scaling beside compound scaling and width alone, at equal time and at equal flops."""
+"""Claims on the errors of fast, compound and width scaling, at equal time or equal flops."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ _COMPOUND = "EfficientNet"  # the family that was scaled by dwr
 
 
 def equal_time_claims(errors: pd.DataFrame, families: Iterable[str], epochs: int, tolerance: float) -> list[Claim]:
-    """Claim that families scaled by dWr have lower errors than EfficientNet, scaled by dwr, at equal training time.
+    """Claim that families scaled by dWr have lower errors than EfficientNet at equal time.
 
-    The largest gap within the range of both decides.
+    EfficientNet is scaled by dwr; time is that of training. The largest gap within the range of both is judged.
 
     Arguments:
         errors: rows of *Early Convolutions*, Table 2, of these epochs.
-        families: that were scaled by dWr.
-        tolerance: percentage points.
+        families: names of families that were scaled by dWr.
+        epochs: of training.
+        tolerance: in percentage points.
     """
     claims = []
     for family in families:
@@ -36,14 +37,14 @@ def equal_time_claims(errors: pd.DataFrame, families: Iterable[str], epochs: int
 
 
 def one_base_claims(ways: pd.DataFrame, tolerance: float, similar: float) -> list[Claim]:
-    """Claim that dwr and dWr have lower errors than w, and similar ones, on one base at about equal flops.
+    """Claim that dwr and dWr have lower errors than w, and similar ones, at about equal flops.
 
-    Of several base networks the worst for the claim decides.
+    Of several base networks the one that is worst for the claim is judged.
 
     Arguments:
         ways: of `errors_of_one_base`.
-        tolerance: percentage points by which a strategy may miss being better.
-        similar: percentage points that count as similar.
+        tolerance: percentage points by which dwr and dWr may be worse than w.
+        similar: largest difference of dWr and dwr, in percentage points.
     """
     claims = []
     for one, other, relation, off in _pairs(tolerance, similar):
@@ -57,14 +58,16 @@ def one_base_claims(ways: pd.DataFrame, tolerance: float, similar: float) -> lis
 
 
 def trained_claims(errors: pd.DataFrame, scales: Iterable[float], tolerance: float, similar: float) -> list[Claim]:
-    """Claim the same of networks trained here, by 95 % intervals over seeds.
-
-    A claim holds if all of the interval stands as it says, and is undecided where only a part does.
+    """Claim the same of networks trained here, by their 95 % intervals over seeds.
 
     Arguments:
         errors: of `seed_errors`, on test images.
-        scales: multiples of the base's flops at which networks are judged.
-        tolerance, similar: as for `one_base_claims`.
+        scales: flops relative to the base at which networks are compared.
+        tolerance: percentage points by which dwr and dWr may be worse than w.
+        similar: largest difference of dWr and dwr, in percentage points.
+
+    Returns:
+        One claim per base, setting, scale and pair of strategies with intervals; without any one that is not tested.
     """
     claims, scales = [], list(scales)
     for base, setting, part in errors_by_setting(errors):
@@ -83,5 +86,5 @@ def trained_claims(errors: pd.DataFrame, scales: Iterable[float], tolerance: flo
 
 
 def _pairs(tolerance: float, similar: float) -> list[tuple[str, str, str, float]]:
-    """What the paper says: of two strategies, how the error of the first stands to the second's, and by how much."""
+    """List what the paper says of pairs of strategies: relation of errors, tolerance."""
     return [("dwr", "w", "<", tolerance), ("dWr", "w", "<", tolerance), ("dWr", "dwr", "=", similar)]

@@ -1,4 +1,4 @@
-"""Published errors as tables that are read: families, their growth beside the laws, and their order at equal cost."""
+"""Tables of published errors: families, their growth beside the laws, gaps at equal cost."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _LARGE = 4e9  # flops; from here on every family of Early Convolutions is scaled
 
 
 def families_overview(errors: pd.DataFrame) -> pd.DataFrame:
-    """Summarise families of published networks; scaled networks of single bases are passed over.
+    """Summarise families of published networks.
 
     Arguments:
-        errors: of `published_errors`.
+        errors: of `published_errors`; scaled networks of single bases are ignored.
 
     Returns:
-        Index source, family and strategy ("–" where each network was designed for its size); columns networks,
-        flops_from, flops_to (multiply-adds), error_from, error_to (top-1, in percent, from the highest down).
+        Index: source, family, strategy ("–" if each network was designed for its size). Columns: networks; flops_from,
+        flops_to (multiply-adds); error_from, error_to (highest and lowest top-1 error in percent).
     """
     families = errors[errors["base"].isna()]
     by = families.groupby(_FAMILY, sort=False, dropna=False)
@@ -31,14 +31,14 @@ def families_overview(errors: pd.DataFrame) -> pd.DataFrame:
 
 
 def growth_beside_laws(errors: pd.DataFrame) -> pd.DataFrame:
-    """Put the exponents by which a family's counts grow with its flops beside those of its strategy.
+    """Fit the exponents by which families' counts grow with flops, beside those of the laws.
 
     Arguments:
-        errors: of `published_errors`; rows without a strategy or activations are passed over.
+        errors: of `published_errors`; rows without a strategy or activations are ignored.
 
     Returns:
-        Columns source, family, strategy; activations, "from 4 GF on" (of these networks alone) and law; params,
-        "params from 4 GF on" and "law of params".
+        One row per family. Columns: source; family; strategy; activations, from 4 GF on (of these networks alone) and
+        law (exponents of activations); params, params from 4 GF on and law of params (exponents of params).
     """
     rows = []
     for key, family in errors.dropna(subset=["strategy", "activations"]).groupby(_FAMILY, sort=False):
@@ -50,15 +50,15 @@ def growth_beside_laws(errors: pd.DataFrame) -> pd.DataFrame:
 
 
 def gaps_to_family(tables: Mapping[str, pd.DataFrame], other: str) -> pd.DataFrame:
-    """Compare each family with another at equal flops and at equal time of training.
+    """Compare the errors of all families with one, at equal flops and equal training time.
 
     Arguments:
         tables: by name, rows of `published_errors` that were trained alike.
-        other: the family that all are compared with.
+        other: name of the family to compare with.
 
     Returns:
-        Index table and family; columns "smallest gap" and "largest gap" (percentage points of error; below 0 the family
-        has the lower error), each at equal flops and at equal training_ms_per_image. NaN where the ranges do not meet.
+        Index: table, family. Columns: smallest gap and largest gap (family less other, in percentage points; NaN where
+        the ranges do not meet), each at equal flops and at equal training_ms_per_image.
     """
     rows = []
     for name, table in tables.items():
@@ -71,14 +71,13 @@ def gaps_to_family(tables: Mapping[str, pd.DataFrame], other: str) -> pd.DataFra
 
 
 def errors_of_one_base(errors: pd.DataFrame) -> pd.DataFrame:
-    """Put the errors of single base networks that were scaled in several ways beside each other.
+    """Tabulate the errors of base networks that were scaled by several strategies.
 
     Arguments:
-        errors: of `published_errors`; rows without a base or a strategy are passed over.
+        errors: of `published_errors`; rows without a base or a strategy are ignored.
 
     Returns:
-        Index base; a column for each strategy, among them w, dwr and dWr: top-1 error in percent, NaN where there is
-        none.
+        Index: base. One column per strategy, w, dwr and dWr among them: top-1 error in percent, or NaN.
     """
     scaled = errors.dropna(subset=["base", "strategy"])
     ways = scaled.pivot(index="base", columns="strategy", values="top1_error_pct")

@@ -1,4 +1,4 @@
-"""A training small enough for a notebook: it shows that the path from images to intervals works."""
+"""A training that is small enough for a notebook, from images to intervals."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _BATCH, _TEST_IMAGES = 50, 500
 
 
 def tiny_training(images: int, folder: str | os.PathLike) -> pd.DataFrame:
-    """Train a base and one scaled network on a few images of Fashion-MNIST, with two seeds, on the CPU.
+    """Train a base and a scaled network on a few images of Fashion-MNIST, with two seeds.
 
     Arguments:
-        images: of the training images, the first so many; fewer than a batch of 50: nothing is trained.
-        folder: of the data; holds training/regnety_28px.yaml and training/recipe.yaml.
+        images: number of training images; with fewer than a batch of 50 nothing is trained.
+        folder: of the data, with training/regnety_28px.yaml and training/recipe.yaml.
 
     Returns:
-        Columns network, seeds, error, low, high (in %), flops and activations; or "the tiny case", with the reason why
-        nothing was trained.
+        One row per network. Columns: network, seeds, error, low, high (in percent), flops, activations. Or the one
+        column "the tiny case": why nothing was trained.
 
     Raises:
         NetworkError, RecipeError: (a ValueError) a file of the folder cannot be read.
