@@ -38,9 +38,9 @@ from .reports.parameter_types import ParameterError
 from .reports.selection import split
 from .training.comparisons import train_all
 from .training.datasets import dataset
-from .training.distributed import told_elsewhere
 from .training.job import check_places, train
 from .training.recipe import Recipe
+from .training.torchrun import reported_elsewhere
 
 DONE, FAILED, WRONG, STOPPED = 0, 1, 2, 130
 _AHEAD = 64  # tasks given to a cluster at a time, where it has not more than half as many workers
@@ -262,7 +262,7 @@ def _train(asked: argparse.Namespace) -> int:
         with _executor(asked.scheduler) as (executor, _):
             settings = {"executor": executor, "device": asked.device, "retry": asked.retry}
             rows = train_all(networks, data, recipe, asked.seeds, store=asked.store, **settings)
-    if told_elsewhere():
+    if reported_elsewhere():
         return DONE
     _tell_errors(rows)
     return FAILED if rows["reason"].notna().any() else DONE

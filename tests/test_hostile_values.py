@@ -228,7 +228,7 @@ STAND_INS = (
     ("measuring.peak_workloads", "Product", lambda *_: None),
     ("measuring.peak_workloads", "Copy", lambda *_: None),
     ("measuring.plan_runner", "ask_environment", NoWork().measure),
-    ("training.job", "_trained", NoWork().measure),
+    ("training.epochs", "run_epochs", NoWork().measure),
 )
 
 

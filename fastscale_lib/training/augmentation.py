@@ -1,7 +1,7 @@
 """Random changes to a batch of images, all images at once and on their device.
 
-Everything is drawn from torch's default generators: who seeds them gets the same changes again. Images are (N,
-channels, side, side), with values from 0 to 255.
+Random numbers come from torch's default generators: the same seed gives the same changes. Images are (N, channels,
+side, side), with values from 0 to 255.
 """
 
 from __future__ import annotations
@@ -15,11 +15,16 @@ _SHEAR = 0.3  # the largest magnitudes: Cubuk et al., AutoAugment, 2019, Table 6
 _TRANSLATE = 150 / 331  # of the side
 _ROTATE = math.radians(30)
 _BLEND = 0.9  # factors from 0.1 to 1.9
-_POSTERIZE = 4  # bits that are taken away
+_POSTERIZE = 4  # bits removed
 
 
 def crop_and_flip(images: torch.Tensor, padding: int, flip: bool) -> torch.Tensor:
-    """Each image moved by up to `padding` pixels either way, onto black, and mirrored in half of the cases."""
+    """Shift each image by up to `padding` pixels, onto black, and mirror half of them.
+
+    Arguments:
+        padding: pixels.
+        flip: whether to mirror.
+    """
     if not (padding or flip):
         return images
     number, _, side, _ = images.shape
@@ -38,10 +43,13 @@ def crop_and_flip(images: torch.Tensor, padding: int, flip: bool) -> torch.Tenso
 
 
 def mixup(images: torch.Tensor, alpha: float) -> tuple[torch.Tensor, torch.Tensor, float]:
-    """Each image mixed with another of the batch (Zhang et al., mixup, 2018, equation 1).
+    """Mix each image with another of the batch (Zhang et al., mixup, 2018, equation 1).
+
+    Arguments:
+        alpha: of the Beta distribution of λ.
 
     Returns:
-        The images, the index of each one's partner, and the share λ that the image itself has.
+        The images, the index of each one's partner, and the share λ of the image itself.
     """
     share = float(torch.distributions.Beta(alpha, alpha).sample())
     partner = torch.randperm(len(images), device=images.device)
@@ -49,11 +57,12 @@ def mixup(images: torch.Tensor, alpha: float) -> tuple[torch.Tensor, torch.Tenso
 
 
 def randaugment(images: torch.Tensor, number: int, magnitude: float) -> torch.Tensor:
-    """`number` operations on each image, one after another, drawn for it among 14 (Cubuk et al., RandAugment, 2020).
+    """Apply random operations to each image (Cubuk et al., RandAugment, 2020).
 
     Arguments:
         images: floating point.
-        magnitude: of all operations, 0 to 10; its sign is drawn, where an operation has two.
+        number: of operations, drawn for each image among 14, and applied one after another.
+        magnitude: of all operations, 0 to 10; its sign is drawn if an operation has two.
     """
     strength = magnitude / 10
     for _ in range(number):
@@ -73,13 +82,13 @@ def _identity(x: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
 
 
 def autocontrast(x: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
-    """Each channel stretched from 0 to 255."""
+    """Stretch each channel to the range from 0 to 255."""
     low, high = x.amin((2, 3), keepdim=True), x.amax((2, 3), keepdim=True)
     return torch.where(high > low, (x - low) * (255 / (high - low).clamp(min=1e-6)), x)
 
 
 def equalize(x: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
-    """Each channel's values replaced by their ranks, so that all occur alike."""
+    """Replace the values of each channel by their ranks, so that all are as frequent."""
     values = x.round().clamp(0, 255).long().flatten(2)
     counts = torch.zeros(*values.shape[:2], 256, device=x.device).scatter_add_(2, values, torch.ones_like(values) * 1.0)
     below = counts.cumsum(2) - counts
@@ -88,12 +97,12 @@ def equalize(x: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
 
 
 def solarize(x: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
-    """Values above a threshold, 256 down to 0, inverted."""
+    """Invert values above a threshold, from 256 down to 0."""
     return torch.where(x >= 256 * (1 - _column(strength.abs())), 255 - x, x)
 
 
 def posterize(x: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
-    """The lower bits of each value, up to four of the eight, set to 0."""
+    """Set the lower bits of each value to 0, up to four of the eight."""
     step = 2 ** _column((_POSTERIZE * strength.abs()).round())
     return (x / step).floor() * step
 
@@ -103,22 +112,22 @@ def _blend(behind: torch.Tensor, x: torch.Tensor, strength: torch.Tensor) -> tor
 
 
 def brightness(x: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
-    """Further from black, or nearer to it."""
+    """Move values away from black, or towards it."""
     return _blend(torch.zeros_like(x), x, strength)
 
 
 def contrast(x: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
-    """Further from the image's mean gray, or nearer to it."""
+    """Move values away from the mean gray of the image, or towards it."""
     return _blend(_gray(x).mean((1, 2, 3), keepdim=True), x, strength)
 
 
 def color(x: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
-    """Further from its gray image, or nearer to it; nothing for gray images."""
+    """Move values away from the gray image, or towards it; gray images stay."""
     return _blend(_gray(x), x, strength)
 
 
 def sharpness(x: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
-    """Further from its smoothed image, or nearer to it; the edges stay."""
+    """Move values away from the smoothed image, or towards it; the edges stay."""
     kernel = torch.ones(3, 3, device=x.device, dtype=x.dtype)
     kernel[1, 1] = 5
     smooth = x.clone()
@@ -129,33 +138,33 @@ def sharpness(x: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
 
 
 def rotate(x: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
-    """By up to 30°."""
+    """Rotate by up to 30°."""
     angle = _ROTATE * strength
     return _move(x, xx=angle.cos(), xy=-angle.sin(), yx=angle.sin(), yy=angle.cos())
 
 
 def shear_x(x: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
-    """Rows moved in proportion to their height."""
+    """Shift rows in proportion to their height."""
     return _move(x, xy=_SHEAR * strength)
 
 
 def shear_y(x: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
-    """Columns moved in proportion to their place."""
+    """Shift columns in proportion to their place."""
     return _move(x, yx=_SHEAR * strength)
 
 
 def translate_x(x: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
-    """To the left or the right, by up to 45 % of the side."""
+    """Shift to the left or the right, by up to 45 % of the side."""
     return _move(x, x0=2 * _TRANSLATE * strength)  # the side is 2 in affine_grid's coordinates
 
 
 def translate_y(x: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
-    """Up or down, by up to 45 % of the side."""
+    """Shift up or down, by up to 45 % of the side."""
     return _move(x, y0=2 * _TRANSLATE * strength)
 
 
 def _move(x: torch.Tensor, **entries: torch.Tensor) -> torch.Tensor:
-    """Each pixel read from where an affine map takes it; black comes from outside."""
+    """Resample by an affine map, whose entries are given; outside is black."""
     matrix = torch.eye(2, 3, device=x.device, dtype=x.dtype).repeat(len(x), 1, 1)
     for name, values in entries.items():
         matrix[:, "xy".index(name[0]), "xy0".index(name[1])] = values.to(x.dtype)
@@ -164,7 +173,7 @@ def _move(x: torch.Tensor, **entries: torch.Tensor) -> torch.Tensor:
 
 
 def _gray(x: torch.Tensor) -> torch.Tensor:
-    """Luma of RGB (ITU-R BT.601); of any other number of channels their mean."""
+    """Return the luma of RGB (ITU-R BT.601); of another number of channels their mean."""
     if x.shape[1] != 3:
         return x.mean(1, keepdim=True)
     weights = torch.tensor([0.299, 0.587, 0.114], device=x.device, dtype=x.dtype)
@@ -172,7 +181,6 @@ def _gray(x: torch.Tensor) -> torch.Tensor:
 
 
 def _column(values: torch.Tensor) -> torch.Tensor:
-    """One value an image, to be multiplied with images."""
     return values[:, None, None, None]
 
 

@@ -1,7 +1,4 @@
-"""A training's state in a file that is whole whenever it is there.
-
-Importing this loads no torch; reading and writing do.
-"""
+"""Checkpoints: the state of a training in a file. Importing this loads no torch."""
 
 from __future__ import annotations
 
@@ -16,25 +13,26 @@ from ..records.measurement import MeasureError
 
 
 class TrainingError(MeasureError):
-    """A training that did not end; the message says why, and what is kept.
+    """A training did not end; the message says why, and what is kept.
 
     `reason` is "diverged" (the loss is no number), "out of memory", "disk" (a row or a checkpoint cannot be written)
-    or "checkpoint" (a file is none, or another training's).
+    or "checkpoint" (a file is none, or that of another training).
     """
 
 
 def write(path: Path, state: Mapping[str, Any]) -> None:
-    """Put the state in the place of what was there, at once: a reader, or a kill, meets the old file or the new.
+    """Replace a checkpoint in one step: a reader or a kill finds the old file or the new.
 
     Arguments:
+        path: of the file.
         state: dicts, lists, numbers, texts and tensors.
 
     Raises:
-        TrainingError: it cannot be written, as where the disk is full; the old file is still there.
+        TrainingError: it cannot be written, as if the disk is full; the old file is still there.
     """
     import torch
 
-    data = io.BytesIO()  # torch.save to a file hides what the system said
+    data = io.BytesIO()  # torch.save to a file hides the system's error
     torch.save(dict(state), data)
     try:
         write_whole(path, data.getbuffer())
@@ -48,7 +46,7 @@ def write(path: Path, state: Mapping[str, Any]) -> None:
 
 
 def check(path: Path) -> None:
-    """See before the work whether a checkpoint can be written here; this writes nothing, and leaves no file.
+    """Check before the work whether a checkpoint can be written here; this leaves no file.
 
     Raises:
         TrainingError: it is a folder, or its folder takes no new files.
@@ -63,9 +61,10 @@ def check(path: Path) -> None:
 
 
 def read(path: Path, of: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The state in a file, on the CPU; None where there is no file.
+    """Read a state from a file to the CPU; None if there is no file.
 
     Arguments:
+        path: of the file.
         of: what its `of` must be: the ids of the network, data and recipe, and the seed.
 
     Raises:
@@ -94,7 +93,7 @@ def read(path: Path, of: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def remove(path: Path) -> None:
-    """A checkpoint that has served, and its folder once that is empty."""
+    """Remove a checkpoint, and its folder once that is empty."""
     path.unlink(missing_ok=True)
     remove_parts(path)
     with contextlib.suppress(OSError):  # other trainings are still there

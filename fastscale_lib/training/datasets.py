@@ -1,4 +1,4 @@
-"""Images to train on, and others to take the error on: found on this machine, fetched, or made by hand."""
+"""Images to train on and to test on: found on this machine, fetched, or made by hand."""
 
 from __future__ import annotations
 
@@ -32,16 +32,17 @@ _SHA256 = (
 
 @dataclass(frozen=True, eq=False)
 class ImageData:
-    """Images and labels to train on, and others to take the error on.
+    """Images and labels to train on, and others to test on.
 
     Arguments:
         images: (N, channels, side, side), uint8.
         labels: (N,), whole numbers from 0 to below `classes`.
-        test_images, test_labels: likewise, as many as there are.
-        name: by which rows and figures call it.
-        classes: left out: one more than the highest label.
-        part: what the test images are: "test"; "holdout", kept back from the training images; or "training", where
-            they are these themselves.
+        test_images: (M, channels, side, side), uint8.
+        test_labels: (M,), as `labels`.
+        name: of the data in rows and figures; default: "own images".
+        classes: how many there are; default: one more than the highest label.
+        part: what the test images are: "test" (default), "holdout" (held out of the training images), or "training"
+            (the training images themselves).
 
     Raises:
         DataError: a shape, a type or a label is wrong.
@@ -71,10 +72,8 @@ class ImageData:
         classes = highest + 1 if self.classes is None else check_whole("data: classes", self.classes, DataError)
         object.__setattr__(self, "classes", classes)
         check_text("data: name", self.name, DataError)
-        if highest >= self.classes:
-            raise DataError(
-                f"data: a label is {highest}, but with classes={self.classes} they end at {self.classes - 1}"
-            )
+        if highest >= classes:
+            raise DataError(f"data: a label is {highest}, but with classes={classes} they end at {classes - 1}")
         check_choice("data: part", self.part, ("test", "holdout", "training"), DataError)
 
     @property
@@ -83,28 +82,31 @@ class ImageData:
 
     @property
     def resolution(self) -> int:
-        """Pixels to a side."""
+        """Side of the images in pixels."""
         return self.images.shape[2]
 
     @cached_property
     def id(self) -> str:
-        """Twelve hexadecimal digits that tell sets apart by their images and labels, whatever they are called."""
+        """Twelve hexadecimal digits of a hash of images and labels, without the name."""
         digest = hashlib.sha256(f"{self.classes} {self.part} {self.images.shape}".encode())
         for array in (self.images, self.labels, self.test_images, self.test_labels):
-            digest.update(np.ascontiguousarray(array))
+            digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()[:12]
 
     @cached_property
     def statistics(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation of each channel, from 0 to 255, over the training images (10,000 at most)."""
+        """Mean and standard deviation of each channel, 0 to 255, over at most 10,000 images."""
         some = self.images[:: max(1, len(self.images) // 10_000)]
         deviation = some.std(axis=(0, 2, 3), dtype=np.float64)
         return some.mean(axis=(0, 2, 3), dtype=np.float64), np.where(deviation > 0, deviation, 1.0)
 
     def held_out(self, number: int) -> ImageData:
-        """Without the test images: the error is taken on `number` training images that are kept back.
+        """Hold out training images, and test on these instead of the test images.
 
-        This is what settings are tuned on. The images are drawn with a fixed seed, the same in each call.
+        Settings are tuned on them. They are drawn with a fixed seed, the same in each call.
+
+        Arguments:
+            number: of images held out.
 
         Raises:
             DataError: there are not that many training images.
@@ -116,7 +118,11 @@ class ImageData:
         return ImageData(*parts, f"{self.name}, {number:,} held out", self.classes, "holdout")
 
     def few(self, images: int, test_images: int | None = None) -> ImageData:
-        """The first of the training images, and the first of the test images (left out: all of them).
+        """Keep the first training images, and the first test images.
+
+        Arguments:
+            images: training images that are kept.
+            test_images: test images that are kept; default: all.
 
         Raises:
             DataError: there are not that many.
@@ -135,19 +141,21 @@ class ImageData:
 def dataset(
     name: str, path: str | os.PathLike | None = None, *, holdout: int = 0, resolution: int | None = None
 ) -> ImageData:
-    """A set of images, held in memory as bytes.
+    """Load a data set into memory, as bytes.
 
     Arguments:
         name: "fashion-mnist" (Xiao et al. 2017: 60,000 + 10,000 gray images of 28×28 pixels in 10 classes),
             "cifar-10" in its binary form (Krizhevsky 2009: 50,000 + 10,000 images of 32×32), "mnist-files" for any
             set in files named as MNIST's, or "folders": train/<class>/*.jpg and val/<class>/*.jpg, as ImageNet is
             often laid out, decoded by torchvision (`pip install 'fastscale[imagenet]'`).
-        path: the folder of the files; for CIFAR-10 also that of cifar-10-binary.tar.gz. Left out, Fashion-MNIST is
-            looked for where Debian's package dataset-fashion-mnist puts it and in the cache ($XDG_CACHE_HOME or
-            ~/.cache, fastscale/datasets), else fetched there. Its files are held to their SHA-256 in each case.
-        holdout: so many training images are kept back, and the error is taken on these; 0: on the test images. For
-            "folders" these are those of val.
-        resolution: side in pixels of the images of "folders"; the others have their own.
+        path: the folder of the files; for CIFAR-10 also cifar-10-binary.tar.gz; default, for Fashion-MNIST alone: where
+            Debian's package dataset-fashion-mnist puts it, or the cache ($XDG_CACHE_HOME or ~/.cache,
+            fastscale/datasets), into which it is fetched if need be. Its files must have their SHA-256 in each case.
+        holdout: training images that are held out and tested on; default: 0, the test images (for "folders", val).
+        resolution: side in pixels of the images of "folders"; default: the data's own.
+
+    Returns:
+        The images and labels.
 
     Raises:
         DataError: no such set is known, a file is missing, cut short or changed, or cannot be fetched.
@@ -178,12 +186,12 @@ def _mnist_files(folder: Path, sha256: tuple[str, ...] | None = None) -> ImageDa
 
 
 def _packed_or_not(path: Path) -> Path:
-    """The file itself where it is there, else the one that is gzipped."""
+    """Return the path of the file, or of the gzipped one if it is not there."""
     return path if path.is_file() else path.with_name(path.name + ".gz")
 
 
 def fashion_mnist_folder() -> Path | None:
-    """The first folder that has all of Fashion-MNIST's files."""
+    """Find a folder that has all of Fashion-MNIST's files; None if there is none."""
     places = (DEBIAN / "fashion-mnist", _cache())
     return next((each for each in places if all(_packed_or_not(each / name).is_file() for name in _FILES)), None)
 
@@ -194,7 +202,6 @@ def _cache() -> Path:
 
 
 def _fetch() -> Path:
-    """Into the cache; a file is there once it is whole."""
     folder = _cache()
     for name, sha256 in zip(_FILES, _SHA256, strict=True):
         _fetch_file(f"{name}.gz", folder, sha256)
@@ -242,7 +249,7 @@ def _folders(path: Path, resolution: int) -> ImageData:
     return ImageData(images, labels, test_images, test_labels, classes=len(classes))
 
 
-_READERS: dict[str, Callable[[Path, int], ImageData]] = {
+_READERS: dict[str, Callable[[Any, Any], ImageData]] = {  # path and resolution, which `dataset` has checked
     "fashion-mnist": _fashion_mnist,
     "cifar-10": _cifar_10,
     "mnist-files": lambda path, _: _mnist_files(path),

@@ -1,6 +1,6 @@
-"""Files of images and labels, read whole and checked: IDX (as MNIST's), CIFAR-10's binary form, folders of JPEGs.
+"""Readers of image files: IDX (as MNIST's), CIFAR-10's binary form, folders of JPEGs.
 
-Each reader gives images (N, channels, side, side) as uint8 and labels (N,) as int64, and refuses what is wrong or cut
+Each returns images (N, channels, side, side) as uint8 and labels (N,) as int64, and refuses files that are wrong or cut
 short in a sentence that names the file.
 """
 
@@ -11,7 +11,7 @@ import hashlib
 import math
 import tarfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from .._common.memory import available_bytes
 CIFAR_CLASSES = 10
 CIFAR_SHAPE = (3, 32, 32)
 CIFAR_IMAGES = 10_000  # in each of its files
-# Of cifar-10-binary.tar.gz, as its authors give it out.
+# Of cifar-10-binary.tar.gz, as its authors publish it.
 CIFAR_SHA256 = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"
 _IDX_BYTES = 0x08  # the code for unsigned bytes in the third byte of an IDX file
 _PICTURES = (".jpeg", ".jpg", ".png")
@@ -30,16 +30,17 @@ _MEMORY = 0.8  # of what is available may be filled with decoded images
 
 
 class DataError(FastscaleError, ValueError):
-    """Images that are not there, not whole, or not what was asked for; the message says where, what and the remedy."""
+    """Images are missing, cut short, or not what was asked for; the message names the remedy."""
 
 
 def read_idx(path: Path, dimensions: int, sha256: str | None = None, data: bytes | None = None) -> np.ndarray:
-    """The array in an IDX file of unsigned bytes, gzipped where its name ends in .gz.
+    """Read the array in an IDX file of unsigned bytes, gzipped if its name ends in .gz.
 
     Arguments:
-        dimensions: that the array must have: 1 for labels, 3 for images.
-        sha256: of the file's content, unzipped, so that it holds for each packaging; None: anything goes.
-        data: what the file holds, where it is not on the disk yet.
+        path: of the file.
+        dimensions: of the array: 1 for labels, 3 for images.
+        sha256: of the unzipped content, which is the same in each packaging; default: not checked.
+        data: content of the file; default: read from the disk.
 
     Raises:
         DataError: the file cannot be read or unzipped, its checksum, header or length is wrong.
@@ -61,14 +62,16 @@ def read_idx(path: Path, dimensions: int, sha256: str | None = None, data: bytes
     return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
 
 
-def read_idx_pair(images: Path, labels: Path, sha256: tuple[str, str] | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Gray images and their labels from two IDX files.
+def read_idx_pair(images: Path, labels: Path, sha256: Sequence[str] | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Read gray images and their labels from two IDX files.
 
     Arguments:
-        sha256: of both files' content, unzipped.
+        images: file of the images.
+        labels: file of the labels.
+        sha256: of the unzipped content of both; default: not checked.
 
     Raises:
-        DataError: as `read_idx`; or there are not as many labels as images.
+        DataError: as for `read_idx`; or there are not as many labels as images.
     """
     of_images, of_labels = sha256 or (None, None)
     shown, named = read_idx(images, 3, of_images), read_idx(labels, 1, of_labels)
@@ -78,12 +81,15 @@ def read_idx_pair(images: Path, labels: Path, sha256: tuple[str, str] | None = N
 
 
 def read_cifar(path: Path) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """CIFAR-10's training and test images with their labels: (images, labels), (test_images, test_labels).
+    """Read CIFAR-10's training and test images.
 
     Arguments:
-        path: of cifar-10-binary.tar.gz, which is held to its checksum, or of the folder that it unpacks to. No
-            checksums of the single files are published: these are held to their size and to 1,000 test and 5,000
-            training images of each class.
+        path: of cifar-10-binary.tar.gz, whose checksum must be right, or of the folder that it unpacks to. Checksums of
+            the single files are not published: they must have their size, and 1,000 test and 5,000 training images of
+            each class.
+
+    Returns:
+        (images, labels), (test_images, test_labels).
 
     Raises:
         DataError: a file is missing or wrong.
@@ -97,10 +103,16 @@ def read_cifar(path: Path) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndar
                 f"{CIFAR_SHA256[:12]}…; fetch it again from https://www.cs.toronto.edu/~kriz/cifar.html"
             )
         with tarfile.open(path) as archive:
-            return _cifar(lambda name: archive.extractfile(f"cifar-10-batches-bin/{name}").read(), path)
+            return _cifar(lambda name: _member(archive, f"cifar-10-batches-bin/{name}"), path)
     inner = path / "cifar-10-batches-bin"
     folder = inner if inner.is_dir() else path
     return _cifar(lambda name: _bytes(folder / name), folder)
+
+
+def _member(archive: tarfile.TarFile, name: str) -> bytes:
+    file = archive.extractfile(name)
+    assert file is not None  # the archive has the published checksum
+    return file.read()
 
 
 def _cifar(read: Callable[[str], bytes], where: Path) -> tuple:
@@ -116,7 +128,7 @@ def _cifar(read: Callable[[str], bytes], where: Path) -> tuple:
 
 
 def _cifar_records(data: bytes, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """A label byte, then the image's bytes, over and over."""
+    # Each record is the byte of a label, then the bytes of an image.
     record = 1 + math.prod(CIFAR_SHAPE)
     if len(data) != CIFAR_IMAGES * record:
         raise DataError(
@@ -130,12 +142,17 @@ def _cifar_records(data: bytes, name: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def read_folder(path: Path, part: str, resolution: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Pictures in one folder a class, as ImageNet's: images, labels, and the classes' names in order.
+    """Read pictures in one folder per class, as ImageNet's.
 
     Each is resized so that its shorter side has `resolution` pixels, and its centre square kept.
 
     Arguments:
-        part: the folder within `path`: "train" or "val".
+        path: of the data set.
+        part: the folder within it: "train" or "val".
+        resolution: side of the images in pixels.
+
+    Returns:
+        Images, labels, and the names of the classes in order.
 
     Raises:
         DataError: the folder has no pictures, one cannot be decoded, torchvision does not import, or all of them

@@ -1,4 +1,4 @@
-"""How a network is trained: every setting in one place, with its source.
+"""Recipes: every setting of a training in one place, with its source.
 
 A recipe is data, and the same for all networks of a comparison. Importing this loads no torch.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .._common.checks import LARGEST, check_choice, check_flag, check_real, check_text, check_whole, shown
-from .._common.device_kinds import KINDS, kind_of
+from .._common.device_kinds import KINDS
 from .._common.errors import FastscaleError
 from .._common.plain_files import check_keys, read_plain
 from .._common.yaml_text import JsonError, read_json, write_yaml
@@ -29,40 +29,42 @@ class RecipeError(FastscaleError, ValueError):
 
 @dataclass(frozen=True)
 class Recipe:
-    """Stochastic gradient descent with Nesterov momentum, as Dollár et al. train (Fast and Accurate Model Scaling).
+    """Settings of stochastic gradient descent with Nesterov momentum.
 
-    Weight decay is applied to weights of convolutions and linear layers, and not to BN and biases (Goyal et al.,
-    Accurate, Large Minibatch SGD, 2017, section 5.1).
+    They are those of Dollár et al. (Fast and Accurate Model Scaling, 2021). Weight decay is applied to weights of
+    convolutions and linear layers, not to BN and biases (Goyal et al., Accurate, Large Minibatch SGD, 2017, section
+    5.1).
 
     Arguments:
-        epochs: passes over the training images. Each leaves out what does not fill a last batch.
-        batch: images in a step.
+        epochs: passes over the training images; default: 15. Images that do not fill a last batch are skipped.
+        batch: images in a step; default: 128.
         lr: the highest learning rate for a batch of 256; other batches get it in proportion (Goyal et al., section
-            2.1, the linear scaling rule; 0.1 is theirs).
+            2.1, the linear scaling rule); default: 0.1, which is theirs.
         warmup: share of all steps in which the learning rate grows linearly from 0 (Goyal et al., section 2.2: 5 of
-            90 epochs). Afterwards it falls to 0 along half a cosine (Loshchilov and Hutter, SGDR, 2017, equation 5).
-        momentum: Nesterov's (Sutskever et al., On the importance of initialization and momentum, 2013).
-        weight_decay: of each step's gradient, before the learning rate; 1e-4 is that of Goyal et al.
+            90 epochs); default: 0.05. Afterwards it falls to 0 along half a cosine (Loshchilov and Hutter, SGDR, 2017,
+            equation 5).
+        momentum: Nesterov's (Sutskever et al., On the importance of initialization and momentum, 2013); default: 0.9.
+        weight_decay: of each step's gradient, before the learning rate; default: 1e-4, that of Goyal et al.
         label_smoothing: ε, the share of the target that all classes divide (Szegedy et al., Rethinking the
-            Inception Architecture, 2016, section 7; 0.1 is theirs).
-        flip: whether half of the images are mirrored, left to right.
-        crop_padding: black pixels put around an image of which as large a part as before is cut out at random (He et
-            al., Deep Residual Learning, 2016, section 4.2: 4 for 32×32 pixels).
-        randaugment: random operations on each image: 0 for none, else usually 2 (Cubuk et al., RandAugment, 2020).
-        magnitude: of these operations, 0 to 10.
-        mixup: α of the Beta distribution by which pairs of images are mixed; 0 for none, 0.2 for ImageNet (Zhang et
-            al., mixup, 2018).
-        drop_path: probability with which the last block's branch is left out; that of the blocks before grows
-            linearly up to it (Huang et al., Deep Networks with Stochastic Depth, 2016).
-        zero_gamma: start the last BN of each branch at γ = 0 (Goyal et al., section 5.1).
-        ema: over which share of all steps the weights, and the statistics of BN, are averaged exponentially (Szegedy
-            et al., section 8, evaluate such averages; as a share it serves short and long trainings); 0 for none.
-        parts: a batch is computed in so many parts of equal size, and BN takes its statistics over one part. With
-            several processes each computes an equal share of the parts: 4 parts give the same gradients on 1, 2 or
-            4 devices.
+            Inception Architecture, 2016, section 7); default: 0.1, which is theirs.
+        flip: mirror half of the images left to right; default: True.
+        crop_padding: black pixels put around an image, from which its size is cropped at random (He et al., Deep
+            Residual Learning, 2016, section 4.2: 4 for 32×32 pixels); default: 4.
+        randaugment: random operations on each image, usually 2 (Cubuk et al., RandAugment, 2020); default: 0, none.
+        magnitude: of these operations, 0 to 10; default: 5.
+        mixup: α of the Beta distribution by which pairs of images are mixed, 0.2 for ImageNet (Zhang et al., mixup,
+            2018); default: 0, none.
+        drop_path: probability with which the branch of the last block is dropped; those of the blocks before grow
+            linearly up to it (Huang et al., Deep Networks with Stochastic Depth, 2016); default: 0.
+        zero_gamma: start the last BN of each branch at γ = 0 (Goyal et al., section 5.1); default: False.
+        ema: share of all steps over which weights and statistics of BN are averaged exponentially (Szegedy et al.,
+            section 8, evaluate such averages; a share suits short and long trainings); 0 for none; default: 0.05.
+        parts: micro-batches of equal size that a batch is computed in; BN takes its statistics over one of them. With
+            several processes each computes an equal share: 4 micro-batches give the same gradients on 1, 2 or 4
+            devices. Default: 1.
         precision: "fp32", "bf16" or "fp16" (on GPUs; with a scaled loss, as Micikevicius et al., Mixed Precision
-            Training, 2018); None: bf16 on a GPU, fp32 on a CPU.
-        channels_last: memory layout.
+            Training, 2018); default: None, bf16 on a GPU and fp32 on a CPU.
+        channels_last: the memory layout of images and weights; default: True.
 
     Raises:
         RecipeError: a setting is out of its range.
@@ -107,7 +109,11 @@ class Recipe:
         return self.lr * self.batch / _LR_IMAGES
 
     def learning_rate(self, step: int, steps: int) -> float:
-        """That of a step, counted from 0, of so many in all.
+        """Return the learning rate of a step.
+
+        Arguments:
+            step: counted from 0.
+            steps: in all epochs.
 
         Raises:
             RecipeError: these are no whole numbers, or the step is beyond the last.
@@ -119,16 +125,20 @@ class Recipe:
         return self.peak_lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup)))
 
     def ema_decay(self, step: int, steps: int) -> float:
-        """How much of the averaged weights a step keeps: little at first, so that the start is soon forgotten.
+        """Return how much of the averaged weights a step keeps: little at first.
+
+        Arguments:
+            step: counted from 0.
+            steps: in all epochs.
 
         Raises:
-            RecipeError: as `learning_rate`.
+            RecipeError: as for `learning_rate`.
         """
         _check_step(step, steps)
         return min(1 - 1 / max(1.0, self.ema * steps), (1 + step) / (10 + step))
 
     def on(self, device_type: str) -> Recipe:
-        """With nothing left to the device: the precision that None stands for there.
+        """Return this recipe with the precision that None stands for on a device.
 
         Arguments:
             device_type: "cpu" or "cuda".
@@ -136,14 +146,18 @@ class Recipe:
         Raises:
             RecipeError: it is another text, or none.
         """
-        check_choice("recipe: device_type", device_type, sorted(kind.name for kind in KINDS), RecipeError)
-        return replace(self, precision=self.precision or kind_of(device_type).training_precision)
+        precisions = {kind.name: kind.training_precision for kind in KINDS}
+        check_choice("recipe: device_type", device_type, sorted(precisions), RecipeError)
+        return replace(self, precision=self.precision or precisions[device_type])
 
     def set(self, *settings: str) -> Recipe:
-        """With other settings, each written as in JSON: `recipe.set("lr=0.4", "flip=false")`.
+        """Return this recipe with other settings: `recipe.set("lr=0.4", "flip=false")`.
+
+        Arguments:
+            settings: names and values, each written as in JSON.
 
         Raises:
-            RecipeError: one has no value, or no number where one is needed; or as `from_dict`.
+            RecipeError: one has no value, or no number where one is needed; or as for `from_dict`.
         """
         changed = {}
         for each in settings:
@@ -156,30 +170,30 @@ class Recipe:
 
     @property
     def id(self) -> str:
-        """Twelve hexadecimal digits that tell recipes apart."""
+        """Twelve hexadecimal digits of a hash of all settings."""
         return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:12]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers and texts; `Recipe.from_dict` gives the recipe back."""
+        """Return plain numbers and texts; `Recipe.from_dict` reads them."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Recipe:
-        """The recipe that `to_dict` described; what is left out has its usual value.
+        """Read a recipe from what `to_dict` returns; keys that are missing have their defaults.
 
         Raises:
-            RecipeError: a key is unknown; or as `Recipe` itself.
+            RecipeError: a key is unknown; or as for `Recipe` itself.
         """
         known = [each.name for each in fields(cls)]
         return cls(**check_keys("recipe", plain, known, RecipeError, "epochs: 30"))
 
     def to_yaml(self) -> str:
-        """YAML text with every setting, the usual ones included."""
+        """Write YAML with every setting, defaults included."""
         return write_yaml(self.to_dict())
 
     @classmethod
     def read(cls, path: str | Path) -> Recipe:
-        """The recipe in a file: JSON where its name ends in .json, else YAML.
+        """Read a recipe from a file: JSON if its name ends in .json, else YAML.
 
         Raises:
             RecipeError: the file is not there or is no recipe.
@@ -193,7 +207,7 @@ def _check_step(step: int, steps: int) -> None:
 
 
 def _value(text: str) -> Any:
-    """As JSON reads it: a number, true, false or null; else the text itself."""
+    """Read JSON: a number, true, false or null; else return the text itself."""
     try:
         return read_json(text)
     except JsonError:
@@ -201,8 +215,8 @@ def _value(text: str) -> Any:
 
 
 _WHOLE = {"epochs": 1, "batch": 2, "crop_padding": 0, "randaugment": 0, "parts": 1}
-_MOST = 10**9  # of these
-# Lowest and highest value; the lowest learning rate itself may not be.
+_MOST = 10**9  # of each of these
+# Lowest and highest value; the learning rate must be above the lowest.
 _RANGES = {
     "lr": (0.0, LARGEST),
     "warmup": (0.0, 0.9),

@@ -39,7 +39,7 @@ def test_the_learning_rate_stays_between_0_and_its_peak(epochs, steps, warmup, b
         assert 0 < recipe.learning_rate(step, steps * epochs) <= recipe.peak_lr
 
 
-def test_the_average_of_the_weights_reaches_back_by_a_share_of_the_training():
+def test_weights_are_averaged_over_a_share_of_the_training():
     recipe = Recipe(ema=0.1)
     assert recipe.ema_decay(0, 1000) == 0.1
     assert recipe.ema_decay(999, 1000) == 1 - 1 / 100

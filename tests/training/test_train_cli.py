@@ -133,7 +133,7 @@ def test_a_network_that_is_not_there_or_does_not_fit_is_refused(capsys, name, sa
     assert capsys.readouterr().err.splitlines()[-1].startswith(f"fastscale: {said}")
 
 
-def test_networks_are_scaled_by_alpha_to_flops_and_what_is_off_is_said_in_words():
+def test_networks_are_scaled_to_flops_and_what_is_off_is_said_in_words():
     asked = ["--data", "mnist-files", "--path", "images", "--device", "cpu", "--recipe", "recipe.yaml"]
     asked += ["--strategies", "0.5", "d", "--scales", "4", "--to-flops", "--set", "epochs=1", "--store", "rows.jsonl"]
     command = [sys.executable, "-m", "fastscale_lib", "train", "tiny.yaml", *asked]
@@ -147,7 +147,7 @@ def test_networks_are_scaled_by_alpha_to_flops_and_what_is_off_is_said_in_words(
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kills by a signal")
-def test_on_a_dask_cluster_of_which_a_worker_is_killed_each_training_is_done_once(capsys, monkeypatch):
+def test_on_a_cluster_whose_worker_is_killed_each_training_is_done_once(capsys, monkeypatch):
     distributed = pytest.importorskip("distributed")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     settings = {"n_workers": 2, "threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": None}

@@ -1,4 +1,4 @@
-"""Training: it learns, it repeats itself to the bit, it goes on after a kill, and two processes are as one."""
+"""Training: it learns, repeats to the bit, goes on after a kill, and two processes are as one."""
 
 import errno
 import os
@@ -10,6 +10,7 @@ import time
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -25,7 +26,7 @@ from fastscale_lib.records import store as storing
 from fastscale_lib.records.measurement import SettingError
 from fastscale_lib.training import checkpoints
 from fastscale_lib.training.datasets import ImageData
-from fastscale_lib.training.job import checkpoint_path, identity
+from fastscale_lib.training.task import checkpoint_path, identity
 from fastscale_lib.training.trainer import Trainer
 
 posix = pytest.mark.skipif(os.name != "posix", reason="kills by a signal")
@@ -38,7 +39,7 @@ ALL = replace(RECIPE, randaugment=2, mixup=0.2, drop_path=0.3, zero_gamma=True, 
 
 @pytest.fixture(autouse=True)
 def one_thread(monkeypatch):
-    """Small arrays: threads would only wait for each other."""
+    """Several only wait for each other on small arrays."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -47,16 +48,16 @@ def one_thread(monkeypatch):
 
 
 def quiet(step: Step) -> None:
-    """No progress is shown."""
+    """Report no progress."""
 
 
 def trained(network: fs.Network = TINY, images: ImageData | None = None, recipe: fs.Recipe = RECIPE, **settings):
-    """A row, trained on the CPU."""
+    """Train on the CPU, and return the row."""
     return fs.train(network, images or data(), recipe, device="cpu", progress=quiet, **settings)
 
 
 def same(a: dict, b: dict) -> bool:
-    """Whether two states are equal to the last bit."""
+    """Tell whether two states are equal to the last bit."""
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
@@ -146,10 +147,14 @@ def test_the_test_images_are_used_once_at_the_end(tmp_path):
 def test_images_are_resized_to_the_network():
     for resolution in (8, 12, 4):
         trainer = Trainer(replace(TINY, resolution=resolution), data(), RECIPE.on("cpu"), 0, CPU)
-        seen = []
-        trainer.model.register_forward_pre_hook(lambda module, given, seen=seen: seen.append(given[0].shape))
+        seen: set[torch.Size] = set()
+
+        def keep(module, given, seen=seen):
+            seen.add(given[0].shape)
+
+        trainer.model.register_forward_pre_hook(keep)
         trainer.errors()
-        assert set(seen) == {(16, 1, resolution, resolution)}
+        assert seen == {(16, 1, resolution, resolution)}
 
 
 def weights_after(steps: int, recipe: fs.Recipe, seed: int = 0) -> dict:
@@ -182,6 +187,7 @@ def test_a_step_is_that_of_the_papers_formulas():
     trainer.epoch()
     for (name, after), before in zip(trainer.model.named_parameters(), model.parameters(), strict=True):
         decay = 0.1 if name.endswith("weight") and before.ndim > 1 else 0.0
+        assert before.grad is not None
         gradient = before.grad + decay * before
         # Nesterov's first step: the gradient, and momentum times it.
         expected = before - recipe.peak_lr * (1 + 0.9) * gradient
@@ -203,6 +209,7 @@ def test_the_averaged_weights_follow_the_decay():
         assert 0 < decay < 0.9
         now = floats(trainer.model)
         expected = {name: decay * expected[name] + (1 - decay) * now[name] for name in now}
+    assert trainer.averaged is not None
     averaged = floats(trainer.averaged)
     assert any("running_var" in name for name in averaged)
     for name, value in averaged.items():
@@ -217,7 +224,12 @@ def test_lower_precision_is_what_the_layers_compute_in():
         recipe = replace(RECIPE, epochs=12, lr=0.2, flip=False, crop_padding=0, precision=precision)
         trainer = Trainer(TINY, data(256, 128), recipe, 0, CPU)
         kinds = set()
-        hook = trainer.model.stem.register_forward_hook(lambda module, given, out, kinds=kinds: kinds.add(out.dtype))
+        stem = trainer.model.get_submodule("stem")
+
+        def keep(module, given, out, kinds=kinds):
+            kinds.add(out.dtype)
+
+        hook = stem.register_forward_hook(keep)
         losses = [trainer.epoch()["train_loss"] for _ in range(recipe.epochs)]
         hook.remove()
         assert kinds == {torch.bfloat16 if precision == "bf16" else torch.float32}
@@ -253,7 +265,8 @@ def test_strided_1x1_convolutions_are_subsampled_to_the_same_result():
     expected = model(images)
     subsample(model)
     assert all(module.stride == (1, 1) for module in strided)
-    found = model.to(memory_format=torch.channels_last)(images.contiguous(memory_format=torch.channels_last))
+    laid_out: Any = model  # torch does not type memory_format
+    found = laid_out.to(memory_format=torch.channels_last)(images.contiguous(memory_format=torch.channels_last))
     assert torch.allclose(found, expected, atol=1e-5)
     trainer = Trainer(TINY, data(), RECIPE.on("cpu"), 0, CPU)
     assert all(m.stride == (1, 1) for m in trainer.model.modules() if getattr(m, "kernel_size", 0) == (1, 1))
@@ -382,7 +395,9 @@ def test_a_disk_that_is_full_leaves_the_last_good_checkpoint(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert said.value.reason == "disk"
-    assert torch.equal(checkpoints.read(tmp_path / "a.pt", {"seed": 0})["weights"], good["weights"])
+    kept = checkpoints.read(tmp_path / "a.pt", {"seed": 0})
+    assert kept is not None
+    assert torch.equal(kept["weights"], good["weights"])
     assert [each.name for each in tmp_path.iterdir()] == ["a.pt"]
 
 
@@ -407,9 +422,10 @@ def test_what_a_killed_writer_left_the_next_removes(tmp_path):
     """One is killed while it writes its checkpoint, and another of the same path still writes."""
     path, others = tmp_path / "a.pt", tmp_path / ".a.pt-mine.part"
     others.touch()
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     killed, slow = (subprocess.Popen([sys.executable, "-c", WRITER, str(path)], **pipes) for _ in range(2))
     for each in (killed, slow):
+        assert each.stdout is not None
         assert each.stdout.readline() == "writing\n"
     assert len(list(tmp_path.iterdir())) == 3
     killed.kill()
@@ -428,8 +444,9 @@ def test_what_a_killed_writer_left_the_next_removes(tmp_path):
 @posix
 def test_what_a_killed_writer_left_goes_with_the_checkpoint(tmp_path):
     path = tmp_path / "rows.jsonl.checkpoints" / "a.pt"
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen([sys.executable, "-c", WRITER, str(path)], **pipes) as killed:
+        assert killed.stdout is not None
         assert killed.stdout.readline() == "writing\n"
         killed.kill()
     assert len(list(path.parent.iterdir())) == 1
@@ -533,16 +550,14 @@ def test_a_loss_that_is_no_number_on_other_images_is_no_row(tmp_path):
     """One step a epoch, at a rate that leaves no number: the step's own loss was taken before it."""
     path, store = tmp_path / "a.pt", fs.Store(tmp_path / "rows.jsonl")
     wild = replace(RECIPE, lr=1e38, warmup=0.0, batch=64)
-    with pytest.raises(
-        fs.training.TrainingError, match="on the images that the error is taken on, after epoch 1 "
-    ) as said:
+    with pytest.raises(fs.training.TrainingError, match="on the test images, after epoch 1 ") as said:
         trained(recipe=wild, checkpoint=path, store=store)
     assert said.value.reason == "diverged"
     assert not path.exists()
     assert len(store) == 0
 
 
-def test_a_checkpoint_that_is_asked_for_is_made_though_the_store_has_the_row(tmp_path):
+def test_a_checkpoint_asked_for_is_made_though_the_store_has_the_row(tmp_path):
     path, store = tmp_path / "a.pt", fs.Store(tmp_path / "rows.jsonl")
     row, began = trained(store=store), len(store)
     again = trained(store=store, checkpoint=path)
@@ -553,10 +568,10 @@ def test_a_checkpoint_that_is_asked_for_is_made_though_the_store_has_the_row(tmp
 
 
 def test_where_it_went_on_otherwise_the_bits_are_not_promised(tmp_path, monkeypatch):
-    from fastscale_lib.measuring import environment as training
+    from fastscale_lib.training import epochs
 
     path = tmp_path / "a.pt"
-    said = training.read_environment
+    said = epochs.read_environment
 
     def stop(step):
         if step.done == 6:
@@ -564,7 +579,7 @@ def test_where_it_went_on_otherwise_the_bits_are_not_promised(tmp_path, monkeypa
 
     with pytest.raises(KeyboardInterrupt):
         fs.train(TINY, data(), RECIPE, device="cpu", checkpoint=path, progress=stop)
-    monkeypatch.setattr(training, "read_environment", lambda device: {**said(device), "threads": 7})
+    monkeypatch.setattr(epochs, "read_environment", lambda device: {**said(device), "threads": 7})
     assert trained(checkpoint=path)["repeatable"] is False
     assert trained(checkpoint=tmp_path / "whole.pt")["repeatable"] is True
 
@@ -717,13 +732,13 @@ def test_a_world_size_without_torchrun_is_refused_in_a_sentence(monkeypatch, sta
 
 def test_a_rank_alone_is_no_process_of_torchruns(monkeypatch):
     """The row is told of where there is but one process, whatever else has set RANK."""
-    from fastscale_lib.training.distributed import told_elsewhere
+    from fastscale_lib.training.torchrun import reported_elsewhere
 
     monkeypatch.setenv("RANK", "3")
-    assert not told_elsewhere()
+    assert not reported_elsewhere()
     for name, value in {"WORLD_SIZE": "4", "LOCAL_RANK": "3", "MASTER_ADDR": "host", "MASTER_PORT": "1"}.items():
         monkeypatch.setenv(name, value)
-    assert told_elsewhere()
+    assert reported_elsewhere()
 
 
 def assert_alike(one: dict, other: dict) -> None:
@@ -812,5 +827,5 @@ def test_what_is_left_to_the_device_a_worker_of_the_executor_tells(tmp_path, mon
 
     store = tmp_path / "rows.jsonl"
     fs.train_all([TINY], data(), RECIPE, store=store, executor=Elsewhere(), progress=quiet)
-    assert [name for name, _ in asked] == ["read_environment", "_task"]
+    assert [name for name, _ in asked] == ["read_environment", "_train_task"]
     assert asked[1][1][2]["precision"] == "bf16"

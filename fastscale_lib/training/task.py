@@ -1,0 +1,125 @@
+"""One training: what is trained, its identity, and where rows and checkpoint are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .._common.checks import check_whole
+from ..architectures.definition import Network
+from ..architectures.zoo import network as named_network
+from ..records.measurement import SettingError
+from ..records.store import Store, StoreError
+from .checkpoints import TrainingError
+from .datasets import ImageData, dataset
+from .recipe import Recipe
+
+if TYPE_CHECKING:
+    from ..measuring.device_classes import Device
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be trained, and where."""
+
+    network: Network
+    data: ImageData
+    recipe: Recipe
+    seed: int
+    device: Device
+
+    @property
+    def ids(self) -> dict[str, Any]:
+        """What tells it from other trainings."""
+        return identity(self.network, self.data, self.recipe, self.seed)
+
+    def __str__(self) -> str:
+        return f"{self.network.name}, {self.data.name}, seed {self.seed}"
+
+
+def make_task(network: Network | str, data: ImageData | str, recipe: Recipe, seed: int, device: str | None) -> Task:
+    """Check that network, data and recipe fit together, and that the device is there.
+
+    Raises:
+        SettingError: (a ValueError) they do not, or it is not.
+    """
+    from ..measuring.devices import find_device
+
+    network = named_network(network)
+    data = dataset(data) if isinstance(data, str) else data
+    seed = check_whole("seed", seed, SettingError, 0, 2**63 - 1, remedy="; try 0")
+    found = find_device(device, recipe.precision or "fp32")
+    _check(network, data, recipe)
+    return Task(network, data, recipe.on(found.kind.name), seed, found)
+
+
+def _check(network: Network, data: ImageData, recipe: Recipe) -> None:
+    has, needs = (network.channels, network.classes), (data.channels, data.classes)
+    if has != needs:
+        raise SettingError(
+            f"{network.name} is for {has[0]} channels and {has[1]} classes, but {data.name} has {needs[0]} and "
+            f"{needs[1]}; give these in its .yaml file, or by dataclasses.replace(network, channels={needs[0]}, "
+            f"classes={needs[1]})"
+        )
+    if network.total_stride > network.resolution:
+        raise SettingError(
+            f"{network.name} is too deep for its resolution: its strides make {network.resolution} px "
+            f"{network.total_stride} times smaller, less than one pixel; give it fewer strides, as with the stem "
+            "res_stem_cifar, or a higher resolution"
+        )
+    if recipe.batch > len(data.images):
+        raise SettingError(
+            f"batch is {recipe.batch}, but {data.name} has {len(data.images)} images to train on; try a smaller batch"
+        )
+    if recipe.batch == recipe.parts:
+        raise SettingError(f"parts is {recipe.parts}, one for each image, but BN needs two or more; try fewer")
+
+
+def identity(network: Network, data: ImageData, recipe: Recipe, seed: int) -> dict[str, Any]:
+    """Return the columns by which the rows of a training are found.
+
+    Arguments:
+        recipe: with a precision (`Recipe.on`).
+    """
+    return {"network_id": network.id, "data_id": data.id, "recipe_id": recipe.id, "seed": seed}
+
+
+def origin(network: Network) -> Row:
+    """Return the columns that name a network, and what it is scaled from."""
+    scaling = network.scaling
+    return {
+        "network": network.name,
+        "base": scaling.base if scaling else network.name,
+        "strategy": scaling.strategy if scaling else None,
+        "scale": scaling.s if scaling else 1.0,
+    }
+
+
+def checkpoint_path(store: Store, ids: Mapping[str, Any]) -> Path:
+    """Return the path of a training's checkpoint beside the store, there while it lasts."""
+    return store.path.with_name(f"{store.path.name}.checkpoints") / f"{'-'.join(map(str, ids.values()))}.pt"
+
+
+def keep_row(store: Store, ids: Mapping[str, Any], row: Row) -> None:
+    """Add a row to the store, unless it is there already.
+
+    It is if the training was stopped after its checkpoint, and before the next epoch.
+
+    Raises:
+        TrainingError: it cannot be written.
+    """
+    same = {"kind": row["kind"], "epoch": row["epoch"], "reason": row.get("reason"), **ids}
+    try:
+        store.add(row, unless=lambda: bool(store.find(**same)))
+    except StoreError as error:
+        if error.row is None:
+            raise
+        raise TrainingError(
+            f"training: {store.path} cannot take a row ({error.cause}); the checkpoint is kept; make room, and run the "
+            "same again",
+            "disk",
+        ) from None
