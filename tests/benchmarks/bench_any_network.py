@@ -12,6 +12,7 @@ import csv
 import random
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +36,15 @@ def hooked_outputs(module: nn.Module) -> dict[str, int]:
     """Count the outputs of each convolution and linear layer, by name, as they are called from now on."""
     outputs: dict[str, int] = {}
 
-    def add(name: str, out: torch.Tensor) -> None:
-        outputs[name] = outputs.get(name, 0) + out.numel()
+    def adder(name: str) -> Callable[[nn.Module, Any, torch.Tensor], None]:
+        def add(_: nn.Module, __: Any, out: torch.Tensor) -> None:
+            outputs[name] = outputs.get(name, 0) + out.numel()
+
+        return add
 
     for name, each in module.named_modules():
         if isinstance(each, HOOKED):
-            each.register_forward_hook(lambda _, __, out, name=name: add(name, out))
+            each.register_forward_hook(adder(name))
     return outputs
 
 
@@ -101,7 +105,7 @@ def row_of(make: Any, name: str, only_counted: bool) -> dict[str, Any]:
 
 def main() -> None:
     """Read what to do from the command line, and do it."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Count and scale all networks of timm.")
     parser.add_argument("out", type=Path, help="CSV file")
     parser.add_argument("--minutes", type=float, default=60, help="stop after so many; default: 60")
     parser.add_argument("--counted", action="store_true", help="count alone, and scale nothing")

@@ -96,6 +96,9 @@ def _inputs(module: Any, resolution: Any, example: Any) -> tuple[tuple, dict[str
     height, width = image_size("trace", resolution)
     images = torch.nn.Conv2d, torch.nn.ConvTranspose2d
     channels = next((each.in_channels for each in module.modules() if isinstance(each, images)), 3)
+    published = getattr(module, "pretrained_cfg", None)  # of timm; not all begin with a convolution of the image
+    if isinstance(published, Mapping) and len(published.get("input_size") or ()) == 3:
+        channels = module.pretrained_cfg["input_size"][0] if channels not in (1, 3) else channels
     dtype = next((each.dtype for each in module.parameters() if each.is_floating_point()), torch.float32)
     image = torch.empty(1, channels, height, width, dtype=dtype, device="meta")
     return (image,), {}, f"1 × {channels} × {height} × {width} images"

@@ -12,18 +12,22 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from .keywords import INVERSE, changed, is_heads, paths
+from .modules import trace
 from .sources import Keywords
 from .without_data import make_without_data
 
 # Names that library authors give to such keywords; what a keyword really does is then seen in the module.
+_NEVER = re.compile(
+    r".*(class|img|image|in_chan|in_chs|patch|window|kernel|stride|dilation|ratio|drop|head_dim|dim_head|pool|pretrained"
+    r"|num_stages|seed|eps|init|scale|se_|reduction).*|groups?"
+)
 _DEPTHS = re.compile(
-    r"(?!.*(drop|stem|head|class|attn_|num_heads|multi|kernel|ratio))"
-    r"(.*depth.*|.*layers?|.*blocks?|num_repeat|repeats?|n?_?d|num_stages_.*|.*len.*|l)"
+    r"(?!.*(stem|head|attn_|multi))"
+    r"(.*depth.*|.*layers?|.*blocks?(_list)?|block_config|num_repeat|repeats?|n?_?d|.*len.*|l|levels|stages)"
 )
 _WIDTHS = re.compile(
-    r"(?!.*(class|img|in_chan|in_chs|patch|window|ratio|drop|kernel|stride|head_dim|dim_head|groups?$|stages?|pool|rate))"
     r"(.*dims?|.*chs|.*width.*|.*channels?.*|.*planes|.*embed.*|.*filters?|.*num_features|.*hidden.*|c|w0|wa|.*growth.*"
-    r"|.*cardinality|multiplier|.*stem_size|stem_chs|.*group_size|.*chan.*|.*size_out|out_chs|.*heads)"
+    r"|.*cardinality|multiplier|.*stem_size|.*group_size|.*chan.*|.*heads)"
 )
 _MULTIPLIERS = re.compile(r"(.*mult.*|w0|wa|.*width.*)")
 _IMAGES = ("img_size", "image_size", "input_size")
@@ -147,37 +151,56 @@ class _Search:
     def __init__(self, source: Keywords, base: Signature) -> None:
         self.source, self.base = source, base
         self._size = _any_size(source.keywords)
-        self._paths = paths(source.keywords)
+        self._paths = [path for path in paths(source.keywords) if not _NEVER.fullmatch(_last(path))]
 
     def _made(self, names: tuple[str, ...]) -> Signature | None:
-        keywords = dict(self.source.keywords)
-        for path in names:
-            keywords = changed(keywords, path, _halved if path.startswith(INVERSE) else _doubled)
+        keywords = self._keywords(names)
         return signature(lambda: self.source.call(keywords, self._size))
 
     def depths(self) -> tuple[str, ...]:
-        """The keywords that add layers, the strongest first."""
-        found = []
-        for path in self._paths:
-            last = _last(path)
-            if path.startswith("len(") or _DEPTHS.fullmatch(last):
-                made = self._made((path,))
-                if made is not None and len(made.sizes) > len(self.base.sizes):
-                    found.append((len(made.sizes) - len(self.base.sizes), path))
-        found.sort(reverse=True)
+        """The keywords that add layers, the strongest first; by name, else any that do."""
         # The slope of a RegNet's widths over its blocks must fall as these become more.
         slopes = [f"{INVERSE}{path}" for path in self._paths if _last(path) == "wa"]
         for path in self._paths if slopes else ():
-            made = self._made((path, slopes[0])) if _last(path) == "depth" else None
-            if made is not None and len(made.sizes) > len(self.base.sizes):
+            if _last(path) == "depth" and self._added((path, slopes[0])):
                 return path, slopes[0]
-        return self._together([path for added, path in found if added > found[0][0] / 20], self._deeper)
+        named = [path for path in self._paths if path.startswith("len(") or _DEPTHS.fullmatch(_last(path))]
+        others = [path for path in self._paths if path not in named and not _WIDTHS.fullmatch(_last(path))]
+        for candidates in (named, others[:_MOST_OTHERS]):
+            found = sorted(((self._added((path,)), path) for path in candidates), reverse=True)
+            least = max(1, found[0][0] / 20) if found else 1
+            chosen = self._together([path for added, path in found if added >= least], self._deeper)
+            if chosen and self._adds_flops(chosen):
+                return chosen
+        return ()
+
+    def _added(self, names: tuple[str, ...]) -> int:
+        made = self._made(names)
+        return 0 if made is None else len(made.sizes) - len(self.base.sizes)
+
+    def _adds_flops(self, names: tuple[str, ...]) -> bool:
+        """Whether the module has more flops: what was repeated may have a stride."""
+
+        def flops(keywords: dict[str, Any]) -> int:
+            module = make_without_data(lambda: self.source.call(keywords, self._size))
+            return trace(module, resolution=self._size).complexity.flops
+
+        try:
+            return flops(self._keywords(names)) > flops(dict(self.source.keywords))
+        except Exception:  # of foreign code: then these are none to scale by
+            return False
+
+    def _keywords(self, names: tuple[str, ...]) -> dict[str, Any]:
+        keywords = dict(self.source.keywords)
+        for path in names:
+            keywords = changed(keywords, path, _halved if path.startswith(INVERSE) else _doubled)
+        return keywords
 
     def widths(self) -> tuple[str, ...]:
         """The keywords that widen layers, the strongest first."""
         floats = [path for path in self._paths if _MULTIPLIERS.fullmatch(_last(path))]
         named = [path for path in self._paths if _WIDTHS.fullmatch(_last(path))]
-        named = list(dict.fromkeys([*named, *floats]))
+        named = list(dict.fromkeys([*named, *floats])) or self._paths[:_MOST_OTHERS]
         found, refused = [], []
         for path in named:
             made = self._made((path,))
@@ -224,13 +247,17 @@ class _Search:
         return ratio if ratio <= 2.1 else None
 
     def _wider(self, made: Signature) -> float | None:
-        """How many times as many parameters; None where tensors came or went, or a width was doubled twice."""
-        if made.sizes.keys() != self.base.sizes.keys():
+        """How many times as many parameters; None where it has other layers, or a width was doubled twice."""
+        common = self.base.sizes.keys() & made.sizes.keys()
+        # A shortcut may become a projection, where its two ends are no longer of one width.
+        if len(self.base.sizes) - len(common) > _OTHERS or len(made.sizes) - len(common) > _OTHERS:
             return None
-        largest = max((made.sizes[name] / max(size, 1) for name, size in self.base.sizes.items()), default=1)
+        largest = max((made.sizes[name] / max(self.base.sizes[name], 1) for name in common), default=1)
         return made.params / max(self.base.params, 1) if largest <= _MOST_TENSOR else None
 
 
+_MOST_OTHERS = 30  # keywords that are tried where none has a usual name
+_OTHERS = 3  # parameters that may come or go when widths change
 _LEAST_GROWTH = 1.3  # of the parameters, when all widths are doubled
 
 
