@@ -9,15 +9,12 @@ from .accuracy_tables import errors_of_one_base as errors_of_one_base
 from .accuracy_tables import families_overview as families_overview
 from .accuracy_tables import gaps_to_family as gaps_to_family
 from .accuracy_tables import growth_beside_laws as growth_beside_laws
-from .budget_claims import bought_by_law as bought_by_law
 from .budget_claims import bought_by_time_claims as bought_by_time_claims
 from .budget_claims import bought_claims as bought_claims
 from .budget_claims import budget_text as budget_text
 from .budget_claims import device_kind as device_kind
-from .budget_claims import flops_bought as flops_bought
 from .budget_claims import in_units as in_units
 from .budget_claims import measured_time_claims as measured_time_claims
-from .budget_claims import predicted_from as predicted_from
 from .budget_claims import untested_on_a_gpu as untested_on_a_gpu
 from .claims import BEYOND as BEYOND
 from .claims import EVIDENCE as EVIDENCE
@@ -92,7 +89,5 @@ from .seeds import seed_errors as seed_errors
 from .seeds import training_hours as training_hours
 from .times import knee as knee
 from .times import knees as knees
-from .times import measured_bases as measured_bases
 from .times import measured_times as measured_times
 from .times import predicted_times as predicted_times
-from .times import times_ratio as times_ratio

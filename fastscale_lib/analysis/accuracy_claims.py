@@ -29,8 +29,8 @@ def equal_time_claims(errors: pd.DataFrame, families: Iterable[str], epochs: int
     for family in families:
         gap = error_gaps(errors, family, _COMPOUND, "training_ms_per_image")["gap"]
         text = f"error at equal training time: {family} (dWr) less {_COMPOUND} (dwr)"
-        told = f"Early Convolutions, Table 2, {epochs} epochs; the bases differ, too"
-        details = told if len(gap) else "no times that both families reach"
+        source = f"Early Convolutions, Table 2, {epochs} epochs; the bases differ, too"
+        details = source if len(gap) else "no times that both families reach"
         found = gap.max() if len(gap) else None
         claims.append(Claim(text, 0, found, tolerance, relation="<", evidence="published", details=details))
     return claims

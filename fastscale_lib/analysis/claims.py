@@ -169,13 +169,13 @@ def _kinds(name: str, tested: bool) -> tuple[tuple[type, ...], str]:
 
 def table(verdicts: pd.DataFrame) -> Styler:
     """Style a scorecard for a notebook: texts escaped and in full, "does not hold" in bold."""
-    said = [
+    expected = [
         f"{paper:.3f}" if relation == "=" else f"{relation} {paper:.3f}"
         for relation, paper in zip(verdicts["relation"], verdicts["paper"], strict=True)
     ]
     found = [found_text(*each) for each in rows_of(verdicts[["found", "low", "high"]])]
     shown = verdicts.drop(columns=["relation", "low", "high", "doubt"])
-    shown = shown.assign(paper=said, found=found, evidence=kinds(verdicts))
+    shown = shown.assign(paper=expected, found=found, evidence=kinds(verdicts))
     shown["details"] = [details_text(*each) for each in rows_of(verdicts[["details", "doubt"]])]
     left = [{"selector": "th, td", "props": "text-align: left"}]
     styled = shown.style.format(precision=3, escape="html").hide(axis="index").set_table_styles(left)
@@ -191,8 +191,8 @@ def found_text(found: float, low: float, high: float) -> str:
 
 def kinds(verdicts: pd.DataFrame) -> list[str]:
     """List the kinds of evidence of a scorecard's rows; a dash where a claim was not tested."""
-    told = zip(verdicts["evidence"], verdicts["verdict"], strict=True)
-    return ["–" if verdict == UNTESTED else evidence for evidence, verdict in told]
+    pairs = zip(verdicts["evidence"], verdicts["verdict"], strict=True)
+    return ["–" if verdict == UNTESTED else evidence for evidence, verdict in pairs]
 
 
 def details_text(details: str, doubt: str | float | None) -> str:

@@ -76,17 +76,17 @@ def time_order_claims(times: pd.DataFrame, cases: pd.DataFrame, strategies: Sequ
     text = "number of pairs with times in another order than the laws of activations"
     claims = []
     for case, each in times.groupby("case", sort=False):
-        told, each = cases.loc[case], each.dropna(subset=list(strategies))
+        info, each = cases.loc[case], each.dropna(subset=list(strategies))
         pairs = math.comb(len(strategies), 2) * len(each)
-        off = f"median error {told['error']:.0%}, {told['widest']:.0%} of networks beyond the fitted"
+        off = f"median error {info['error']:.0%}, {info['widest']:.0%} of networks beyond the fitted"
         claims.append(
             Claim(
-                f"{text}, on {place(told['device'])} ({told['named']})",
+                f"{text}, on {place(info['device'])} ({info['named']})",
                 0,
                 _count_swapped(each, strategies) if pairs else None,
-                scope=scope_on(told["device"]),
+                scope=scope_on(info["device"]),
                 evidence="predicted",
-                details=f"rows of {case}, of {told['source']}, {off}; {pairs} pairs",
+                details=f"rows of {case}, of {info['source']}, {off}; {pairs} pairs",
             )
         )
     if not cases["device"].eq(CUDA.name).any():
@@ -107,18 +107,18 @@ def scaled_and_designed_claim(gaps: pd.Series, scaled: pd.Series, tolerance: flo
         tolerance: in percentage points.
     """
     same, other = gaps[~scaled], gaps[scaled]
-    told = not other.between(same.min(), same.max()).any()
+    decided = not other.between(same.min(), same.max()).any()
     gained = f"{-same.max():.1f} to {-same.min():.1f} points"
     details = f"pycls_zoo_v100 and early_convolutions_table2, which train differently, by {gained}"
     why = f"training differs: of the same networks, errors differ by {gained}"
     return Claim(
         "error of RegNetY at equal flops, in points: scaled by dWr less designed",
         0,
-        (other - same.mean()).max() if told else None,
+        (other - same.mean()).max() if decided else None,
         tolerance,
         scope=BEYOND,
         evidence="published",
-        details=details if told else f"{why}, and of scaled and designed ones by no more",
+        details=details if decided else f"{why}, and of scaled and designed ones by no more",
         relation="<",
     )
 

@@ -1,4 +1,4 @@
-"""Several measurements one after another in the process apart, without blocking the thread that asked for them."""
+"""Several measurements one after another in the subprocess, without blocking the thread that asked for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The explorer's predictions: probe networks measured once in the process apart, and a model fitted to them."""
+"""The explorer's predictions: probe networks measured once in the subprocess, and a model fitted to them."""
 
 from __future__ import annotations
 

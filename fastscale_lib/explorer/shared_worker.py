@@ -24,7 +24,7 @@ class SharedWorker:
 
     @property
     def pid(self) -> int | None:
-        """The process id of the process apart; None where none runs."""
+        """The process id of the subprocess; None where none runs."""
         worker = _LINE.worker
         return worker.pid if worker else None
 

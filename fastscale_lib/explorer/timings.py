@@ -1,4 +1,4 @@
-"""The explorer's timings: the marked networks, measured one after another in a process apart."""
+"""The explorer's timings: the marked networks, measured one after another in a subprocess."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Timed(NamedTuple):
 
 
 class Timings:
-    """Times the marked networks of a state, one after another in the process apart, and keeps them in the state.
+    """Times the marked networks of a state, one after another in the subprocess, and keeps them in the state.
 
     What goes on, and what is wrong, is said in the state's `status` and `message`.
     """
@@ -84,7 +84,7 @@ class Timings:
 
     @property
     def times(self) -> pd.DataFrame:
-        """What was measured of the present base network under the present settings; times in ms a batch.
+        """What was measured of the present base network under the present settings; times in ms/batch.
 
         low_ms and high_ms are NaN where there is no interval; doubt says why a time decides nothing, None where it can.
         """
@@ -132,7 +132,7 @@ class Timings:
         self.stop()
 
     def ask_devices(self) -> None:
-        """Learn which devices there are, in the process apart, so that this one need not load torch."""
+        """Learn which devices there are, in the subprocess, so that this one need not load torch."""
         if not self.state.devices and not self._measurer.busy:
             self._measurer.start([Job(None, {"kind": "devices"})])
 

@@ -105,7 +105,7 @@ class Explorer(widgets.VBox, State):
 
     @property
     def times(self) -> pd.DataFrame:
-        """What was measured of the present base network under the present settings; times in ms a batch."""
+        """What was measured of the present base network under the present settings; times in ms/batch."""
         return self.timings.times
 
     @property

@@ -52,7 +52,7 @@ class Kernel:
         until(lambda: self.value(expression))
 
     def measuring(self) -> list[int]:
-        """The processes apart."""
+        """The subprocesses."""
         children = psutil.Process(self.pid).children()
         return [each.pid for each in children if "fastscale_lib.measuring.worker_process" in each.cmdline()]
 
