@@ -6,11 +6,13 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from ..architectures.definition import Network
+
+BLOCK = re.compile(r"stage(\d+)\.block(\d+)\.(.+)")
 # Our layers that hold tensors, in the order in which a Naming gives theirs.
 _BRANCH = ("conv1", "norm1", "conv2", "norm2", "conv3", "norm3", "se.reduce", "se.expand")
 _IN_BLOCK: tuple[str, ...] = (*_BRANCH, "shortcut.conv", "shortcut.norm")
 _AT_ENDS: tuple[str, ...] = ("stem.conv", "stem.norm", "head.conv", "head.norm", "head.linear")
-BLOCK = re.compile(r"stage(\d+)\.block(\d+)\.(.+)")
 
 
 @dataclass(frozen=True)
@@ -22,8 +24,12 @@ class Naming:
         marker: a key that tells this naming from the others.
         block: prefix of a block's layers, with stage and block counted from 1, stage0 and block0 from 0.
         layers: theirs, for each of ours in `_IN_BLOCK`.
-        ends: theirs, for each of ours in `_AT_ENDS`; {after} is the number after the last stage's.
-        unexpanded: as layers, where an MBConv without an expansion has other names.
+        ends: theirs, for each of ours in `_AT_ENDS`; {after} is the number after the last stage's, {last} the prefix of
+            their last block.
+        more_ends: theirs of further layers of stem and head.
+        forms: as layers, for blocks that have other names: those of MBConv without an expansion ("unexpanded"), of
+            fused MBConv ("fused") and of that without an expansion ("single").
+        in_order: whether our blocks are theirs in order, whatever stage they are in: theirs has several of ours.
     """
 
     source: str
@@ -31,27 +37,42 @@ class Naming:
     block: str = ""
     layers: str = ""
     ends: str = ""
-    unexpanded: str = ""
+    more_ends: Mapping[str, str] = field(default_factory=dict)
+    forms: Mapping[str, str] = field(default_factory=dict)
+    in_order: bool = False
+
+    def places(self, given: Iterable[str]) -> list[str]:
+        """Their prefixes of blocks in order, where ours are told by order."""
+        if not self.in_order:
+            return []
+        pattern = re.compile(re.escape(self.block).replace(r"\{stage0\}", r"(\d+)").replace(r"\{block0\}", r"(\d+)"))
+        found = {tuple(map(int, each.groups())) for each in map(pattern.match, given) if each}
+        return [self.block.format(stage0=stage, block0=block) for stage, block in sorted(found)]
 
     def fits(self, keys: Iterable[str]) -> bool:
         """Tell whether these are the names in a state dict of theirs."""
         return self.marker in keys
 
-    def key(self, tensor: str, expanded: bool, stages: int) -> str | None:
-        """Their name of our tensor; None where they have none."""
+    def key(self, tensor: str, network: Network, places: list[str]) -> str | None:
+        """Their name of our tensor; None where they have none. `places` is what `places` gives for their keys."""
         layer, _, leaf = tensor.rpartition(".")
-        theirs = self.of(layer, expanded, stages)
+        theirs = self.of(layer, network, places)
         return None if theirs is None else f"{theirs}.{leaf}"
 
-    def of(self, layer: str, expanded: bool, stages: int) -> str | None:
+    def of(self, layer: str, network: Network, places: list[str]) -> str | None:
         """Their name of our layer; None where they have none."""
         if (found := BLOCK.fullmatch(layer)) is None:
-            prefix, ours, theirs = "", _AT_ENDS, self.ends.format(after=stages + 1)
+            if layer in self.more_ends:
+                return self.more_ends[layer]
+            ends = self.ends.format(after=len(network.stages) + 1, last=places[-1] if places else "")
+            name, prefix = dict(zip(_AT_ENDS, ends.split(), strict=True)).get(layer, "-"), ""
         else:
-            stage, block, layer = int(found[1]), int(found[2]), found[3]
+            stage, block = int(found[1]), int(found[2])
+            number = sum(network.depths[: stage - 1]) + block - 1
             prefix = self.block.format(stage=stage, block=block, stage0=stage - 1, block0=block - 1)
-            ours, theirs = _IN_BLOCK, self.layers if expanded else self.unexpanded or self.layers
-        name = dict(zip(ours, theirs.split(), strict=True)).get(layer, "-")
+            prefix = places[number] if number < len(places) else prefix
+            layers = self.forms.get(_form(network, stage - 1), self.layers)
+            name = dict(zip(_IN_BLOCK, layers.split(), strict=True)).get(found[3], "-")
         return None if name == "-" else prefix + name
 
 
@@ -61,7 +82,7 @@ class OwnNaming(Naming):
     def fits(self, keys: Iterable[str]) -> bool:
         return any(key.startswith(self.marker) for key in keys)
 
-    def key(self, tensor: str, expanded: bool, stages: int) -> str | None:
+    def key(self, tensor: str, network: Network, places: list[str]) -> str | None:
         return tensor
 
 
@@ -74,7 +95,7 @@ class TensorNaming(Naming):
 
     names: Mapping[str, str] = field(default_factory=dict)
 
-    def key(self, tensor: str, expanded: bool, stages: int) -> str | None:
+    def key(self, tensor: str, network: Network, places: list[str]) -> str | None:
         found = BLOCK.fullmatch(tensor)
         place = {} if found is None else {"stage": int(found[1]) - 1, "block": int(found[2]) - 1}
         tensor = tensor if found is None else found[3]
@@ -84,13 +105,24 @@ class TensorNaming(Naming):
         return f"{self.names[layer].format(**place)}.{leaf}" if layer in self.names else None
 
 
+def _form(network: Network, stage: int) -> str:
+    block, expands = network.block_types[stage].name, network.stages[stage].bottleneck != 1
+    if block == "fused_mbconv":
+        return "fused" if expands else "single"
+    return "unexpanded" if "mbconv" in block and not expands else ""
+
+
 OWN = OwnNaming(source="fastscale", marker="stage1.block1.")
 TORCHVISION_EFFICIENTNET = Naming(
     source="torchvision's EfficientNet",
     marker="features.0.0.weight",
     block="features.{stage}.{block0}.block.",
     layers="0.0 0.1 1.0 1.1 3.0 3.1 2.fc1 2.fc2 - -",
-    unexpanded="- - 0.0 0.1 2.0 2.1 1.fc1 1.fc2 - -",
+    forms={
+        "unexpanded": "- - 0.0 0.1 2.0 2.1 1.fc1 1.fc2 - -",
+        "fused": "0.0 0.1 1.0 1.1 - - - - - -",
+        "single": "0.0 0.1 - - - - - - - -",
+    },
     ends="features.0.0 features.0.1 features.{after}.0 features.{after}.1 classifier.1",
 )
 TIMM_REGNET = Naming(
@@ -100,6 +132,14 @@ TIMM_REGNET = Naming(
     layers="conv1.conv conv1.bn conv2.conv conv2.bn conv3.conv conv3.bn se.fc1 se.fc2 downsample.conv downsample.bn",
     ends="stem.conv stem.bn final_conv.conv final_conv.bn head.fc",
 )
+_TIMM_MBCONV = {
+    "layers": "conv_pw bn1 conv_dw bn2 conv_pwl bn3 se.conv_reduce se.conv_expand - -",
+    "forms": {
+        "unexpanded": "- - conv_dw bn1 conv_pw bn2 se.conv_reduce se.conv_expand - -",
+        "fused": "conv_exp bn1 conv_pwl bn2 - - se.conv_reduce se.conv_expand - -",
+        "single": "conv bn1 - - - - - - - -",
+    },
+}
 TOKEN_NAMINGS = (
     TensorNaming(
         source="timm's ConvNeXt",
@@ -168,19 +208,38 @@ NAMINGS = (
         ends="stem.0 stem.1 - - fc",
     ),
     Naming(
+        source="timm's ResNet with a deep stem",
+        marker="conv1.0.weight",
+        block="layer{stage}.{block0}.",
+        layers="conv1 bn1 conv2 bn2 conv3 bn3 se.fc1 se.fc2 downsample.1 downsample.2",
+        ends="- - - - fc",
+        more_ends={
+            **{"stem.conv1": "conv1.0", "stem.norm1": "conv1.1", "stem.conv2": "conv1.3", "stem.norm2": "conv1.4"},
+            **{"stem.conv3": "conv1.6", "stem.norm3": "bn1", "stem.conv4": "maxpool.0", "stem.norm4": "maxpool.1"},
+        },
+    ),
+    Naming(
         source="torchvision's or timm's ResNet",
         marker="layer1.0.conv1.weight",
         block="layer{stage}.{block0}.",
-        layers="conv1 bn1 conv2 bn2 conv3 bn3 - - downsample.0 downsample.1",
+        layers="conv1 bn1 conv2 bn2 conv3 bn3 se.fc1 se.fc2 downsample.0 downsample.1",
         ends="conv1 bn1 - - fc",
+    ),
+    Naming(
+        source="timm's MobileNetV3",
+        marker="conv_head.bias",
+        block="blocks.{stage0}.{block0}.",
+        ends="conv_stem bn1 {last}conv {last}bn1 classifier",
+        more_ends={"head.hidden": "conv_head"},
+        in_order=True,
+        **_TIMM_MBCONV,
     ),
     Naming(
         source="timm's EfficientNet",
         marker="conv_stem.weight",
         block="blocks.{stage0}.{block0}.",
-        layers="conv_pw bn1 conv_dw bn2 conv_pwl bn3 se.conv_reduce se.conv_expand - -",
-        unexpanded="- - conv_dw bn1 conv_pw bn2 se.conv_reduce se.conv_expand - -",
         ends="conv_stem bn1 conv_head bn2 classifier",
+        **_TIMM_MBCONV,
     ),
     TIMM_REGNET,
     Naming(

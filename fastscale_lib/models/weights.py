@@ -11,7 +11,7 @@ from .._common.errors import FastscaleError
 from ..architectures.definition import Network
 from ..architectures.traversal import ends_in_activation
 from ..architectures.zoo import network as named_network
-from .namings import BLOCK, NAMINGS, OWN, TIMM_REGNET, TORCHVISION_EFFICIENTNET, Naming
+from .namings import NAMINGS, OWN, TIMM_REGNET, TORCHVISION_EFFICIENTNET, Naming
 
 if TYPE_CHECKING:
     import torch
@@ -27,9 +27,12 @@ class WeightsError(FastscaleError, ValueError):
     """Weights that do not fit the module one to one."""
 
 
-# A state dict does not hold the ε of BN: torch's default everywhere but in torchvision's EfficientNet-B5 to B7.
+# A state dict does not hold the ε of BN: torch's default everywhere but in these networks of torchvision.
 _DEFAULT_EPS, _LARGE_EPS = 1e-5, 1e-3
-_LARGE_EFFICIENTNETS = ("EfficientNet-B5", "EfficientNet-B6", "EfficientNet-B7")
+_LARGE_EFFICIENTNETS = (
+    *("EfficientNet-B5", "EfficientNet-B6", "EfficientNet-B7"),
+    *("EfficientNetV2-S", "EfficientNetV2-M", "EfficientNetV2-L"),
+)
 
 
 def load_weights(
@@ -41,16 +44,16 @@ def load_weights(
 ) -> ConvNet:
     """Load the weights of the same network in timm, torchvision or pycls.
 
-    They must fit one to one. The logits are then theirs, for EfficientNet, RegNetX, RegNetY, ResNet and ResNeXt of the
-    three, and for those of timm's RegNetZ that have a head convolution: regnetz_005, and regnetz_040_h given a network
-    with its `head`. They are not for timm's tf_efficientnet, which pads as TensorFlow does. Torchvision's
-    RegNetX-400MF, RegNetY-800MF and RegNetY-8GF have other widths than the published networks, and need a network with
-    these.
+    They must fit one to one. The logits are then theirs, for the networks of the zoo that timm has under the same
+    names, for EfficientNet, EfficientNetV2, RegNetX, RegNetY, ResNet, ResNeXt and ViT of torchvision, and for
+    EfficientNet, RegNet and ResNet of pycls. They are not for timm's networks with "tf_", which pad as TensorFlow does.
+    Torchvision's RegNetX-400MF, RegNetY-800MF and RegNetY-8GF have other widths than the published networks, and need a
+    network with these.
 
     A state dict tells names and shapes only. A module of theirs tells more: one with a convolution of another stride,
     padding, dilation or number of groups is refused, and the ε of BN is taken over. For a state dict ε is set to 1e-5,
-    for torchvision's EfficientNet-B5 to B7 to 1e-3; for one of ours it stays as it is. Images must be prepared as for
-    the source; pycls, for one, takes the channels in the order blue, green, red.
+    for torchvision's EfficientNet-B5 to B7 and EfficientNetV2 to 1e-3; for one of ours it stays as it is. Images must
+    be prepared as for the source; pycls, for one, takes the channels in the order blue, green, red.
 
     Arguments:
         model: what `build` returned, on any device but "meta".
@@ -75,12 +78,12 @@ def load_weights(
     given = dict(module.state_dict()) if module is not None else _state_dict(weights)
     naming = _naming(given)
     _check_last_activation(model.network, naming)
-    theirs = _their_names(model, naming)
+    theirs = _their_names(model, naming, given)
     if not classifier:
         for ours in [each for each in theirs if each.startswith("head.linear.")]:
             given.pop(theirs.pop(ours), None)
     _check_kinds((key, given[key]) for key in theirs.values() if key in given)
-    given = _as_convolutions(model, theirs, given)
+    given = _in_our_shapes(model, theirs, given)
     _check_tensors(model, naming, theirs, given)
     layers = {_layer(ours): _layer(key) for ours, key in theirs.items()}
     if module is not None:
@@ -150,22 +153,20 @@ def _naming(given: Mapping[str, Any]) -> Naming:
 
 
 def _check_last_activation(network: Network, naming: Naming) -> None:
-    if naming is TIMM_REGNET and not network.head.width and not ends_in_activation(network):
+    linear = not network.head.width and network.head.kind == "conv_pool" and not ends_in_activation(network)
+    if naming is TIMM_REGNET and linear:
         raise WeightsError(
             f"load_weights: {naming.source} has an activation after the last block where that is linear and the head "
             f"has no convolution, but {network.name} has none: with the same weights the logits would differ; "
-            "regnetz_005 and regnetz_040_h, which have that convolution, can be loaded"
+            "give the head the kind act_pool, as RegNetZ-040 has it"
         )
 
 
-def _their_names(model: ConvNet, naming: Naming) -> dict[str, str]:
+def _their_names(model: ConvNet, naming: Naming, given: Iterable[str]) -> dict[str, str]:
     """Their key for each of ours; a tensor that they cannot have is refused."""
-    ours = model.state_dict()
-    names = {}
-    for key in ours:
-        found = BLOCK.fullmatch(key)
-        expanded = found is None or f"stage{found[1]}.block{found[2]}.conv1.weight" in ours
-        theirs = naming.key(key, expanded, len(model.network.stages))
+    names, places = {}, naming.places(given)
+    for key in model.state_dict():
+        theirs = naming.key(key, model.network, places)
         if theirs is None:
             raise WeightsError(
                 f"load_weights: {naming.source} has no place for {key} of {model.network.name}; is it the same network?"
@@ -174,13 +175,15 @@ def _their_names(model: ConvNet, naming: Naming) -> dict[str, str]:
     return names
 
 
-def _as_convolutions(model: ConvNet, theirs: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The tensors, where a linear layer of every pixel is a 1×1 convolution here, in the shape of its weights."""
+def _in_our_shapes(model: ConvNet, theirs: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The tensors in our shapes, where a linear layer is a 1×1 convolution here, or the other way round."""
     made = dict(given)
     for ours, own in model.state_dict().items():
         key = theirs.get(ours, "")
         if key in made and own.shape == (*made[key].shape, 1, 1):
             made[key] = made[key][..., None, None]
+        elif key in made and made[key].shape == (*own.shape, 1, 1):
+            made[key] = made[key].flatten(1)
     return made
 
 

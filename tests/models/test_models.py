@@ -17,11 +17,14 @@ from fastscale_lib.architectures.layer_types import Activation, Conv, Norm, Resi
 from fastscale_lib.models import token_modules
 from fastscale_lib.models.modules import DropPath, ResidualBlock
 
-ZOO = fs.networks()
+ZOO = [
+    name for names in fs.architectures.families().values() for name in dict.fromkeys((names[0], names[len(names) // 2]))
+]
 KINDS = {
     "conv": nn.Conv2d,
     "norm": nn.BatchNorm2d,
     "maxpool": nn.MaxPool2d,
+    "avgpool": nn.AvgPool2d,
     "globalpool": nn.AdaptiveAvgPool2d,
     "linear": nn.Linear,
     "layernorm": nn.LayerNorm,
@@ -37,7 +40,7 @@ HAVE_BIASES = nn.Conv2d | nn.Linear  # that are added by a multiply-add each
 def small(block: str = "res_bottleneck_block", **changes) -> fs.Network:
     """A network of any block type that runs in a few milliseconds."""
     settings = {"depths": [1, 2], "widths": [16, 24], "stem": "res_stem_cifar", "stem_width": 8, "resolution": 16}
-    more = {"bottlenecks": 4} if block == "mbconv" else {}
+    more = {"bottlenecks": 4} if "mbconv" in block else {}
     return fs.anynet(block=block, **settings | {"se_ratio": 0.25, "classes": 10} | more | changes)
 
 
@@ -76,7 +79,7 @@ def seen_by_torch(net: fs.Network, norms: bool = True) -> Seen:
         def hook(module: nn.Module, inputs: tuple, output: torch.Tensor) -> None:
             nonlocal activations, biases
             order.append((name, {4: output.shape[-1], 3: math.isqrt(output.shape[1])}.get(output.ndim, 1)))
-            if isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.Linear):
+            if isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d | nn.Linear):
                 activations += output.numel()
             if isinstance(module, HAVE_BIASES) and module.bias is not None:
                 biases += output.numel()
@@ -224,8 +227,18 @@ BRANCH = {
     "res_basic_block": ["conv1", "norm1", "se.reduce", "se.expand", "conv2", "norm2"],
     "vanilla_block": ["conv1", "norm1", "se.reduce", "se.expand", "conv2", "norm2"],
     "mbconv": ["conv1", "norm1", "conv2", "norm2", "se.reduce", "se.expand", "conv3", "norm3"],
+    "res_bottleneck_d_block": ["conv1", "norm1", "conv2", "norm2", "se.reduce", "se.expand", "conv3", "norm3"],
+    "res_bottleneck_se_block": ["conv1", "norm1", "conv2", "norm2", "conv3", "norm3", "se.reduce", "se.expand"],
+    "res_bottleneck_d_se_block": ["conv1", "norm1", "conv2", "norm2", "conv3", "norm3", "se.reduce", "se.expand"],
+    "res_basic_d_block": ["conv1", "norm1", "se.reduce", "se.expand", "conv2", "norm2"],
+    "res_basic_se_block": ["conv1", "norm1", "conv2", "norm2", "se.reduce", "se.expand"],
+    "mbconv_v3": ["conv1", "norm1", "conv2", "norm2", "se.reduce", "se.expand", "conv3", "norm3"],
+    "fused_mbconv": ["conv1", "norm1", "se.reduce", "se.expand", "conv2", "norm2"],
 }
-PROJECTED = ["res_bottleneck_block", "res_bottleneck_stride_1x1_block", "res_basic_block"]
+PROJECTED = [
+    *("res_bottleneck_block", "res_bottleneck_stride_1x1_block", "res_basic_block", "res_bottleneck_d_block"),
+    *("res_bottleneck_se_block", "res_bottleneck_d_se_block", "res_basic_d_block", "res_basic_se_block"),
+]
 
 
 @pytest.mark.parametrize("block", BLOCKS)
