@@ -198,9 +198,9 @@ def _devices(asked: str | None, here: Callable[[], Mapping[str, str]]) -> list[s
     kind = kind or kind_of(preferred(there))
     alike = {device: name for device, name in there.items() if kind_of(device) is kind}
     if len(set(alike.values())) > 1:
-        said, each = shown(asked) if asked else "left out", ", ".join(map(": ".join, alike.items()))
+        each = ", ".join(map(": ".join, alike.items()))
         raise SettingError(
-            f"device is {said}, but the GPUs here are of several kinds ({each}); "
+            f"device is {shown(asked)}, but the GPUs here are of several kinds ({each}); "
             f"run one plan for each, with device set to one of them, as {next(iter(alike))}"
         )
     return list(alike) or [asked or preferred(there)]

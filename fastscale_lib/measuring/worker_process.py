@@ -133,15 +133,15 @@ _ANSWERS: dict[str, tuple[str, Callable[[Event, Progress], Event]]] = {
 
 def _reporter(tell: Callable[..., None], cancelled: Callable[[], bool]) -> Progress:
     """Make a `progress` that reports new phases at once, and ends a cancelled job."""
-    told = ("", 0.0)
+    last = ("", 0.0)
 
     def report(phase: str, fraction: float) -> None:
-        nonlocal told
+        nonlocal last
         if cancelled():
             raise MeasureError(CANCELLED, "cancelled")
         now = time.monotonic()
-        if phase != told[0] or now - told[1] >= _REPORT_S:
-            told = (phase, now)
+        if phase != last[0] or now - last[1] >= _REPORT_S:
+            last = (phase, now)
             tell("progress", phase=phase, fraction=fraction)
 
     return report

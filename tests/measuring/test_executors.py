@@ -25,7 +25,7 @@ def test_a_sweep_here_uses_every_gpu_but_where_one_is_named(asked, here, used):
     assert _devices(asked, lambda: here) == used
 
 
-@pytest.mark.parametrize(("asked", "said"), [(None, "device is left out"), ("cuda", "device is 'cuda'")])
+@pytest.mark.parametrize(("asked", "said"), [(None, "device is None"), ("cuda", "device is 'cuda'")])
 def test_gpus_of_several_kinds_take_a_plan_each(asked, said):
     here = {**ONE_KIND, "cuda:2": "Another"}
     with pytest.raises(SettingError, match=f"^{said}, but the GPUs here are of several kinds .*; run one plan for"):
