@@ -33,7 +33,7 @@ def complexity(
     """Count flops (multiply-adds), params and activations of a network, or of any torch module, for one image.
 
     A convolution has k²·w_in·w_out·r²/groups multiply-adds, and its outputs, w_out·r², are its activations (Dollár,
-    Singh, Girshick, Fast and Accurate Model Scaling, 2021, section 3); max-pools and linear layers have outputs, too.
+    Singh, Girshick, Fast and Accurate Model Scaling, 2021, section 3); pools and linear layers have outputs, too.
     Matrix products of attention have multiply-adds. A torch module is traced without data; one that `build` made is
     its network.
 

@@ -65,9 +65,10 @@ _LISTS = {
     "globalpool": """
         adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d _adaptive_avg_pool2d _adaptive_avg_pool3d
     """,
+    "avgpool": "avg_pool1d avg_pool2d avg_pool3d",
     # Averages, extrema and other sums over several elements, and images at other resolutions.
     "pool": """
-        avg_pool1d avg_pool2d avg_pool3d adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d lp_pool1d
+        adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d lp_pool1d
         lp_pool2d fractional_max_pool2d max_unpool2d mean sum nansum nanmean amax amin aminmax max min median
         nanmedian mode var var_mean std std_mean norm linalg_vector_norm linalg_norm frobenius_norm renorm logsumexp
         prod any all argmax argmin count_nonzero upsample_nearest1d upsample_nearest2d upsample_nearest3d

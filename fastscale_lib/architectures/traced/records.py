@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from ..totals import Complexity
 
 # Those that have rows in `layers`; the others only move elements.
-LISTED = ("conv", "linear", "matmul", "attention", "norm", "maxpool", "globalpool", "pool", "unknown")
-_WITH_OUTPUTS = ("conv", "linear", "maxpool")  # whose outputs are activations, as pycls counts them
+LISTED = ("conv", "linear", "matmul", "attention", "norm", "maxpool", "avgpool", "globalpool", "pool", "unknown")
+_WITH_OUTPUTS = ("conv", "linear", "maxpool", "avgpool")  # whose outputs are activations, as pycls counts them
 
 
 class TracedOperation(NamedTuple):
@@ -59,7 +59,7 @@ class TracedOperation(NamedTuple):
 
     @property
     def activations(self) -> int:
-        """Outputs that count as activations: of convolutions, linear layers and max-pools."""
+        """Outputs that count as activations: of convolutions, linear layers, max-pools and average pools."""
         return self.outputs if self.kind in _WITH_OUTPUTS else 0
 
 

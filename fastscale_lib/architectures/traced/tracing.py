@@ -157,7 +157,7 @@ class _Recorder(TorchDispatchMode):
         if kind == "norm":
             weights = tuple(each for each in tensors if not origin_of(each).data)
             details["axis"] = -1 if name in ("layer_norm", "native_layer_norm", "rms_norm", "_fused_rms_norm") else 1
-        elif kind in ("maxpool", "pool", "globalpool"):
+        elif kind in ("maxpool", "avgpool", "pool", "globalpool"):
             details = pool_details(name, kind, args, data[0])
             kind = details.pop("kind")
         elif "softmax" in name and origin.scores:
