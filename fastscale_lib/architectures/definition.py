@@ -6,13 +6,12 @@ import dataclasses
 import hashlib
 import json
 import math
-import re
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from .._common.checks import shown
-from .._common.yaml_text import YamlError, read_yaml, write_yaml
+from .._common.yaml_text import YamlError, read_yaml
 from .blocks import BlockType, block_type
 from .fitting_parts import check_together
 from .html_table import table
@@ -35,7 +34,10 @@ from .parts import (
     set_real,
     set_whole,
 )
+from .plain_parts import check_keys, make_part, mapping, on_one_line
 from .provenance import Neighbour, Scaling
+
+_PYCLS = {"MODEL", "ANYNET", "REGNET", "EN", "RESNET"}  # sections of its configuration files
 
 
 @dataclass(frozen=True)
@@ -235,25 +237,28 @@ class Network:
         Raises:
             NetworkError: a key is missing or unknown, or the network cannot be built.
         """
-        plain = dict(_mapping("network", plain))
+        plain = dict(mapping("network", plain))
         if _PYCLS & plain.keys():
-            raise NetworkError(_pycls_sentence(plain))
-        _check_keys(cls, "network", plain)
+            raise NetworkError(
+                "network: this is a configuration file of pycls; fs.Network.from_pycls(text) reads it, and its "
+                "published networks have names, as fs.network('RegNetY-4.0GF')"
+            )
+        check_keys(cls, "network", plain)
         stages = plain["stages"]
         if isinstance(stages, str | Mapping) or not isinstance(stages, Iterable):
             raise NetworkError(f"network: stages must be a list with one entry a stage, not {shown(stages)}")
         stages = one_per_stage("stages", stages)
-        plain["stages"] = tuple(_make(Stage, f"stage {number}", stage) for number, stage in enumerate(stages, 1))
-        plain["stem"] = _make(Stem, "stem", plain["stem"])
-        plain["head"] = _make(Head, "head", plain.get("head", {}))
+        plain["stages"] = tuple(make_part(Stage, f"stage {number}", stage) for number, stage in enumerate(stages, 1))
+        plain["stem"] = make_part(Stem, "stem", plain["stem"])
+        plain["head"] = make_part(Head, "head", plain.get("head", {}))
         if plain.get("scaling") is not None:
-            scaling = dict(_mapping("scaling", plain["scaling"]))
+            scaling = dict(mapping("scaling", plain["scaling"]))
             for name in ("changes", "neighbours"):
                 if not isinstance(scaling.get(name, ()), list | tuple):
                     raise NetworkError(f"scaling: {name} is {shown(scaling[name])}, but must be a list")
-            scaling["neighbours"] = [_make(Neighbour, "neighbour", each) for each in scaling.get("neighbours", ())]
-            plain["scaling"] = _make(Scaling, "scaling", scaling)
-        return _make(cls, "network", plain)
+            scaling["neighbours"] = [make_part(Neighbour, "neighbour", each) for each in scaling.get("neighbours", ())]
+            plain["scaling"] = make_part(Scaling, "scaling", scaling)
+        return make_part(cls, "network", plain)
 
     def to_yaml(self) -> str:
         """Return the network as YAML text, in the order of the fields, with one line per stage."""
@@ -261,9 +266,9 @@ class Network:
         lines = []
         for key, value in plain.items():
             if key == "stages":
-                lines += ["stages:"] + [f"- {_flow(stage)}" for stage in value]
+                lines += ["stages:"] + [f"- {on_one_line(stage)}" for stage in value]
             else:
-                lines.append(f"{key}: {_flow(value)}")
+                lines.append(f"{key}: {on_one_line(value)}")
         return "\n".join(lines) + "\n"
 
     @classmethod
@@ -278,6 +283,34 @@ class Network:
         except YamlError as error:
             raise NetworkError(f"network: this is {error}") from None
         return cls.from_dict(plain)
+
+    @classmethod
+    def from_pycls(cls, text: str, *, name: str | None = None) -> Network:
+        """Read a network from a configuration file of pycls: of type anynet, regnet, effnet or resnet.
+
+        Arguments:
+            text: the file's text; what it says of training is passed over.
+            name: the network's name; default: that of the base network that it is, or "AnyNet".
+
+        Raises:
+            NetworkError: the text is no such file, has a key that is not read, or describes no network that can be
+                built.
+        """
+        from .pycls_files import read_pycls
+
+        return read_pycls(text, name)
+
+    def to_pycls(self) -> str:
+        """Return the text of a configuration file of pycls, which `from_pycls` reads.
+
+        The type of its model is anynet, or effnet for the block "mbconv".
+
+        Raises:
+            NetworkError: pycls cannot build the network; the message says why.
+        """
+        from .pycls_files import write_pycls
+
+        return write_pycls(self)
 
     def to_python(self) -> str:
         """Return a Python expression, with `fs` for fastscale_lib, that makes this network again."""
@@ -326,55 +359,3 @@ def check_blocks(who: str, network: Network) -> None:
             f"{who}: {network.name[:60]} has {shown(blocks)} blocks, and {MOST_BLOCKS:,} are the most that are listed "
             "or built one by one; fs.complexity counts any number of them"
         )
-
-
-def _mapping(part: str, plain: Any) -> Mapping:
-    if not isinstance(plain, Mapping):
-        raise NetworkError(f"{part}: expected names with values, got {shown(plain)}")
-    return plain
-
-
-def _make(cls: type, part: str, plain: Any):
-    """A dataclass from a mapping whose keys are its fields, no more and no fewer than it needs."""
-    plain = _mapping(part, plain)
-    _check_keys(cls, part, plain)
-    try:
-        return cls(**plain)
-    except NetworkError as error:
-        raise NetworkError(re.sub(r"^stage:", f"{part}:", str(error))) from None
-
-
-def _check_keys(cls: type, part: str, plain: Mapping) -> None:
-    """Refuse keys that are no fields of the dataclass, and that one lacks which it needs."""
-    names = {f.name: f.default is MISSING and f.default_factory is MISSING for f in fields(cls)}
-    if unknown := [
-        key if isinstance(key, str) and key.isidentifier() else shown(key) for key in plain if key not in names
-    ]:
-        more = "" if len(unknown) <= 5 else f" and {len(unknown) - 5:,} more"
-        said = ", ".join(name[:60] for name in unknown[:5]) + more
-        raise NetworkError(f"{part}: {said} is not known here; known are {', '.join(names)}")
-    if missing := [name for name, needed in names.items() if needed and name not in plain]:
-        raise NetworkError(f"{part}: {', '.join(missing)} is missing")
-
-
-# Sections of the configuration files of pycls (https://github.com/facebookresearch/pycls), by the kind of network.
-_PYCLS_KINDS = {
-    "REGNET": "fs.regnet takes its numbers (depth, w0, wa, wm, group_width, bottleneck, se_ratio)",
-    "ANYNET": "fs.anynet takes its numbers (depths, widths, strides, bottlenecks, group_widths, se_ratio)",
-    "EN": "fs.anynet takes its numbers (block='mbconv', depths, widths, strides, bottlenecks, kernels, head_width)",
-    "RESNET": "fs.anynet takes its stages (depths, widths, strides, bottlenecks, group_widths)",
-}
-_PYCLS = {"MODEL", *_PYCLS_KINDS}
-
-
-def _pycls_sentence(plain: Mapping) -> str:
-    kind = next((how for key, how in _PYCLS_KINDS.items() if key in plain), _PYCLS_KINDS["ANYNET"])
-    return (
-        "network: this is a configuration file of pycls, which is not read here; its published networks have names, "
-        f"as fs.network('RegNetY-4.0GF'), and for any other {kind}"
-    )
-
-
-def _flow(value: Any) -> str:
-    text = write_yaml(value, default_flow_style=True, width=math.inf)
-    return text.removesuffix("\n").removesuffix("\n...")

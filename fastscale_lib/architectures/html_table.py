@@ -10,6 +10,7 @@ from .traversal import describe, place
 
 if TYPE_CHECKING:
     from .definition import Network
+    from .parts import Stage
 
 
 def table(network: Network) -> str:
@@ -17,13 +18,13 @@ def table(network: Network) -> str:
     sides, rows = _sides(network), []
 
     def row(part, stride, *cells):
-        side = sides[part.replace(" ", "")]
+        side = sides[part.split(":")[0].replace(" ", "")]
         rows.append("".join(f"<td>{cell}</td>" for cell in (part, *cells, stride, f"{side}×{side}")))
 
     row("stem", STEMS[network.stem.kind].total_stride, "", network.stem.width, "", "", STEMS[network.stem.kind])
     for number, s in enumerate(network.stages, 1):
         row(
-            f"stage {number}",
+            f"stage {number}{_own(s)}",
             s.stride,
             s.depth,
             s.width,
@@ -46,6 +47,13 @@ def table(network: Network) -> str:
     if network.scaling is not None:
         caption += f"<br><small>{html.escape(str(network.scaling))}</small>"
     return f"<table class='fastscale-network'><caption>{caption}</caption><tr>{head}</tr>{body}</table>"
+
+
+def _own(stage: Stage) -> str:
+    """What the stage has that is not the network's."""
+    se = [] if stage.se_ratio is None else [f"SE {stage.se_ratio:g}" if stage.se_ratio else "no SE"]
+    said = [each for each in (stage.block, *se, stage.activation) if each]
+    return f": {', '.join(said)}" if said else ""
 
 
 def _sides(network: Network) -> dict[str, int]:
