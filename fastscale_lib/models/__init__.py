@@ -1,4 +1,4 @@
-"""Torch modules, built from the same description; published weights."""
+"""Torch modules of described networks, and published weights for them."""
 
 from .._common.lazy import attach
 

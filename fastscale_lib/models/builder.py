@@ -1,8 +1,8 @@
-"""From a network's description to a torch module; torch is loaded when the first one is built."""
+"""Torch modules built from descriptions of networks; torch is loaded with the first one."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from .._common.checks import check_flag, real_number, shown
 from .._common.device_kinds import CUDA, kind_of
@@ -14,7 +14,19 @@ from ..architectures.zoo import network as named_network
 if TYPE_CHECKING:
     import torch
 
+    from .modules import ConvNet
 
+
+@overload
+def build(
+    network: Network | str,
+    device: str | torch.device | None = None,
+    *,
+    drop_path: float = 0.0,
+    zero_gamma: bool = False,
+) -> ConvNet: ...
+@overload
+def build(network: Family, device: str | torch.device | None = None) -> torch.nn.Module: ...
 def build(
     network: Network | str | Family,
     device: str | torch.device | None = None,
@@ -24,18 +36,20 @@ def build(
 ) -> torch.nn.Module:
     """Build a torch module of a network, freshly initialised.
 
-    It maps images (N, channels, r, r) to logits (N, classes).
-    It is made of the very layers that `complexity` counts; the rows of `layers(network)` and the keys of its
-    `state_dict` have the same names. It takes images of other sides too, though it is counted at `resolution`.
+    It is made of the layers that `complexity` counts; the rows of `layers(network)` and the keys of its `state_dict`
+    have the same names. It takes images of other sides, too.
 
     Arguments:
         network: a Network, the name of a base network, or a Family, whose callable makes its module.
-        device: as torch takes it, "meta" included; default: torch's own.
-        drop_path: probability with which the last residual branch is left out of a sample in training; default: 0.
-            That of the blocks before grows linearly up to it (Huang et al., Deep Networks with Stochastic Depth,
-            2016).
-        zero_gamma: start the last BN of each branch that is added to its input at γ = 0, so that the blocks start
-            as identities (Goyal et al., Accurate, Large Minibatch SGD, 2017, section 5.1); default: False.
+        device: a device of torch, including "meta"; default: torch's own.
+        drop_path: probability of dropping the last residual branch for a sample in training; default: 0. It grows
+            linearly from the first block to the last (Huang et al., Deep Networks with Stochastic Depth, 2016).
+        zero_gamma: whether the last BN of each residual branch starts at γ = 0, so that blocks start as identities
+            (Goyal et al., Accurate, Large Minibatch SGD, 2017, section 5.1); default: False.
+
+    Returns:
+        A module from images (N, channels, r, r) to logits (N, classes); its `network` is the Network. For a Family, the
+        module that its callable makes.
 
     Raises:
         NetworkError: (a ValueError) the name is not that of a base network, the network has over 10,000 blocks,
@@ -50,16 +64,15 @@ def build(
             raise NetworkError(
                 "build: drop_path and zero_gamma are for networks; a family takes keywords of its callable"
             )
-        return network.module(_there(device))
+        return network.module(_check_device(device))
     network = named_network(network)
     check_blocks("build", network)
     from .modules import ConvNet
 
-    return ConvNet(network, _there(device), drop, zero_gamma)
+    return ConvNet(network, _check_device(device), drop, zero_gamma)
 
 
-def _there(device: str | torch.device | None) -> torch.device | None:
-    """The device, or a refusal: no other stands in for it."""
+def _check_device(device: str | torch.device | None) -> torch.device | None:
     import torch
 
     if device is None:

@@ -1,11 +1,11 @@
-"""Torch modules, one for each layer and block that a network is described by."""
+"""Torch modules for the layers and blocks of a described network."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
 from contextlib import nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -38,11 +38,19 @@ ACTIVATIONS = {
 
 
 class ConvNet(nn.Sequential):
-    """Stem, stages and head in order, as `stem`, `stage1.block1`, …, `head`; `network` is what it was built from."""
+    """A network's modules in order: `stem`, `stage1.block1`, …, `head`.
+
+    Attributes:
+        network: the Network that it was built from.
+    """
+
+    if TYPE_CHECKING:  # modules have the names of the network's layers
+
+        def __getattr__(self, name: str) -> Any: ...
 
     def __init__(self, network: Network, device: Any = None, drop_path: float = 0.0, zero_gamma: bool = False) -> None:
         drop_rates = iter(_drop_rates(network, drop_path))
-        children: OrderedDict[str, nn.Sequential] = OrderedDict()
+        children: OrderedDict[str, nn.Module] = OrderedDict()
         with torch.device(device) if device is not None else nullcontext():
             for run in describe(network):
                 if not run.first:
@@ -57,7 +65,7 @@ class ConvNet(nn.Sequential):
 
 
 class ResidualBlock(nn.Module):
-    """A branch and, where the shapes allow, the sum with its (projected) input."""
+    """A branch, added to its (projected) input if the shapes allow it."""
 
     def __init__(self, part: Residual, activation: str, drop_rate: float) -> None:
         super().__init__()
@@ -86,7 +94,7 @@ class ResidualBlock(nn.Module):
 
 
 class SqueezeExcite(nn.Sequential):
-    """The input times what the layers make of it."""
+    """The input, multiplied by the output of the layers."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x * super().forward(x)
@@ -100,7 +108,7 @@ class Classifier(nn.Linear):
 
 
 class DropPath(nn.Module):
-    """In training, sets whole samples to 0 with probability `rate`, and makes up for it in the others."""
+    """Stochastic depth: in training, drops samples with probability `rate`, and scales others."""
 
     def __init__(self, rate: float) -> None:
         super().__init__()
@@ -118,8 +126,7 @@ class DropPath(nn.Module):
 
 
 def _block(parts: tuple, activation: str, drop_rate: float) -> nn.Module:
-    """The layers of a block that is one residual stand in it under their own names, without one for the residual."""
-    if len(parts) == 1 and not parts[0].name:
+    if len(parts) == 1 and not parts[0].name:  # the layers of a single residual keep their names, without one for it
         return _module(parts[0], activation, drop_rate)
     return _sequential(parts, activation, drop_rate)
 
@@ -166,7 +173,7 @@ def _drop_rates(network: Network, drop_path: float) -> list[float]:
 
 
 def _initialise(model: nn.Module, zero_gamma: bool) -> None:
-    """He et al., Delving Deep into Rectifiers, 2015, for convolutions; small weights for the classifier."""
+    """Initialise convolutions as He et al. (Delving Deep into Rectifiers, 2015)."""
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -180,13 +187,14 @@ def _initialise(model: nn.Module, zero_gamma: bool) -> None:
 
 
 def subsample(model: nn.Module, widest: int | None = None) -> None:
-    """Let each 1×1 convolution with a stride take every stride-th pixel first, and then have no stride: it is the same.
+    """Replace the stride of 1×1 convolutions by taking every stride-th pixel of their input.
 
-    On CPUs torch (2.13) writes beyond its memory in the backward pass of such a convolution to 8 or 16 channels, in
-    the layout channels_last.
+    The result is the same. On CPUs torch (2.13) writes out of bounds in the backward pass of such a convolution to 8 or
+    16 channels in the layout channels_last.
 
     Arguments:
-        widest: leave those to more channels as they are; left out: none.
+        model: a module, which is changed in place.
+        widest: most output channels of the convolutions that are changed; default: all are changed.
     """
     for module in model.modules():
         if not isinstance(module, nn.Conv2d) or module.kernel_size != (1, 1) or module.stride == (1, 1):
@@ -197,9 +205,9 @@ def subsample(model: nn.Module, widest: int | None = None) -> None:
 
 
 class _Every:
-    """A hook, and one that can be copied with its module."""
+    """A hook that can be copied with its module."""
 
-    def __init__(self, rows: int, columns: int):
+    def __init__(self, rows: int, columns: int) -> None:
         self._rows, self._columns = rows, columns
 
     def __call__(self, module: nn.Module, given: tuple[torch.Tensor]) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""How other libraries name the layers of their networks."""
+"""Names of the layers of networks in timm, torchvision and pycls."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from ..architectures.definition import Network
 
 BLOCK = re.compile(r"stage(\d+)\.block(\d+)\.(.+)")
-# Our layers that hold tensors, in the order in which a Naming gives theirs.
+# Our layers with tensors, in the order of `Naming.layers` and `Naming.ends`.
 _BRANCH = ("conv1", "norm1", "conv2", "norm2", "conv3", "norm3", "se.reduce", "se.expand")
 _IN_BLOCK: tuple[str, ...] = (*_BRANCH, "shortcut.conv", "shortcut.norm")
 _AT_ENDS: tuple[str, ...] = ("stem.conv", "stem.norm", "head.conv", "head.norm", "head.linear")
@@ -17,19 +17,19 @@ _AT_ENDS: tuple[str, ...] = ("stem.conv", "stem.norm", "head.conv", "head.norm",
 
 @dataclass(frozen=True)
 class Naming:
-    """How another library names the layers of its networks; "-" stands for a layer that it does not have.
+    """Another library's names of layers; "-" stands for a layer that it does not have.
 
-    Fields:
-        source: the library, and its networks.
-        marker: a key that tells this naming from the others.
+    Attributes:
+        source: the library and its networks.
+        marker: a key of state dicts that only this naming has.
         block: prefix of a block's layers, with stage and block counted from 1, stage0 and block0 from 0.
-        layers: theirs, for each of ours in `_IN_BLOCK`.
-        ends: theirs, for each of ours in `_AT_ENDS`; {after} is the number after the last stage's, {last} the prefix of
-            their last block.
-        more_ends: theirs of further layers of stem and head.
-        forms: as layers, for blocks that have other names: those of MBConv without an expansion ("unexpanded"), of
-            fused MBConv ("fused") and of that without an expansion ("single").
-        in_order: whether our blocks are theirs in order, whatever stage they are in: theirs has several of ours.
+        layers: the library's names of the layers in `_IN_BLOCK`.
+        ends: the library's names of the layers in `_AT_ENDS`; {after} is the number after the last stage's, {last} the
+            prefix of its last block.
+        more_ends: the library's names of further layers of stem and head.
+        forms: as `layers`, for blocks with other names: MBConv without expansion ("unexpanded"), fused MBConv
+            ("fused"), and that without expansion ("single").
+        in_order: whether blocks correspond by their order, not by stage: a stage of the library has several of ours.
     """
 
     source: str
@@ -42,7 +42,7 @@ class Naming:
     in_order: bool = False
 
     def places(self, given: Iterable[str]) -> list[str]:
-        """Their prefixes of blocks in order, where ours are told by order."""
+        """Return the prefixes of the library's blocks in order, if blocks correspond by order."""
         if not self.in_order:
             return []
         pattern = re.compile(re.escape(self.block).replace(r"\{stage0\}", r"(\d+)").replace(r"\{block0\}", r"(\d+)"))
@@ -50,17 +50,21 @@ class Naming:
         return [self.block.format(stage0=stage, block0=block) for stage, block in sorted(found)]
 
     def fits(self, keys: Iterable[str]) -> bool:
-        """Tell whether these are the names in a state dict of theirs."""
+        """Return whether these are the names in a state dict of the library."""
         return self.marker in keys
 
     def key(self, tensor: str, network: Network, places: list[str]) -> str | None:
-        """Their name of our tensor; None where they have none. `places` is what `places` gives for their keys."""
+        """Return the library's key for our tensor; None if it has none.
+
+        Arguments:
+            places: what `places` returns for the library's keys.
+        """
         layer, _, leaf = tensor.rpartition(".")
         theirs = self.of(layer, network, places)
         return None if theirs is None else f"{theirs}.{leaf}"
 
     def of(self, layer: str, network: Network, places: list[str]) -> str | None:
-        """Their name of our layer; None where they have none."""
+        """Return the library's name of our layer; None if it has none."""
         if (found := BLOCK.fullmatch(layer)) is None:
             if layer in self.more_ends:
                 return self.more_ends[layer]
@@ -77,7 +81,7 @@ class Naming:
 
 
 class OwnNaming(Naming):
-    """Our own names, of any layers; the marker is the beginning of one."""
+    """This library's own names; the marker is the beginning of one."""
 
     def fits(self, keys: Iterable[str]) -> bool:
         return any(key.startswith(self.marker) for key in keys)
@@ -88,9 +92,9 @@ class OwnNaming(Naming):
 
 @dataclass(frozen=True)
 class TensorNaming(Naming):
-    """A naming that says their name of each of our layers or tensors, in a block or at the ends.
+    """A naming with the library's name of each layer or tensor, in a block or at the ends.
 
-    Names have the number of stage and block, counted from 0, in the place of {stage} and {block}.
+    In names, {stage} and {block} stand for the numbers of stage and block, counted from 0.
     """
 
     names: Mapping[str, str] = field(default_factory=dict)

@@ -30,7 +30,7 @@ class ChannelNorm(nn.LayerNorm):
 
 
 class GlobalResponseNorm(nn.Module):
-    """x + γ · x · n + β, where n is each channel's norm over the image, relative to the mean over the channels."""
+    """x + γ · x · n + β, with n the norm of each channel over the image, relative to their mean."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class GlobalResponseNorm(nn.Module):
 
 
 class Scale(nn.Module):
-    """A learned factor for each channel, of images (N, width, h, w) or of tokens (N, tokens, width)."""
+    """A learned factor per channel of images (N, width, h, w) or tokens (N, tokens, width)."""
 
     def __init__(self, width: int, images: bool) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class Scale(nn.Module):
 
 
 class Tokens(nn.Module):
-    """From patches (N, width, side, side) to tokens (N, tokens, width): class token first, positions added."""
+    """Patches (N, width, side, side) to tokens (N, tokens, width): class token, then positions."""
 
     def __init__(self, width: int, side: int, extra: int, class_position: bool) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ class Tokens(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """Attention of queries, keys and values that stand side by side in tokens (N, tokens, 3 · width)."""
+    """Attention of queries, keys and values, concatenated in tokens (N, tokens, 3 · width)."""
 
     def __init__(self, heads: int) -> None:
         super().__init__()
@@ -97,7 +97,7 @@ class SelfAttention(nn.Module):
 
 
 class Pool(nn.Module):
-    """From tokens (N, tokens, width) to features (N, width): the class token, or the mean of all."""
+    """Tokens (N, tokens, width) to features (N, width): the class token, or the mean of all."""
 
     def __init__(self, class_token: bool) -> None:
         super().__init__()

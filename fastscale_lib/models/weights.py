@@ -1,4 +1,4 @@
-"""Weights from elsewhere: those of timm, torchvision and pycls, loaded into the modules that `build` makes."""
+"""Weights of timm, torchvision and pycls, loaded into the modules that `build` makes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .modules import ConvNet
 
 
-_CHECKPOINT_ENTRIES = ("model_state", "state_dict", "model")  # of pycls, timm, and torchvision's training scripts
+_CHECKPOINT_ENTRIES = ("model_state", "state_dict", "model")  # of pycls, timm and torchvision's training scripts
 _COUNTER = "num_batches_tracked"
 
 
@@ -27,7 +27,7 @@ class WeightsError(FastscaleError, ValueError):
     """Weights that do not fit the module one to one."""
 
 
-# A state dict does not hold the ε of BN: torch's default everywhere but in these networks of torchvision.
+# State dicts do not have the ε of BN. It is torch's default except in these networks of torchvision.
 _DEFAULT_EPS, _LARGE_EPS = 1e-5, 1e-3
 _LARGE_EFFICIENTNETS = (
     *("EfficientNet-B5", "EfficientNet-B6", "EfficientNet-B7"),
@@ -44,31 +44,31 @@ def load_weights(
 ) -> ConvNet:
     """Load the weights of the same network in timm, torchvision or pycls.
 
-    They must fit one to one. The logits are then theirs, for the networks of the zoo that timm has under the same
-    names, for EfficientNet, EfficientNetV2, RegNetX, RegNetY, ResNet, ResNeXt and ViT of torchvision, and for
+    Tensors must correspond one to one. The logits are then equal for the networks of the zoo that timm has under the
+    same names, for EfficientNet, EfficientNetV2, RegNetX, RegNetY, ResNet, ResNeXt and ViT of torchvision, and for
     EfficientNet, RegNet and ResNet of pycls. They are not for timm's networks with "tf_", which pad as TensorFlow does.
     Torchvision's RegNetX-400MF, RegNetY-800MF and RegNetY-8GF have other widths than the published networks, and need a
     network with these.
 
-    A state dict tells names and shapes only. A module of theirs tells more: one with a convolution of another stride,
-    padding, dilation or number of groups is refused, and the ε of BN is taken over. For a state dict ε is set to 1e-5,
-    for torchvision's EfficientNet-B5 to B7 and EfficientNetV2 to 1e-3; for one of ours it stays as it is. Images must
-    be prepared as for the source; pycls, for one, takes the channels in the order blue, green, red.
+    A state dict has only names and shapes. A module has more: if one of its convolutions has another stride, padding,
+    dilation or number of groups, it is refused, and its ε of BN is copied. With a state dict ε is set to 1e-5, for
+    torchvision's EfficientNet-B5 to B7 and EfficientNetV2 to 1e-3; with one of this library's modules it stays as it
+    is. Prepare images as for the source; pycls, for example, takes the channels in the order blue, green, red.
 
     Arguments:
-        model: what `build` returned, on any device but "meta".
-        weights: their module, its state dict, or a file that `torch.save` wrote: of a state dict, or a checkpoint with
-            one under "model_state", "state_dict" or "model". The names of the tensors tell the source. BN's counters
-            of batches may be missing, as in old files.
-        classifier: False leaves the model's own last linear layer, as for other classes.
-        eps: the ε of every BN, where it is known to be another.
+        model: what `build` returned, on any device except "meta".
+        weights: the other library's module, its state dict, or a file from `torch.save` with a state dict, or with a
+            checkpoint that has one under "model_state", "state_dict" or "model". The source is recognised by the names
+            of the tensors. BN's batch counters may be missing, as in old files.
+        classifier: whether to load the last linear layer; False keeps the model's, for other classes; default: True.
+        eps: ε of every BN; default: as above.
 
     Returns:
-        The model, on its device and in its dtype, still in training or evaluation as it was.
+        The model, on its device, in its dtype and its mode (training or evaluation).
 
     Raises:
-        WeightsError: a tensor is missing, left over or of another shape, is sparse or quantized, holds no real finite
-            numbers, or the source is not known; the model is as it was.
+        WeightsError: a tensor is missing, superfluous or of another shape, is sparse or quantized, has numbers that
+            are not real and finite, or the source is unknown; the model is unchanged.
     """
     import torch
 
@@ -76,7 +76,7 @@ def load_weights(
     classifier = check_flag("load_weights: classifier", classifier, WeightsError)
     module = weights if isinstance(weights, torch.nn.Module) else None
     given = dict(module.state_dict()) if module is not None else _state_dict(weights)
-    naming = _naming(given)
+    naming = _find_naming(given)
     _check_last_activation(model.network, naming)
     theirs = _their_names(model, naming, given)
     if not classifier:
@@ -90,12 +90,13 @@ def load_weights(
         _check_convolutions(model, module, layers)
     state = model.state_dict()
     values = {ours: _value(key, given.get(key, torch.tensor(0)), state[ours]) for ours, key in theirs.items()}
-    with torch.inference_mode():  # which lets tensors be set that were themselves made under it
+    with torch.inference_mode():  # so that tensors that were made in it can be set, too
         for ours, value in values.items():
             state[ours].copy_(value)
     for ours, layer in layers.items():
         if isinstance(norm := model.get_submodule(ours), torch.nn.BatchNorm2d | torch.nn.LayerNorm):
-            norm.eps = eps or (_eps(model, naming, norm) if module is None else module.get_submodule(layer).eps)
+            source: Any = None if module is None else module.get_submodule(layer)
+            norm.eps = eps or (_eps(model, naming, norm) if source is None else source.eps)
     return model
 
 
@@ -111,7 +112,7 @@ def _check_arguments(model: Any, eps: Any) -> None:
 
 
 def _state_dict(weights: Any) -> dict[str, torch.Tensor]:
-    """Tensors by their names: of a mapping, or of a file; taken out of a checkpoint that holds them in one entry."""
+    """Return tensors by name from a mapping, a file, or a checkpoint in either."""
     import torch
 
     is_path = isinstance(weights, str | os.PathLike)
@@ -136,14 +137,14 @@ def _read(path: str) -> Any:
         raise WeightsError(
             f"load_weights: {path}: {error.strerror or error}; give a file that torch.save wrote"
         ) from None
-    except Exception:  # of many kinds: a file of another form is read as if it were its own
+    except Exception:  # torch.load raises errors of many types for other files
         raise WeightsError(
-            f"load_weights: {path} is no file that torch.save wrote, or holds more than tensors, numbers and texts; "
-            "where you trust it, give its state dict, read by torch.load with weights_only=False"
+            f"load_weights: {path} is no file that torch.save wrote, or holds more than tensors, numbers and strings; "
+            "if you trust it, give its state dict, read by torch.load with weights_only=False"
         ) from None
 
 
-def _naming(given: Mapping[str, Any]) -> Naming:
+def _find_naming(given: Mapping[str, Any]) -> Naming:
     for naming in NAMINGS:
         if naming.fits(given):
             return naming
@@ -163,20 +164,21 @@ def _check_last_activation(network: Network, naming: Naming) -> None:
 
 
 def _their_names(model: ConvNet, naming: Naming, given: Iterable[str]) -> dict[str, str]:
-    """Their key for each of ours; a tensor that they cannot have is refused."""
+    """Return the source's key for each of ours; refuse a tensor that it does not have."""
     names, places = {}, naming.places(given)
-    for key in model.state_dict():
-        theirs = naming.key(key, model.network, places)
+    for ours in model.state_dict():
+        theirs = naming.key(ours, model.network, places)
         if theirs is None:
             raise WeightsError(
-                f"load_weights: {naming.source} has no place for {key} of {model.network.name}; is it the same network?"
+                f"load_weights: {naming.source} has no place for {ours} of {model.network.name}; is it the same "
+                "network?"
             )
-        names[key] = theirs
+        names[ours] = theirs
     return names
 
 
 def _in_our_shapes(model: ConvNet, theirs: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The tensors in our shapes, where a linear layer is a 1×1 convolution here, or the other way round."""
+    """Reshape tensors where one library has a linear layer and the other a 1×1 convolution."""
     made = dict(given)
     for ours, own in model.state_dict().items():
         key = theirs.get(ours, "")
@@ -188,7 +190,7 @@ def _in_our_shapes(model: ConvNet, theirs: Mapping[str, str], given: Mapping[str
 
 
 def _check_tensors(model: ConvNet, naming: Naming, theirs: Mapping[str, str], given: Mapping[str, Any]) -> None:
-    """One to one, and of the same shapes; the first that is not is named."""
+    """Refuse tensors that do not correspond one to one, with the same shapes."""
     about, name = f"load_weights: these weights ({naming.source})", model.network.name
     state = model.state_dict()
     for ours, key in theirs.items():
@@ -205,7 +207,7 @@ def _check_tensors(model: ConvNet, naming: Naming, theirs: Mapping[str, str], gi
 
 
 def _check_kinds(given: Iterable[tuple[str, torch.Tensor]]) -> None:
-    """Tensors that hold real numbers, one beside the other; a sparse one may not even tell its shape as others do."""
+    """Refuse tensors that are not dense and real; a sparse one may not even have a usual shape."""
     import torch
 
     for key, tensor in given:
@@ -221,25 +223,27 @@ def _check_kinds(given: Iterable[tuple[str, torch.Tensor]]) -> None:
 
 
 def _value(key: str, tensor: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
-    """Their tensor as ours will hold it, which is as finite as theirs and, as a variance, not below 0."""
+    """Convert a tensor to our dtype and device; refuse infinite values and negative variances."""
     try:
         value = tensor.detach().to(own.device, own.dtype)
-        told = value if own.is_floating_point() else tensor.detach().double()  # a counter would hide what is no number
-        finite, below = bool(told.isfinite().all()), bool((value < 0).any())
-    except (RuntimeError, TypeError) as error:  # of a kind of tensor that torch does not convert
-        said = " ".join(str(error).split())
-        raise WeightsError(f"load_weights: {key} cannot be read ({said:.100}); give a plain tensor") from None
+        checked = value if own.is_floating_point() else tensor.detach().double()  # an integer dtype would hide NaN
+        finite, below = bool(checked.isfinite().all()), bool((value < 0).any())
+    except (RuntimeError, TypeError) as error:  # torch cannot convert this kind of tensor
+        cause = " ".join(str(error).split())
+        raise WeightsError(f"load_weights: {key} cannot be read ({cause:.100}); give a plain tensor") from None
     if not finite:
         kept = tensor.detach().double().isfinite().all()
-        said = f"has numbers too large for the model's {own.dtype}" if kept else "has NaN or infinite numbers"
-        raise WeightsError(f"load_weights: {key} {said}; give finite ones" + "; or build in torch.float32" * bool(kept))
+        fault = f"has numbers too large for the model's {own.dtype}" if kept else "has NaN or infinite numbers"
+        raise WeightsError(
+            f"load_weights: {key} {fault}; give finite ones" + "; or build in torch.float32" * bool(kept)
+        )
     if below and key.endswith("running_var"):
         raise WeightsError(f"load_weights: {key} has numbers below 0, but a variance has none; is it another tensor?")
     return value
 
 
 def _check_convolutions(model: ConvNet, module: torch.nn.Module, layers: Mapping[str, str]) -> None:
-    """The same tensors make other logits where a convolution is set up otherwise, as those of tf_efficientnet are."""
+    """Refuse convolutions with other settings, as in tf_efficientnet: the logits would differ."""
     import torch
 
     for ours, layer in layers.items():
@@ -263,7 +267,7 @@ def _check_convolutions(model: ConvNet, module: torch.nn.Module, layers: Mapping
 
 
 def _eps(model: ConvNet, naming: Naming, norm: torch.nn.BatchNorm2d | torch.nn.LayerNorm) -> float:
-    """The ε that networks of these names have where they come from; a layer norm has the same everywhere."""
+    """Return the ε of the source's networks; that of a layer norm is the same everywhere."""
     import torch
 
     if naming is OWN or isinstance(norm, torch.nn.LayerNorm):

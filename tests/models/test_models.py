@@ -1,7 +1,7 @@
 """The torch modules are what was counted: by torch's own counters, for every base network and for drawn ones."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -12,6 +12,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import fastscale_lib as fs
+from fastscale_lib._common.frames import rows
 from fastscale_lib.architectures import blocks
 from fastscale_lib.architectures.layer_types import Activation, Conv, Norm, Residual
 from fastscale_lib.models import token_modules
@@ -39,9 +40,9 @@ HAVE_BIASES = nn.Conv2d | nn.Linear  # that are added by a multiply-add each
 
 def small(block: str = "res_bottleneck_block", **changes) -> fs.Network:
     """A network of any block type that runs in a few milliseconds."""
-    settings = {"depths": [1, 2], "widths": [16, 24], "stem": "res_stem_cifar", "stem_width": 8, "resolution": 16}
-    more = {"bottlenecks": 4} if "mbconv" in block else {}
-    return fs.anynet(block=block, **settings | {"se_ratio": 0.25, "classes": 10} | more | changes)
+    settings: dict[str, Any] = {"depths": [1, 2], "widths": [16, 24], "stem": "res_stem_cifar", "stem_width": 8}
+    settings |= {"resolution": 16, "se_ratio": 0.25, "classes": 10, "bottlenecks": 4 if "mbconv" in block else 1}
+    return fs.anynet(block=block, **settings | changes)
 
 
 BLOCKS = [name for name, block in blocks.BLOCKS.items() if block.has_gate]  # the others: test_token_modules.py
@@ -90,7 +91,7 @@ def seen_by_torch(net: fs.Network, norms: bool = True) -> Seen:
         if isinstance(module, tuple(KINDS.values())):
             module.register_forward_hook(watch(name))
         if isinstance(module, nn.BatchNorm2d) and not norms:
-            module.forward = lambda x: x
+            module.forward = lambda input: input
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         logits = model(images(net, 1, "meta"))
     flops, odd = divmod(counter.get_total_flops(), 2)
@@ -183,7 +184,7 @@ def test_a_registered_block_type_is_counted_scaled_and_built(two_residuals, stra
     assert_torch_sees_what_was_counted(fs.scale(two_residuals, strategy, 2) if strategy else two_residuals)
 
 
-def test_the_residuals_of_one_block_are_dropped_alike_and_told_apart(two_residuals):
+def test_the_residuals_of_one_block_are_dropped_alike_and_told_apart(two_residuals: fs.Network):
     model = fs.build(two_residuals, drop_path=0.3)
     assert {"stage1.block1.mix.conv.weight", "stage1.block1.expand.conv.weight"} <= model.state_dict().keys()
     assert [each.drop_path and each.drop_path.rate for each in residual_blocks(model)] == pytest.approx(
@@ -201,7 +202,7 @@ def test_the_residuals_of_one_block_are_dropped_alike_and_told_apart(two_residua
 @pytest.mark.parametrize("block", BLOCKS)
 def test_every_row_of_layers_is_a_module_of_that_name(block):
     model, layers = fs.build(small(block), device="meta"), fs.layers(small(block))
-    for row in layers.itertuples():
+    for row in rows(layers):
         module = model.get_submodule(row.name)
         assert isinstance(module, KINDS[row.kind])
         assert sum(parameter.numel() for parameter in module.parameters()) == row.params
@@ -323,7 +324,8 @@ def test_compile_takes_training_with_drop_path():
 @pytest.mark.parametrize("block", BLOCKS)
 def test_channels_last_is_kept_and_gives_the_same_logits(block):
     net = small(block)
-    model, x = fs.build(net).eval(), images(net)
+    model: Any = fs.build(net).eval()  # torch does not type memory_format
+    x = images(net)
     expected = model(x)
     formats = []
     model = model.to(memory_format=torch.channels_last)
@@ -347,7 +349,7 @@ def test_every_parameter_is_used(block):
 
 
 @pytest.mark.parametrize("name", ["EfficientNet-B7", "RegNetY-32GF"])
-def test_the_meta_device_holds_no_numbers(name):
+def test_the_meta_device_holds_no_numbers(name: str):
     model = fs.build(name, device="meta")
     assert {str(each.device) for each in (*model.parameters(), *model.buffers())} == {"meta"}
     with pytest.raises(NotImplementedError, match="no data"):
@@ -395,14 +397,14 @@ def test_convolutions_start_as_in_he_2015():
 def test_biases_start_at_zero_and_norms_at_one():
     model = fs.build(small("mbconv"))
     for module in model.modules():
-        if getattr(module, "bias", None) is not None:
-            assert not module.bias.any()
+        bias = getattr(module, "bias", None)
+        assert bias is None or not bias.any()
         if isinstance(module, nn.BatchNorm2d):
             assert (module.weight == 1).all()
     assert model.head.linear.weight.std().item() == pytest.approx(0.01, rel=0.3)
 
 
-def residual_blocks(model: nn.Module) -> list[ResidualBlock]:
+def residual_blocks(model: nn.Module) -> list[Any]:
     return [module for module in model.modules() if isinstance(module, ResidualBlock)]
 
 

@@ -8,6 +8,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from helpers.other_libraries import import_library
 from torch import nn
 
 import fastscale_lib as fs
+from fastscale_lib.models.modules import ConvNet
 
 FILES = sorted((Path(__file__).parent / "weights").glob("*.json"))
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
@@ -92,8 +94,10 @@ class Plain:
         return F.conv2d(x, weight, self.state.get(f"{name}.bias"), stride, weight.shape[-1] // 2, groups=groups)
 
     def norm(self, x: torch.Tensor, name: str) -> torch.Tensor:
-        leaves = ("running_mean", "running_var", "weight", "bias")
-        return F.batch_norm(x, *(self.state[f"{name}.{leaf}"] for leaf in leaves), self.settling, momentum=1, eps=1e-5)
+        mean, variance, weight, bias = (
+            self.state[f"{name}.{leaf}"] for leaf in ("running_mean", "running_var", "weight", "bias")
+        )
+        return F.batch_norm(x, mean, variance, weight, bias, self.settling, momentum=1, eps=1e-5)
 
     def gate(self, x: torch.Tensor, reduce: str, expand: str, act) -> torch.Tensor:
         pooled = x.mean((2, 3), keepdim=True)
@@ -243,7 +247,7 @@ def theirs(library: str, name: str) -> nn.Module:
 
 
 @pytest.mark.parametrize(("library", "name", "net"), PAIRS, ids=lambda each: str(each).split(" ")[0])
-def test_their_module_and_ours_give_the_same_logits(library, name, net):
+def test_their_module_and_ours_give_the_same_logits(library, name, net: fs.Network | str):
     module = alive(theirs(library, name))
     assert sum(parameter.numel() for parameter in module.parameters()) == fs.complexity(net).params
     x = torch.randn(2, 3, 64, 64)
@@ -259,13 +263,13 @@ def test_their_module_and_ours_give_the_same_logits(library, name, net):
         ("resnetblur50", "ResNet-50", r"layer2\.0\.conv2 has stride \(1, 1\), but stage2\.block1\.conv2"),
     ],
 )
-def test_the_same_tensors_in_another_network_are_refused(name, net, found):
+def test_the_same_tensors_in_another_network_are_refused(name, net: fs.Network | str, found):
     with pytest.raises(fs.models.WeightsError, match=found):
         fs.load_weights(fs.build(net), theirs("timm", name))
 
 
 @pytest.mark.parametrize(("name", "net"), [("seresnet50", "ResNet-50"), ("resnet50d", "ResNet-50")])
-def test_their_other_networks_are_refused(name, net):
+def test_their_other_networks_are_refused(name, net: str):
     with pytest.raises(fs.models.WeightsError, match=r"lack|for which|have the shape|none of|no place"):
         fs.load_weights(fs.build(net), theirs("timm", name).state_dict())
 
@@ -277,7 +281,7 @@ def epsilons(model: nn.Module) -> set[float]:
     return {module.eps for module in model.modules() if isinstance(module, nn.BatchNorm2d)}
 
 
-def named_as_torchvision(model: nn.Module) -> dict[str, torch.Tensor]:
+def named_as_torchvision(model: ConvNet) -> dict[str, torch.Tensor]:
     """The state dict of an MBConv network under torchvision's names."""
     state, renamed = model.state_dict(), {}
     steps = {"1": 0, "2": 1, "3": 3}
@@ -299,7 +303,7 @@ def named_as_torchvision(model: nn.Module) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize(("name", "eps"), [("EfficientNet-B0", 1e-5), ("EfficientNet-B5", 1e-3)])
-def test_epsilon_is_that_of_the_source(name, eps):
+def test_epsilon_is_that_of_the_source(name: str, eps):
     state = named_as_torchvision(fs.build(name))
     assert epsilons(fs.load_weights(fs.build(name), state)) == {eps}
     assert epsilons(fs.load_weights(fs.build(name), state, eps=0.01)) == {0.01}
@@ -383,7 +387,7 @@ def test_nothing_that_the_weights_hold_is_run(tmp_path):
 # Refused
 
 
-def assert_refused(model: nn.Module, weights, match: str, **options) -> None:
+def assert_refused(model: ConvNet, weights, match: str, **options) -> None:
     """In one sentence, and nothing is changed."""
     before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
     with pytest.raises(fs.models.WeightsError, match=match) as error:
@@ -524,8 +528,9 @@ def test_what_is_no_file_of_weights_is_refused(tmp_path, content):
 
 
 def test_what_is_no_network_here_is_refused():
+    other: Any = nn.Linear(2, 2)
     with pytest.raises(fs.models.WeightsError, match="Linear is no network here"):
-        fs.load_weights(nn.Linear(2, 2), {})
+        fs.load_weights(other, {})
     with pytest.raises(fs.models.WeightsError, match="meta"):
         fs.load_weights(fs.build(small(), device="meta"), {})
 
