@@ -1,11 +1,15 @@
 """The `fastscale` command, also `python -m fastscale_lib`.
 
-Measuring and training need torch, numpy, pandas, and pyyaml for YAML files; `report` what the notebooks need.
+Measuring and training need torch, numpy, pandas, and pyyaml for YAML files; `report` needs what the notebooks need.
 
-Exit status: 0, every point of the plan has a row, with a time or with the answer "out of memory", or every notebook
-ran, whatever its verdicts, or every training has its errors; 1, some points have no answer (`--retry` tries them
-again), the cluster was lost, a training did not end, or a notebook failed; 2, the command, the plan or a parameter is
-wrong; 130, stopped, by Ctrl-C or SIGTERM.
+Exit status:
+
+- 0: every point of the plan has a row, with a time or "out of memory"; every notebook ran, whatever its verdicts;
+  every training has its errors.
+- 1: some points have no answer (`--retry` tries them again), the cluster was lost, a training did not finish, or a
+  notebook failed.
+- 2: the command, the plan or a parameter is wrong.
+- 130: stopped by Ctrl-C or SIGTERM.
 """
 
 from __future__ import annotations
@@ -43,7 +47,7 @@ from .training.recipe import Recipe
 from .training.torchrun import reported_elsewhere
 
 DONE, FAILED, WRONG, STOPPED = 0, 1, 2, 130
-_AHEAD = 64  # tasks given to a cluster at a time, where it has not more than half as many workers
+_AHEAD = 64  # least number of tasks given to a cluster at a time; a large cluster gets two per worker
 
 
 _SWEEP_EPILOG = """\
@@ -61,25 +65,29 @@ wrong, 130 stopped."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the command line asks, and return the exit status."""
+    """Run the command and return its exit status.
+
+    Arguments:
+        arguments: the command line, without the program; default: that of this process.
+    """
     open_closed_streams()
     asked = _parser().parse_args(arguments)
     try:
         with _warnings_in_words(), sigterm_as_ctrl_c():
             return asked.command(asked)
     except KeyboardInterrupt:
-        say("")  # the progress stands in an open line
+        say("")  # end the line that shows the progress
         return _end(STOPPED, "stopped; run the same command again to go on")
     except StoreError as error:
-        return _end(WRONG, f"{error}{_handed_back(error.row)}")
+        return _end(WRONG, f"{error}{_print_row(error.row)}")
     except (ValueError, OSError) as error:
         return _end(WRONG, str(error))
     except MeasureError as error:
         return _end(FAILED, str(error))
 
 
-def _handed_back(row: dict[str, Any] | None) -> str:
-    """Print a row that a store could not take, so that it is not lost; what to say of it."""
+def _print_row(row: dict[str, Any] | None) -> str:
+    """Print a row that a store could not take, and return a message about it."""
     if row is None:
         return ""
     print(json.dumps(row))
@@ -88,7 +96,7 @@ def _handed_back(row: dict[str, Any] | None) -> str:
 
 @contextlib.contextmanager
 def _warnings_in_words() -> Iterator[None]:
-    """Without the file, line and code that Python shows beside them."""
+    """Show warnings without the file, line and code that Python adds."""
     before = warnings.formatwarning
     warnings.formatwarning = lambda message, *_: f"fastscale: {message}\n"
     try:
@@ -98,7 +106,6 @@ def _warnings_in_words() -> Iterator[None]:
 
 
 def _number_or_name(text: str) -> float | str:
-    """A strategy: α, or a name."""
     try:
         return float(text)
     except ValueError:
@@ -119,12 +126,12 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     sweep.add_argument("plan", metavar="PLAN", help="a file: JSON where its name ends in .json, else YAML")
-    sweep.add_argument("--store", required=True, metavar="FILE", help="where the rows go, one JSON object a line")
+    sweep.add_argument("--store", required=True, metavar="FILE", help="where the rows go, one JSON object per line")
     sweep.add_argument(
         "--scheduler",
         metavar="ADDRESS",
         help="of a Dask scheduler, as tcp://host:8786, whose workers have the resource GPU=1; "
-        "left out: this machine, one process a GPU, or one on its CPU",
+        "default: this machine, one process per GPU, or one on its CPU",
     )
     sweep.add_argument("--retry", action="store_true", help="try again what the store holds as failed")
     sweep.set_defaults(command=_sweep)
@@ -133,9 +140,9 @@ def _parser() -> argparse.ArgumentParser:
         help="how fast the device can be at all: a large matrix product and a large copy",
         description="Measure a device's two ceilings, once for each precision, and add them to a file.",
     )
-    limits.add_argument("--store", required=True, metavar="FILE", help="where they go, one JSON object a line")
-    limits.add_argument("--device", help="cpu, cuda or cuda:1; left out: the GPU where there is one")
-    limits.add_argument("--precision", nargs="+", default=["fp32"], choices=PRECISIONS, help="left out: fp32")
+    limits.add_argument("--store", required=True, metavar="FILE", help="where they go, one JSON object per line")
+    limits.add_argument("--device", help="cpu, cuda or cuda:1; default: the GPU, if there is one")
+    limits.add_argument("--precision", nargs="+", default=["fp32"], choices=PRECISIONS, help="default: fp32")
     limits.set_defaults(command=_ceilings)
     _add_train(commands)
     _add_report(commands)
@@ -167,11 +174,11 @@ def _add_train(commands: Any) -> None:
     trains.add_argument("--path", metavar="DIR", help="where the data is; fashion-mnist is looked for, or fetched")
     trains.add_argument("--holdout", type=int, default=0, metavar="N", help="take the error on N training images")
     trains.add_argument("--resolution", type=int, metavar="PIXELS", help="of the images of folders")
-    trains.add_argument("--recipe", metavar="FILE", help="YAML or JSON; left out: the settings of Recipe()")
+    trains.add_argument("--recipe", metavar="FILE", help="YAML or JSON; default: the settings of Recipe()")
     trains.add_argument("--set", nargs="+", metavar="NAME=VALUE", default=[], help="instead of the recipe's: lr=0.4")
-    trains.add_argument("--seeds", nargs="+", type=int, default=[0], metavar="N", help="left out: 0")
-    trains.add_argument("--store", required=True, metavar="FILE", help="where the rows go, one JSON object a line")
-    trains.add_argument("--device", help="cpu, cuda or cuda:1; left out: the GPU where there is one")
+    trains.add_argument("--seeds", nargs="+", type=int, default=[0], metavar="N", help="default: 0")
+    trains.add_argument("--store", required=True, metavar="FILE", help="where the rows go, one JSON object per line")
+    trains.add_argument("--device", help="cpu, cuda or cuda:1; default: the GPU, if there is one")
     trains.add_argument("--checkpoint", metavar="FILE", help="keeps the weights, of one network and one seed")
     trains.add_argument(
         "--scheduler", metavar="ADDRESS", help="of Dask, as for sweep; its workers reach the store's folder"
@@ -196,18 +203,18 @@ def _add_report(commands: Any) -> None:
         ),
     )
     reports.add_argument(
-        "--profile", help="fast (left out: this) or paper: the notebooks' parameters in their profiles.yaml"
+        "--profile", help="fast (the default) or paper: the notebooks' parameters in their profiles.yaml"
     )
     reports.add_argument("--only", nargs="+", default=[], metavar="NAME", help="what notebooks' names begin with: 04")
     reports.add_argument(
         "-p", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the notebooks that take it"
     )
     reports.add_argument("--grid", action="store_true", help="values with commas between get a report each")
-    reports.add_argument("--jobs", type=int, metavar="N", help="notebooks run at a time; left out: one a core")
-    reports.add_argument("--out", default="reports", metavar="DIR", help="left out: reports")
+    reports.add_argument("--jobs", type=int, metavar="N", help="notebooks run at a time; default: one per core")
+    reports.add_argument("--out", default="reports", metavar="DIR", help="default: reports")
     reports.add_argument("--force", action="store_true", help="run again what has run already")
     reports.add_argument(
-        "--notebooks", metavar="DIR", help="where they are; left out: those of the checkout, or installed"
+        "--notebooks", metavar="DIR", help="where they are; default: those of the checkout, or installed"
     )
     reports.add_argument("--limit", type=float, metavar="SECONDS", help="that each notebook may take")
     reports.set_defaults(command=_report)
@@ -226,8 +233,8 @@ def _sweep(asked: argparse.Namespace) -> int:
 
 
 def _doubts(measured: pd.DataFrame) -> str:
-    """How many times are not to be trusted as they are."""
-    measured = measured.reindex(columns=["converged", "load", "other_processes"])  # what another executor left out
+    """Say how many times are doubtful."""
+    measured = measured.reindex(columns=["converged", "load", "other_processes"])  # another executor may lack them
     wide = int((~measured["converged"].astype(bool)).sum())
     shared = (measured["load"].astype(float) > BUSY) | (measured["other_processes"].astype(float) > 0)
     said = [
@@ -269,7 +276,6 @@ def _train(asked: argparse.Namespace) -> int:
 
 
 def _network(given: str) -> Network:
-    """By name, or described in a file."""
     if not given.endswith((".yaml", ".yml")):
         return named_network(given)
     return Network.from_dict(read_plain("network", given, NetworkError))
@@ -324,7 +330,7 @@ def _report(asked: argparse.Namespace) -> int:
 
 
 def _parameters(given: Sequence[str], grid: bool) -> tuple[dict[str, Any], dict[str, list[Any]]]:
-    """What `-p` says: single values by name, and several by name."""
+    """Split the values of `-p` into single ones and lists for --grid, by name."""
     single, several = {}, {}
     for each in given:
         name, equals, value = each.partition("=")
@@ -344,7 +350,7 @@ def _parameters(given: Sequence[str], grid: bool) -> tuple[dict[str, Any], dict[
 
 @contextlib.contextmanager
 def _executor(scheduler: str | None) -> Iterator[tuple[Executor | None, int]]:
-    """What carries the tasks, and how many it is given at a time."""
+    """Yield the executor of tasks (None: this machine), and how many it gets at a time."""
     if scheduler is None:
         yield None, _AHEAD
         return

@@ -57,10 +57,10 @@ def slow_plan(tmp_path) -> str:
 
 
 def start(*arguments: str, sigint: signal.Handlers = signal.SIG_DFL) -> subprocess.Popen:
-    """The command, with this disposition of SIGINT, whichever these tests have inherited."""
+    """Start the command with this disposition of SIGINT, whichever these tests have inherited."""
     command = [sys.executable, "-m", "fastscale_lib", *arguments]
-    given = {"preexec_fn": lambda: signal.signal(signal.SIGINT, sigint)} if os.name == "posix" else {}
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **given)
+    before = (lambda: signal.signal(signal.SIGINT, sigint)) if os.name == "posix" else None
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=before)
 
 
 def until_stored(store: Store, rows: int, process: subprocess.Popen) -> None:
@@ -142,7 +142,8 @@ def test_on_a_cluster_the_command_is_killed_and_goes_on(store, slow_plan):
 
 def test_points_without_an_answer_end_with_1_unless_out_of_memory(store, plan, monkeypatch, capsys):
     def ended(*reasons):
-        rows = PLAN.frame().assign(reason=[*reasons, *[None] * (14 - len(reasons))])
+        rows = PLAN.frame()
+        rows["reason"] = [*reasons, *[None] * (14 - len(reasons))]
         monkeypatch.setattr(cli, "measure_plan", lambda *arguments, **settings: rows)
         return cli.main(["sweep", plan, "--store", str(store.path)]), capsys.readouterr().out
 
@@ -319,6 +320,7 @@ def test_a_cluster_with_the_resource_is_used_without_a_word(capsys):
         distributed.LocalCluster(**settings, dashboard_address=None, resources={"GPU": 1}) as cluster,
         cli._executor(cluster.scheduler_address) as (executor, _),
     ):
+        assert executor is not None
         assert executor.submit(sum, [1, 2]).result(HANGS_S) == 3
     assert capsys.readouterr().err == ""
 

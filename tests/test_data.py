@@ -45,7 +45,7 @@ def test_rows_of_few_blocks_have_no_interval_although_files_have_a_range():
         frame = MEASURED[device]
         assert (frame["blocks"].lt(6).sum(), len(frame)) == (few, rows)
         assert (frame["low_ms"].isna() & frame["high_ms"].isna()).equals(frame["blocks"] < 6)
-        assert frame.loc[frame["median_ms"].idxmax(), "blocks"] == 1
+        assert frame["blocks"].iloc[frame["median_ms"].argmax()] == 1
         written = [json.loads(line) for line in (DATA / f"measured/{device}-2-threads.jsonl").open()]
         assert all(row["low_ms"] <= row["median_ms"] <= row["high_ms"] for row in written)
 

@@ -20,12 +20,8 @@ from packaging.version import Version
 
 import fastscale_lib as fs
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 REPO = Path(__file__).resolve().parents[1]
+tomllib = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
 PROJECT = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 ENVIRONMENT = yaml.safe_load((REPO / "environment.yml").read_text(encoding="utf-8"))
 CONDA_NAMES = {"pytorch": "torch"}
@@ -138,7 +134,7 @@ def test_installed_versions_are_the_pinned_ones():
     by_torch = re.compile(r"nvidia-|cuda-|triton$")  # its GPU parts come with it, where there are any
     needed = [name for name in closure([*RUNTIME, *TEST]) if not by_torch.match(name)]
     installed = {name: Version(importlib.metadata.version(name)).public for name in needed}
-    assert installed == {name: pinned.get(name) for name in needed}
+    assert installed == {name: pinned.get(canonicalize_name(name)) for name in needed}
 
 
 def test_installed_package_has_the_version_of_pyproject():

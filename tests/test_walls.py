@@ -61,7 +61,7 @@ def imports(file: Path) -> Iterator[Import]:
         if isinstance(node, ast.Import):
             yield from (Import(alias.name.split(".")[0], False, later, typing) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            yield Import(node.module.split(".")[0], False, later, typing)
+            yield Import((node.module or "").split(".")[0], False, later, typing)
         elif isinstance(node, ast.ImportFrom):
             base = [*home[: len(home) + 1 - node.level], *(node.module or "").split(".")]
             base = [part for part in base if part]
