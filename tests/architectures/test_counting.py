@@ -246,7 +246,7 @@ def test_a_sweep_at_another_resolution_is_that_of_the_bases_there():
 
 @pytest.mark.parametrize("name", ZOO)
 def test_a_sweep_of_every_base_network_and_strategy(name):
-    scales = np.geomspace(1 / 8, 100, 12)
+    scales = np.geomspace(1 / 8, 100, 4)  # drawn networks are swept at any scale above
     strategies = [*fs.scaling.STRATEGIES, "w1", "d1_w8_r1", 0.5]
     assert_equal_in_every_cell(fs.sweep(name, strategies, scales), one_by_one([fs.network(name)], strategies, scales))
 
