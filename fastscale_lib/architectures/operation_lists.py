@@ -12,8 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .definition import Network
-from .layer_types import KINDS
+from .layer_types import KIND_INDEX, KINDS
 from .parts import Dimensions
+from .traced.module_family import Family
+from .traced.records import TracedOperation
 from .traversal import Placed, describe, place
 from .zoo import network as named_network
 
@@ -47,12 +49,16 @@ class Operations(NamedTuple):
     times: np.ndarray
 
 
-def operations(network: Network, dims: Dimensions | None = None, size: int = 1) -> Operations:
-    """Every operation of the network, in order.
+def operations(network: Network | Family, dims: Dimensions | None = None, size: int = 1) -> Operations:
+    """List every operation of the network, in order; of a family, those that its trace has.
 
     Arguments:
+        network: a Network, or a Family.
         dims: other sizes, each a number or an array of shape (size,): then of `size` networks at once.
     """
+    if isinstance(network, Family):
+        traced = [_traced(each) for each in network.trace().operations]
+        return Operations(*(_stack(column, size, _type(name)) for name, column in _named(zip(*traced, strict=True))))
     dims = dims or network.dimensions
     found: list[Operation] = []
     side = dims.resolution
@@ -61,7 +67,7 @@ def operations(network: Network, dims: Dimensions | None = None, size: int = 1) 
         side = placed[-1].side_out
         found += [_operation(each, run.activation, run.times) for each in placed]
     columns = zip(*found, strict=True)
-    return Operations(*(_stack(column, size, int if name == "kind" else float) for name, column in _named(columns)))
+    return Operations(*(_stack(column, size, _type(name)) for name, column in _named(columns)))
 
 
 def _operation(placed: Placed, activation: str, times: Any) -> Operation:
@@ -69,6 +75,33 @@ def _operation(placed: Placed, activation: str, times: Any) -> Operation:
     flops, weights, _ = layer.counts(placed.side_out)
     kind, moved, width, outputs = layer.work(placed.side_in, placed.side_out, activation)
     return Operation(kind, flops, moved, weights, width, outputs, placed.present * times)
+
+
+def _type(name: str) -> type:
+    return int if name == "kind" else float
+
+
+_TRACED_KINDS = {
+    **{"matmul": "attention", "attention": "attention", "norm": "layer norm", "smooth": "smooth"},
+    **dict.fromkeys(("maxpool", "avgpool", "globalpool", "pool"), "pool"),
+}
+
+
+def _traced(each: TracedOperation) -> Operation:
+    """An operation of a trace, in the kinds and sizes of described layers."""
+    width = (each.shape_in[each.axis] if len(each.shape_in) > 1 else 1) // each.groups
+    outputs = each.shape_out[each.axis] if len(each.shape_out) > 1 and each.groups == 1 else width
+    kind = _TRACED_KINDS.get(each.kind, "pointwise")
+    if each.kind == "conv":
+        dense = "conv 1×1" if each.kernel == 1 else "conv k×k"
+        kind = dense if each.groups == 1 else "conv depthwise" if width == 1 else "conv in groups"
+    elif each.kind == "linear":
+        kind = "linear" if each.outputs == outputs else "token linear"
+    elif "batch_norm" in each.operator:
+        kind = "norm"
+    if kind in ("pointwise", "smooth"):
+        width = outputs = 1
+    return Operation(KIND_INDEX[kind], each.flops + each.bias, each.moved, each.params, width, outputs)
 
 
 def flops_by_kind(network: Network | str) -> dict[str, int]:

@@ -12,6 +12,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from .._common.device_kinds import CPU
 from .._common.errors import first_line
 from ..architectures.definition import Network
+from ..architectures.traced.module_family import Family
 from ..architectures.zoo import network as named_network
 from ..models.builder import build
 from ..records.measurement import MeasureError, SettingError
@@ -45,7 +46,7 @@ class PeakMemory(NamedTuple):
 
 
 def peak_memory(
-    network_or_module: Network | str | torch.nn.Module,
+    network_or_module: Network | str | Family | torch.nn.Module,
     batch: int = 64,
     mode: Mode = "inference",
     precision: Precision = "fp32",
@@ -117,9 +118,16 @@ def _source(network_or_module: Any, settings: Settings) -> tuple[torch.nn.Module
         if settings.resolution is None:
             raise SettingError("resolution is None, but a module does not tell its own; try resolution=224")
         return network_or_module, settings, 3
+    if isinstance(network_or_module, Family):
+        side = network_or_module.at(settings.resolution).resolution
+        if not isinstance(side, int):
+            raise SettingError(f"resolution is {side}, but memory is counted for square images; try resolution=224")
+        return network_or_module.at(side).module("meta"), replace(settings, resolution=side), 3
     if not isinstance(network_or_module, Network | str):
         kind = type(network_or_module).__name__
-        raise SettingError(f"cannot count the memory of a {kind}; give a Network, its name, or a torch module")
+        raise SettingError(
+            f"cannot count the memory of a {kind}; give a Network, its name, a Family, or a torch module"
+        )
     network = named_network(network_or_module)
     settings = replace(settings, resolution=settings.resolution or network.resolution)
     return build(network, device="meta"), settings, network.channels

@@ -14,6 +14,7 @@ from .._common.least_squares import fit_logs
 from ..architectures.counting import complexity
 from ..architectures.definition import Network
 from ..architectures.operation_lists import KINDS, Operations, element_bytes, operations
+from ..architectures.traced.module_family import Family
 from ..records.conditions import Conditions
 from .reach import Extent
 
@@ -181,7 +182,7 @@ def longest(*times: np.ndarray) -> np.ndarray:
     return np.sqrt(np.sqrt(sum(np.square(time * time) for time in times)))
 
 
-def runs_of(networks: Sequence[Network], batch: np.ndarray, setting: Conditions) -> Runs:
+def runs_of(networks: Sequence[Network | Family], batch: np.ndarray, setting: Conditions) -> Runs:
     each = [operations(network) for network in networks]
     lengths = [len(ops.kind) for ops in each]
     launches = np.array([float(ops.times.sum()) for ops in each])

@@ -23,6 +23,7 @@ from ..architectures.definition import Network
 from ..architectures.operation_lists import KINDS, Operations, operations
 from ..architectures.zoo import network as named_network
 from ..records.conditions import Conditions
+from ..scaling.module_scaling import network_or_family
 from ..scaling.rounding import scaled_dimensions
 from ..scaling.strategies import NetworksLike, ScalesLike, StrategiesLike, as_list, grid_factors, scale_factors
 from ..scaling.strategies import strategy as named_strategy
@@ -133,7 +134,7 @@ class RuntimeModel:
         run takes no less than the launches of its operations, from the least to the most of the rows.
 
         Arguments:
-            networks: one or several, as Networks or names of base networks.
+            networks: one or several, as Networks, names of base networks, or Families.
             batch: images in a run; default: that of the rows, if all have the same.
             strict: True (default) raises if a time cannot be predicted; False gives that network a row without one.
             setting: values of `Conditions.FIT`, as mode="training"; default: none, if the model has only one setting.
@@ -148,7 +149,7 @@ class RuntimeModel:
                 operations that the rows hardly have.
             NetworkError: a name is not that of a base network.
         """
-        bases = [named_network(each) for each in several(networks, Network)]
+        bases = [network_or_family(each) for each in several(networks, Network)]
         strict = check_flag("predict: strict", strict, PredictionError)
         if not bases:
             raise PredictionError("predict: no network is given; give one at least")

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.notebooks import REPO
 from helpers.other_libraries import import_library
 from torch import nn
 
 import fastscale_lib as fs
 from fastscale_lib.architectures import NetworkError, trace
+from fastscale_lib.architectures.operation_lists import KINDS, operations
 
 timm = import_library("timm")
 
@@ -252,3 +254,34 @@ def test_what_takes_networks_alone_names_the_remedy():
     takes_networks: Any = fs.architectures.flops_by_kind
     with pytest.raises(NetworkError, match="a family of modules"):
         takes_networks(plain())
+
+
+def built(name: str) -> fs.architectures.Family:
+    return fs.family(lambda d: fs.build(name), resolution=fs.network(name).resolution)
+
+
+@pytest.mark.parametrize("name", ["ResNet-50", "RegNetY-1.6GF", "EfficientNet-B0", "MobileNetV3-Small-0.75"])
+def test_a_trace_asks_of_a_device_what_the_description_does(name):
+    described, traced = operations(fs.network(name)), operations(built(name))
+    assert traced.times.sum() == described.times.sum()
+    for kind in range(len(KINDS)):
+        for column in ("flops", "moved", "weights"):
+            found, wanted = (
+                (getattr(each, column) * each.times)[each.kind == kind].sum() for each in (traced, described)
+            )
+            assert found == pytest.approx(wanted, rel=0.01)
+
+
+def test_memory_is_counted_of_a_family():
+    assert fs.peak_memory(built("ResNet-50"), 4) == fs.peak_memory("ResNet-50", 4)
+    wide = fs.family(Plain, resolution=(32, 64), depth={"blocks": 2})
+    with pytest.raises(fs.records.SettingError, match="square images"):
+        fs.peak_memory(wide, 4)
+
+
+def test_time_is_predicted_of_a_family():
+    rows = fs.Store(REPO / "data" / "measured" / "intel-xeon-2-threads.jsonl").frame()
+    model = fs.RuntimeModel.fit(rows[(rows["mode"] == "inference") & rows["median_ms"].notna()])
+    batch = int(rows["batch"].iloc[0])
+    both = model.predict([fs.network("ResNet-50"), built("ResNet-50")], batch)["predicted_ms"]
+    assert both[1] == pytest.approx(both[0], rel=0.01)
