@@ -156,6 +156,11 @@ class Network:
         return self.extra_tokens is not None
 
     @property
+    def resolution_unit(self) -> int:
+        """What the resolution is a multiple of, in pixels: the side of the patches that tokens are made of, or 1."""
+        return self.patches.side if self.patches and self.has_tokens else 1
+
+    @property
     def stem_follows(self) -> bool:
         """Whether a stem of patches is as wide as the first stage, and stays so when that grows."""
         return self.patches is not None and self.stem.width == self.stages[0].width

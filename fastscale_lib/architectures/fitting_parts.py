@@ -54,8 +54,9 @@ def _check_resolution(network: Network) -> None:
             f"network: resolution is {resolution}, but must be of at least {least} pixels, for something to be left "
             "after all strides"
         )
-    if network.patches and network.has_tokens and (over := resolution % network.patches.side):
-        side, below = network.patches.side, resolution - over
+    side = network.resolution_unit
+    if over := resolution % side:
+        below = resolution - over
         raise NetworkError(
             f"network: resolution is {shown(resolution)}, but must be a multiple of the {side} pixels of a patch; the "
             f"nearest are {shown(below)} and {shown(below + side)}"

@@ -163,10 +163,11 @@ class State(T.HasTraits):
         network = _or_trait_error(named_network, proposal["value"])
         if (own := _own_resolution(network)) > LARGEST_RESOLUTION:
             raise T.TraitError(f"network: {network.name} needs {own} pixels, but here goes up to {LARGEST_RESOLUTION}")
-        if complexity(network, resolution=LARGEST_RESOLUTION).flops > LARGEST_FLOPS:
+        largest = LARGEST_RESOLUTION - LARGEST_RESOLUTION % network.resolution_unit
+        if complexity(network, resolution=largest).flops > LARGEST_FLOPS:
             raise T.TraitError(
                 f"network: {network.name} is too large: here a network has at most {short(LARGEST_FLOPS)} "
-                f"multiply-adds at {LARGEST_RESOLUTION} pixels"
+                f"multiply-adds at {largest} pixels"
             )
         return network
 
@@ -205,7 +206,8 @@ class State(T.HasTraits):
     @T.validate("resolution")
     def _check_resolution(self, proposal: dict[str, Any]) -> int:
         least = self.network.total_stride  # below it the last stage would see less than a pixel
-        return _whole("resolution", proposal["value"], least, LARGEST_RESOLUTION, "pixels")
+        number = _whole("resolution", proposal["value"], least, LARGEST_RESOLUTION, "pixels")
+        return _or_trait_error(lambda value: self.network.replace(resolution=value), number).resolution
 
     @T.validate("batch")
     def _check_batch(self, proposal: dict[str, Any]) -> int:

@@ -128,8 +128,8 @@ def _source(network_or_module: Any, settings: Settings) -> tuple[torch.nn.Module
         raise SettingError(
             f"cannot count the memory of a {kind}; give a Network, its name, a Family, or a torch module"
         )
-    network = named_network(network_or_module)
-    settings = replace(settings, resolution=settings.resolution or network.resolution)
+    network = named_network(network_or_module, resolution=settings.resolution)
+    settings = replace(settings, resolution=network.resolution)
     return build(network, device="meta"), settings, network.channels
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from fractions import Fraction
 from itertools import product
 from typing import Any
 
@@ -12,9 +13,13 @@ import pandas as pd
 from .._common.checks import AnalysisError
 from ..architectures.counting import METRICS, complexity
 from ..architectures.definition import Network
+from ..architectures.parts import Metric
+from ..architectures.token_layers import Attention, Embedding
+from ..architectures.traversal import describe, place
 from ..architectures.zoo import network as named_network
 from .grids import sweep
 from .strategies import (
+    Exponents,
     NetworksLike,
     ScalesLike,
     StrategiesLike,
@@ -30,7 +35,8 @@ def laws(networks: NetworksLike, strategies: StrategiesLike, scales: ScalesLike)
     """Compute counts by the asymptotic laws: the base network's, times s to the law's exponent.
 
     Flops of a stage go as d·w²·r², params as d·w², activations as d·w·r² (Dollár, Singh, Girshick, 2021, section 3).
-    Rounding and what grows more slowly (stem, classifier) show in the counts of `sweep`, not in these.
+    Rounding and what grows more slowly (stem, classifier) show in the counts of `sweep`, not in these. Of a vision
+    transformer, the products of attention go as d·w·r⁴ and learned positions as w·r²: they are added by these laws.
 
     Arguments:
         networks: one or several, as Networks or names of base networks.
@@ -60,8 +66,43 @@ def law_columns(network: Network, strategies: Sequence[Strategy], scales: np.nda
     columns = grid_columns(network, strategies, scales)
     for metric in METRICS:
         exponents = np.array([float(getattr(each.laws, metric)) for each in strategies])
-        columns[metric] = (getattr(base, metric) * scales ** exponents[:, None]).ravel()
+        other = _growing_otherwise(network)[metric]
+        columns[metric] = ((getattr(base, metric) - other) * scales ** exponents[:, None]).ravel()
+        if other:
+            exponents = np.array([float(_OTHER_LAWS[metric](each.exponents)) for each in strategies])
+            columns[metric] += (other * scales ** exponents[:, None]).ravel()
     return columns
+
+
+# For N tokens, of which there are r², the products of attention go as d·N²·w, and learned positions as N·w.
+_OTHER_LAWS: dict[Metric, Callable[[Exponents], Fraction]] = {
+    "flops": lambda e: e.d + e.w + 4 * e.r,
+    "params": lambda e: e.w + 2 * e.r,
+}
+
+
+def _growing_otherwise(network: Network) -> dict[Metric, int]:
+    """Count the multiply-adds of attention and the params of positions, which no other network has."""
+    found: dict[Metric, int] = dict.fromkeys(METRICS, 0)
+    if not network.has_tokens:
+        return found
+    side = network.resolution
+    for run in describe(network):
+        for each in place(run.parts, side):
+            if isinstance(each.layer, Attention):
+                found["flops"] += each.layer.counts(each.side_out)[0] * run.times
+            if isinstance(each.layer, Embedding):
+                found["params"] += each.layer.counts(each.side_out)[1]
+            side = each.side_out
+    return found
+
+
+def _law(network: Network, strategy: Strategy, metric: Metric) -> Fraction:
+    """The exponent of s of what grows fastest."""
+    own = getattr(strategy.laws, metric)
+    if network.has_tokens and metric in _OTHER_LAWS:
+        return max(own, _OTHER_LAWS[metric](strategy.exponents))
+    return own
 
 
 def fit_exponents(networks: NetworksLike, strategies: StrategiesLike, scales: ScalesLike | None = None) -> pd.DataFrame:
@@ -76,8 +117,8 @@ def fit_exponents(networks: NetworksLike, strategies: StrategiesLike, scales: Sc
 
     Returns:
         One row per network, strategy and metric. Columns network, strategy, metric, law (the exact exponent, a
-        Fraction), fitted, residual (the largest deviation of a count from the fitted power law, as a fraction),
-        scale_from, scale_to.
+        Fraction; of a vision transformer, that of the part which grows fastest), fitted, residual (the largest
+        deviation of a count from the fitted power law, as a fraction), scale_from, scale_to.
 
     Raises:
         NetworkError: there is no such network.
@@ -96,7 +137,7 @@ def fit_exponents(networks: NetworksLike, strategies: StrategiesLike, scales: Sc
             x, y = np.log(scales), np.log(frame[metric].to_numpy(dtype=float))
             slope, offset = np.polyfit(x, y, 1)
             residual = np.expm1(np.abs(y - (slope * x + offset)).max())
-            law = getattr(each.laws, metric)
+            law = _law(network, each, metric)
             rows.append((network.name, each.name, metric, law, slope, residual, scales.min(), scales.max()))
     names = ["network", "strategy", "metric", "law", "fitted", "residual", "scale_from", "scale_to"]
     return pd.DataFrame(rows, columns=names)

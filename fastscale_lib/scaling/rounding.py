@@ -203,7 +203,7 @@ def _round_width(width):
 
 def resolution_step(network: Network) -> int:
     """Return the number of pixels that resolutions are rounded to multiples of: whole patches, or 4."""
-    return network.patches.side if network.patches and network.has_tokens else _PIXEL_STEP
+    return network.resolution_unit if network.has_tokens else _PIXEL_STEP
 
 
 def _round_resolution(resolution, step: int, least: int):

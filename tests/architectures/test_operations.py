@@ -75,7 +75,9 @@ def test_flops_by_kind_are_those_of_the_layers(name):
     layers = fs.layers(name)
     conv, depthwise = layers["kind"] == "conv", layers["groups"] == layers["width_in"]
     grouped = (layers["groups"] > 1) & ~depthwise
-    rows = {"conv depthwise": conv & depthwise, "conv in groups": conv & grouped, "linear": layers["kind"] == "linear"}
+    rows = {"conv depthwise": conv & depthwise, "conv in groups": conv & grouped}
+    rows |= {"linear": (layers["kind"] == "linear") & layers["name"].str.startswith("head.")}
+    rows |= {"token linear": (layers["kind"] == "linear") & ~rows["linear"], "attention": layers["kind"] == "attention"}
     rows |= {"conv 1×1": conv & (layers["groups"] == 1) & (layers["kernel"] == 1)}
     rows |= {"conv k×k": conv & (layers["groups"] == 1) & (layers["kernel"] > 1)}
     expected = {kind: layers[of_kind]["flops"].sum() for kind, of_kind in rows.items() if of_kind.any()}

@@ -1,39 +1,44 @@
-"""Counts of a module of timm or torchvision, by hooks on its convolutions, linear layers and pools.
+"""Counts of a module of timm or torchvision, by hooks on its layers and by torch's own counter of flops.
 
-Run as a program beside timm (`python tests/helpers/hooked_counts.py`), it writes `tests/architectures/golden` anew.
+Run as a program beside timm (`python tests/helpers/hooked_counts.py`), it writes `tests/architectures/golden` anew: all
+families, or those that are named (`python tests/helpers/hooked_counts.py ViT DeiT`).
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 GOLDEN = Path(__file__).parents[1] / "architectures" / "golden"
 _OUTPUTS = (nn.Conv2d, nn.Linear, nn.MaxPool2d, nn.AvgPool2d)
 
 
 def counted_by_hooks(module: nn.Module, resolution: int) -> tuple[int, int, int]:
-    """Flops (multiply-adds, one for each bias), params, and the outputs of convolutions, linear layers and pools."""
-    flops = outputs = 0
+    """Count flops (multiply-adds, one for each bias), params, and outputs of convolutions, linear layers and pools."""
+    biases = outputs = 0
 
     def look(layer: nn.Module, given: tuple, made: torch.Tensor) -> None:
-        nonlocal flops, outputs
+        nonlocal biases, outputs
         count = made[0].numel()
         outputs += count
         if isinstance(layer, nn.Conv2d | nn.Linear):
-            flops += count * (layer.weight[0].numel() + (layer.bias is not None))
+            biases += count * (layer.bias is not None)
 
     hooks = [layer.register_forward_hook(look) for layer in module.modules() if isinstance(layer, _OUTPUTS)]
-    with torch.no_grad():
-        module.eval()(torch.zeros(1, 3, resolution, resolution, device=next(module.parameters()).device))
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:  # which counts two for a multiply-add
+        module.eval().requires_grad_(False)(
+            torch.zeros(1, 3, resolution, resolution, device=next(module.parameters()).device)
+        )
     for hook in hooks:
         hook.remove()
-    return flops, sum(each.numel() for each in module.parameters()), outputs
+    return counter.get_total_flops() // 2 + biases, sum(each.numel() for each in module.parameters()), outputs
 
 
 def timm_module(timm: ModuleType, name: str, device: str = "meta", **settings: Any) -> nn.Module:
@@ -42,18 +47,19 @@ def timm_module(timm: ModuleType, name: str, device: str = "meta", **settings: A
         return timm.create_model(name, **settings)
 
 
-def _write_golden() -> None:
+def _write_golden(asked: list[str]) -> None:
     import fastscale_lib as fs
     from fastscale_lib.architectures.zoo import aliases
     from helpers.other_libraries import import_library
 
     timm = import_library("timm")
-    for family, names in fs.architectures.families().items():
+    for family in asked or fs.architectures.families():
+        names = fs.networks(family)
         theirs = {name: aliases("timm")[name] for name in names if name in aliases("timm")}
         lines = []
         for name, alias in theirs.items():
             resolution = fs.network(name).resolution
-            counts = counted_by_hooks(timm_module(timm, alias), resolution)
+            counts = counted_by_hooks(timm_module(timm, alias, num_classes=1000), resolution)
             lines.append(f"  {json.dumps(name)}: {json.dumps([alias, resolution, *counts])}")
         text = ",\n".join(lines)
         GOLDEN.joinpath(f"{family}.json").write_text(
@@ -62,4 +68,4 @@ def _write_golden() -> None:
 
 
 if __name__ == "__main__":
-    _write_golden()
+    _write_golden(sys.argv[1:])

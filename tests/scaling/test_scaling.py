@@ -195,8 +195,8 @@ def test_scaling_down_ends_at_one_step_of_each_dimension(name, strategy):
     base, net = fs.network(name), fs.scale(name, strategy, 1e-300)
     d, w, _, r = fs.strategy(strategy).exponents
     assert net.depths == ((1,) * len(base.depths) if d else base.depths)
-    assert set(net.widths) == {8} if w else net.widths == base.widths
-    assert net.resolution == (4 if r else base.resolution)
+    assert set(net.widths) == {base.group_widths[0] if base.has_tokens else 8} if w else net.widths == base.widths
+    assert net.resolution == (max(4, base.resolution_unit, base.least_resolution) if r else base.resolution)
     assert all(count > 0 for count in fs.complexity(net))
 
 
@@ -205,7 +205,7 @@ def test_a_scaled_network_can_always_be_built(net, strategy, s):
     """Odd bottlenecks included: the inner width is a multiple of the group width, and nothing is refused."""
     scaled = fs.scale(net, strategy, s)
     for block, stage in zip(scaled.block_types, scaled.stages, strict=True):
-        inner = stage.width if "mbconv" in block.name else round(stage.width * stage.bottleneck)
+        inner = stage.width if "mbconv" in block.name or block.takes_tokens else round(stage.width * stage.bottleneck)
         assert inner >= 1
         assert inner % stage.group_width == 0
     assert fs.Network.from_dict(scaled.to_dict()) == scaled
