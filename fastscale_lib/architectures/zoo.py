@@ -83,7 +83,10 @@ def _named(name: str | Network) -> Network:
     if not isinstance(name, str):
         what = shown(name)
         if any(cls.__module__.startswith("torch.nn") for cls in type(name).__mro__):
-            what = f"a torch module ({type(name).__name__})"
+            raise NetworkError(
+                f"network: a torch module ({type(name).__name__}) is neither a Network nor the name of one; "
+                "fs.complexity and fs.layers count it, and fs.family scales a callable that makes such modules"
+            )
         if isinstance(name, Family):
             raise NetworkError(
                 f"network: {shown(name)} is a family of modules, which is counted, listed, scaled, swept and built; "
