@@ -51,24 +51,31 @@ def anynet(
         strides: stride of each stage's first block; default: 2.
         bottlenecks: inner width over width (for "mbconv": expansion ratio, inner width over input width);
             default: 1.
-        group_widths: channels per group of the k×k convolution; default: no groups (for "mbconv": depthwise).
+        group_widths: channels per group of the k×k convolution; default: no groups (for "mbconv" and "convnext":
+            depthwise; for "transformer": heads of 64).
         kernels: side of the k×k convolution, odd; default: 3.
         blocks: block type where it is not `block`, None where it is; default: `block` everywhere.
         se_ratios: as blocks, where it is not `se_ratio`.
         activations: as blocks, where it is not `activation`.
         block: "res_bottleneck_block", "res_bottleneck_stride_1x1_block" (the stride on its first 1×1),
             "res_bottleneck_linear_block", "res_basic_block", "vanilla_block" (no residual), "mbconv", "mbconv_v3" (of
-            MobileNetV3) or "fused_mbconv". Bottleneck and basic block with "_d" before "_block" have an average pool
-            in the shortcut (ResNet-D), with "_se" their squeeze-and-excitation at the end.
+            MobileNetV3), "fused_mbconv", "convnext", "convnext_v2", "transformer" or "transformer_layer_scale" (of
+            DeiT III: `group_widths` are those of a head, `kernels` and `strides` 1). Bottleneck and basic block with
+            "_d" before "_block" have an average pool in the shortcut (ResNet-D), with "_se" their
+            squeeze-and-excitation at the end.
         stem: "simple_stem_in" (3×3, stride 2), "res_stem_in" (7×7, stride 2, max-pool), "res_stem_cifar" (3×3, stride
             1, for small images), "deep_stem_in" (three 3×3, max-pool), "tiered_stem_in" (the same, the first one
-            narrower) or "deep_stem_strided" (four 3×3, the first and last with stride 2).
+            narrower), "deep_stem_strided" (four 3×3, the first and last with stride 2), "patchify_4" (patches of 4×4
+            pixels, for "convnext"), or for transformers "tokens_16_class" (tokens of 16×16 pixels and a class token),
+            "tokens_16_class_apart" (the class token has no position) and "tokens_16_mean" (no class token), with 8, 14
+            or 32 in the place of 16 (class_apart: 14 alone).
         stem_width: output channels of the stem; default: 32.
         se_ratio: hidden over input channels of squeeze-and-excitation; default: 0, for none.
         head_width: width of a 1×1 convolution before the global pool; default: 0, for none.
         head_hidden: width of a linear layer with an activation before the classifier; default: 0, for none.
-        head: "conv_pool" (global pool, after the convolution where there is one) or "act_pool" (activation, global
-            pool); default: "conv_pool".
+        head: "conv_pool" (global pool, after the convolution where there is one), "act_pool" (activation, global
+            pool), "pool_norm" (global pool, layer norm: ConvNeXt) or "norm_pool" (layer norm, then the class token or
+            the mean: transformers); default: "conv_pool".
         activation: "relu", "silu", "gelu", "relu6" or "hard_swish"; default: "relu".
         classes: outputs of the classifier; default: 1000.
         resolution: side of the images in pixels; default: 224.

@@ -35,7 +35,7 @@ def _check_stages(network: Network) -> None:
             raise NetworkError(
                 f"stage {number}: se_ratio {se_ratio:g}, but {block.name} has no squeeze-and-excitation; give 0"
             )
-    if tokens and (len(network.stages) > 1 or network.stages[0].width != network.stem.width):
+    if tokens and network.widths != (network.stem.width,):
         raise NetworkError(
             f"network: stem width {shown(network.stem.width)} and stage widths {shown(network.widths)}, but tokens "
             "keep their width: a transformer has one stage, as wide as its stem"

@@ -24,10 +24,11 @@ def test_probes_are_the_same_at_every_call_and_nobody_else():
     assert not ids & {fs.network(name).id for name in fs.networks()}
 
 
-def test_probes_have_every_kind_of_operation_in_several():
+def test_probes_have_every_kind_of_operation_of_a_convnet_in_several():
+    """Those of ConvNeXt and transformers are predicted from rows of such networks alone, and refused without."""
     kinds = [set(operations(probe).kind[:, 0]) for probe in calibration.probes()]
-    for kind, name in enumerate(KINDS):
-        assert sum(kind in each for each in kinds) >= 5, name
+    several = {name for kind, name in enumerate(KINDS) if sum(kind in each for each in kinds) >= 5}
+    assert several == set(KINDS) - {"layer norm", "token linear", "attention"}
 
 
 def test_probes_are_small_and_unlike():
