@@ -2,14 +2,13 @@
 
 import json
 
-import papermill
 import pytest
 from helpers.fake_device import rows
 from helpers.notebooks import REPO, named, tables, verdicts
+from helpers.played_notebooks import played
 
 import fastscale_lib as fs
 from fastscale_lib.analysis.claims import HOLDS, UNTESTED
-from fastscale_lib.prediction.stored_models import fitted_model
 
 SEARCHING = named("07_scaling_or_searching")
 TIMES = "number of pairs with times in another order than the laws of activations"
@@ -89,12 +88,19 @@ def test_without_rows_of_a_gpu_its_times_are_not_judged(executed):
     assert shown.index.is_unique
 
 
+def model_of(device: str) -> fs.RuntimeModel:
+    model = fs.prediction.fitted_model([REPO / "data" / "measured" / CPUS[device]], "inference", "fp32")
+    assert model is not None
+    return model
+
+
 def test_by_prediction_fast_scaling_alone_keeps_up_on_both_cpus(executed):
     [table] = [rows for rows in tables(executed(SEARCHING)) if rows[0][:3] == ["", "source", "error"]]
     means = {row[0].split(",")[0]: dict(zip(table[0][2:], map(float, row[2:]), strict=True)) for row in table[2:]}
     epyc, xeon = (means[name] for name in CPUS)
     for name, shown in means.items():
-        [fitted] = fitted_model([REPO / "data" / "measured" / CPUS[name]], "inference", "fp32").fitted.values()
+        [fitted] = model_of(name).fitted.values()
+        assert fitted.reach is not None
         assert shown["error"] == pytest.approx(fitted.error, abs=6e-4)
         assert shown["widest"] == pytest.approx(max(fitted.error_90, fitted.reach.up.error_90), abs=6e-4)
         assert shown["not told"] == 0
@@ -102,8 +108,7 @@ def test_by_prediction_fast_scaling_alone_keeps_up_on_both_cpus(executed):
     assert (epyc["w"], epyc["dWr"]) == pytest.approx((1, 1), abs=0.025)
     assert xeon["dWr"] == pytest.approx(1, abs=0.01)
     assert (xeon["w"], xeon["dwr"]) == pytest.approx((1.1, 1.1), abs=0.02)
-    folder = REPO / "data" / "measured"
-    weights = [fitted_model([folder / each], "inference", "fp32").rates()["weights"][0] for each in CPUS.values()]
+    weights = [model_of(name).rates()["weights"].iloc[0] for name in CPUS]
     assert weights[1] > 5 * weights[0]
 
 
@@ -116,7 +121,7 @@ def test_rows_of_a_gpu_are_judged(tmp_path):
     store.write_text("".join(json.dumps(row) + "\n" for row in frame.to_dict("records")))
     (tmp_path / "published").symlink_to(REPO / "data" / "published")
     parameters = {"data": str(tmp_path), "stores": [str(store)], "networks": ["RegNetY-400MF"]}
-    done = papermill.execute_notebook(SEARCHING, tmp_path / "out.ipynb", parameters, cwd=tmp_path, progress_bar=False)
+    done = played(SEARCHING, parameters)
     shown = verdicts(done)
     row = shown.loc[f"{TIMES}, on a GPU (Made-up)"]
     assert row["details"].startswith("rows of Made-up, inference, fp32, batch 4, of gpu.jsonl, median error")
@@ -128,7 +133,7 @@ def test_rows_of_a_gpu_are_judged(tmp_path):
 def test_without_any_measured_rows_counts_are_judged_all_the_same(tmp_path):
     (tmp_path / "published").symlink_to(REPO / "data" / "published")
     parameters = {"data": str(tmp_path), "networks": ["RegNetX-4.0GF"]}
-    done = papermill.execute_notebook(SEARCHING, tmp_path / "out.ipynb", parameters, cwd=tmp_path, progress_bar=False)
+    done = played(SEARCHING, parameters)
     shown = verdicts(done)
     assert shown.loc["exponent of activations of networks scaled by w", "verdict"] == HOLDS
     assert shown.loc[f"{TIMES}, on a GPU", "verdict"] == UNTESTED
@@ -138,7 +143,7 @@ def test_a_base_without_a_larger_relative_is_named_and_left_out(tmp_path):
     (tmp_path / "published").symlink_to(REPO / "data" / "published")
     parameters = {"data": str(tmp_path), "networks": ["regnetx-32gf", "RegNetX-16GF", "RegNetX-16GF"]}
     parameters |= {"strategies": ["w", "dWr"]}
-    done = papermill.execute_notebook(SEARCHING, tmp_path / "out.ipynb", parameters, cwd=tmp_path, progress_bar=False)
+    done = played(SEARCHING, parameters)
     assert [row for row in tables(done)[0] if len(row) == 2 and row[1]] == [
         ["", "larger networks of its family"],
         ["RegNetX-32GF", "none in the zoo: the base is left out"],
@@ -147,7 +152,7 @@ def test_a_base_without_a_larger_relative_is_named_and_left_out(tmp_path):
     assert "of networks scaled by w" in " ".join(verdicts(done).index)
 
 
-def test_no_base_with_a_larger_relative_ends_in_a_sentence(tmp_path):
+def test_no_base_with_a_larger_relative_ends_in_a_sentence():
     parameters = {"networks": ["RegNetX-32GF"]}
-    with pytest.raises(papermill.PapermillExecutionError, match="has no larger network of its family in the zoo"):
-        papermill.execute_notebook(SEARCHING, tmp_path / "out.ipynb", parameters, cwd=tmp_path, progress_bar=False)
+    with pytest.raises(fs.architectures.NetworkError, match="has no larger network of its family in the zoo"):
+        played(SEARCHING, parameters)

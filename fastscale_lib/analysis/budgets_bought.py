@@ -1,0 +1,227 @@
+"""What budgets buy: the models that predict times, the budgets asked for, and the networks within them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+from pandas.io.formats.style import Styler
+
+from .._common.digits import significant
+from .._common.frames import rows as rows_of
+from ..architectures.definition import Network
+from ..architectures.zoo import network as named_network
+from ..measuring.settings import Mode, Precision, Settings
+from ..measuring.worker import Worker
+from ..prediction.budgets import costs, within
+from ..prediction.calibration import calibrate
+from ..prediction.model import RuntimeModel
+from ..prediction.stored_models import fitted_models
+from ..scaling.rounding import scale as scaled
+from ..scaling.strategies import named_strategy
+from .budget_claims import budget_text, in_units
+
+_MODEL = ["device_name", "threads", "mode", "precision", "batches", "rows", "families", "error", "error_90"]
+_COSTS = ["scale", "flops", "params", "activations", "resolution", "predicted_ms", "low_ms", "high_ms", "note"]
+_ENDS = {"ratio": "median_ms", "low": "low_ms", "high": "high_ms"}
+
+
+def models_by_device(
+    stores: Iterable[str | os.PathLike],
+    network: Network | str,
+    batch: int,
+    mode: Mode,
+    precision: Precision,
+    device_name: str = "",
+    device: str | None = None,
+) -> dict[str, RuntimeModel]:
+    """Fit a model of time for each device with rows enough, if it can predict a network.
+
+    Arguments:
+        stores: files of measured rows.
+        network: that is to be predicted.
+        batch, mode, precision: of the run, and of the rows.
+        device_name: of the device, as the rows have it; "calibrate": probes are timed here instead, once; default: any.
+        device: that probes are timed on; default: the GPU where there is one.
+
+    Returns:
+        Models by the device's name, in the order of the stores.
+    """
+    if device_name == "calibrate":
+        fitted = calibrate(device or None, mode, precision, batch=batch, progress=lambda step: None)
+        models = dict.fromkeys(fitted.rates()["device_name"], fitted)
+    else:
+        models = fitted_models(stores, mode, precision, device_name, batch)
+    known = {name: each.predict(network, batch, strict=False)["predicted_ms"].notna() for name, each in models.items()}
+    return {name: each for name, each in models.items() if known[name].all()}
+
+
+def model_errors(models: Mapping[str, RuntimeModel]) -> pd.DataFrame:
+    """List what models were fitted to, and their errors on families left out.
+
+    Returns:
+        Columns device_name, threads, mode, precision, batches, rows, families, error and error_90 (median and 90th
+        percentile, as fractions); a row for each model.
+    """
+    if not models:
+        return pd.DataFrame(columns=_MODEL)
+    return pd.concat([each.rates() for each in models.values()])[_MODEL].reset_index(drop=True)
+
+
+def with_fast_scaling(strategies: Iterable[str]) -> list[str]:
+    """List strategies under the library's names, each once, and dWr among them."""
+    return list(dict.fromkeys(named_strategy(each).name for each in [*strategies, "dWr"]))
+
+
+def cost_of(network: Network | str, **how: Any) -> pd.Series:
+    """Count and predict what a network itself costs.
+
+    Arguments:
+        how: batch, mode, precision and model, as for `costs`.
+
+    Returns:
+        Index time_ms (NaN without a model), memory_bytes, params, activations.
+    """
+    names = {"predicted_ms": "time_ms", "counted_memory_bytes": "memory_bytes"}
+    row = costs(network, "w", 1.0, **how).rename(columns=names)
+    return row[["time_ms", "memory_bytes", "params", "activations"]].astype(float).iloc[0]
+
+
+def budgets_of(own: pd.Series, times: float, asked: Mapping[str, float]) -> dict[str, float]:
+    """Give the budgets that are asked for; else multiples of what the base network costs.
+
+    Arguments:
+        own: of `cost_of`, of the base network.
+        times: the multiple.
+        asked: by the names of `own`; 0: the multiple.
+
+    Returns:
+        By the names of `own`; without time_ms if nothing predicts times.
+    """
+    return {name: float(asked[name] or times * own[name]) for name in own.dropna().index.astype(str)}
+
+
+def bought_within(
+    network: Network | str, strategies: Iterable[str], budgets: Mapping[str, float], **how: Any
+) -> dict[str, pd.DataFrame]:
+    """Find the largest network that each strategy makes within each budget by itself.
+
+    Arguments:
+        budgets: of `budgets_of`.
+        how: batch, mode, precision and model, as for `within`.
+
+    Returns:
+        Rows of `within` by the budget's name; memory is counted where it is the budget.
+    """
+    ways = list(strategies)
+    return {
+        name: within(network, ways, **{name: most}, **how, memory=name == "memory_bytes", strict=False)
+        for name, most in budgets.items()
+    }
+
+
+def bought_table(bought: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Put what each budget buys in one table.
+
+    Arguments:
+        bought: of `bought_within`.
+
+    Returns:
+        Columns budget and strategy, then scale, what the network costs, and reason; those that say something.
+    """
+    table = pd.concat(bought, names=["budget"]).reset_index("budget").reset_index(drop=True)
+    shown = table[["budget", "strategy", *_COSTS, "counted_memory_bytes", "reason"]]
+    told = ("predicted_ms", "low_ms", "high_ms", "note", "reason")
+    return shown.drop(columns=[name for name in told if table[name].isna().all()])
+
+
+def costs_styled(table: pd.DataFrame) -> Styler:
+    """Show costs in their units, and times by their digits."""
+    shown = in_units(table)
+    in_ms = [name for name in shown if str(name).endswith(", ms")]
+    styled = shown.style.format(precision=2, na_rep="–", escape="html").format(significant, subset=in_ms)
+    return styled.hide(axis="index")
+
+
+def flops_by_budget(bought: Mapping[str, pd.DataFrame], budgets: Mapping[str, float]) -> pd.DataFrame:
+    """List the flops that each strategy makes of each budget.
+
+    Returns:
+        Index budget; a column for each strategy (flops in G, two digits after the point, "–" for none), and "at most",
+        the budget with its unit.
+    """
+    limits = pd.Series({name: budget_text(name, most) for name, most in budgets.items()}, name="at most")
+    return _flops_in_g(bought).rename_axis("budget").join(limits)
+
+
+def bought_on_each(
+    network: Network | str,
+    strategies: Iterable[str],
+    models: Mapping[str, RuntimeModel],
+    times: float,
+    time_ms: float = 0.0,
+    **how: Any,
+) -> tuple[dict[str, pd.DataFrame], dict[str, float], dict[str, float]]:
+    """Find what a budget of time buys on each device.
+
+    Arguments:
+        models: of `models_by_device`.
+        times: the budget, as a multiple of what the base network takes there.
+        time_ms: the budget in ms; 0: the multiple; default: 0.
+        how: batch, mode and precision, as for `within`.
+
+    Returns:
+        By the device's name: rows of `within`; the budget in ms; and this as a multiple of the base network's time.
+    """
+    ways, on_each, most, rooms = list(strategies), {}, {}, {}
+    for name, model in models.items():
+        own = float(costs(network, "w", 1.0, model=model, memory=False, **how)["predicted_ms"].iloc[0])
+        most[name] = float(time_ms or times * own)
+        rooms[name] = most[name] / own
+        on_each[name] = within(network, ways, time_ms=most[name], model=model, memory=False, strict=False, **how)
+    return on_each, most, rooms
+
+
+def flops_by_device(on_each: Mapping[str, pd.DataFrame], most_ms: Mapping[str, float]) -> pd.DataFrame:
+    """List the flops that each strategy makes of a budget of time on each device.
+
+    Arguments:
+        on_each, most_ms: of `bought_on_each`.
+
+    Returns:
+        Index device; a column for each strategy, as `flops_by_budget` has them, and "at most, ms".
+    """
+    limits = pd.Series(most_ms, dtype=float).map(significant)
+    return _flops_in_g(on_each).rename_axis("device").assign(**{"at most, ms": limits})
+
+
+def time_bought(network: Network | str, rows: pd.DataFrame, settings: Settings) -> pd.DataFrame:
+    """Measure networks that a budget of time buys, on this machine, in a subprocess.
+
+    Arguments:
+        network: the base network.
+        rows: of `within`; those without a network are passed over.
+
+    Returns:
+        Columns strategy, flops, predicted_ms, measured_ms, ratio (measured over predicted), low, high (its 95 %
+        interval), on (the device), disturbed and doubt ("" for none).
+    """
+    base, rows = named_network(network), rows.dropna(subset="scale")
+    measured = []
+    if len(rows):
+        with Worker() as worker:
+            measured = [worker.time(scaled(base, row.strategy, row.scale), settings) for row in rows_of(rows)]
+    found = rows[["strategy", "flops", "predicted_ms"]].assign(measured_ms=[each.median_ms for each in measured])
+    for name, ms in _ENDS.items():
+        found[name] = [getattr(each, ms) for each in measured] / found["predicted_ms"]
+    found["on"], found["disturbed"] = [each.device_name for each in measured], [each.warning or "" for each in measured]
+    return found.assign(doubt=[each.doubt or "" for each in measured])
+
+
+def _flops_in_g(bought: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    flops = {name: rows.set_index("strategy")["flops"].astype("Float64") for name, rows in bought.items()}
+    ways = list(dict.fromkeys(way for rows in bought.values() for way in rows["strategy"]))
+    table = pd.DataFrame({name: each.astype(float) for name, each in flops.items()}, index=ways).T / 1e9
+    return table.map(lambda flops: "–" if pd.isna(flops) else f"{flops:.2f}")
