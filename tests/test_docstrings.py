@@ -14,12 +14,8 @@ import fastscale_lib as fs
 LINES_NOT_YET = (
     "architectures",
     *("explorer",),
-    *("reports",),
 )
-NAMES_NOT_YET = (
-    "architectures",
-    *("reports", "notebooks"),
-)
+NAMES_NOT_YET = ("architectures",)
 
 LIBRARY, TESTS = Path(fs.__file__).parent, Path(__file__).parent
 PACKAGES = sorted(path.stem for path in LIBRARY.iterdir() if path.suffix in ("", ".py") and path.stem[:2] != "__")

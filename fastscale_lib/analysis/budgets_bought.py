@@ -1,4 +1,4 @@
-"""What budgets buy: the models that predict times, the budgets asked for, and the networks within them."""
+"""What budgets buy: models that predict times, budgets asked for, and networks within."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ def models_by_device(
     Arguments:
         stores: files of measured rows.
         network: that is to be predicted.
-        batch, mode, precision: of the run, and of the rows.
+        batch: images in a run, of the rows, too.
+        mode: of the run and the rows.
+        precision: of the run and the rows.
         device_name: of the device, as the rows have it; "calibrate": probes are timed here instead, once; default: any.
         device: that probes are timed on; default: the GPU where there is one.
 
@@ -61,6 +63,9 @@ def models_by_device(
 def model_errors(models: Mapping[str, RuntimeModel]) -> pd.DataFrame:
     """List what models were fitted to, and their errors on families left out.
 
+    Arguments:
+        models: of `models_by_device`.
+
     Returns:
         Columns device_name, threads, mode, precision, batches, rows, families, error and error_90 (median and 90th
         percentile, as fractions); a row for each model.
@@ -71,7 +76,11 @@ def model_errors(models: Mapping[str, RuntimeModel]) -> pd.DataFrame:
 
 
 def with_fast_scaling(strategies: Iterable[str]) -> list[str]:
-    """List strategies under the library's names, each once, and dWr among them."""
+    """List strategies under the library's names, each once, and dWr among them.
+
+    Arguments:
+        strategies: by any of their names.
+    """
     return list(dict.fromkeys(named_strategy(each).name for each in [*strategies, "dWr"]))
 
 
@@ -79,6 +88,7 @@ def cost_of(network: Network | str, **how: Any) -> pd.Series:
     """Count and predict what a network itself costs.
 
     Arguments:
+        network: a Network, or the name of a base network.
         how: batch, mode, precision and model, as for `costs`.
 
     Returns:
@@ -109,6 +119,8 @@ def bought_within(
     """Find the largest network that each strategy makes within each budget by itself.
 
     Arguments:
+        network: the base network, or its name.
+        strategies: names.
         budgets: of `budgets_of`.
         how: batch, mode, precision and model, as for `within`.
 
@@ -138,7 +150,11 @@ def bought_table(bought: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def costs_styled(table: pd.DataFrame) -> Styler:
-    """Show costs in their units, and times by their digits."""
+    """Show costs in their units, and times by their digits.
+
+    Arguments:
+        table: of `bought_table`, or columns of `within`.
+    """
     shown = in_units(table)
     in_ms = [name for name in shown if str(name).endswith(", ms")]
     styled = shown.style.format(precision=2, na_rep="–", escape="html").format(significant, subset=in_ms)
@@ -147,6 +163,10 @@ def costs_styled(table: pd.DataFrame) -> Styler:
 
 def flops_by_budget(bought: Mapping[str, pd.DataFrame], budgets: Mapping[str, float]) -> pd.DataFrame:
     """List the flops that each strategy makes of each budget.
+
+    Arguments:
+        bought: of `bought_within`.
+        budgets: of `budgets_of`.
 
     Returns:
         Index budget; a column for each strategy (flops in G, two digits after the point, "–" for none), and "at most",
@@ -167,6 +187,8 @@ def bought_on_each(
     """Find what a budget of time buys on each device.
 
     Arguments:
+        network: the base network, or its name.
+        strategies: names.
         models: of `models_by_device`.
         times: the budget, as a multiple of what the base network takes there.
         time_ms: the budget in ms; 0: the multiple; default: 0.
@@ -188,7 +210,8 @@ def flops_by_device(on_each: Mapping[str, pd.DataFrame], most_ms: Mapping[str, f
     """List the flops that each strategy makes of a budget of time on each device.
 
     Arguments:
-        on_each, most_ms: of `bought_on_each`.
+        on_each: rows by device, of `bought_on_each`.
+        most_ms: budgets by device, of `bought_on_each`.
 
     Returns:
         Index device; a column for each strategy, as `flops_by_budget` has them, and "at most, ms".
@@ -203,6 +226,7 @@ def time_bought(network: Network | str, rows: pd.DataFrame, settings: Settings) 
     Arguments:
         network: the base network.
         rows: of `within`; those without a network are passed over.
+        settings: how they run.
 
     Returns:
         Columns strategy, flops, predicted_ms, measured_ms, ratio (measured over predicted), low, high (its 95 %

@@ -1,4 +1,4 @@
-"""Scaled networks beside those designed for the same flops: activations, predicted times, published errors."""
+"""Scaled networks beside designed ones: activations, predicted times, published errors."""
 
 from __future__ import annotations
 
@@ -41,7 +41,12 @@ def activations_by_regime(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def relative_to_designed(table: pd.DataFrame, strategies: Sequence[str]) -> pd.DataFrame:
-    """Divide the columns of the strategies by that of the designed networks."""
+    """Divide the columns of the strategies by that of the designed networks.
+
+    Arguments:
+        table: of `activations_by_regime`.
+        strategies: names of its columns.
+    """
     return table.div(table["designed"], axis=0)[list(strategies)]
 
 
@@ -65,6 +70,7 @@ def time_table(every: pd.DataFrame, strategies: Sequence[str]) -> pd.DataFrame:
 
     Arguments:
         every: of `times_by_regime`.
+        strategies: names of the columns.
 
     Returns:
         Index case, network and regime; columns designed and the strategies, NaN where nothing is predicted.

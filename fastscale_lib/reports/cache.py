@@ -1,4 +1,4 @@
-"""Runs that are kept: a notebook that has run with the same of everything it depends on is not run again.
+"""Runs that are kept, so that nothing runs twice with the same of all that it depends on.
 
 Each run has a folder `<out>/runs/<name>/`. It is whole once `run.json` is in it, which is written last. What a run of
 that name and other parameters left behind is kept aside, in `<out>/runs/.earlier/`, under the key of the run.
@@ -44,7 +44,7 @@ class Runs:
         self._surroundings = {"machine": machine, "library": _digest(_LIBRARY, *library), "data": data and digest(data)}
 
     def key(self, task: Task) -> str:
-        """The same for two runs if and only if they depend on the same."""
+        """Make a key that is the same for two runs if and only if they depend on the same."""
         mine = {
             "notebook": task.notebook.stem,
             "source": digest(task.notebook),
@@ -55,7 +55,7 @@ class Runs:
         return hashlib.sha256(json.dumps({**mine, **self._surroundings}, sort_keys=True).encode()).hexdigest()
 
     def find(self, task: Task) -> Report | None:
-        """The report of a run with this task's key, brought to the task's place; None where there is none."""
+        """Find a run with this task's key, and bring it to the task's place; None if there is none."""
         key, place = self.key(task), self._folder / task.name
         if _kept(place, key):
             return self._report(task)
@@ -72,25 +72,25 @@ class Runs:
         return None
 
     def begin(self, task: Task) -> Path:
-        """An empty folder for the task to run in."""
+        """Make an empty folder for the task to run in."""
         place = self._folder / task.name
         self._clear(place)
         place.mkdir(parents=True)
         return place
 
     def prune(self) -> None:
-        """Of the runs that are kept aside, the oldest go."""
+        """Remove the oldest of the runs that are kept aside."""
         aside = [each for each in (self._folder / _EARLIER).glob("*") if each.is_dir()]
         for old in sorted(aside, key=lambda each: each.stat().st_mtime)[:-_KEPT]:
             shutil.rmtree(old, ignore_errors=True)
 
     def lost(self, task: Task, error: str, seconds: float, made: Mapping[str, str]) -> Report:
-        """The report of a run of which nothing is known to be whole."""
+        """Report a run of which nothing is known to be whole."""
         executed = self._folder / task.name / task.notebook.name
         return Report(task.name, executed, task.parameters, error, seconds, made=dict(made), shown=False)
 
     def end(self, task: Task, key: str, error: str | None, seconds: float, made: Mapping[str, str]) -> Report:
-        """What has run is whole now: from here on it is found by its key, unless it failed."""
+        """Mark a run as whole: from here on it is found by its key, unless it failed."""
         place = self._folder / task.name
         executed = place / task.notebook.name
         run = {
@@ -133,7 +133,7 @@ class Runs:
 
 
 def digest(path: Path) -> str:
-    """Of a file's content; of a folder's, every file's path within it and its content."""
+    """Hash a file's content; of a folder, each file's path within it and its content."""
     if path.is_dir():
         return _digest(path, *(each for each in path.rglob("*") if each.is_file()))
     return _digest(path.parent, path)
@@ -149,7 +149,7 @@ def _digest(folder: Path, *files: Path) -> str:
 
 @lru_cache
 def versions() -> dict[str, str]:
-    """The versions of the packages that results depend on."""
+    """Return the versions of the packages that results depend on."""
     found = {}
     for name in ("fastscale", "torch", "numpy", "pandas", "plotly"):
         try:
@@ -160,7 +160,7 @@ def versions() -> dict[str, str]:
 
 
 def _kept(place: Path, key: str) -> bool:
-    """Whether a whole run with this key lies here, as it was left."""
+    """Tell whether a whole run with this key lies here, as it was left."""
     run = _read(place)
     executed = place / str(run.get("notebook"))
     return run.get("key") == key and executed.is_file() and digest(executed) == run["sha256"]
@@ -174,6 +174,6 @@ def _read(place: Path) -> dict[str, Any]:
 
 
 def _copy(whole: Path, place: Path) -> None:
-    """A copy that is whole only once it has all."""
+    """Copy a run, so that it is whole only once it has all."""
     shutil.copytree(whole, place, ignore=shutil.ignore_patterns(_RUN))
     shutil.copyfile(whole / _RUN, place / _RUN)

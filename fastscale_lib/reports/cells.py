@@ -1,4 +1,4 @@
-"""A notebook's cells as a page shows them: prose and outputs as harmless HTML, code, figures as data, verdicts."""
+"""A notebook's cells as a page shows them: text, code and outputs, harmless."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Heading(NamedTuple):
 
 
 class Part(NamedTuple):
-    """One output: html, text, figure, picture, verdicts, widget or error; what it holds, and what is said of it."""
+    """One output: its kind (html, text, figure, picture, verdicts, widget, error), and content."""
 
     kind: str
     content: Any
@@ -73,7 +73,7 @@ class Story:
 
 
 def story(notebook: Path, title: str) -> Story:
-    """Reads an executed notebook.
+    """Read an executed notebook.
 
     Arguments:
         title: of one that does not begin with a heading.
@@ -91,7 +91,7 @@ def story(notebook: Path, title: str) -> Story:
 
 
 class _Headings:
-    """Gives every heading an anchor; the first one of level 1 is the page's, and is taken out of the text."""
+    """Headings, each with an anchor; the first of level 1 is the page's, and leaves the text."""
 
     def __init__(self) -> None:
         self.title = ""
@@ -111,7 +111,7 @@ class _Headings:
 
 
 def _parts(output: Mapping[str, Any]) -> Iterator[Part]:
-    """What one output shows, in the richest form that a page can hold."""
+    """Yield what one output shows, in the richest form that a page can hold."""
     if output["output_type"] == "stream":
         yield Part("text", _plain(output["text"]), output["name"])
     elif output["output_type"] == "error":
@@ -140,7 +140,7 @@ def _richest(data: Mapping[str, Any]) -> Iterator[Part]:
 
 
 def _address(kind: str, content: str) -> str:
-    """A picture as a data: address, in which an SVG runs nothing."""
+    """Write a picture as a data: address, in which an SVG runs nothing."""
     coded = base64.b64encode(content.encode()).decode() if kind.endswith("xml") else "".join(content.split())
     return f"data:{kind};base64,{coded}"
 
@@ -151,5 +151,5 @@ def _plain(text: str | list[str]) -> str:
 
 
 def _joined(source: str | list[str]) -> str:
-    """A notebook's file may keep lines apart."""
+    """Join the lines of a source, which a notebook's file may keep apart."""
     return source if isinstance(source, str) else "".join(source)

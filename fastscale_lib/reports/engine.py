@@ -1,4 +1,4 @@
-"""`report`, whole: what is asked for is checked, run or taken from the cache, and written as pages."""
+"""`report`: check what is asked for, run it or take it from the cache, and write pages."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def report(
     limit: float | None = None,
     progress: Callable[[Step], None] | None = None,
 ) -> list[Report]:
-    """Run notebooks with parameters, several at a time, and write a page of each and an index of all.
+    """Run notebooks with parameters, and write a page of each and an index of all.
 
     Everything is checked before anything runs. Each notebook runs in a process of its own and in a folder of its own,
     `<out>/runs/<name>/`; its page is `<out>/<name>.html`. One that has run with the same source, parameters, library,
@@ -129,7 +129,7 @@ def report(
 
 
 def _cached(todo: Sequence[Task], runs: Runs, profile: str | None) -> dict[str, Report]:
-    """The reports that need no run, by name, with their pages written."""
+    """Return the reports that need no run, by name, with their pages written."""
     found = {}
     for task in todo:
         if report := runs.find(task):
@@ -138,7 +138,7 @@ def _cached(todo: Sequence[Task], runs: Runs, profile: str | None) -> dict[str, 
 
 
 def _by_name(what: str, given: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The values by the names of parameters; none where none are given."""
+    """Return the values by the names of parameters; none if none are given."""
     if given is None:
         return {}
     check_type(what, given, Mapping, SelectionError, "a dict, of values by the names of parameters")
@@ -152,7 +152,7 @@ def _jobs(asked: int | None) -> int:
 
 
 def _machine(todo: Sequence[Task]) -> dict[str, str]:
-    """Where the notebooks will run: devices, and versions of packages; it has the devices that they ask for.
+    """Describe where notebooks will run: devices, which must be there, and package versions.
 
     A process apart asks: one that looks for a GPU holds some of it until it ends.
     """
@@ -164,12 +164,12 @@ def _machine(todo: Sequence[Task]) -> dict[str, str]:
 
 
 def _here() -> dict[str, bool]:
-    """What notebooks find on this machine beside the checkout, and tell something else without."""
+    """Look for what notebooks need on this machine beside the checkout."""
     return {"fashion-mnist": datasets.fashion_mnist_folder() is not None}
 
 
 def _data_beside(notebooks: Path) -> Path | None:
-    """The data that the notebooks read: that of their own checkout, else what `data_folder` finds from here."""
+    """Find the data that notebooks read: of their own checkout, else by `data_folder`."""
     if DATA_VARIABLE not in os.environ and is_data_folder(notebooks.parent / "data"):
         return notebooks.parent / "data"
     try:
@@ -182,7 +182,7 @@ def _data_beside(notebooks: Path) -> Path | None:
 
 @contextlib.contextmanager
 def _alone_in(out: Path) -> Iterator[None]:
-    """The folder of the reports, which no other `report` writes meanwhile."""
+    """Lock the folder of the reports, so that no other `report` writes to it meanwhile."""
     try:
         (out / "runs").mkdir(parents=True, exist_ok=True)
         file = (out / "runs" / ".lock").open("w")
@@ -208,7 +208,7 @@ def _cannot_be_written(error: OSError) -> str:
 
 
 def _check_space(out: Path, todo: Sequence[Task]) -> None:
-    """Refuse a disk that has no room for the pages, before anything runs; those that are there are written over."""
+    """Refuse a disk without room for the pages, of which existing ones are written over."""
     there = [path.stat().st_size for task in todo if (path := out / f"{task.name}.html").is_file()]
     needed, free = LARGEST_PAGE * len(todo) - sum(there), shutil.disk_usage(out).free
     if free < needed:
@@ -243,7 +243,7 @@ class _Run:
 
 
 def _executed(todo: Sequence[Task], jobs: int, run: _Run) -> Generator[Report, None, None]:
-    """The reports as they come: several at a time, and then, alone, those that measure."""
+    """Yield the reports as they come: several at a time, then, alone, those that measure."""
     stop = threading.Event()
     beside = [task for task in todo if not task.measures]
     alone = [task for task in todo if task.measures]
@@ -261,7 +261,7 @@ def _executed(todo: Sequence[Task], jobs: int, run: _Run) -> Generator[Report, N
 
 
 def _written(report: Report) -> Report:
-    """The report, with its page on the disk; where no page can be made of it, one that says why."""
+    """Write the page of a report; if no page can be made of it, one that says why."""
     if report.shown:
         try:
             page = pages.render(report)
@@ -287,7 +287,7 @@ def _write_index(path: Path, reports: Sequence[Report]) -> None:
 
 
 def _bare(report: Report) -> str:
-    """A page of the name and the error alone."""
+    """Make a page of the name and the error alone."""
     return f"<!doctype html><meta charset=utf-8><title>{escape(report.name)}</title><p>{escape(report.error or '')}"
 
 

@@ -35,7 +35,7 @@ class Stopped(Exception):
 def execute(
     task: Task, folder: Path, limit: float | None, stop: threading.Event, data: Path | None = None
 ) -> str | None:
-    """Run a notebook in this folder, which afterwards holds it, executed as far as it came, under its own name.
+    """Run a notebook in a folder, and leave it there, executed as far as it came.
 
     Arguments:
         limit: seconds after which it is ended; None: it may take as long as it takes.
@@ -66,7 +66,7 @@ def execute(
 
 
 def _start(folder: Path, log: IO[bytes], data: Path | None) -> subprocess.Popen[str]:
-    """The other side, in a session of its own: the caller's Ctrl-C does not reach it, and it dies as a group."""
+    """Start the child in a session of its own, which the caller's Ctrl-C does not reach."""
     here = str(Path(__file__).resolve().parents[2])  # for the kernel, which is to have the same library
     ours = {
         "JUPYTER_PREFER_ENV_PATH": "1",  # the kernel is this Python's, not one that the user has installed as python3
@@ -101,7 +101,7 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 
 def _cells(notebook: Path) -> list[dict[str, Any]] | None:
-    """The cells of a notebook; None where there is no whole one."""
+    """Read the cells of a notebook; None if there is no whole one."""
     try:
         return json.loads(notebook.read_text("utf-8"))["cells"]
     except (OSError, ValueError):
@@ -109,7 +109,7 @@ def _cells(notebook: Path) -> list[dict[str, Any]] | None:
 
 
 def _error(cells: list[dict[str, Any]]) -> str | None:
-    """The error that executed cells show, in a sentence."""
+    """Find the error that executed cells show, in a sentence."""
     for cell in cells:
         for output in cell.get("outputs", ()):
             if output["output_type"] == "error":
@@ -118,7 +118,7 @@ def _error(cells: list[dict[str, Any]]) -> str | None:
 
 
 def _death(code: int, log: IO[bytes]) -> str:
-    """Why the process ended: by which signal, or by which exception."""
+    """Say why the process ended: by which signal, or by which exception."""
     how = f"signal {-code}, {signal.strsignal(-code)}" if code < 0 else f"exit status {code}"
     said = cause(log)
     return f"its process died ({how})" + (f": {said}" if said else "")
@@ -166,7 +166,7 @@ def _run(notebook: Path, parameters: dict[str, Any]) -> int:
 
 
 def _tidy(executed: Path) -> None:
-    """Takes out what papermill has put in: that a cell failed, which the page says, and folders of this machine."""
+    """Take out what papermill has put in: marks of errors, and folders of this machine."""
     import nbformat
     from papermill.execute import remove_error_markers
 
@@ -177,5 +177,5 @@ def _tidy(executed: Path) -> None:
 
 
 def _literal(path: str) -> str:
-    """A path that papermill leaves as it is: it fills in what stands in braces."""
+    """Double the braces of a path, so that papermill leaves it as it is."""
     return path.replace("{", "{{").replace("}", "}}")

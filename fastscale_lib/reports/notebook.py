@@ -1,4 +1,4 @@
-"""How a notebook starts: its parameters checked, its figures whole, and the files that it reads."""
+"""How a notebook starts: parameters checked, figures shown offline, and files found."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pages from reports: one HTML file each, which needs nothing else, asks nobody, and runs no script but its own."""
+"""Pages from reports: one HTML file each, which loads nothing and runs only its own scripts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _HERE = resources.files(__package__)
 
 
 def render(report: Report) -> str:
-    """The page of one report, complete HTML.
+    """Render the page of one report, as complete HTML.
 
     It shows the story with its code folded, the figures as they can be played with, parameters and verdicts. Its own
     scripts are named by their hash in a Content-Security-Policy, so no other runs, whatever a parameter says.
@@ -41,7 +41,7 @@ def render(report: Report) -> str:
 
 
 def index(reports: Sequence[Report]) -> str:
-    """The page of all reports: what failed, the scorecard by kind of evidence, and a picture of each.
+    """Render the page of all reports: failures, verdicts by kind of evidence, and pictures.
 
     A report's size stands there if its page is written already.
     """
@@ -61,7 +61,7 @@ def index(reports: Sequence[Report]) -> str:
 
 
 def scorecard(reports: Sequence[Report]) -> pd.DataFrame:
-    """The verdicts of all reports: the columns of `claims.scorecard`, the report, and kind, its section of the index.
+    """Gather the verdicts of all reports: `claims.scorecard`, with the report, and kind.
 
     That is `BEYOND` of a claim beyond the paper, `UNTESTED` of one that was not tested, else the kind of evidence.
     """
@@ -73,7 +73,7 @@ def scorecard(reports: Sequence[Report]) -> pd.DataFrame:
 
 
 def shared(made: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """The entries that are the same in all; and when all were made, from the first to the last."""
+    """Return the entries that are the same in all, and when they were made."""
     dates = sorted({each["date"] for each in made if "date" in each})
     first, *others = made or [{}]
     same = {label: text for label, text in first.items() if all(each.get(label) == text for each in others)}
@@ -81,7 +81,7 @@ def shared(made: Sequence[Mapping[str, str]]) -> dict[str, str]:
 
 
 class Card(NamedTuple):
-    """A report on the index: where its page is, how large in MB, its first figure, and how many of each verdict."""
+    """A report on the index: address and size (MB) of its page, first figure, and verdicts."""
 
     address: str
     size: float
@@ -137,12 +137,12 @@ def _number(value: float) -> str:
 
 
 def _short(name: str) -> str:
-    """Of a numbered notebook's report the number, and what a grid has added."""
+    """Shorten the name of a numbered notebook's report to the number, and a grid's values."""
     return re.sub(r"^(\d+)_[^\s,]*", r"\1", name)
 
 
 def _value(value: Any) -> str:
-    """A parameter's value, as it would be given."""
+    """Write a parameter's value as it would be given."""
     return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False, default=str)
 
 

@@ -20,7 +20,7 @@ from ..measuring.settings import Precision as Precision
 
 
 class ParameterError(FastscaleError, ValueError):
-    """A parameter that a notebook does not take, or not with this value; the message names the rule and the remedy."""
+    """A parameter that a notebook does not take, or not with this value."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Choices:
 
 @dataclass(frozen=True)
 class Holding:
-    """The folders that a folder of data must hold; an empty text stands for fastscale's own data."""
+    """The folders that a folder of data must hold; an empty text: fastscale's own data."""
 
     folders: tuple[str, ...]
 

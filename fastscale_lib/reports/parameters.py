@@ -1,4 +1,4 @@
-"""What a notebook takes: the types, defaults and rules of its parameters, and values checked against them.
+"""What a notebook takes: types, defaults and rules of parameters, and values checked.
 
 All of it is read from the source of the cell tagged `parameters`, whose lines are
 
@@ -71,7 +71,7 @@ class Parameter:
         return f"{self.name}: {self.kind} = {self.default!r}" + (f"  # {note}" if note else "")
 
     def settle(self, value: Any) -> Any:
-        """The value in the type that the notebook names, and a network or strategy under the name the library gives it.
+        """Bring a value into the type, and a network or strategy under its own name.
 
         Arguments:
             value: of that type; or a text that says it, as a command line does: `0.7`, `[1, 2, 8]`, `true`, or of a
@@ -121,7 +121,7 @@ class Parameter:
         return _RULES.get(self.name.removesuffix("s")) or _RULES.get(self.name)
 
     def _held_to_the_library(self, value: Any) -> Any:
-        """The value; a text that names a network or strategy, as the library names it."""
+        """Return the value; a network or strategy under the name that the library gives it."""
         try:
             known = self._known(value) if self._known else None
             return getattr(known, "name", value) if isinstance(value, str) else value
@@ -140,7 +140,7 @@ class Parameter:
         return f"try {self.name}={self._example()}"
 
     def _example(self) -> str:
-        """A value that is right, as a command line writes it."""
+        """Give a value that is right, as a command line writes it."""
         default = self.default
         if default in (None, [], ""):
             default = {"str": "text", "int": 1, "float": 0.5, "bool": True}[self.item]
@@ -149,14 +149,14 @@ class Parameter:
 
 
 def as_text(value: Any) -> str:
-    """A value as a command line writes it: a list in brackets, a text as it is."""
+    """Write a value as a command line does: a list in brackets, a text as it is."""
     if isinstance(value, list):
         return f"[{','.join(map(as_text, value))}]"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def read_yaml(text: str) -> Any:
-    """Texts, and lists of them: YAML in which nothing but brackets, braces and quotes means anything.
+    """Read texts and lists: YAML in which only brackets, braces and quotes mean anything.
 
     Returns:
         None where the text is no YAML.
@@ -168,7 +168,7 @@ def read_yaml(text: str) -> Any:
 
 
 def read_parameters(source: str) -> dict[str, Parameter]:
-    """Read the parameters that a cell's source names, by name, in order; its imports are passed over.
+    """Read the parameters that a cell's source names; its imports are passed over.
 
     Raises:
         ParameterError: a line is something else than `name: type = value`, or its type is not known.
@@ -203,7 +203,7 @@ def _unreadable(line: ast.stmt) -> ParameterError:
 
 
 def _type(annotation: ast.expr) -> Any:
-    """The type that an annotation names; its text where that is none of `NAMES`, or made of them."""
+    """Return the type that an annotation names; its text if it is not made of `NAMES`."""
     try:
         return _evaluated(annotation)
     except ParameterError:  # of a Range
@@ -213,7 +213,7 @@ def _type(annotation: ast.expr) -> Any:
 
 
 def _evaluated(part: ast.expr) -> Any:
-    """A part of an annotation, in which names of `NAMES` and plain values alone mean anything."""
+    """Evaluate an annotation, in which only names of `NAMES` and plain values mean anything."""
     match part:
         case ast.Name(id=name) if name in NAMES:
             return NAMES[name]
@@ -227,7 +227,7 @@ def _evaluated(part: ast.expr) -> Any:
 
 
 def _kind_and_rule(declared: Any) -> tuple[str, Rule | None]:
-    """A type as one of `KINDS`, and the rule that it brings."""
+    """Split a type into one of `KINDS`, and the rule that it brings."""
     origin, inside = get_origin(declared), get_args(declared)
     if origin is Annotated:
         kind, rule = _kind_and_rule(inside[0])
@@ -241,7 +241,7 @@ def _kind_and_rule(declared: Any) -> tuple[str, Rule | None]:
 
 
 def _kind(value: Any) -> str:
-    """The type of a value whose line names none."""
+    """Return the type of a value whose line names none."""
     if not isinstance(value, list):
         return type(value).__name__
     kinds = {type(each).__name__ for each in value}
@@ -249,19 +249,19 @@ def _kind(value: Any) -> str:
 
 
 def _comments(source: str) -> dict[int, str]:
-    """The comment at each line's end, by line number."""
+    """Read the comment at each line's end, by line number."""
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
     return {each.start[0]: each.string.lstrip("# ").strip() for each in tokens if each.type == tokenize.COMMENT}
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """What to say of a name that is not known."""
+    """Suggest a known name for one that is not known."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"; did you mean {near[0]}?" if near else ""
 
 
 def settle(namespace: MutableMapping[str, Any]) -> None:
-    """Bring a notebook's parameters into the types that its parameters cell names, and check them.
+    """Check a notebook's parameters, and bring them into the types that its cell names.
 
     `start` calls it for a notebook. Plain papermill hands a list on as a text, as in
     `papermill -p scales '[1, 2, 8]'`, and checks nothing.
@@ -275,7 +275,7 @@ def settle(namespace: MutableMapping[str, Any]) -> None:
 
 
 def _declared(namespace: Mapping[str, Any]) -> dict[str, Parameter]:
-    """The parameters as the cell declared them; outside IPython, as far as Python keeps the types."""
+    """Return the parameters as declared; outside IPython, as far as Python keeps the types."""
     for source in reversed(namespace.get("In", ())):
         try:
             lines = ast.parse(source).body

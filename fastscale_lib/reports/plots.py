@@ -1,4 +1,4 @@
-"""A notebook's figures as data for a page: nothing in them runs or links, and each is described in words."""
+"""A notebook's figures as data for a page: nothing runs or links, and each is described."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST_NAMED = 12
 
 
 def defused(value: Any) -> Any:
-    """A figure, or a part of it, in whose texts only bold, italics, indices and line breaks are markup.
+    """Leave bold, italics, indices and line breaks as the only markup of a figure.
 
     plotly reads tags in titles, names and hover texts; links and styles are written out instead. What is not finite,
     which JSON has no word for, becomes null.
@@ -32,7 +32,7 @@ def defused(value: Any) -> Any:
 
 
 def still(figure: Mapping[str, Any]) -> dict[str, Any]:
-    """The figure without what only moving and pointing at it shows: much smaller."""
+    """Drop from a figure what only moving and pointing at it shows."""
     unseen = {"text", "hovertext", "hovertemplate", "customdata"}
     seen = [
         each if "text" in each.get("mode", "") else {name: part for name, part in each.items() if name not in unseen}
@@ -47,7 +47,7 @@ def embedded(value: Any) -> str:
 
 
 def described(figure: Mapping[str, Any]) -> str:
-    """A figure in words, for those who do not see it: its title, panels, axes, and what is drawn."""
+    """Describe a figure in words: its title, panels, axes, and what is drawn."""
     layout, traces = figure.get("layout") or {}, figure.get("data") or []
     parts = {
         "panels": [note.get("text") for note in layout.get("annotations") or () if note.get("text")],
@@ -77,5 +77,5 @@ def _listed(texts: Iterable[str | None]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Without plotly's markup, in one line."""
+    """Strip plotly's markup, and join lines."""
     return html.unescape(" ".join(_TAG.sub(" ", text).split()))

@@ -75,12 +75,12 @@ class Report:
 
     @property
     def changed(self) -> dict[str, Any]:
-        """The parameters that have another value than the notebook's own, which its text was written for: these own."""
+        """The notebook's own values of parameters that have another one, by name."""
         own = self._own()
         return {name: own[name] for name, value in self.parameters.items() if name in own and own[name] != value}
 
     def _own(self) -> dict[str, Any]:
-        """The notebook's own values, in the form in which a run gets them."""
+        """Return the notebook's own values, in the form in which a run gets them."""
         tagged = [cell for cell in self._cells() if TAG in cell.get("metadata", {}).get("tags", ())]
         try:
             takes = read_parameters(_text(tagged[0]["source"])) if tagged else {}
@@ -89,11 +89,11 @@ class Report:
             return {}
 
     def verdicts(self) -> pd.DataFrame:
-        """The claims that the notebook tests, with their verdicts computed again: `claims.scorecard`'s columns."""
+        """Gather the claims that the notebook tests, with their verdicts computed again."""
         return claims.gathered(row for data in self._data() for row in data.get(claims.MIME, ()))
 
     def _data(self) -> Iterator[dict[str, Any]]:
-        """What the cells show: by MIME type."""
+        """Yield what the cells show, by MIME type."""
         for cell in self._cells():
             for output in cell.get("outputs", ()):
                 yield output.get("data", {})
@@ -105,5 +105,5 @@ class Report:
 
 
 def _text(source: str | list[str]) -> str:
-    """A cell's source; a notebook's file may keep its lines apart."""
+    """Join a cell's source, whose lines a notebook's file may keep apart."""
     return source if isinstance(source, str) else "".join(source)

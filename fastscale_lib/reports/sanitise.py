@@ -1,4 +1,4 @@
-"""HTML from a notebook, rebuilt from what is harmless: no script, no handler, no style and no address that loads."""
+"""HTML from a notebook, rebuilt without scripts, handlers, styles and addresses that load."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MOST_SPANNED = 1000
 
 
 class _Rebuilt(HTMLParser):
-    """Every tag that comes out is one of `TAGS`, closed where it was opened; everything else is text."""
+    """A parser whose output holds only tags of `TAGS`, each closed; everything else is text."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -69,7 +69,7 @@ class _Rebuilt(HTMLParser):
 
 
 def _kept(tag: str, name: str, value: str) -> str:
-    """The attribute as it is written again, or nothing."""
+    """Write an attribute again, or nothing."""
     if name in _NUMBERS and value.isdecimal() and int(value) <= _MOST_SPANNED:
         return f' {name}="{int(value)}"'
     if tag == "a" and name == "href" and _ADDRESS.match(value):
@@ -78,7 +78,7 @@ def _kept(tag: str, name: str, value: str) -> str:
 
 
 def sanitised(source: str) -> str:
-    """The same text and tables, without anything that could run or load; pictures become their alt text.
+    """Keep text and tables, and drop what could run or load; pictures become their alt text.
 
     Links to https, http, mailto and to a place in the page stay; classes, ids and styles go.
     """

@@ -1,4 +1,4 @@
-"""Which notebooks are run, each with which parameters: found, chosen, and checked before anything runs."""
+"""Which notebooks run with which parameters: found, chosen and checked beforehand."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LONGEST = 100  # of a name; file systems take 255 bytes, and there is an ending
 
 
 class SelectionError(FastscaleError, ValueError):
-    """What is to be run, or how, cannot be; the message names the value, the rule and the remedy."""
+    """A notebook, profile or folder that cannot be run or used; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def tasks(
     parameters: Mapping[str, Any],
     grid: Mapping[str, Sequence[Any]],
 ) -> list[Task]:
-    """Every notebook that is asked for, with each combination of the grid's values that it takes.
+    """List the notebooks asked for, with each combination of the grid's values.
 
     Arguments:
         folder: that holds the notebooks.
@@ -87,7 +87,7 @@ def tasks(
 
 
 def split(text: str) -> list[Any]:
-    """The values of a grid, as a command line writes them: `0.5,0.8`, or of a list `[1,2],[1,4]`.
+    """Split the values of a grid: `0.5,0.8`, or of a list `[1,2],[1,4]`.
 
     Raises:
         ParameterError: brackets or quotes do not close.
@@ -101,7 +101,7 @@ def split(text: str) -> list[Any]:
 
 
 def notebooks_folder() -> Path:
-    """Return the `notebooks` of a checkout: beside the library, here, or above; else those installed with it.
+    """Return the `notebooks` of a checkout, else those installed with the library.
 
     Raises:
         SelectionError: there are none.
@@ -126,13 +126,13 @@ def _chosen(folder: Path, only: Sequence[str]) -> list[Path]:
 
 
 def _is_named(path: Path, asked: str) -> bool:
-    """By the name, or what it begins with: "4", "04" and "04_fast" are one."""
+    """Compare with a name, or what it begins with: "4", "04" and "04_fast" are one."""
     start = asked.removesuffix(".ipynb")
     return bool(start) and path.stem.startswith(start.zfill(2) if start.isdecimal() else start)
 
 
 def _takes(path: Path) -> dict[str, Parameter]:
-    """The parameters of a notebook, by name; none where it has no cell tagged `parameters`."""
+    """Read the parameters of a notebook; none if it has no cell tagged `parameters`."""
     try:
         cells = json.loads(path.read_text("utf-8"))["cells"]
         tagged = [cell for cell in cells if TAG in cell.get("metadata", {}).get("tags", ())]
@@ -144,7 +144,7 @@ def _takes(path: Path) -> dict[str, Parameter]:
 
 
 def _profile(folder: Path, name: str) -> dict[str, dict[str, Any]]:
-    """The parameters that a profile sets, by notebook."""
+    """Read the parameters that a profile sets, by notebook."""
     path = folder / PROFILES
     if not path.is_file():
         raise SelectionError(f"report: there is no {path} with a profile {shown(name)}; leave the profile out")
@@ -179,7 +179,7 @@ def _known(given: Mapping[str, Any], takes: Mapping[str, Parameter]) -> dict[str
 def _of_one(
     path: Path, takes: Mapping[str, Parameter], values: Mapping[str, Any], grid: Mapping[str, Sequence[Any]]
 ) -> list[Task]:
-    """The tasks of one notebook: one, or of a grid one for each combination."""
+    """Make the tasks of one notebook: one, or of a grid one for each combination."""
     try:
         for name in values:
             if name not in takes:
@@ -192,7 +192,7 @@ def _of_one(
 
 
 def _axis(parameter: Parameter, asked: Sequence[Any]) -> list[Any]:
-    """The values of one parameter of a grid, each once."""
+    """Settle the values of one parameter of a grid, each once."""
     if isinstance(asked, str) or not isinstance(asked, Iterable):
         raise ParameterError(f"{parameter.name} has the grid {shown(asked)}, but a grid is a list of values")
     values = [_settle(parameter, value) for value in asked]
@@ -202,7 +202,7 @@ def _axis(parameter: Parameter, asked: Sequence[Any]) -> list[Any]:
 
 
 def _settle(parameter: Parameter, value: Any) -> Any:
-    """As the parameter itself does; where it names files, they are there, and named from the root."""
+    """Settle a value; if it names files, they must be there, and are named from the root."""
     value = parameter.settle(value)
     if parameter.name not in _PATHS or parameter.item != "str":
         return value
@@ -211,7 +211,7 @@ def _settle(parameter: Parameter, value: Any) -> Any:
 
 
 def _absolute(parameter: Parameter, text: str) -> str:
-    """The path, which is there; a folder of data holds the folders that the parameter's type names."""
+    """Check that a path is there, and that a folder of data holds what its type names."""
     path = Path(text).expanduser().absolute()
     if not path.exists():
         raise ParameterError(
@@ -230,7 +230,7 @@ def _several(value: Any) -> Iterable[Any]:
 
 
 def _name(stem: str, point: Sequence[tuple[str, Any]]) -> str:
-    """The name of a report, fit to be that of a file: where that takes changes, digits of the whole tell it apart."""
+    """Name a report as a file may be named; if that takes changes, digits tell it apart."""
     name = " ".join([stem, *(f"{name}={as_text(value)}" for name, value in point)])
     plain = re.sub(r"[^\w.,=+\[\] -]", "_", name[:_LONGEST], flags=re.ASCII).strip(" .")
     if plain == name and plain.casefold() != "index":

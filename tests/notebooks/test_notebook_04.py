@@ -159,7 +159,7 @@ def test_without_rows_of_a_gpu_what_the_paper_says_of_gpus_is_not_tested():
     assert gpu["details"].str.startswith(f"no measured rows of {other} scaled by w, dwr, dw and dWr on a GPU").all()
 
 
-def test_on_a_gpu_times_come_in_the_paper_s_order_and_in_bf16_intervals_decide(executed):
+def test_on_a_gpu_times_come_in_the_paper_s_order(executed):
     """As the paper has it: nearly as fast as w, faster than dw and dwr; less so in fp32, and less again in training."""
     rows = fs.records.read_rows([REPO / "data" / "measured" / "nvidia-h200.jsonl"])
     gains = {}
@@ -266,7 +266,7 @@ def test_what_is_wrong_ends_in_one_sentence(parameters, sentence):
         played(FAST, parameters)
 
 
-def test_another_alpha_is_judged_by_counts_and_where_it_was_measured_by_time():
+def test_another_alpha_is_judged_by_counts_and_measured_times():
     """`papermill notebooks/04_fast_scaling.ipynb out.ipynb -p alpha 0.7`; no row was scaled by that."""
     shown = verdicts(played(FAST, QUICK | {"alpha": 0.7}))
     counts = fs.equal_flops(B0, [0.7, "w"], [2.0]).set_index("strategy")["activations"]

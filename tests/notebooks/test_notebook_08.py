@@ -256,7 +256,7 @@ def test_a_strategy_that_a_budget_does_not_bound_has_a_row_that_says_so():
     assert not found.index.str.contains("on a CPU").any()
 
 
-def test_own_rows_come_before_the_shipped_ones_and_fast_scaling_is_always_judged(tmp_path):
+def test_own_rows_come_first_and_fast_scaling_is_always_judged(tmp_path):
     """Strategies are taken by any name."""
     parameters = SMALL | {"strategies": ["alpha=0.50"], "stores": [own_gpu(tmp_path / "own.jsonl")]}
     done = played(BUDGET, parameters)

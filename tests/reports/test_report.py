@@ -121,7 +121,7 @@ def test_notebooks_are_named_by_what_they_begin_with(quick, only, chosen):
     assert (quick.out / "index.html").read_text().split() == chosen
 
 
-def test_a_parameter_goes_to_the_notebooks_that_take_it_and_before_the_profile(quick):
+def test_a_parameter_goes_to_who_takes_it_and_before_the_profile(quick):
     profiles = {"fast": {"01_first": {"alpha": 0.1, "scales": [4]}}, "paper": {}}
     (quick.folder / "profiles.yaml").write_text(yaml.safe_dump(profiles))
     (first, second), _ = quick(parameters={"alpha": "0.7"})
@@ -417,7 +417,7 @@ def test_what_rests_on_probes_runs_again_when_these_have_changed(quick, tmp_path
     assert quick("03")[1] == []
 
 
-def test_of_the_runs_kept_aside_the_oldest_go_and_none_that_will_not_stops_a_report(quick, monkeypatch):
+def test_of_the_runs_kept_aside_the_oldest_go(quick, monkeypatch):
     monkeypatch.setattr(cache, "_KEPT", 2)
     for alpha in (0.1, 0.2, 0.3, 0.4, 0.5):
         quick("01", parameters={"alpha": alpha})
@@ -572,7 +572,7 @@ def test_the_kernel_has_the_same_python_and_library_as_the_command(ran):
     assert ast.literal_eval(shown.data["text/plain"]) == [fs.__file__, sys.executable]  # IPython folds long lists
 
 
-def test_a_failing_notebook_does_not_stop_the_others_and_its_report_says_why(ran):
+def test_a_failing_notebook_says_why_and_does_not_stop_the_others(ran):
     assert ran["02"].error == "cell [3]: ZeroDivisionError: division by zero"  # 1: parameters, 2: papermill's
     assert [output.output_type for output in outputs(stored(ran["02"].notebook))] == ["error"]
     assert len(stored(ran["02"].notebook).cells) == 5  # nothing of papermill's beside its parameters
@@ -621,7 +621,7 @@ def until(condition, process: subprocess.Popen | None = None) -> None:
 
 @posix
 @pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGKILL, signal.SIGTERM])
-def test_a_report_that_is_stopped_or_killed_takes_its_kernels_along_and_goes_on(folder, tmp_path, kill):
+def test_a_report_that_is_stopped_ends_its_kernels_and_goes_on(folder, tmp_path, kill):
     """What is done is kept; the run that was cut short is not taken for done.
 
     By SIGTERM where SIGINT is ignored, as in what a script has put in the background; and whichever these tests have
@@ -656,7 +656,7 @@ def test_a_report_that_is_stopped_or_killed_takes_its_kernels_along_and_goes_on(
     assert done.stdout == f"1 ran, 0 failed, 1 from the cache; verdicts: none: {out / 'index.html'}\n"
 
 
-def test_a_report_that_no_page_can_be_made_of_says_so_and_the_others_are_made(quick, monkeypatch):
+def test_a_report_that_no_page_can_be_made_of_says_so(quick, monkeypatch):
     def render(report):
         return report.title if report.name == "01_first" else {}["<b>"]
 
@@ -746,7 +746,7 @@ def test_a_failure_ends_with_1_and_a_verdict_that_does_not_hold_with_0(quick, ca
     assert shown.out.startswith("1 ran, 1 failed, 0 from the cache")
 
 
-def test_plain_papermill_hands_on_texts_and_settle_makes_them_what_they_say(tmp_path):
+def test_plain_papermill_hands_on_texts_that_settle_reads(tmp_path):
     cells = ["from fastscale_lib.reports.parameters import settle\nsettle(globals())", "[networks, scales]"]
     parameters = "from fastscale_lib.reports import PositiveFloat\n\nnetworks: list[str] = ['ResNet-101']\n"
     parameters += "scales: list[PositiveFloat] = [1.0]  # factors"

@@ -44,7 +44,7 @@ def test_the_lines_of_the_command_ask_for_what_there_is(words, tmp_path, monkeyp
         assert any(name in task.parameters for task in todo)
 
 
-def test_what_is_measured_for_a_report_are_plans_that_there_are_and_stores_that_it_reads():
+def test_the_sweeps_told_of_name_plans_and_stores_that_there_are():
     sweeps = [cli._parser().parse_args(words[1:]) for words in lines("fastscale sweep") if words[2].startswith("data/")]
     assert all((REPO / asked.plan).is_file() for asked in sweeps)
     assert set(STORES) <= {asked.store for asked in sweeps}

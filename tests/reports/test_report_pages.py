@@ -200,7 +200,7 @@ def with_parameters(folder, source: str, **given) -> Report:
     return report(folder, [prose("# Told"), cell], parameters=given)
 
 
-def test_a_page_says_which_parameters_are_not_those_that_its_text_was_written_for(tmp_path):
+def test_a_page_says_which_parameters_are_not_the_notebook_s_own(tmp_path):
     source = "alpha: float = 0.8\nnetworks: list[str] = ['RegNetY-4GF']\nscales: list[float] = [1, 2]\nseed: int = 0"
     given = {"alpha": 0.5, "networks": ["RegNetY-4.0GF"], "scales": [4.0], "seed": 1}
     told = with_parameters(tmp_path / "some", source, **given)
@@ -217,7 +217,7 @@ def test_a_page_says_which_parameters_are_not_those_that_its_text_was_written_fo
 
 
 @pytest.mark.parametrize("source", ["alpha: float = 0.8", "alpha = len('x')", "alpha: float ="])
-def test_where_no_parameter_is_known_to_be_changed_the_page_says_nothing_of_it(tmp_path, source):
+def test_where_no_parameter_is_changed_the_page_says_nothing_of_it(tmp_path, source):
     told = with_parameters(tmp_path, source, alpha=0.8)
     assert told.changed == {}
     made = Page(pages.render(told))
@@ -315,7 +315,7 @@ def test_the_index_has_a_section_for_each_kind_of_evidence_and_scope(tmp_path):
     assert "1 of the claims go beyond the paper" in text
 
 
-def test_the_index_has_a_picture_and_a_link_of_each_report_and_failures_first(told, tmp_path):
+def test_the_index_has_a_picture_and_a_link_of_each_report(told, tmp_path):
     failed = report(
         tmp_path, [prose("# Second")], name="02_fails, α=½", error="cell [1]: no such network", seconds=3.25
     )
@@ -340,7 +340,7 @@ def test_what_all_reports_share_is_said_once(told, tmp_path):
     assert pages.shared([]) == {}
 
 
-def test_where_reports_were_made_one_after_the_other_the_index_says_from_when_to_when(told, tmp_path):
+def test_the_index_says_from_when_to_when_reports_were_made(told, tmp_path):
     dates = "2026-01-02 03:05 UTC", "2026-01-02 03:03 UTC"
     others = [everything(tmp_path / date[-6:-4], name="02_other", made={**MADE, "date": date}) for date in dates]
     made = Page(pages.index([told, *others]))
@@ -412,7 +412,7 @@ def test_where_figures_stay_as_data_the_explorer_brings_one(monkeypatch):
         explorer.close()
 
 
-def test_a_step_of_the_explorer_s_slider_draws_what_an_explorer_at_that_alpha_draws():
+def test_a_step_of_the_slider_draws_what_an_explorer_there_draws():
     one, other = fs.explore("RegNetX-400MF", alpha=0.8), fs.explore("RegNetX-400MF", alpha=0.25)
     try:
         figure, drawn = one.to_figure(), other.to_figure()
