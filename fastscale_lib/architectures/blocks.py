@@ -59,7 +59,7 @@ def stem(kind: str, width_in: int, width: Any, resolution: Any) -> tuple:
     parts: list = []
     for number, conv in enumerate(shape.convs, 1):
         suffix = str(number) if len(shape.convs) > 1 else ""
-        own = width if conv.share == 1 else at_least(1, nearest_multiple(width, conv.share))
+        own: Any = width if conv.share == 1 else at_least(1, nearest_multiple(width, conv.share))
         parts += [*conv_norm(suffix, width_in, own, conv.kernel, conv.stride), Activation(f"act{suffix}", own)]
         width_in = own
     return (*parts, MaxPool("pool", width)) if shape.pool else tuple(parts)

@@ -225,7 +225,7 @@ class Network:
     def to_dict(self) -> dict[str, Any]:
         """Return the network as plain dicts, lists and numbers, which `Network.from_dict` reads."""
         parts = {"stem": plain_part(self.stem), "head": plain_part(self.head)}
-        plain = asdict(self) | parts | {"stages": [plain_part(stage) for stage in self.stages]}
+        plain: dict[str, Any] = asdict(self) | parts | {"stages": [plain_part(stage) for stage in self.stages]}
         if not self.note:
             del plain["note"]
         if self.scaling is None:

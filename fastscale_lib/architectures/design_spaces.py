@@ -159,12 +159,12 @@ def regnet(
     check = partial(check_whole, error=NetworkError)
     depth = check("regnet: depth", depth, most=MOST_BLOCKS)
     group_width = check("regnet: group_width", group_width)
-    w0 = check_real("regnet: w0", w0, NetworkError, 1, _MOST_WIDTH)
+    initial = check_real("regnet: w0", w0, NetworkError, 1, _MOST_WIDTH)
     wa = check_real("regnet: wa", wa, NetworkError, 0, _MOST_WIDTH)
     wm = check_real("regnet: wm", wm, NetworkError, 1, _MOST_WIDTH, above=True)
     bottleneck = check_real("regnet: bottleneck", bottleneck, NetworkError, *BOTTLENECKS)
-    steps = (round(math.log((w0 + wa * block) / w0) / math.log(wm)) for block in range(depth))
-    runs = [(8 * round(w0 * wm**step / 8), len(list(run))) for step, run in groupby(steps)]
+    steps = (round(math.log((initial + wa * block) / initial) / math.log(wm)) for block in range(depth))
+    runs = [(8 * round(initial * wm**step / 8), len(list(run))) for step, run in groupby(steps)]
     # Neighbouring steps may round to one width; blocks of one width are one stage.
     stages = [(width, sum(n for _, n in run)) for width, run in groupby(runs, key=operator.itemgetter(0))]
     block = block_type(settings.get("block", "res_bottleneck_block"))

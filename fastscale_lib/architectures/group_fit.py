@@ -97,7 +97,10 @@ def _next_fit(width: int, bottleneck: float, group_width: int, direction: int) -
     # either way: such widths are looked at, and passed by if they do not fit.
     modulus, near = 2 * q * group_width, q >> 20
     while width >= 1:
-        width += direction * first_within(2 * width * p + q, 2 * p * direction, modulus, -near, 2 * q + near)
+        steps = first_within(2 * width * p + q, 2 * p * direction, modulus, -near, 2 * q + near)
+        if steps is None:
+            return None
+        width += direction * steps
         if width >= 1 and fits(width, bottleneck, group_width):
             return width
         width += direction

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from .._common.integers import divisible, nearest
+from .._common.integers import divisible
 
 _STEP = 8
 
@@ -37,10 +37,10 @@ def multiplied(
     """
 
     def wide(width: int) -> int:
-        return width if width_factor == 1 else divisible(width, width_factor, _STEP, width_limit)
+        return width if width_factor == 1 else int(divisible(width, width_factor, _STEP, width_limit))
 
     def deep(depth: int) -> int:
-        return max(1, math.ceil(depth * depth_factor) if depth_rounding == "up" else nearest(depth * depth_factor))
+        return max(1, math.ceil(depth * depth_factor) if depth_rounding == "up" else round(depth * depth_factor))
 
     depths = settings["depths"]
     multiplied_depths = [deep(depth) for depth in depths]

@@ -56,7 +56,7 @@ class Scaling:
     @property
     def error(self) -> float:
         """How far the achieved count lies from the target, as a signed fraction of the target."""
-        return self.achieved / self.target - 1 if self.target else 0.0
+        return self.achieved / self.target - 1 if self.achieved is not None and self.target else 0.0
 
     def __str__(self) -> str:
         said = f"{self.base} scaled by {self.strategy} with s = {self.s:.6g}"

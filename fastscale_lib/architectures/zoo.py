@@ -132,7 +132,7 @@ class _Described(NamedTuple):
 
 @lru_cache
 def _zoo() -> dict[str, _Described]:
-    files = sorted((each.name, each) for each in resources.files(__package__).joinpath("zoo").iterdir())
+    files = sorted((each.name, each) for each in resources.files(__name__.rpartition(".")[0]).joinpath("zoo").iterdir())
     found: dict[str, _Described] = {}
     for _, file in files:
         read = json.loads(file.read_text("utf-8"))

@@ -8,6 +8,7 @@ import fastscale_lib as fs
 
 NAME, STRATEGY = "RegNetY-4.0GF", "dWr"
 GOAL = 1_000_000  # combinations a second on one core
+FAMILY_GOAL = 300_000  # of the slowest family
 
 
 def count_by_torch(net: fs.Network) -> int:
@@ -46,6 +47,16 @@ def test_a_sweep_of_100_000_scales(report, best_of):
         (name, f"{rates[name]:,.1f}/s", f"sweep is {rates[ours] / rates[name]:,.1f} times as fast") for name in others
     ]
     report.table(f"{NAME}, {STRATEGY}, {len(scales):,} scales: combinations a second", rows, per_second=rates)
+
+
+def test_the_largest_network_of_each_family(report, best_of):
+    scales = np.geomspace(1 / 4, 64, 20_000)
+    rates = {}
+    for names in fs.architectures.families().values():
+        net = fs.network(names[-1])
+        rates[net.name] = len(scales) / best_of(3, lambda net=net: fs.sweep(net, STRATEGY, scales, stages=False))
+    rows = [(name, f"{rate:,.0f}/s", f"{rate / FAMILY_GOAL:.2f} of the goal") for name, rate in rates.items()]
+    report.table(f"{STRATEGY}, {len(scales):,} scales: combinations a second", rows, per_second=rates)
 
 
 def test_the_grid_behind_the_explorer(report, best_of):
