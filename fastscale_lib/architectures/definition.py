@@ -290,12 +290,12 @@ class Network:
         return cls.from_dict(plain)
 
     @classmethod
-    def from_pycls(cls, text: str, *, name: str | None = None) -> Network:
+    def from_pycls(cls, text: str, *, name: str = "AnyNet") -> Network:
         """Read a network from a configuration file of pycls: of type anynet, regnet, effnet or resnet.
 
         Arguments:
             text: the file's text; what it says of training is passed over.
-            name: the network's name; default: that of the base network that it is, or "AnyNet".
+            name: the network's name; default: "AnyNet".
 
         Raises:
             NetworkError: the text is no such file, has a key that is not read, or describes no network that can be
@@ -303,7 +303,7 @@ class Network:
         """
         from .pycls_files import read_pycls
 
-        return read_pycls(text, name)
+        return cls(name=name, **read_pycls(text))
 
     def to_pycls(self) -> str:
         """Return the text of a configuration file of pycls, which `from_pycls` reads.

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import math
-import operator
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from functools import partial
-from itertools import groupby
-from typing import Any
+from collections.abc import Sequence
 
-from .._common.checks import check_real, check_whole
-from .blocks import block_type
 from .definition import Network
-from .parts import BOTTLENECKS, MOST_BLOCKS, OF_STAGE, PER_STAGE, Head, NetworkError, Stem, make_stage, one_per_stage
+from .parts import PER_STAGE, Head, Stem
+from .stage_lists import regnet_lists, stages_of
 
 
 def anynet(
@@ -86,22 +79,13 @@ def anynet(
     Raises:
         NetworkError: a value is wrong, or a stage cannot be built; the message names stage, value and rule.
     """
-    given = locals()
-    depths = given["depths"] = one_per_stage("depths", depths)
-    named = {name: one for name, one in PER_STAGE.items() if given[name] is not None or name == "widths"}
-    columns = {one: _per_stage(name, given[name], len(depths)) for name, one in named.items()}
-    rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
-    described = [make_stage(number, row) for number, row in enumerate(rows, 1)]
-    if group_widths is None:
-        for index, stage in enumerate(described):
-            kind = block_type(block) if stage.block is None else block_type(stage.block, f"stage {index + 1}: block")
-            described[index] = replace(stage, group_width=kind.undivided(stage.width, stage.bottleneck))
+    stages = stages_of(block, {name: value for name, value in locals().items() if name in PER_STAGE})
     return Network(
         name=name,
         resolution=resolution,
         stem=Stem(stem, stem_width),
         block=block,
-        stages=tuple(described),
+        stages=stages,
         head=Head(head_width, head_hidden, head),
         se_ratio=se_ratio,
         activation=activation,
@@ -109,22 +93,6 @@ def anynet(
         channels=channels,
         note=note,
     )
-
-
-def _per_stage(name: str, values: Any, stages: int) -> list:
-    """One value a stage; a single number serves all."""
-    text = isinstance(values, str) and PER_STAGE[name] in OF_STAGE
-    if (
-        text or getattr(values, "ndim", 1) == 0 or not isinstance(values, Iterable)
-    ):  # an array without dimensions is one value
-        return [values] * stages
-    values = one_per_stage(name, values)
-    if len(values) != stages:
-        raise NetworkError(f"network: {name} has {len(values)} entries, but there are {stages} stages (as in depths)")
-    return values
-
-
-_MOST_WIDTH = 1e9  # of a RegNet
 
 
 def regnet(
@@ -156,24 +124,8 @@ def regnet(
     Raises:
         NetworkError: a value is wrong; the message names it and the rule.
     """
-    check = partial(check_whole, error=NetworkError)
-    depth = check("regnet: depth", depth, most=MOST_BLOCKS)
-    group_width = check("regnet: group_width", group_width)
-    initial = check_real("regnet: w0", w0, NetworkError, 1, _MOST_WIDTH)
-    wa = check_real("regnet: wa", wa, NetworkError, 0, _MOST_WIDTH)
-    wm = check_real("regnet: wm", wm, NetworkError, 1, _MOST_WIDTH, above=True)
-    bottleneck = check_real("regnet: bottleneck", bottleneck, NetworkError, *BOTTLENECKS)
-    steps = (round(math.log((initial + wa * block) / initial) / math.log(wm)) for block in range(depth))
-    runs = [(8 * round(initial * wm**step / 8), len(list(run))) for step, run in groupby(steps)]
-    # Neighbouring steps may round to one width; blocks of one width are one stage.
-    stages = [(width, sum(n for _, n in run)) for width, run in groupby(runs, key=operator.itemgetter(0))]
-    block = block_type(settings.get("block", "res_bottleneck_block"))
-    fitted = [block.fit(width, bottleneck, group_width) for width, _ in stages]
-    return anynet(
-        depths=[n for _, n in stages],
-        widths=[width for width, _ in fitted],
-        group_widths=[group_width for _, group_width in fitted],
-        strides=stride,
-        bottlenecks=bottleneck,
-        **settings,
+    block = settings.get("block", "res_bottleneck_block")
+    lists = regnet_lists(
+        depth=depth, w0=w0, wa=wa, wm=wm, group_width=group_width, bottleneck=bottleneck, stride=stride, block=block
     )
+    return anynet(**lists, **settings)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._common.checks import shown
 from .._common.yaml_text import YamlError, read_yaml, write_yaml
-from .definition import Network
-from .design_spaces import anynet, regnet
-from .parts import NetworkError
-from .zoo import network as named_network
-from .zoo import networks
+from .parts import PER_STAGE, Head, NetworkError, Stem
+from .stage_lists import regnet_lists, stages_of
+
+if TYPE_CHECKING:
+    from .definition import Network
 
 # Sections by the type of model, with their keys as arguments of `anynet` or `regnet`; SE and depth are read apart.
 _ANYNET = {
@@ -58,8 +58,8 @@ _DEPTHS = {50: [3, 4, 6, 3], 101: [3, 4, 23, 3], 152: [3, 8, 36, 3]}  # of ResNe
 _SE_R, _RESOLUTION, _CLASSES = 0.25, 224, 10  # where a file does not say them
 
 
-def read_pycls(text: str, name: str | None = None) -> Network:
-    """Return the network of a configuration file; sections on training are passed over."""
+def read_pycls(text: str) -> dict[str, Any]:
+    """Return the fields of the network of a configuration file; sections on training are passed over."""
     try:
         plain = read_yaml(text)
     except YamlError as error:
@@ -77,23 +77,45 @@ def read_pycls(text: str, name: str | None = None) -> Network:
         "classes": model.get("NUM_CLASSES", _CLASSES),
         "activation": model.get("ACTIVATION_FUN", "relu"),
     }
-    try:
-        if kind == "resnet":
-            found = _resnet(model.get("DEPTH"), _known("RESNET", section, _RESNET), settings)
-        elif kind == "effnet":
-            section = _known("EN", section, {*_EFFNET, "SE_R"})
-            settings |= {"head_width": 1280} | _renamed(section, _EFFNET)
-            found = anynet(block="mbconv", se_ratio=section.get("SE_R", _SE_R), **settings)
-        else:
-            keys, make = (_ANYNET, anynet) if kind == "anynet" else (_REGNET, regnet)
-            section = _known(_SECTIONS[kind], section, keys.keys() | _SE)
-            squeezes = section.get("SE_ON", False) and section.get("BLOCK_TYPE") not in _WITHOUT_SE
-            se_ratio = section.get("SE_R", _SE_R) if squeezes else 0
-            found = make(se_ratio=se_ratio, **settings | _renamed(section, keys))
-    except TypeError as error:  # an argument that has no default
-        raise NetworkError(f"from_pycls: {_SECTIONS[kind]} lacks sizes ({str(error).split('() ')[-1]})") from None
-    published = next((each for each in networks() if named_network(each).id == found.id), found.name)
-    return found.replace(name=published if name is None else name)
+    if kind == "resnet":
+        settings |= _resnet(model.get("DEPTH"), _known("RESNET", section, _RESNET))
+    elif kind == "effnet":
+        section = _known("EN", section, {*_EFFNET, "SE_R"})
+        settings |= {"block": "mbconv", "head_width": 1280, "se_ratio": section.get("SE_R", _SE_R)}
+        settings |= _renamed(section, _EFFNET)
+    else:
+        keys = _ANYNET if kind == "anynet" else _REGNET
+        section = _known(_SECTIONS[kind], section, keys.keys() | _SE)
+        squeezes = section.get("SE_ON", False) and section.get("BLOCK_TYPE") not in _WITHOUT_SE
+        settings |= {"se_ratio": section.get("SE_R", _SE_R) if squeezes else 0} | _renamed(section, keys)
+        if kind == "regnet":
+            settings = _expanded(settings)
+    if missing := [key for key in ("depths", "widths") if key not in settings]:
+        raise NetworkError(f"from_pycls: {_SECTIONS[kind]} lacks {missing[0].upper()}")
+    return _fields(settings)
+
+
+def _expanded(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings with the numbers of a RegNet in lists."""
+    names = ("depth", "w0", "wa", "wm", "group_width", "bottleneck", "stride", "block")
+    numbers = {name: value for name, value in settings.items() if name in names}
+    if missing := [name for name in names[:5] if name not in numbers]:
+        theirs = next(key for key, name in _REGNET.items() if name == missing[0])
+        raise NetworkError(f"from_pycls: REGNET lacks {theirs}")
+    return {name: value for name, value in settings.items() if name not in names[:7]} | regnet_lists(**numbers)
+
+
+def _fields(settings: dict[str, Any]) -> dict[str, Any]:
+    """Fields of a network, from settings of `anynet`."""
+    block = settings.get("block", "res_bottleneck_block")
+    rest = {name: settings[name] for name in ("resolution", "classes", "activation", "se_ratio") if name in settings}
+    return {
+        "stem": Stem(settings.get("stem", "simple_stem_in"), settings.get("stem_width", 32)),
+        "block": block,
+        "stages": stages_of(block, {name: value for name, value in settings.items() if name in PER_STAGE}),
+        "head": Head(settings.get("head_width", 0)),
+        **rest,
+    }
 
 
 def write_pycls(network: Network) -> str:
@@ -149,20 +171,19 @@ def _not_in_pycls(network: Network, effnet: bool) -> str:
     return "has other images than of 3 channels" if network.channels != 3 else ""
 
 
-def _resnet(depth: Any, section: Mapping, settings: dict[str, Any]) -> Network:
+def _resnet(depth: Any, section: Mapping) -> dict[str, Any]:
     """ResNet by its depth: of CIFAR where its blocks are basic, else of ImageNet."""
     basic = section.get("TRANS_FUN", "basic_transform") == "basic_transform"
     if basic and isinstance(depth, int) and depth > 2 and depth % 6 == 2:
-        return anynet(
-            block="res_basic_block",
-            stem="res_stem_cifar",
-            stem_width=16,
-            depths=[(depth - 2) // 6] * 3,
-            widths=[16, 32, 64],
-            strides=[1, 2, 2],
-            **settings,
-        )
-    if basic or depth not in _DEPTHS:
+        return {
+            "block": "res_basic_block",
+            "stem": "res_stem_cifar",
+            "stem_width": 16,
+            "depths": [(depth - 2) // 6] * 3,
+            "widths": [16, 32, 64],
+            "strides": [1, 2, 2],
+        }
+    if basic or not isinstance(depth, int) or depth not in _DEPTHS:
         raise NetworkError(
             f"from_pycls: a ResNet of MODEL.DEPTH {shown(depth)} with RESNET.TRANS_FUN "
             f"{shown(section.get('TRANS_FUN'))} is not one of pycls's: 6n + 2 with basic_transform, or 50, 101, 152 "
@@ -172,17 +193,16 @@ def _resnet(depth: Any, section: Mapping, settings: dict[str, Any]) -> Network:
     if not all(isinstance(each, int) and each > 0 for each in (groups, of_each)):
         raise NetworkError("from_pycls: RESNET.NUM_GROUPS and WIDTH_PER_GROUP must be whole numbers above 0")
     strided = "res_bottleneck_stride_1x1_block" if section.get("STRIDE_1X1", True) else "res_bottleneck_block"
-    return anynet(
-        block=strided,
-        stem="res_stem_in",
-        stem_width=64,
-        depths=_DEPTHS[depth],
-        widths=[256, 512, 1024, 2048],
-        strides=[1, 2, 2, 2],
-        bottlenecks=groups * of_each / 256,
-        group_widths=[of_each * 2**stage for stage in range(4)],
-        **settings,
-    )
+    return {
+        "block": strided,
+        "stem": "res_stem_in",
+        "stem_width": 64,
+        "depths": _DEPTHS[depth],
+        "widths": [256, 512, 1024, 2048],
+        "strides": [1, 2, 2, 2],
+        "bottlenecks": groups * of_each / 256,
+        "group_widths": [of_each * 2**stage for stage in range(4)],
+    }
 
 
 def _renamed(section: Mapping, names: Mapping[str, str]) -> dict[str, Any]:
