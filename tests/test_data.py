@@ -31,7 +31,7 @@ def test_the_points_of_the_plans():
 
 @pytest.mark.parametrize(("device", "half", "tenth"), [("amd-epyc", 5, 13), ("intel-xeon", 2, 16)])
 def test_how_well_times_are_known(device, half, tenth):
-    said = "half are known to 5 and 2 % (`half_width`), one in ten no better than to 13 and 16 %"
+    said = "known to 5 % (EPYC) and 2 % (Intel) (`half_width`), one in ten only to 13 % and 16 %"
     assert said in TEXT
     rows = MEASURED[device]
     known = 100 * rows.loc[rows["blocks"] >= 6, "half_width"]
@@ -68,7 +68,7 @@ def test_every_file_of_rows_is_in_the_table():
 
 
 def test_the_rows_of_a_gpu():
-    said = "of the 100 points of `plans/gpu_short.yaml` it took 22, and 9 of the 16 of `plans/gpu_16gf.yaml`"
+    said = "22 of the 100 points of `plans/gpu_short.yaml` and 9 of the 16 of `plans/gpu_16gf.yaml`"
     assert said in TEXT
     frames = [fs.Store(DATA / "measured" / name).frame() for name in ("nvidia-h200.jsonl", "16gf/nvidia-h200.jsonl")]
     assert [len(frame) for frame in frames] == [22, 9]
