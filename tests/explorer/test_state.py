@@ -74,3 +74,12 @@ def test_a_state_with_a_model_is_predicted_where_the_model_was_fitted(state):
     assert predictions.predictor is None
     predictions.say()
     assert state.status.startswith("predict: batch 1,024 is beyond the fitted rows")
+
+
+def test_a_transformer_takes_resolutions_of_whole_patches_alone(state):
+    state.network = "ViT-L/14"
+    assert (state.resolution, state.scaled("w").group_widths) == (224, (64,))
+    with pytest.raises(TraitError, match=r"230, but must be a multiple of the 14 pixels .* nearest are 224 and 238"):
+        state.resolution = 230
+    state.resolution = 238
+    assert state.base == fs.network("ViT-L/14", resolution=238)
