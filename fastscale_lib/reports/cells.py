@@ -83,7 +83,7 @@ def story(notebook: Path, title: str) -> Story:
     for cell in stored:
         source = _joined(cell["source"])
         if cell["cell_type"] == "markdown":
-            cells.append(Cell(html=headings.anchored(sanitised(_TO_HTML(source)))))
+            cells.append(Cell(html=headings.anchored(sanitised(_rendered(source)))))
         elif cell["cell_type"] == "code" and source.strip():
             parts = [part for output in cell["outputs"] for part in _parts(output)]
             cells.append(Cell("", cell["execution_count"], highlight(source, PythonLexer(), _TO_CODE), parts))
@@ -134,9 +134,13 @@ def _richest(data: Mapping[str, Any]) -> Iterator[Part]:
         if shown := sanitised(_joined(data["text/html"])).strip():
             yield Part("html", shown)
     elif "text/markdown" in data:
-        yield Part("html", sanitised(_TO_HTML(_joined(data["text/markdown"]))))
+        yield Part("html", sanitised(_rendered(_joined(data["text/markdown"]))))
     elif "text/plain" in data:
         yield Part("text", _plain(data["text/plain"]))
+
+
+def _rendered(markdown: str) -> str:
+    return str(_TO_HTML(markdown))
 
 
 def _address(kind: str, content: str) -> str:

@@ -52,6 +52,7 @@ def execute(
         process = _start(folder, log, data)
         try:
             with contextlib.suppress(BrokenPipeError):  # it has died already, and the log says of what
+                assert process.stdin is not None  # start_child makes a pipe
                 process.stdin.write(json.dumps({"notebook": str(task.notebook), "parameters": task.parameters}) + "\n")
                 process.stdin.flush()
             in_time = _wait(process, limit, stop)
@@ -90,7 +91,8 @@ def _wait(process: subprocess.Popen[str], limit: float | None, stop: threading.E
 def _end(process: subprocess.Popen[str]) -> None:
     """End it if it has not ended itself: told to, it takes its kernel along."""
     with contextlib.suppress(OSError):
-        process.stdin.close()
+        if process.stdin is not None:
+            process.stdin.close()
     if process.poll() is None:
         process.terminate()
         try:

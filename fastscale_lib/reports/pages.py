@@ -26,7 +26,8 @@ from .result import Report
 
 SYMBOLS = {HOLDS: "✓", FAILS: "✗", UNDECIDED: "?", UNTESTED: "○"}
 CLASSES = {HOLDS: "holds", FAILS: "fails", UNDECIDED: "undecided", UNTESTED: "untested"}
-_HERE = resources.files(__package__)
+_PACKAGE = __name__.rpartition(".")[0]
+_HERE = resources.files(_PACKAGE)
 
 
 def render(report: Report) -> str:
@@ -65,7 +66,8 @@ def scorecard(reports: Sequence[Report]) -> pd.DataFrame:
 
     That is `BEYOND` of a claim beyond the paper, `UNTESTED` of one that was not tested, else the kind of evidence.
     """
-    frames = [each.verdicts().assign(report=each) for each in reports]
+    found = [(each, each.verdicts()) for each in reports]
+    frames = [rows.assign(report=pd.Series([each] * len(rows), rows.index, dtype=object)) for each, rows in found]
     columns = ["scope", "evidence", "verdict"]
     rows = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=columns)
     tested = rows["evidence"].where(rows["verdict"] != UNTESTED, UNTESTED)
@@ -113,7 +115,7 @@ def _page(template: str, **content: Any) -> str:
 @cache
 def _templates() -> Environment:
     made = Environment(
-        loader=PackageLoader(__package__, "."),
+        loader=PackageLoader(_PACKAGE, "."),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -780,5 +780,6 @@ def test_in_full_the_pages_with_the_most_points_are_small_enough(tmp_path):
     assert [each.error for each in reports] == [None, None]
     assert {each.name: each.size for each in reports if not 0 < each.size <= LARGEST_PAGE} == {}
     for each in reports:
-        most = selection._takes(named(each.name))["points"].rule.high
-        assert each.parameters["points"] == most  # so no other number of points gives a larger one
+        rule = selection._takes(named(each.name))["points"].rule
+        assert isinstance(rule, fs.reports.Range)
+        assert each.parameters["points"] == rule.high  # so no other number of points gives a larger one
