@@ -25,7 +25,7 @@ def ratios():
 
 def test_designed_networks_have_about_as_few_activations_as_w(executed, ratios):
     assert 1.2 < ratios["w"].max() < 1.3
-    assert 1.5 < ratios["dWr"].max() < 1.6
+    assert 1.6 < ratios["dWr"].max() < 1.7  # at RegNetY-256GF
     assert (ratios.loc["RegNetX-400MF", "w"] < 1).all()
     [shown] = [rows for rows in tables(executed(SEARCHING)) if [row[0] for row in rows[1:]] == ["min", "max"]]
     assert {shown[0][place]: float(shown[2][place]) for place in (1, 2, 3)} == ratios[["w", "dwr", "dWr"]].max().round(
@@ -103,7 +103,7 @@ def test_by_prediction_fast_scaling_alone_keeps_up_on_both_cpus(executed):
         assert fitted.reach is not None
         assert shown["error"] == pytest.approx(fitted.error, abs=6e-4)
         assert shown["widest"] == pytest.approx(max(fitted.error_90, fitted.reach.up.error_90), abs=6e-4)
-        assert shown["not told"] == 0
+        assert shown["not told"] == 1  # one scaled to RegNetY-256GF is beyond the model
     assert epyc["dwr"] == pytest.approx(1.1, abs=0.02)
     assert (epyc["w"], epyc["dWr"]) == pytest.approx((1, 1), abs=0.025)
     assert xeon["dWr"] == pytest.approx(1, abs=0.01)
