@@ -82,7 +82,7 @@ _OTHER_LAWS: dict[Metric, Callable[[Exponents], Fraction]] = {
 
 
 def _growing_otherwise(network: Network) -> dict[Metric, int]:
-    """Count the multiply-adds of attention and the params of positions, which no other network has."""
+    """Count multiply-adds of attention and params of positions, which have laws of their own."""
     found: dict[Metric, int] = dict.fromkeys(METRICS, 0)
     if not network.has_tokens:
         return found
@@ -98,7 +98,7 @@ def _growing_otherwise(network: Network) -> dict[Metric, int]:
 
 
 def _law(network: Network, strategy: Strategy, metric: Metric) -> Fraction:
-    """The exponent of s of what grows fastest."""
+    """Return the exponent of s of what grows fastest."""
     own = getattr(strategy.laws, metric)
     if network.has_tokens and metric in _OTHER_LAWS:
         return max(own, _OTHER_LAWS[metric](strategy.exponents))

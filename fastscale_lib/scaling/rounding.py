@@ -202,7 +202,7 @@ def _round_width(width):
 
 
 def resolution_step(network: Network) -> int:
-    """Return the number of pixels that resolutions are rounded to multiples of: whole patches, or 4."""
+    """Return the step of resolutions in pixels: the side of whole patches, or 4."""
     return network.resolution_unit if network.has_tokens else _PIXEL_STEP
 
 
@@ -212,7 +212,7 @@ def _round_resolution(resolution, step: int, least: int):
 
 
 def _of_groups(network: Network, g) -> list:
-    """The factor of each stage's group width: 1 where its block keeps it."""
+    """Return the factor of each stage's group width: 1 if its block keeps it."""
     return [1.0 if block.keeps_group_width else g for block in network.block_types]
 
 
