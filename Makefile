@@ -1,6 +1,7 @@
 # `make` alone lists the targets. All of them share one environment, .venv, made on first use.
 PYTHON ?= python3
 PORT ?= 8888
+JOBS ?= 2
 ARGS ?=
 
 VENV := .venv
@@ -19,6 +20,7 @@ help:  ## List the targets
 	@echo
 	@echo "  PYTHON=python3.12   the Python that .venv is made with (now: $(PYTHON)); make clean first to change it"
 	@echo "  PORT=9000           the port of make explore (now: $(PORT))"
+	@echo "  JOBS=1              the processes that make test runs tests in (now: $(JOBS))"
 	@echo "  ARGS='...'          more options for jupyter lab (explore) or pytest (test, bench)"
 
 # Without a display no browser is started (a text browser would take over the terminal): the URL is printed.
@@ -33,7 +35,7 @@ explore: $(STAMP)  ## Open the explorer in JupyterLab, on this machine only
 		$(ARGS)
 
 test: lint  ## Check the style, then run the whole test suite
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadgroup --no-loadscope-reorder $(ARGS)
 
 bench: $(STAMP)  ## Run the benchmarks, which are no part of make test
 	$(BIN)/python -m pytest tests/benchmarks $(ARGS)

@@ -1,4 +1,4 @@
-"""What holds for all tests: how hypothesis draws, and that the browser tests come last."""
+"""What holds for all tests: how hypothesis draws, what runs in one process, and the pages that tests share."""
 
 from __future__ import annotations
 
@@ -88,9 +88,17 @@ def executed(page_of: Callable[[Path], Path]) -> Callable[[Path], nbformat.Noteb
     return read
 
 
-BROWSER = Path(__file__).parent / "browser"
+FOLDER = Path(__file__).parent
+PAGES = ("notebooks", "reports", "browser")  # the folders whose tests share the pages that `reported` makes
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests last: they are slow, and Playwright leaves the main thread with a running event loop."""
-    items.sort(key=lambda item: BROWSER in item.path.parents)
+    """Let one process run all tests that share pages, first, since they take longest; and all tests of a file."""
+
+    def shares_pages(item: pytest.Item) -> bool:
+        return item.path.relative_to(FOLDER).parts[0] in PAGES
+
+    items.sort(key=lambda item: not shares_pages(item))
+    for item in items:
+        group = "pages" if shares_pages(item) else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))

@@ -1,6 +1,6 @@
 r"""Fixtures which drive notebooks in a real JupyterLab with a headless Chromium.
 
-One server and one browser serve the whole test session; each test gets a fresh page and workspace, but for what a
+One server and one browser serve all tests of this folder; each test gets a fresh page and workspace, but for what a
 module opens by ``open_shared``.
 
     def test_slider(open_notebook):
@@ -167,7 +167,7 @@ def _free_port() -> int:
         return probe.getsockname()[1]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def jupyter_lab(tmp_path_factory: pytest.TempPathFactory, chromium_path: str) -> Iterator[Lab]:
     """A JupyterLab server on 127.0.0.1 whose files, settings and kernels are apart from the user's."""
     try:
@@ -233,9 +233,12 @@ def chromium_path() -> str:
     return path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(chromium_path: str) -> Iterator[Any]:
-    """One headless Chromium for the session (a Playwright Browser)."""
+    """One headless Chromium for this folder (a Playwright Browser).
+
+    Playwright keeps an event loop running in the main thread: it ends before other tests begin.
+    """
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
