@@ -50,10 +50,11 @@ def load_weights(
     Torchvision's RegNetX-400MF, RegNetY-800MF and RegNetY-8GF have other widths than the published networks, and need a
     network with these.
 
-    A state dict has only names and shapes. A module has more: if one of its convolutions has another stride, padding,
-    dilation or number of groups, it is refused, and its ε of BN is copied. With a state dict ε is set to 1e-5, for
-    torchvision's EfficientNet-B5 to B7 and EfficientNetV2 to 1e-3; with one of this library's modules it stays as it
-    is. Prepare images as for the source; pycls, for example, takes the channels in the order blue, green, red.
+    A state dict has only names and shapes. A module has more: it is refused if one of its convolutions has another
+    stride, padding, dilation or number of groups, or its attention another number of heads, and its ε of norms is
+    copied. With a state dict ε of BN is set to 1e-5, for torchvision's EfficientNet-B5 to B7 and EfficientNetV2 to
+    1e-3; with one of this library's modules it stays as it is. Prepare images as for the source; pycls, for example,
+    takes the channels in the order blue, green, red.
 
     Arguments:
         model: what `build` returned, on any device except "meta".

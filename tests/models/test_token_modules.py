@@ -9,6 +9,7 @@ from helpers.other_libraries import import_library
 from torch import nn
 
 import fastscale_lib as fs
+from fastscale_lib.architectures import trace
 from fastscale_lib.architectures.zoo import aliases
 from fastscale_lib.models.modules import DropPath
 from fastscale_lib.models.token_modules import ChannelNorm
@@ -140,6 +141,12 @@ def test_the_layers_of_a_transformer_are_these():
     tokens = (32 // 8) ** 2 + 1
     assert (product["flops"], product["activations"]) == (2 * tokens**2 * 16, 0)
     assert product["attention_matrices"] == layers["attention_matrices"].sum() == 16 // 8 * tokens**2
+
+
+def test_a_trace_finds_as_many_elements_of_attention_matrices():
+    net = fs.network("ViT-S/32")
+    found = trace(fs.build(net, "meta"), resolution=net.resolution).complexity
+    assert found.attention_matrices == fs.layers(net)["attention_matrices"].sum() == 12 * 6 * 50**2
 
 
 @pytest.mark.parametrize("block", BLOCKS)
