@@ -158,6 +158,15 @@ def test_counts_are_kept_in_memory_and_on_disk(own_cache, monkeypatch):
     assert len(calls) - before < 8  # only the confirming of keywords makes modules again
 
 
+def test_counts_of_found_keywords_are_kept_too(own_cache):
+    first = fs.scale(fs.family(timm.create_model, "mobilenetv3_small_050"), "dw", 2)
+    kept = set(own_cache.rglob("*.json"))
+    again = fs.scale(fs.family(timm.create_model, "mobilenetv3_small_050"), "dw", 2)
+    assert kept == set(own_cache.rglob("*.json")) != set()
+    assert again.complexity == first.complexity
+    assert again.complexity.torch_flops == first.complexity.torch_flops
+
+
 def test_nothing_is_kept_of_code_that_may_change(own_cache, monkeypatch):
     fs.sweep(plain(), "w", [1, 2])  # a class of this file
     fs.sweep(convnext(cache=False), "w", [1, 2])

@@ -199,11 +199,11 @@ class Family:
 
     def _counts(self, keywords: dict[str, Any], size: Size) -> TracedComplexity:
         make, arguments = self._source.memo
-        said = self._source.said(keywords, size)
-        key = repr((said, size))
+        exact = [self._source.exact(keywords), size]
+        key = repr(exact)
         if key in self._shared.counts:
             return self._shared.counts[key]
-        place = memo.place_of(make, [*arguments, said, size]) if self._shared.keep else None
+        place = memo.place_of(make, [*arguments, exact, self._source.image]) if self._shared.keep else None
         counts = memo.read(place) if place else None
         if counts is None:
             counts = self._traced(keywords, size).complexity

@@ -63,6 +63,10 @@ class Keywords:
         said = (f"{path}={'-'.join(f'{each:.6g}' for each in values[:20])}" for path, values in found.items())
         return ", ".join(said) or "no keyword scales"
 
+    def exact(self, keywords: Mapping[str, Any]) -> list[Any]:
+        """List the paths that grow with their numbers: with the base, they tell all keywords."""
+        return [[path, numbers(keywords, path)] for path in (*self.depth, *self.width)]
+
     def sizes(self, keywords: Mapping[str, Any], which: str) -> list[Any]:
         """List the numbers that are the depths, or the widths."""
         return [each for path in getattr(self, which) if path[:2] != INVERSE for each in numbers(keywords, path)]
@@ -94,6 +98,10 @@ class FunctionOfFactors:
     def text(self, keywords: Mapping[str, Any], size: Size) -> str:
         """Return the factors, as "d=1.2, w=1.5"."""
         return ", ".join(f"{name}={value:.6g}" for name, value in self.said(keywords, size).items())
+
+    def exact(self, keywords: Mapping[str, Any]) -> list[Any]:
+        """List the factors, and how widths are rounded."""
+        return [keywords["d"], keywords["w"], keywords["rule"].step]
 
     def sizes(self, keywords: Mapping[str, Any], which: str) -> list[Any]:
         """List nothing: which sizes the function asks for is its own affair."""
