@@ -15,7 +15,7 @@ from helpers.notebooks import NOTEBOOKS, REPO, code, named, outputs, stored
 import fastscale_lib as fs
 from fastscale_lib.reports.parameters import read_parameters
 
-LONGEST_CELL = 15
+LONGEST_CELL = 9
 PRIVATE_PATH = re.compile(r"/(home|root|Users|mnt|tmp|work)/|\.\./|~/|\b[A-Z]:\\")
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
