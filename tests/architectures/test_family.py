@@ -253,8 +253,9 @@ def test_sizes_that_cannot_be_made_are_refused():
     assert fs.scale(powers, width=2).kwargs == {"channels": 64}
     with pytest.raises(NetworkError, match=r"PowersOfTwo.* cannot be made with channels=96 \(ValueError"):
         fs.scale(powers, width=3)
+    build: Any = fs.build
     with pytest.raises(NetworkError, match="keywords of its callable"):
-        fs.build(plain(), drop_path=0.1)
+        build(plain(), drop_path=0.1)
     with pytest.raises(fs.scaling.StrategyError, match="does not change the params"):
         fs.scale_to(plain(), "r", params=1e6)
 
