@@ -34,7 +34,7 @@ explore: $(STAMP)  ## Open the explorer in JupyterLab, on this machine only
 		--ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks/00_explorer.ipynb \
 		$(ARGS)
 
-test: lint  ## Check the style, then run the whole test suite
+test: lint  ## Check style and types, then run the whole test suite
 	$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadgroup --no-loadscope-reorder $(ARGS)
 
 bench: $(STAMP)  ## Run the benchmarks, which are no part of make test
@@ -46,9 +46,10 @@ coverage: $(STAMP)  ## Run the test suite and report which lines it reached
 docs: $(STAMP)  ## Build the documentation into build/docs, warnings as errors
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet $(ARGS)
 
-lint: $(STAMP)  ## Check the style of code and notebooks
+lint: $(STAMP)  ## Check style and types of code and notebooks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python -m basedpyright
 
 clean:  ## Remove .venv and everything else that was made here
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .benchmarks

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastscale_lib as fs
+from fastscale_lib._common.frames import rows
 from fastscale_lib.architectures.parts import METRICS as NAMES
 from fastscale_lib.architectures.parts import Head
 
@@ -57,7 +58,7 @@ def test_regnetz_500mf_counts_as_timm_s_regnetz_005():
     assert fs.complexity("RegNetZ-500MF") == (507_217_126, 7_122_742, 5_860_358)
 
 
-def rounded(network: fs.Network) -> tuple[str, str]:
+def rounded(network: fs.Network) -> tuple[str, ...]:
     """Params and activations as Table 2 of Early Convolutions rounds them, in M."""
     return tuple(f"{count / 1e6:.1f}" for count in fs.complexity(network)[1:])
 
@@ -364,7 +365,7 @@ def test_the_laws_are_powers_of_s_through_the_base_network():
     frame = fs.scaling.laws("ResNet-50", ["w", "dWr", 0.5], [0.5, 1, 16])
     assert list(frame.columns) == ["network", "strategy", "alpha", "scale", *METRICS]
     base = fs.complexity("ResNet-50")
-    for row in frame.itertuples():
+    for row in rows(frame):
         laws = fs.strategy(row.strategy).laws
         expected = [count * row.scale ** float(law) for count, law in zip(base, laws, strict=True)]
         assert [row.flops, row.params, row.activations] == pytest.approx(expected, rel=1e-12)
