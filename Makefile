@@ -35,7 +35,7 @@ explore: $(STAMP)  ## Open the explorer in JupyterLab, on this machine only
 		$(ARGS)
 
 test: lint  ## Check style and types, then run the whole test suite
-	$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadgroup --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest --numprocesses=$(JOBS) --no-loadscope-reorder $(ARGS)
 
 bench: $(STAMP)  ## Run the benchmarks, which are no part of make test
 	$(BIN)/python -m pytest tests/benchmarks $(ARGS)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -88,17 +89,26 @@ def executed(page_of: Callable[[Path], Path]) -> Callable[[Path], nbformat.Noteb
     return read
 
 
-FOLDER = Path(__file__).parent
-PAGES = ("notebooks", "reports", "browser")  # the folders whose tests share the pages that `reported` makes
+PAGES = ("tests/notebooks", "tests/reports", "tests/browser")  # their tests share the pages that `reported` makes
+
+
+def _group(nodeid: str) -> str:
+    """Tests of one group run in one process: those that share pages, and those of one file."""
+    return "pages" if nodeid.startswith(PAGES) else nodeid.split("::")[0]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let one process run all tests that share pages, first, since they take longest; and all tests of a file."""
+    """Begin with the tests that share pages: they take longest."""
+    items.sort(key=lambda item: _group(item.nodeid) != "pages")
 
-    def shares_pages(item: pytest.Item) -> bool:
-        return item.path.relative_to(FOLDER).parts[0] in PAGES
 
-    items.sort(key=lambda item: not shares_pages(item))
-    for item in items:
-        group = "pages" if shares_pages(item) else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give groups to processes; pytest-xdist's own mark for groups does nothing with pytest 9.2."""
+    from xdist.scheduler.loadscope import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _group(nodeid)
+
+    return ByGroup(config, log)
