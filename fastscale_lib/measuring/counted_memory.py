@@ -63,12 +63,12 @@ def peak_memory(
     torch.compile, which keeps fewer tensors, is not counted.
 
     Arguments:
-        network_or_module: a `Network`, the name of a base network, or a torch module from images (3 channels) to
-            logits, which is left unchanged.
+        network_or_module: a `Network`, the name of a base network, a `Family`, or a torch module from images (3
+            channels) to logits, which is left unchanged.
         batch: images in a run; default: 64.
         mode: as for `measure`; default: "inference".
         precision: as for `measure`; default: "fp32". fp16 is counted as bf16, of the same size.
-        resolution: side of the images in pixels; default: the network's own (a module has none).
+        resolution: side of the images in pixels; default: the network's or family's own (a module has none).
 
     Returns:
         Bytes of all tensors at the peak, and of its parts.

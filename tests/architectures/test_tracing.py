@@ -156,6 +156,86 @@ def test_the_module_stays_as_it_is():
     assert all(torch.equal(each, before[name]) for name, each in module.state_dict().items())
 
 
+class Caches(nn.Module):
+    """Keeps what a pass made, in each of the ways that a module can."""
+
+    pe: torch.Tensor | None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Linear(4, 4)
+        self.register_buffer("pe", None, persistent=False)
+        self.calls, self.kept, self.by_size, self.plain = 0, [], {"sizes": []}, None
+        self.aside = [nn.Linear(4, 4)]
+
+    def forward(self, x):
+        self.calls += 1
+        if self.pe is None:
+            self.pe = torch.ones_like(x)
+            self.plain = torch.ones_like(x)
+            self.register_buffer("late", torch.ones_like(x))
+            self.inner.mask = torch.ones_like(x)
+            self.aside[0].mask = torch.ones_like(x)
+        self.kept.append(x)
+        self.by_size["sizes"].append(x)
+        return self.inner(x) + self.pe + self.plain + self.inner.mask + self.aside[0].mask
+
+
+def test_what_a_module_keeps_of_a_pass_is_taken_back():
+    module, x = Caches(), torch.zeros(1, 4)
+    kept, state = module.kept, list(module.state_dict())
+    assert fs.complexity(module, example=x).flops == 4 * 4 + 4
+    assert module.calls == 0
+    assert module.pe is None
+    assert module.kept is kept
+    assert kept == module.by_size["sizes"] == []
+    assert list(module.state_dict()) == state
+    assert torch.equal(module(x), module.inner(x) + 4)
+
+
+def test_a_module_that_cannot_be_traced_stays_as_it_is():
+    module = nn.Sequential(Caches(), LooksAtValues())
+    with pytest.raises(NetworkError, match="looks at values"):
+        trace(module, example=torch.zeros(1, 4))
+    assert module.training
+    assert module[0].calls == 0
+    assert module[0].pe is None
+
+
+@pytest.mark.parametrize(
+    ("pool", "activations"),
+    [
+        (nn.AdaptiveAvgPool2d(2), 12),
+        (nn.AdaptiveMaxPool2d(2), 12),
+        (nn.AdaptiveAvgPool2d((1, 2)), 6),
+        (nn.AvgPool2d(4), 12),
+        (nn.MaxPool2d(4), 12),
+        (nn.FractionalMaxPool2d(2, output_size=2), 12),
+        (nn.LPPool2d(2, 4), 12),
+        (nn.AdaptiveAvgPool2d(1), 0),
+        (nn.AdaptiveMaxPool2d(1), 0),
+        (nn.AvgPool2d(8), 0),
+        (nn.MaxPool2d(8), 0),
+    ],
+)
+def test_a_pool_counts_its_outputs_unless_it_is_global(pool, activations):
+    assert fs.complexity(pool, resolution=8).activations == activations
+    assert ("globalpool" in set(fs.layers(pool, resolution=8)["kind"])) == (activations == 0)
+
+
+def test_pools_of_sequences_count_as_those_of_images():
+    x = torch.zeros(2, 3, 8)
+    assert fs.complexity(nn.AdaptiveAvgPool1d(4), example=x).activations == 2 * 3 * 4
+    assert fs.complexity(nn.AvgPool1d(8), example=x).activations == 0
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_bilinear_layer_counts_its_products(bias):
+    found = trace(nn.Bilinear(3, 4, 5, bias=bias), example=(torch.zeros(2, 3), torch.zeros(2, 4))).complexity
+    assert tuple(found) == (2 * (3 * 4 * 5 + 5 * bias), 3 * 4 * 5 + 5 * bias, 2 * 5)
+    assert found.uncounted == {}
+
+
 class LooksAtValues(nn.Module):
     def forward(self, x):
         return x if x.sum() > 0 else -x

@@ -61,15 +61,15 @@ _LISTS = {
     """,
     "maxpool": """
         max_pool1d max_pool2d max_pool3d max_pool1d_with_indices max_pool2d_with_indices max_pool3d_with_indices
+        adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d fractional_max_pool2d fractional_max_pool3d
     """,
-    "globalpool": """
-        adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d _adaptive_avg_pool2d _adaptive_avg_pool3d
+    "avgpool": """
+        avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d
+        _adaptive_avg_pool2d _adaptive_avg_pool3d
     """,
-    "avgpool": "avg_pool1d avg_pool2d avg_pool3d",
     # Averages, extrema and other sums over several elements, and images at other resolutions.
     "pool": """
-        adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d lp_pool1d
-        lp_pool2d fractional_max_pool2d max_unpool2d mean sum nansum nanmean amax amin aminmax max min median
+        max_unpool2d max_unpool3d mean sum nansum nanmean amax amin aminmax max min median
         nanmedian mode var var_mean std std_mean norm linalg_vector_norm linalg_norm frobenius_norm renorm logsumexp
         prod any all argmax argmin count_nonzero upsample_nearest1d upsample_nearest2d upsample_nearest3d
         _upsample_nearest_exact2d upsample_linear1d upsample_bilinear2d upsample_bicubic2d upsample_trilinear3d

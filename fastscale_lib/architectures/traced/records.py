@@ -59,7 +59,7 @@ class TracedOperation(NamedTuple):
 
     @property
     def activations(self) -> int:
-        """Outputs that count as activations: of convolutions, linear layers, max-pools and average pools."""
+        """Outputs that count as activations: of convolutions, linear layers, and pools that are not global."""
         return self.outputs if self.kind in _WITH_OUTPUTS else 0
 
 

@@ -78,6 +78,15 @@ def _product(recorder, func, args, kwargs, out, origin, bias=None, biases=0):
     return origin._replace(scores=both)
 
 
+def _bilinear(recorder, func, args, kwargs, out, origin):
+    left, right, weight = args[:3]
+    bias = args[3] if len(args) > 3 else kwargs.get("bias")
+    flops = out.numel() * left.shape[-1] * right.shape[-1]
+    added = out.numel() if bias is not None else 0
+    recorder.add("linear", func, (left, right), out, (weight, bias), flops=flops, bias=added, hidden=True, axis=-1)
+    return origin._replace(scores=False)
+
+
 def _added_product(recorder, func, args, kwargs, out, origin):
     adds = kwargs.get("beta", 1) != 0 and func.overloadpacket.__name__.startswith("addmm")
     return _product(recorder, func, args[1:], kwargs, out, origin, args[0] if adds else None, out.numel() * adds)
@@ -102,6 +111,7 @@ RULES: dict[str, Callable] = {
     **dict.fromkeys(operators.MATRIX_PRODUCTS, _product),
     **dict.fromkeys(operators.ADDED_PRODUCTS, _added_product),
     "linear": _linear,
+    "bilinear": _bilinear,
     "scaled_dot_product_attention": _attention,
 }
 
@@ -114,14 +124,20 @@ def _argument(func: Any, args: Any, kwargs: Any, name: str, default: Any) -> Any
     return args[place] if len(args) > place else default
 
 
-def pool_details(name: str, kind: str, args: Any, x: torch.Tensor) -> dict[str, Any]:
-    """Tell the kind of a pool, its kernel and stride, and where its channels stand, if not first."""
-    if kind == "globalpool":
-        sides = args[1] if isinstance(args[1], list | tuple) else [args[1]]
-        return {"kind": kind if all(side == 1 for side in sides) else "pool"}
-    if "pool" in name and "adaptive" not in name:
-        kernel = args[1]
-        stride = args[2] if len(args) > 2 and args[2] else kernel
+def pool_details(name: str, kind: str, args: Any, x: torch.Tensor, out: torch.Tensor) -> dict[str, Any]:
+    """Tell the kind of a pool, its kernel and stride, and where its channels stand, if not first.
+
+    A pool to a single position is global, whichever operator makes it.
+    """
+    if kind in ("maxpool", "avgpool"):
+        sides = int(name.removesuffix("_with_indices")[-2])
+        if all(side == 1 for side in out.shape[-sides:]):
+            return {"kind": "globalpool"}
+        if name.startswith(("max_", "avg_")):
+            kernel = args[1]
+            stride = args[2] if len(args) > 2 and args[2] else kernel
+        else:  # its windows follow from both sides, and may differ by one
+            kernel, stride = math.ceil(x.shape[-1] / out.shape[-1]), max(1, x.shape[-1] // out.shape[-1])
         return {"kind": kind, "kernel": _last(kernel), "stride": _last(stride)}
     if name == "mean" and len(args) > 1 and x.dim() == 4 and args[1] is not None:
         dims = {dim % 4 for dim in (args[1] if isinstance(args[1], list | tuple) else [args[1]])}

@@ -14,6 +14,7 @@ from torch.utils import _pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from . import operators
+from .kept_state import state_kept
 from .known_shapes import known_result
 from .origins import Origin, joined, mark, origin_of
 from .records import Trace, TracedOperation
@@ -23,7 +24,7 @@ META = torch.device("meta")
 
 
 def trace_module(module: nn.Module, args: tuple, kwargs: dict[str, Any]) -> Trace:
-    """Trace one forward pass in evaluation mode; the module, its parameters and its modes stay as they are.
+    """Trace one forward pass in evaluation mode; the module and what it holds stay as they are (see `state_kept`).
 
     Arguments:
         args, kwargs: of the forward pass, on whichever device.
@@ -34,7 +35,9 @@ def trace_module(module: nn.Module, args: tuple, kwargs: dict[str, Any]) -> Trac
     names = {name: replaced.get(name, each) for name, each in module.named_parameters()}
     recorder = _Recorder(names)
     args, kwargs = recorder.inputs(args), recorder.inputs(kwargs)
-    with torch.inference_mode(), _evaluating(module), recorder.naming(module), recorder:
+    with torch.inference_mode(), state_kept(module), recorder.naming(module), recorder:
+        for each in module.modules():
+            each.training = False
         if replaced:
             torch.func.functional_call(module, replaced, args, kwargs)
         else:
@@ -157,8 +160,8 @@ class _Recorder(TorchDispatchMode):
         if kind == "norm":
             weights = tuple(each for each in tensors if not origin_of(each).data)
             details["axis"] = -1 if name in ("layer_norm", "native_layer_norm", "rms_norm", "_fused_rms_norm") else 1
-        elif kind in ("maxpool", "avgpool", "pool", "globalpool"):
-            details = pool_details(name, kind, args, data[0])
+        elif kind in ("maxpool", "avgpool", "pool"):
+            details = pool_details(name, kind, args, data[0], outputs[0])
             kind = details.pop("kind")
         elif "softmax" in name and origin.scores:
             details["scores"] = outputs[0].numel()
@@ -185,15 +188,3 @@ def _without_data(tensor: torch.Tensor) -> bool:
 def _on_meta(tensor: torch.Tensor) -> torch.Tensor:
     made = torch.empty_like(tensor, device=META)
     return nn.Parameter(made, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else made
-
-
-@contextmanager
-def _evaluating(module: nn.Module) -> Iterator[None]:
-    training = [each for each in module.modules() if each.training]
-    for each in training:
-        each.training = False
-    try:
-        yield
-    finally:
-        for each in training:
-            each.training = True
