@@ -24,8 +24,20 @@ def network_or_family(value: Network | Family | str, resolution: Any = None) -> 
     return value.at(resolution) if isinstance(value, Family) else named_network(value, resolution=resolution)
 
 
+def check_dimensions(family: Family, way: str, *, depth: bool, width: bool) -> None:
+    """Refuse to scale a family along a dimension that it does not have."""
+    missing = [name for name, scaled in (("depth", depth), ("width", width)) if scaled and name in family.missing]
+    if missing:
+        gives = ", ".join(f"{name}={{...}}" for name in missing)
+        raise StrategyError(
+            f"scale: {way} scales {' and '.join(missing)}, but {family.name} has no {' or '.join(missing)} to scale; "
+            f"name it by fs.family(..., {gives}), or use a strategy without it"
+        )
+
+
 def scale_family(family: Family, strategy: Strategy, s: float) -> Family:
     """Scale by a strategy; group widths grow as widths do."""
+    check_dimensions(family, str(strategy), depth=strategy.exponents.d != 0, width=strategy.exponents.w != 0)
     d, w, _, r = factors(strategy, s)
     scaling = Scaling(family.name, strategy.name, s)
     return family.scaled(d, w, r, f"{family.name} {strategy} ×{s:.6g}", scaling)

@@ -11,7 +11,7 @@ from ..architectures.parts import Dimensions
 from ..architectures.provenance import Scaling
 from ..architectures.traced.module_family import Family
 from ..architectures.traced.modules import image_size
-from .module_scaling import network_or_family, scale_family
+from .module_scaling import check_dimensions, network_or_family, scale_family
 from .strategies import StrategyError, StrategyLike, factors, fit_grown, named_strategy, scale_factor
 
 WIDTH_STEP = 8
@@ -139,6 +139,7 @@ def _scale_by_factors(network: Network | Family, depth: Any, width: Any, resolut
     pixels_grow = (size[0] / before[0]) * (size[1] / before[1])
     scaling = Scaling(network.name, way, d * w**2 * pixels_grow)
     if isinstance(network, Family):
+        check_dimensions(network, way, depth=d != 1, width=w != 1)
         return network.scaled(d, w, size, f"{network.name} {way}", scaling)
     dims = scaled_dimensions(network, d, w, w, 1.0)._replace(resolution=pixels)
     return network.with_dimensions(dims, name=f"{network.name} {way}", scaling=scaling)

@@ -110,6 +110,19 @@ def test_a_function_of_factors_is_a_family():
     assert fs.complexity(scaled) == fs.complexity(Plain(round(2 * 8**0.5), 8 * round(2 * 8**0.25)), resolution=32)
 
 
+def test_a_dimension_that_a_family_lacks_is_not_scaled():
+    wide = fs.family(Plain, resolution=32, width={"channels": 16})
+    deep = fs.family(lambda d: Plain(blocks=d(2)), resolution=32)
+    assert (wide.missing, deep.missing, plain().missing) == (("depth",), ("width",), ())
+    with pytest.raises(fs.scaling.StrategyError, match="dw scales depth, but Plain has no depth to scale"):
+        fs.sweep(wide, ["w", "dw"], [1, 4])
+    with pytest.raises(fs.scaling.StrategyError, match="has no width to scale"):
+        fs.scale_to(deep, "dwr", flops=1e8)
+    with pytest.raises(fs.scaling.StrategyError, match="has no depth to scale"):
+        fs.scale(wide, depth=2)
+    assert len(fs.sweep(wide, ["w", "r", "wr"], [1, 4])) == 6
+
+
 def test_laws_are_measured():
     laws = vit().at(384).laws()
     assert laws.flops == pytest.approx((0.99, 1.84, 2.67), abs=0.01)

@@ -72,6 +72,11 @@ class Family:
         return height if height == width else self._size
 
     @property
+    def missing(self) -> tuple[str, ...]:
+        """Which of depth and width it has nothing to scale by: no keyword was found or given, or no factor is taken."""
+        return self._source.missing
+
+    @property
     def depths(self) -> tuple[Any, ...]:
         """The numbers that are its depths."""
         return tuple(self._source.sizes(self._keywords(), "depth"))

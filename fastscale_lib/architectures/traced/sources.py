@@ -34,6 +34,11 @@ class Keywords:
     image: tuple[str, ...]
     memo: tuple
 
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Which of depth and width have no keyword."""
+        return tuple(name for name in ("depth", "width") if not getattr(self, name))
+
     def grown(self, d: float, w: float, rule: WidthRule) -> dict[str, Any]:
         """Return all keywords, grown by these factors."""
         try:
@@ -85,6 +90,11 @@ class FunctionOfFactors:
     side: int
     memo: tuple = (None, ())
     image: tuple = ()
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Which of depth and width the function takes no factor of."""
+        return tuple(name for name in ("depth", "width") if name[0] not in self.names)
 
     def grown(self, d: float, w: float, rule: WidthRule) -> dict[str, Any]:
         """Return the factors, by the names that the function has for them."""
