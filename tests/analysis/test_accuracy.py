@@ -44,7 +44,8 @@ def test_growth_is_the_exponent_of_a_power_of_flops():
 
 def test_a_regime_has_the_designed_network_and_scaled_ones_of_its_flops():
     frame = fs.scaling.regimes(["RegNetY-4.0GF"], ["w", "dWr"])
-    assert set(frame["regime"]) == {f"RegNetY-{size}" for size in ("6.4GF", "8.0GF", "12GF", "16GF", "32GF")}
+    sizes = ("6.4GF", "8.0GF", "12GF", "16GF", "32GF", "64GF", "128GF", "256GF")
+    assert set(frame["regime"]) == {f"RegNetY-{size}" for size in sizes}
     for row in rows_of(frame):
         assert fs.complexity(row.scaled) == (row.flops, row.params, row.activations)
         assert row.flops == pytest.approx(fs.complexity(row.regime).flops, rel=0.01)
@@ -52,6 +53,6 @@ def test_a_regime_has_the_designed_network_and_scaled_ones_of_its_flops():
 
 
 def test_the_largest_of_a_family_has_no_regime_above_it():
-    wrong = "RegNetY-32GF has no larger network of its family in the zoo; give a smaller base"
+    wrong = "RegNetY-256GF has no larger network of its family in the zoo; give a smaller base"
     with pytest.raises(fs.architectures.NetworkError, match=wrong):
-        fs.scaling.regimes(["RegNetY-32GF"], ["w"])
+        fs.scaling.regimes(["RegNetY-256GF"], ["w"])

@@ -255,7 +255,7 @@ def test_where_groups_do_not_bind_more_scale_is_never_less_width(net, one, other
 def test_each_dimension_is_a_rounding_step_from_what_the_strategy_asks(net, strategy, s):
     scaled = fs.scale(net, strategy, s)
     d, w, _, r = (s ** float(exponent) for exponent in strategy.exponents)
-    assert abs(scaled.resolution - net.resolution * r) <= 2 + 1e-6
+    assert abs(scaled.resolution - net.resolution * r) <= max(4, net.resolution_unit) / 2 + 1e-6
     assert all(abs(now - was * d) <= 0.5 + 1e-6 for was, now in zip(net.depths, scaled.depths, strict=True))
     for was, now in zip(net.stages, scaled.stages, strict=True):
         step = 1 if "mbconv" in net.block else now.group_width * max(1, 1 / now.bottleneck)

@@ -10,6 +10,8 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from ..._common.device_kinds import CPU, kind_of
+
 _RANDOM = {"uniform_", "normal_", "erfinv_"}
 _FILLED = {*_RANDOM, "fill_", "zero_", "mul_", "add_", "sub_", "div_", "clamp_", "copy_"}
 
@@ -37,5 +39,5 @@ def make_without_data(make: Callable[[], Any]) -> nn.Module:
 
 
 def _made(make: Callable[[], Any], device: torch.device) -> nn.Module:
-    with torch.random.fork_rng(devices=[]) if device.type == "cpu" else nullcontext(), device, _NothingFilled():
+    with torch.random.fork_rng(devices=[]) if kind_of(device.type) is CPU else nullcontext(), device, _NothingFilled():
         return make()
