@@ -78,7 +78,7 @@ def read_pycls(text: str) -> dict[str, Any]:
         "activation": model.get("ACTIVATION_FUN", "relu"),
     }
     if kind == "resnet":
-        settings |= _resnet(model.get("DEPTH"), _known("RESNET", section, _RESNET))
+        settings |= _resnet(model.get("DEPTH"), _known("RESNET", section, _RESNET), training.get("DATASET", ""))
     elif kind == "effnet":
         section = _known("EN", section, {*_EFFNET, "SE_R"})
         settings |= {"block": "mbconv", "head_width": 1280, "se_ratio": section.get("SE_R", _SE_R)}
@@ -171,10 +171,28 @@ def _not_in_pycls(network: Network, effnet: bool) -> str:
     return "has other images than of 3 channels" if network.channels != 3 else ""
 
 
-def _resnet(depth: Any, section: Mapping) -> dict[str, Any]:
-    """ResNet by its depth: of CIFAR where its blocks are basic, else of ImageNet."""
-    basic = section.get("TRANS_FUN", "basic_transform") == "basic_transform"
-    if basic and isinstance(depth, int) and depth > 2 and depth % 6 == 2:
+def _resnet(depth: Any, section: Mapping, dataset: Any) -> dict[str, Any]:
+    """ResNet by its depth: of CIFAR or ImageNet by the dataset, as pycls decides, whose default block is basic.
+
+    Of ImageNet pycls builds bottleneck blocks alone, of CIFAR basic ones alone: the rest it refuses, and so do we.
+    """
+    transform = section.get("TRANS_FUN", "basic_transform")
+    if not isinstance(dataset, str):
+        raise NetworkError(f"from_pycls: TRAIN.DATASET is {shown(dataset)}, but must be a name, as imagenet or cifar10")
+    if not dataset and transform != "bottleneck_transform":
+        raise NetworkError(
+            "from_pycls: a ResNet is one of CIFAR or of ImageNet by TRAIN.DATASET, which is not given; give it, as "
+            "cifar10, or as imagenet with RESNET.TRANS_FUN bottleneck_transform"
+        )
+    cifar = "cifar" in dataset
+    wanted = "basic_transform" if cifar else "bottleneck_transform"
+    if transform != wanted:
+        default = "" if "TRANS_FUN" in section else ", pycls's default,"
+        raise NetworkError(
+            f"from_pycls: RESNET.TRANS_FUN is {shown(transform)}{default} of which pycls builds no ResNet of "
+            f"TRAIN.DATASET {shown(dataset)}; give {wanted}"
+        )
+    if cifar and isinstance(depth, int) and depth > 2 and depth % 6 == 2:
         return {
             "block": "res_basic_block",
             "stem": "res_stem_cifar",
@@ -183,11 +201,10 @@ def _resnet(depth: Any, section: Mapping) -> dict[str, Any]:
             "widths": [16, 32, 64],
             "strides": [1, 2, 2],
         }
-    if basic or not isinstance(depth, int) or depth not in _DEPTHS:
+    if cifar or not isinstance(depth, int) or depth not in _DEPTHS:
         raise NetworkError(
-            f"from_pycls: a ResNet of MODEL.DEPTH {shown(depth)} with RESNET.TRANS_FUN "
-            f"{shown(section.get('TRANS_FUN'))} is not one of pycls's: 6n + 2 with basic_transform, or 50, 101, 152 "
-            "with bottleneck_transform"
+            f"from_pycls: a ResNet of MODEL.DEPTH {shown(depth)} is not one of pycls's: 6n + 2 of CIFAR with "
+            "basic_transform, or 50, 101, 152 of ImageNet with bottleneck_transform"
         )
     groups, of_each = section.get("NUM_GROUPS", 1), section.get("WIDTH_PER_GROUP", 64)
     if not all(isinstance(each, int) and each > 0 for each in (groups, of_each)):

@@ -56,7 +56,9 @@ def network(name: str | Network, *, resolution: int | None = None, classes: int 
     Case, dashes, underscores and a trailing ".0" do not matter. Names of timm and torchvision are known where theirs
     is the same network: "regnety_040", "regnet_y_3_2gf", "resnext50_32x4d", "resnet50", "tf_efficientnetv2_s"; so are
     those of timm with a tag of weights, as "regnety_040.pycls_in1k". Timm's networks with "tf_" pad as TensorFlow does:
-    they count the same, but their logits differ.
+    they count the same, but their logits differ. The network has the published resolution and 1000 classes, whatever a
+    tag says: give `resolution` and `classes` for those of "tf_efficientnet_l2.ns_jft_in1k_475". Three names of
+    torchvision are refused, as its networks have other widths: "regnet_x_400mf", "regnet_y_800mf", "regnet_y_8gf".
 
     Arguments:
         name: the published name; or a Network, which stands for itself.
@@ -68,8 +70,8 @@ def network(name: str | Network, *, resolution: int | None = None, classes: int 
         these and any other field.
 
     Raises:
-        NetworkError: no network has this name (the message gives the nearest names, or how to describe it), or
-            resolution or classes is no whole number above 0.
+        NetworkError: no network has this name (the message gives the nearest names, or how to describe it), it is
+            torchvision's for another network, or resolution or classes is no whole number above 0.
     """
     found = _named(name)
     asked = {"resolution": resolution, "classes": classes}
@@ -93,6 +95,13 @@ def _named(name: str | Network) -> Network:
                 "anything else takes networks, as fs.network(...) and fs.anynet(...) give them"
             )
         raise NetworkError(f"network: {what} is neither a Network nor the name of one; {_DESCRIBE}")
+    theirs = re.sub(r"[-\s]+", "_", _TAG.sub("", name[:100]).strip().lower())
+    if ours := _OTHERS_OF_TORCHVISION.get(theirs):
+        raise NetworkError(
+            f"network: {shown(name)} is torchvision's name of a network with other widths than {ours} of pycls and "
+            f"timm; fs.network({ours!r}) gives that one, and fs.complexity(torchvision.models.{theirs}(), "
+            "resolution=224) counts torchvision's"
+        )
     found = _names().get(_plain_name(name)) or _names().get(_plain_name(_TAG.sub("", name[:100])))
     if found is None:
         raise NetworkError(f"network: {shown(name)} is not a base network; {_hint(name)}")
@@ -100,8 +109,17 @@ def _named(name: str | Network) -> Network:
 
 
 _TAG = re.compile(r"\.[a-z]\w*$", re.IGNORECASE)  # of timm's weights, as in regnety_040.pycls_in1k
+# Names of torchvision whose networks have other widths than those of pycls and timm with the same letters.
+_OTHERS_OF_TORCHVISION = {
+    "regnet_x_400mf": "RegNetX-400MF",
+    "regnet_y_800mf": "RegNetY-800MF",
+    "regnet_y_8gf": "RegNetY-8.0GF",
+}
 _MOST_NAMES = 12  # of a hint: as many networks as may differ in the last letter alone
-_DESCRIBE = "fs.anynet describes one by its stages, fs.regnet by five numbers, and fs.networks() lists the names"
+_DESCRIBE = (
+    "fs.anynet describes one by stages, fs.regnet by numbers, fs.family(timm.create_model, '...') takes timm's; "
+    "fs.networks() lists the names"
+)
 
 
 def _hint(name: str) -> str:
@@ -114,7 +132,10 @@ def _hint(name: str) -> str:
     nearest = sorted(alike, key=lambda each: (alike[each], _common_start(plain, each)), reverse=True)
     least = max(0.5, alike[nearest[0]] - 0.1)
     found = list(dict.fromkeys(_names()[each] for each in nearest if alike[each] >= least))[:_MOST_NAMES]
-    return f"the nearest names are {', '.join(found)}; or {_DESCRIBE}" if found else _DESCRIBE
+    if not found:
+        return _DESCRIBE
+    nearest_are = "the nearest name is" if len(found) == 1 else "the nearest names are"
+    return f"{nearest_are} {', '.join(found)}; or {_DESCRIBE}"
 
 
 def _common_start(one: str, other: str) -> int:

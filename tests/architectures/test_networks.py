@@ -116,7 +116,7 @@ def test_case_dashes_and_a_trailing_zero_do_not_matter(name):
     ],
 )
 def test_a_mistyped_name_gets_the_nearest_names(mistyped, nearest):
-    with pytest.raises(fs.architectures.NetworkError, match="the nearest names are") as refused:
+    with pytest.raises(fs.architectures.NetworkError, match=r"the nearest names? (is|are) ") as refused:
         fs.network(mistyped)
     assert repr(mistyped) in str(refused.value)
     assert nearest in str(refused.value)
@@ -173,7 +173,7 @@ def test_timms_and_torchvisions_spellings_are_known(spelling, name):
 )
 def test_the_first_hint_is_the_network_that_was_meant(given, first):
     with pytest.raises(
-        fs.architectures.NetworkError, match=f"is not a base network; the nearest names are {first}[,;]"
+        fs.architectures.NetworkError, match=f"is not a base network; the nearest names? (is|are) {first}[,;]"
     ):
         fs.network(given)
 
@@ -182,9 +182,36 @@ def test_the_first_hint_is_the_network_that_was_meant(given, first):
 def test_a_hint_never_leaves_the_right_network_out(name):
     """However it is cut short or misspelt at its end."""
     for mistyped in (name + "x", name[:-1] + "@"):
-        with pytest.raises(fs.architectures.NetworkError, match="the nearest names are") as told:
+        with pytest.raises(fs.architectures.NetworkError, match=r"the nearest names? (is|are) ") as told:
             fs.network(mistyped)
         assert name in re.split(r"[ ,;]+", str(told.value))
+
+
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [
+        ("efficientnet_b1x", "the nearest names are EfficientNet-B1, "),
+        ("convnextv2_huge2", "the nearest name is ConvNeXtV2-H; "),
+    ],
+)
+def test_a_hint_of_one_name_is_in_the_singular(given, hint):
+    with pytest.raises(fs.architectures.NetworkError, match=f"is not a base network; {hint}"):
+        fs.network(given)
+
+
+@pytest.mark.parametrize("name", ["densenet121", "swin_tiny_patch4_window7_224", "x"])
+def test_a_hint_says_how_to_take_another_network_of_timm(name):
+    with pytest.raises(fs.architectures.NetworkError, match=r"fs\.family\(timm\.create_model, '\.\.\.'\) takes timm's"):
+        fs.network(name)
+
+
+@pytest.mark.parametrize("name", ["tf_efficientnet_l2.ns_jft_in1k_475", "convnext_base.fb_in22k"])
+def test_a_tag_changes_neither_resolution_nor_classes(name):
+    net = fs.network(name)
+    assert net == fs.network(name.partition(".")[0])
+    assert net.classes == 1000
+    given = fs.network(name, resolution=480, classes=21841)
+    assert (given.resolution, given.classes) == (480, 21841)
 
 
 @pytest.mark.parametrize("family", ["efficientnetv2", "EfficientNet_V2"])

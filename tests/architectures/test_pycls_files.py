@@ -77,6 +77,19 @@ def test_a_resnet_of_cifar_is_said_in_two_ways():
     assert round(fs.complexity(net).params / 1e6, 1) == 0.9  # our shortcuts are projected: they have params
 
 
+@pytest.mark.parametrize("training", ["TRAIN: {DATASET: imagenet}", "TRAIN: {DATASET: my_images}", ""])
+def test_a_resnet_of_bottlenecks_is_one_of_imagenet(training):
+    """ResNet-50, though 50 is 6n + 2, too: of CIFAR it would have 8-8-8 basic blocks."""
+    net = fs.Network.from_pycls(RESNEXT + training)
+    assert (net.stem.kind, [stage.depth for stage in net.stages]) == ("res_stem_in", [3, 4, 6, 3])
+
+
+@pytest.mark.parametrize("dataset", ["cifar10", "cifar100"])
+def test_a_resnet_of_a_cifar_has_basic_blocks_by_default(dataset):
+    net = fs.Network.from_pycls(f"MODEL: {{TYPE: resnet, DEPTH: 50}}\nTRAIN: {{DATASET: {dataset}, IM_SIZE: 32}}")
+    assert (net.stem.kind, [stage.depth for stage in net.stages]) == ("res_stem_cifar", [8, 8, 8])
+
+
 def test_he_s_own_bottleneck_has_its_stride_in_the_first_convolution():
     net = fs.Network.from_pycls(RESNEXT.replace(", STRIDE_1X1: False", ""))
     assert net.block == "res_bottleneck_stride_1x1_block"
@@ -113,8 +126,17 @@ def test_what_pycls_cannot_build_is_refused_with_the_reason(name, reason):
         ("MODEL: {TYPE: vit}", "MODEL.TYPE is 'vit', but must be one of anynet, regnet, effnet, resnet"),
         (REGNETY.replace("W0", "W_0"), "REGNET has 'W_0', which is not read; it may have BLOCK_TYPE"),
         (REGNETY.replace("WM: 2.65, ", ""), "REGNET lacks WM"),
-        (RESNEXT.replace("50", "51"), "a ResNet of MODEL.DEPTH 51 .* is not one of pycls's"),
+        (RESNEXT.replace("50", "51"), "a ResNet of MODEL.DEPTH 51 is not one of pycls's"),
         (RESNEXT.replace("32", "x"), "RESNET.NUM_GROUPS and WIDTH_PER_GROUP must be whole numbers"),
+        (RESNEXT + "TRAIN: {DATASET: 3}", "TRAIN.DATASET is 3, but must be a name"),
+        (CIFAR.replace("DATASET: cifar10, ", ""), "a ResNet is one of CIFAR or of ImageNet by TRAIN.DATASET, which is"),
+        ("MODEL: {TYPE: resnet, DEPTH: 50}", "a ResNet is one of CIFAR or of ImageNet by TRAIN.DATASET, which is not"),
+        (
+            "MODEL: {TYPE: resnet, DEPTH: 50}\nTRAIN: {DATASET: imagenet, IM_SIZE: 224}",
+            "RESNET.TRANS_FUN is 'basic_transform', pycls's default, of which .* 'imagenet'; give bottleneck_transform",
+        ),
+        (RESNEXT + "TRAIN: {DATASET: cifar10}", "RESNET.TRANS_FUN is 'bottleneck_transform' .* give basic_transform"),
+        (CIFAR.replace("56", "57"), "a ResNet of MODEL.DEPTH 57 is not one of pycls's"),
         ("MODEL: {TYPE: anynet, SCALING_TYPE: d1_w8_g8_r1}", "MODEL.SCALING_TYPE is given; leave it out, and scale"),
     ],
 )
