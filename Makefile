@@ -35,7 +35,12 @@ explore: $(STAMP)  ## Open the explorer in JupyterLab, on this machine only
 		$(ARGS)
 
 test: lint  ## Check style and types, then run the whole test suite
-	$(BIN)/python -m pytest --numprocesses=$(JOBS) --no-loadscope-reorder $(ARGS)
+	@set -- $(BIN)/python -m pytest $(ARGS); \
+	"$$@" --numprocesses=$(JOBS) --no-loadscope-reorder || { \
+		ended=$$?; [ $$ended = 1 ] || exit $$ended; \
+		echo "What failed runs once more, alone. A test that passes now depends on load or order: it is to be mended."; \
+		"$$@" --last-failed --last-failed-no-failures=none --maxfail=5; \
+	}
 
 bench: $(STAMP)  ## Run the benchmarks, which are no part of make test
 	$(BIN)/python -m pytest tests/benchmarks $(ARGS)

@@ -93,7 +93,7 @@ def test_a_key_press(open_notebook, report, strategies):
         pages[name] = view, open_notebook(cells, wait_for=f"{view} .js-plotly-plot .main-svg", timeout=120)
         pages[name][1].page.locator(view).evaluate(WATCH)
     for _, nb in pages.values():
-        nb.wait_idle()
+        nb.wait_ready()
 
     rows, figures = [], {}
     for slider, key in {"α": "ArrowLeft", "Scale s": "ArrowRight"}.items():

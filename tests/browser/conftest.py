@@ -336,10 +336,6 @@ class NotebookPage:
             timeout=timeout * 1000,
         )
 
-    def wait_idle(self, timeout: float = HANGS_S) -> None:
-        """Wait until the kernel is idle."""
-        self.wait_ready(timeout)
-
     def run_all(self, wait_for: str | None = None, timeout: float = HANGS_S, check: bool = True) -> None:
         """Run all cells; fail on a cell's error if ``check``; then wait for the CSS selector ``wait_for``."""
         self.page.set_default_timeout(timeout * 1000)
@@ -434,7 +430,7 @@ class NotebookPage:
     def restart_kernel(self) -> None:
         """Restart the kernel, and wait until it is idle."""
         self.panel("await panel.sessionContext.session.kernel.restart();")
-        self.wait_idle()
+        self.wait_ready()
         self._let_go()  # its old channels may miss what it prints first
 
     def close(self) -> None:
