@@ -91,8 +91,14 @@ def _named(name: str | Network) -> Network:
             )
         if isinstance(name, Family):
             raise NetworkError(
-                f"network: {shown(name)} is a family of modules, which is counted, listed, scaled, swept and built; "
-                "anything else takes networks, as fs.network(...) and fs.anynet(...) give them"
+                f"network: {shown(name)} is a family of modules, which this does not take; "
+                "it takes networks, as fs.network(...) and fs.anynet(...) give them"
+            )
+        if callable(name):
+            called = str(getattr(name, "__name__", type(name).__name__))[:60]
+            raise NetworkError(
+                f"network: {called} makes modules, and is neither a module nor a Network; give what it returns, as "
+                f"fs.complexity({called}(...), resolution=224), or what scales it, as fs.family({called}, ...)"
             )
         raise NetworkError(f"network: {what} is neither a Network nor the name of one; {_DESCRIBE}")
     theirs = re.sub(r"[-\s]+", "_", _TAG.sub("", name[:100]).strip().lower())

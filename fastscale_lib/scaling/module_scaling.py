@@ -16,6 +16,7 @@ from ..architectures.zoo import network as named_network
 from .strategies import Strategy, StrategyError, alpha_of, factors
 
 _REACH = 2.0**24  # of the scale factors that are looked at, up and down
+_LEAST_GROWTH = 0.05  # exponent of s of a count that a strategy moves
 _NEAR = 1.002  # scale factors that are nearer to each other are one
 
 
@@ -33,6 +34,23 @@ def check_dimensions(family: Family, way: str, *, depth: bool, width: bool) -> N
             f"scale: {way} scales {' and '.join(missing)}, but {family.name} has no {' or '.join(missing)} to scale; "
             f"name it by fs.family(..., {gives}), or use a strategy without it"
         )
+
+
+def check_grows(name: str, strategy: Strategy, metric: Metric, base: int, at_4: int) -> float:
+    """Return the exponent of s by which a count grows from s = 1 to 4; refuse a target that it hardly moves to.
+
+    Of a vision transformer, resolution changes the params of learned positions alone: a target of twice the params
+    would take images of thousands of pixels.
+    """
+    growth = math.log(at_4 / base, 4) if base and at_4 else 0.0
+    if growth >= _LEAST_GROWTH:
+        return growth
+    does = (
+        f"hardly changes the {metric} of {name}: four times the flops make them {at_4 / base - 1:.2%} more"
+        if at_4 != base
+        else (f"does not change the {metric} of {name}: they stay {base:,}")
+    )
+    raise StrategyError(f"scale_to: {strategy} {does}; use a strategy that does, or ask for another count")
 
 
 def scale_family(family: Family, strategy: Strategy, s: float) -> Family:
@@ -88,12 +106,6 @@ def _grown(family: Family, strategy: Strategy, s: float) -> tuple[float, float]:
 def _around(family: Family, strategy: Strategy, metric: Metric, target: float) -> list[tuple[float, Family, int]]:
     """Try scale factors around the target, down to neighbours; list them with what they give."""
     base = getattr(family.complexity, metric)
-    law = float(getattr(strategy.laws, metric))
-    if not base or not law:
-        raise StrategyError(
-            f"scale_to: {strategy} does not change the {metric} of {family.name}: they stay {base:,}; "
-            "use a strategy that does, or ask for another count"
-        )
     found: list[tuple[float, Family, int]] = []
 
     def counted(s: float) -> int:
@@ -101,7 +113,10 @@ def _around(family: Family, strategy: Strategy, metric: Metric, target: float) -
         found.append((s, scaled, getattr(scaled.complexity, metric)))
         return found[-1][2]
 
-    start = min(max((target / base) ** (1 / law), 1 / _REACH), _REACH)
+    growth = check_grows(
+        family.name, strategy, metric, base, getattr(scale_family(family, strategy, 4.0).complexity, metric)
+    )
+    start = min(max((target / base) ** (1 / growth), 1 / _REACH), _REACH)
     low = high = start
     if counted(start) < target:
         while high < _REACH and counted(high := high * 1.3) < target:
@@ -109,11 +124,6 @@ def _around(family: Family, strategy: Strategy, metric: Metric, target: float) -
     else:
         while low > 1 / _REACH and counted(low := low / 1.3) > target:
             high = low
-    if found[0][2] == found[-1][2] and len(found) > 20:
-        raise StrategyError(
-            f"scale_to: {strategy} does not change the {metric} of {family.name}: they stay {base:,}; "
-            "use a strategy that does, or ask for another count"
-        )
     while high / low > _NEAR and not any(each[2] == target for each in found):
         middle = math.sqrt(low * high)
         low, high = (middle, high) if counted(middle) < target else (low, middle)

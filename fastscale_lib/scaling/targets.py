@@ -20,7 +20,7 @@ from ..architectures.definition import Network
 from ..architectures.parts import Dimensions, Metric, Stage
 from ..architectures.provenance import Neighbour, Scaling
 from ..architectures.traced.module_family import Family
-from .module_scaling import network_or_family, scale_family_to
+from .module_scaling import check_grows, network_or_family, scale_family_to
 from .rounding import WIDTH_STEP, resolution_step, scale, scaled_dimensions, unrounded_dimensions
 from .strategies import Strategy, StrategyError, StrategyLike, factors, grid_factors, named_strategy, scale_factor
 
@@ -317,11 +317,7 @@ def _crossing(base: Network, strategy: Strategy, metric: Metric, target: float) 
         return getattr(complexity(scale(base, strategy, s)), metric)
 
     low, high = _SMALLEST_S, _LARGEST_S
-    if counted(low) == counted(high):
-        raise StrategyError(
-            f"scale_to: {strategy} does not change the {metric} of {base.name}: they stay {counted(1.0):,}; "
-            "use a strategy that does, or ask for another count"
-        )
+    check_grows(base.name, strategy, metric, counted(1.0), counted(4.0))
     if target <= counted(low):
         return low
     if target >= counted(high):

@@ -308,3 +308,28 @@ def test_time_is_predicted_of_a_family():
     batch = int(rows["batch"].iloc[0])
     both = model.predict([fs.network("ResNet-50"), built("ResNet-50")], batch)["predicted_ms"]
     assert both[1] == pytest.approx(both[0], rel=0.01)
+
+
+def sized(blocks: int = 2, img_size: int = 48) -> nn.Module:
+    return Plain(blocks)
+
+
+def test_a_family_says_where_its_resolution_comes_from():
+    assert str(plain()).startswith("Plain (32×32 px, blocks=2")
+    assert str(fs.family(timm.create_model, "resnet18")).startswith("resnet18 (224×224 px by its pretrained_cfg, ")
+    told = fs.family(sized, depth={"blocks": 2})
+    assert (told.resolution, str(told)) == (48, "sized (48×48 px by the default of img_size, blocks=2)")
+    assert "by" not in str(told.at(64)).split("px")[1]
+    cases: Any = (Plain, {"depth": {"blocks": 2}}), (lambda d: Plain(d(2)), {})
+    for make, given in cases:
+        with pytest.raises(NetworkError, match=r"nothing says how large the images .* give resolution=224"):
+            fs.family(make, **given)
+
+
+def test_what_is_made_already_is_no_family_and_what_makes_it_no_module():
+    with pytest.raises(NetworkError, match=r"this Plain is made already.*fs.family\(Plain, depth"):
+        fs.family(Plain())
+    asks: Any = fs.complexity, fs.layers, fs.build
+    for ask in asks:
+        with pytest.raises(NetworkError, match=r"Conv2d makes modules.*fs.complexity\(Conv2d\(\.\.\.\), resolution"):
+            ask(nn.Conv2d)

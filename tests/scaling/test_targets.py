@@ -203,3 +203,17 @@ def test_the_resolution_is_that_of_the_base():
     assert scaled == fs.scale_to(base, "dw", flops=1e9)
     assert (scaled.resolution, scaling_of(scaled).base) == (160, "RegNetX-800MF")
     assert fs.scale_to("RegNetX-800MF", "dWr", flops=1e10, resolution=160).resolution > 160
+
+
+def test_a_target_that_a_strategy_hardly_moves_to_is_refused():
+    """Resolution adds learned positions alone: a billion params would take images of 25,536 pixels."""
+    said = (
+        r"r hardly changes the params of ViT-S/16: four times the flops make them 1\.02% more; use a strategy that does"
+    )
+    with pytest.raises(fs.scaling.StrategyError, match=said):
+        fs.scale_to("ViT-S/16", "r", params=1e9)
+    with pytest.raises(
+        fs.scaling.StrategyError, match="r does not change the params of ResNet-50: they stay 25,557,032"
+    ):
+        fs.scale_to("ResNet-50", "r", params=1e9)
+    assert fs.complexity(fs.scale_to("ViT-S/16", "w", params=1e9)).params == pytest.approx(1e9, rel=0.01)

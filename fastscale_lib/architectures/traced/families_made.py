@@ -10,7 +10,7 @@ from ..._common.checks import check_flag, check_text, shown
 from ..parts import NetworkError
 from .keywords import changed, is_heads, numbers
 from .module_family import Family, Shared
-from .modules import Resolution, image_size
+from .modules import Resolution, image_size, is_module
 from .sources import FunctionOfFactors, Keywords, Size
 
 _FACTORS = ("d", "w", "r")
@@ -48,7 +48,8 @@ def family(
             it calls with base values.
         args: given to `make` first.
         resolution: side of the base's images in pixels, or (height, width); as {"img_size": 224} where a keyword holds
-            it. Default: the module's own `pretrained_cfg`, else 224.
+            it. Default: that of the module's `pretrained_cfg`, or the default of an argument that is named for it
+            (img_size, image_size, input_size, resolution); the family says which. Without either it must be given.
         depth: keywords that hold numbers of blocks, with the base's values: a number, or a list of them. Default, where
             width is not given either: proposed from the arguments that reach the module's class.
         width: keywords that hold widths, with the base's values; numbers of heads among them.
@@ -62,11 +63,17 @@ def family(
         A Family. `scale`, `scale_to`, `sweep`, `complexity`, `layers` and `build` take it; `kwargs` are its keywords.
 
     Raises:
-        NetworkError: (a ValueError) make is no callable, takes no such keyword or makes no module; a keyword does not
-            do what it is given for; or none is found that does.
+        NetworkError: (a ValueError) make is no callable, is a module already, takes no such keyword or makes no module;
+            nothing tells the resolution; a keyword does not do what it is given for; or none is found that does.
     """
     if not callable(make):
         raise NetworkError(f"family: {shown(make)} is not a callable that returns a module; give its class or function")
+    if is_module(make):
+        kind = type(make).__name__
+        raise NetworkError(
+            f"family: this {kind} is made already, and keeps its sizes; give what makes it, as fs.family({kind}, "
+            "depth={...}, width={...}), or a function of d, w and r; fs.complexity(module, resolution=224) counts it"
+        )
     cache = check_flag("family: cache", cache, NetworkError)
     if name is not None:
         check_text("family: name", name, NetworkError)
@@ -76,14 +83,15 @@ def family(
     call = example if callable(example) or example is None else lambda _: example
     own = _factor_names(make) if not (args or keywords or deep or wide) else ()
     if own:
-        height, _ = size = size or (224, 224)
+        height, _ = size = size or _told_size(title, make, None, example)[0]
         return Family(title, FunctionOfFactors(make, own, height), size, shared=Shared(size, cache, call)).checked()
     values = {**keywords, **deep, **wide, **image}
     memo = make, [*args, keywords]
     source = Keywords(make, args, values, tuple(deep), tuple(wide), tuple(image), memo)
     trial = Family(title, source, size or (224, 224), shared=Shared(size or (224, 224), cache, call))
-    base = trial.module("meta")
-    size = size or _own_size(base)
+    base, said = trial.module("meta"), ""
+    if size is None:
+        size, said = _told_size(title, make, base, example)
     if depth is None and width is None:
         from .proposals import propose
 
@@ -93,7 +101,7 @@ def family(
                 f"family: no keyword of {title} is found that adds or widens layers; give depth={{...}}, width={{...}}"
             )
         source = found.source
-    made = Family(title, source, size, shared=Shared(size, cache, call))
+    made = Family(title, source, size, shared=Shared(size, cache, call, said))
     if depth is not None or width is not None:
         _confirm(made, source)
     return made.checked()
@@ -154,10 +162,32 @@ def _image(resolution: Any) -> tuple[dict[str, Any], Size | None]:
     return dict(resolution), sizes.pop()
 
 
-def _own_size(module: Any) -> Size:
-    """The size of images that a module of timm was made for; 224 pixels for any other."""
+_IMAGE_NAMES = ("img_size", "image_size", "input_size", "resolution")  # of arguments that hold the side of the images
+
+
+def _told_size(title: str, make: Callable[..., Any], module: Any, example: Any) -> tuple[Size, str]:
+    """Return the size of images that timm publishes for the module, or an argument has by default, and which it is."""
     size = (getattr(module, "pretrained_cfg", None) or {}).get("input_size", ())
-    return (int(size[-2]), int(size[-1])) if len(size) == 3 else (224, 224)
+    if len(size) == 3:
+        return (int(size[-2]), int(size[-1])), "its pretrained_cfg"
+    for name in _IMAGE_NAMES:
+        try:
+            return image_size("family", _defaults(make)[name]), f"the default of {name}"
+        except (KeyError, NetworkError):  # it has no such argument, or no size by default
+            continue
+    if example is not None and not callable(example):
+        return (224, 224), "no image, but its example"
+    raise NetworkError(
+        f"family: nothing says how large the images of {title} are; give resolution=224, or "
+        'resolution={"img_size": 224} where a keyword holds it'
+    )
+
+
+def _defaults(make: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return {name: each.default for name, each in inspect.signature(make).parameters.items()}
+    except (TypeError, ValueError):
+        return {}
 
 
 def _name_of(make: Callable[..., Any]) -> str:
@@ -167,8 +197,5 @@ def _name_of(make: Callable[..., Any]) -> str:
 
 def _factor_names(make: Callable[..., Any]) -> tuple[str, ...]:
     """The names of a function of d, w and r; none of any other."""
-    try:
-        names = tuple(inspect.signature(make).parameters)
-    except (TypeError, ValueError):
-        return ()
+    names = tuple(_defaults(make))
     return names if names and set(names) <= set(_FACTORS) else ()

@@ -150,7 +150,8 @@ class Family:
 
     def __str__(self) -> str:
         height, width = self._size
-        return f"{self.name} ({height}×{width} px, {self._source.text(self._keywords(), self._size)})"
+        told = f" by {self._shared.size_told}" if self._shared.size_told and self._size == self._shared.size else ""
+        return f"{self.name} ({height}×{width} px{told}, {self._source.text(self._keywords(), self._size)})"
 
     def __repr__(self) -> str:
         return f"<family {self}>"
@@ -245,8 +246,11 @@ class Family:
 class Shared:
     """What all sizes of a family share: their counts, and how their sizes are rounded."""
 
-    def __init__(self, size: Size, keep: bool = True, example: Callable[[Size], Any] | None = None) -> None:
+    def __init__(
+        self, size: Size, keep: bool = True, example: Callable[[Size], Any] | None = None, size_told: str = ""
+    ) -> None:
         self.size, self.keep, self.example = size, keep, example
+        self.size_told = size_told  # what told the size; "" where it was given
         self.counts: dict[str, TracedComplexity] = {}
         self.steps = Steps()
 
