@@ -65,6 +65,13 @@ from .laws_counted import growth_at_equal_flops as growth_at_equal_flops
 from .laws_counted import law_table as law_table
 from .laws_counted import relative_to_base as relative_to_base
 from .laws_counted import relative_to_width as relative_to_width
+from .laws_measured import attention_by_resolution as attention_by_resolution
+from .laws_measured import attention_claims as attention_claims
+from .laws_measured import attention_table as attention_table
+from .laws_measured import laws_by_family as laws_by_family
+from .laws_measured import laws_table as laws_table
+from .laws_measured import measured_law_claims as measured_law_claims
+from .laws_measured import measured_laws as measured_laws
 from .live_training import tiny_training as tiny_training
 from .order_claims import growth_claims as growth_claims
 from .order_claims import order_claim as order_claim
@@ -81,6 +88,10 @@ from .pairs import fast_scaled as fast_scaled
 from .pairs import measured_pairs as measured_pairs
 from .pairs import published_pairs as published_pairs
 from .pairs import zoo_names as zoo_names
+from .published_transformer import published_counts as published_counts
+from .published_transformer import published_outcome_claims as published_outcome_claims
+from .published_transformer import published_size_claims as published_size_claims
+from .published_transformer import published_sizes as published_sizes
 from .regime_tables import activations_by_regime as activations_by_regime
 from .regime_tables import larger_told as larger_told
 from .regime_tables import predicted_cases as predicted_cases
@@ -110,3 +121,7 @@ from .times import knee as knee
 from .times import knees as knees
 from .times import measured_times as measured_times
 from .times import predicted_times as predicted_times
+from .width_reference import beside_width as beside_width
+from .width_reference import beside_width_claims as beside_width_claims
+from .width_reference import exponents_table as exponents_table
+from .width_reference import relative_table as relative_table

@@ -10,6 +10,8 @@ from .counts import curve as curve
 from .counts import exponents as exponents
 from .counts import law as law
 from .counts import marks as marks
+from .exponents_measured import attention_shares as attention_shares
+from .exponents_measured import measured_laws as measured_laws
 from .roofline import roofline_shares as roofline_shares
 from .runtimes import correlations as correlations
 from .runtimes import runtime as runtime

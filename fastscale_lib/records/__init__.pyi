@@ -11,6 +11,7 @@ from .published_rows import published as published
 from .published_rows import published_errors as published_errors
 from .published_rows import published_form as published_form
 from .rows import read_rows as read_rows
+from .scaled_tables import published_scaling as published_scaling
 from .store import Store as Store
 from .store import StoreError as StoreError
 from .store import StoreWarning as StoreWarning

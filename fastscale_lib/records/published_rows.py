@@ -114,16 +114,16 @@ def published(name: str | None = None, folder: str | os.PathLike | None = None) 
     known = list(dict.fromkeys(timing.table for timing in _TIMINGS))
     if name is not None:
         check_choice("published: name", name, known, PublishedError)
-    folder = _folder("published", folder)
+    folder = table_folder("published", folder)
     tables = [_read_timing(timing, folder) for timing in _TIMINGS if name in (None, timing.table)]
     return with_conventions(pd.concat(tables, ignore_index=True), CONVENTIONS)
 
 
-def _folder(asked_by: str, folder: str | os.PathLike | None) -> Path:
+def table_folder(asked_by: str, folder: str | os.PathLike | None) -> Path:
     return data_folder() / "published" if folder is None else check_path(f"{asked_by}: folder", folder, PublishedError)
 
 
-def _read_table(folder: Path, name: str) -> pd.DataFrame:
+def read_table(folder: Path, name: str) -> pd.DataFrame:
     path = folder / f"{name}.csv"
     if not path.is_file():
         raise PublishedError(f"published: there is no {path}; give the folder that holds it, data/published")
@@ -134,7 +134,7 @@ def _read_table(folder: Path, name: str) -> pd.DataFrame:
 
 
 def _read_timing(timing: _Timing, folder: Path) -> pd.DataFrame:
-    table = _read_table(folder, timing.table)
+    table = read_table(folder, timing.table)
     return tidy(
         {
             "source": timing.table,
@@ -175,7 +175,7 @@ def published_errors(name: str | None = None, folder: str | os.PathLike | None =
     known = {_ZOO: _zoo_errors, _EARLY: _early_errors, _SCALED: _scaled_errors}
     if name is not None:
         check_choice("published_errors: name", name, known, PublishedError)
-    folder = _folder("published_errors", folder)
+    folder = table_folder("published_errors", folder)
     return pd.concat(
         [_error_rows(table, read, folder) for table, read in known.items() if name in (None, table)], ignore_index=True
     )
@@ -183,7 +183,7 @@ def published_errors(name: str | None = None, folder: str | os.PathLike | None =
 
 def _error_rows(name: str, read: Callable[[pd.DataFrame], pd.DataFrame], folder: Path) -> pd.DataFrame:
     """Read the errors and times of one table into the common columns."""
-    rows = read(_read_table(folder, name)).assign(source=name)
+    rows = read(read_table(folder, name)).assign(source=name)
     if "family" not in rows:
         rows["family"] = rows["network"].map(family)
         rows["strategy"] = rows["family"].map({**_GROWN, **_GROWN_IN.get(name, {})})

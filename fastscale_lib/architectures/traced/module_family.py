@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..._common.checks import shown
@@ -143,9 +143,10 @@ class Family:
         doubled = [self.scaled(*factors, "") for factors in ((2, 1, 1.0), (1, 2, 1.0), (1, 1, 2.0))]
         counts = [each.complexity for each in doubled]
         exponents = {
-            metric: tuple(_log2(getattr(each, metric), getattr(base, metric)) for each in counts) for metric in METRICS
+            metric: tuple(doubling_exponent(getattr(each, metric), getattr(base, metric)) for each in counts)
+            for metric in METRICS
         }
-        growth = _log2(counts[2].attention_flops, base.attention_flops)
+        growth = doubling_exponent(counts[2].attention_flops, base.attention_flops)
         return MeasuredLaws(**exponents, attention=base.attention_flops / base.flops, attention_growth=growth, at=self)
 
     def __str__(self) -> str:
@@ -270,7 +271,7 @@ class MeasuredLaws(NamedTuple):
     at: Family
 
     def __str__(self) -> str:
-        text = "flops ∝ " + " ".join(f"{name}^{value:.2f}" for name, value in zip("dwr", self.flops, strict=True))
+        text = f"flops ∝ {law_text(self.flops)}"
         if self.attention:
             height, width = image_size("family", self.at.resolution)
             side = f"{height}" if height == width else f"{height}×{width}"
@@ -279,5 +280,11 @@ class MeasuredLaws(NamedTuple):
         return text
 
 
-def _log2(after: float, before: float) -> float:
+def doubling_exponent(after: float, before: float) -> float:
+    """Compute the exponent by which a count grew when a size was doubled; 0 where there is nothing to count."""
     return math.log2(after / before) if before and after else 0.0
+
+
+def law_text(exponents: Iterable[float]) -> str:
+    """Write a law as "d^1.00 w^2.00 r^2.00"."""
+    return " ".join(f"{name}^{float(value):.2f}" for name, value in zip("dwr", exponents, strict=True))
