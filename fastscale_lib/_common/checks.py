@@ -1,8 +1,7 @@
-"""Checks of arguments, and how a message quotes them: the same rules everywhere.
+"""Checks of arguments, and how messages quote them.
 
-A whole number is an int of Python or numpy, or anything else that can index a list. A real number is any of these, a
-float of Python or numpy, a Fraction or a Decimal. An array or tensor without dimensions counts as the number that it
-holds. True, False and strings are neither.
+A whole number is an int, or what can index a list; a real number is that, a float, a Fraction or a Decimal, of Python
+or numpy. An array or tensor without dimensions counts as the number that it holds. True, False and strings are neither.
 """
 
 from __future__ import annotations
@@ -48,10 +47,7 @@ _short = _Short()
 
 
 def shown(value: Any) -> str:
-    """Quote a value for a message: its repr on one line, cut to about 60 characters.
-
-    It never raises: where repr fails, the type's name is shown.
-    """
+    """Quote a value for a message: its repr on one line, cut to about 60 characters; never raises."""
     try:
         text = " ".join(_short.repr(value).splitlines())
     except Exception:  # a repr may do anything, and an error message is being written
@@ -70,11 +66,7 @@ def whole_number(value: Any, least: float = 1, most: float = LARGEST) -> int | N
 
 
 def real_number(value: Any, least: float = -LARGEST, most: float = LARGEST, above: bool = False) -> float | None:
-    """Return the value as a finite float; None if it is not a number from `least` to `most`.
-
-    Arguments:
-        above: whether the number must be larger than `least`, not equal to it; default: False.
-    """
+    """Return the value as a finite float; None if it is not a number from (or above) `least` to `most`."""
     try:
         value = _scalar(value)
         if isinstance(value, bool):
@@ -89,12 +81,7 @@ def real_number(value: Any, least: float = -LARGEST, most: float = LARGEST, abov
 def check_whole(
     name: str, value: Any, error: type[Exception], least: int = 1, most: float = LARGEST, remedy: str = ""
 ) -> int:
-    """Return the value as an int, or raise `error` with one sentence that names value and rule.
-
-    Arguments:
-        name: the beginning of the sentence, such as "stage 2: depth".
-        remedy: the end of the sentence, such as "; try batch=64"; default: none.
-    """
+    """Return the value as an int, or raise `error`: `name` begins its message, `remedy` ends it."""
     number = whole_number(value, least, most)
     if number is None:
         bound = f"of at least {least}" if most == LARGEST else f"from {least} to {most:,}"
@@ -112,13 +99,7 @@ def check_real(
     above: bool = False,
     remedy: str = "",
 ) -> float:
-    """Return the value as a finite float, or raise `error` naming value and rule.
-
-    Arguments:
-        name: the beginning of the sentence, such as "stage 2: bottleneck".
-        above: whether the number must be larger than `least`, not equal to it; default: False.
-        remedy: the end of the sentence, such as "; try same=0.02"; default: none.
-    """
+    """Return the value as a finite float, or raise `error`: `name` begins its message, `remedy` ends it."""
     number = real_number(value, least, most, above)
     if number is None:
         raise error(f"{name} is {shown(value)}, but must be {_rule(least, most, above)}{remedy}")
@@ -186,10 +167,7 @@ def check_progress(value: Any, error: type[Exception]) -> None:
 
 
 def check_path(name: str, value: Any, error: type[Exception]) -> Path:
-    """Return the value as a Path, or raise `error` if no file can have that name.
-
-    The file need not exist.
-    """
+    """Return the value as a Path, or raise `error` if no file, existing or not, can have that name."""
     try:
         path = Path(value)
         with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
@@ -216,11 +194,7 @@ def check_columns(name: str, values: Any, error: type[Exception]) -> list[str]:
 
 
 def check_items(name: str, values: Any, error: type[Exception], of: str) -> list[Any]:
-    """Return the items of a list, array or other iterable, or raise `error` if there are none.
-
-    Arguments:
-        of: what the items are, in the plural: "columns".
-    """
+    """Return the items of an iterable, or raise `error` if there are none; `of` names them in the plural."""
     try:
         items = [] if isinstance(values, str | bytes | Mapping) else list(values)
     except Exception:  # it is not iterable, or its __iter__ raises
@@ -235,10 +209,7 @@ def check_frame(
 ) -> pd.DataFrame:
     """Return the frame, or raise `error` if it is no DataFrame or lacks a column.
 
-    Arguments:
-        name: the beginning of the sentence, such as "growth: frame".
-        columns: columns that it must have, each once; default: none.
-        numbers: columns that it must have, each once, with numbers or missing values; default: none.
+    It must have each of `columns` and `numbers` once; those of `numbers` hold numbers or missing values.
     """
     import pandas as pd
 

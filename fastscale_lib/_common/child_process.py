@@ -44,15 +44,8 @@ def start_child(
     """Start `main` of a module of this package in a child process with a pipe to its stdin.
 
     The child runs no code from its working folder unless PYTHONPATH names it. It has its own session: the caller's
-    Ctrl-C does not reach it, and `kill_group` ends it with every process that it started.
-
-    Arguments:
-        module: the full name, such as "fastscale_lib.measuring.worker".
-        log: the file that takes the child's stderr.
-        stdout: a file, or subprocess.PIPE.
-        cwd: the child's working folder; default: the caller's.
-        path: folders to put before those of the caller's PYTHONPATH; default: none.
-        environment: variables to add to the caller's, or to replace there; default: none.
+    Ctrl-C does not reach it, and `kill_group` ends it with every process that it started. Folders of `path` come before
+    the caller's PYTHONPATH; variables of `environment` are added to the caller's, or replace them.
     """
     package, source = __name__.partition(".")[0], Path(__file__).parents[1] / "__init__.py"
     # An empty part, as in "$PYTHONPATH:/more" where PYTHONPATH is unset, would mean the working folder.
@@ -84,11 +77,7 @@ def kill_group(process: subprocess.Popen[str]) -> None:
 
 
 def cause(log: IO[bytes]) -> str:
-    """Find in a process's stderr which exception ended it.
-
-    Returns:
-        The line that names the exception; without a traceback, the last line that is no warning; else "".
-    """
+    """Return the line of a process's stderr that names the exception, else the last that is no warning, or ""."""
     log.seek(0)
     lines = log.read().decode("utf-8", "replace").splitlines()
     for start in reversed([number for number, line in enumerate(lines) if line.startswith(_TRACEBACK)]):

@@ -13,34 +13,20 @@ from typing import Any
 
 @dataclass(frozen=True)
 class DeviceKind:
-    """What all devices of a kind have in common.
+    """What all devices of a kind have in common."""
 
-    Attributes:
-        name: torch's name of the device type.
-        numbered: whether there may be several, told apart by a number, as in cuda:1.
-        by_threads: whether times depend on the number of torch's threads.
-        tf32: whether the device can round fp32 products to TF32.
-        training_precision: the default precision of training.
-        probe_batch: the default number of images in a run of a probe network.
-        block_s: the least seconds of a timed block. It is long relative to the clock (0.02 s are some 40,000 steps of
-            CUDA's, 0.5 µs; a CPU's is finer). On a CPU it is short: most short blocks are free of other processes'
-            turns, so that the median is, too.
-        matrix_side: rows of the two square matrices whose product shows the device's speed: large enough that
-            arithmetic takes nearly all the time.
-        copied_bytes: bytes of the copy that shows the memory's speed: more than any cache holds.
-        backend: the backend of torch.distributed by which several such devices train together.
-    """
-
-    name: str
-    numbered: bool
-    by_threads: bool
-    tf32: bool
-    training_precision: str
-    probe_batch: int
+    name: str  # torch's name of the device type
+    numbered: bool  # whether there may be several, as cuda:1
+    by_threads: bool  # whether times depend on the number of torch's threads
+    tf32: bool  # whether fp32 products can be rounded to TF32
+    training_precision: str  # the default
+    probe_batch: int  # the default number of images in a run of a probe network
+    # The least seconds of a timed block: long relative to the clock (CUDA's has steps of 0.5 µs), but short on a CPU:
+    # most short blocks are free of other processes' turns, so that the median is, too.
     block_s: float
-    matrix_side: int
-    copied_bytes: int
-    backend: str
+    matrix_side: int  # of two square matrices, so large that arithmetic takes nearly all the time of their product
+    copied_bytes: int  # more than any cache holds, so that copying them shows the memory's speed
+    backend: str  # of torch.distributed
 
 
 CUDA = DeviceKind(

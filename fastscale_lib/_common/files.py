@@ -26,14 +26,9 @@ _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM)
 def write_whole(path: Path, data: bytes | memoryview | str) -> None:
     """Replace a file's content in one step: readers see the old file or the new, never a mix.
 
-    Missing folders are made, and links are followed. A writer that is killed leaves a hidden temporary file ending in
-    ".part" beside the path. The next writer removes it, but not that of a living writer, which holds a lock on it.
-
-    Arguments:
-        data: bytes, or a string, which is written in UTF-8.
-
-    Raises:
-        OSError: the file cannot be written, for example because the disk is full; the old file is still there.
+    Missing folders are made, links are followed, and strings are written in UTF-8. After an OSError the old file is
+    still there. A writer that is killed leaves a hidden temporary file ending in ".part" beside the path. The next
+    writer removes it, but not that of a living writer, which holds a lock on it.
     """
     data = data.encode() if isinstance(data, str) else data
     for left in reversed(range(_TRIES)):
@@ -50,13 +45,9 @@ def write_whole(path: Path, data: bytes | memoryview | str) -> None:
 
 
 def write_new(paths: Iterable[Path], data: str) -> Path:
-    """Write a string, in UTF-8, to the first of these paths that does not exist yet.
+    """Write a string to the first of these paths that does not exist yet, and return that path.
 
-    Returns:
-        The path that was written.
-
-    Raises:
-        OSError: the file cannot be written; no part of it is left.
+    After an OSError no part of it is left.
     """
     for path in paths:
         try:
@@ -74,11 +65,7 @@ def write_new(paths: Iterable[Path], data: str) -> Path:
 
 
 def end_of_links(path: Path) -> Path:
-    """Follow a link to where the file is or will be; return any other path as it is.
-
-    Raises:
-        FileNotFoundError: the link leads into a folder that does not exist.
-    """
+    """Follow a link to where the file is or will be; raise FileNotFoundError if that folder does not exist."""
     if not path.is_symlink():
         return path
     end = Path(os.path.realpath(path))
@@ -98,11 +85,7 @@ def remove_parts(path: Path) -> None:
 
 @contextlib.contextmanager
 def trial(path: Path) -> Iterator[IO[bytes]]:
-    """Check that a file can be made at a path, by opening an unnamed one in the nearest folder.
-
-    Raises:
-        OSError: the path is a folder or leads through a file, or the folder takes no new files.
-    """
+    """Open an unnamed file in the nearest folder of a path; raise OSError if no file can be made there."""
     path = end_of_links(path).absolute()
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))

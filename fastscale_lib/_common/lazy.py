@@ -13,12 +13,8 @@ from typing import Any
 def attach(package: str, file: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
     """Make the `__getattr__`, `__dir__` and `__all__` of a package from its stub.
 
-    The stub, `__init__.pyi` beside the package's `__init__.py`, lists each public name once, as `from .module import
-    name as name` or `from . import module as module`. Type checkers and editors read it, too.
-
-    Arguments:
-        package: the package's `__name__`.
-        file: the package's `__file__`.
+    The stub, `__init__.pyi` beside the package's file, lists each public name once, as `from .module import name as
+    name` or `from . import module as module`. Type checkers and editors read it, too.
     """
     tree = ast.parse(Path(file).with_suffix(".pyi").read_text("utf-8"))
     homes = {

@@ -19,21 +19,18 @@ def fit_logs(
     start: np.ndarray,
     spread: np.ndarray,
 ) -> np.ndarray:
-    """Find the log-parameters whose predictions are nearest the observed logarithms.
+    """Find the log-parameters, shape (p,), whose predictions are nearest the observed logarithms.
 
     The loss of a deviation is pseudo-Huber: quadratic where it is small relative to the noise and linear where it is
     large, so that a few outliers do not bend the fit. A parameter that the observations barely determine stays near
     its start.
 
     Arguments:
-        predicted: maps parameters, shape (p,), to predicted logarithms, shape (n,).
+        predicted: maps parameters to predicted logarithms, shape (n,).
         logs: observed logarithms, shape (n,).
         noise: expected error of each observation, as a fraction, shape (n,).
-        start: initial parameters, shape (p,).
-        spread: plausible distance of each parameter from its start, shape (p,).
-
-    Returns:
-        Parameters, shape (p,).
+        start: initial parameters.
+        spread: plausible distance of each parameter from its start.
     """
 
     def residuals(at: np.ndarray) -> np.ndarray:

@@ -18,11 +18,7 @@ _CHECKER = "rfc3987_syntax"
 
 @contextmanager
 def light_imports() -> Iterator[None]:
-    """Defer the grammars of a jsonschema imported in this context until an IRI is first checked.
-
-    jsonschema checks as much as before. If it is already imported, or rfc3987_syntax is not installed, this does
-    nothing.
-    """
+    """Defer the grammars of a jsonschema imported in this context until an IRI is first checked."""
     if "jsonschema" in sys.modules or _CHECKER in sys.modules or find_spec(_CHECKER) is None:
         yield
         return

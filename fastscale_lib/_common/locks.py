@@ -31,18 +31,11 @@ def one_thread() -> Iterator[None]:
 
 @contextlib.contextmanager
 def locked(file: Any, shared: bool = False) -> Iterator[None]:
-    """Lock an open file against other processes; call it within `one_thread`.
+    """Lock an open file against other processes; call it within `one_thread`. Other readers share a shared lock.
 
-    The lock ends with the process that holds it. Taking it again has no effect, so that `unless` can read the store
-    that it is asked by. Where a file system has no locks, readers go on without one: rows are only ever appended, so
-    at worst the last is not whole yet and is read again.
-
-    Arguments:
-        file: an open file.
-        shared: whether other readers may hold the lock at the same time; default: False.
-
-    Raises:
-        OSError: the file system has no locks, and shared is False.
+    Taking it again has no effect, so that `unless` can read the store that it is asked by. Where a file system has no
+    locks, a writer gets an OSError. Readers go on without one: rows are only ever appended, so at worst the last is not
+    whole yet and is read again.
     """
     status = os.fstat(file.fileno())
     which = status.st_dev, status.st_ino

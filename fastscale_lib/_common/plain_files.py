@@ -11,13 +11,7 @@ from .yaml_text import JsonError, YamlError, read_json, read_yaml
 
 
 def read_plain(what: str, path: Any, error: type[Exception]) -> Any:
-    """Read plain data from a file: JSON if its name ends in .json, else YAML.
-
-    Arguments:
-        what: the beginning of messages, such as "plan".
-        path: path of the file.
-        error: raised if the file cannot be read, or is not what its name says.
-    """
+    """Read JSON (a name that ends in .json) or YAML from a file, or raise `error`; `what` begins its message."""
     path = check_path(f"{what}: path", path, error)
     try:
         text = path.read_text("utf-8")
@@ -34,12 +28,7 @@ def read_plain(what: str, path: Any, error: type[Exception]) -> Any:
 
 
 def check_keys(what: str, plain: Any, known: Iterable[str], error: type[Exception], example: str) -> Mapping[str, Any]:
-    """Return a mapping all of whose keys are known, or raise `error`.
-
-    Arguments:
-        what: the beginning of messages, such as "plan".
-        example: a key with a value, as a message shows it: "epochs: 30".
-    """
+    """Return a mapping all of whose keys are known, or raise `error`, with an example such as "epochs: 30"."""
     if not isinstance(plain, Mapping):
         raise error(f"{what}: expected names with values, as in {example}, got {shown(plain)}")
     known = list(known)

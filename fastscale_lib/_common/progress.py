@@ -13,21 +13,13 @@ _LOG_S = 30.0
 
 
 class Step(NamedTuple):
-    """Progress of a sweep.
+    """Progress of a sweep."""
 
-    Attributes:
-        done: points that have a row.
-        total: points in all.
-        failed: those of `done` whose row has no time.
-        name: the latest point; None before the first.
-        seconds_left: an estimate; None before the first point.
-    """
-
-    done: int
+    done: int  # points that have a row
     total: int
-    failed: int
-    name: str | None = None
-    seconds_left: float | None = None
+    failed: int  # points whose row has no time
+    name: str | None = None  # the latest point; None before the first
+    seconds_left: float | None = None  # an estimate; None before the first point
 
     def __str__(self) -> str:
         parts = [f"{self.done:,}/{self.total:,}"]
@@ -37,15 +29,9 @@ class Step(NamedTuple):
 
 
 class Tally:
-    """A counter of rows that reports each.
+    """A counter of rows that calls `tell` with a `Step`, at once and at each `count`.
 
     The time left is the average time per row so far, times the rows that are missing.
-
-    Arguments:
-        tell: called with a `Step`, at once and at each `count`.
-        done: rows that exist already.
-        total: rows in all.
-        failed: those of `done` without a time.
     """
 
     def __init__(self, tell: Callable[[Step], None], done: int, total: int, failed: int) -> None:

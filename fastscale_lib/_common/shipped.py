@@ -10,14 +10,10 @@ LIBRARY = Path(__file__).resolve().parents[1]
 
 
 def find_folder(name: str, holds: str) -> Path | None:
-    """Find a folder of a checkout, else of the installed library; return None if there is none.
+    """Find the folder "notebooks" or "data", which holds this path; return None if there is none.
 
-    A checkout is looked for beside the library, then in the working folder and above it. It comes first because files
-    may have been added there.
-
-    Arguments:
-        name: "notebooks" or "data".
-        holds: a path in the folder, by which it is recognised.
+    A checkout, beside the library or in the working folder and above, comes before the installed library: files may
+    have been added there.
     """
     above: list[Path] = []
     with contextlib.suppress(FileNotFoundError):  # the working folder was removed

@@ -9,15 +9,9 @@ import numpy as np
 
 
 def pearson(x: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-    """Compute Pearson's r along the last axis; NaN where a variable is constant.
+    """Compute Pearson's r of x and y, shape (..., n), along the last axis; NaN where one is constant.
 
-    Arguments:
-        x: numbers, shape (..., n).
-        y: numbers, shape (..., n).
-        weights: how often each observation counts, shape (..., n); default: once.
-
-    Returns:
-        Correlations, shape (...).
+    The weights, of the same shape, say how often each observation counts; default: once.
     """
     weights = np.ones(np.shape(x)) if weights is None else weights
     total = weights.sum(-1, keepdims=True)
@@ -31,14 +25,10 @@ _SURE = 0.95
 
 
 def student(freedom: int, sure: float = _SURE) -> float:
-    """Return the two-sided quantile of Student's t; NaN below one degree of freedom.
+    """Return the two-sided quantile t of Student's distribution; NaN below one degree of freedom.
 
     A mean plus or minus t standard errors is the confidence interval. The probability within ± t is the finite sum of
     Abramowitz and Stegun, Handbook of Mathematical Functions, 1964, 26.7.3 and 26.7.4; t is found by bisection.
-
-    Arguments:
-        freedom: degrees of freedom.
-        sure: the probability within ± t; default: 0.95.
     """
     if freedom < 1:
         return math.nan
@@ -70,13 +60,6 @@ def median_interval(times: Sequence[float] | np.ndarray, confidence: float = 0.9
     Of n independent times, the number below the median is binomial (n, 1/2). So the k-th smallest and the k-th largest
     enclose the median with probability 1 − 2·P(fewer than k below); k is the largest for which that is at least
     `confidence`. At 95 % this takes 6 times; with fewer the range is returned, which covers less than 95 %.
-
-    Arguments:
-        times: independent observations.
-        confidence: the probability that the interval covers the median; default: 0.95.
-
-    Raises:
-        ValueError: there are no times.
     """
     if not len(times):
         raise ValueError("median_interval: there are no times; give at least one")

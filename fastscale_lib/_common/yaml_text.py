@@ -32,13 +32,7 @@ class JsonError(FastscaleError, ValueError):
 
 
 def read_yaml(text: str) -> Any:
-    """Read dicts, lists, strings and numbers from YAML; no code in it is executed.
-
-    Raises:
-        YamlError: the string is not YAML, is too long or nested too deeply, asks for other objects, or gives a key
-            twice.
-        ModuleNotFoundError: pyyaml is not installed.
-    """
+    """Read dicts, lists, strings and numbers from YAML, or raise YamlError; no code in it is executed."""
     return _read(text, _scalar)
 
 
@@ -63,11 +57,7 @@ def _read(text: str, scalar: Callable[[Any], Any]) -> Any:
 
 
 def read_json(text: str) -> Any:
-    """Read dicts, lists, strings and numbers from JSON.
-
-    Raises:
-        JsonError: the string is not JSON, is nested too deeply, or gives a key twice.
-    """
+    """Read dicts, lists, strings and numbers from JSON, or raise JsonError."""
     try:
         return json.loads(text, object_pairs_hook=_once, parse_int=_json_int)
     except RecursionError:
@@ -79,13 +69,7 @@ def read_json(text: str) -> Any:
 
 
 def write_yaml(value: Any, **layout: Any) -> str:
-    """Write plain data as YAML that versions 1.1 and 1.2 read alike.
-
-    Strings that either version would read as something else are quoted.
-
-    Arguments:
-        layout: further arguments of `yaml.dump`.
-    """
+    """Write plain data as YAML that versions 1.1 and 1.2 read alike; `layout`: arguments of `yaml.dump`."""
     import yaml
 
     return yaml.dump(value, Dumper=_dumper(), sort_keys=False, allow_unicode=True, **layout)
