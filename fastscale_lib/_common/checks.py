@@ -47,7 +47,7 @@ _short = _Short()
 
 
 def shown(value: Any) -> str:
-    """Quote a value for a message: its repr on one line, cut to about 60 characters; never raises."""
+    """Quote a value for a message: its repr on one line, cut to some 60 characters; never raise."""
     try:
         text = " ".join(_short.repr(value).splitlines())
     except Exception:  # a repr may do anything, and an error message is being written
@@ -66,7 +66,7 @@ def whole_number(value: Any, least: float = 1, most: float = LARGEST) -> int | N
 
 
 def real_number(value: Any, least: float = -LARGEST, most: float = LARGEST, above: bool = False) -> float | None:
-    """Return the value as a finite float; None if it is not a number from (or above) `least` to `most`."""
+    """Return the value as a float; None if it is not a number from (or above) least to most."""
     try:
         value = _scalar(value)
         if isinstance(value, bool):
@@ -99,7 +99,7 @@ def check_real(
     above: bool = False,
     remedy: str = "",
 ) -> float:
-    """Return the value as a finite float, or raise `error`: `name` begins its message, `remedy` ends it."""
+    """Return the value as a float, or raise `error`: `name` begins its message, `remedy` ends it."""
     number = real_number(value, least, most, above)
     if number is None:
         raise error(f"{name} is {shown(value)}, but must be {_rule(least, most, above)}{remedy}")
@@ -167,7 +167,7 @@ def check_progress(value: Any, error: type[Exception]) -> None:
 
 
 def check_path(name: str, value: Any, error: type[Exception]) -> Path:
-    """Return the value as a Path, or raise `error` if no file, existing or not, can have that name."""
+    """Return the value as a Path, or raise `error` if no file can have that name."""
     try:
         path = Path(value)
         with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
@@ -194,7 +194,7 @@ def check_columns(name: str, values: Any, error: type[Exception]) -> list[str]:
 
 
 def check_items(name: str, values: Any, error: type[Exception], of: str) -> list[Any]:
-    """Return the items of an iterable, or raise `error` if there are none; `of` names them in the plural."""
+    """Return the items of an iterable, or raise `error` if there are none."""
     try:
         items = [] if isinstance(values, str | bytes | Mapping) else list(values)
     except Exception:  # it is not iterable, or its __iter__ raises

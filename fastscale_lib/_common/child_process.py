@@ -77,7 +77,7 @@ def kill_group(process: subprocess.Popen[str]) -> None:
 
 
 def cause(log: IO[bytes]) -> str:
-    """Return the line of a process's stderr that names the exception, else the last that is no warning, or ""."""
+    """Return the line of a process's stderr that names the exception, or the last but warnings."""
     log.seek(0)
     lines = log.read().decode("utf-8", "replace").splitlines()
     for start in reversed([number for number, line in enumerate(lines) if line.startswith(_TRACEBACK)]):

@@ -11,7 +11,7 @@ def decimals(value: float, digits: int = 3) -> int:
 
 
 def significant(value: float | None, digits: int = 3) -> str:
-    """Write a number with this many significant digits and its whole part: "0.0851", "3,923"; NaN is "–"."""
+    """Write a number with its whole part and significant digits: "0.0851", "3,923"; NaN: "–"."""
     if value is None or value != value:
         return "–"
     rounded = float(f"{value:.{digits - 1}e}")  # 9.996 has one digit more before its point than 9.99

@@ -65,7 +65,7 @@ def write_new(paths: Iterable[Path], data: str) -> Path:
 
 
 def end_of_links(path: Path) -> Path:
-    """Follow a link to where the file is or will be; raise FileNotFoundError if that folder does not exist."""
+    """Follow a link to where the file is or will be; raise FileNotFoundError without its folder."""
     if not path.is_symlink():
         return path
     end = Path(os.path.realpath(path))
@@ -85,7 +85,7 @@ def remove_parts(path: Path) -> None:
 
 @contextlib.contextmanager
 def trial(path: Path) -> Iterator[IO[bytes]]:
-    """Open an unnamed file in the nearest folder of a path; raise OSError if no file can be made there."""
+    """Open an unnamed file in the nearest folder of a path; raise OSError if it takes none."""
     path = end_of_links(path).absolute()
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))

@@ -19,7 +19,7 @@ def fit_logs(
     start: np.ndarray,
     spread: np.ndarray,
 ) -> np.ndarray:
-    """Find the log-parameters, shape (p,), whose predictions are nearest the observed logarithms.
+    """Find the log-parameters, shape (p,), that best predict the observed logarithms.
 
     The loss of a deviation is pseudo-Huber: quadratic where it is small relative to the noise and linear where it is
     large, so that a few outliers do not bend the fit. A parameter that the observations barely determine stays near

@@ -31,7 +31,7 @@ def one_thread() -> Iterator[None]:
 
 @contextlib.contextmanager
 def locked(file: Any, shared: bool = False) -> Iterator[None]:
-    """Lock an open file against other processes; call it within `one_thread`. Other readers share a shared lock.
+    """Lock an open file against other processes (shared: only writers), within `one_thread`.
 
     Taking it again has no effect, so that `unless` can read the store that it is asked by. Where a file system has no
     locks, a writer gets an OSError. Readers go on without one: rows are only ever appended, so at worst the last is not

@@ -11,7 +11,7 @@ from .yaml_text import JsonError, YamlError, read_json, read_yaml
 
 
 def read_plain(what: str, path: Any, error: type[Exception]) -> Any:
-    """Read JSON (a name that ends in .json) or YAML from a file, or raise `error`; `what` begins its message."""
+    """Read a file as JSON if its name ends in .json, else as YAML; `what` begins the `error`."""
     path = check_path(f"{what}: path", path, error)
     try:
         text = path.read_text("utf-8")
@@ -28,7 +28,7 @@ def read_plain(what: str, path: Any, error: type[Exception]) -> Any:
 
 
 def check_keys(what: str, plain: Any, known: Iterable[str], error: type[Exception], example: str) -> Mapping[str, Any]:
-    """Return a mapping all of whose keys are known, or raise `error`, with an example such as "epochs: 30"."""
+    """Return a mapping all of whose keys are known, or raise `error` with an example."""
     if not isinstance(plain, Mapping):
         raise error(f"{what}: expected names with values, as in {example}, got {shown(plain)}")
     known = list(known)

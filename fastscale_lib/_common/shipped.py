@@ -10,7 +10,7 @@ LIBRARY = Path(__file__).resolve().parents[1]
 
 
 def find_folder(name: str, holds: str) -> Path | None:
-    """Find the folder "notebooks" or "data", which holds this path; return None if there is none.
+    """Find the folder "notebooks" or "data" that holds this path, or return None.
 
     A checkout, beside the library or in the working folder and above, comes before the installed library: files may
     have been added there.

@@ -9,7 +9,7 @@ import numpy as np
 
 
 def pearson(x: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
-    """Compute Pearson's r of x and y, shape (..., n), along the last axis; NaN where one is constant.
+    """Compute Pearson's r of x and y, shape (..., n), along the last axis; NaN for constants.
 
     The weights, of the same shape, say how often each observation counts; default: once.
     """
@@ -25,7 +25,7 @@ _SURE = 0.95
 
 
 def student(freedom: int, sure: float = _SURE) -> float:
-    """Return the two-sided quantile t of Student's distribution; NaN below one degree of freedom.
+    """Return the two-sided quantile of Student's t; NaN below one degree of freedom.
 
     A mean plus or minus t standard errors is the confidence interval. The probability within ± t is the finite sum of
     Abramowitz and Stegun, Handbook of Mathematical Functions, 1964, 26.7.3 and 26.7.4; t is found by bisection.

@@ -32,7 +32,7 @@ class JsonError(FastscaleError, ValueError):
 
 
 def read_yaml(text: str) -> Any:
-    """Read dicts, lists, strings and numbers from YAML, or raise YamlError; no code in it is executed."""
+    """Read dicts, lists, strings and numbers from YAML, or raise YamlError; no code is executed."""
     return _read(text, _scalar)
 
 
@@ -69,7 +69,7 @@ def read_json(text: str) -> Any:
 
 
 def write_yaml(value: Any, **layout: Any) -> str:
-    """Write plain data as YAML that versions 1.1 and 1.2 read alike; `layout`: arguments of `yaml.dump`."""
+    """Write plain data as YAML that versions 1.1 and 1.2 read alike; layout is for `yaml.dump`."""
     import yaml
 
     return yaml.dump(value, Dumper=_dumper(), sort_keys=False, allow_unicode=True, **layout)

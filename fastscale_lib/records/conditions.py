@@ -110,11 +110,7 @@ class Conditions:
 def distinct_labels(rows: pd.DataFrame, briefly: bool = False) -> list[str]:
     """Name the case of each row by as few words as distinguish it from the frame's other cases.
 
-    These are the label; else label and source; else the threads, too.
-
-    Arguments:
-        rows: a frame with columns of `Conditions.CASE`.
-        briefly: whether to try the device's name by itself first; default: False.
+    These are the device's name if `briefly`; else the label; else label and source; else the threads, too.
     """
     columns = [name for name in Conditions.CASE if name in rows]
     each = [Conditions.of(row) for row in rows[columns].to_dict("records")]

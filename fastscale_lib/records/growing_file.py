@@ -10,11 +10,7 @@ _REMEMBERED = 4096  # bytes at either end of what was read, by which a file is r
 
 
 class GrowingFile:
-    """How far a file has been read, and how to recognise it.
-
-    Attributes:
-        torn: numbers of the lines that were not taken, counted from 1.
-    """
+    """How far a file has been read, how to recognise it, and its `torn` lines (1 is the first)."""
 
     def __init__(self) -> None:
         self.torn: list[int] = []
@@ -26,8 +22,8 @@ class GrowingFile:
     def unread(self, file: IO[bytes]) -> bytes | None:
         """Read what follows the lines that were taken; None if this is another file.
 
-        A file is recognised without reading its lines again: by device and inode, by the beginning of the file, by
-        the end of what was read and, if the size is the same, by its times.
+        A file is recognised by device and inode, by its beginning, by the end of what was read and, if the size is the
+        same, by its times.
         """
         status = os.fstat(file.fileno())
         known = self._status
@@ -38,12 +34,9 @@ class GrowingFile:
         return file.read()
 
     def take(self, data: bytes, take_line: Callable[[bytes], bool]) -> None:
-        """Take new lines one by one.
+        """Give new lines, from `unread`, to a function that returns whether a line is whole.
 
-        Arguments:
-            data: what `unread` returned.
-            take_line: returns whether a line is whole; those that are not are in `torn`. A last line without its
-                newline that is not whole yet is read again next time.
+        Those that are not are `torn`. Such a last line without its newline is read again next time.
         """
         self.torn = [line for line in self.torn if line <= self._lines]  # the last one may since have been completed
         *whole, rest = data.split(b"\n")

@@ -27,9 +27,8 @@ BUSY = 0.1  # of all cores; a desktop's own work stays below
 class MeasureError(FastscaleError, RuntimeError):
     """A measurement that could not be made.
 
-    Attributes:
-        reason: "setting", "out of memory" or "failed"; from a worker also "busy", "cancelled", "time limit" or "died".
-        spoilt: whether the process that tried can measure no more.
+    `reason` is "setting", "out of memory" or "failed"; from a worker also "busy", "cancelled", "time limit" or "died".
+    `spoilt`: the process that tried can measure no more.
     """
 
     def __init__(self, message: str, reason: str = "failed", spoilt: bool = False) -> None:
@@ -126,10 +125,9 @@ class Measurement:
 
     @property
     def launch_bound(self) -> bool | None:
-        """Whether the GPU waited for the host: launching the kernels takes at least 90 % of the run.
+        """Whether launching the kernels takes at least 90 % of the run; None if `launch_ms` is None.
 
-        Such a time depends on the host and the number of layers, not on the network's arithmetic. None if `launch_ms`
-        is None.
+        Such a time depends on the host and the number of layers, not on the network's arithmetic.
         """
         return waits_for_host(self.launch_ms, self.median_ms)
 
@@ -155,22 +153,13 @@ class Measurement:
     def epoch_minutes(self, devices: int = 1) -> float:
         """Extrapolate to one pass over ImageNet's 1,281,167 images, in minutes.
 
-        Data loading and communication are taken to cost nothing, and the devices, each with its own batch, to share
-        the images perfectly.
-
-        Arguments:
-            devices: number of devices; default: 1.
-
-        Raises:
-            SettingError: `devices` is not a whole number of at least 1.
+        Data loading and communication are taken to cost nothing, and the `devices`, each with its own batch, to share
+        the images perfectly. A SettingError is raised for fewer than 1.
         """
         return IMAGENET_IMAGES / self.images_per_s / 60 / whole("devices", devices)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain strings, lists, numbers and None, which `from_dict` reads.
-
-        Without an interval, low_ms and high_ms are None.
-        """
+        """Return plain data, which `from_dict` reads; None for the ends of no interval."""
         plain: dict[str, Any] = {
             key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()
         }
@@ -178,10 +167,9 @@ class Measurement:
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Measurement:
-        """Make the measurement that `to_dict` described; the fields after `date` may be missing.
+        """Make the measurement that `to_dict` described, or raise a SettingError.
 
-        Raises:
-            SettingError: (a ValueError) a key is missing or unknown.
+        The fields after `date` may be missing.
         """
         if not (isinstance(plain, Mapping) and all(isinstance(key, str) for key in plain)):
             raise SettingError(f"measurement: expected the names of its values, got {shown(plain)}")
@@ -211,8 +199,7 @@ class Measurement:
 def measured_row(network: Network, measurement: Measurement) -> dict[str, Any]:
     """Return the row that a store keeps of a measurement.
 
-    It has the measurement's fields and, like `failed_row`, the columns `description`, from which `Network.from_dict`
-    makes the measured network, `reason` and `message`, which are None here.
+    Beside its fields the row has `description`, which `Network.from_dict` reads, and `reason` and `message`, here None.
     """
     described = {**network.to_dict(), "resolution": measurement.resolution}
     return {**measurement.to_dict(), "description": described, "reason": None, "message": None}
@@ -223,13 +210,8 @@ def failed_row(
 ) -> dict[str, Any]:
     """Return the row of a measurement that could not be made: times are None.
 
-    Arguments:
-        network: the Network that was to be measured.
-        settings: the arguments of `measure`. The row takes those that a measurement has (batch, mode, precision,
-            channels_last, compile, threads, tf32, interval), and `resolution` instead of the network's own. Others
-            are None.
-        error: why there is no measurement.
-        environment: the machine, as `measuring.environment.read_environment` returns it.
+    It has the settings of `measure` that a measurement has, too, `resolution` instead of the network's own, and the
+    `environment` of `measuring.environment.read_environment`.
     """
     given = {key: value for key, value in settings.items() if value is not None}
     resolution = given.get("resolution", network.resolution)
@@ -253,7 +235,7 @@ def has_interval(blocks: float | None) -> bool:
 def without_range(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a row with `low_ms` and `high_ms` None if it has too few `blocks` for an interval.
 
-    Rows older than this rule have the range of their blocks there, or the median twice if there is only one.
+    Older rows have the range of their blocks there, or the median twice if there is only one.
     """
     if has_interval(row.get("blocks")) or "low_ms" not in row:
         return dict(row)
@@ -268,13 +250,7 @@ def waits_for_host(launch_ms: float | None, median_ms: float | None) -> bool | N
 
 
 def time_doubt(row: Mapping[str, Any]) -> str | None:
-    """Say why the time of a measured row decides no claim about time; None if it can.
-
-    It cannot if the median has no 95 % interval, or if the GPU waited for its host.
-
-    Arguments:
-        row: a row of a store; `blocks`, `launch_ms` and `median_ms` are read, and may be missing.
-    """
+    """Say why the time of a measured row decides no claim about time; None if it can."""
     doubts = []
     blocks = row.get("blocks")
     if blocks is not None and not has_interval(blocks):
@@ -289,10 +265,7 @@ def _few_blocks(blocks: float) -> str:
 
 
 def ratio_ends(one: tuple[Any, Any], other: tuple[Any, Any]) -> tuple[Any, Any]:
-    """Return the lowest and highest ratio of two times, each given by its low and high end.
-
-    The ends are numbers or columns of them.
-    """
+    """Return the lowest and highest ratio of two times, or columns, each given by its ends."""
     return one[0] / other[1], one[1] / other[0]
 
 

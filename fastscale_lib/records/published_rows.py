@@ -252,10 +252,9 @@ def with_conventions(frame: pd.DataFrame, conventions: Mapping[str, str]) -> pd.
 
 
 def tidy(known: Mapping[str, Any]) -> pd.DataFrame:
-    """Make a frame of timings from columns and single values, which hold for all rows.
+    """Make a frame of timings from columns, network among them, and values for all rows.
 
-    Network must be among them. Family, median_ms, images_per_s and ms_per_image are computed from the others where
-    they are missing.
+    Family, median_ms, images_per_s and ms_per_image are computed from the others where they are missing.
     """
     frame = pd.DataFrame({"network": known["network"]}).assign(**known)
     frame = frame.reindex(columns=list(COLUMNS)).astype(COLUMNS)

@@ -92,11 +92,7 @@ class Store:
                 ) from None
 
     def check(self) -> None:
-        """Check that rows can be added, without writing anything or making a file.
-
-        Raises:
-            StoreError: the file is no store; or it or its folder cannot be written to or has no locks.
-        """
+        """Check, without writing anything, that rows can be added, or raise a StoreError."""
         with self._used():
             try:
                 if self._is_there():
@@ -113,14 +109,7 @@ class Store:
             self._read()
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return all rows, in the order of adding.
-
-        Raises:
-            StoreError: the file is no store, or cannot be read.
-
-        Warns:
-            StoreWarning: a line is no whole row.
-        """
+        """Return all rows, in the order of adding; warn (StoreWarning) of lines that are no rows."""
         with self._used():
             self._read()
             self._warn_of_torn_lines()
@@ -136,9 +125,6 @@ class Store:
         """Return the rows with these values: `store.find(network="ResNet-50", batch=64)`.
 
         An index of these columns is kept from call to call, so that 100,000 rows take no longer than ten.
-
-        Raises:
-            StoreError: the file is no store, or cannot be read.
         """
         with self._used():
             self._read()
