@@ -81,7 +81,7 @@ def real_number(value: Any, least: float = -LARGEST, most: float = LARGEST, abov
 def check_whole(
     name: str, value: Any, error: type[Exception], least: int = 1, most: float = LARGEST, remedy: str = ""
 ) -> int:
-    """Return the value as an int, or raise `error`: `name` begins its message, `remedy` ends it."""
+    """Return the value as an int, or raise `error`: `name` begins it, `remedy` ends it."""
     number = whole_number(value, least, most)
     if number is None:
         bound = f"of at least {least}" if most == LARGEST else f"from {least} to {most:,}"
@@ -99,7 +99,7 @@ def check_real(
     above: bool = False,
     remedy: str = "",
 ) -> float:
-    """Return the value as a float, or raise `error`: `name` begins its message, `remedy` ends it."""
+    """Return the value as a float, or raise `error`: `name` begins it, `remedy` ends it."""
     number = real_number(value, least, most, above)
     if number is None:
         raise error(f"{name} is {shown(value)}, but must be {_rule(least, most, above)}{remedy}")

@@ -11,7 +11,12 @@ def decimals(value: float, digits: int = 3) -> int:
 
 
 def significant(value: float | None, digits: int = 3) -> str:
-    """Write a number with its whole part and significant digits: "0.0851", "3,923"; NaN: "–"."""
+    """Write a number with this many significant digits and its whole part: "0.0851", "3,923".
+
+    Arguments:
+        value: None and NaN become "–".
+        digits: number of significant digits; default: 3.
+    """
     if value is None or value != value:
         return "–"
     rounded = float(f"{value:.{digits - 1}e}")  # 9.996 has one digit more before its point than 9.99

@@ -23,13 +23,7 @@ TERMINAL = ("result", "error", "devices", "environment", "ran")  # the kinds of 
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One job of the subprocess.
-
-    Attributes:
-        number: of the job, unique within its worker.
-        on_event: called with each of its events.
-        limit: seconds after which it is killed.
-    """
+    """One job of the subprocess; it is killed after `limit` seconds."""
 
     number: int
     on_event: Callable[[Event], None]
@@ -43,11 +37,10 @@ class Job:
 
 
 class Child:
-    """One subprocess and the thread that reads from it.
+    """One subprocess, and the thread that reads from it and tells all events in order.
 
-    All events of its jobs come from that thread, in order. `kill` only marks the job and kills the process: the thread
-    then finds the end of stdout, and says why. No lock is held while a callback runs, so a callback may itself cancel
-    or submit.
+    `kill` only marks the job and kills the process: the thread then finds the end of stdout, and says why. No lock is
+    held while a callback runs, so a callback may itself cancel or submit.
     """
 
     def __init__(self):
@@ -91,11 +84,7 @@ class Child:
             self._stdin.flush()
 
     def kill(self, reason: str, message: str, only: Job | None = None) -> None:
-        """Kill the process and all that it started; its job ends for this reason.
-
-        Arguments:
-            only: kill only if this is its job; default: whichever it is.
-        """
+        """Kill the process, if this is its job, and all that it started; the job ends."""
         with self._lock:
             if self._over or self._ending or (only and self.job is not only):
                 return

@@ -57,17 +57,10 @@ _KINDS = ("tcp", "tls")  # of addresses; others need packages that Dask does not
 
 @contextlib.contextmanager
 def on_cluster(scheduler: str) -> Iterator[tuple[Executor, int]]:
-    """Connect to a Dask scheduler; each task takes one of the resource GPU.
+    """Connect to a Dask scheduler; yield an executor and the tasks that keep it busy.
 
-    Arguments:
-        scheduler: its address, as "tcp://host:8786"; with TLS, "tls://host:8786", with the certificates that Dask's
-            configuration names.
-
-    Returns:
-        A context that yields the executor, and how many tasks keep its present workers busy.
-
-    Raises:
-        SettingError: (a ValueError) this is no address, or no Dask scheduler answers there within 10 seconds.
+    Each task takes one of the resource GPU. An address is "tcp://host:8786" or, with the certificates of Dask's
+    configuration, "tls://host:8786". If no scheduler answers there within 10 seconds, a SettingError is raised.
     """
     with _client(scheduler) as client:
         _say_if_tasks_wait(client, scheduler)

@@ -29,18 +29,11 @@ _AT_WORK_S = 0.2  # of work, during which the state of a GPU is read
 
 
 class Device:
-    """A device that is there. `str(device)` is its torch name, as a row has it.
-
-    Attributes:
-        kind: what is usual on devices of its kind.
-        queues: whether the host only queues work, and goes on.
-        repeatable: whether the same training gives the same bits.
-        at: the torch.device.
-    """
+    """A device that is there. `str(device)` is its torch name, as a row has it."""
 
     kind: ClassVar[DeviceKind]
-    queues: ClassVar[bool] = False
-    repeatable: ClassVar[bool] = False
+    queues: ClassVar[bool] = False  # whether the host only queues work, and goes on
+    repeatable: ClassVar[bool] = False  # whether the same training gives the same bits
 
     def __init__(self, at: torch.device):
         self.at = at
@@ -63,11 +56,7 @@ class Device:
         return {"device_count": 1, "cudnn": None, "driver": None}
 
     def check_precision(self, precision: Precision) -> None:
-        """Refuse a precision that it is not measured in.
-
-        Raises:
-            SettingError: it is not.
-        """
+        """Raise a SettingError for a precision that it is not measured in."""
 
     def current(self) -> contextlib.AbstractContextManager:
         """Make it torch's current device within the context."""
@@ -88,12 +77,7 @@ class Device:
         raise NotImplementedError
 
     def state_at_work(self, run: Callable[[], None], run_s: float) -> nvml.State:
-        """Read its state while it works; what it does not report is None.
-
-        Arguments:
-            run: the work.
-            run_s: seconds that it takes.
-        """
+        """Read its state while it works, `run_s` seconds a run; what it does not report is None."""
         return nvml.State()
 
     def forget_peak_memory(self) -> None:
@@ -108,11 +92,7 @@ class Device:
         return True
 
     def limited(self, memory_bytes: int | None = None) -> contextlib.AbstractContextManager[None]:
-        """Limit memory within the context: what allocates more fails as if memory ran out.
-
-        Arguments:
-            memory_bytes: the limit; default: what there is.
-        """
+        """Limit memory within the context: what allocates more fails as if memory ran out."""
         raise NotImplementedError
 
     def free_cache(self) -> None:
@@ -155,9 +135,6 @@ class Cpu(Device):
 
         What it holds already does not count. Without a limit Linux would promise more than there is, then swap, or
         kill. The limit is one of writable address space (RLIMIT_DATA), which is a little more than what is in use.
-
-        Raises:
-            SettingError: the system does not report how much memory there is (Linux does).
         """
         available = available_bytes()
         if available is None:

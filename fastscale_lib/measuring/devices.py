@@ -14,14 +14,9 @@ _CLASSES: dict[DeviceKind, type[Device]] = {each.kind: each for each in (Cuda, C
 
 
 def find_device(asked: str | torch.device | None = None, precision: Precision = "fp32") -> Device:
-    """Find the device asked for, or refuse: no other device takes its place.
+    """Find the device asked for, or raise a SettingError: no other device takes its place.
 
-    Arguments:
-        asked: "cpu", "cuda" or "cuda:N"; default: torch's current GPU, else the CPU.
-        precision: in which it is to compute; default: "fp32".
-
-    Raises:
-        SettingError: the device is not there, or is not measured in this precision.
+    The default is torch's current GPU, else the CPU.
     """
     asked = str(asked) if isinstance(asked, torch.device) else asked
     if asked is None or (isinstance(asked, str) and not asked):
@@ -50,11 +45,7 @@ def preferred_kind() -> DeviceKind:
 
 
 def kind_for(asked: str | None) -> DeviceKind:
-    """Return the kind of the device asked for, whether it is there or not.
-
-    Raises:
-        SettingError: this is the name of no device.
-    """
+    """Return the kind of the device asked for, whether it is there or not."""
     return kind_of(str(asked)) or find_device(asked).kind if asked else preferred_kind()
 
 

@@ -16,18 +16,7 @@ _FEWEST_S = 0.2  # of processor time, which the system counts in hundredths of a
 
 
 def read_environment(device: str | torch.device | None = None) -> dict[str, Any]:
-    """Read what a measurement made here and now would record of the machine.
-
-    Arguments:
-        device: "cpu", "cuda" or "cuda:N"; default: torch's current GPU, else the CPU.
-
-    Returns:
-        device, device_name, device_count, cpu_name, threads, torch, cuda, cudnn, driver, library, as in a
-        `Measurement`.
-
-    Raises:
-        SettingError: the device is not there.
-    """
+    """Read what a measurement made here and now would record of the machine."""
     found = find_device(device)
     facts = found.facts()
     return {
@@ -45,10 +34,7 @@ def read_environment(device: str | torch.device | None = None) -> dict[str, Any]
 
 
 class Load:
-    """The load of the machine by other processes, from the moment this is made.
-
-    On Linux, from the processor times in /proc/stat, less those of this process; unknown elsewhere.
-    """
+    """The load by other processes from now on, by /proc/stat; unknown but on Linux."""
 
     def __init__(self):
         self._begin = _processor_seconds()

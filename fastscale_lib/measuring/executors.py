@@ -37,12 +37,7 @@ def check_executor(executor: Any) -> None:
 
 
 def ask_environment(executor: TaskExecutor, device: str | None) -> dict[str, Any]:
-    """Ask a worker of the executor what its rows will say of its machine.
-
-    Raises:
-        SettingError: (a ValueError) the device is not there.
-        MeasureError: the executor has broken, or cannot carry a task.
-    """
+    """Ask a worker of the executor what its rows will say of its machine."""
     answer = _answer(_submit(executor, read_environment, {"device": device}))
     if answer.get("reason") == _GIVEN_UP:
         raise MeasureError(
@@ -58,19 +53,11 @@ def ask_environment(executor: TaskExecutor, device: str | None) -> dict[str, Any
 def measure_points(
     executor: TaskExecutor, points: Iterable[Point], ahead: int, device: str | None
 ) -> Generator[tuple[Point, Answer], None, None]:
-    """Yield each point with its answer, as they come.
+    """Yield each point with its answer, as they come; the executor has `ahead` tasks at a time.
 
     Dask gives a task up once four workers have died that it was assigned to, whether it ran there or waited behind
     another. So a point that was given up is tried again at the end, alone. If it is given up again, and another task
     comes through, the workers died of it.
-
-    Arguments:
-        ahead: how many tasks the executor has at a time.
-        device: that the plan asks for.
-
-    Raises:
-        SettingError: (a ValueError) a setting is wrong.
-        MeasureError: the executor has broken, or cannot carry a task.
     """
     given_up = []
     with contextlib.closing(_carry(executor, points, ahead)) as answers:
@@ -186,10 +173,7 @@ def local_executor(device: str | None) -> Iterator[TaskExecutor]:
 def _devices(asked: str | None, here: Callable[[], Mapping[str, str]]) -> list[str]:
     """List what to measure on: the numbered device asked for, else all GPUs, else the CPU.
 
-    "cuda" stays where there is no GPU, to be refused.
-
-    Raises:
-        SettingError: the GPUs are of several kinds.
+    "cuda" stays where there is no GPU, to be refused; so are GPUs of several kinds.
     """
     kind, number = parse_device(asked) or (None, None) if asked else (None, None)
     if asked and not (kind and kind.numbered and number is None):

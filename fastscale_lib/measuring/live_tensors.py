@@ -15,23 +15,18 @@ class LiveTensors(TorchDispatchMode):
     """Count the storages that torch makes within this context, until they are freed.
 
     Views share a storage, and in-place operations make none.
-
-    Attributes:
-        sizes: bytes of each storage alive, by its number.
-        peak: the largest sum of them so far, in bytes.
-        at_peak: `sizes` at the peak.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.sizes: dict[int, int] = {}
+        self.sizes: dict[int, int] = {}  # bytes of each storage alive, by its number
         self._known: dict[int, tuple[weakref.ref, int]] = {}  # by id(storage), which is used again once it is freed
         self._made = 0
         self._total = 0
         self.restart()
 
     def restart(self) -> None:
-        """Forget the peak, and look for it again from what is alive now."""
+        """Forget the peak, the largest sum of sizes, and look for it again from what is alive now."""
         self.peak, self.at_peak = self._total, dict(self.sizes)
 
     def numbers(self, tensors: Iterable[torch.Tensor | None]) -> set[int]:

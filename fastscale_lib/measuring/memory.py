@@ -20,7 +20,6 @@ def is_out_of_memory(error: Exception) -> bool:
 def is_spoilt(error: Exception) -> bool:
     """Tell whether the process can measure no more.
 
-    oneDNN (as of torch 2.13), once refused memory, keeps refusing. cuBLAS fails likewise after an earlier error has
-    made the GPU unusable for this process.
+    Once refused memory, oneDNN (torch 2.13) keeps refusing; so does cuBLAS once the GPU has failed for this process.
     """
     return re.search(rf"{_LIBRARIES}|{_ONEDNN}", str(error)) is not None

@@ -41,21 +41,13 @@ class _Process(ctypes.Structure):
 
 
 class State(NamedTuple):
-    """One GPU at one moment; None for what NVML does not report.
+    """One GPU at one moment; None for what NVML does not report."""
 
-    Attributes:
-        clock_mhz: of its streaming multiprocessors.
-        power_w: drawn.
-        temperature_c: of the GPU.
-        throttle: why the clock is held down; () if it is not.
-        other_processes: how many processes compute on it, beside this one.
-    """
-
-    clock_mhz: int | None = None
+    clock_mhz: int | None = None  # of its streaming multiprocessors
     power_w: float | None = None
     temperature_c: int | None = None
-    throttle: tuple[str, ...] | None = None
-    other_processes: int | None = None
+    throttle: tuple[str, ...] | None = None  # why the clock is held down; () if it is not
+    other_processes: int | None = None  # that compute on it, beside this one
 
 
 def load() -> Any:
@@ -67,14 +59,10 @@ def load() -> Any:
 
 
 class Nvml:
-    """The opened library: `with Nvml(load()) as nvml`.
+    """The opened library: `with Nvml(load()) as nvml`; without one every answer is None.
 
-    Without a library, or if it refuses, every answer is None. A GPU is named by its UUID or PCI bus id: NVML numbers
-    all GPUs of the machine in the order of the bus, CUDA those that CUDA_VISIBLE_DEVICES leaves, in an order of its
-    own.
-
-    Arguments:
-        library: as `load` returns it.
+    A GPU is named by its UUID or PCI bus id: NVML numbers all GPUs of the machine in the order of the bus, CUDA those
+    that CUDA_VISIBLE_DEVICES leaves, in an order of its own.
     """
 
     def __init__(self, library: Any):
@@ -89,11 +77,7 @@ class Nvml:
             self._call("nvmlShutdown")
 
     def find(self, *names: str) -> ctypes.c_void_p | None:
-        """Return the handle of the GPU of one of these names, valid until the library is closed.
-
-        Arguments:
-            names: UUIDs, as "GPU-…", or PCI bus ids.
-        """
+        """Return the handle of the GPU with one of these UUIDs or PCI bus ids, while this is open."""
         handle = ctypes.c_void_p()
         for name in names:
             function = "nvmlDeviceGetHandleByPciBusId_v2" if name.endswith(".0") else "nvmlDeviceGetHandleByUUID"
@@ -120,10 +104,7 @@ class Nvml:
         return text.value.decode() if self._call("nvmlSystemGetDriverVersion", text, _VERSION_BYTES) else None
 
     def alike(self, handle: ctypes.c_void_p | None) -> int | None:
-        """Count the GPUs in the machine that have this one's name, itself included.
-
-        None for a slice of a GPU (MIG), whose name no whole GPU has.
-        """
+        """Count the GPUs in the machine that have this one's name; None for a slice of one (MIG)."""
         name, count = self._name(handle), self._number(ctypes.c_uint, "nvmlDeviceGetCount_v2")
         if name is None or count is None:
             return None
@@ -147,15 +128,13 @@ class Nvml:
         return None
 
     def _other_processes(self, handle: ctypes.c_void_p) -> int | None:
-        """Count the processes on the GPU but this one, whose id may differ there (containers).
-
-        An empty list lacks even this process: then the driver does not report them.
-        """
+        """Count the processes on the GPU but this one, whose id may differ there (containers)."""
         room = 64
         while True:
             count, processes = ctypes.c_uint(room), (_Process * room)()
             code = self._code("nvmlDeviceGetComputeRunningProcesses_v3", handle, ctypes.byref(count), processes)
             if code != _TOO_SMALL:
+                # An empty list lacks even this process: then the driver does not report them.
                 return count.value - 1 if code == _SUCCESS and count.value else None
             room = max(2 * room, count.value)
 

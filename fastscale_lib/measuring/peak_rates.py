@@ -21,15 +21,8 @@ TRAINING_RUNS = 3
 class Ceilings:
     """The two peak rates of a device in one precision, and the measurements that they come from.
 
-    Attributes:
-        device_name: of the rows that they bound, as are the next three.
-        threads: of torch.
-        precision: of the product.
-        tf32: whether fp32 products may be rounded to TF32.
-        multiply_adds_per_s: of a product of two square matrices.
-        bytes_per_s: read and written, of a copy on the device.
-        product: the measurement of the product.
-        copy: the measurement of the copy.
+    `multiply_adds_per_s` is that of a product of two square matrices in this precision (fp32 rounded to TF32, if
+    `tf32`), `bytes_per_s` that of a copy on the device, read and written. `product` and `copy` are the measurements.
     """
 
     device_name: str

@@ -11,12 +11,7 @@ _TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Product(nn.Module):
-    """Multiply two square matrices of random numbers, without autocast.
-
-    Arguments:
-        side: of the matrices.
-        precision: of the matrices.
-    """
+    """Multiply two square matrices of random numbers, without autocast."""
 
     a: torch.Tensor
     b: torch.Tensor
@@ -33,11 +28,7 @@ class Product(nn.Module):
 
 
 class Copy(nn.Module):
-    """Copy fp32 numbers on the device.
-
-    Arguments:
-        n_bytes: that are copied.
-    """
+    """Copy fp32 numbers on the device."""
 
     source: torch.Tensor
     target: torch.Tensor

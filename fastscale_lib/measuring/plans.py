@@ -46,29 +46,17 @@ class PlanError(FastscaleError, ValueError):
 
 @dataclass(frozen=True)
 class Point:
-    """One measurement to make: a scaled network, and how it is to be timed.
-
-    Attributes:
-        network: what is measured.
-        network_id: its `Network.id`.
-        base: the name of the network that it is scaled from.
-        strategy: by which it is scaled; None if `scale` is 1, for the base network.
-        scale: the scale factor s.
-        batch: images in a run, or "largest".
-        mode: as for `measure`.
-        precision: as for `measure`.
-        settings: of `measure`, that all points of the plan share.
-    """
+    """One measurement to make: a scaled network, and how it is to be timed."""
 
     network: Network
     network_id: str
     base: str
-    strategy: str | None
+    strategy: str | None  # None if `scale` is 1, for the base network
     scale: float
     batch: int | str
     mode: Mode
     precision: Precision
-    settings: Mapping[str, Any] = field(hash=False)
+    settings: Mapping[str, Any] = field(hash=False)  # of `measure`, that all points of the plan share
 
     @property
     def run_settings(self) -> dict[str, Any]:
@@ -175,7 +163,7 @@ class Plan:
     def points(self) -> tuple[Point, ...]:
         """List what is to be measured: network by network, strategy by strategy, scale by scale.
 
-        A network that rounding makes of several strategies or scales is measured once, under the first of them.
+        A network that results from several strategies or scales is measured once, under the first of them.
         """
         return self._points
 
@@ -183,11 +171,10 @@ class Plan:
         return len(self._points)
 
     def frame(self) -> pd.DataFrame:
-        """List the points with their complexity.
+        """List the points with their complexity, one row for each.
 
-        Returns:
-            One row for each point: network, network_id, base, strategy, scale, batch, mode, precision, resolution,
-            flops (multiply-adds), params, activations.
+        Columns network, network_id, base, strategy, scale, batch, mode, precision, resolution, flops (multiply-adds),
+        params, activations.
         """
         names = ("network_id", "base", "strategy", "scale", "batch", "mode", "precision")
         rows = []
@@ -206,11 +193,7 @@ class Plan:
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Plan:
-        """Read a plan from what `to_dict` returns; keys that are missing have their defaults.
-
-        Raises:
-            PlanError: a key is unknown, or networks are missing; or as `Plan` itself.
-        """
+        """Read a plan from what `to_dict` returns, or raise a PlanError; missing keys have defaults."""
         plain = check_keys("plan", plain, [each.name for each in fields(cls)], PlanError, "networks: [ResNet-50]")
         if "networks" not in plain:
             raise PlanError("plan: networks are missing, as in networks: [ResNet-50]")
@@ -222,11 +205,7 @@ class Plan:
 
     @classmethod
     def from_yaml(cls, text: str) -> Plan:
-        """Read a plan from a YAML text; loading is safe: the text can run nothing.
-
-        Raises:
-            PlanError: the text is not YAML; or as `from_dict`.
-        """
+        """Read a plan from YAML, or raise a PlanError; the text can run nothing."""
         try:
             plain = read_yaml(text)
         except YamlError as error:
@@ -235,11 +214,7 @@ class Plan:
 
     @classmethod
     def read(cls, path: str | os.PathLike) -> Plan:
-        """Read a plan from a file: JSON if its name ends in .json, else YAML.
-
-        Raises:
-            PlanError: the file is not there or not a plan, or it is YAML and pyyaml is not installed.
-        """
+        """Read a plan from a file: JSON if its name ends in .json, else YAML; or raise a PlanError."""
         return cls.from_dict(read_plain("plan", path, PlanError))
 
     @cached_property
@@ -289,17 +264,13 @@ def _batch(value: Any) -> int | str:
     return whole("batch", value)
 
 
-def _unchanged(value: Any) -> Any:  # `Settings` checks it
-    return value
-
-
 _LISTS = {
     "networks": _network,
     "strategies": _strategy,
     "scales": scale_factor,
     "batch": _batch,
-    "mode": _unchanged,
-    "precision": _unchanged,
+    "mode": lambda mode: mode,  # `Settings` checks it
+    "precision": lambda precision: precision,
 }
 
 

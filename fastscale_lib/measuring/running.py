@@ -35,13 +35,7 @@ _SMALL = anynet(name="small", depths=[1], widths=[32], group_widths=8, stem_widt
 
 
 class Run:
-    """A forward pass, or a training step, each time it is called.
-
-    Arguments:
-        step: passes images, and labels in training, through the module.
-        images: (batch, channels, resolution, resolution), on the device.
-        labels: (batch,); default: None, for inference.
-    """
+    """A forward pass of images, or a training step of images and labels, each time it is called."""
 
     def __init__(self, step: Callable[..., None], images: torch.Tensor, labels: torch.Tensor | None = None):
         self._step = step
@@ -59,9 +53,9 @@ class Run:
 def flags(tf32: bool) -> Iterator[tuple[bool, bool]]:
     """Set TF32 and cuDNN's autotuner within the context; yield (TF32, autotuner).
 
-    They are set by PyTorch's older switches, which keep all of its own views of TF32 consistent (torch.compile reads
-    the older ones). They are saved and restored by the newer, if there are any (from torch 2.9), and by the older, if
-    they can be read: they cannot once the newer have been set.
+    PyTorch's older switches set them, which keep all of its own views of TF32 consistent (torch.compile reads these).
+    The newer ones (from torch 2.9) save and restore them, as do the older, if they can be read: they cannot once the
+    newer have been set.
     """
     newer = hasattr(backends.cudnn, "conv")
     names = ("cuda.matmul", "cudnn.conv", "cudnn.rnn", "mkldnn.matmul") if newer else ("cuda.matmul", "cudnn")
@@ -121,13 +115,7 @@ def _in_layout(module: Any, settings: Settings) -> Any:  # torch does not type m
 
 
 def runner(module: nn.Module, settings: Settings, device: Device, channels: int) -> Run:
-    """Make the run that is timed, on random images (and labels).
-
-    Arguments:
-        module: on the device, in its memory layout.
-        settings: with a resolution.
-        channels: of the images.
-    """
+    """Make the run that is timed, on random images (and labels)."""
     assert settings.resolution is not None
     generator = torch.Generator(device.at).manual_seed(0)
     shape = (settings.batch, channels, settings.resolution, settings.resolution)
@@ -194,16 +182,9 @@ def _classes(module: Any, images: torch.Tensor) -> int:
 
 
 def try_run(source: Network, settings: Settings, memory_bytes: int | None = None) -> None:
-    """Run twice, untimed, to see whether the network fits in memory.
+    """Run twice, untimed, to see whether the network fits in memory (`Device.limited`).
 
     By the second training step gradients, the optimizer's momenta and the workspaces of tuned algorithms all exist.
-
-    Arguments:
-        memory_bytes: the most that the runs may take; default: what there is; see `Device.limited`.
-
-    Raises:
-        SettingError: a setting is wrong or the device is not there.
-        MeasureError: memory ran out.
     """
     device = find_device(settings.device, settings.precision)
 
@@ -231,7 +212,7 @@ def _run_twice(source: Network, settings: Settings, device: Device) -> None:
 def within_memory(action: Callable[[], Result], source: Any, settings: Settings) -> Result:
     """Return what the action returns; if memory runs out, free it and raise a MeasureError.
 
-    Images that the module cannot take become a MeasureError likewise, as far as torch's message shows it.
+    So are images that the module cannot take, as far as torch's message shows it.
     """
     try:
         return action()

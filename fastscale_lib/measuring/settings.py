@@ -23,11 +23,7 @@ PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of a measurement, as `measure` explains them; None leaves a choice open.
-
-    Raises:
-        SettingError: a setting is wrong, as far as that shows without torch.
-    """
+    """The settings of a measurement, as `measure` explains them; None leaves a choice open."""
 
     batch: int = 64
     mode: Mode = "inference"

@@ -26,32 +26,17 @@ Answer = dict[str, Any]
 
 
 def read_environment(settings: Mapping[str, Any], worker: Worker | None = None) -> Answer:
-    """Read what a record made here says of the machine.
-
-    Arguments:
-        settings: {"device": ...}.
-        worker: asks for it; default: an idle one of this process, or a new one.
-
-    Returns:
-        {"environment": {...}}, or {"reason": ..., "message": ...} if the device is not there.
-    """
+    """Read what a record made here says of the machine: {"environment": ...}, or as `_failure`."""
     with _own(worker) as worker, _failure() as answer:
         answer["environment"] = worker.environment(**settings)
     return answer
 
 
 def measure_point(description: Mapping[str, Any], settings: Mapping[str, Any], worker: Worker | None = None) -> Answer:
-    """Measure one network.
+    """Measure one network: {"measurement": ...}, or as `_failure`.
 
-    Arguments:
-        description: of the network (`Network.to_dict`).
-        settings: plain values of `Settings`; `batch` may be "largest".
-        worker: measures; default: an idle one of this process, or a new one.
-
-    Returns:
-        {"measurement": {...}}, or {"reason": ..., "message": ...} if there is none. Beside it "worker", who measured;
-        "device", the one asked for; and "batch_limit", the limit at which the search for the largest batch ended, or
-        None.
+    Beside it "worker", who measured; "device", the one asked for; and "batch_limit", the limit at which the search for
+    the largest batch ended, or None.
     """
     network, limit = Network.from_dict(description), None
     with _own(worker) as worker, _failure() as answer:
@@ -71,7 +56,7 @@ def _own(worker: Worker | None) -> contextlib.AbstractContextManager[Worker]:
 
 @contextlib.contextmanager
 def _failure() -> Iterator[Answer]:
-    """Yield an answer to fill in; if measuring fails, it says why."""
+    """Yield an answer to fill in; if measuring fails, it has "reason" and "message"."""
     answer: Answer = {}
     try:
         yield answer

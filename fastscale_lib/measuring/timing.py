@@ -53,16 +53,7 @@ _LAUNCHES = 11  # of which the median is taken
 def time_here(source: Network | nn.Module, settings: Settings, progress: Progress | None = None) -> Measurement:
     """Time a network or a module on random images, in this process.
 
-    Nothing ends a run that hangs or takes too long: the time is checked between runs.
-
-    Arguments:
-        progress: called between blocks with the phase ("building", "warm-up", "timing") and the fraction of
-            `settings.seconds` spent; default: None.
-
-    Raises:
-        SettingError: (a ValueError) a setting is wrong or the device is not there.
-        MeasureError: memory ran out (reason "out of memory"), torch.compile failed, or the module cannot take the
-            images: they have other channels, or in training BN has one value per channel ("failed").
+    Nothing ends a run that hangs or takes too long: the time is checked, and `progress` called, between runs.
     """
     return within_memory(lambda: _time_on_device(source, settings, progress or _no_progress), source, settings)
 
@@ -158,14 +149,9 @@ def _warm_up(timer: Callable[[int], float], run_s: float, seconds: float, spent:
 def _blocks(
     timer: Callable[[int], float], n: int, look: int, interval: float, spent: Callable[[str], float]
 ) -> list[float]:
-    """Time blocks until the interval is as narrow as asked, or the budget is spent.
+    """Time blocks of n runs until the interval is narrow enough, or the budget is spent.
 
-    Arguments:
-        timer: times n runs, and returns seconds per run.
-        n: runs in a block.
-        look: blocks after which the interval is first computed.
-        interval: as for `measure`.
-        spent: reports a phase, and returns the fraction of the budget spent.
+    The interval is first computed after `look` blocks.
     """
     times = []
     while True:

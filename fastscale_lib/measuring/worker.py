@@ -91,74 +91,29 @@ class Worker:
         return number
 
     def time(
-        self,
-        network: Network | str,
-        settings: Settings,
-        timeout: float | None = None,
-        progress: Progress | None = None,
+        self, network: Network | str, settings: Settings, timeout: float | None = None, progress: Progress | None = None
     ) -> Measurement:
-        """Time a network as `timing.time_here` does, and wait for the result.
+        """Time a network as `measure` does, and wait for the result, or raise a MeasureError.
 
-        Arguments:
-            network: the network, or the name of a base network.
-            settings: of the measurement.
-            timeout: seconds after which the job is killed; default: as for `submit`.
-            progress: called from another thread with the phase and the fraction of the time spent; default: None.
-
-        Raises:
-            NetworkError: this is not a network, nor the name of one.
-            SettingError: (a ValueError) a setting is wrong or the device is not there.
-            MeasureError: there is no measurement; `reason` says why.
+        `timeout` is the `limit` of `submit`; `progress` is called from another thread.
         """
         check_progress(progress, SettingError)
         request = {"kind": "measure", **_request(network, settings)}
         return Measurement.from_dict(self._wait(request, timeout, progress)["measurement"])
 
     def devices(self, timeout: float | None = None) -> dict[str, str]:
-        """Find the devices that can be measured on: torch names, with the names people know them by.
-
-        Arguments:
-            timeout: seconds after which the job is killed; default: as for `submit`. Torch takes some to load.
-
-        Raises:
-            MeasureError: they cannot be found; `reason` says why.
-        """
+        """Find the devices that can be measured on: torch names, with the names people know them by."""
         return self._wait({"kind": "devices"}, timeout, None)["devices"]
 
     def environment(self, device: str | None = None, timeout: float | None = None) -> dict[str, Any]:
-        """Read what a measurement would record of the machine; see `environment.read_environment`.
-
-        Arguments:
-            device: "cpu", "cuda" or "cuda:N"; default: torch's current GPU, else the CPU.
-            timeout: seconds after which the job is killed; default: as for `submit`.
-
-        Raises:
-            SettingError: (a ValueError) the device is not there.
-            MeasureError: it cannot be read; `reason` says why.
-        """
+        """Read what a measurement would record of the machine; see `environment.read_environment`."""
         request = {"kind": "environment", "device": Settings(device=device).plain()["device"]}
         return self._wait(request, timeout, None)["environment"]
 
     def try_run(
-        self,
-        network: Network | str,
-        settings: Settings,
-        memory_bytes: int | None = None,
-        timeout: float | None = None,
+        self, network: Network | str, settings: Settings, memory_bytes: int | None = None, timeout: float | None = None
     ) -> None:
-        """Run a network twice, untimed, to see whether it fits in memory, and wait for the end.
-
-        Arguments:
-            network: the network, or the name of a base network.
-            settings: of the runs.
-            memory_bytes: the most that they may take; default: what there is; see `running.try_run`.
-            timeout: seconds after which the job is killed; default: as for `submit`.
-
-        Raises:
-            NetworkError: this is not a network, nor the name of one.
-            SettingError: (a ValueError) a setting is wrong or the device is not there.
-            MeasureError: it did not run; `reason` is "out of memory", or another.
-        """
+        """Run a network twice, untimed, to see whether it fits in memory; see `running.try_run`."""
         if memory_bytes is not None:
             memory_bytes = whole("memory_bytes", memory_bytes)
         request = {"kind": "try", **_request(network, settings), "memory_bytes": memory_bytes}

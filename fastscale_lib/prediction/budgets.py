@@ -18,11 +18,11 @@ from ..architectures.counting import METRICS
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
 from ..measuring.settings import Mode, Precision, Settings
+from ..scaling.candidates import between_roundings
 from ..scaling.grids import sweep
 from ..scaling.rounding import scale
 from ..scaling.strategies import ScalesLike, StrategiesLike, Strategy
 from ..scaling.strategies import strategy as named_strategy
-from ..scaling.targets import between_roundings
 from .model import Curve, RuntimeModel
 
 BUDGETS = ("time_ms", "memory_bytes", *METRICS)

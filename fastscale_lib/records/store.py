@@ -92,7 +92,7 @@ class Store:
                 ) from None
 
     def check(self) -> None:
-        """Check, without writing anything, that rows can be added, or raise a StoreError."""
+        """Raise a StoreError if rows cannot be added; nothing is written."""
         with self._used():
             try:
                 if self._is_there():

@@ -81,10 +81,7 @@ def sweep(
 def sweep_columns(
     network: Network, strategies: Sequence[Strategy], scales: Sequence[float] | np.ndarray, stages: bool = True
 ) -> dict[str, Any]:
-    """Compute the columns of `sweep` for one network, as arrays and lists.
-
-    To make a frame of them takes longer than to count a small sweep.
-    """
+    """Compute the columns of `sweep` for one network: a frame takes longer than a small sweep."""
     scales = np.asarray(scales, dtype=float)
     fits = _fits_arrays(network, strategies, float(scales.max()))
     counted = (_count_arrays if fits else _count_one_by_one)(network, strategies, scales, stages)
@@ -109,10 +106,7 @@ def _count_arrays(network: Network, strategies: Sequence[Strategy], scales: np.n
 
 
 def _distinct(dims: Dimensions, size: int) -> tuple[Dimensions, np.ndarray]:
-    """Return each run of equal networks once, and for every network the index of its run.
-
-    Neighbouring scales mostly round to the same network, which is counted once.
-    """
+    """Return each run of equal networks, of neighbouring scales, and its index per network."""
     arrays = [a for a in (dims[0], dims[1], *dims[2], *dims[3], *dims[4], dims[5]) if isinstance(a, np.ndarray)]
     starts = np.zeros(size, dtype=bool)
     starts[0] = True

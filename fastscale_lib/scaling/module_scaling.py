@@ -62,10 +62,7 @@ def scale_family(family: Family, strategy: Strategy, s: float) -> Family:
 
 
 def scale_family_to(family: Family, strategy: Strategy, metric: Metric, target: float, tolerance: float) -> Family:
-    """Scale by s to the count nearest a target.
-
-    Where that is off by more than `tolerance`, the resolution is changed by some steps, too.
-    """
+    """Scale by s to the count nearest a target; change the resolution beyond `tolerance`, too."""
     found = _around(family, strategy, metric, target)
     best = min(found, key=lambda each: abs(math.log(each[2] / target)))
     below = [each for each in found if each[2] <= target]
@@ -77,7 +74,8 @@ def scale_family_to(family: Family, strategy: Strategy, metric: Metric, target: 
     if (strategy.exponents.w or strategy.exponents.r) and abs(count / target - 1) > tolerance:
         scaled, count, changes = _resized(scaled, metric, target, tolerance)
     scaling = Scaling(family.name, strategy.name, s, metric, target, count, changes, neighbours)
-    made = family.scaled(*_grown(family, strategy, s), scaled.size, f"{family.name} {strategy} {metric}={target:.4g}")
+    d, w, *_ = factors(strategy, s)
+    made = family.scaled(d, w, scaled.size, f"{family.name} {strategy} {metric}={target:.4g}")
     made.scaling = scaling
     return made
 
@@ -96,11 +94,6 @@ def family_columns(family: Family, strategies: Sequence[Strategy], scales: np.nd
     for name in ("depths", "widths") if stages else ():
         columns[name] = ["-".join(f"{size:g}" for size in getattr(each, name)) for each in scaled]
     return columns | ({"group_widths": [""] * len(scaled)} if stages else {})
-
-
-def _grown(family: Family, strategy: Strategy, s: float) -> tuple[float, float]:
-    d, w, _, _ = factors(strategy, s)
-    return d, w
 
 
 def _around(family: Family, strategy: Strategy, metric: Metric, target: float) -> list[tuple[float, Family, int]]:

@@ -61,10 +61,7 @@ class Strategy:
 
     @cached_property
     def laws(self) -> Laws:
-        """Exponents of s for the counts of a stage, for large s.
-
-        Flops go as d·w²·r², params as d·w², activations as d·w·r² (the paper, section 3).
-        """
+        """Exponents of s for the counts of a stage, for large s (the paper, section 3)."""
         d, w, _, r = self.exponents
         return Laws(d + 2 * w + 2 * r, d + 2 * w, d + w + 2 * r)
 
@@ -182,10 +179,7 @@ def _family_strategy(alpha: Fraction) -> Strategy:
 
 
 def _fraction(alpha: Any) -> Fraction:
-    """Return the fraction that a float stands for: 4/5 for 0.8, 1/3 for 0.3333333333333333.
-
-    If there is none with a denominator up to 1000, it is the decimal as written.
-    """
+    """Return the fraction that a float stands for, as 4/5 for 0.8, else the decimal as written."""
     if isinstance(alpha, str):
         # A Fraction holds all digits: 1e-100000000 would have a hundred million.
         exponent = re.search(r"[eE][-+]?([0-9_]+)\s*$", alpha[: 2 * _DECIMALS])
