@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import warnings
+from collections import namedtuple
 from typing import Any
 
 import pytest
@@ -236,9 +238,86 @@ def test_a_bilinear_layer_counts_its_products(bias):
     assert found.uncounted == {}
 
 
+def test_what_a_module_returns_does_not_matter():
+    pair = namedtuple("pair", "first second")
+    for made in (lambda y: {"out": y, "more": [y]}, lambda y: pair(y, y), lambda y: None):
+        assert fs.complexity(Then(made), resolution=32).flops == 30 * 30 * 8 * 28
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
+def test_a_module_of_any_type_of_numbers_is_counted(kind):
+    assert fs.complexity(nn.Conv2d(3, 8, 3).to(kind), resolution=32).flops == 30 * 30 * 8 * 28
+
+
+@pytest.mark.parametrize("wrap", [torch.compile, nn.DataParallel, torch.fx.symbolic_trace, lambda x: x.to("meta")])
+def test_a_wrapped_module_is_counted_as_the_one_inside(wrap: Any):
+    plain = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())
+    counts = fs.complexity(plain, resolution=32)
+    assert fs.complexity(wrap(plain), resolution=32) == counts
+    assert fs.complexity(nn.Sequential(wrap(nn.Conv2d(3, 8, 3)), nn.ReLU()), resolution=32) == counts
+
+
+def test_a_named_tuple_is_one_argument():
+    packed = nn.utils.rnn.pack_padded_sequence(torch.zeros(2, 5, 16), torch.tensor([5, 3]), batch_first=True)
+    with pytest.raises(NetworkError, match="LSTM does not take this example"):
+        fs.complexity(nn.LSTM(16, 32, batch_first=True), example=packed)
+
+
+class Retries(nn.Module):
+    """Catches what its first layer raises, and calls another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(7, 7), nn.Conv2d(3, 8, 3)
+
+    def forward(self, x):
+        try:
+            return self.first(x)
+        except RuntimeError:
+            return self.second(x)
+
+
+def test_a_module_that_raised_and_was_caught_is_left():
+    (row,) = fs.layers(Retries(), resolution=32).query("kind == 'conv'").to_dict("records")
+    assert row["name"] == "second"
+
+
 class LooksAtValues(nn.Module):
     def forward(self, x):
         return x if x.sum() > 0 else -x
+
+
+class Then(nn.Module):
+    """A convolution, and a function of its output."""
+
+    def __init__(self, then: Any = lambda y: y) -> None:
+        super().__init__()
+        self.conv, self.then = nn.Conv2d(3, 8, 3), then
+
+    def forward(self, x):
+        return self.then(self.conv(x))
+
+
+def fails(*_: Any) -> None:
+    raise ValueError("the hook is wrong")
+
+
+def hooked() -> nn.Module:
+    module = nn.Sequential(nn.Conv2d(3, 8, 3))
+    module[0].register_forward_hook(fails)
+    return module
+
+
+def quantised() -> nn.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(3, 4)), {nn.Linear})
+
+
+def scripted() -> nn.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.jit.script(nn.Conv2d(3, 8, 3))
 
 
 class TwoInputs(nn.Module):
@@ -256,12 +335,28 @@ def test_several_inputs_are_given_as_an_example():
     ("module", "given", "said"),
     [
         (LooksAtValues(), {"resolution": 32}, "its forward pass looks at values"),
-        (TwoInputs(), {"resolution": 32}, "does not take 1 × 3 × 32 × 32 images"),
+        (nn.Sequential(nn.Conv2d(3, 3, 1), LooksAtValues()), {"resolution": 32}, "'1' .LooksAtValues. looks at values"),
+        (Then(lambda y: y.numpy()), {"resolution": 32}, "its forward pass looks at values"),
+        (Then(lambda y: y.mean().tolist()), {"resolution": 32}, "its forward pass looks at values"),
+        (Then(lambda y: y[y > 0]), {"resolution": 32}, "calls torch.nonzero, whose result has a shape that follows"),
+        (Then(lambda y: y.cuda()), {"resolution": 32}, "asks for a device of its own"),
+        (Then(lambda y: torch.autograd.grad(y.sum(), y)), {"resolution": 32}, "takes gradients"),
+        (nn.Sequential(nn.Conv2d(3, 8, 1).double(), nn.Conv2d(8, 8, 1)), {"resolution": 32}, "'1' .Conv2d. is given"),
+        (nn.Conv2d(3, 8, 3), {"example": torch.zeros(1, 3, 8, 8).half()}, "of another type .* module.float()"),
+        (nn.ModuleList([nn.ReLU()]), {"resolution": 32}, "ModuleList has no forward pass"),
+        (hooked(), {"resolution": 32}, "a hook that fails at '0' .Conv2d.: fails .ValueError: the hook is wrong"),
+        (quantised(), {"resolution": 32}, "'0' .Linear. is a quantised layer"),
+        (scripted(), {"resolution": 32}, "is a TorchScript module"),
+        (nn.Sequential(scripted()), {"resolution": 32}, "'0' .RecursiveScriptModule. is a TorchScript module"),
+        (nn.Sequential(nn.Flatten(), nn.Linear(9, 4)), {"resolution": 32}, "'1' .Linear. fails with RuntimeError"),
+        (TwoInputs(), {"resolution": 32}, r"does not take 1 × 3 × 32 × 32 images .*example=\(left, right\)"),
+        (TwoInputs(), {"example": {"lef": torch.zeros(1)}}, r"does not take this example .*example=\(left, right\)"),
         (nn.Conv2d(3, 4, 3), {}, "give resolution=224"),
         (nn.Conv2d(3, 4, 3), {"resolution": 2}, "does not take 1 × 3 × 2 × 2 images"),
         (nn.Conv2d(3, 4, 3), {"resolution": (8, 8, 8)}, "must be a side or \\(height, width\\)"),
         (nn.Conv2d(3, 4, 3), {"example": 3}, "must be a tensor"),
-        (nn.LazyConv2d(4, 3), {"resolution": 32}, "call it once on an input first"),
+        (nn.LazyConv2d(4, 3), {"resolution": 32}, "call LazyConv2d once on an input first"),
+        (nn.Sequential(nn.LazyConv2d(4, 3)), {"resolution": 32}, "'0' .LazyConv2d. has lazy parameters"),
     ],
 )
 def test_what_cannot_be_traced_is_refused_in_a_sentence(module, given, said):

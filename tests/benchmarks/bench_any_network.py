@@ -1,6 +1,7 @@
 """All networks of timm, counted and scaled without a line of the user's.
 
-`python tests/benchmarks/bench_any_network.py table.csv` writes one row a network, and goes on where it was stopped.
+`python tests/benchmarks/bench_any_network.py table.csv` writes one row a network, and goes on where it was stopped;
+`--counted` and `--scaled` do one half alone, and `--part 1/2` every second network, for as many processes.
 Counted: params and what torch's FlopCounterMode counts are equal, and outputs of convolutions and linear layers are
 those that hooks see. Scaled: doubled, the keywords that were found make the network deeper, wider and finer.
 """
@@ -48,8 +49,8 @@ def hooked_outputs(module: nn.Module) -> dict[str, int]:
     return outputs
 
 
-def counted(make: Any, name: str) -> tuple[str, tuple[int, ...]]:
-    """Say why the counts are not those of torch and hooks (nothing, if they are), and the size of the images."""
+def counted(make: Any, name: str) -> str:
+    """Say why the counts are not those of torch and hooks; nothing, if they are."""
     module: Any = make_without_data(lambda: make(name)).eval().requires_grad_(False)
     size = tuple(module.pretrained_cfg.get("input_size", (3, 224, 224)))
     outputs = hooked_outputs(module)
@@ -58,16 +59,16 @@ def counted(make: Any, name: str) -> tuple[str, tuple[int, ...]]:
     by_hooks = dict(outputs)
     found = trace(module, resolution=(size[1], size[2]))
     if found.complexity.params != sum(each.numel() for each in module.parameters()):
-        return "params differ", size
+        return "params differ"
     if found.complexity.torch_flops != counter.get_total_flops():
-        return f"flops {found.complexity.torch_flops} instead of {counter.get_total_flops()}", size
+        return f"flops {found.complexity.torch_flops} instead of {counter.get_total_flops()}"
     traced: dict[str, int] = {}
     for each in found.operations:
         if each.kind in ("conv", "linear"):
             traced[each.name] = traced.get(each.name, 0) + each.outputs
     if {part: traced.get(part) for part in by_hooks} != by_hooks:
-        return "outputs differ from hooks", size
-    return ", ".join(f"{each} is not known" for each in found.complexity.uncounted), size
+        return "outputs differ from hooks"
+    return ", ".join(f"{each} is not known" for each in found.complexity.uncounted)
 
 
 def scaled(make: Any, name: str) -> dict[str, Any]:
@@ -88,18 +89,21 @@ def scaled(make: Any, name: str) -> dict[str, Any]:
     return {**row, "scaled": not missing, "reason": "; ".join(missing)[:300]}
 
 
-def row_of(make: Any, name: str, only_counted: bool) -> dict[str, Any]:
+def row_of(make: Any, name: str, halves: tuple[str, ...]) -> dict[str, Any]:
     """Make the row of one network."""
     start = time.process_time()
     row: dict[str, Any] = {"network": name}
     try:
         row["class"] = type(make_without_data(lambda: make(name))).__name__
-        why, _ = counted(make, name)
-        row |= {"counted": not why, "reason": why}
-        if not only_counted:
+        if "counted" in halves:
+            why = counted(make, name)
+            row |= {"counted": not why, "reason": why}
+        if "scaled" in halves:
+            why = row.get("reason")
             row |= scaled(make, name) | ({"reason": why} if why else {})
     except Exception as error:
-        row["reason"] = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+        failed = "counted" if "counted" in halves and "counted" not in row else "scaled"
+        row |= {failed: False, "reason": f"{type(error).__name__}: {error}".splitlines()[0][:300]}
     return {**row, "seconds": round(time.process_time() - start, 2)}
 
 
@@ -109,11 +113,16 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="CSV file")
     parser.add_argument("--minutes", type=float, default=60, help="stop after so many; default: 60")
     parser.add_argument("--counted", action="store_true", help="count alone, and scale nothing")
+    parser.add_argument("--scaled", action="store_true", help="scale alone, and compare no counts")
+    parser.add_argument("--part", default="1/1", help="1/2: the first of two parts; default: 1/1")
     options = parser.parse_args()
     torch.set_num_threads(1)
     timm = import_library("timm")
-    names = [name for name in timm.list_models() if not name.startswith("test_")]
+    names = timm.list_models()
     random.Random(14).shuffle(names)  # what is done when it is stopped is a sample
+    part, parts = map(int, options.part.split("/"))
+    names = names[part - 1 :: parts]
+    halves = tuple(half for half in ("counted", "scaled") if getattr(options, half)) or ("counted", "scaled")
     done: set[str] = set()
     if options.out.exists():
         with options.out.open(encoding="utf-8", newline="") as file:
@@ -125,7 +134,7 @@ def main() -> None:
             writer.writeheader()
         for name in names:
             if name not in done and time.monotonic() < end:
-                writer.writerow(row_of(timm.create_model, name, options.counted))
+                writer.writerow(row_of(timm.create_model, name, halves))
                 file.flush()
 
 

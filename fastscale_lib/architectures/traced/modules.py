@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..._common.checks import check_whole, shown
-from ..._common.errors import first_line
 from ..parts import NetworkError
 from .records import Trace
 
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     import torch
 
 Resolution: TypeAlias = int | tuple[int, int]  # side of square images, or (height, width)
-_NO_VALUES = ("item()", "_local_scalar_dense", "meta tensor", "nonzero", "data-dependent", "no data", "numpy()")
 
 
 def is_module(value: Any) -> bool:
@@ -56,21 +54,14 @@ def trace(module: Any, *, resolution: Resolution | None = None, example: Any = N
 
 def traced(module: torch.nn.Module, args: tuple, kwargs: dict[str, Any], said: str) -> Trace:
     """The trace, or a sentence that says why there is none; `said` names the input."""
+    from .failures import FailedInside, refusal_of, refuse_what_hides_operators
     from .tracing import trace_module
 
-    kind = type(module).__name__
-    if any(type(each).__name__.startswith("Uninitialized") for each in (*module.parameters(), *module.buffers())):
-        raise NetworkError(f"trace: {kind} has lazy parameters without a shape yet; call it once on an input first")
+    refuse_what_hides_operators(module)
     try:
         return trace_module(module, args, kwargs)
-    except Exception as error:  # whatever the module's own code raises
-        line = first_line(error)[:200]
-        if any(each in str(error) for each in _NO_VALUES) or isinstance(error, NotImplementedError):
-            raise NetworkError(
-                f"trace: {kind} cannot be traced, since its forward pass looks at values, and a trace has shapes "
-                f"alone ({line})"
-            ) from None
-        raise NetworkError(f"trace: {kind} does not take {said} ({line}); another input is given as example=") from None
+    except FailedInside as failed:
+        raise refusal_of(module, failed, said) from None
 
 
 def image_size(name: str, resolution: Any) -> tuple[int, int]:
@@ -86,12 +77,17 @@ def image_size(name: str, resolution: Any) -> tuple[int, int]:
 
 def _inputs(module: Any, resolution: Any, example: Any) -> tuple[tuple, dict[str, Any], str]:
     import torch
+    from torch.utils._pytree import tree_leaves
 
     if example is not None:
         kwargs = dict(example) if isinstance(example, Mapping) else {}
-        args = () if kwargs else tuple(example) if isinstance(example, tuple | list) else (example,)
-        if not any(isinstance(each, torch.Tensor) for each in (*args, *kwargs.values())):
-            raise NetworkError(f"trace: example is {shown(example)}, but must be a tensor, or a tuple or dict with one")
+        # A named tuple is one argument, as a PackedSequence is.
+        args = () if kwargs else tuple(example) if type(example) in (tuple, list) else (example,)
+        if not any(isinstance(each, torch.Tensor) for each in tree_leaves((args, kwargs))):
+            raise NetworkError(
+                f"trace: example is {shown(example)}, but must be a tensor such as torch.zeros(1, 3, 224, 224), or a "
+                "tuple or dict with one"
+            )
         return args, kwargs, "this example"
     height, width = image_size("trace", resolution)
     images = torch.nn.Conv2d, torch.nn.ConvTranspose2d
@@ -106,8 +102,9 @@ def _inputs(module: Any, resolution: Any, example: Any) -> tuple[tuple, dict[str
 
 def _unwrapped(module: Any) -> Any:
     """What torch.compile, DataParallel and DistributedDataParallel wrap."""
-    for name in ("_orig_mod", "module"):
-        inner = getattr(module, name, None)
-        if is_module(inner) and len(list(module.children())) == 1 and type(module).__module__.startswith("torch."):
-            return _unwrapped(inner)
+    children = dict(module.named_children())
+    if len(children) == 1 and type(module).__module__.startswith("torch."):
+        for name in ("_orig_mod", "module"):
+            if name in children:
+                return _unwrapped(children[name])
     return module

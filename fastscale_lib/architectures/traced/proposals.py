@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 import re
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import torch
 from torch import nn
 
 from .keywords import INVERSE, changed, is_heads, paths
 from .modules import trace
 from .sources import Keywords
-from .without_data import make_without_data
+from .without_data import CPU, META, made_on, make_without_data
 
 # Names that library authors give to such keywords; what a keyword really does is then seen in the module.
 _NEVER = re.compile(
@@ -45,10 +46,10 @@ class Signature(NamedTuple):
         return sum(self.sizes.values())
 
 
-def signature(make: Callable[[], Any]) -> Signature | None:
-    """Make the module without data; None where it cannot be made."""
+def signature(make: Callable[[], Any], device: torch.device | None = None) -> Signature | None:
+    """Make the module without data, on any device or on this one; None where it cannot be made."""
     try:
-        module = make_without_data(make)
+        module = made_on(device, make) if device else make_without_data(make)
         return Signature({name: each.numel() for name, each in module.named_parameters()})
     except Exception:  # of foreign code: then this is no way to make it
         return None
@@ -56,25 +57,37 @@ def signature(make: Callable[[], Any]) -> Signature | None:
 
 def constructor_arguments(make: Callable[[], Any], kind: type) -> dict[str, Any] | None:
     """Return the arguments with which the class of a module is called while it is made; None where that is not seen."""
-    code = getattr(inspect.unwrap(kind.__init__), "__code__", None)
+    own = "__init__" in vars(kind)
+    original: Any = kind.__init__
     found: dict[str, Any] = {}
-
-    def profile(frame: Any, event: str, _: Any) -> None:
-        if event == "call" and frame.f_code is code and not found:
-            sys.setprofile(None)
-            values = inspect.getargvalues(frame)
-            found.update({name: values.locals[name] for name in values.args[1:]})
-            found.update(values.locals[values.keywords] if values.keywords else {})
-            found.update({name: _copied(value) for name, value in found.items()})
-
-    before = sys.getprofile()
     try:
-        sys.setprofile(profile)
+        taken = inspect.signature(original)
+    except (TypeError, ValueError):
+        return None
+    names = {each.kind: name for name, each in taken.parameters.items()}
+    if inspect.Parameter.VAR_POSITIONAL in names:  # such as nn.Sequential: no keywords make it
+        return None
+
+    @functools.wraps(original)
+    def seeing(self: Any, *args: Any, **keywords: Any) -> None:
+        if not found:
+            bound = taken.bind(self, *args, **keywords)
+            bound.apply_defaults()
+            values = dict(list(bound.arguments.items())[1:])
+            values.update(values.pop(names.get(inspect.Parameter.VAR_KEYWORD, ""), {}))
+            found.update({name: _copied(value) for name, value in values.items()})
+        original(self, *args, **keywords)
+
+    setattr(kind, "__init__", seeing)  # noqa: B010  (a class is no place for such a method by its type)
+    try:
         make_without_data(make)
     except Exception:
         return None
     finally:
-        sys.setprofile(before)
+        if own:
+            setattr(kind, "__init__", original)  # noqa: B010
+        else:
+            del kind.__init__
     return found or None
 
 
@@ -152,10 +165,17 @@ class _Search:
         self.source, self.base = source, base
         self._size = _any_size(source.keywords)
         self._paths = [path for path in paths(source.keywords) if not _NEVER.fullmatch(_last(path))]
+        # Where the base needs no CPU, a module that cannot be made on the meta device cannot be made at all.
+        on_meta = signature(lambda: source.call(source.keywords, self._size), META)
+        self._device = CPU if on_meta is None else META
+        self._seen: dict[frozenset[str], Signature | None] = {}
 
     def _made(self, names: tuple[str, ...]) -> Signature | None:
-        keywords = self._keywords(names)
-        return signature(lambda: self.source.call(keywords, self._size))
+        key = frozenset(names)
+        if key not in self._seen:
+            keywords = self._keywords(names)
+            self._seen[key] = signature(lambda: self.source.call(keywords, self._size), self._device)
+        return self._seen[key]
 
     def depths(self) -> tuple[str, ...]:
         """The keywords that add layers, the strongest first; by name, else any that do."""

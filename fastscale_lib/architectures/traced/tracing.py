@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import get_ident
@@ -14,6 +15,7 @@ from torch.utils import _pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from . import operators
+from .failures import FailedInside
 from .kept_state import state_kept
 from .known_shapes import known_result
 from .origins import Origin, joined, mark, origin_of
@@ -28,20 +30,29 @@ def trace_module(module: nn.Module, args: tuple, kwargs: dict[str, Any]) -> Trac
 
     Arguments:
         args, kwargs: of the forward pass, on whichever device.
+
+    Raises:
+        FailedInside: the pass raises, whatever it is.
     """
     state = {name: each for name, each in module.named_parameters() if not _without_data(each)}
     state |= {name: each for name, each in module.named_buffers() if not _without_data(each)}
     replaced: dict[str, torch.Tensor] = {name: _on_meta(each) for name, each in state.items()}
     names = {name: replaced.get(name, each) for name, each in module.named_parameters()}
     recorder = _Recorder(names)
-    args, kwargs = recorder.inputs(args), recorder.inputs(kwargs)
+    try:
+        args, kwargs = recorder.inputs(args), recorder.inputs(kwargs)
+    except Exception as error:  # of a class that holds tensors, and wants their values
+        raise FailedInside("") from error
     with torch.inference_mode(), state_kept(module), recorder.naming(module), recorder:
         for each in module.modules():
             each.training = False
-        if replaced:
-            torch.func.functional_call(module, replaced, args, kwargs)
-        else:
-            module(*args, **kwargs)
+        try:
+            if replaced:
+                torch.func.functional_call(module, replaced, args, kwargs)
+            else:
+                module(*args, **kwargs)
+        except Exception as error:  # whatever the module's own code raises
+            raise FailedInside(recorder.place_of(error)) from error
     sizes = {name: each.numel() for name, each in names.items()}
     return Trace(tuple(recorder.operations), sizes)
 
@@ -53,6 +64,7 @@ class _Recorder(TorchDispatchMode):
         super().__init__()
         self.operations: list[TracedOperation] = []
         self._modules = [""]
+        self._failed: tuple[BaseException | None, str] = None, ""
         self._claimed: set[str] = set()
         self._rules: dict[Any, tuple[str, Callable | None]] = {}
         self._sizes = {name: each.numel() for name, each in params.items()}
@@ -77,17 +89,24 @@ class _Recorder(TorchDispatchMode):
             if id(each) in names and get_ident() == thread:
                 self._modules.append(names[id(each)])
 
-        def leave(each: nn.Module, _: Any, __: Any) -> None:
+        def leave(each: nn.Module, _: Any, out: Any) -> None:
             if id(each) in names and get_ident() == thread:
+                error = sys.exc_info()[1]
+                if out is None and error is not None and error is not self._failed[0]:
+                    self._failed = error, self._modules[-1]
                 self._modules.pop()
 
-        # Two hooks of all modules cost less than two of each.
-        handles = [register_module_forward_pre_hook(enter), register_module_forward_hook(leave)]
+        # Two hooks of all modules cost less than two of each. A module that raises is left, too.
+        handles = [register_module_forward_pre_hook(enter), register_module_forward_hook(leave, always_call=True)]
         try:
             yield
         finally:
             for handle in handles:
                 handle.remove()
+
+    def place_of(self, error: BaseException) -> str:
+        """Return the name of the innermost module that ran when this was raised; empty for the whole."""
+        return self._failed[1] if self._failed[0] is error else ""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}

@@ -10,8 +10,11 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ..._common.device_kinds import CPU, kind_of
+from ..._common.device_kinds import CPU as CPU_KIND
+from ..._common.device_kinds import kind_of
 
+CPU = torch.device("cpu")
+META = torch.device("meta")
 _RANDOM = {"uniform_", "normal_", "erfinv_"}
 _FILLED = {*_RANDOM, "fill_", "zero_", "mul_", "add_", "sub_", "div_", "clamp_", "copy_"}
 
@@ -33,11 +36,16 @@ def make_without_data(make: Callable[[], Any]) -> nn.Module:
         Exception: whatever the maker raises on the CPU, too.
     """
     try:
-        return _made(make, torch.device("meta"))
+        return made_on(META, make)
     except Exception:  # it asked a tensor for its values, or really cannot be made
-        return _made(make, torch.device("cpu"))
+        return made_on(CPU, make)
 
 
-def _made(make: Callable[[], Any], device: torch.device) -> nn.Module:
-    with torch.random.fork_rng(devices=[]) if kind_of(device.type) is CPU else nullcontext(), device, _NothingFilled():
+def made_on(device: torch.device, make: Callable[[], Any]) -> nn.Module:
+    """Make a module on this device, with weights left unset."""
+    with (
+        torch.random.fork_rng(devices=[]) if kind_of(device.type) is CPU_KIND else nullcontext(),
+        device,
+        _NothingFilled(),
+    ):
         return make()
