@@ -12,7 +12,9 @@ flops, params, activations, or flops and activations.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
@@ -101,8 +103,9 @@ class RuntimeModel:
         fitted: dict[Conditions, Fitted] = {}
         settings = timed_rows(frame)
         if not settings:
+            what = "time (median_ms)" if frame["median_ms"].isna().all() else "time and the description of its network"
             raise PredictionError(
-                f"fit: none of the frame's {len(frame)} rows has a time (median_ms); a fit takes {LEAST_ROWS} of one "
+                f"fit: none of the frame's {len(frame)} rows has a {what}; a fit takes {LEAST_ROWS} of one "
                 "setting at least, as fs.calibrate() or fs.measure_plan(plan, store) measures them"
             )
         if max(len(rows) for _, rows in settings) < LEAST_ROWS:
@@ -273,20 +276,20 @@ class RuntimeModel:
         """Find the one setting of the model that has these values.
 
         Arguments:
-            wanted: values of `Conditions.FIT`, as mode="training".
+            wanted: values of `Conditions.FIT`, as mode="training", or torch: a version; default: the newest.
 
         Raises:
             PredictionError: there is none, or there are several.
         """
-        if unknown := sorted(set(wanted) - set(Conditions.FIT)):
-            near = difflib.get_close_matches(unknown[0], Conditions.FIT, 1)
+        known = (*Conditions.FIT, "torch")
+        if unknown := sorted(set(wanted) - set(known)):
+            near = difflib.get_close_matches(unknown[0], known, 1)
             raise PredictionError(
-                f"predict: {unknown[0]!r} is no setting"
-                + (f"; try {near[0]}" if near else f"; {', '.join(Conditions.FIT)} are")
+                f"predict: {unknown[0]!r} is no setting" + (f"; try {near[0]}" if near else f"; {', '.join(known)} are")
             )
         found = [key for key in self.fitted if all(getattr(key, name) == value for name, value in wanted.items())]
-        if len(found) == 1:
-            return found[0]
+        if found and len({replace(key, torch=None) for key in found}) == 1:
+            return max(found, key=lambda key: [int(part) for part in re.findall(r"\d+", key.torch or "")])
         raise PredictionError(_ambiguous(found, wanted) if found else _unknown(list(self.fitted), wanted))
 
     def batch(self, asked: SupportsIndex | None = None, **setting: Any) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -10,6 +12,8 @@ from ..records.conditions import Conditions
 from .forms import PredictionError, Runs, runs_of
 
 LEAST_ROWS = 10
+# Columns that published rows lack, and what stands for them: their times are means of many runs.
+_MAY_LACK = {"threads": None, "tf32": None, "half_width": 0.01}
 
 
 def families_of(rows: pd.DataFrame) -> list[str]:
@@ -23,18 +27,30 @@ def families_of(rows: pd.DataFrame) -> list[str]:
 
 
 def timed_rows(frame: pd.DataFrame) -> list[tuple[Conditions, pd.DataFrame]]:
-    """Split the rows that have a time by setting."""
+    """Split the rows that have a time and a description by setting.
+
+    Rows of several versions of PyTorch, which have rates of their own, are settings of their own if any has enough.
+    """
     if not isinstance(frame, pd.DataFrame):
         raise PredictionError(
             f"fit: expected a data frame, got a {type(frame).__name__}; give that of a store, fs.Store(path).frame()"
         )
-    needed = {"network", "description", "batch", "median_ms", "half_width", *Conditions.FIT}
+    needed = {"network", "description", "batch", "median_ms", *Conditions.FIT} - set(_MAY_LACK)
     if missing := sorted(needed - set(frame.columns)):
         raise PredictionError(
             f"fit: the frame lacks {', '.join(missing)}; fs.measure_plan(plan, store) gives rows that have all, "
-            "and so does fs.Store(path).frame() of its store"
+            "and so do fs.Store(path).frame() of its store and fs.records.read_timm(path)"
         )
-    return Conditions.groups(frame[frame["median_ms"].notna()], Conditions.FIT)
+    timed = frame[frame["median_ms"].notna() & frame["description"].notna()]
+    timed = timed.assign(**{name: value for name, value in _MAY_LACK.items() if name not in frame})
+    found = []
+    for setting, rows in Conditions.groups(timed, Conditions.FIT):
+        versions = rows.groupby("torch", sort=False, dropna=False) if "torch" in rows else []
+        if len(versions) > 1 and max(len(each) for _, each in versions) >= LEAST_ROWS:
+            found += [(replace(setting, torch=str(version)), each) for version, each in versions]
+        else:
+            found.append((setting, rows))
+    return found
 
 
 def too_few(setting: Conditions, rows: pd.DataFrame) -> str:

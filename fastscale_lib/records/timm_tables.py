@@ -16,6 +16,7 @@ import pandas as pd
 
 from .._common.checks import check_flag, check_path, check_text
 from .published_rows import PublishedError, counts, tidy, with_conventions
+from .timm_networks import describe_rows
 
 CONVENTIONS = {
     "flops": "multiply-adds by fvcore: they include batch norm and pooling, unlike those of `published`",
@@ -30,6 +31,9 @@ _AGREE = 0.01  # a step time this near batch / images per second differs only by
 _PRECISIONS = ("amp", "bf16", "fp16", "fp32", "float16", "float32", "bfloat16")
 _LAYOUTS = {"nhwc": True, "nchw": False}
 _VERSION = re.compile(r"(pt|cu)(\d{2,4})")  # of PyTorch, of CUDA
+_GEFORCE = re.compile(r"(?:rtx_?)?([2-5]0[5-9]0)(_?ti)?", re.IGNORECASE)
+_CORE = re.compile(r"(i[3579])_(\d{4,5}[a-z]{0,2})", re.IGNORECASE)  # of Intel
+_DEVICES = {"pro6000maxq": "RTX PRO 6000 Max-Q"}
 _OTHER = ("benchmark", "model", "results", "timm", "infer", "train", "both", "dynamo", "cpu")
 
 
@@ -56,16 +60,23 @@ def read_timm(
     Precision keeps timm's word: "amp" (autocast; `measure` calls it fp16), "amp_bf16" (autocast; bf16 there), and
     "fp16" or "bf16" for networks that are entirely in it.
 
+    Rows of networks that are described here exactly have a description, by which `RuntimeModel.fit` takes them: timm's
+    name is that of a network of `fs.networks()`, and the params agree to the last published digit. Of the others,
+    `remark` says why they have none.
+
     Arguments:
         path: path of the CSV file. Device and settings are read from its name, as in
-            benchmark-infer-amp-nhwc-pt240-cu124-rtx3090.csv, as far as it says them.
+            benchmark-infer-amp-nhwc-pt240-cu124-rtx3090.csv, as far as it says them. "rtx4090" and "4090" are one
+            device, "RTX 4090"; a name that says nothing of compiling is that of an eager run.
         device_name, precision, channels_last, compile, torch, cuda: values for every row; default: those of the name.
 
     Returns:
         A frame with the columns of `published`; the source is the file's name, and what the file does not say is
         missing (flops and activations in training files). median_ms is the step time, a mean; images_per_s and
         ms_per_image follow the file's images per second. Counts have two decimals of G or M.
-        `attrs["conventions"]` says what each count includes.
+        `attrs["conventions"]` says what each count includes. Besides: base (our name of the network), description (as
+        of `Network.to_dict`) and remark (why there is no description, or what the row's counts lack); None if there is
+        none.
 
     Raises:
         PublishedError: the file is missing, is no benchmark of timm, has columns of inference or training but not
@@ -89,7 +100,8 @@ def read_timm(
     for kind in _kinds(table):
         rows = _rows(table, kind, path)
         _check_steps(rows, path)
-        parts.append(tidy(rows | settings | {"source": path.name, "devices": 1}))
+        timings = tidy(rows | settings | {"source": path.name, "devices": 1})
+        parts.append(timings.join(describe_rows(timings)))
     return with_conventions(pd.concat(parts, ignore_index=True), CONVENTIONS)
 
 
@@ -189,12 +201,11 @@ def _from_name(stem: str) -> dict[str, Any]:
         "device": "cpu" if "cpu" in lower else "cuda" if "cu" in versions else None,
         "precision": "_".join(word for word in lower if word in _PRECISIONS) or None,
         "channels_last": next((_LAYOUTS[word] for word in lower if word in _LAYOUTS), None),
-        "compile": "dynamo" in lower or None,
         "torch": _torch_version(versions["pt"]) if "pt" in versions else None,
         "cuda": f"{versions['cu'][:-1]}.{versions['cu'][-1]}" if "cu" in versions else None,
     }
     if any(value is not None for value in settings.values()):
-        settings["device_name"] = _device_name(stem, words)
+        settings |= {"compile": "dynamo" in lower, "device_name": _device_name(stem, words)}
     return {name: value for name, value in settings.items() if value is not None}
 
 
@@ -215,4 +226,13 @@ def _device_name(stem: str, words: list[re.Match]) -> str | None:
     ]
     if not places or places[-1] - places[0] + 1 != len(places):
         return None
-    return stem[words[places[0]].start() : words[places[-1]].end()]
+    return _usual_name(stem[words[places[0]].start() : words[places[-1]].end()])
+
+
+def _usual_name(name: str) -> str:
+    """Return the maker's name of a device, where it is known what the file's stands for."""
+    if geforce := _GEFORCE.fullmatch(name):
+        return f"RTX {geforce[1]}{' Ti' if geforce[2] else ''}"
+    if core := _CORE.fullmatch(name):
+        return f"Core {core[1].lower()}-{core[2].upper()}"
+    return _DEVICES.get(name.lower(), name)

@@ -39,7 +39,7 @@ def test_each_case_has_a_row_of_the_overview(timings):
     table = fs.analysis.timings_overview(timings)
     cases = fs.analysis.timings_by_case(timings)
     assert table.index.tolist() == list(cases)
-    assert f"{TIMM.name} · rtx3090 · inference · amp" in cases
+    assert f"{TIMM.name} · RTX 3090 · inference · amp" in cases
     assert sum(map(len, cases.values())) == len(timings) == table["timings"].sum()
     row, own = table.to_dict("index")[CASE], cases[CASE]
     assert row["networks"] == own["network"].nunique()

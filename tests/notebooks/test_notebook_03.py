@@ -264,7 +264,7 @@ def test_times_are_predicted_from_measured_rows(without_measurements):
 
 
 def test_a_file_of_timm_is_judged_beside_the_rest(without_measurements):
-    name = "timm_benchmark_rtx3090_amp_nhwc.csv · rtx3090 · inference · amp"
+    name = "timm_benchmark_rtx3090_amp_nhwc.csv · RTX 3090 · inference · amp"
     assert name in [row[0] for row in tables(without_measurements)[0]]
     assert verdicts(without_measurements).index.str.endswith(name).sum() == 1
 
