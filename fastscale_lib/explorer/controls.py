@@ -119,7 +119,7 @@ class Controls:
         at_base = complexity(x.base)
         self.tables.value = (
             "<div class='fastscale-tables'><div>"
-            + complexity_table(at_base, counted, x.strategy(), x.scale)
+            + complexity_table(x.base, counted, x.strategy(), x.scale)
             + comparison_table(marked, at_base, times.loc[times["scale"] == x.scale], x.scale)
             + f"</div>{table(x.base)}{table(x.scaled())}</div>"
         )

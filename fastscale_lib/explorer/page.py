@@ -74,7 +74,7 @@ def page(
             config={"displaylogo": False, "responsive": True, "showSendToCloud": False},
             div_id="panels",
         ),
-        counts=complexity_table(at_base, complexity(scaled), tabled, scale)
+        counts=complexity_table(base, complexity(scaled), tabled, scale)
         + comparison_table(marks, at_base, at_scale, scale),
         networks=table(base) + table(scaled),
         source=f"fastscale {html.escape(__version__)}, after Dollár, Singh, Girshick: Fast and Accurate Model "

@@ -10,10 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..figures.counts import curve, marks
+from ..figures.counts import curve, law_text, marks
 from ..figures.theme import INK, METRIC_STYLES, METRICS, Frame, label, layout, log_axis, numbers, stages_text, style
 from ..scaling.strategies import STRATEGIES
-from ..scaling.strategies import strategy as named_strategy
 
 COUNTED = ("activations", "params")
 ALPHA_NAMES = {"dwr": 1 / 3, "dWr": 0.8, "w": 1.0}
@@ -171,12 +170,13 @@ def _laws(laws: Frame, panel: str) -> dict[str, Any]:
     """All laws as one trace, since each trace costs time at every move; a gap lies between two of them."""
     names, flops, counts = (list(laws[column]) for column in ("strategy", "flops", panel))
     points: list[tuple[float, float, str]] = []
+    scales = numbers(laws["scale"])
     for row, name in enumerate(names):
         if row and names[row - 1] != name:
             points.append((np.nan, np.nan, ""))
-        exponent = getattr(named_strategy(name).laws, panel)
-        text = f"law of {label(name)}: {METRICS[panel].label} ∝ s<sup>{exponent}</sup>"
-        points.append((flops[row], counts[row], text))
+        same = [at for at, each in enumerate(names) if each == name]
+        growth = law_text(name, panel, scales[same], numbers(counts)[same])
+        points.append((flops[row], counts[row], f"law of {label(name)}: {growth}"))
     x, y, texts = zip(*points, strict=True) if points else ((), (), ())
     return {
         "type": "scatter",

@@ -5,12 +5,17 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Iterable
+from fractions import Fraction
+from typing import Any
 
 import pandas as pd
 
-from ..architectures.counting import METRICS, Complexity
+from ..architectures.counting import METRICS, Complexity, complexity
+from ..architectures.definition import Network
+from ..architectures.traced.module_family import Family
 from ..figures.theme import METRICS as SHOWN
 from ..figures.theme import Frame, label, style
+from ..scaling.asymptotics import law_parts
 from ..scaling.strategies import Strategy
 
 STYLE = """<style>
@@ -26,16 +31,25 @@ STYLE = """<style>
 </style>"""
 
 
-def complexity_table(base: Complexity, counted: Complexity, strategy: Strategy, s: float) -> str:
+def complexity_table(base: Network | Family, counted: Complexity, strategy: Strategy, s: float) -> str:
     """Flops, params and activations: what the law asks for, what is counted, and that as times the base."""
-    rows = []
+    rows, at_base = [], complexity(base)
     for metric in METRICS:
-        before, after, exponent = getattr(base, metric), getattr(counted, metric), getattr(strategy.laws, metric)
-        asked = before * s ** float(exponent)
-        times = f"{after / before:.3g}×"
-        rows.append((SHOWN[metric].title, short(asked), short(after), times, f"s<sup>{exponent}</sup>"))
+        after, parts = getattr(counted, metric), law_parts(base, strategy, metric)
+        asked = sum(part * s ** float(exponent) for part, exponent in parts)
+        times = f"{after / getattr(at_base, metric):.3g}×"
+        rows.append((SHOWN[metric].title, short(asked), short(after), times, _law(parts)))
     titles = ("", "asked", "counted", "times the base", "law")
     return html_table(f"{label(strategy.name)} at s = {s:.3g}", titles, rows)
+
+
+def _law(parts: list[tuple[int, Any]]) -> str:
+    """The power of s by which a count grows, or the sum of powers with their shares of the base."""
+    whole = sum(part for part, _ in parts)
+    powers = [f"s<sup>{each if isinstance(each, Fraction) else f'{each:.2f}'}</sup>" for _, each in parts]
+    if len(parts) == 1:
+        return powers[0]
+    return " + ".join(f"{part / whole:.3g} {power}" for (part, _), power in zip(parts, powers, strict=True))
 
 
 def comparison_table(frame: Frame, base: Complexity, times: pd.DataFrame, s: float) -> str:

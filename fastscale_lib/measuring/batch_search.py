@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from .._common.checks import check_real, shown
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
+from ..architectures.zoo import refuse_modules
 from ..records.measurement import MeasureError, SettingError, whole
 from .settings import Mode, Precision, Settings
 from .worker import Worker
@@ -113,6 +114,11 @@ def search(
     worker: Trials | None = None,
 ) -> int:
     """Find the largest batch as `largest_batch` does, but give no warning at the limit."""
+    refuse_modules(
+        "largest_batch",
+        network,
+        "cannot be sent to the subprocess that tries it; fs.peak_memory counts what a batch takes",
+    )
     network, limit = named_network(network), whole("limit", limit)
     grain = check_real("grain", grain, SettingError, 0, 1, above=True, remedy="; try grain=1/16")
     if memory_bytes is not None:

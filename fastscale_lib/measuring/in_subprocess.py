@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from .._common.checks import shown
 from .._common.errors import first_line
 from ..architectures.definition import Network
+from ..architectures.traced.module_family import Family
 from ..architectures.zoo import network as named_network
 from ..records.measurement import MeasureError, Measurement, SettingError
 from .settings import Mode, Precision, Progress, Settings, positive
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def measure(
-    network_or_module: Network | str | torch.nn.Module,
+    network_or_module: Network | str | Family | torch.nn.Module,
     batch: int = 64,
     mode: Mode = "inference",
     precision: Precision = "fp32",
@@ -38,8 +39,8 @@ def measure(
     """Time a network on random images, in a subprocess and with a time limit.
 
     A network that hangs, crashes or runs out of memory so does no harm here. The subprocess starts with the first
-    call, which takes some seconds, waits for the next, and ends with this process. A torch module cannot be sent
-    there: it is timed in this process, without a limit.
+    call, which takes some seconds, waits for the next, and ends with this process. A torch module, and one
+    that a Family makes, cannot be sent there: it is timed in this process, without a limit.
 
     On a CPU torch (2.13) writes beyond its memory in the backward pass of strided 1×1 convolutions to 8 or 16
     channels, in the layout channels_last. A Network in training is timed without them: its convolutions take every
@@ -47,8 +48,8 @@ def measure(
     channels_last=False.
 
     Arguments:
-        network_or_module: a `Network`, the name of a base network, or a torch module from images (3 channels) to
-            logits. A module is moved to the device and, in training, trained: its weights change.
+        network_or_module: a `Network`, the name of a base network, a `Family`, or a torch module from images (3
+            channels) to logits. A module is moved to the device and, in training, trained: its weights change.
         batch: images in a run; default: 64.
         mode: "inference" (a forward pass; default) or "training" (forward, cross-entropy with random labels, backward,
             SGD step with momentum).
@@ -56,7 +57,7 @@ def measure(
         device: "cpu", "cuda" or "cuda:N"; default: torch's current GPU, else the CPU.
         channels_last: the memory layout of images and weights; default: True.
         compile: time the module as torch.compile makes it; compilation is not timed; default: False.
-        resolution: side of the images in pixels; default: the network's own (a module has none).
+        resolution: side of the images in pixels; default: the network's or family's own (a module has none).
         interval: stop when the 95 % interval lies within this fraction of the median; default: 0.01 ...
         seconds: ... or when this time is spent; default: 10. It begins after the first run, so that building and
             compiling do not count; a first run, a warm-up run and a timed block are always made.

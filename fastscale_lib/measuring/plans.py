@@ -22,6 +22,7 @@ from ..architectures.counting import METRICS, complexity
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
 from ..architectures.zoo import networks as known_networks
+from ..architectures.zoo import refuse_modules
 from ..records.conditions import LARGEST
 from ..records.measurement import SettingError, whole
 from ..scaling.rounding import scale
@@ -244,6 +245,9 @@ class Plan:
 
 
 def _network(value: Any) -> Network:
+    refuse_modules(
+        "plan", value, "cannot be kept in a plan, which is data that other machines read; time it by fs.measure"
+    )
     return Network.from_dict(value) if isinstance(value, Mapping) else named_network(value)
 
 

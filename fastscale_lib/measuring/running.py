@@ -15,6 +15,7 @@ from torch import backends, get_float32_matmul_precision, nn, set_float32_matmul
 
 from ..architectures.definition import Network
 from ..architectures.design_spaces import anynet
+from ..architectures.traced.module_family import Family
 from ..models.builder import build
 from ..models.modules import subsample
 from ..records.measurement import MeasureError, SettingError
@@ -101,10 +102,17 @@ def prepare(source: Any, settings: Settings, device: Device) -> tuple[Any, Setti
         settings = replace(settings, resolution=network.resolution)
         if isinstance(device, Cpu) and settings.mode == "training" and settings.channels_last:
             subsample(module, widest=16)  # the backward pass of strided 1×1 convolutions may crash on a CPU
+    elif isinstance(source, Family):
+        family = source.at(settings.resolution)
+        side = family.resolution
+        if not isinstance(side, int):
+            raise SettingError(f"resolution is {side}, but times are of square images; try resolution={side[0]}")
+        module, name, channels = family.module(device.at), _name(family), _MODULE_CHANNELS
+        settings = replace(settings, resolution=side)
     elif isinstance(source, nn.Module):
         module, name, channels = source.to(device.at), _name(source), _MODULE_CHANNELS
     else:
-        raise SettingError(f"cannot measure a {type(source).__name__}; give a Network or a torch module")
+        raise SettingError(f"cannot measure a {type(source).__name__}; give a Network, a Family or a torch module")
     if settings.resolution is None:
         raise SettingError("resolution is None, but a module does not tell its own; try resolution=224")
     return _in_layout(module, settings), settings, name, channels
@@ -253,4 +261,4 @@ def _unfit(error: BaseException, source: Any, settings: Settings) -> str | None:
 
 
 def _name(source: Any) -> str:
-    return source.name if isinstance(source, Network) else type(source).__name__
+    return source.name if isinstance(source, Network | Family) else type(source).__name__

@@ -29,6 +29,7 @@ from torch import nn
 from .._common.errors import first_line
 from .._common.statistics import median_interval
 from ..architectures.definition import Network
+from ..architectures.traced.module_family import Family
 from ..records.measurement import MeasureError, Measurement, has_interval, now
 from . import nvml
 from .device_classes import Device
@@ -50,7 +51,9 @@ _LOOK_GROWTH = 1.25
 _LAUNCHES = 11  # of which the median is taken
 
 
-def time_here(source: Network | nn.Module, settings: Settings, progress: Progress | None = None) -> Measurement:
+def time_here(
+    source: Network | Family | nn.Module, settings: Settings, progress: Progress | None = None
+) -> Measurement:
     """Time a network or a module on random images, in this process.
 
     Nothing ends a run that hangs or takes too long: the time is checked, and `progress` called, between runs.
@@ -58,7 +61,7 @@ def time_here(source: Network | nn.Module, settings: Settings, progress: Progres
     return within_memory(lambda: _time_on_device(source, settings, progress or _no_progress), source, settings)
 
 
-def _time_on_device(source: Network | nn.Module, settings: Settings, progress: Progress) -> Measurement:
+def _time_on_device(source: Network | Family | nn.Module, settings: Settings, progress: Progress) -> Measurement:
     device = find_device(settings.device, settings.precision)
     progress("building", 0.0)
     with flags(settings.tf32) as (tf32, autotuned), with_threads(settings.threads), device.current():

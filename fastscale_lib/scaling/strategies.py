@@ -200,7 +200,7 @@ def _fraction(alpha: Any) -> Fraction:
 named_strategy = strategy  # another name, as many functions have a parameter `strategy`
 
 
-def grid_columns(network: Network, strategies: Sequence[Strategy], scales: np.ndarray) -> dict[str, Any]:
+def grid_columns(network: Network | Family, strategies: Sequence[Strategy], scales: np.ndarray) -> dict[str, Any]:
     """Return the columns network, strategy, alpha and scale of every combination."""
     return {
         "network": [network.name] * (len(strategies) * len(scales)),

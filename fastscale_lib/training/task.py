@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .._common.checks import check_whole
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
+from ..architectures.zoo import refuse_modules
 from ..records.measurement import SettingError
 from ..records.store import Store, StoreError
 from .checkpoints import TrainingError
@@ -49,6 +50,11 @@ def make_task(network: Network | str, data: ImageData | str, recipe: Recipe, see
     """
     from ..measuring.devices import find_device
 
+    refuse_modules(
+        "train",
+        network,
+        "has no description by which its rows are found again; give a Network, which it trains as fs.build(network)",
+    )
     network = named_network(network)
     data = dataset(data) if isinstance(data, str) else data
     seed = check_whole("seed", seed, SettingError, 0, 2**63 - 1, remedy="; try 0")

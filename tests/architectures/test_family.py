@@ -333,3 +333,39 @@ def test_what_is_made_already_is_no_family_and_what_makes_it_no_module():
     for ask in asks:
         with pytest.raises(NetworkError, match=r"Conv2d makes modules.*fs.complexity\(Conv2d\(\.\.\.\), resolution"):
             ask(nn.Conv2d)
+
+
+def test_laws_of_a_family_are_the_measured_ones_and_fitted_to_its_counts():
+    family = plain()
+    measured = family.laws()
+    laws = fs.scaling.laws([family, "ResNet-50"], "dwr", [1, 8])
+    third = sum(measured.flops) - measured.flops[1] / 2 - measured.flops[2] / 2  # d + w/2 + r/2, each to the third
+    assert laws["flops"][1] == pytest.approx(fs.complexity(family).flops * 8 ** (third / 3))
+    fits = fs.scaling.fit_exponents(family, "w", [1, 4, 16, 64]).set_index("metric")
+    assert fits.loc["flops", "law"] == pytest.approx(measured.flops[1] / 2)
+    assert fits.loc["flops", "fitted"] == pytest.approx(1.0, abs=0.05)
+
+
+def test_a_family_is_measured_here_and_kept_by_its_name():
+    found = fs.measure(fs.scale(plain(), "w", 4), batch=2, device="cpu", seconds=0.01)
+    assert (found.network, found.resolution, found.batch) == ("Plain w ×4", 32, 2)
+    assert fs.measure(plain(), batch=2, device="cpu", seconds=0.01, resolution=16).resolution == 16
+    with pytest.raises(fs.records.SettingError, match="measured in this process, which nothing stops"):
+        fs.measure(plain(), batch=2, device="cpu", limit=3)
+    wide = fs.family(Plain, resolution=(32, 64), depth={"blocks": 2})
+    with pytest.raises(fs.records.SettingError, match=r"resolution is \(32, 64\), but times are of square images"):
+        fs.measure(wide, batch=2, device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("ask", "said"),
+    [
+        (lambda each: fs.largest_batch(each), r"largest_batch: .* cannot be sent to the subprocess .*fs.peak_memory"),
+        (lambda each: fs.Plan(each), r"plan: .* cannot be kept in a plan.*fs.measure"),
+        (lambda each: fs.train(each, "fashion-mnist"), r"train: .* fs.build\(network\)"),
+    ],
+)
+@pytest.mark.parametrize("made", [plain, Plain])
+def test_what_needs_a_description_refuses_modules_with_the_remedy(ask, said, made):
+    with pytest.raises(NetworkError, match=said):
+        ask(made())
