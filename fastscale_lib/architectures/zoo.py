@@ -130,8 +130,10 @@ _OTHERS_OF_TORCHVISION = {
     "regnet_y_8gf": "RegNetY-8.0GF",
 }
 _MOST_NAMES = 12  # of a hint: as many networks as may differ in the last letter alone
+_LEAST_ALIKE = 0.7  # of a name that is hinted at: VGG-16 is no misspelt ViT-S/16
 _DESCRIBE = (
-    "fs.anynet describes one by stages, fs.regnet by numbers, fs.family(timm.create_model, '...') takes timm's; "
+    "fs.anynet describes one by stages, fs.regnet by numbers, fs.family(timm.create_model, '...') takes timm's, "
+    "fs.complexity(module, resolution=224) counts any other, as torchvision.models.vgg16(); "
     "fs.networks() lists the names"
 )
 
@@ -144,7 +146,7 @@ def _hint(name: str) -> str:
         return f"it is a family: {', '.join(networks(of_family[0]))}; or {_DESCRIBE}"
     alike = {each: difflib.SequenceMatcher(None, plain, each).ratio() for each in _names()}
     nearest = sorted(alike, key=lambda each: (alike[each], _common_start(plain, each)), reverse=True)
-    least = max(0.5, alike[nearest[0]] - 0.1)
+    least = max(_LEAST_ALIKE, alike[nearest[0]] - 0.1)
     found = list(dict.fromkeys(_names()[each] for each in nearest if alike[each] >= least))[:_MOST_NAMES]
     if not found:
         return _DESCRIBE

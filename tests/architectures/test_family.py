@@ -110,6 +110,59 @@ def test_a_function_of_factors_is_a_family():
     assert fs.complexity(scaled) == fs.complexity(Plain(round(2 * 8**0.5), 8 * round(2 * 8**0.25)), resolution=32)
 
 
+def test_a_function_says_what_each_factor_did():
+    mine = fs.family(lambda d, w, r: Plain(blocks=d(2), channels=w(16)), resolution=32)
+    assert mine.confirmed == "d adds layers, w widens layers, r changes nothing"
+    assert fs.scale(mine, "dw", 2).confirmed == mine.confirmed
+
+
+class Repeated(nn.Module):
+    """One convolution, called several times."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.conv, self.times = nn.Conv2d(3, 3, 3, 1, 1), times
+
+    def forward(self, x):
+        for _ in range(self.times):
+            x = self.conv(x)
+        return x
+
+
+def test_a_layer_that_is_called_again_is_depth():
+    found = fs.family(lambda d: Repeated(d(2)), resolution=8)
+    assert found.confirmed == "d calls layers more often"
+    assert fs.complexity(fs.scale(found, depth=2)).flops == 4 * 64 * 84
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda d, w: Plain(w(2), d(16)), r"takes d for depth, .* widens layers .are d and w swapped"),
+        (lambda w: Plain(w(2), 16), r"takes w for width, .* adds layers .are d and w swapped"),
+        (lambda d, w: Plain(d(2), 16), r"takes w for width, which must widen them, but doubled it changes nothing"),
+        (lambda d: Plain(2, 16), r"takes d for depth, which must add layers, but doubled it changes nothing"),
+    ],
+)
+def test_a_factor_that_does_something_else_is_refused(make, said):
+    with pytest.raises(NetworkError, match=said) as caught:
+        fs.family(make, resolution=32)
+    assert len(str(caught.value)) < 300
+
+
+def test_heads_that_must_grow_with_a_width_are_asked_for():
+    with pytest.raises(NetworkError, match=r"embed_dim of vit_small_patch16_224 .* while num_heads stays 6; give"):
+        fs.family(timm.create_model, "vit_small_patch16_224", depth={"depth": 12}, width={"embed_dim": 384})
+
+
+def test_the_tag_of_weights_says_the_resolution():
+    with torch.device("meta"):
+        module = timm.create_model("convnext_tiny.in12k_ft_in1k_384")
+    found = fs.family(timm.create_model, "convnext_tiny.in12k_ft_in1k_384")
+    assert found.resolution == 384
+    assert fs.complexity(module) == fs.complexity(module, resolution=384) == fs.complexity(found)
+
+
 def test_a_dimension_that_a_family_lacks_is_not_scaled():
     wide = fs.family(Plain, resolution=32, width={"channels": 16})
     deep = fs.family(lambda d: Plain(blocks=d(2)), resolution=32)
@@ -280,7 +333,7 @@ def test_what_takes_networks_alone_names_the_remedy():
 
 
 def built(name: str) -> fs.architectures.Family:
-    return fs.family(lambda d: fs.build(name), resolution=fs.network(name).resolution)
+    return fs.family(lambda r: fs.build(name), resolution=fs.network(name).resolution)
 
 
 @pytest.mark.parametrize("name", ["ResNet-50", "RegNetY-1.6GF", "EfficientNet-B0", "MobileNetV3-Small-0.75"])

@@ -122,6 +122,13 @@ def test_a_mistyped_name_gets_the_nearest_names(mistyped, nearest):
     assert nearest in str(refused.value)
 
 
+@pytest.mark.parametrize("name", ["vgg16", "vgg11_bn", "alexnet", "swin_tiny"])
+def test_a_name_like_none_gets_no_names_but_what_counts_it(name):
+    with pytest.raises(fs.architectures.NetworkError, match=r"fs.complexity\(module, resolution=224\)") as refused:
+        fs.network(name)
+    assert "nearest" not in str(refused.value)
+
+
 @pytest.mark.parametrize("name", ["", "x", "swin_tiny", 50, None, ["ResNet-50"]])
 def test_what_is_no_name_at_all_is_refused_in_a_sentence(name):
     with pytest.raises(fs.architectures.NetworkError, match=r"^network: .* (neither|not)"):

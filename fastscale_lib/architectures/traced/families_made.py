@@ -8,9 +8,10 @@ from typing import Any
 
 from ..._common.checks import check_flag, check_text, shown
 from ..parts import NetworkError
-from .keywords import changed, is_heads, numbers
+from .confirming import confirm_factors, confirm_keywords
+from .keywords import numbers
 from .module_family import Family, Shared
-from .modules import Resolution, image_size, is_module
+from .modules import Resolution, image_size, is_module, own_size
 from .sources import FunctionOfFactors, Keywords, Size
 
 _FACTORS = ("d", "w", "r")
@@ -29,7 +30,8 @@ def family(
 ) -> Family:
     """Take a callable that returns a torch module for a family of networks, to be scaled as a Network is.
 
-    Modules are made without data, and traced. Each keyword is confirmed: doubled, it must add or widen layers.
+    Modules are made without data, and traced. Each keyword or factor is confirmed: doubled, it must add layers, or widen
+    them.
 
         fs.family(timm.create_model, "convnext_tiny", depth={"depths": (3, 3, 9, 3)},
                   width={"dims": (96, 192, 384, 768)}, resolution=224)
@@ -84,7 +86,10 @@ def family(
     own = _factor_names(make) if not (args or keywords or deep or wide) else ()
     if own:
         height, _ = size = size or _told_size(title, make, None, example)[0]
-        return Family(title, FunctionOfFactors(make, own, height), size, shared=Shared(size, cache, call)).checked()
+        factors = FunctionOfFactors(make, own, height)
+        made = Family(title, factors, size, shared=Shared(size, cache, call)).checked()
+        made.confirmed_as(confirm_factors(made, factors))
+        return made
     values = {**keywords, **deep, **wide, **image}
     memo = make, [*args, keywords]
     source = Keywords(make, args, values, tuple(deep), tuple(wide), tuple(image), memo)
@@ -103,38 +108,8 @@ def family(
         source = found.source
     made = Family(title, source, size, shared=Shared(size, cache, call, said))
     if depth is not None or width is not None:
-        _confirm(made, source)
+        confirm_keywords(made, source)
     return made.checked()
-
-
-def _confirm(made: Family, source: Keywords) -> None:
-    """Refuse a keyword that does not do what it is given for, by making a module in which it is doubled."""
-    from .proposals import signature
-
-    base = signature(lambda: source.call(source.keywords, made.size))
-    if base is None:
-        made.module("meta")  # says why
-        return
-
-    def doubled(*paths: str) -> Any:
-        values = dict(source.keywords)
-        for path in paths:
-            values = changed(values, path, lambda value: value * 2)
-        return signature(lambda: source.call(values, made.size))
-
-    for path in source.depth:
-        found = doubled(path)
-        if found is not None and len(found.sizes) <= len(base.sizes):
-            does = "changes nothing" if found == base else "adds no layers"
-            raise NetworkError(f"family: {path} is given as depth, but doubled it {does} in {made.name}")
-    if not source.width:
-        return
-    together = doubled(*source.width)
-    if together is not None and together.params <= base.params:
-        raise NetworkError(f"family: {', '.join(source.width)} doubled widen nothing in {made.name}")
-    for path in source.width:
-        if not is_heads(path) and len(source.width) > 1 and doubled(path) == base:
-            raise NetworkError(f"family: {path} is given as width, but doubled it changes nothing in {made.name}")
 
 
 def _values(which: str, given: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -167,9 +142,9 @@ _IMAGE_NAMES = ("img_size", "image_size", "input_size", "resolution")  # of argu
 
 def _told_size(title: str, make: Callable[..., Any], module: Any, example: Any) -> tuple[Size, str]:
     """Return the size of images that timm publishes for the module, or an argument has by default, and which it is."""
-    size = (getattr(module, "pretrained_cfg", None) or {}).get("input_size", ())
-    if len(size) == 3:
-        return (int(size[-2]), int(size[-1])), "its pretrained_cfg"
+    size = own_size(module)
+    if size is not None:
+        return size, "its pretrained_cfg"
     for name in _IMAGE_NAMES:
         try:
             return image_size("family", _defaults(make)[name]), f"the default of {name}"

@@ -77,6 +77,19 @@ class Family:
         return self._source.missing
 
     @property
+    def confirmed(self) -> str:
+        """What each factor of a function did when it was doubled, as "d adds layers, w widens layers"."""
+        return self._shared.confirmed
+
+    def confirmed_as(self, said: str) -> None:
+        """Keep what its factors do."""
+        self._shared.confirmed = said
+
+    def flops_of(self, keywords: dict[str, Any]) -> int:
+        """Count the module that these make, with the same images."""
+        return self._counts(keywords, self._size).flops
+
+    @property
     def depths(self) -> tuple[Any, ...]:
         """The numbers that are its depths."""
         return tuple(self._source.sizes(self._keywords(), "depth"))
@@ -253,6 +266,7 @@ class Shared:
         self.size, self.keep, self.example = size, keep, example
         self.size_told = size_told  # what told the size; "" where it was given
         self.counts: dict[str, TracedComplexity] = {}
+        self.confirmed = ""
         self.steps = Steps()
 
 

@@ -31,7 +31,7 @@ def trace(module: Any, *, resolution: Resolution | None = None, example: Any = N
     Arguments:
         module: a torch module, on any device; it runs as in evaluation.
         resolution: side of the images in pixels, or (height, width). They have as many channels as the first
-            convolution takes, else 3.
+            convolution takes, else 3. Default: what the `pretrained_cfg` says that modules of timm have.
         example: what the module is called with, instead of images: a tensor, a tuple of arguments, or a dict of
             keywords. Counts are of this example, as it is.
 
@@ -41,6 +41,8 @@ def trace(module: Any, *, resolution: Resolution | None = None, example: Any = N
     """
     if not is_module(module):
         raise NetworkError(f"trace: {shown(module)} is not a torch module")
+    if resolution is None and example is None:
+        resolution = own_size(module)
     if (resolution is None) == (example is None):
         given = "neither" if example is None else "both"
         raise NetworkError(
@@ -73,6 +75,13 @@ def image_size(name: str, resolution: Any) -> tuple[int, int]:
         return height, width
     side = check_whole(f"{name}: resolution", resolution, NetworkError, remedy="; or a pair (height, width)")
     return side, side
+
+
+def own_size(module: Any) -> tuple[int, int] | None:
+    """Return height and width of the images that timm publishes for a module and its tag; None for any other module."""
+    published = getattr(module, "pretrained_cfg", None)
+    size = (published.get("input_size") if isinstance(published, Mapping) else None) or ()
+    return (int(size[-2]), int(size[-1])) if len(size) == 3 else None
 
 
 def _inputs(module: Any, resolution: Any, example: Any) -> tuple[tuple, dict[str, Any], str]:
