@@ -132,7 +132,12 @@ def test_a_picture_is_saved_and_none_is_uploaded(opened, text):
 
 # The pages of the notebooks themselves, as the command leaves them
 
-SLIDERS = {"00_explorer": "α", "04_fast_scaling": "times the base", "05_accuracy_of_scaled_networks": None}
+SLIDERS = {
+    "00_explorer": "α",
+    "04_fast_scaling": "times the base",
+    "05_accuracy_of_scaled_networks": None,
+    "09_beyond_convnets": None,
+}
 DRAWN = "gd => gd.querySelectorAll('.scatterlayer .trace, .barlayer .trace').length"
 SHOWN = "gd => JSON.stringify(gd.data.map(({ visible, x, y }) => [visible, x, y]))"
 
