@@ -13,7 +13,7 @@ from .._common.integers import at_least, nearest_multiple
 from .block_form import BlockType
 from .conv_parts import conv_norm
 from .layer_types import Activation, GlobalPool, Linear, MaxPool
-from .mobile_blocks import FusedMBConv, MBConv, MBConvDivisible
+from .mobile_blocks import EdgeResidual, FusedMBConv, MBConv, MBConvDivisible
 from .modern_blocks import ConvNeXt, ConvNeXtV2, ScaledTransformer, Transformer, patch_stem
 from .parts import STEMS, Head, Patches, check_known
 from .residual_blocks import (
@@ -35,7 +35,7 @@ BLOCKS: dict[str, BlockType] = {
     for block in (
         *(Bottleneck(), BottleneckLinear(), Basic(), MBConv(), Vanilla(), BottleneckStride1x1()),
         *(BottleneckPooled(), BottleneckSqueezed(), BottleneckPooledSqueezed(), BasicPooled(), BasicSqueezed()),
-        *(MBConvDivisible(), FusedMBConv()),
+        *(MBConvDivisible(), FusedMBConv(), EdgeResidual()),
         *(ConvNeXt(), ConvNeXtV2(), Transformer(), ScaledTransformer()),
     )
 }

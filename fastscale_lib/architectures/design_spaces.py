@@ -52,10 +52,11 @@ def anynet(
         activations: as blocks, where it is not `activation`.
         block: "res_bottleneck_block", "res_bottleneck_stride_1x1_block" (the stride on its first 1×1),
             "res_bottleneck_linear_block", "res_basic_block", "vanilla_block" (no residual), "mbconv", "mbconv_v3" (of
-            MobileNetV3), "fused_mbconv", "convnext", "convnext_v2", "transformer" or "transformer_layer_scale" (of
-            DeiT III: `group_widths` are those of a head, `kernels` and `strides` 1). Bottleneck and basic block with
-            "_d" before "_block" have an average pool in the shortcut (ResNet-D), with "_se" their
-            squeeze-and-excitation at the end.
+            MobileNetV3), "fused_mbconv", "edge_residual" ("fused_mbconv" with a 1×1 where it does not expand, too,
+            as in EfficientNetV2-RW), "convnext", "convnext_v2", "transformer" or "transformer_layer_scale" (of DeiT
+            III: `group_widths` are those of a head, `kernels` and `strides` 1). Bottleneck and basic block with "_d"
+            before "_block" have an average pool in the shortcut (ResNet-D), with "_se" their squeeze-and-excitation at
+            the end.
         stem: "simple_stem_in" (3×3, stride 2), "res_stem_in" (7×7, stride 2, max-pool), "res_stem_cifar" (3×3, stride
             1, for small images), "deep_stem_in" (three 3×3, max-pool), "tiered_stem_in" (the same, the first one
             narrower), "deep_stem_strided" (four 3×3, the first and last with stride 2), "patchify_4" (patches of 4×4

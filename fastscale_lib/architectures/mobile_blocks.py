@@ -72,9 +72,10 @@ class FusedMBConv(MBConv):
     """k×k expansion, SE, linear 1×1; where it does not expand, a k×k alone (Tan and Le, EfficientNetV2, 2021)."""
 
     name = "fused_mbconv"
+    merges = True  # whether the two convolutions are one where the first does not expand
 
     def parts(self, b):
-        if b.bottleneck == 1:
+        if b.bottleneck == 1 and self.merges:
             conv = (*conv_norm("1", b.width_in, b.width, b.kernel, b.stride, last=True), Activation("act1", b.width))
             return (where_unchanged(b, (*self._squeeze_excite(b, b.width_in), *conv)),)
         inner = self.inner(b)
@@ -101,3 +102,10 @@ class FusedMBConv(MBConv):
 
     def undivided(self, width, bottleneck):
         return width
+
+
+class EdgeResidual(FusedMBConv):
+    """The fused MBConv with its linear 1×1 where it does not expand, too (timm's name, as in EfficientNetV2-RW)."""
+
+    name = "edge_residual"
+    merges = False

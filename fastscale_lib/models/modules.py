@@ -100,13 +100,6 @@ class SqueezeExcite(nn.Sequential):
         return x * super().forward(x)
 
 
-class Classifier(nn.Linear):
-    """A linear layer on globally pooled images (N, width, 1, 1)."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return super().forward(x.flatten(1))
-
-
 class DropPath(nn.Module):
     """Stochastic depth: in training, drops samples with probability `rate`, and scales others."""
 
@@ -132,8 +125,13 @@ def _block(parts: tuple, activation: str, drop_rate: float) -> nn.Module:
 
 
 def _sequential(parts: Iterable, activation: str, drop_rate: float = 0.0) -> nn.Sequential:
-    there = (part for part in parts if not (isinstance(part, Resample) and not part.present))
-    return nn.Sequential(OrderedDict((part.name, _module(part, activation, drop_rate)) for part in there))
+    there = [part for part in parts if not (isinstance(part, Resample) and not part.present)]
+    made: OrderedDict[str, nn.Module] = OrderedDict()
+    for part in there:
+        if type(part) is Linear and "flatten" not in made and any(type(each) is GlobalPool for each in there):
+            made["flatten"] = nn.Flatten()  # a layer of its own, so that any other linear layer may follow
+        made[part.name] = _module(part, activation, drop_rate)
+    return nn.Sequential(made)
 
 
 def _module(part: Any, activation: str, drop_rate: float = 0.0) -> nn.Module:
@@ -159,7 +157,7 @@ def _module(part: Any, activation: str, drop_rate: float = 0.0) -> nn.Module:
         case GlobalPool():
             return nn.AdaptiveAvgPool2d(1)
         case Linear():
-            return Classifier(part.width_in, part.width_out)
+            return nn.Linear(part.width_in, part.width_out)
         case Resample():
             return _sequential(part.parts, activation)
         case Gate():

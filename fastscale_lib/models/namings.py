@@ -22,14 +22,18 @@ class Naming:
     Attributes:
         source: the library and its networks.
         marker: a key of state dicts that only this naming has.
-        block: prefix of a block's layers, with stage and block counted from 1, stage0 and block0 from 0.
+        block: prefix of a block's layers, with stage and block counted from 1, stage0 and block0 from 0, stage6 from 7;
+            {number} counts the blocks of all stages, from 1.
         layers: the library's names of the layers in `_IN_BLOCK`.
-        ends: the library's names of the layers in `_AT_ENDS`; {after} is the number after the last stage's, {last} the
-            prefix of its last block.
-        more_ends: the library's names of further layers of stem and head.
+        ends: the library's names of the layers in `_AT_ENDS`; {after} is the number after the last stage's,
+            {after_blocks} that after the last block's, {last} the prefix of its last block.
+        more: the library's names of further layers of stem and head, and of layers in blocks with names of their own.
         forms: as `layers`, for blocks with other names: MBConv without expansion ("unexpanded"), fused MBConv
-            ("fused"), and that without expansion ("single").
+            ("fused"), and that without expansion ("single"); and with " plain" after it, as for "" (" plain"), those
+            without squeeze-and-excitation.
         in_order: whether blocks correspond by their order, not by stage: a stage of the library has several of ours.
+        eps: ε of its batch norms, which a state dict does not have.
+        other_eps: ε of all norms of single networks, by our names.
     """
 
     source: str
@@ -37,9 +41,11 @@ class Naming:
     block: str = ""
     layers: str = ""
     ends: str = ""
-    more_ends: Mapping[str, str] = field(default_factory=dict)
+    more: Mapping[str, str] = field(default_factory=dict)
     forms: Mapping[str, str] = field(default_factory=dict)
     in_order: bool = False
+    eps: float = 1e-5
+    other_eps: Mapping[str, float] = field(default_factory=dict)
 
     def places(self, given: Iterable[str]) -> list[str]:
         """Return the prefixes of the library's blocks in order, if blocks correspond by order."""
@@ -65,17 +71,20 @@ class Naming:
 
     def of(self, layer: str, network: Network, places: list[str]) -> str | None:
         """Return the library's name of our layer; None if it has none."""
+        if layer in self.more:
+            return self.more[layer]
         if (found := BLOCK.fullmatch(layer)) is None:
-            if layer in self.more_ends:
-                return self.more_ends[layer]
-            ends = self.ends.format(after=len(network.stages) + 1, last=places[-1] if places else "")
+            after = {"after": len(network.stages) + 1, "after_blocks": sum(network.depths) + 1}
+            ends = self.ends.format(**after, last=places[-1] if places else "")
             name, prefix = dict(zip(_AT_ENDS, ends.split(), strict=True)).get(layer, "-"), ""
         else:
             stage, block = int(found[1]), int(found[2])
-            number = sum(network.depths[: stage - 1]) + block - 1
-            prefix = self.block.format(stage=stage, block=block, stage0=stage - 1, block0=block - 1)
-            prefix = places[number] if number < len(places) else prefix
-            layers = self.forms.get(_form(network, stage - 1), self.layers)
+            before = sum(network.depths[: stage - 1]) + block - 1
+            counted = {"stage": stage, "block": block, "stage0": stage - 1, "block0": block - 1, "stage6": stage + 6}
+            prefix = places[before] if before < len(places) else self.block.format(**counted, number=before + 1)
+            form = _form(network, stage - 1)
+            plain = None if network.se_ratios[stage - 1] else self.forms.get(f"{form} plain")
+            layers = plain or self.forms.get(form, self.layers)
             name = dict(zip(_IN_BLOCK, layers.split(), strict=True)).get(found[3], "-")
         return None if name == "-" else prefix + name
 
@@ -94,14 +103,18 @@ class OwnNaming(Naming):
 class TensorNaming(Naming):
     """A naming with the library's name of each layer or tensor, in a block or at the ends.
 
-    In names, {stage} and {block} stand for the numbers of stage and block, counted from 0.
+    In names, {stage} and {block} stand for the numbers of stage and block, counted from 0, {even} for twice the
+    stage's, {odd} for one more.
     """
 
     names: Mapping[str, str] = field(default_factory=dict)
 
     def key(self, tensor: str, network: Network, places: list[str]) -> str | None:
         found = BLOCK.fullmatch(tensor)
-        place = {} if found is None else {"stage": int(found[1]) - 1, "block": int(found[2]) - 1}
+        place = {}
+        if found is not None:
+            stage, block = int(found[1]) - 1, int(found[2]) - 1
+            place = {"stage": stage, "block": block, "even": 2 * stage, "odd": 2 * stage + 1}
         tensor = tensor if found is None else found[3]
         layer, _, leaf = tensor.rpartition(".")
         if tensor in self.names:
@@ -111,23 +124,67 @@ class TensorNaming(Naming):
 
 def _form(network: Network, stage: int) -> str:
     block, expands = network.block_types[stage].name, network.stages[stage].bottleneck != 1
-    if block == "fused_mbconv":
-        return "fused" if expands else "single"
+    if block in ("fused_mbconv", "edge_residual"):
+        return "fused" if expands or block == "edge_residual" else "single"
     return "unexpanded" if "mbconv" in block and not expands else ""
 
 
 OWN = OwnNaming(source="fastscale", marker="stage1.block1.")
-TORCHVISION_EFFICIENTNET = Naming(
+_TORCHVISION_BLOCK = "0.0 0.1 1.0 1.1 3.0 3.1 2.fc1 2.fc2 - -"
+_TORCHVISION_UNEXPANDED = "- - 0.0 0.1 2.0 2.1 1.fc1 1.fc2 - -"
+_TORCHVISION_MOBILE = (
+    Naming(
+        source="torchvision's MobileNetV2",
+        marker="features.1.conv.0.0.weight",
+        block="features.{number}.conv.",
+        layers="0.0 0.1 1.0 1.1 2 3 - - - -",
+        forms={"unexpanded": "- - 0.0 0.1 1 2 - - - -"},
+        ends="features.0.0 features.0.1 features.{after_blocks}.0 features.{after_blocks}.1 classifier.1",
+    ),
+    Naming(
+        source="torchvision's MobileNetV3",
+        marker="classifier.3.weight",
+        block="features.{number}.block.",
+        layers=_TORCHVISION_BLOCK,
+        forms={
+            " plain": "0.0 0.1 1.0 1.1 2.0 2.1 - - - -",
+            "unexpanded": _TORCHVISION_UNEXPANDED,
+            "unexpanded plain": "- - 0.0 0.1 1.0 1.1 - - - -",
+        },
+        ends="features.0.0 features.0.1 features.{after_blocks}.0 features.{after_blocks}.1 classifier.3",
+        more={"head.hidden": "classifier.0"},
+        eps=1e-3,
+    ),
+    Naming(
+        source="torchvision's MnasNet",
+        marker="layers.8.0.layers.0.weight",
+        block="layers.{stage6}.{block0}.layers.",
+        layers="0 1 3 4 6 7 - - - -",
+        ends="layers.0 layers.1 layers.14 layers.15 classifier.1",
+        more={
+            **{"stage1.block1.conv2": "layers.3", "stage1.block1.norm2": "layers.4"},
+            **{"stage1.block1.conv3": "layers.6", "stage1.block1.norm3": "layers.7"},
+        },
+    ),
+)
+_TORCHVISION_EFFICIENTNET = Naming(
     source="torchvision's EfficientNet",
     marker="features.0.0.weight",
     block="features.{stage}.{block0}.block.",
-    layers="0.0 0.1 1.0 1.1 3.0 3.1 2.fc1 2.fc2 - -",
+    layers=_TORCHVISION_BLOCK,
     forms={
-        "unexpanded": "- - 0.0 0.1 2.0 2.1 1.fc1 1.fc2 - -",
+        "unexpanded": _TORCHVISION_UNEXPANDED,
         "fused": "0.0 0.1 1.0 1.1 - - - - - -",
         "single": "0.0 0.1 - - - - - - - -",
     },
     ends="features.0.0 features.0.1 features.{after}.0 features.{after}.1 classifier.1",
+    other_eps=dict.fromkeys(
+        (
+            *("EfficientNet-B5", "EfficientNet-B6", "EfficientNet-B7"),
+            *("EfficientNetV2-S", "EfficientNetV2-M", "EfficientNetV2-L"),
+        ),
+        1e-3,
+    ),
 )
 TIMM_REGNET = Naming(
     source="timm's RegNet",
@@ -144,7 +201,7 @@ _TIMM_MBCONV = {
         "single": "conv bn1 - - - - - - - -",
     },
 }
-TOKEN_NAMINGS = (
+_TOKEN_NAMINGS = (
     TensorNaming(
         source="timm's ConvNeXt",
         marker="stages.0.blocks.0.conv_dw.weight",
@@ -161,6 +218,24 @@ TOKEN_NAMINGS = (
             "branch.scale.weight": "stages.{stage}.blocks.{block}.gamma",
             "head.norm": "head.norm",
             "head.linear": "head.fc",
+        },
+        other_eps={"ConvNeXt-XXL": 1e-5},
+    ),
+    TensorNaming(
+        source="torchvision's ConvNeXt",
+        marker="features.1.0.layer_scale",
+        names={
+            "stem.conv": "features.0.0",
+            "stem.norm": "features.0.1",
+            "downsample.norm": "features.{even}.0",
+            "downsample.conv": "features.{even}.1",
+            "branch.conv": "features.{odd}.{block}.block.0",
+            "branch.norm": "features.{odd}.{block}.block.2",
+            "branch.fc1": "features.{odd}.{block}.block.3",
+            "branch.fc2": "features.{odd}.{block}.block.5",
+            "branch.scale.weight": "features.{odd}.{block}.layer_scale",
+            "head.norm": "classifier.0",
+            "head.linear": "classifier.2",
         },
     ),
     TensorNaming(
@@ -203,7 +278,9 @@ TOKEN_NAMINGS = (
 )
 NAMINGS = (
     OWN,
-    TORCHVISION_EFFICIENTNET,
+    *_TOKEN_NAMINGS,
+    *_TORCHVISION_MOBILE,
+    _TORCHVISION_EFFICIENTNET,  # whose marker those before have, too
     Naming(
         source="torchvision's RegNet",
         marker="trunk_output.block1.block1-0.f.a.0.weight",
@@ -217,7 +294,7 @@ NAMINGS = (
         block="layer{stage}.{block0}.",
         layers="conv1 bn1 conv2 bn2 conv3 bn3 se.fc1 se.fc2 downsample.1 downsample.2",
         ends="- - - - fc",
-        more_ends={
+        more={
             **{"stem.conv1": "conv1.0", "stem.norm1": "conv1.1", "stem.conv2": "conv1.3", "stem.norm2": "conv1.4"},
             **{"stem.conv3": "conv1.6", "stem.norm3": "bn1", "stem.conv4": "maxpool.0", "stem.norm4": "maxpool.1"},
         },
@@ -234,7 +311,7 @@ NAMINGS = (
         marker="conv_head.bias",
         block="blocks.{stage0}.{block0}.",
         ends="conv_stem bn1 {last}conv {last}bn1 classifier",
-        more_ends={"head.hidden": "conv_head"},
+        more={"head.hidden": "conv_head"},
         in_order=True,
         **_TIMM_MBCONV,
     ),
@@ -260,5 +337,4 @@ NAMINGS = (
         layers="exp exp_bn dwise dwise_bn lin_proj lin_proj_bn se.f_ex.0 se.f_ex.2 - -",
         ends="stem.conv stem.bn head.conv head.conv_bn head.fc",
     ),
-    *TOKEN_NAMINGS,
 )

@@ -11,7 +11,7 @@ from .._common.errors import FastscaleError
 from ..architectures.definition import Network
 from ..architectures.traversal import ends_in_activation
 from ..architectures.zoo import network as named_network
-from .namings import NAMINGS, OWN, TIMM_REGNET, TORCHVISION_EFFICIENTNET, Naming
+from .namings import NAMINGS, OWN, TIMM_REGNET, Naming
 
 if TYPE_CHECKING:
     import torch
@@ -27,14 +27,6 @@ class WeightsError(FastscaleError, ValueError):
     """Weights that do not fit the module one to one."""
 
 
-# State dicts do not have the ε of BN. It is torch's default except in these networks of torchvision.
-_DEFAULT_EPS, _LARGE_EPS = 1e-5, 1e-3
-_LARGE_EFFICIENTNETS = (
-    *("EfficientNet-B5", "EfficientNet-B6", "EfficientNet-B7"),
-    *("EfficientNetV2-S", "EfficientNetV2-M", "EfficientNetV2-L"),
-)
-
-
 def load_weights(
     model: ConvNet,
     weights: torch.nn.Module | Mapping[str, torch.Tensor] | str | os.PathLike,
@@ -45,16 +37,16 @@ def load_weights(
     """Load the weights of the same network in timm, torchvision or pycls.
 
     Tensors must correspond one to one. The logits are then equal for the networks of the zoo that timm has under the
-    same names, for EfficientNet, EfficientNetV2, RegNetX, RegNetY, ResNet, ResNeXt and ViT of torchvision, and for
-    EfficientNet, RegNet and ResNet of pycls. They are not for timm's networks with "tf_", which pad as TensorFlow does.
-    Torchvision's RegNetX-400MF, RegNetY-800MF and RegNetY-8GF have other widths than the published networks, and need a
-    network with these.
+    same names, for ConvNeXt, EfficientNet, EfficientNetV2, MnasNet, MobileNetV2, MobileNetV3, RegNetX, RegNetY, ResNet,
+    ResNeXt and ViT of torchvision, and for EfficientNet, RegNet and ResNet of pycls. They are not for timm's networks
+    with "tf_", which pad as TensorFlow does. Torchvision's RegNetX-400MF, RegNetY-800MF and RegNetY-8GF have other
+    widths than the published networks, and need a network with these.
 
     A state dict has only names and shapes. A module has more: it is refused if one of its convolutions has another
     stride, padding, dilation or number of groups, or its attention another number of heads, and its ε of norms is
-    copied. With a state dict ε of BN is set to 1e-5, for torchvision's EfficientNet-B5 to B7 and EfficientNetV2 to
-    1e-3; with one of this library's modules it stays as it is. Prepare images as for the source; pycls, for example,
-    takes the channels in the order blue, green, red.
+    copied. With a state dict ε of BN is set to 1e-5, for torchvision's EfficientNet-B5 to B7, EfficientNetV2 and
+    MobileNetV3 to 1e-3; with one of this library's modules it stays as it is. Prepare images as for the source; pycls,
+    for example, takes the channels in the order blue, green, red.
 
     Arguments:
         model: what `build` returned, on any device except "meta".
@@ -186,7 +178,7 @@ def _in_our_shapes(model: ConvNet, theirs: Mapping[str, str], given: Mapping[str
         if key in made and own.shape == (*made[key].shape, 1, 1):
             made[key] = made[key][..., None, None]
         elif key in made and made[key].shape == (*own.shape, 1, 1):
-            made[key] = made[key].flatten(1)
+            made[key] = made[key].reshape(own.shape)
     return made
 
 
@@ -268,13 +260,13 @@ def _check_convolutions(model: ConvNet, module: torch.nn.Module, layers: Mapping
 
 
 def _eps(model: ConvNet, naming: Naming, norm: torch.nn.BatchNorm2d | torch.nn.LayerNorm) -> float:
-    """Return the ε of the source's networks; that of a layer norm is the same everywhere."""
+    """Return the ε of the source's networks; that of a layer norm is the same in all but few."""
     import torch
 
-    if naming is OWN or isinstance(norm, torch.nn.LayerNorm):
-        return norm.eps
-    same = (name for name in _LARGE_EFFICIENTNETS if named_network(name).stages == model.network.stages)
-    return _LARGE_EPS if naming is TORCHVISION_EFFICIENTNET and any(same) else _DEFAULT_EPS
+    for name, eps in naming.other_eps.items():
+        if named_network(name).stages == model.network.stages:
+            return eps
+    return norm.eps if naming is OWN or isinstance(norm, torch.nn.LayerNorm) else naming.eps
 
 
 def _layer(key: str) -> str:

@@ -40,8 +40,8 @@ def small(**changes) -> fs.Network:
 
 
 SIZES = {
-    **{"EfficientNet": 10, "EfficientNet-Lite": 5, "EfficientNetV2": 5, "EfficientNetV2-B": 4, "TinyNet": 5},
-    **{"MnasNet-A1": 4, "MnasNet-B1": 4, "MobileNetV2": 7, "MobileNetV3-Large": 2, "MobileNetV3-Small": 3},
+    **{"EfficientNet": 10, "EfficientNet-Lite": 5, "EfficientNetV2": 7, "EfficientNetV2-B": 4, "TinyNet": 5},
+    **{"MnasNet-A1": 4, "MnasNet-B1": 4, "MobileNetV2": 7, "MobileNetV3-Large": 3, "MobileNetV3-Small": 3},
     **{"RegNetX": 12, "RegNetY": 15, "RegNetZ": 4},
     **{"ResNet": 7, "ResNet-D": 7, "ResNet-T": 4, "ResNet-RS": 7, "ResNeXt": 7, "WideResNet": 2},
     **{"SE-ResNet": 7, "SE-ResNeXt": 6},

@@ -12,7 +12,7 @@ from fastscale_lib.architectures.parts import ACTIVATIONS, STEMS, Patches, makes
 RATIOS = (1, 0.25, 0.5, 2, 4, 1.5, 2.5, 0.3, 0.7, 1 / 3)
 EXPANSIONS = (1, 6, 3, 1.5, 2.4)
 ACCEPTED = {
-    **dict.fromkeys(("mbconv", "mbconv_v3", "fused_mbconv", "convnext", "convnext_v2"), EXPANSIONS),
+    **dict.fromkeys(("mbconv", "mbconv_v3", "fused_mbconv", "edge_residual", "convnext", "convnext_v2"), EXPANSIONS),
     **dict.fromkeys(("transformer", "transformer_layer_scale"), EXPANSIONS),
     **dict.fromkeys(("res_basic_block", "res_basic_d_block", "res_basic_se_block", "vanilla_block"), (1,)),
 }

@@ -235,6 +235,7 @@ BRANCH = {
     "res_basic_se_block": ["conv1", "norm1", "conv2", "norm2", "se.reduce", "se.expand"],
     "mbconv_v3": ["conv1", "norm1", "conv2", "norm2", "se.reduce", "se.expand", "conv3", "norm3"],
     "fused_mbconv": ["conv1", "norm1", "se.reduce", "se.expand", "conv2", "norm2"],
+    "edge_residual": ["conv1", "norm1", "se.reduce", "se.expand", "conv2", "norm2"],
 }
 PROJECTED = [
     *("res_bottleneck_block", "res_bottleneck_stride_1x1_block", "res_basic_block", "res_bottleneck_d_block"),
@@ -254,6 +255,25 @@ def test_the_names_in_a_state_dict_are_these(block):
         *[f"stage2.block2.{name}" for name in BRANCH[block]],
         *["head.conv", "head.norm", "head.linear"],
     ]
+
+
+REPLACED = ["ResNet-18", "MobileNetV3-Small-0.5", "ConvNeXt-Atto", "ViT-Ti/16", "RegNetZ-040"]  # a head of each kind
+
+
+@pytest.mark.parametrize("name", REPLACED)
+def test_the_classifier_may_be_replaced(name: str):
+    net = fs.network(name)
+    model = fs.build(net).eval()
+    x = images(net, batch=1)
+    linear = model.head.linear
+    with torch.no_grad():
+        logits = model(x)
+        model.head.linear = nn.Identity()
+        features = model(x)
+        assert features.shape == (1, linear.in_features)
+        torch.testing.assert_close(linear(features), logits)
+        model.head.linear = nn.Linear(linear.in_features, 10)
+        assert model(x).shape == (1, 10)
 
 
 def test_weights_are_saved_and_loaded(tmp_path):

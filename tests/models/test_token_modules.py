@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.hooked_counts import timm_module
 from helpers.other_libraries import import_library
 from torch import nn
 
@@ -12,6 +13,7 @@ import fastscale_lib as fs
 from fastscale_lib.architectures import trace
 from fastscale_lib.architectures.zoo import aliases
 from fastscale_lib.models.modules import DropPath
+from fastscale_lib.models.namings import NAMINGS
 from fastscale_lib.models.token_modules import ChannelNorm
 
 BLOCKS = ["convnext", "convnext_v2", "transformer", "transformer_layer_scale"]
@@ -77,6 +79,18 @@ def test_logits_are_those_of_torchvision_s_vit():
     x = images(net, 1)
     with torch.no_grad():
         torch.testing.assert_close(mine(x), theirs(x), rtol=0, atol=1e-5)
+
+
+def test_logits_are_those_of_torchvision_s_convnext():
+    theirs = with_numbers(import_library("torchvision").models.get_model("convnext_tiny"))
+    net = fs.network("convnext_tiny", resolution=64)
+    x = images(net, 2)
+    with torch.no_grad():
+        expected = theirs(x)
+        assert (expected[0] - expected[1]).abs().max() > 0.01
+        for weights in (theirs, theirs.state_dict()):
+            mine = fs.load_weights(fs.build(net), weights).eval()
+            torch.testing.assert_close(mine(x), expected, rtol=0, atol=1e-5)
 
 
 def test_another_number_of_heads_is_refused():
@@ -242,3 +256,11 @@ def test_they_survive_yaml_and_python(name):
     assert f"{net.resolution // net.total_stride}×{net.resolution // net.total_stride}" in net._repr_html_()
     assert fs.network("ViT-S/16").may_become(fs.scale("ViT-S/16", "dWr", 4))
     assert not fs.network("ViT-S/16").may_become(fs.network("ViT-L/14"))
+
+
+def test_the_epsilon_of_convnext_xxl_is_that_of_timm():
+    """Which a state dict does not hold; timm has 1e-6 in the others."""
+    net = fs.network("ConvNeXt-XXL")
+    assert {naming.other_eps.get(net.name) for naming in NAMINGS if naming.source == "timm's ConvNeXt"} == {1e-5}
+    theirs = timm_module(import_library("timm"), "convnext_xxlarge", depths=(1, 1, 1, 1))
+    assert {each.eps for each in theirs.modules() if isinstance(each, nn.LayerNorm)} == {1e-5}

@@ -213,8 +213,9 @@ def alive(model: nn.Module) -> nn.Module:
 
 
 ONE_OF_EACH_FORM = (
-    *("mobilenetv2_035", "mobilenetv2_110d", "mobilenetv3_small_100", "mobilenetv3_large_075", "mnasnet_050"),
-    *("semnasnet_050", "efficientnet_lite0", "efficientnetv2_rw_t", "tinynet_e", "regnetz_040", "regnetz_040_h"),
+    *("mobilenetv2_035", "mobilenetv2_110d", "mobilenetv3_small_100", "mobilenetv3_large_075"),
+    *("mobilenetv3_large_150d", "mnasnet_050", "semnasnet_050", "efficientnet_lite0", "efficientnetv2_rw_t"),
+    *("efficientnetv2_rw_s", "tinynet_e", "regnetz_040", "regnetz_040_h"),
     *("resnet18d", "resnet26d", "resnet10t", "resnetrs50", "wide_resnet50_2", "seresnet18", "seresnext26d_32x4d"),
 )
 
@@ -229,6 +230,8 @@ PAIRS = [
     ("torchvision", "efficientnet_v2_s", fs.network("EfficientNetV2-S")),
     ("torchvision", "resnet50", fs.network("ResNet-50")),
     ("torchvision", "resnext50_32x4d", fs.network("ResNeXt-50")),
+    *(("torchvision", name, fs.network(name)) for name in ("mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large")),
+    *(("torchvision", name, fs.network(name)) for name in ("mnasnet0_5", "mnasnet1_0")),
     ("timm", "efficientnet_b0", fs.network("EfficientNet-B0")),
     ("timm", "efficientnet_b5", fs.network("EfficientNet-B5")),
     ("timm", "regnety_040", fs.network("RegNetY-4.0GF")),
