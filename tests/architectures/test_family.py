@@ -191,6 +191,7 @@ def test_laws_are_measured():
         ("efficientnet_b0", "EfficientNet", {}),
         ("regnety_002", "RegNet", {}),
         ("mobilenetv3_small_100", "MobileNetV3", {}),
+        ("deit_tiny_distilled_patch16_224", "create_model", {"depth": 24, "embed_dim": 384, "num_heads": 6}),
     ],
 )
 def test_keywords_are_proposed_and_confirmed(name, maker, kwargs):

@@ -30,8 +30,8 @@ def family(
 ) -> Family:
     """Take a callable that returns a torch module for a family of networks, to be scaled as a Network is.
 
-    Modules are made without data, and traced. Each keyword or factor is confirmed: doubled, it must add layers, or widen
-    them.
+    Modules are made without data, and traced. Each keyword or factor is confirmed: doubled, it must add layers, or
+    widen them.
 
         fs.family(timm.create_model, "convnext_tiny", depth={"depths": (3, 3, 9, 3)},
                   width={"dims": (96, 192, 384, 768)}, resolution=224)

@@ -65,8 +65,6 @@ def constructor_arguments(make: Callable[[], Any], kind: type) -> dict[str, Any]
     except (TypeError, ValueError):
         return None
     names = {each.kind: name for name, each in taken.parameters.items()}
-    if inspect.Parameter.VAR_POSITIONAL in names:  # such as nn.Sequential: no keywords make it
-        return None
 
     @functools.wraps(original)
     def seeing(self: Any, *args: Any, **keywords: Any) -> None:
@@ -75,6 +73,8 @@ def constructor_arguments(make: Callable[[], Any], kind: type) -> dict[str, Any]
             bound.apply_defaults()
             values = dict(list(bound.arguments.items())[1:])
             values.update(values.pop(names.get(inspect.Parameter.VAR_KEYWORD, ""), {}))
+            if values.pop(names.get(inspect.Parameter.VAR_POSITIONAL, ""), ()):  # such as nn.Sequential: no keywords
+                values.clear()
             found.update({name: _copied(value) for name, value in values.items()})
         original(self, *args, **keywords)
 
