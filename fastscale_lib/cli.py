@@ -1,15 +1,6 @@
 """The `fastscale` command, also `python -m fastscale_lib`.
 
-Measuring and training need torch, numpy, pandas, and pyyaml for YAML files; `report` needs what the notebooks need.
-
-Exit status:
-
-- 0: every point of the plan has a row, with a time or "out of memory"; every notebook ran, whatever its verdicts;
-  every training has its errors.
-- 1: some points have no answer (`--retry` tries them again), the cluster was lost, a training did not finish, or a
-  notebook failed.
-- 2: the command, the plan or a parameter is wrong.
-- 130: stopped by Ctrl-C or SIGTERM.
+Exit status: 0 done, 1 something failed or is missing, 2 the command or a file is wrong, 130 stopped; see `--help`.
 """
 
 from __future__ import annotations
@@ -49,7 +40,6 @@ from .training.torchrun import reported_elsewhere
 DONE, FAILED, WRONG, STOPPED = 0, 1, 2, 130
 _AHEAD = 64  # least number of tasks given to a cluster at a time; a large cluster gets two per worker
 
-
 _SWEEP_EPILOG = """\
 a plan, as YAML:
   networks: [RegNetY-4.0GF, ResNet-50]
@@ -65,11 +55,7 @@ wrong, 130 stopped."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit status.
-
-    Arguments:
-        arguments: the command line, without the program; default: that of this process.
-    """
+    """Run the command line, by default that of this process, and return its exit status."""
     open_closed_streams()
     asked = _parser().parse_args(arguments)
     try:

@@ -31,11 +31,7 @@ _SHOWN = {
 
 
 def predicted_from(model: RuntimeModel) -> str:
-    """Describe a model's rows and error: "42 rows of A chip, 90 % within 12 %".
-
-    Arguments:
-        model: fitted to the rows of one setting.
-    """
+    """Describe a model's rows and error: "42 rows of A chip, 90 % within 12 %"."""
     [(setting, fitted)] = model.fitted.items()
     return f"{fitted.rows} rows of {setting.device_name}, 90 % within {100 * fitted.error_90:.0f} %"
 
@@ -63,21 +59,12 @@ def device_kind(paths: Iterable[str | os.PathLike], model: RuntimeModel | None) 
 def flops_bought(
     bought: pd.DataFrame, one: str, other: str, headroom: float, model: RuntimeModel | None = None
 ) -> dict[str, Any]:
-    """Compute the ratio of the flops that two strategies reach within a budget.
+    """Compute the ratio of flops that two strategies reach within a budget, for a `Claim`.
 
-    Arguments:
-        bought: rows of `within`.
-        one: the strategy of the numerator.
-        other: the strategy of the denominator.
-        headroom: the budget relative to the cost of the base network; up to 1 nothing is scaled up, and there is no
-            ratio.
-        model: that predicted the times of a budget of time; default: the budget is of a count. With a model the ratio
-            has an interval: it is divided and multiplied by 1 + e, where e is the 90th percentile of the model's error
-            on unseen families, or the relative half-width of the predicted times of the two networks, if larger.
-
-    Returns:
-        Arguments of a `Claim`: found (None where there is no ratio), evidence; details, low and high where there are
-        any.
+    With a headroom (the budget relative to the cost of the base network) up to 1 nothing is scaled up, and there is no
+    ratio. With a model, which predicted the times, the ratio has an interval: it is divided and multiplied by 1 + e,
+    where e is the 90th percentile of the model's error on unseen families, or the relative half-width of the predicted
+    times of the two networks, if larger.
     """
     kind = "counted" if model is None else "predicted"
     if not headroom > 1:
@@ -98,26 +85,16 @@ def flops_bought(
 
 
 def bought_by_law(budget: str, one: str, other: str, headroom: float, mode: str) -> tuple[str, float] | None:
-    """Derive from the scaling laws how the flops of two strategies compare within a budget.
+    """Derive from the scaling laws relation and limit of the ratio of two strategies' flops.
 
-    If a cost grows as s^e with the scale factor s, a budget of h times the base's cost allows flops of h^(1/e) times
-    the base's (section 3 of the paper). The law that decides depends on the budget:
+    If a cost grows as s^e with the scale factor s, a budget of h times the base's cost (the headroom) allows flops of
+    h^(1/e) times the base's (section 3 of the paper). The law that decides depends on the budget:
 
     - activations; time, which follows activations on a GPU; memory in training, which keeps them: the strategy whose
       activations grow more slowly reaches more flops. The other one reaches at least the ratio of the two laws.
     - params: the strategy whose params grow more slowly reaches more flops.
     - memory in inference, which is weights and the largest output: as params, if the largest outputs of the two
-      strategies grow alike; else the laws do not decide.
-
-    Arguments:
-        budget: "activations", "params", "time_ms" or "memory_bytes".
-        one: the strategy of the numerator.
-        other: the strategy of the denominator.
-        headroom: h, the budget relative to the cost of the base network.
-        mode: "inference" or "training".
-
-    Returns:
-        Relation (">" or "<") and limit of the ratio of flops, as of a `Claim`; None where the laws do not decide.
+      strategies grow alike; else the laws do not decide, and None is returned.
     """
     ways = [named_strategy(each) for each in (one, other)]
     weights_decide = budget == "params" or (budget == "memory_bytes" and mode == "inference")

@@ -98,11 +98,7 @@ _FIELDS = [each.name for each in fields(Claim)]
 
 
 def scorecard(claims: Iterable[Claim]) -> pd.DataFrame:
-    """Tabulate claims: one row each, those beyond the paper last.
-
-    Returns:
-        Columns: the fields of `Claim` (NaN for missing numbers, None for no doubt), and verdict.
-    """
+    """Tabulate the fields and the verdict of each claim, those beyond the paper last."""
     claims = sorted(claims, key=lambda each: each.scope == BEYOND)
     frame = pd.DataFrame([astuple(each) for each in claims], columns=_FIELDS)
     numbers = dict.fromkeys(("paper", "found", "low", "high", "tolerance"), float)
@@ -133,11 +129,7 @@ class Scorecard:
 
 
 def gathered(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Read the scorecard that a notebook kept as data; the verdicts are computed again.
-
-    Raises:
-        ClaimError: (a ValueError) a row lacks a field, or has a value of another type in one.
-    """
+    """Read the scorecard that a notebook kept as data; the verdicts are computed again."""
     return scorecard(map(_read, rows))
 
 

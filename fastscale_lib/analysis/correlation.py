@@ -124,8 +124,8 @@ def _checked(
 def complete(frame: pd.DataFrame, metrics: Sequence[str] = METRICS) -> pd.DataFrame:
     """Select the rows with a time and all metrics, as floats.
 
-    The columns are ms_per_image and the metrics. Metrics of which the frame has no count are left out. A count of 0 was
-    rounded down, and is taken as missing. Rows that are launch_bound are left out: they timed the host.
+    Metrics without any count are left out. A count of 0 was rounded down, and is taken as missing. Rows that are
+    launch_bound are left out: they timed the host.
     """
     if "launch_bound" in frame:
         frame = frame[~frame["launch_bound"].fillna(False).astype(bool)]

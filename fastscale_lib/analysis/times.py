@@ -76,11 +76,7 @@ def _floats(column: pd.Series) -> np.ndarray:
 
 
 def measured_bases(rows: pd.DataFrame) -> list[Network]:
-    """List the base networks of measured rows as their rows describe them, in that order.
-
-    Arguments:
-        rows: of `read_rows`, or of one store; without their description there are none.
-    """
+    """List the base networks of measured rows as their rows describe them, in that order."""
     if not {"base", "strategy", "description"} <= set(rows):
         return []
     own = rows[rows["strategy"].isna()].drop_duplicates("base")
@@ -136,15 +132,9 @@ def measured_times(
 
 
 def times_ratio(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """Compute the ratio of two measured times.
+    """Compute the ratio of two rows of `measured_times`, as arguments of a `Claim`.
 
-    Arguments:
-        one: row of `measured_times`, the numerator.
-        other: row of `measured_times`, the denominator.
-
-    Returns:
-        Arguments of a `Claim`: found; low and high (what the ratio can be if both times are within their 95 %
-        intervals; NaN where one has none); doubt.
+    Its ends are what it can be if both times are within their 95 % intervals; NaN if one has none.
     """
     low, high = ratio_ends(*((row["low_ms"], row["high_ms"]) for row in (one, other)))
     doubt = joined_doubts({row["strategy"]: row["doubt"] for row in (one, other)})

@@ -88,7 +88,7 @@ def law(frame: pd.DataFrame, y: str, x: str = "flops", **more: Any) -> dict[str,
 
 
 def law_text(name: str, y: str, scales: np.ndarray, values: np.ndarray) -> str:
-    """Say how a law grows from its first value to its last: by the paper's exponent of s, or another on average.
+    """Say how a law grows: by the paper's exponent of s, or another on average.
 
     Laws of vision transformers and of families of modules are not those of the paper's ConvNets.
     """

@@ -1,4 +1,4 @@
-"""Which rows of timm's benchmark files time a network that is described here exactly, and why the others do not."""
+"""Rows of timm's benchmark files, and which time a network exactly as it is described here."""
 
 from __future__ import annotations
 

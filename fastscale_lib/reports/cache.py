@@ -1,7 +1,7 @@
-"""Runs that are kept, so that nothing runs twice with the same of all that it depends on.
+"""Runs that are kept, so that nothing runs twice on the same inputs.
 
-Each run has a folder `<out>/runs/<name>/`. It is whole once `run.json` is in it, which is written last. What a run of
-that name and other parameters left behind is kept aside, in `<out>/runs/.earlier/`, under the key of the run.
+Each run has a folder `<out>/runs/<name>/`, which is complete once it has `run.json`, written last. Earlier runs of that
+name with other parameters are kept in `<out>/runs/.earlier/`, under the key of the run.
 """
 
 from __future__ import annotations
@@ -30,11 +30,8 @@ _LIBRARY = Path(__file__).resolve().parents[1]
 class Runs:
     """The runs in a folder of reports.
 
-    Arguments:
-        out: the folder of the reports.
-        machine: what the results depend on beside notebook, parameters, library and data: the devices' names, the
-            versions of packages, and what else is here.
-        data: the folder of the published and measured figures; None where there is none.
+    `machine` is what results depend on beside notebook, parameters, library and data: names of devices, versions of
+    packages. `data` is the folder of the published and measured figures.
     """
 
     def __init__(self, out: Path, machine: Mapping[str, Any], data: Path | None) -> None:
@@ -55,7 +52,7 @@ class Runs:
         return hashlib.sha256(json.dumps({**mine, **self._surroundings}, sort_keys=True).encode()).hexdigest()
 
     def find(self, task: Task) -> Report | None:
-        """Find a run with this task's key, and bring it to the task's place; None if there is none."""
+        """Find a run with this task's key, and move it to the task's place; None if there is none."""
         key, place = self.key(task), self._folder / task.name
         if _kept(place, key):
             return self._report(task)
@@ -85,12 +82,12 @@ class Runs:
             shutil.rmtree(old, ignore_errors=True)
 
     def lost(self, task: Task, error: str, seconds: float, made: Mapping[str, str]) -> Report:
-        """Report a run of which nothing is known to be whole."""
+        """Report a run of which nothing is kept."""
         executed = self._folder / task.name / task.notebook.name
         return Report(task.name, executed, task.parameters, error, seconds, made=dict(made), shown=False)
 
     def end(self, task: Task, key: str, error: str | None, seconds: float, made: Mapping[str, str]) -> Report:
-        """Mark a run as whole: from here on it is found by its key, unless it failed."""
+        """Mark a run as complete: from now on it is found by its key, unless it failed."""
         place = self._folder / task.name
         executed = place / task.notebook.name
         run = {
@@ -119,7 +116,7 @@ class Runs:
         )
 
     def _clear(self, place: Path) -> None:
-        """Make room: a whole run is kept aside, anything else goes."""
+        """Make room: keep a complete run aside, and remove anything else."""
         key = _read(place).get("key")
         if not key:
             if place.exists():
@@ -160,7 +157,7 @@ def versions() -> dict[str, str]:
 
 
 def _kept(place: Path, key: str) -> bool:
-    """Tell whether a whole run with this key lies here, as it was left."""
+    """Tell whether a complete, unchanged run with this key is here."""
     run = _read(place)
     executed = place / str(run.get("notebook"))
     return run.get("key") == key and executed.is_file() and digest(executed) == run["sha256"]
@@ -174,6 +171,6 @@ def _read(place: Path) -> dict[str, Any]:
 
 
 def _copy(whole: Path, place: Path) -> None:
-    """Copy a run, so that it is whole only once it has all."""
+    """Copy a run; the copy is complete only at the end."""
     shutil.copytree(whole, place, ignore=shutil.ignore_patterns(_RUN))
     shutil.copyfile(whole / _RUN, place / _RUN)

@@ -1,4 +1,4 @@
-"""A notebook's cells as a page shows them: text, code and outputs, harmless."""
+"""A notebook's cells as a page shows them: text, code and outputs, sanitised."""
 
 from __future__ import annotations
 
@@ -45,13 +45,7 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell.
-
-    Attributes:
-        html: prose; empty for a cell of code.
-        number: of a cell of code, counted from 1 as it ran; None where it did not.
-        code: highlighted, as HTML.
-    """
+    """One cell: prose as HTML, or highlighted code with its number (None if it did not run)."""
 
     html: str = ""
     number: int | None = None
@@ -65,7 +59,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Story:
-    """The whole notebook: the title that it begins with, its cells, and its other headings."""
+    """The whole notebook: its title, its cells, and its other headings."""
 
     title: str
     cells: list[Cell]
@@ -73,11 +67,7 @@ class Story:
 
 
 def story(notebook: Path, title: str) -> Story:
-    """Read an executed notebook.
-
-    Arguments:
-        title: of one that does not begin with a heading.
-    """
+    """Read an executed notebook; `title` is for one that does not begin with a heading."""
     stored = json.loads(notebook.read_text("utf-8"))["cells"]
     cells, headings = [], _Headings()
     for cell in stored:

@@ -71,20 +71,20 @@ def report(
     the others, and its page shows the error. Stopped and called again, it goes on with what is missing.
 
     Arguments:
-        only: names of notebooks, or what they begin with, as "04"; left out: all of them.
-        profile: a set of parameters in the folder's profiles.yaml; left out: "fast", or where there is no such file,
-            the notebooks' own values.
-        parameters: by name; they go before the profile, each to those notebooks that take it. A text may say a value
-            of another type, as on a command line.
+        only: names of notebooks, or what they begin with, as "04"; default: all of them.
+        profile: a set of parameters in the folder's profiles.yaml; default: "fast", or if there is no such file, the
+            notebooks' own values.
+        parameters: by name; they come before the profile's, for those notebooks that take them. A string may give a
+            value of another type, as on a command line.
         grid: of a parameter, several values, with a report for each; of several parameters, for each combination.
-        jobs: how many run at a time; left out: as many as there are cores.
-        out: the folder for pages and runs.
-        force: whether to run again what has run already.
-        notebooks: the folder that holds them; left out: `notebooks` of a checkout beside the library, in the working
-            folder or above it; else those that are installed with the library. They read the `data` beside them,
-            where that is a checkout's.
-        limit: seconds that each may take.
-        progress: called with a `Step` at the start and after each notebook; left out: a line on stderr.
+        jobs: how many run at a time; default: the number of cores.
+        out: the folder for pages and runs; default: "reports".
+        force: whether to run again what has run already; default: False.
+        notebooks: the folder that holds them; default: `notebooks` of a checkout beside the library, in the working
+            folder or above it; else those that are installed with the library. They read the `data` beside them, if
+            that is a checkout's.
+        limit: seconds that each may take; default: no limit.
+        progress: called with a `Step` at the start and after each notebook; default: a line on stderr.
 
     Returns:
         The reports, in the order of the notebooks and of the grid's values. `error` says which failed, `too_large`
@@ -154,7 +154,7 @@ def _jobs(asked: int | None) -> int:
 def _machine(todo: Sequence[Task]) -> dict[str, str]:
     """Describe where notebooks will run: devices, which must be there, and package versions.
 
-    A process apart asks: one that looks for a GPU holds some of it until it ends.
+    A subprocess asks: one that looks for a GPU holds some of it until it ends.
     """
     with Worker() as worker:
         for device in {task.parameters.get("device") or None for task in todo} - {None}:

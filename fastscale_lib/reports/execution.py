@@ -1,7 +1,7 @@
-"""One notebook run with parameters, in a process and a folder of its own.
+"""One notebook run with parameters, in a subprocess and a folder of its own.
 
-`execute` is the caller's side. `main` is the other: it reads what to run from stdin, runs it through papermill, and
-ends, with its kernel, when it is told to or when its stdin ends.
+`execute` runs in the caller. `main` runs in the subprocess: it reads from stdin what to run, runs it by papermill, and
+ends with its kernel, when it is told to or when its stdin ends.
 """
 
 from __future__ import annotations
@@ -37,16 +37,8 @@ def execute(
 ) -> str | None:
     """Run a notebook in a folder, and leave it there, executed as far as it came.
 
-    Arguments:
-        limit: seconds after which it is ended; None: it may take as long as it takes.
-        stop: once it is set, the run is given up.
-        data: the folder that `data_folder` finds there; None: as it finds one itself.
-
-    Returns:
-        Why it failed, in a sentence; None where it did not.
-
-    Raises:
-        Stopped: it was given up.
+    Returned is why it failed, in a sentence, or None. It is ended after `limit` seconds; once `stop` is set, it is
+    given up, and Stopped is raised. `data` is the folder that `data_folder` finds there.
     """
     with tempfile.TemporaryFile() as log:
         process = _start(folder, log, data)
@@ -78,7 +70,7 @@ def _start(folder: Path, log: IO[bytes], data: Path | None) -> subprocess.Popen[
 
 
 def _wait(process: subprocess.Popen[str], limit: float | None, stop: threading.Event) -> bool:
-    """Until it is done; False where it takes longer than it may."""
+    """Wait until it is done; return False if it takes longer than the limit."""
     end = None if limit is None else time.monotonic() + limit
     while process.poll() is None:
         if stop.wait(_LOOK_S):
@@ -126,7 +118,7 @@ def _death(code: int, log: IO[bytes]) -> str:
     return f"its process died ({how})" + (f": {said}" if said else "")
 
 
-# The other side
+# In the subprocess
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""How a notebook starts: parameters checked, figures shown offline, and files found."""
+"""The start of every notebook: parameters checked, figures shown offline, files found."""
 
 from __future__ import annotations
 
@@ -13,11 +13,9 @@ from .parameters import settle
 
 
 class Inputs(NamedTuple):
-    """The files that a notebook reads.
+    """The files that a notebook reads, by its parameters data (`folder`) and `stores`.
 
-    Attributes:
-        folder: the parameter data, or the data that come with fastscale; holds published/, measured/, training/.
-        stores: the parameter stores: files of your own measured rows.
+    The folder holds published/, measured/ and training/; by default it is that of fastscale.
     """
 
     folder: Path
@@ -33,11 +31,11 @@ class Inputs(NamedTuple):
 
 
 def start(namespace: MutableMapping[str, Any]) -> Inputs:
-    """Check a notebook's parameters, let its figures show without a network, and find its files.
+    """Check a notebook's parameters, show its figures without a network, and find its files.
 
-    A notebook calls it after its parameters, as `fs.reports.start(globals())`. Values that plain papermill hands on as
-    texts are brought into the types that the parameters cell names. Parameters named data (a folder; empty or left
-    out: that of fastscale) and stores (files) say what is read.
+    A notebook calls it after its parameters, as `fs.reports.start(globals())`. Values that plain papermill passes as
+    strings are converted to the types in the parameters cell. The parameters data (a folder; default: that of
+    fastscale) and stores (files) say what is read.
 
     Raises:
         ParameterError: (a ValueError) a value is of another type, or is not allowed; or data is no folder.

@@ -1,4 +1,4 @@
-"""Pages from reports: one HTML file each, which loads nothing and runs only its own scripts."""
+"""Pages of reports: one HTML file each, which loads nothing and runs only its own scripts."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ _HERE = resources.files(_PACKAGE)
 def render(report: Report) -> str:
     """Render the page of one report, as complete HTML.
 
-    It shows the story with its code folded, the figures as they can be played with, parameters and verdicts. Its own
-    scripts are named by their hash in a Content-Security-Policy, so no other runs, whatever a parameter says.
+    It shows the cells with code folded, interactive figures, parameters and verdicts. Its own scripts are named by
+    their hash in a Content-Security-Policy, so no other runs, whatever a parameter contains.
     """
     told = story(report.notebook, report.title)
     failed = next((cell for cell in told.cells if cell.failed), None)
@@ -42,10 +42,7 @@ def render(report: Report) -> str:
 
 
 def index(reports: Sequence[Report]) -> str:
-    """Render the page of all reports: failures, verdicts by kind of evidence, and pictures.
-
-    A report's size stands there if its page is written already.
-    """
+    """Render the page of all reports: failures, verdicts by kind of evidence, and pictures."""
     rows = scorecard(reports)
     kinds = [(kind, rows[rows["kind"] == kind]) for kind in (*EVIDENCE, UNTESTED, BEYOND)]
     failed = [each for each in reports if each.error]
@@ -64,7 +61,7 @@ def index(reports: Sequence[Report]) -> str:
 def scorecard(reports: Sequence[Report]) -> pd.DataFrame:
     """Gather the verdicts of all reports: `claims.scorecard`, with the report, and kind.
 
-    That is `BEYOND` of a claim beyond the paper, `UNTESTED` of one that was not tested, else the kind of evidence.
+    The kind is `BEYOND` for a claim beyond the paper, `UNTESTED` for one not tested, else the kind of evidence.
     """
     found = [(each, each.verdicts()) for each in reports]
     frames = [rows.assign(report=pd.Series([each] * len(rows), rows.index, dtype=object)) for each, rows in found]
@@ -139,12 +136,12 @@ def _number(value: float) -> str:
 
 
 def _short(name: str) -> str:
-    """Shorten the name of a numbered notebook's report to the number, and a grid's values."""
+    """Shorten a report's name to its notebook's number, and a grid's values."""
     return re.sub(r"^(\d+)_[^\s,]*", r"\1", name)
 
 
 def _value(value: Any) -> str:
-    """Write a parameter's value as it would be given."""
+    """Write a parameter's value as on a command line."""
     return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False, default=str)
 
 

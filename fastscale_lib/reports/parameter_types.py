@@ -1,9 +1,8 @@
-"""Types of a notebook's parameters; a type that has a rule binds.
+"""Types of a notebook's parameters, some with a rule that every value must follow.
 
 A notebook imports them from `fastscale_lib.reports` into its parameters cell. papermill reads that cell, too, and
-understands an annotation of names, whole numbers and brackets alone, as `Share`, `list[Metric]` or
-`Literal[100, 200]`: hence a name for each rule. `Annotated[float, Range(0, 5)]` binds just as well;
-`papermill --help-notebook` leaves such a line out.
+understands only annotations of names, integers and brackets, as `Share`, `list[Metric]` or `Literal[100, 200]`: hence a
+name for each rule. `Annotated[float, Range(0, 5)]` works as well, but `papermill --help-notebook` omits such a line.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ class Range:
     Arguments:
         low: the lower bound; default: none.
         high: the upper bound; default: none.
-        open: whether the bounds themselves are left out; default: they belong to the range.
+        open: whether the bounds themselves are excluded; default: False.
 
     Raises:
         ParameterError: (a ValueError) a bound is no number, or low is above high.
@@ -59,7 +58,7 @@ class Range:
 
     @property
     def said(self) -> str:
-        """What a value must be, as a sentence ends."""
+        """What a value must be: the end of a sentence."""
         return f"a number {self.text}"
 
     def allows(self, value: Any) -> bool:
@@ -85,7 +84,7 @@ class Choices:
 
 @dataclass(frozen=True)
 class Holding:
-    """The folders that a folder of data must hold; an empty text: fastscale's own data."""
+    """The folders that a folder of data must hold; an empty string: fastscale's own data."""
 
     folders: tuple[str, ...]
 

@@ -1,14 +1,12 @@
-"""What a notebook takes: types, defaults and rules of parameters, and values checked.
+"""Parameters of a notebook: types, defaults and rules are read, and values checked.
 
-All of it is read from the source of the cell tagged `parameters`, whose lines are
+They are read from the source of the cell tagged `parameters`, whose lines are
 
     alpha: Share = 0.8  # the share of the scaling that width gets
 
-The type, of `parameter_types`, binds; of a list, each item is held to it. The comment is the help. Nothing is executed
-to learn this, and a value is data: no text becomes code.
-
-Networks and strategies come out under the library's own names, as "RegNetY-4.0GF" for "regnety-4gf". In a list of
-values that the library or a type knows by name, each stands once.
+Types are those of `parameter_types`, for each item of a list. The comment is the help. Nothing is executed, and a value
+is data: no string becomes code. Networks and strategies get the library's own names, as "RegNetY-4.0GF" for
+"regnety-4gf". In a list of known names each is kept once.
 """
 
 from __future__ import annotations
@@ -42,13 +40,9 @@ KINDS = (*ITEMS, *(f"list[{kind}]" for kind in ITEMS))
 
 @dataclass(frozen=True)
 class Parameter:
-    """One line of a parameters cell.
+    """One line of a parameters cell: name, type (one of `KINDS`), default, help and rule.
 
-    Attributes:
-        kind: the type, one of `KINDS`.
-        default: the notebook's own value; None where it is not known.
-        help: the comment.
-        rule: what each item is held to, beside its type.
+    The default is None if it is not known; the rule is what each item must follow, beside its type.
     """
 
     name: str
@@ -71,14 +65,10 @@ class Parameter:
         return f"{self.name}: {self.kind} = {self.default!r}" + (f"  # {note}" if note else "")
 
     def settle(self, value: Any) -> Any:
-        """Bring a value into the type, and a network or strategy under its own name.
+        """Convert a value to the type; give a network or strategy its own name.
 
-        Arguments:
-            value: of that type; or a text that says it, as a command line does: `0.7`, `[1, 2, 8]`, `true`, or of a
-                list a single item. Of a parameter that is a text, the text is the value.
-
-        Raises:
-            ParameterError: it is of another type, or is not allowed.
+        A string may stand for the value, as on a command line: `0.7`, `[1, 2, 8]`, `true`, or a single item of a list.
+        Of a parameter that is a string, it is the value.
         """
         if not self.is_list:
             return self._settle_item(value)
@@ -121,7 +111,7 @@ class Parameter:
         return _RULES.get(self.name.removesuffix("s")) or _RULES.get(self.name)
 
     def _held_to_the_library(self, value: Any) -> Any:
-        """Return the value; a network or strategy under the name that the library gives it."""
+        """Return the value; a network or strategy by the library's own name."""
         try:
             known = self._known(value) if self._known else None
             return getattr(known, "name", value) if isinstance(value, str) else value
@@ -140,7 +130,7 @@ class Parameter:
         return f"try {self.name}={self._example()}"
 
     def _example(self) -> str:
-        """Give a value that is right, as a command line writes it."""
+        """Return a valid value, as a command line writes it."""
         default = self.default
         if default in (None, [], ""):
             default = {"str": "text", "int": 1, "float": 0.5, "bool": True}[self.item]
@@ -156,11 +146,7 @@ def as_text(value: Any) -> str:
 
 
 def read_yaml(text: str) -> Any:
-    """Read texts and lists: YAML in which only brackets, braces and quotes mean anything.
-
-    Returns:
-        None where the text is no YAML.
-    """
+    """Read texts and lists: YAML in which only brackets and quotes have a meaning; else None."""
     try:
         return read_texts(text)
     except YamlError:
@@ -168,11 +154,7 @@ def read_yaml(text: str) -> Any:
 
 
 def read_parameters(source: str) -> dict[str, Parameter]:
-    """Read the parameters that a cell's source names; its imports are passed over.
-
-    Raises:
-        ParameterError: a line is something else than `name: type = value`, or its type is not known.
-    """
+    """Read the parameters that a cell's source names; its imports are passed over."""
     comments = _comments(source)
     lines = [line for line in ast.parse(source).body if not isinstance(line, ast.Import | ast.ImportFrom)]
     found = (_parameter(line, comments.get(line.end_lineno or 0, "")) for line in lines)
@@ -261,13 +243,9 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def settle(namespace: MutableMapping[str, Any]) -> None:
-    """Check a notebook's parameters, and bring them into the types that its cell names.
+    """Check a notebook's parameters, and convert them to the types that its cell names.
 
-    `start` calls it for a notebook. Plain papermill hands a list on as a text, as in
-    `papermill -p scales '[1, 2, 8]'`, and checks nothing.
-
-    Raises:
-        ParameterError: a value is of another type, or is not allowed.
+    `start` calls it. Plain papermill passes a list as a string (`papermill -p scales '[1, 2, 8]'`), and checks nothing.
     """
     for name, parameter in _declared(namespace).items():
         if name in namespace:

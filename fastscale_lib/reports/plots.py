@@ -1,4 +1,4 @@
-"""A notebook's figures as data for a page: nothing runs or links, and each is described."""
+"""A notebook's figures as data for a page: nothing in them runs or links."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _MOST_NAMED = 12
 
 
 def defused(value: Any) -> Any:
-    """Leave bold, italics, indices and line breaks as the only markup of a figure.
+    """Keep bold, italics, indices and line breaks as the only markup of a figure.
 
-    plotly reads tags in titles, names and hover texts; links and styles are written out instead. What is not finite,
-    which JSON has no word for, becomes null.
+    plotly reads tags in titles, names and hover texts; links and styles are shown as text instead. Numbers that are not
+    finite, which JSON lacks, become null.
     """
     if isinstance(value, str):
         return _OTHER_TAG.sub("&lt;", value)
@@ -32,7 +32,7 @@ def defused(value: Any) -> Any:
 
 
 def still(figure: Mapping[str, Any]) -> dict[str, Any]:
-    """Drop from a figure what only moving and pointing at it shows."""
+    """Drop from a figure what only animation and hovering show."""
     unseen = {"text", "hovertext", "hovertemplate", "customdata"}
     seen = [
         each if "text" in each.get("mode", "") else {name: part for name, part in each.items() if name not in unseen}
@@ -42,7 +42,7 @@ def still(figure: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def embedded(value: Any) -> str:
-    """JSON that stands in a script element and cannot end it."""
+    """Write JSON that can stand in a script element without ending it."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
 
 

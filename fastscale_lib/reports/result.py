@@ -1,4 +1,4 @@
-"""What became of one notebook that was run with parameters: where it lies, and what it says."""
+"""The result of one notebook that was run with parameters."""
 
 from __future__ import annotations
 
@@ -24,16 +24,15 @@ class Report:
     """A notebook that was run with these parameters.
 
     Attributes:
-        name: of the folder and of the page, unlike any other's: "04_fast_scaling", or of a grid
-            "04_fast_scaling alpha=0.5".
+        name: of the folder and the page, unique: "04_fast_scaling", or of a grid "04_fast_scaling alpha=0.5".
         notebook: the executed notebook, in the folder that it ran in. Its figures are data
             (application/vnd.plotly.v1+json), and it holds no widget state.
         parameters: every parameter with its value.
-        error: where it failed, why, in a sentence.
-        seconds: that the run took; of one from the cache, that it took then.
-        cached: whether it was taken from the cache.
+        error: why it failed, in a sentence; None if it did not.
+        seconds: of the run, even if it came from the cache.
+        cached: whether it came from the cache.
         made: when, by what and where it was run: label to text.
-        shown: whether its notebook can be read and shown; of one that cannot, name and error are all there is.
+        shown: whether the notebook can be read and shown; if not, the page has only name and error.
     """
 
     name: str
@@ -64,23 +63,20 @@ class Report:
 
     @property
     def too_large(self) -> str:
-        """What is to be said of a page that is larger than a page is to be; nothing of any other."""
+        """Warning that the page is larger than 6 MB; "" if it is not."""
         if self.size <= LARGEST_PAGE:
             return ""
         has, most = f"{self.size / 1e6:.1f} MB", f"{LARGEST_PAGE / 1e6:g} MB"
-        return (
-            f"the page has {has}, more than the {most} that a page is to keep to; "
-            "fewer networks, strategies or points make it smaller"
-        )
+        return f"the page has {has}, more than {most}; fewer networks, strategies or points make it smaller"
 
     @property
     def changed(self) -> dict[str, Any]:
-        """The notebook's own values of parameters that have another one, by name."""
+        """The notebook's own values of parameters that were changed, by name."""
         own = self._own()
         return {name: own[name] for name, value in self.parameters.items() if name in own and own[name] != value}
 
     def _own(self) -> dict[str, Any]:
-        """Return the notebook's own values, in the form in which a run gets them."""
+        """Return the notebook's own values, converted as for a run."""
         tagged = [cell for cell in self._cells() if TAG in cell.get("metadata", {}).get("tags", ())]
         try:
             takes = read_parameters(_text(tagged[0]["source"])) if tagged else {}
@@ -89,7 +85,7 @@ class Report:
             return {}
 
     def verdicts(self) -> pd.DataFrame:
-        """Gather the claims that the notebook tests, with their verdicts computed again."""
+        """Gather the claims of the notebook, with their verdicts computed again."""
         return claims.gathered(row for data in self._data() for row in data.get(claims.MIME, ()))
 
     def _data(self) -> Iterator[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Which notebooks run with which parameters: found, chosen and checked beforehand."""
+"""Selection of notebooks and their parameters, checked before anything runs."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ class Task:
 
     @property
     def measures(self) -> bool:
-        """Whether it takes times, which a notebook that runs beside it would disturb."""
+        """Whether it measures times, which notebooks running beside it would disturb."""
         return bool(self.parameters.get("measure")) or self.calibrates
 
     @property
     def calibrates(self) -> bool:
-        """Whether its predictions rest on probes, measured on this machine once and kept."""
+        """Whether its predictions use probes, measured on this machine once and kept."""
         return self.parameters.get("device_name") == "calibrate"
 
     @property
@@ -61,16 +61,8 @@ def tasks(
 ) -> list[Task]:
     """List the notebooks asked for, with each combination of the grid's values.
 
-    Arguments:
-        folder: that holds the notebooks.
-        only: the names of notebooks, or what these begin with; none: all of them.
-        profile: of the folder's profiles.yaml; None: the notebooks' own values.
-        parameters: by name; each goes to the notebooks that take it, before what the profile says.
-        grid: of a parameter, the values that each get a report.
-
-    Raises:
-        SelectionError: there is no such notebook or profile.
-        ParameterError: no notebook takes a parameter of this name, or one does not take this value.
+    All notebooks are taken if `only` has no names. Parameters come before those of the profile in profiles.yaml, and
+    these before the notebooks' own.
     """
     paths = _chosen(folder, only)
     takes = {path: _takes(path) for path in paths}
@@ -87,11 +79,7 @@ def tasks(
 
 
 def split(text: str) -> list[Any]:
-    """Split the values of a grid: `0.5,0.8`, or of a list `[1,2],[1,4]`.
-
-    Raises:
-        ParameterError: brackets or quotes do not close.
-    """
+    """Split the values of a grid: `0.5,0.8`, or of a list `[1,2],[1,4]`."""
     values = read_yaml(f"[{text}]") if "," in text else [text]
     if not isinstance(values, list):
         raise ParameterError(
@@ -101,11 +89,7 @@ def split(text: str) -> list[Any]:
 
 
 def notebooks_folder() -> Path:
-    """Return the `notebooks` of a checkout, else those installed with the library.
-
-    Raises:
-        SelectionError: there are none.
-    """
+    """Return the `notebooks` of a checkout, else those installed with the library."""
     if (found := find_folder("notebooks", PROFILES)) is None:
         raise SelectionError(
             "report: there is no folder notebooks beside the library, in it, here, or above; install fastscale again, "
@@ -202,7 +186,7 @@ def _axis(parameter: Parameter, asked: Sequence[Any]) -> list[Any]:
 
 
 def _settle(parameter: Parameter, value: Any) -> Any:
-    """Settle a value; if it names files, they must be there, and are named from the root."""
+    """Settle a value; files that it names must exist, and get absolute paths."""
     value = parameter.settle(value)
     if parameter.name not in _PATHS or parameter.item != "str":
         return value
@@ -230,7 +214,7 @@ def _several(value: Any) -> Iterable[Any]:
 
 
 def _name(stem: str, point: Sequence[tuple[str, Any]]) -> str:
-    """Name a report as a file may be named; if that takes changes, digits tell it apart."""
+    """Make a report's name a valid file name; if that changes it, digits keep it unique."""
     name = " ".join([stem, *(f"{name}={as_text(value)}" for name, value in point)])
     plain = re.sub(r"[^\w.,=+\[\] -]", "_", name[:_LONGEST], flags=re.ASCII).strip(" .")
     if plain == name and plain.casefold() != "index":

@@ -37,7 +37,7 @@ def check_dimensions(family: Family, way: str, *, depth: bool, width: bool) -> N
 
 
 def check_grows(name: str, strategy: Strategy, metric: Metric, base: int, at_4: int) -> float:
-    """Return the exponent of s by which a count grows from s = 1 to 4; refuse a target that it hardly moves to.
+    """Return the exponent of s by which a count grows from s = 1 to 4, or refuse a small one.
 
     Of a vision transformer, resolution changes the params of learned positions alone: a target of twice the params
     would take images of thousands of pixels.

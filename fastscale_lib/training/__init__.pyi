@@ -1,4 +1,3 @@
-from .checkpoints import TrainingError as TrainingError
 from .comparisons import train_all as train_all
 from .datasets import ImageData as ImageData
 from .datasets import dataset as dataset
@@ -6,3 +5,4 @@ from .image_files import DataError as DataError
 from .job import train as train
 from .recipe import Recipe as Recipe
 from .recipe import RecipeError as RecipeError
+from .task import TrainingError as TrainingError

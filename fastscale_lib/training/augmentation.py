@@ -19,12 +19,7 @@ _POSTERIZE = 4  # bits removed
 
 
 def crop_and_flip(images: torch.Tensor, padding: int, flip: bool) -> torch.Tensor:
-    """Shift each image by up to `padding` pixels, onto black, and mirror half of them.
-
-    Arguments:
-        padding: pixels.
-        flip: whether to mirror.
-    """
+    """Shift each image by up to `padding` pixels, onto black, and mirror half of them if `flip`."""
     if not (padding or flip):
         return images
     number, _, side, _ = images.shape
@@ -45,11 +40,7 @@ def crop_and_flip(images: torch.Tensor, padding: int, flip: bool) -> torch.Tenso
 def mixup(images: torch.Tensor, alpha: float) -> tuple[torch.Tensor, torch.Tensor, float]:
     """Mix each image with another of the batch (Zhang et al., mixup, 2018, equation 1).
 
-    Arguments:
-        alpha: of the Beta distribution of λ.
-
-    Returns:
-        The images, the index of each one's partner, and the share λ of the image itself.
+    The share λ of the image itself is drawn from Beta(alpha, alpha). Returned are images, partners' indices, and λ.
     """
     share = float(torch.distributions.Beta(alpha, alpha).sample())
     partner = torch.randperm(len(images), device=images.device)
@@ -57,12 +48,9 @@ def mixup(images: torch.Tensor, alpha: float) -> tuple[torch.Tensor, torch.Tenso
 
 
 def randaugment(images: torch.Tensor, number: int, magnitude: float) -> torch.Tensor:
-    """Apply random operations to each image (Cubuk et al., RandAugment, 2020).
+    """Apply `number` of 14 operations to each image (Cubuk et al., RandAugment, 2020).
 
-    Arguments:
-        images: floating point.
-        number: of operations, drawn for each image among 14, and applied one after another.
-        magnitude: of all operations, 0 to 10; its sign is drawn if an operation has two.
+    The magnitude, 0 to 10, is that of all operations; its sign is drawn if an operation has two.
     """
     strength = magnitude / 10
     for _ in range(number):

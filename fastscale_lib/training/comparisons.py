@@ -27,13 +27,12 @@ from ..measuring.executors import TaskExecutor, ask_environment, check_executor
 from ..measuring.settings import check_device
 from ..records.measurement import SettingError, now
 from ..records.store import Store
-from .checkpoints import TrainingError, remove
 from .datasets import ImageData, dataset
 from .image_files import DataError
 from .job import check_arguments, train, train_rows
 from .processes import Processes
 from .recipe import Recipe
-from .task import Row, checkpoint_path, identity, keep_row, origin
+from .task import Row, TrainingError, checkpoint_path, identity, keep_row, origin, remove_checkpoint
 from .torchrun import join
 
 _RESULTS = ("diverged", "out of memory")  # reasons for which a training would fail again: they are stored
@@ -94,7 +93,7 @@ def train_all(
     todo = [(point, each) for point, each, row in zip(points, ids, held, strict=True) if _lacks(row, retry)]
     for each, row in zip(ids, held, strict=True):
         if row is not None and row["reason"] is None and processes.rank == 0:  # killed after its row
-            remove(checkpoint_path(store, each))
+            remove_checkpoint(checkpoint_path(store, each))
     if executor is None:
         _train_here(todo, data, recipe, store, device, progress or Line(), processes)
     else:
@@ -146,7 +145,7 @@ def _train_by(
             for row in answer.get("rows", ()):
                 keep_row(store, ids, row)
             if "rows" in answer:
-                remove(path)
+                remove_checkpoint(path)
             else:
                 store.add(_failed(network, ids, answer["reason"], answer["message"]))
             tally.count(network.name, "rows" in answer)

@@ -14,7 +14,7 @@ import numpy as np
 
 from .._common.checks import check_choice, check_path, check_text, check_whole, shown
 from .._common.files import write_whole
-from .image_files import DataError, read_cifar, read_folder, read_idx_pair
+from .image_files import DataError, read_cifar, read_idx, read_idx_pair
 
 DEBIAN = Path("/usr/share/datasets")  # where packages such as dataset-fashion-mnist put theirs
 URL = "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/"
@@ -101,15 +101,9 @@ class ImageData:
         return some.mean(axis=(0, 2, 3), dtype=np.float64), np.where(deviation > 0, deviation, 1.0)
 
     def held_out(self, number: int) -> ImageData:
-        """Hold out training images, and test on these instead of the test images.
+        """Hold out this number of training images, and test on these instead of the test images.
 
         Settings are tuned on them. They are drawn with a fixed seed, the same in each call.
-
-        Arguments:
-            number: of images held out.
-
-        Raises:
-            DataError: there are not that many training images.
         """
         order = np.random.default_rng(0).permutation(len(self.images))
         number = _fewer("held_out: number", number, len(self.images))
@@ -118,15 +112,7 @@ class ImageData:
         return ImageData(*parts, f"{self.name}, {number:,} held out", self.classes, "holdout")
 
     def few(self, images: int, test_images: int | None = None) -> ImageData:
-        """Keep the first training images, and the first test images.
-
-        Arguments:
-            images: training images that are kept.
-            test_images: test images that are kept; default: all.
-
-        Raises:
-            DataError: there are not that many.
-        """
+        """Keep this many of the first training images, and of the first test images."""
         n = _fewer("few: images", images, len(self.images) + 1)
         m = len(self.test_images)
         m = m if test_images is None else _fewer("few: test_images", test_images, m + 1)
@@ -212,8 +198,6 @@ def _fetch_file(name: str, folder: Path, sha256: str) -> None:
     from http.client import HTTPException
     from urllib.request import urlopen
 
-    from .image_files import read_idx
-
     if (folder / name).is_file():
         return
     try:
@@ -241,6 +225,8 @@ def _cifar_10(path: Path, _: Any) -> ImageData:
 
 
 def _folders(path: Path, resolution: int) -> ImageData:
+    from .picture_folders import read_folder
+
     images, labels, classes = read_folder(path, "train", resolution)
     test_images, test_labels, test_classes = read_folder(path, "val", resolution)
     if classes != test_classes:

@@ -63,8 +63,7 @@ def _leave() -> None:
     """Destroy the group, and let gloo's threads come to rest.
 
     They outlive it, as DistributedDataParallel does not give it back, and one that frees a tensor while the interpreter
-    ends aborts the process: after a wait that returned, a thread still holds what it worked on for some microseconds,
-    or on a busy machine until it is its turn again.
+    ends aborts the process: a thread still holds what it worked on for some microseconds after a wait that returned.
     """
     dist.destroy_process_group()
     time.sleep(_REST_S)

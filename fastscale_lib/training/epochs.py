@@ -17,9 +17,8 @@ from ..measuring.memory import is_out_of_memory
 from ..measuring.running import flags
 from ..records.measurement import SettingError, now
 from . import checkpoints
-from .checkpoints import TrainingError
 from .processes import Processes
-from .task import Row, Task, origin
+from .task import Row, Task, TrainingError, origin
 from .trainer import Trainer
 
 
@@ -30,21 +29,9 @@ def run_epochs(
     keep: Callable[[Row], None],
     progress: Callable[[Step], None] | None,
 ) -> list[Row]:
-    """Go on from the checkpoint, or begin, and train to the end.
+    """Go on from the checkpoint, or begin, and train to the end; see `train`.
 
-    Arguments:
-        task: what is trained.
-        path: of the checkpoint; None: none is kept.
-        processes: that train together.
-        keep: stores a row.
-        progress: called with a `Step` at the start and after each step of the optimizer; None: a line on stderr.
-
-    Returns:
-        A row for each epoch, and last that of the training.
-
-    Raises:
-        SettingError: the processes cannot share the micro-batches.
-        TrainingError: it did not end; see `train`.
+    Rows are given to `keep` and returned: one for each epoch, and last that of the training.
     """
     if task.recipe.parts % processes.world_size:
         raise SettingError(

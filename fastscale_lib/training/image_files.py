@@ -1,4 +1,4 @@
-"""Readers of image files: IDX (as MNIST's), CIFAR-10's binary form, folders of JPEGs.
+"""Readers of image files: IDX (as MNIST's), CIFAR-10's binary form.
 
 Each returns images (N, channels, side, side) as uint8 and labels (N,) as int64, and refuses files that are wrong or cut
 short in a sentence that names the file.
@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 
 from .._common.errors import FastscaleError
-from .._common.memory import available_bytes
 
 CIFAR_CLASSES = 10
 CIFAR_SHAPE = (3, 32, 32)
@@ -25,8 +24,6 @@ CIFAR_IMAGES = 10_000  # in each of its files
 # Of cifar-10-binary.tar.gz, as its authors publish it.
 CIFAR_SHA256 = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"
 _IDX_BYTES = 0x08  # the code for unsigned bytes in the third byte of an IDX file
-_PICTURES = (".jpeg", ".jpg", ".png")
-_MEMORY = 0.8  # of what is available may be filled with decoded images
 
 
 class DataError(FastscaleError, ValueError):
@@ -36,14 +33,8 @@ class DataError(FastscaleError, ValueError):
 def read_idx(path: Path, dimensions: int, sha256: str | None = None, data: bytes | None = None) -> np.ndarray:
     """Read the array in an IDX file of unsigned bytes, gzipped if its name ends in .gz.
 
-    Arguments:
-        path: of the file.
-        dimensions: of the array: 1 for labels, 3 for images.
-        sha256: of the unzipped content, which is the same in each packaging; default: not checked.
-        data: content of the file; default: read from the disk.
-
-    Raises:
-        DataError: the file cannot be read or unzipped, its checksum, header or length is wrong.
+    It has 1 dimension for labels, 3 for images. The checksum is that of the unzipped content, which is the same in each
+    packaging. `data` is the file's content, if it is not on the disk.
     """
     data = _unzipped(path, data)
     if sha256 is not None and (found := hashlib.sha256(data).hexdigest()) != sha256:
@@ -63,16 +54,7 @@ def read_idx(path: Path, dimensions: int, sha256: str | None = None, data: bytes
 
 
 def read_idx_pair(images: Path, labels: Path, sha256: Sequence[str] | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Read gray images and their labels from two IDX files.
-
-    Arguments:
-        images: file of the images.
-        labels: file of the labels.
-        sha256: of the unzipped content of both; default: not checked.
-
-    Raises:
-        DataError: as for `read_idx`; or there are not as many labels as images.
-    """
+    """Read gray images and their labels from two IDX files, with the SHA-256 of both."""
     of_images, of_labels = sha256 or (None, None)
     shown, named = read_idx(images, 3, of_images), read_idx(labels, 1, of_labels)
     if len(shown) != len(named):
@@ -81,18 +63,11 @@ def read_idx_pair(images: Path, labels: Path, sha256: Sequence[str] | None = Non
 
 
 def read_cifar(path: Path) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """Read CIFAR-10's training and test images.
+    """Read CIFAR-10's training and test images: (images, labels), (test_images, test_labels).
 
-    Arguments:
-        path: of cifar-10-binary.tar.gz, whose checksum must be right, or of the folder that it unpacks to. Checksums of
-            the single files are not published: they must have their size, and 1,000 test and 5,000 training images of
-            each class.
-
-    Returns:
-        (images, labels), (test_images, test_labels).
-
-    Raises:
-        DataError: a file is missing or wrong.
+    The path is that of cifar-10-binary.tar.gz, whose checksum must be right, or of the folder that it unpacks to.
+    Checksums of the single files are not published: they must have their size, and 1,000 test and 5,000 training images
+    of each class.
     """
     path = Path(path)
     if path.is_file():
@@ -139,74 +114,6 @@ def _cifar_records(data: bytes, name: str) -> tuple[np.ndarray, np.ndarray]:
     if labels.max() >= CIFAR_CLASSES:
         raise DataError(f"data: {name} has the label {labels.max()}, but CIFAR-10's are 0 to 9; fetch it again")
     return records[:, 1:].reshape(-1, *CIFAR_SHAPE), labels
-
-
-def read_folder(path: Path, part: str, resolution: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Read pictures in one folder per class, as ImageNet's.
-
-    Each is resized so that its shorter side has `resolution` pixels, and its centre square kept.
-
-    Arguments:
-        path: of the data set.
-        part: the folder within it: "train" or "val".
-        resolution: side of the images in pixels.
-
-    Returns:
-        Images, labels, and the names of the classes in order.
-
-    Raises:
-        DataError: the folder has no pictures, one cannot be decoded, torchvision does not import, or all of them
-            take more than the memory that is left.
-    """
-    folder = Path(path) / part
-    classes = sorted(each.name for each in folder.iterdir() if each.is_dir()) if folder.is_dir() else []
-    files = [
-        (file, label)
-        for label, name in enumerate(classes)
-        for file in sorted((folder / name).iterdir())
-        if file.suffix.lower() in _PICTURES
-    ]
-    if not files:
-        raise DataError(f"data: {folder} has no pictures; it must hold one folder a class, of .jpg or .png files")
-    needed, left = len(files) * 3 * resolution**2, available_bytes()
-    if left is not None and needed > _MEMORY * left:
-        raise DataError(
-            f"data: the {len(files):,} pictures of {folder} take {needed / 2**30:,.1f} GiB at {resolution} px, but "
-            f"{left / 2**30:,.1f} GiB of memory are left; try a lower resolution, or a folder with fewer classes"
-        )
-    decode = _decoder()
-    images = np.empty((len(files), 3, resolution, resolution), np.uint8)
-    for at, (file, _) in enumerate(files):
-        images[at] = _square(decode, file, resolution)
-    return images, np.array([label for _, label in files], np.int64), classes
-
-
-def _decoder() -> Callable:
-    try:
-        from torchvision.io import ImageReadMode, decode_image
-    except (ImportError, RuntimeError) as error:  # a torchvision of another torch raises a RuntimeError
-        raise DataError(
-            f"data: decoding pictures takes torchvision, which does not import here ({' '.join(str(error).split())}); "
-            "pip install 'fastscale[imagenet]', in the version that belongs to this torch"
-        ) from None
-    return lambda data: decode_image(data, ImageReadMode.RGB)
-
-
-def _square(decode: Callable, file: Path, resolution: int) -> np.ndarray:
-    import torch
-    from torch.nn.functional import interpolate
-
-    try:
-        picture = decode(torch.frombuffer(bytearray(file.read_bytes()), dtype=torch.uint8))
-    except (RuntimeError, ValueError) as error:
-        raise DataError(f"data: {file} cannot be decoded ({str(error).splitlines()[0]}); fetch it again") from None
-    height, width = picture.shape[1:]
-    scale = resolution / min(height, width)
-    size = [max(resolution, round(side * scale)) for side in (height, width)]
-    resized = interpolate(picture[None].float(), size, mode="bilinear", antialias=True, align_corners=False)[0]
-    top, left = ((side - resolution) // 2 for side in size)
-    cut = resized[:, top : top + resolution, left : left + resolution]
-    return cut.round().clamp(0, 255).to(torch.uint8).numpy()
 
 
 def _bytes(path: Path) -> bytes:

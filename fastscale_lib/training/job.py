@@ -13,11 +13,10 @@ from .._common.progress import Step
 from ..architectures.definition import Network
 from ..records.measurement import SettingError
 from ..records.store import Store
-from . import checkpoints
 from .datasets import ImageData
 from .image_files import DataError
 from .recipe import Recipe, RecipeError
-from .task import Row, checkpoint_path, keep_row, make_task
+from .task import Row, check_checkpoint, checkpoint_path, keep_row, make_task, remove_checkpoint
 from .torchrun import join
 
 
@@ -84,11 +83,7 @@ def train(
 
 
 def check_arguments(data: Any, recipe: Any, progress: Any) -> None:
-    """Refuse what is no data set, recipe or function.
-
-    Raises:
-        DataError, RecipeError, SettingError: one of them is not.
-    """
+    """Refuse what is no data set, recipe or function."""
     check_type("data", data, (ImageData, str), DataError, "ImageData, or the name of a data set")
     if recipe is not None:
         check_type("recipe", recipe, Recipe, RecipeError, "a Recipe, or None for the usual one")
@@ -106,11 +101,7 @@ def train_rows(
     checkpoint: str | os.PathLike | None,
     progress: Callable[[Step], None] | None,
 ) -> list[Row]:
-    """Train a network as `train` does.
-
-    Returns:
-        A row for each epoch, and last that of the training; if the store holds that, it alone.
-    """
+    """Train as `train` does; return the rows of the epochs, and last that of the training."""
     processes, device = join(device)
     if processes.rank == 0:
         check_places(store, checkpoint)
@@ -125,20 +116,16 @@ def train_rows(
     keep = (lambda row: None) if store is None else partial(keep_row, store, task.ids)
     rows = run_epochs(task, path, processes, keep, progress)
     if checkpoint is None and path is not None and processes.rank == 0:
-        checkpoints.remove(path)
+        remove_checkpoint(path)
     return rows
 
 
 def check_places(store: Store | None, checkpoint: str | os.PathLike | None) -> None:
-    """Check before any work whether the rows and the checkpoint can be written.
-
-    Raises:
-        StoreError, TrainingError: they cannot.
-    """
+    """Raise an error before any work if the rows or the checkpoint cannot be written."""
     if store is not None:
         store.check()
     if (path := _checkpoint(store, checkpoint, {"any": "checkpoint"})) is not None:
-        checkpoints.check(path)
+        check_checkpoint(path)
 
 
 def _checkpoint(store: Store | None, checkpoint: str | os.PathLike | None, ids: Mapping[str, Any]) -> Path | None:

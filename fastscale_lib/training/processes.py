@@ -13,12 +13,7 @@ Result = TypeVar("Result")
 
 
 class Processes:
-    """One process alone; `distributed.Group` is several.
-
-    Attributes:
-        rank: number of this process; rank 0 writes and reports.
-        world_size: how many processes there are.
-    """
+    """One process alone; `distributed.Group` is several. Rank 0 writes and reports."""
 
     rank: int = 0
     world_size: int = 1

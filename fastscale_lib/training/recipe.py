@@ -109,15 +109,7 @@ class Recipe:
         return self.lr * self.batch / _LR_IMAGES
 
     def learning_rate(self, step: int, steps: int) -> float:
-        """Return the learning rate of a step.
-
-        Arguments:
-            step: counted from 0.
-            steps: in all epochs.
-
-        Raises:
-            RecipeError: these are no whole numbers, or the step is beyond the last.
-        """
+        """Return the learning rate of a step, counted from 0, of all `steps`."""
         _check_step(step, steps)
         warmup = self.warmup * steps
         if step < warmup:
@@ -125,40 +117,18 @@ class Recipe:
         return self.peak_lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup)))
 
     def ema_decay(self, step: int, steps: int) -> float:
-        """Return how much of the averaged weights a step keeps: little at first.
-
-        Arguments:
-            step: counted from 0.
-            steps: in all epochs.
-
-        Raises:
-            RecipeError: as for `learning_rate`.
-        """
+        """Return how much of the averaged weights a step, counted from 0, keeps: little at first."""
         _check_step(step, steps)
         return min(1 - 1 / max(1.0, self.ema * steps), (1 + step) / (10 + step))
 
     def on(self, device_type: str) -> Recipe:
-        """Return this recipe with the precision that None stands for on a device.
-
-        Arguments:
-            device_type: "cpu" or "cuda".
-
-        Raises:
-            RecipeError: it is another text, or none.
-        """
+        """Return this recipe with the precision that None stands for on "cpu" or "cuda"."""
         precisions = {kind.name: kind.training_precision for kind in KINDS}
         check_choice("recipe: device_type", device_type, sorted(precisions), RecipeError)
         return replace(self, precision=self.precision or precisions[device_type])
 
     def set(self, *settings: str) -> Recipe:
-        """Return this recipe with other settings: `recipe.set("lr=0.4", "flip=false")`.
-
-        Arguments:
-            settings: names and values, each written as in JSON.
-
-        Raises:
-            RecipeError: one has no value, or no number where one is needed; or as for `from_dict`.
-        """
+        """Return this recipe with other settings, as in JSON: `recipe.set("lr=0.4", "flip=false")`."""
         changed = {}
         for each in settings:
             check_text("recipe: a setting", each, RecipeError, ", as lr=0.4")
@@ -179,11 +149,7 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Recipe:
-        """Read a recipe from what `to_dict` returns; keys that are missing have their defaults.
-
-        Raises:
-            RecipeError: a key is unknown; or as for `Recipe` itself.
-        """
+        """Read a recipe from what `to_dict` returns; keys that are missing have their defaults."""
         known = [each.name for each in fields(cls)]
         return cls(**check_keys("recipe", plain, known, RecipeError, "epochs: 30"))
 
@@ -193,11 +159,7 @@ class Recipe:
 
     @classmethod
     def read(cls, path: str | Path) -> Recipe:
-        """Read a recipe from a file: JSON if its name ends in .json, else YAML.
-
-        Raises:
-            RecipeError: the file is not there or is no recipe.
-        """
+        """Read a recipe from a file: JSON if its name ends in .json, else YAML."""
         return cls.from_dict(read_plain("recipe", path, RecipeError))
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._common.checks import check_whole
+from .._common.files import remove_parts, trial
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
 from ..architectures.zoo import refuse_modules
-from ..records.measurement import SettingError
+from ..records.measurement import MeasureError, SettingError
 from ..records.store import Store, StoreError
-from .checkpoints import TrainingError
 from .datasets import ImageData, dataset
 from .recipe import Recipe
 
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
     from ..measuring.device_classes import Device
 
 Row = dict[str, Any]
+
+
+class TrainingError(MeasureError):
+    """A training did not end; the message says why, and what is kept.
+
+    `reason` is "diverged" (the loss is no number), "out of memory", "disk" (a row or a checkpoint cannot be written)
+    or "checkpoint" (a file is none, or that of another training).
+    """
 
 
 @dataclass(frozen=True)
@@ -43,11 +52,7 @@ class Task:
 
 
 def make_task(network: Network | str, data: ImageData | str, recipe: Recipe, seed: int, device: str | None) -> Task:
-    """Check that network, data and recipe fit together, and that the device is there.
-
-    Raises:
-        SettingError: (a ValueError) they do not, or it is not.
-    """
+    """Check that network, data and recipe fit together, and that the device is there."""
     from ..measuring.devices import find_device
 
     refuse_modules(
@@ -86,11 +91,7 @@ def _check(network: Network, data: ImageData, recipe: Recipe) -> None:
 
 
 def identity(network: Network, data: ImageData, recipe: Recipe, seed: int) -> dict[str, Any]:
-    """Return the columns by which the rows of a training are found.
-
-    Arguments:
-        recipe: with a precision (`Recipe.on`).
-    """
+    """Return the columns by which the rows of a training are found."""
     return {"network_id": network.id, "data_id": data.id, "recipe_id": recipe.id, "seed": seed}
 
 
@@ -110,14 +111,27 @@ def checkpoint_path(store: Store, ids: Mapping[str, Any]) -> Path:
     return store.path.with_name(f"{store.path.name}.checkpoints") / f"{'-'.join(map(str, ids.values()))}.pt"
 
 
+def check_checkpoint(path: Path) -> None:
+    """Raise a TrainingError if no checkpoint can be written here; this leaves no file."""
+    try:
+        with trial(path):
+            pass
+    except OSError as error:
+        raise TrainingError(
+            f"training: the checkpoint {path} cannot be written ({error.strerror}); give another path", "disk"
+        ) from None
+
+
+def remove_checkpoint(path: Path) -> None:
+    """Remove a checkpoint, and its folder once that is empty."""
+    path.unlink(missing_ok=True)
+    remove_parts(path)
+    with contextlib.suppress(OSError):  # other trainings are still there
+        path.parent.rmdir()
+
+
 def keep_row(store: Store, ids: Mapping[str, Any], row: Row) -> None:
-    """Add a row to the store, unless it is there already.
-
-    It is if the training was stopped after its checkpoint, and before the next epoch.
-
-    Raises:
-        TrainingError: it cannot be written.
-    """
+    """Add a row to the store, unless it is there, as after a stop before the next epoch."""
     same = {"kind": row["kind"], "epoch": row["epoch"], "reason": row.get("reason"), **ids}
     try:
         store.add(row, unless=lambda: bool(store.find(**same)))

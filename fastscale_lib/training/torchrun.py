@@ -12,17 +12,10 @@ _TORCHRUN = ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")  # set by torch
 
 
 def join(device: str | None) -> tuple[Processes, str | None]:
-    """Join the processes that torchrun started; without torchrun there is this one.
+    """Join the processes that torchrun started; return them, and the device of this one.
 
     On GPUs each process takes its own, and NCCL carries the gradients; on CPUs gloo does. They stay joined until they
     end: torchrun's processes cannot leave and join a second time.
-
-    Returns:
-        The processes, and the device of this one.
-
-    Raises:
-        SettingError: (a ValueError) the environment has WORLD_SIZE, but not what torchrun sets beside it; or the GPU is
-            not there.
     """
     if _world_size() == 1:
         return Processes(), device

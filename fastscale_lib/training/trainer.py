@@ -26,10 +26,10 @@ from ..measuring.devices import find_device
 from ..models.builder import build
 from ..models.modules import subsample
 from .augmentation import crop_and_flip, mixup, randaugment
-from .checkpoints import TrainingError
 from .datasets import ImageData
 from .processes import Processes
 from .recipe import Recipe
+from .task import TrainingError
 
 _CHECK_EVERY = 50  # steps after which the loss is checked: on a GPU this waits for all queued work
 _ORDER, _STEP, _START = range(3)  # the use of a generator
@@ -66,13 +66,8 @@ class Images:
 class Trainer:
     """A network in training on a device, after `epochs_done` epochs.
 
-    Arguments:
-        network: what is trained.
-        data: has its channels and classes.
-        recipe: with a precision (`Recipe.on`).
-        seed: of the initial weights, the order of the images, their augmentation and drop-path.
-        device: where it is trained.
-        processes: that share each batch; default: this one.
+    The recipe has a precision (`Recipe.on`). The seed is that of the initial weights, the order of the images, their
+    augmentation and drop-path. The processes share each batch.
     """
 
     def __init__(
@@ -114,17 +109,10 @@ class Trainer:
         return self._steps
 
     def epoch(self, tell: Callable[[], Any] = lambda: None) -> dict[str, float]:
-        """Train for one more epoch.
+        """Train for one more epoch; `tell` is called after each step.
 
-        Arguments:
-            tell: called after each step; default: nothing.
-
-        Returns:
-            train_loss (with label smoothing and mixup) and train_top1_error in %, both of the augmented images, while
-            the weights changed.
-
-        Raises:
-            TrainingError: the loss is no finite number any more.
+        Returned are train_loss (with label smoothing and mixup) and train_top1_error in %, both of the augmented
+        images, while the weights changed. A TrainingError is raised if the loss is not finite.
         """
         sums = torch.zeros(3, device=self._device, dtype=torch.float64)
         with self._own_generators():
@@ -142,14 +130,10 @@ class Trainer:
         return {"train_loss": loss / images, "train_top1_error": 100 * (images - right) / images}
 
     def errors(self) -> dict[str, Any]:
-        """Compute the errors on the test images.
+        """Compute top1_error and top5_error in %, and loss, the cross-entropy, of the test images.
 
-        Returns:
-            top1_error and top5_error in %, and loss, the cross-entropy, of the averaged weights if there are any;
-            weights, "ema" or "raw"; raw_top1_error, raw_top5_error and raw_loss of the weights themselves.
-
-        Raises:
-            TrainingError: the loss is no finite number.
+        They are those of the averaged weights, if there are any (weights: "ema", else "raw"). raw_top1_error,
+        raw_top5_error and raw_loss are those of the weights themselves.
         """
         raw = self._errors(self.model)
         best = raw if self.averaged is None else self._errors(self.averaged)
@@ -277,10 +261,7 @@ class Trainer:
 def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
     weights = [each for each in model.parameters() if each.ndim > 1]
     rest = [each for each in model.parameters() if each.ndim <= 1]  # of BN, and biases
-    groups = [
-        {"params": weights, "weight_decay": recipe.weight_decay},
-        {"params": rest, "weight_decay": 0.0},
-    ]
+    groups = [{"params": weights, "weight_decay": recipe.weight_decay}, {"params": rest, "weight_decay": 0.0}]
     return torch.optim.SGD(groups, lr=0.0, momentum=recipe.momentum, nesterov=recipe.momentum > 0)
 
 

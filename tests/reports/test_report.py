@@ -732,8 +732,7 @@ def test_a_page_that_is_too_large_is_made_and_said_to_be(quick, capsys, monkeypa
     assert cli.main(["report", "--notebooks", str(quick.folder), "--out", str(quick.out)]) == 0
     said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("fastscale: ")]
     assert said == [
-        "fastscale: 01_first: the page has 6.4 MB, more than the 6 MB that a page is to keep to; "
-        "fewer networks, strategies or points make it smaller"
+        "fastscale: 01_first: the page has 6.4 MB, more than 6 MB; fewer networks, strategies or points make it smaller"
     ]
 
 

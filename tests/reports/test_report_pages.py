@@ -354,7 +354,7 @@ def test_the_index_says_of_a_page_that_it_is_too_large(told, tmp_path):
     told.page.write_text("x" * LARGEST_PAGE)
     other.page.write_text("x" * (LARGEST_PAGE + 400_000))
     made = Page(pages.index([told, other]))
-    assert made.text.count("more than the 6 MB that a page is to keep to") == 1
+    assert made.text.count("more than 6 MB") == 1
     assert "the page has 6.4 MB, more than" in made.text
 
 

@@ -16,7 +16,7 @@ import torch
 from helpers.images import MNIST_FILES, data, idx, pictures, write_mnist_files
 
 import fastscale_lib as fs
-from fastscale_lib.training import datasets, image_files
+from fastscale_lib.training import datasets, image_files, picture_folders
 
 DEBIAN = datasets.DEBIAN / "fashion-mnist"
 
@@ -254,7 +254,7 @@ def test_folders_that_are_wrong_are_refused(folders, monkeypatch):
         fs.dataset("folders", folders, resolution=20)
     (folders / "train" / "dog" / "1.jpg").unlink()
     with monkeypatch.context() as patch:
-        patch.setattr(image_files, "available_bytes", lambda: 1000)
+        patch.setattr(picture_folders, "available_bytes", lambda: 1000)
         with pytest.raises(fs.training.DataError, match=r"5 pictures of .* at 20 px, but .* are left; try a lower"):
             fs.dataset("folders", folders, resolution=20)
     (folders / "val" / "dog").rename(folders / "val" / "fox")

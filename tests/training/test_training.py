@@ -24,7 +24,7 @@ from fastscale_lib._common.progress import Step
 from fastscale_lib.models.modules import subsample
 from fastscale_lib.records import store as storing
 from fastscale_lib.records.measurement import SettingError
-from fastscale_lib.training import checkpoints
+from fastscale_lib.training import checkpoints, task
 from fastscale_lib.training.datasets import ImageData
 from fastscale_lib.training.task import checkpoint_path, identity
 from fastscale_lib.training.trainer import Trainer
@@ -433,7 +433,7 @@ def test_what_a_killed_writer_left_the_next_removes(tmp_path):
     checkpoints.write(path, {"of": {"seed": 0}})
     left = [each for each in tmp_path.iterdir() if each not in (path, others)]
     assert len(left) == 1  # of the one that lives
-    checkpoints.remove(path)
+    task.remove_checkpoint(path)
     assert left[0].exists()
     slow.communicate("go on\n", timeout=HANGS_S)
     assert slow.returncode == 0
@@ -450,7 +450,7 @@ def test_what_a_killed_writer_left_goes_with_the_checkpoint(tmp_path):
         assert killed.stdout.readline() == "writing\n"
         killed.kill()
     assert len(list(path.parent.iterdir())) == 1
-    checkpoints.remove(path)
+    task.remove_checkpoint(path)
     assert not path.parent.exists()
 
 
