@@ -38,7 +38,7 @@ class Runs:
         self._folder = out / "runs"
         self._moving = threading.Lock()
         library = [path for path in _LIBRARY.rglob("*") if path.is_file() and path.suffix != ".pyc"]
-        self._surroundings = {"machine": machine, "library": _digest(_LIBRARY, *library), "data": data and digest(data)}
+        self._environment = {"machine": machine, "library": _digest(_LIBRARY, *library), "data": data and digest(data)}
 
     def key(self, task: Task) -> str:
         """Make a key that is the same for two runs if and only if they depend on the same."""
@@ -49,7 +49,7 @@ class Runs:
             "files": [digest(path) for path in task.files],
             "probes": digest(kept_in()) if task.calibrates and kept_in().is_file() else None,
         }
-        return hashlib.sha256(json.dumps({**mine, **self._surroundings}, sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps({**mine, **self._environment}, sort_keys=True).encode()).hexdigest()
 
     def find(self, task: Task) -> Report | None:
         """Find a run with this task's key, and move it to the task's place; None if there is none."""
