@@ -14,12 +14,11 @@ import pandas as pd
 import traitlets as T
 
 from ..architectures.counting import Complexity, complexity
-from ..architectures.html_table import table
 from ..architectures.zoo import families
 from ..figures.theme import Frame, label
 from ..scaling.strategies import STRATEGIES
 from .state import State
-from .tables import STYLE, comparison_table, complexity_table
+from .tables import STYLE, comparison_table, complexity_table, network_table
 
 ALPHA_MARKS = {"⅓ dwr": 1 / 3, "0.8 dWr": 0.8, "1 w": 1.0}
 ALPHA_STEP, SCALE_STEP = 0.01, 0.05  # of the sliders; the scale's is one of its logarithm to the base of 2
@@ -121,7 +120,7 @@ class Controls:
             "<div class='fastscale-tables'><div>"
             + complexity_table(x.base, counted, x.strategy(), x.scale)
             + comparison_table(marked, at_base, times.loc[times["scale"] == x.scale], x.scale)
-            + f"</div>{table(x.base)}{table(x.scaled())}</div>"
+            + f"</div>{network_table(x.base)}{network_table(x.scaled())}</div>"
         )
 
     def _make_scaling(self) -> None:

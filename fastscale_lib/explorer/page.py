@@ -14,12 +14,13 @@ import plotly.io as pio
 from .._common.version import __version__
 from ..architectures.counting import complexity
 from ..architectures.definition import Network
-from ..architectures.html_table import table
+from ..architectures.traced.module_family import Family
 from ..figures.theme import label
 from ..scaling.rounding import scale as scale_network
 from ..scaling.strategies import Strategy
 from . import panels
-from .tables import STYLE, comparison_table, complexity_table
+from .family_views import FamilyViews
+from .tables import STYLE, comparison_table, complexity_table, network_table
 from .views import Predictor, Views
 
 FIGURE_MIME = "application/vnd.plotly.v1+json"
@@ -45,9 +46,7 @@ _PAGE = """<!DOCTYPE html>
 """
 
 
-def page(
-    figure: go.Figure, base: Network, tabled: Strategy, scale: float, marks: panels.Frame, times: pd.DataFrame
-) -> str:
+def page(figure: go.Figure, base: Any, tabled: Strategy, scale: float, marks: panels.Frame, times: pd.DataFrame) -> str:
     """Make the page of a `slider_figure` and its tables.
 
     Arguments:
@@ -76,7 +75,7 @@ def page(
         ),
         counts=complexity_table(base, complexity(scaled), tabled, scale)
         + comparison_table(marks, at_base, at_scale, scale),
-        networks=table(base) + table(scaled),
+        networks=network_table(base) + network_table(scaled),
         source=f"fastscale {html.escape(__version__)}, after Dollár, Singh, Girshick: Fast and Accurate Model "
         "Scaling, CVPR 2021.",
     )
@@ -88,7 +87,7 @@ def kept_as_data() -> bool:
 
 
 def slider_figure(
-    base: Network,
+    base: Network | Family,
     strategies: Sequence[str],
     alpha: float,
     scale: float,
@@ -97,8 +96,11 @@ def slider_figure(
     predictor: Predictor | None = None,
 ) -> go.Figure:
     """The four panels with a slider whose steps, computed beforehand, carry what changes with α."""
-    views, alphas = Views(), sorted({*ALPHAS, alpha})
-    made = [views.view(base, strategies, each, scale, times, predictor) for each in alphas]
+    if isinstance(base, Family):  # each α takes seconds to count
+        alphas, made = [alpha], [_whole_view(base, strategies, alpha, scale, times)]
+    else:
+        views, alphas = Views(), sorted({*ALPHAS, alpha})
+        made = [views.view(base, strategies, each, scale, times, predictor) for each in alphas]
     steps = [panels.traces(view) for view in made]
     first = alphas.index(alpha)
     changing = [name for name in steps[0] if name.split("/")[1] in ("α", "band", "laws", "marks", "present")]
@@ -120,6 +122,17 @@ def slider_figure(
         ],
     )
     return figure
+
+
+def _whole_view(
+    base: Family, strategies: Sequence[str], alpha: float, scale: float, times: pd.DataFrame
+) -> panels.View:
+    """The view of a family once all of its sizes are counted."""
+    views = FamilyViews()
+    views.view(base, strategies, alpha, scale, times)
+    while views.todo:
+        views.count_next()
+    return views.view(base, strategies, alpha, scale, times)
 
 
 def _restyle(traces: panels.Traces, names: list[str]) -> dict[str, list[Any]]:

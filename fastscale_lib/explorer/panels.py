@@ -127,10 +127,10 @@ def figure_layout(view: View, note: str, height: int = 600) -> dict:
 def count_ranges(curves: dict[str, Traces]) -> dict[str, list[float]]:
     """Ranges of the axes of counts that hold all these curves, shown or not, so that they stay where they are."""
     drawn = [pair[panel] for pair in curves.values() for panel in COUNTED]
-    flops = _log_range(np.concatenate([trace["x"] for trace in drawn]))
+    flops = log_range(np.concatenate([trace["x"] for trace in drawn]))
     ranges = {"xaxis": flops, "xaxis2": flops, "xaxis3": flops}
     for panel in COUNTED:
-        ranges[f"yaxis{_AXES[panel]}"] = _log_range(np.concatenate([pair[panel]["y"] for pair in curves.values()]))
+        ranges[f"yaxis{_AXES[panel]}"] = log_range(np.concatenate([pair[panel]["y"] for pair in curves.values()]))
     return ranges
 
 
@@ -138,7 +138,7 @@ def alpha_range(alphas: Frame, base: Any) -> list[float]:
     """The range of the axis of counts over α that holds these rows of the α family at several scales."""
     asked = numbers(alphas["scale"])
     ratios = [numbers(alphas[metric]) / (asked * getattr(base, metric)) for metric in ("flops", *COUNTED)]
-    return _log_range(np.concatenate(ratios))
+    return log_range(np.concatenate(ratios))
 
 
 def _time_range(view: View) -> list[float]:
@@ -146,10 +146,10 @@ def _time_range(view: View) -> list[float]:
     held += [trace["y"] for name, trace in view.predicted.items() if name in STRATEGIES]
     values = np.concatenate(held)
     values = values[np.isfinite(values)]
-    return _log_range(values) if len(values) else [0.0, 2.0]
+    return log_range(values) if len(values) else [0.0, 2.0]
 
 
-def _log_range(values: np.ndarray) -> list[float]:
+def log_range(values: np.ndarray) -> list[float]:
     """The range of a logarithmic axis that holds these values, with some room."""
     low, high = np.log10(values.min()), np.log10(values.max())
     room = 0.05 * (high - low) + 0.03

@@ -10,6 +10,7 @@ import traitlets as T
 
 from .._common.device_kinds import CPU, kind_of, named_with_threads
 from ..architectures.definition import Network
+from ..architectures.traced.module_family import Family
 from ..prediction.calibration import PROBE_INTERVAL, PROBE_SECONDS, kept_in, probes
 from ..prediction.forms import PredictionError
 from ..prediction.model import RuntimeModel
@@ -68,7 +69,7 @@ class Predictions:
     @property
     def predictor(self) -> Predictor | None:
         """The model under the present setting, if it knows that, at the present batch."""
-        if self.state.model is None or self.unpredicted:
+        if self.state.model is None or self.unpredicted or isinstance(self.state.network, Family):
             return None
         return Predictor(self.state.model, self.state.batch, self._asked)
 

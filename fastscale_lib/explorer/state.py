@@ -14,9 +14,10 @@ from .._common.checks import shown as quoted
 from .._common.device_kinds import parse_device, preferred
 from ..architectures.counting import complexity
 from ..architectures.definition import Network
-from ..architectures.zoo import network as named_network
+from ..architectures.traced.module_family import Family
 from ..measuring.settings import MODES, PRECISIONS, Mode, Precision
 from ..prediction.model import RuntimeModel
+from ..scaling.module_scaling import network_or_family
 from ..scaling.rounding import scale
 from ..scaling.strategies import Strategy, scale_factor
 from ..scaling.strategies import strategy as named_strategy
@@ -49,7 +50,9 @@ class State(T.HasTraits):
     """The traits that are set, each checked; those that are read; and what follows from them."""
 
     # In this order, since the later are checked against the earlier.
-    network = Settable[Network, Network | str]("EfficientNet-B0", "the base network, or its name")
+    network = Settable[Any, Network | Family | str](
+        "EfficientNet-B0", "the base network, its name, or a family of modules (`fs.family`)"
+    )
     strategies = Settable[tuple[str, ...], str | Sequence[str]](
         ("w", "dw", "dwr", "dWr"), "whose curves are drawn: the paper's names, or the explicit grammar (d1_w8_g8_r1)"
     )
@@ -133,8 +136,10 @@ class State(T.HasTraits):
         return self.batch, self.mode, self.precision, device
 
     @property
-    def base(self) -> Network:
-        """The base network at the chosen resolution."""
+    def base(self) -> Any:
+        """The base network, or family, at the chosen resolution."""
+        if isinstance(self.network, Family):
+            return self.network.at(self.resolution)
         return self.network.replace(resolution=self.resolution)
 
     @property
@@ -147,7 +152,7 @@ class State(T.HasTraits):
         name = name or self.shown
         return self.slider if name == ALPHA else named_strategy(name)
 
-    def scaled(self, name: str | None = None) -> Network:
+    def scaled(self, name: str | None = None) -> Any:
         """The base network scaled by this strategy, or by the shown one, to the present scale."""
         return scale(self.base, self.strategy(name), self.scale)
 
@@ -159,8 +164,15 @@ class State(T.HasTraits):
         return complexity(self.base).flops * self.scale
 
     @T.validate("network")
-    def _check_network(self, proposal: dict[str, Any]) -> Network:
-        network = _or_trait_error(named_network, proposal["value"])
+    def _check_network(self, proposal: dict[str, Any]) -> Network | Family:
+        network = _or_trait_error(network_or_family, proposal["value"])
+        if isinstance(network, Family):
+            if not isinstance(network.resolution, int) or network.resolution > LARGEST_RESOLUTION:
+                raise T.TraitError(
+                    f"network: {network.name} has images of {network.resolution} pixels, but here they are square, and "
+                    f"of {LARGEST_RESOLUTION} at most; try fs.explore(family.at(224))"
+                )
+            return network
         if (own := _own_resolution(network)) > LARGEST_RESOLUTION:
             raise T.TraitError(f"network: {network.name} needs {own} pixels, but here goes up to {LARGEST_RESOLUTION}")
         largest = LARGEST_RESOLUTION - LARGEST_RESOLUTION % network.resolution_unit
@@ -205,6 +217,9 @@ class State(T.HasTraits):
 
     @T.validate("resolution")
     def _check_resolution(self, proposal: dict[str, Any]) -> int:
+        if isinstance(self.network, Family):
+            number = _whole("resolution", proposal["value"], 1, LARGEST_RESOLUTION, "pixels")
+            return _or_trait_error(self.network.at, number).resolution
         least = self.network.total_stride  # below it the last stage would see less than a pixel
         number = _whole("resolution", proposal["value"], least, LARGEST_RESOLUTION, "pixels")
         return _or_trait_error(lambda value: self.network.replace(resolution=value), number).resolution
@@ -249,8 +264,10 @@ class State(T.HasTraits):
 SETTABLE = {name: trait for name, trait in vars(State).items() if isinstance(trait, Settable)}
 
 
-def _own_resolution(network: Network) -> int:
+def _own_resolution(network: Any) -> Any:
     """The resolution at which a base network is taken up: its own, if its last stage sees a pixel at least."""
+    if isinstance(network, Family):
+        return network.resolution
     return max(network.resolution, network.total_stride)
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from ..architectures.counting import METRICS, Complexity, complexity
 from ..architectures.definition import Network
+from ..architectures.html_table import table
 from ..architectures.traced.module_family import Family
 from ..figures.theme import METRICS as SHOWN
 from ..figures.theme import Frame, label, style
@@ -41,6 +42,14 @@ def complexity_table(base: Network | Family, counted: Complexity, strategy: Stra
         rows.append((SHOWN[metric].title, short(asked), short(after), times, _law(parts)))
     titles = ("", "asked", "counted", "times the base", "law")
     return html_table(f"{label(strategy.name)} at s = {s:.3g}", titles, rows)
+
+
+def network_table(network: Any) -> str:
+    """The network stage by stage; of a family, the keywords that its size is made with."""
+    if not isinstance(network, Family):
+        return table(network)
+    rows = [(html.escape(name), html.escape(f"{value!r:.300}")) for name, value in network.kwargs.items()]
+    return html_table(f"{network.name}: {network.makes}, {network.resolution} px", ("keyword", "value"), rows)
 
 
 def _law(parts: list[tuple[int, Any]]) -> str:

@@ -13,6 +13,7 @@ from .._common.device_kinds import CPU, kind_of, preferred
 from ..architectures.counting import complexity
 from ..architectures.definition import Network
 from ..architectures.parts import Dimensions
+from ..architectures.traced.module_family import Family
 from ..figures.theme import label
 from ..records.measurement import Measurement
 from .job_queue import Job, Measuring, running_loop
@@ -154,6 +155,11 @@ class Timings:
             self._measure(again=False)
 
     def _measure(self, again: bool) -> None:
+        if isinstance(self.state.network, Family):
+            self.state.message = (
+                "time: a module cannot be sent to the process that measures; fs.measure(explorer.scaled()) times it"
+            )
+            return
         if not self.state.devices:
             self.ask_devices()
             self._waiting, self.state.busy, self.state.status = again, True, "starting the process that measures"

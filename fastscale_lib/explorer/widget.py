@@ -5,8 +5,10 @@ A hand moves a control, a test or a cell sets a trait; both take the same way th
 
 from __future__ import annotations
 
+import asyncio
 import html
 import json
+import time
 from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
@@ -20,11 +22,14 @@ import traitlets as T
 from .._common.files import write_new
 from ..architectures.counting import METRICS, Complexity
 from ..architectures.definition import Network
+from ..architectures.traced.module_family import Family
 from ..measuring.settings import Mode, Precision
 from ..scaling.grids import sweep
 from . import panels
 from .cells import cells
 from .controls import Controls
+from .family_views import FAMILY_NOTE, FAMILY_SCALES, FamilyViews
+from .job_queue import running_loop
 from .live import LiveFigure
 from .page import FIGURE_MIME, kept_as_data, page, slider_figure
 from .predictions import Predictions
@@ -32,6 +37,7 @@ from .state import SETTABLE, State
 from .timings import ENDED, Timings
 from .views import ALPHA, SCALES, Predictor, Views
 
+_DRAWN_EVERY_S = 0.5  # while sizes of a family are counted
 _ENDINGS = {"python": "py", "yaml": "yaml", "csv": "csv", "html": "html"}
 
 
@@ -44,7 +50,7 @@ class Explorer(widgets.VBox, State):
 
     def __init__(
         self,
-        network: Network | str = State.network.default_value,
+        network: Network | Family | str = State.network.default_value,
         strategies: str | Sequence[str] = State.strategies.default_value,
         alpha: float = State.alpha.default_value,
         scale: float = State.scale.default_value,
@@ -65,7 +71,7 @@ class Explorer(widgets.VBox, State):
         self.begin({name: given[name] for name in SETTABLE} | unknown)
         self.timings = Timings(self)
         self.predictions = Predictions(self, self.timings)
-        self._views = Views()
+        self._views, self._family_views, self._counting = Views(), FamilyViews(), False
         self._view = self._make_view()
         self.figure = LiveFigure(panels.traces(self._view), panels.figure_layout(self._view, self._note()))
         self._controls = Controls(self, self.time, self.calibrate, self.cancel, self.save)
@@ -101,7 +107,8 @@ class Explorer(widgets.VBox, State):
     @property
     def curves(self) -> pd.DataFrame:
         """The rows of `sweep` that are drawn: the chosen strategies and the slider's, over all scales."""
-        return sweep(self.base, [*self.strategies, self.slider], SCALES)
+        scales = FAMILY_SCALES if isinstance(self.base, Family) else SCALES
+        return sweep(self.base, [*self.strategies, self.slider], scales)
 
     @property
     def times(self) -> pd.DataFrame:
@@ -154,10 +161,14 @@ class Explorer(widgets.VBox, State):
     def to_python(self) -> str:
         """Python that makes the shown scaled network."""
         network = self.scaled()
+        if isinstance(network, Family):
+            return f"# {network.scaling}\n# {network.makes}(..., **kwargs) makes it\nkwargs = {network.kwargs!r}\n"
         return f"# {network.scaling}\nimport fastscale_lib as fs\n\nnetwork = {network.to_python()}\n"
 
     def to_yaml(self) -> str:
         """The shown scaled network as YAML."""
+        if isinstance(self.network, Family):
+            raise T.TraitError("explorer: a module has no YAML; save Python, which has the keywords that make it")
         return self.scaled().to_yaml()
 
     def to_csv(self) -> str:
@@ -210,12 +221,43 @@ class Explorer(widgets.VBox, State):
         self._controls.show_tables(self.counted(), self.marked, self.times)
 
     def _make_view(self) -> panels.View:
+        if isinstance(self.network, Family):
+            return self._family_view()
         view = self._views.view(self.base, self.strategies, self.alpha, self.scale, self.times, self.predictor)
         self.predictions.remark = self._views.remark
         return view
 
+    def _family_view(self) -> panels.View:
+        """What is counted of a family; the rest is counted while the kernel has nothing to do, else at once."""
+        views, given = self._family_views, (self.base, self.strategies, self.alpha, self.scale, self.times)
+        view, loop = views.view(*given), running_loop()
+        if views.todo and loop is None:
+            while views.todo:
+                views.count_next()
+            view = views.view(*given)
+        elif views.todo and not self._counting:
+            self._counting = True
+            asyncio.get_running_loop().call_soon(self._count_on, time.monotonic())
+        self.status = f"counting modules: {len(views.todo)} to come" if views.todo else views.remark
+        return view
+
+    def _count_on(self, drawn: float) -> None:
+        """Count one size more, draw now and then, and come back once the kernel has answered what came meanwhile."""
+        views, self._counting = self._family_views, False
+        if self.ended or not isinstance(self.network, Family):
+            return
+        if views.todo:
+            views.count_next()
+        if not views.todo or time.monotonic() - drawn > _DRAWN_EVERY_S:
+            self._show()
+        else:
+            self._counting = True
+            asyncio.get_running_loop().call_soon(self._count_on, drawn)
+
     def _note(self, nothing: str = "nothing measured yet: press Time") -> str:
         """What is said of the timings, above their panel."""
+        if isinstance(self.network, Family):
+            return FAMILY_NOTE
         devices, predictor = self.times["device"], self.predictor
         said = nothing if devices.empty else f"measured on {html.escape(devices.iloc[-1])}, {self._setting()}"
         if self.predictions.unpredicted and devices.empty:

@@ -162,6 +162,14 @@ class Family:
         growth = doubling_exponent(counts[2].attention_flops, base.attention_flops)
         return MeasuredLaws(**exponents, attention=base.attention_flops / base.flops, attention_growth=growth, at=self)
 
+    def __eq__(self, other: object) -> bool:
+        """Tell whether both are the same size of the same family, whatever their names."""
+        mine = self._shared, self._size, self._factors
+        return isinstance(other, Family) and mine == (other._shared, other._size, other._factors)
+
+    def __hash__(self) -> int:
+        return hash((id(self._shared), self._size, self._factors))
+
     def __str__(self) -> str:
         height, width = self._size
         told = f" by {self._shared.size_told}" if self._shared.size_told and self._size == self._shared.size else ""

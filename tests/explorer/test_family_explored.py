@@ -1,0 +1,83 @@
+"""The explorer takes a family of modules: what it draws was made and counted, and what it cannot do is said."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from helpers.explorer_view import trace
+from torch import nn
+from traitlets import TraitError
+
+import fastscale_lib as fs
+from fastscale_lib.explorer.family_views import FAMILY_NOTE, FAMILY_SCALES
+
+MADE: list[int] = []
+
+
+class Plain(nn.Sequential):
+    """Convolutions of the same width."""
+
+    def __init__(self, blocks: int = 2, channels: int = 16) -> None:
+        MADE.append(blocks)
+        middle = [nn.Conv2d(channels, channels, 3, 1, 1) for _ in range(blocks)]
+        super().__init__(nn.Conv2d(3, channels, 3, 2, 1), *middle, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+
+@pytest.fixture
+def family() -> fs.architectures.Family:
+    return fs.family(Plain, resolution=32, depth={"blocks": 2}, width={"channels": 16})
+
+
+@pytest.fixture
+def x(family):
+    made = fs.explore(family, ["w", "dwr"], 0.5, 4.0)
+    yield made
+    made.close()
+
+
+def test_every_drawn_point_was_counted(x, family):
+    for name, drawn in (("w", "w"), ("dwr", "dwr"), ("alpha=0.5", "α")):
+        counts = fs.sweep(family, name, sorted({*FAMILY_SCALES, 4.0}))
+        shown = trace(x, drawn)
+        assert list(shown.x) == counts["flops"].tolist()
+        assert list(shown.y) == counts["activations"].tolist()
+    assert x.counted("w") == fs.complexity(fs.scale(family, "w", 4))
+    said = [each.text for each in x.figure.layout.annotations]
+    assert FAMILY_NOTE in said
+    assert FAMILY_NOTE.startswith("each marker is a module that was made and counted")
+
+
+def test_a_move_over_known_points_makes_no_module(x):
+    x.scale, x.alpha = 2.0, 0.25
+    before = len(MADE)
+    x.scale, x.alpha = 4.0, 0.5
+    assert x.counted() == fs.complexity(x.scaled())
+    assert len(MADE) == before
+
+
+def test_what_a_family_has_instead_is_said(x, family):
+    x.shown = "w"
+    assert "kwargs = {'blocks': 2, 'channels': 32}" in x.to_python()
+    with pytest.raises(TraitError, match="a module has no YAML; save Python"):
+        x.to_yaml()
+    x.time()
+    assert "fs.measure(explorer.scaled()) times it" in x.message
+    assert x.to_csv().count("\n") == 1 + 3 * len(FAMILY_SCALES)
+    assert "channels" in x.to_html()
+    with pytest.raises(TraitError, match="here they are square"):
+        fs.explore(family.at((32, 64)))
+
+
+def test_in_a_kernel_the_curves_follow_the_marks(family):
+    async def explored() -> tuple[int, int]:
+        x = fs.explore(family, ["w"], 0.5, 4.0)
+        first = len(trace(x, "w").x)
+        while x.status:
+            await asyncio.sleep(0)
+        last = len(trace(x, "w").x)
+        x.close()
+        return first, last
+
+    first, last = asyncio.run(explored())
+    assert (first, last) == (1, len(FAMILY_SCALES) + 1)
