@@ -8,7 +8,7 @@ import numpy as np
 
 _STEP = 1e-4  # of a logarithm, for finite differences
 _ROUNDS = 100
-_ENOUGH = 1e-7  # a gain below this fraction of the cost ends the search
+_ENOUGH, _NEAR = 1e-7, 1e-4  # a gain below this fraction of the cost ends a search, and one from a known fit
 _STUCK = 1e10  # so does a damping above this: no step lowers the cost
 
 
@@ -18,6 +18,8 @@ def fit_logs(
     noise: np.ndarray,
     start: np.ndarray,
     spread: np.ndarray,
+    slopes: Callable[[np.ndarray], np.ndarray] | None = None,
+    first: np.ndarray | None = None,
 ) -> np.ndarray:
     """Find the log-parameters, shape (p,), that best predict the observed logarithms.
 
@@ -39,10 +41,18 @@ def fit_logs(
         soft = np.sign(scaled) * np.sqrt(2 * (np.sqrt(1 + scaled**2) - 1))
         return np.concatenate([soft, (at - start) / spread])
 
-    at, damping = np.array(start, dtype=float), 1e-2
+    def jacobian(at: np.ndarray, here: np.ndarray) -> np.ndarray:
+        if slopes is None:
+            return _jacobian(residuals, at, here)
+        scaled = (predicted(at) - logs) / noise
+        root = np.sqrt(1 + scaled**2)
+        softened = np.sqrt((root + 1) / 2) / root  # derivative of the soft residual, 1 where it is quadratic
+        return np.concatenate([slopes(at) * (softened / noise)[:, None], np.diag(1 / spread)])
+
+    at, damping = np.array(start if first is None else first, dtype=float), 1e-2
     left = residuals(at)
     for _ in range(_ROUNDS):
-        slope = _jacobian(residuals, at, left)
+        slope = jacobian(at, left)
         curvature, downhill = slope.T @ slope, -slope.T @ left
         while True:
             step = np.linalg.solve(curvature + damping * np.diag(np.diag(curvature)), downhill)
@@ -53,7 +63,7 @@ def fit_logs(
             damping *= 5
         if not gain > 0:
             return at
-        enough = gain < _ENOUGH * (left @ left)
+        enough = gain < (_ENOUGH if first is None else _NEAR) * (left @ left)
         at, left, damping = at + step, then, damping / 5
         if enough:
             break

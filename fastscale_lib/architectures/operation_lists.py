@@ -25,7 +25,8 @@ class Operation(NamedTuple):
 
     `kind` indexes `KINDS`; `flops` are multiply-adds; `moved` are the elements read and written, `weights` those of
     its parameters, `width` its input channels a group and `outputs` its output channels a group. "pointwise" are ReLU,
-    sums and products; "smooth" are the activation functions that take an exponential.
+    sums and products; "smooth" are the activation functions that take an exponential. `kernel` and `stride` are those
+    of a convolution or pool, else 1.
     """
 
     kind: Any
@@ -35,6 +36,8 @@ class Operation(NamedTuple):
     width: Any
     outputs: Any
     times: Any = 1
+    kernel: Any = 1
+    stride: Any = 1
 
 
 class Operations(NamedTuple):
@@ -47,6 +50,8 @@ class Operations(NamedTuple):
     width: np.ndarray
     outputs: np.ndarray
     times: np.ndarray
+    kernel: np.ndarray
+    stride: np.ndarray
 
 
 def operations(network: Network | Family, dims: Dimensions | None = None, size: int = 1) -> Operations:
@@ -74,7 +79,8 @@ def _operation(placed: Placed, activation: str, times: Any) -> Operation:
     layer = placed.layer
     flops, weights, _ = layer.counts(placed.side_out)
     kind, moved, width, outputs = layer.work(placed.side_in, placed.side_out, activation)
-    return Operation(kind, flops, moved, weights, width, outputs, placed.present * times)
+    window = getattr(layer, "kernel", 1), getattr(layer, "stride", 1)
+    return Operation(kind, flops, moved, weights, width, outputs, placed.present * times, *window)
 
 
 def _type(name: str) -> type:
@@ -101,7 +107,9 @@ def _traced(each: TracedOperation) -> Operation:
         kind = "norm"
     if kind in ("pointwise", "smooth"):
         width = outputs = 1
-    return Operation(KIND_INDEX[kind], each.flops + each.bias, each.moved, each.params, width, outputs)
+    return Operation(
+        KIND_INDEX[kind], each.flops + each.bias, each.moved, each.params, width, outputs, 1, each.kernel, each.stride
+    )
 
 
 def flops_by_kind(network: Network | str) -> dict[str, int]:

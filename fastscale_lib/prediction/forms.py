@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .._common.checks import check_choice
+from .._common.device_kinds import CPU, kind_of
 from .._common.errors import FastscaleError
 from .._common.least_squares import fit_logs
 from ..architectures.counting import complexity
@@ -16,6 +17,7 @@ from ..architectures.definition import Network
 from ..architectures.operation_lists import KINDS, Operations, element_bytes, operations
 from ..architectures.traced.module_family import Family
 from ..records.conditions import Conditions
+from .gpu_layers import GpuLayers
 from .reach import Extent
 
 By = Literal["layers", "flops", "params", "activations", "flops and activations"]
@@ -23,6 +25,7 @@ By = Literal["layers", "flops", "params", "activations", "flops and activations"
 BY: dict[By, tuple[str, ...]] = {by: () if by == "layers" else tuple(by.split(" and ")) for by in get_args(By)}
 # Kinds that have the rates of another: a fit to networks without them refuses networks that have them (see `reach`).
 _LIKE = {"token linear": "conv 1×1", "attention": "conv 1×1", "layer norm": "norm"}
+_MANY_ROWS = 60  # that the parameters of `GpuLayers` take
 _NOISE = 0.05  # relative error of any model: rows that are more exact than this weigh no more
 
 
@@ -106,6 +109,10 @@ class Layers:
         arithmetic, data, launch = self.bounds(ops, batch, size, parameters)
         return longest(arithmetic, data, launch) * ops.times
 
+    def joined(self, *parts: np.ndarray) -> np.ndarray:
+        """Return the seconds that arithmetic, data and launch take together."""
+        return longest(*parts)
+
     def bounds(self, ops: Operations, batch: Any, size: int, parameters: np.ndarray) -> tuple[np.ndarray, ...]:
         """Return the seconds of arithmetic, data and launch of each operation, once."""
         value = dict(zip(self.names, np.exp(parameters), strict=True))
@@ -159,7 +166,13 @@ def log_seconds(form: Form, runs: Runs, parameters: np.ndarray) -> np.ndarray:
 
 
 def fit_form(
-    form: Form, runs: Runs, seconds: np.ndarray, rows: pd.DataFrame, setting: Conditions, on: np.ndarray | None = None
+    form: Form,
+    runs: Runs,
+    seconds: np.ndarray,
+    rows: pd.DataFrame,
+    setting: Conditions,
+    on: np.ndarray | None = None,
+    first: np.ndarray | None = None,
 ) -> np.ndarray:
     """Fit the parameters to the rows of one setting.
 
@@ -168,13 +181,29 @@ def fit_form(
         seconds: measured, of each row.
         rows: of the store; their half_width weighs them.
         on: mask of the rows to fit to; default: all.
+        first: where the search begins; default: at the guess.
     """
     on = np.full(len(seconds), True) if on is None else on
     noise = _NOISE + rows["half_width"].astype(float).fillna(1.0).to_numpy()[on]
     training = setting.mode == "training"
     seen = runs._replace(totals={name: values[on] for name, values in runs.totals.items()})
     start, spread = form.start(seen, seconds[on], training)  # the other rows must not enter
-    return fit_logs(lambda at: log_seconds(form, runs, at)[on], np.log(seconds[on]), noise, start, spread)
+
+    def slopes(at: np.ndarray) -> np.ndarray:
+        """The host's launches join the device's time by `longest`."""
+        device = np.exp(form.log_seconds(runs, at))
+        share = (device / longest(device, runs.host)) ** 4
+        return (form.slopes(runs, at) * share[:, None])[on] if isinstance(form, GpuLayers) else np.empty(0)
+
+    return fit_logs(
+        lambda at: log_seconds(form, runs, at)[on],
+        np.log(seconds[on]),
+        noise,
+        start,
+        spread,
+        slopes if isinstance(form, GpuLayers) else None,
+        first,
+    )
 
 
 def longest(*times: np.ndarray) -> np.ndarray:
@@ -182,8 +211,9 @@ def longest(*times: np.ndarray) -> np.ndarray:
     return np.sqrt(np.sqrt(sum(np.square(time * time) for time in times)))
 
 
-def runs_of(networks: Sequence[Network | Family], batch: np.ndarray, setting: Conditions) -> Runs:
-    each = [operations(network) for network in networks]
+def runs_of(networks: Sequence[Network | Family], batch: np.ndarray, setting: Conditions, merge: bool = False) -> Runs:
+    """List the operations of runs; with `merge`, equal ones of a network once, which a fit is faster with."""
+    each = [_merged(operations(network)) if merge else operations(network) for network in networks]
     lengths = [len(ops.kind) for ops in each]
     launches = np.array([float(ops.times.sum()) for ops in each])
     flat = Operations(*(np.concatenate([values[:, 0] for values in column]) for column in zip(*each, strict=True)))
@@ -197,8 +227,22 @@ def runs_of(networks: Sequence[Network | Family], batch: np.ndarray, setting: Co
     return Runs(flat, np.repeat(batch, lengths), starts, totals, launches, known, Extent.of(*each), bytes_of(setting))
 
 
+def _merged(ops: Operations) -> Operations:
+    values = np.concatenate(ops._replace(times=np.zeros_like(ops.times)), axis=1)
+    rows, at = np.unique(values, axis=0, return_inverse=True)
+    merged = Operations(*(column[:, None] for column in rows.T))
+    return merged._replace(kind=merged.kind.astype(int), times=np.bincount(at.ravel(), ops.times[:, 0])[:, None])
+
+
 def bytes_of(setting: Conditions) -> int:
     return element_bytes(str(setting.precision))
+
+
+def forms_of(by: By, rows: pd.DataFrame) -> list[Form]:
+    """Return the formulas that may be fitted to the rows of one setting; the best on families left out is taken."""
+    gpu = "device" in rows and kind_of(str(rows["device"].iloc[0])) is not CPU
+    many = gpu and len(rows) >= _MANY_ROWS
+    return [GpuLayers(1), GpuLayers(4)] if by == "layers" and many else [form_of(by)]
 
 
 def form_of(by: By) -> Form:

@@ -29,10 +29,10 @@ from ..scaling.module_scaling import network_or_family
 from ..scaling.rounding import scaled_dimensions
 from ..scaling.strategies import NetworksLike, ScalesLike, StrategiesLike, as_list, grid_factors, scale_factors
 from ..scaling.strategies import strategy as named_strategy
-from .forms import By, Layers, PredictionError, bytes_of, fit_form, form_of, host_seconds, longest, runs_of
+from .forms import By, PredictionError, bytes_of, fit_form, form_of, host_seconds, longest, runs_of
 from .reach import Extent, Judged, Reach, batch_beyond, judge
 from .timed_rows import LEAST_ROWS, families_of, timed_rows, timed_runs, too_few
-from .unseen import errors_on_others, reach_on_trial
+from .unseen import best_form, reach_on_trial
 
 
 class Fitted(NamedTuple):
@@ -47,6 +47,7 @@ class Fitted(NamedTuple):
         error_90: the 90th percentile of the absolute error.
         reach: how far it predicts; None for rates that were given by hand, which hold everywhere.
         host: seconds per launch: least, median and most of the rows.
+        form: the formula, if it is not the usual one of the model; None if it is.
     """
 
     parameters: np.ndarray
@@ -56,6 +57,7 @@ class Fitted(NamedTuple):
     error_90: float
     reach: Reach | None = None
     host: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    form: Any = None
 
 
 class Curve(NamedTuple):
@@ -80,9 +82,11 @@ class RuntimeModel:
     """A model of the time of a run, for one or several settings; made by `fit`."""
 
     def __init__(self, by: By, fitted: Mapping[Conditions, Fitted]) -> None:
-        self.by = by
+        self.by: By = by
         self.fitted = dict(fitted)
-        self._form = form_of(by)
+
+    def _form(self, key: Conditions) -> Any:
+        return self.fitted[key].form or form_of(self.by)
 
     @classmethod
     def fit(cls, frame: pd.DataFrame, by: By = "layers") -> RuntimeModel:
@@ -93,13 +97,14 @@ class RuntimeModel:
                 `Conditions.FIT`; rows without a time (with a `reason` instead) are passed over. Column `base` names the
                 base network, whose family is held out for the error; without it the network's own name is taken. For
                 a GPU, column `launch_ms` has the ms that the host took to launch a run.
-            by: "layers" (default), or for a baseline "flops", "params", "activations" or "flops and activations".
+            by: "layers" (default; with more kinds for 60 rows of a GPU), or for a baseline "flops",
+                "params", "activations" or "flops and activations".
 
         Raises:
             PredictionError: columns are missing, no row has a time, there is no such model, or no setting has 10 rows.
                 A setting that has fewer, beside others, is passed over.
         """
-        form = form_of(by)
+        form_of(by)  # raises if there is none
         fitted: dict[Conditions, Fitted] = {}
         settings = timed_rows(frame)
         if not settings:
@@ -114,11 +119,12 @@ class RuntimeModel:
             if len(rows) < LEAST_ROWS:
                 continue
             runs, seconds = timed_runs(rows)
+            form, off = best_form(by, runs, seconds, rows, setting)
             parameters = fit_form(form, runs, seconds, rows, setting)
-            error, error_90 = errors_on_others(form, runs, seconds, rows, setting)
+            error, error_90 = float(np.median(off)), float(np.quantile(off, 0.9))
             reach = reach_on_trial(form, runs, seconds, rows, setting)
             families = tuple(sorted(set(families_of(rows))))
-            fitted[setting] = Fitted(parameters, len(rows), families, error, error_90, reach, host_seconds(runs))
+            fitted[setting] = Fitted(parameters, len(rows), families, error, error_90, reach, host_seconds(runs), form)
         return cls(by, fitted)
 
     def predict(
@@ -159,7 +165,7 @@ class RuntimeModel:
         key = self.setting(**setting)
         batch = self._batch(batch, key)
         runs = runs_of(bases, np.full(len(bases), float(batch)), key)
-        device = np.exp(self._form.log_seconds(runs, self.fitted[key].parameters))
+        device = np.exp(self._form(key).log_seconds(runs, self.fitted[key].parameters))
         found = self._curve(key, device, runs.launches, runs.extent)
         for network, ms, note in zip(bases, found.ms, found.notes, strict=True):
             if strict and np.isnan(ms):
@@ -192,7 +198,7 @@ class RuntimeModel:
             PredictionError: the model is a baseline, has no such setting, or several; or the batch is no whole number,
                 or outside those of the rows.
         """
-        if not isinstance(self._form, Layers):
+        if self.by != "layers":
             raise PredictionError(f"curve: this model is by {self.by}; curves are drawn by layers alone")
         network = named_network(network)
         ways, factors = [named_strategy(each) for each in as_list(strategies)], scale_factors(scales)
@@ -202,7 +208,7 @@ class RuntimeModel:
         batch = self._batch(batch, key)
         dims = scaled_dimensions(network, *grid_factors(ways, factors))
         ops = operations(network, dims, len(ways) * len(factors))
-        device = self._form.seconds(ops, float(batch), bytes_of(key), self.fitted[key].parameters).sum(axis=0)
+        device = self._form(key).seconds(ops, float(batch), bytes_of(key), self.fitted[key].parameters).sum(axis=0)
         return self._curve(key, device, ops.times.sum(axis=0), Extent.of(ops))
 
     def layers(self, network: Network | str, batch: SupportsIndex | None = None, **setting: Any) -> pd.DataFrame:
@@ -222,7 +228,7 @@ class RuntimeModel:
         Raises:
             PredictionError: as for `predict`, or the model is a baseline.
         """
-        if not isinstance(self._form, Layers):
+        if self.by != "layers":
             raise PredictionError(f"layers: this model is by {self.by}; it knows no layers")
         key, network = self.setting(**setting), named_network(network)
         batch = self._batch(batch, key)
@@ -231,7 +237,7 @@ class RuntimeModel:
         if np.isnan(judged.error[0]):
             raise PredictionError(f"layers: {network.name} is {judged.notes[0]}")
         ops = Operations(*(values[:, 0] for values in ops))
-        parts = self._form.bounds(ops, float(batch), bytes_of(key), self.fitted[key].parameters)
+        parts = self._form(key).bounds(ops, float(batch), bytes_of(key), self.fitted[key].parameters)
         bound = np.array(["arithmetic", "data", "launch"])[np.argmax(parts, axis=0)]
         return pd.DataFrame(
             {
@@ -239,7 +245,7 @@ class RuntimeModel:
                 "times": ops.times.astype(int),
                 "flops": (batch * ops.flops).astype(np.int64),
                 "moved_bytes": (bytes_of(key) * (batch * ops.moved + ops.weights)).astype(np.int64),
-                "predicted_ms": longest(*parts) * 1e3,
+                "predicted_ms": self._form(key).joined(*parts) * 1e3,
                 "bound": bound,
             }
         )
@@ -321,7 +327,7 @@ class RuntimeModel:
                 "error": each.error,
                 "error_90": each.error_90,
                 "launch_us": each.host[1] * 1e6 or np.nan,
-                **dict(zip(self._form.names, np.exp(each.parameters), strict=True)),
+                **dict(zip(self._form(key).names, np.exp(each.parameters), strict=True)),
             }
             for key, each in self.fitted.items()
         ]

@@ -61,7 +61,7 @@ def too_few(setting: Conditions, rows: pd.DataFrame) -> str:
 def timed_runs(rows: pd.DataFrame) -> tuple[Runs, np.ndarray]:
     """Return the runs of one setting's rows, and the seconds that they took."""
     networks = [Network.from_dict(each) for each in rows["description"]]
-    runs = runs_of(networks, rows["batch"].to_numpy(dtype=float), Conditions.of(rows.iloc[0]))
+    runs = runs_of(networks, rows["batch"].to_numpy(dtype=float), Conditions.of(rows.iloc[0]), merge=True)
     if "launch_ms" in rows:
         runs = runs._replace(host=rows["launch_ms"].astype(float).fillna(0.0).to_numpy() / 1e3)
     return runs, rows["median_ms"].to_numpy(float) / 1e3

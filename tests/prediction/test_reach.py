@@ -128,7 +128,7 @@ def test_a_trial_is_a_fit_to_the_smallest_third_judged_on_the_larger():
     networks = [fs.Network.from_dict(each) for each in frame.loc[beyond, "description"]]
     key = model.setting()
     runs = runs_of(networks, np.full(len(networks), 4.0), key)
-    seconds = np.exp(model._form.log_seconds(runs, model.fitted[key].parameters))
+    seconds = np.exp(model._form(key).log_seconds(runs, model.fitted[key].parameters))
     off = np.abs(1e3 * seconds / frame.loc[beyond, "median_ms"] - 1)
     assert fitted.reach.up.error_90 == pytest.approx(np.quantile(off, 0.9), rel=1e-3)
 
