@@ -15,6 +15,7 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+from helpers.posix import posix
 from helpers.waiting import HANGS_S, stopped_where_it_hangs, until
 
 import fastscale_lib as fs
@@ -27,8 +28,6 @@ from fastscale_lib.records.store import Store
 
 TINY = fs.anynet(name="Tiny", depths=[1], widths=[16], group_widths=8, stem_width=16, resolution=32, classes=10)
 PLAN = Plan(TINY, ["d", "w"], [1, 4, 9, 16], [1, 2], seconds=0.05, interval=0.2, device="cpu")  # of 14 points
-
-posix = pytest.mark.skipif(os.name != "posix", reason="kills by a signal")
 
 
 @pytest.fixture(autouse=True)

@@ -54,7 +54,7 @@ def test_rows_of_few_blocks_have_no_interval_although_files_have_a_range():
 def test_rows_are_of_an_idle_machine_in_one_go(device):
     assert "more than a twentieth of the cores were left out, or measured again" in TEXT
     assert MEASURED[device]["load"].max() <= 0.05
-    assert "ran in one go of some eight minutes" in TEXT
+    assert "ran in one session of some eight minutes" in TEXT
     dates = MEASURED[device]["date"].map(datetime.fromisoformat).sort_values()
     went = dates[dates - dates.iloc[0] < dates.max() - dates.iloc[0]]
     assert 5 * 60 < (went.quantile(0.95) - went.iloc[0]).total_seconds() < 10 * 60

@@ -75,9 +75,7 @@ def scaled_errors(frame: pd.DataFrame, title: str | None = None) -> go.Figure:
 
 
 def seed_panels(
-    frame: pd.DataFrame,
-    x: Sequence[str] = ("flops", "activations", "training_ms_per_image"),
-    title: str | None = None,
+    frame: pd.DataFrame, x: Sequence[str] = ("flops", "activations", "training_ms_per_image"), title: str | None = None
 ) -> go.Figure:
     """Draw mean errors over seeds and their intervals, with one panel per cost.
 

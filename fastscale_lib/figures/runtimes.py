@@ -37,10 +37,7 @@ from .theme import (
 
 
 def runtime(
-    frame: pd.DataFrame,
-    metrics: Sequence[str] = COUNTS,
-    log: bool = True,
-    title: str | None = None,
+    frame: pd.DataFrame, metrics: Sequence[str] = COUNTS, log: bool = True, title: str | None = None
 ) -> go.Figure:
     """Draw time per image over counts, with one panel per metric and one marker per network.
 

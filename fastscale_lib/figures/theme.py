@@ -67,11 +67,7 @@ STYLES = {
 _MORE = ("hexagon2", "bowtie", "hourglass", "star-triangle-up", "star-diamond", "octagon", "x")
 INK = "#222222"
 DASHED = {"color": INK, "width": 1, "dash": "dash"}
-METRIC_STYLES = {
-    "flops": ("#777777", "dot"),
-    "params": ("#AA4499", "dash"),
-    "activations": ("#222222", "solid"),
-}
+METRIC_STYLES = {"flops": ("#777777", "dot"), "params": ("#AA4499", "dash"), "activations": ("#222222", "solid")}
 METRIC_SYMBOLS = {"flops": "circle-open", "params": "square-open", "activations": "diamond"}
 NAMED_FAMILIES = len(STYLES)
 OTHERS = "other families"

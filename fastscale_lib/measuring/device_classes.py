@@ -168,11 +168,7 @@ class Cuda(Device):
 
     def facts(self) -> dict[str, Any]:
         cudnn = torch.backends.cudnn.version()
-        return {
-            "device_count": self._alike(),
-            "cudnn": None if cudnn is None else str(cudnn),
-            "driver": _driver(),
-        }
+        return {"device_count": self._alike(), "cudnn": None if cudnn is None else str(cudnn), "driver": _driver()}
 
     def current(self) -> contextlib.AbstractContextManager:
         return torch.cuda.device(self.at)  # events are recorded on the current device's stream

@@ -107,12 +107,7 @@ class Runs:
         place = self._folder / task.name
         run = _read(place)
         return Report(
-            task.name,
-            place / run["notebook"],
-            task.parameters,
-            seconds=run["seconds"],
-            cached=True,
-            made=run["made"],
+            task.name, place / run["notebook"], task.parameters, seconds=run["seconds"], cached=True, made=run["made"]
         )
 
     def _clear(self, place: Path) -> None:

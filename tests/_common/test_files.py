@@ -1,18 +1,16 @@
 """Files that are whole whenever they are there: pages, checkpoints, data that are fetched, what the explorer saves."""
 
 import errno
-import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 
 import pytest
+from helpers.posix import posix
 
 from fastscale_lib._common import files
 from fastscale_lib._common.files import trial, write_new, write_whole
-
-posix = pytest.mark.skipif(os.name != "posix", reason="of POSIX's files")
 
 
 def broken(*_):

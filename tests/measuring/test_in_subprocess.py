@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
+from helpers.posix import posix
 from helpers.quick_runs import LONG, SHORT, TINY, Witness
 
 import fastscale_lib as fs
 from fastscale_lib.measuring import devices, timing
 from fastscale_lib.records.measurement import MeasureError, SettingError
-
-posix = pytest.mark.skipif(os.name != "posix", reason="kills processes by signals")
 
 
 def not_here(*arguments, **settings):

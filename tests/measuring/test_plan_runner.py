@@ -17,6 +17,7 @@ from typing import Any, cast
 
 import pandas as pd
 import pytest
+from helpers.posix import posix
 from helpers.waiting import HANGS_S
 
 import fastscale_lib as fs
@@ -32,8 +33,6 @@ from fastscale_lib.records.store import Store, StoreError
 TINY = fs.anynet(name="Tiny", depths=[1], widths=[16], group_widths=8, stem_width=16, resolution=32, classes=10)
 SHORT: dict[str, Any] = {"seconds": 0.05, "interval": 0.2, "device": "cpu"}
 PLAN = Plan(TINY, ["d", "w"], [1, 4, 9, 16], [1, 2], **SHORT)  # of 14 points
-
-posix = pytest.mark.skipif(os.name != "posix", reason="kills by a signal")
 
 
 @pytest.fixture(autouse=True)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.posix import posix
 from helpers.quick_runs import LONG, SHORT, TINY
 from helpers.waiting import HANGS_S, until
 
@@ -25,8 +26,6 @@ from fastscale_lib.measuring.environment import read_environment
 from fastscale_lib.measuring.settings import Settings
 from fastscale_lib.measuring.worker import Worker
 from fastscale_lib.records.measurement import MeasureError, SettingError
-
-posix = pytest.mark.skipif(os.name != "posix", reason="kills processes by signals")
 
 
 @pytest.fixture(scope="module", autouse=True)

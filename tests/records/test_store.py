@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from helpers.killed_writer import start_writer
 from helpers.pipes import read_line, write_line
+from helpers.posix import posix
 from helpers.waiting import HANGS_S
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -202,7 +203,7 @@ def unlockable(*_):
     raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
 
-@pytest.mark.skipif(os.name != "posix", reason="of POSIX's locks")
+@posix
 def test_without_locks_a_store_is_read_but_not_written(store, monkeypatch):
     store.add({"n": 1})
     with monkeypatch.context() as patch:
@@ -238,7 +239,7 @@ def pipe(folder: Path) -> Path:
     return folder / "pipe.jsonl"
 
 
-@pytest.mark.skipif(os.name != "posix", reason="of POSIX's files")
+@posix
 @pytest.mark.parametrize(
     "place",
     [
@@ -268,7 +269,7 @@ def test_a_name_longer_than_any_file_s_is_refused_at_once(tmp_path):
         Store(tmp_path / ("x" * 300))
 
 
-@pytest.mark.skipif(os.name != "posix", reason="of POSIX's links")
+@posix
 def test_a_link_to_a_file_that_is_still_to_be_made(tmp_path):
     (tmp_path / "there").mkdir()
     (tmp_path / "link.jsonl").symlink_to(tmp_path / "there" / "rows.jsonl")
@@ -278,7 +279,7 @@ def test_a_link_to_a_file_that_is_still_to_be_made(tmp_path):
     assert Store(tmp_path / "there" / "rows.jsonl").rows() == store.rows() == [{"n": 1}]
 
 
-@pytest.mark.skipif(os.name != "posix", reason="limits a file's size")
+@posix
 @pytest.mark.parametrize("lines", [0, 1, 30])
 def test_a_full_disk_hands_the_row_back_and_leaves_the_rows_whole(store, lines):
     """The system takes a part of the line, as a disk that is nearly full does."""
@@ -352,7 +353,7 @@ def test_a_row_that_lacks_its_newline_is_all_there_and_stays_one(store):
     assert again.rows() == Store(store.path).rows() == [{"n": 1}, {"n": 2}, {"n": 3}]
 
 
-@pytest.mark.skipif(os.name != "posix", reason="kills by a signal")
+@posix
 @pytest.mark.filterwarnings("ignore::fastscale_lib.records.store.StoreWarning")
 def test_a_hundred_killed_writers_lose_and_double_nothing(tmp_path):
     """Two writers at a time on one file, each killed at a random moment and started again."""

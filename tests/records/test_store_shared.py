@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 from helpers.pipes import read_line
+from helpers.posix import posix
 from helpers.waiting import HANGS_S
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -22,7 +23,6 @@ from fastscale_lib._common import locks
 from fastscale_lib.records import store as storing
 from fastscale_lib.records.store import Store
 
-posix = pytest.mark.skipif(os.name != "posix", reason="of POSIX's files")
 THREADS, ADDS = 4, 40
 
 

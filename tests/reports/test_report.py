@@ -21,6 +21,7 @@ import papermill
 import pytest
 import yaml
 from helpers.notebooks import NOTEBOOKS, REPO, named, outputs, stored
+from helpers.posix import posix
 
 import fastscale_lib as fs
 from fastscale_lib import cli
@@ -31,8 +32,6 @@ from fastscale_lib.reports.execution import Stopped
 from fastscale_lib.reports.parameter_types import ParameterError
 from fastscale_lib.reports.result import LARGEST_PAGE
 from fastscale_lib.reports.selection import SelectionError
-
-posix = pytest.mark.skipif(os.name != "posix", reason="kills by a signal")
 
 
 def write(folder: Path, stem: str, *cells: str, parameters: str = "") -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from helpers.images import write_mnist_files
+from helpers.posix import posix
 from helpers.waiting import HANGS_S
 
 import fastscale_lib as fs
@@ -146,7 +147,7 @@ def test_networks_are_scaled_to_flops_and_what_is_off_is_said_in_words():
     assert ".py" not in done.stderr
 
 
-@pytest.mark.skipif(os.name != "posix", reason="kills by a signal")
+@posix
 def test_on_a_cluster_whose_worker_is_killed_each_training_is_done_once(capsys, monkeypatch):
     distributed = pytest.importorskip("distributed")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")

@@ -1,7 +1,6 @@
 """Training: it learns, repeats to the bit, goes on after a kill, and two processes are as one."""
 
 import errno
-import os
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import pandas as pd
 import pytest
 import torch
 from helpers.images import data
+from helpers.posix import posix
 from helpers.waiting import HANGS_S
 
 import fastscale_lib as fs
@@ -29,7 +29,6 @@ from fastscale_lib.training.datasets import ImageData
 from fastscale_lib.training.task import checkpoint_path, identity
 from fastscale_lib.training.trainer import Trainer
 
-posix = pytest.mark.skipif(os.name != "posix", reason="kills by a signal")
 CPU = torch.device("cpu")
 SMALL = {"stem": "res_stem_cifar", "stem_width": 8, "classes": 4, "channels": 1, "resolution": 8}
 TINY = fs.anynet(name="Tiny", depths=[1, 1], widths=[8, 16], strides=[1, 2], group_widths=8, **SMALL)
