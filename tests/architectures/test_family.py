@@ -206,6 +206,11 @@ def test_keywords_are_proposed_and_confirmed(name, maker, kwargs):
         assert found.complexity == trace(timm.create_model(name), resolution=224).complexity
 
 
+def test_a_width_with_a_rare_name_is_found():
+    found = fs.family(timm.create_model, "starnet_s050")
+    assert fs.scale(found, width=2).kwargs["base_dim"] == 32
+
+
 def test_counts_are_kept_in_memory_and_on_disk(own_cache, monkeypatch):
     calls = []
 

@@ -31,6 +31,7 @@ _WIDTHS = re.compile(
     r"|.*cardinality|multiplier|.*stem_size|.*group_size|.*chan.*|.*heads)"
 )
 _MULTIPLIERS = re.compile(r"(.*mult.*|w0|wa|.*width.*)")
+_RARELY = re.compile(r"(?!se_).*(base_(dim|width|channels?|chs|planes))|scale")  # widths, where no usual name is one
 _IMAGES = ("img_size", "image_size", "input_size")
 _MOST_TENSOR = 5.5  # a tensor of doubled widths has four times the elements, or a little more where these are rounded
 
@@ -217,10 +218,14 @@ class _Search:
         return keywords
 
     def widths(self) -> tuple[str, ...]:
-        """The keywords that widen layers, the strongest first."""
+        """The keywords that widen layers, the strongest first; where none has a usual name, one with a rarer name."""
         floats = [path for path in self._paths if _MULTIPLIERS.fullmatch(_last(path))]
         named = [path for path in self._paths if _WIDTHS.fullmatch(_last(path))]
-        named = list(dict.fromkeys([*named, *floats])) or self._paths[:_MOST_OTHERS]
+        rare = [path for path in paths(self.source.keywords) if _RARELY.fullmatch(_last(path))]
+        usual = list(dict.fromkeys([*named, *floats])) or self._paths[:_MOST_OTHERS]
+        return self._widest(usual) or (self._widest([*usual, *rare]) if rare else ())
+
+    def _widest(self, named: list[str]) -> tuple[str, ...]:
         found, refused = [], []
         for path in named:
             made = self._made((path,))
