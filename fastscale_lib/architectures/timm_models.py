@@ -1,0 +1,123 @@
+"""What timm's `create_model` takes to make a network: a name, and keywords that change its sizes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from .._common.integers import nearest_multiple
+from .parts import NetworkError
+from .zoo import aliases
+from .zoo import network as named_network
+
+if TYPE_CHECKING:
+    from .definition import Network
+
+
+@dataclass(frozen=True)
+class TimmModel:
+    """A network as timm makes it: `timm.create_model(name, **kwargs)`; `str` is that line of Python."""
+
+    name: str
+    kwargs: dict[str, Any]
+
+    def __str__(self) -> str:
+        given = "".join(f", {key}={value!r}" for key, value in self.kwargs.items())
+        return f"timm.create_model({self.name!r}{given})"
+
+
+class _Not(Exception):
+    """What in a network timm cannot make."""
+
+
+def timm_model(network: Network) -> TimmModel:
+    """Return the name and keywords with which timm makes the network; `Network.to_timm` says more."""
+    reasons = []
+    for base, name in _bases(network):
+        try:
+            kwargs = _keywords(base, name, network)
+        except _Not as reason:
+            reasons.append(str(reason))
+            continue
+        if name.startswith("tf_"):  # padding and ε as in torch
+            kwargs |= {"pad_type": "", "bn_eps": 1e-5}
+        kwargs |= {"img_size": network.resolution} if network.has_tokens else {}
+        kwargs |= {"in_chans": network.channels} if network.channels != 3 else {}
+        return TimmModel(name, kwargs | {"num_classes": network.classes})
+    reason = reasons[0] if reasons else f"its stem {network.stem.kind} with blocks {network.block}"
+    raise NetworkError(f"to_timm: timm cannot make {network.name[:60]}: {reason}")
+
+
+def _bases(network: Network) -> Iterator[tuple[Network, str]]:
+    """The base networks that timm has, of the same kind; the one that this is scaled from comes first."""
+    own = network.name.split(" ")[0]
+    for ours, name in sorted(aliases("timm").items(), key=lambda pair: pair[0] != own):
+        base = named_network(ours)
+        if base.stem.kind == network.stem.kind and base.block == network.block:
+            yield base, name
+
+
+def _keywords(base: Network, name: str, network: Network) -> dict[str, Any]:
+    alike = {"name": base.name, "resolution": base.resolution, "classes": base.classes, "channels": base.channels}
+    here = replace(network, **alike) if network.resolution_unit == base.resolution_unit else network
+    if here == base:
+        return {}
+    residual = base.block.startswith("res_") and name.startswith(("res", "seres", "wide"))
+    if not (base.patches or residual):
+        raise _Not(f"its sizes are not those of {name}, and for such networks to_timm knows published sizes alone")
+    if network.activation != base.activation:
+        raise _Not(f"its activation {network.activation}, where {name} has {base.activation}")
+    if len(network.stages) != len(base.stages) or _fixed(network) != _fixed(base):
+        raise _Not(f"its stages or head differ from those of {name} in more than their sizes")
+    if base.block.startswith("convnext"):
+        return _convnext(network)
+    return _vit(network) if base.has_tokens else _resnet(base, network)
+
+
+def _fixed(network: Network) -> Any:
+    """What no keyword changes."""
+    stages = [(stage.stride, stage.kernel) for stage in network.stages]
+    kind, grows = network.stem.kind, network.patches is not None
+    stem = kind if grows else (kind, network.stem.width)
+    blocks = [block.name for block in network.block_types]
+    return stem, stages, network.head, blocks, network.se_ratios, network.activations
+
+
+def _convnext(network: Network) -> dict[str, Any]:
+    if network.stem.width != network.widths[0]:
+        raise _Not(f"its stem is {network.stem.width} wide, but timm's is as wide as the first stage")
+    if any(stage.bottleneck != 4 for stage in network.stages):
+        raise _Not("its inner width is not 4 times the width")
+    return {"depths": network.depths, "dims": network.widths}
+
+
+def _vit(network: Network) -> dict[str, Any]:
+    (stage,) = network.stages
+    inner = int(nearest_multiple(stage.width, stage.bottleneck))
+    ratio = stage.bottleneck if int(stage.width * stage.bottleneck) == inner else (inner + 0.5) / stage.width
+    sizes = {"embed_dim": stage.width, "depth": stage.depth, "num_heads": stage.width // stage.group_width}
+    return {**sizes, "mlp_ratio": ratio}
+
+
+def _resnet(base: Network, network: Network) -> dict[str, Any]:
+    expansion = 1 if "basic" in base.block else 4
+    if uneven := [width for width in network.widths if width % expansion]:
+        raise _Not(f"its width {uneven[0]} is no multiple of {expansion}, as timm's bottleneck asks")
+    planes = [width // expansion for width in network.widths]
+    kwargs: dict[str, Any] = {"layers": network.depths, "channels": tuple(planes)}
+    if expansion == 1:
+        return kwargs
+    inner = [int(nearest_multiple(stage.width, stage.bottleneck)) for stage in network.stages]
+    groups = {wide // stage.group_width for wide, stage in zip(inner, network.stages, strict=True)}
+    if len(groups) > 1:
+        raise _Not("its stages differ in their number of groups, of which timm has one for all")
+    (cardinality,) = groups
+    for index in range(len(inner)):
+        ratio = 64 * inner[index] / (cardinality * planes[index])
+        for base_width in (round(ratio), ratio):
+            made = [math.floor(each * (base_width / 64)) * cardinality for each in planes]
+            if made == inner:
+                return kwargs | {"cardinality": cardinality, "base_width": base_width}
+    raise _Not(f"its inner widths {inner} are no one multiple of its widths, as timm's base_width makes them")

@@ -1,0 +1,59 @@
+"""What `to_timm` returns is what timm makes: params, multiply-adds and outputs are those that are counted here."""
+
+import pytest
+from helpers.hooked_counts import counted_by_hooks, timm_module
+from helpers.other_libraries import import_library
+
+import fastscale_lib as fs
+from fastscale_lib.architectures.zoo import aliases
+
+NAMES = list(aliases("timm"))
+SCALED = [
+    *(("ResNet-18", "w", 2), ("ResNet-50", "dWr", 4), ("ResNet-50D", "d", 2), ("ResNet-RS-50", "dwr", 2)),
+    *(("SE-ResNet-50", "w", 2), ("ResNeXt-50", "d", 2), ("ConvNeXt-T", "dWr", 4), ("ConvNeXtV2-Atto", "dwr", 3)),
+    *(("ViT-Ti/16", "dWr", 4), ("ViT-B/16-GAP", "w", 2), ("DeiT-III-S", "dwr", 2), ("DeiT-Ti", "r", 3)),
+]
+
+
+def assert_timm_makes(net: fs.Network) -> None:
+    found = net.to_timm()
+    module = timm_module(import_library("timm"), found.name, **found.kwargs)
+    assert counted_by_hooks(module, net.resolution) == tuple(fs.complexity(net))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_published_network_has_timms_name(name: str):
+    found = fs.network(name).to_timm()
+    assert found.name == aliases("timm")[name]
+    assert not {"layers", "channels", "depths", "dims", "depth", "embed_dim"} & found.kwargs.keys()
+
+
+@pytest.mark.parametrize(("name", "strategy", "s"), SCALED)
+def test_timm_makes_a_scaled_network(name: str, strategy: str, s: float):
+    assert_timm_makes(fs.scale(name, strategy, s))
+
+
+@pytest.mark.parametrize("name", ["EfficientNetV2-B0", "RegNetZ-500MF", "ViT-B/32", "DeiT-III-H/14"])
+def test_timm_makes_a_published_network(name: str):
+    assert_timm_makes(fs.network(name))
+
+
+def test_classes_and_channels_are_keywords():
+    net = fs.network("ResNet-18", classes=10).replace(channels=1)
+    assert str(net.to_timm()) == "timm.create_model('resnet18', in_chans=1, num_classes=10)"
+
+
+@pytest.mark.parametrize(
+    ("net", "reason"),
+    [
+        (fs.scale("EfficientNet-B0", "dWr", 4), "its sizes are not those of efficientnet_b0"),
+        (fs.scale("RegNetY-4.0GF", "dWr", 4), "its sizes are not those of regnety_040"),
+        (fs.scale("ResNeXt-50", "dWr", 4), "timm|groups|multiple"),
+        (fs.anynet(depths=[1], widths=[16], block="vanilla_block", stem_width=16), "its stem simple_stem_in with"),
+        (fs.network("ResNet-50").replace(activation="silu"), "its activation silu, where resnet50 has relu"),
+    ],
+    ids=lambda each: str(each)[:20],
+)
+def test_what_timm_cannot_make_is_said(net: fs.Network, reason: str):
+    with pytest.raises(fs.architectures.NetworkError, match=f"to_timm: timm cannot make .*: .*({reason})"):
+        net.to_timm()
