@@ -65,7 +65,7 @@ def last_block(network: Network | str, strategies: Iterable[str], scale: float) 
     networks |= {way.name: scaled(network, way, scale) for way in map(named_strategy, strategies)}
     blocks = {}
     for name, each in networks.items():
-        convolutions = layers(each).query("kind == 'conv' and resolution_out > 1")
+        convolutions = layers(each).query("kind == 'conv' and resolution_out != 1")
         block = convolutions["name"].iloc[-1].rsplit(".", 1)[0]
         last = convolutions[convolutions["name"].str.startswith(f"{block}.")]
         blocks[name] = last.assign(read=last["width_in"] // last["groups"]).set_index("name")

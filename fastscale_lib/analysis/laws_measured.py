@@ -9,6 +9,7 @@ import pandas as pd
 from .._common.frames import rows as rows_of
 from ..architectures.counting import METRICS, complexity, layers
 from ..architectures.definition import Network
+from ..architectures.resolutions import each_side
 from ..architectures.traced.module_family import doubling_exponent, law_text
 from ..architectures.zoo import families
 from ..architectures.zoo import network as named_network
@@ -39,7 +40,7 @@ def measured_laws(networks: Iterable[Network | str]) -> pd.DataFrame:
         doubled = {
             "d": scale(base, depth=2),
             "w": scale(base, width=2),
-            "r": scale(base, resolution=2 * base.resolution),
+            "r": scale(base, resolution=each_side(lambda side: 2 * side, base.resolution)),
         }
         before, after = complexity(base), {size: complexity(each) for size, each in doubled.items()}
         for metric in METRICS:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from .._common.checks import shown
 from .definition import Network, check_blocks
 from .layer_types import Activation, Gate, Residual
 from .parts import METRICS, Dimensions, NetworkError
+from .resolutions import Resolution, both_sides, one_or_pair
 from .totals import Complexity
 from .traced.module_family import Family
-from .traced.modules import Resolution, is_module, trace
+from .traced.modules import is_module, trace
 from .traced.records import Trace
 from .traversal import Placed, describe, place
 from .zoo import network as named_network
@@ -33,13 +33,14 @@ def complexity(
     """Count flops (multiply-adds), params and activations of a network, or of any torch module, for one image.
 
     A convolution has k²·w_in·w_out·r²/groups multiply-adds, and its outputs, w_out·r², are its activations (Dollár,
-    Singh, Girshick, Fast and Accurate Model Scaling, 2021, section 3); pools and linear layers have outputs, too.
+    Singh, Girshick, Fast and Accurate Model Scaling, 2021, section 3), where r² is height × width of what it puts out;
+    pools and linear layers have outputs, too.
     Matrix products of attention have multiply-adds. A torch module is traced without data; one that `build` made is
     its network.
 
     Arguments:
         network: a Network, the name of a base network, a torch module, or a Family.
-        resolution: side of the image in pixels; default: the network's own. A module may be given (height, width).
+        resolution: side of the image in pixels, or (height, width); default: the network's own.
         example: what a module is called with, instead of images: a tensor, a tuple of arguments, a dict of keywords.
 
     Returns:
@@ -47,7 +48,7 @@ def complexity(
         FlopCounterMode counts (`torch_flops`, and `torch_flops_backward` with the backward pass).
 
     Raises:
-        NetworkError: the name is not that of a base network, resolution is no whole number above 0, or the module
+        NetworkError: the name is not that of a base network, resolution is not in whole numbers above 0, or the module
             cannot be traced.
     """
     if isinstance(network, Family) and example is None:
@@ -65,20 +66,16 @@ def _described(network: Any, resolution: Resolution | None, example: Any) -> Net
     if isinstance(network, Family):
         return network.at(resolution).trace()
     if not is_module(network):
-        if isinstance(resolution, tuple):
-            raise NetworkError(
-                f"resolution is {shown(resolution)}, but a network is counted on square images; its module takes "
-                "others: fs.complexity(fs.build(network, 'meta'), resolution=(1280, 800))"
-            )
         return named_network(network, resolution=resolution)
     module: Any = network
     built = getattr(module, "network", None)
-    if isinstance(built, Network) and example is None and not isinstance(resolution, tuple):
-        built = named_network(built, resolution=resolution)
+    if isinstance(built, Network) and example is None:
+        own, built = built, named_network(built, resolution=resolution)
         names = {"stem", "head", *(f"stage{number}" for number in range(1, len(built.stages) + 1))}
         params = sum(each.numel() for each in module.parameters())
+        takes = built.resolution == own.resolution or not own.has_tokens  # whose positions are those of its patches
         # Nobody has changed it since, and it takes this resolution.
-        if names == {name for name, _ in module.named_children()} and params == _complexity(built).params:
+        if takes and names == {name for name, _ in module.named_children()} and params == _complexity(built).params:
             return built
     return trace(module, resolution=resolution, example=example)
 
@@ -125,21 +122,20 @@ def layers(
 
     Arguments:
         network: a Network, the name of a base network, a torch module, or a Family.
-        resolution: side of the image in pixels; default: the network's own. A module may be given (height, width).
+        resolution: side of the image in pixels, or (height, width); default: the network's own.
         example: what a module is called with, instead of images: a tensor, a tuple of arguments, a dict of keywords.
 
     Returns:
         One row per layer. Columns: name (as in the torch module that `build` makes), kind, kernel, stride, groups,
-        width_in, width_out, resolution_in, resolution_out (side in pixels, or in patches), flops
-        (multiply-adds), params, activations, attention_matrices (their elements, which fused attention never writes: no
-        activations). The columns' sums are the network's complexity, and all its attention matrices. Of a traced
-        module, a side is (height, width) where an image is not square, and a length where there is no image; operators
-        that are not known have the kind "unknown (…)", and parameters that are no layer's weights a row each, of the
-        kind "parameter".
+        width_in, width_out, resolution_in, resolution_out (side in pixels, or in patches; (height, width) where these
+        differ), flops (multiply-adds), params, activations, attention_matrices (their elements, which fused attention
+        never writes: no activations). The columns' sums are the network's complexity, and all its attention matrices.
+        Of a traced module, a side is a length where there is no image; operators that are not known have the kind
+        "unknown (…)", and parameters that are no layer's weights a row each, of the kind "parameter".
 
     Raises:
-        NetworkError: the name is not that of a base network, resolution is no whole number above 0, the network has
-            over 10,000 blocks, or the module cannot be traced.
+        NetworkError: the name is not that of a base network, resolution is not in whole numbers above 0, the network
+            has over 10,000 blocks, or the module cannot be traced.
     """
     found = _described(network, resolution, example)
     if isinstance(found, Trace):
@@ -168,8 +164,8 @@ def _row(placed: Placed) -> tuple:
         width_in // group_width,
         width_in,
         width_out,
-        placed.side_in,
-        placed.side_out,
+        one_or_pair(*both_sides(placed.side_in)),
+        one_or_pair(*both_sides(placed.side_out)),
         *layer.counts(placed.side_out),
         layer.matrices(placed.side_out),
     )

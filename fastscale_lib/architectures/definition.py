@@ -36,6 +36,7 @@ from .parts import (
 )
 from .plain_parts import check_keys, make_part, mapping, on_one_line
 from .provenance import Neighbour, Scaling
+from .resolutions import Resolution, check_resolution, size_text
 
 if TYPE_CHECKING:
     from .timm_models import TimmModel
@@ -45,14 +46,16 @@ _PYCLS = {"MODEL", "ANYNET", "REGNET", "EN", "RESNET"}  # sections of its config
 
 @dataclass(frozen=True)
 class Network:
-    """A convolutional network for square images of `resolution` pixels and `channels` channels.
+    """A network for images of `channels` channels, whose `resolution` is their side or (height, width) in pixels.
+
+    The order is that of torch; (n, n) is n, so that square images have one way to be said.
 
     Equality and hash are by name and by what the network is; `scaling`, where it comes from, and `note`, what is to be
     known of its figures, do not count. A scaled network keeps the note.
     """
 
     name: str
-    resolution: int
+    resolution: Resolution
     stem: Stem
     block: str
     stages: tuple[Stage, ...]
@@ -69,7 +72,9 @@ class Network:
             raise NetworkError(f"network: name is {shown(self.name)}, but must be a line of text")
         if self.note and not is_line(self.note):
             raise NetworkError(f"network: note is {shown(self.note)}, but must be a line of text, or nothing")
-        for name in ("resolution", "classes", "channels"):
+        resolution = check_resolution("network: resolution", self.resolution, NetworkError)
+        object.__setattr__(self, "resolution", resolution)
+        for name in ("classes", "channels"):
             set_whole(self, "network", name)
         set_real(self, "network", "se_ratio", 0, 1)
         block_type(self.block)
@@ -160,7 +165,7 @@ class Network:
 
     @property
     def resolution_unit(self) -> int:
-        """What the resolution is a multiple of, in pixels: the side of the patches that tokens are made of, or 1."""
+        """What sides of images are multiples of, in pixels: the side of the patches that tokens are made of, or 1."""
         return self.patches.side if self.patches and self.has_tokens else 1
 
     @property
@@ -229,6 +234,8 @@ class Network:
         """Return the network as plain dicts, lists and numbers, which `Network.from_dict` reads."""
         parts = {"stem": plain_part(self.stem), "head": plain_part(self.head)}
         plain: dict[str, Any] = asdict(self) | parts | {"stages": [plain_part(stage) for stage in self.stages]}
+        if not isinstance(self.resolution, int):
+            plain["resolution"] = list(self.resolution)
         if not self.note:
             del plain["note"]
         if self.scaling is None:
@@ -358,7 +365,7 @@ class Network:
     def __str__(self) -> str:
         sizes = {"depths": self.depths, "widths": self.widths, "group widths": self.group_widths}
         text = ", ".join(f"{name} {'-'.join(map(str, values))}" for name, values in sizes.items())
-        return f"{self.name} ({self.resolution}×{self.resolution} px, {text})"
+        return f"{self.name} ({size_text(self.resolution)} px, {text})"
 
     def _repr_html_(self) -> str:
         return table(self)

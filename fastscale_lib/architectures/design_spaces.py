@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from .definition import Network
 from .parts import PER_STAGE, Head, Stem
+from .resolutions import Resolution
 from .stage_lists import regnet_lists, stages_of
 
 
@@ -29,7 +30,7 @@ def anynet(
     head: str = "conv_pool",
     activation: str = "relu",
     classes: int = 1000,
-    resolution: int = 224,
+    resolution: Resolution = 224,
     channels: int = 3,
     name: str = "AnyNet",
     note: str = "",
@@ -72,7 +73,7 @@ def anynet(
             the mean: transformers); default: "conv_pool".
         activation: "relu", "silu", "gelu", "relu6" or "hard_swish"; default: "relu".
         classes: outputs of the classifier; default: 1000.
-        resolution: side of the images in pixels; default: 224.
+        resolution: side of the images in pixels, or (height, width); default: 224.
         channels: channels of the images; default: 3.
         name: the network's name, a line of text.
         note: a caveat about its figures, a line of text that is shown beside them.

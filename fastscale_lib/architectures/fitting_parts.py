@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from .._common.checks import shown
 from .parts import STEMS, NetworkError, makes_tokens
+from .resolutions import both_sides, each_side
 
 if TYPE_CHECKING:
     from .definition import Network
@@ -48,16 +49,18 @@ def _check_stages(network: Network) -> None:
 
 def _check_resolution(network: Network) -> None:
     """Whole patches, where each has a position; and a pixel at least after all strides that cut off."""
-    resolution, least = network.resolution, network.least_resolution
-    if resolution < least:
+    resolution, least, unit = network.resolution, network.least_resolution, network.resolution_unit
+    both = both_sides(resolution)
+    if min(both) < least:
+        a_side = "" if isinstance(resolution, int) else " a side"
         raise NetworkError(
-            f"network: resolution is {resolution}, but must be of at least {least} pixels, for something to be left "
-            "after all strides"
+            f"network: resolution is {resolution}, but must be of at least {least} pixels{a_side}, for something to be "
+            "left after all strides"
         )
-    side = network.resolution_unit
-    if over := resolution % side:
-        below = resolution - over
+    if any(side % unit for side in both):
+        below, above = (each_side(lambda side, up=up: (side + up) // unit * unit, resolution) for up in (0, unit - 1))
+        sides = "sides must be multiples" if isinstance(resolution, tuple) else "must be a multiple"
         raise NetworkError(
-            f"network: resolution is {shown(resolution)}, but must be a multiple of the {side} pixels of a patch; the "
-            f"nearest are {shown(below)} and {shown(below + side)}"
+            f"network: resolution is {shown(resolution)}, but {sides} of the {unit} pixels of a patch; the nearest are "
+            f"{shown(below)} and {shown(above)}"
         )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import html
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .parts import STEMS
+from .resolutions import size_text
 from .traversal import describe, place
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def table(network: Network) -> str:
 
     def row(part, stride, *cells):
         side = sides[part.split(":")[0].replace(" ", "")]
-        rows.append("".join(f"<td>{cell}</td>" for cell in (part, *cells, stride, f"{side}×{side}")))
+        rows.append("".join(f"<td>{cell}</td>" for cell in (part, *cells, stride, size_text(side))))
 
     row("stem", STEMS[network.stem.kind].total_stride, "", network.stem.width, "", "", STEMS[network.stem.kind])
     for number, s in enumerate(network.stages, 1):
@@ -40,7 +41,7 @@ def table(network: Network) -> str:
     body = "".join(f"<tr>{row}</tr>" for row in rows)
     se = f", SE {network.se_ratio:g}" if network.se_ratio else ""
     caption = html.escape(
-        f"{network.name}: {network.block}{se}, {network.activation}, {network.resolution}×{network.resolution} px"
+        f"{network.name}: {network.block}{se}, {network.activation}, {size_text(network.resolution)} px"
     )
     if network.note:
         caption += f"<br><small>{html.escape(network.note)}</small>"
@@ -56,8 +57,8 @@ def _own(stage: Stage) -> str:
     return f": {', '.join(said)}" if said else ""
 
 
-def _sides(network: Network) -> dict[str, int]:
-    """The side of what stem, stages and the convolution of the head put out."""
+def _sides(network: Network) -> dict[str, Any]:
+    """The side, or (height, width), of what stem, stages and the convolution of the head put out."""
     sides, side = {}, network.resolution
     for run in describe(network):
         if run.times:

@@ -1,7 +1,8 @@
 """The layers that blocks are made of: what each counts, and what it asks of a device.
 
-Sizes are numbers or arrays, one entry a network; a side is that of a square image, in pixels. Layers are made anew for
-each count, and are not frozen, since that would take longer than counting them.
+Sizes are numbers or arrays, one entry a network; a side is that of a square image, in pixels, or the pair (height,
+width) of another. Layers are made anew for each count, and are not frozen, since that would take longer than counting
+them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from .resolutions import each_side, pixels
 
 KINDS = (
     *("conv 1×1", "conv k×k", "conv in groups", "conv depthwise", "linear", "norm", "pointwise", "smooth", "pool"),
@@ -76,19 +79,19 @@ class Conv(Layer):
     padded: bool = True
 
     def side_after(self, side):
-        return _strided(side, self.stride) if self.padded else side // self.stride
+        return _strided(side, self.stride) if self.padded else each_side(lambda size: size // self.stride, side)
 
     def counts(self, side):
         group_width = self.width_in if self.group_width is None else self.group_width
         weights = self.kernel**2 * group_width * self.width_out
-        area = side * side
+        area = pixels(side)
         outputs = self.width_out * area
         if self.bias:
             return weights * area + outputs, weights + self.width_out, outputs
         return weights * area, weights, outputs
 
     def work(self, side_in, side_out, activation):
-        moved = self.width_in * side_in * side_in + self.width_out * side_out * side_out
+        moved = self.width_in * pixels(side_in) + self.width_out * pixels(side_out)
         width = self.width_in if self.group_width is None else self.group_width
         return Work(self._kind(), moved, width, self.width_out if self.group_width is None else width)
 
@@ -114,7 +117,7 @@ class Norm(Layer):
         return 0, 2 * self.width, 0
 
     def work(self, side_in, side_out, activation):
-        return Work(KIND_INDEX["norm"], 2 * self.width * side_in * side_in, self.width, self.width)
+        return Work(KIND_INDEX["norm"], 2 * self.width * pixels(side_in), self.width, self.width)
 
 
 @dataclass(slots=True)
@@ -127,7 +130,7 @@ class Activation(Layer):
     extra: int = 0
 
     def work(self, side_in, side_out, activation):
-        return pointwise(self.width * (side_in * side_in + self.extra), 2, smooth=(self.kind or activation) in _SMOOTH)
+        return pointwise(self.width * (pixels(side_in) + self.extra), 2, smooth=(self.kind or activation) in _SMOOTH)
 
 
 @dataclass(slots=True)
@@ -143,7 +146,7 @@ class MaxPool(Layer):
         return _strided(side, self.stride)
 
     def counts(self, side):
-        return 0, 0, self.width * side * side
+        return 0, 0, self.width * pixels(side)
 
     def work(self, side_in, side_out, activation):
         return _pooled(self.width, side_in, side_out)
@@ -193,7 +196,7 @@ class Gate(Layer):
     parts: tuple
 
     def work(self, side_in, side_out, activation):
-        return pointwise(self.width * side_in * side_in, 2)
+        return pointwise(self.width * pixels(side_in), 2)
 
 
 @dataclass(slots=True)
@@ -216,7 +219,7 @@ class Residual(Layer):
     extra: int = 0
 
     def work(self, side_in, side_out, activation):
-        return pointwise(self.width * (side_in * side_in + self.extra), 3)
+        return pointwise(self.width * (pixels(side_in) + self.extra), 3)
 
 
 @dataclass(slots=True)
@@ -229,11 +232,11 @@ class Resample(Layer):
 
 
 def _strided(side: Any, stride: int) -> Any:
-    return side if stride == 1 else (side - 1) // stride + 1
+    return side if stride == 1 else each_side(lambda size: (size - 1) // stride + 1, side)
 
 
 def _pooled(width: Any, side_in: Any, side_out: Any) -> Work:
-    return Work(KIND_INDEX["pool"], width * (side_in * side_in + side_out * side_out), width, width)
+    return Work(KIND_INDEX["pool"], width * (pixels(side_in) + pixels(side_out)), width, width)
 
 
 def pointwise(elements: Any, passes: int, smooth: bool = False) -> Work:

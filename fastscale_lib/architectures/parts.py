@@ -166,7 +166,10 @@ class Head:
 
 
 class Dimensions(NamedTuple):
-    """The sizes that scaling changes; each is an int, or an array with one entry a network."""
+    """The sizes that scaling changes; each is an int, or an array with one entry a network.
+
+    The resolution is a pair of these, (height, width), where images are not square.
+    """
 
     resolution: Any
     stem_width: Any
@@ -174,6 +177,10 @@ class Dimensions(NamedTuple):
     widths: tuple
     group_widths: tuple
     head_width: Any
+
+    def flat(self) -> list[Any]:
+        """List all sizes, one after another."""
+        return [size for entry in self for size in (entry if isinstance(entry, tuple) else (entry,))]
 
 
 Metric = Literal["flops", "params", "activations"]  # what is counted of a network

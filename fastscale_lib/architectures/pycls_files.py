@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .._common.checks import shown
 from .._common.yaml_text import YamlError, read_yaml, write_yaml
 from .parts import PER_STAGE, Head, NetworkError, Stem
+from .resolutions import size_text
 from .stage_lists import regnet_lists, stages_of
 
 if TYPE_CHECKING:
@@ -168,6 +169,8 @@ def _not_in_pycls(network: Network, effnet: bool) -> str:
         return "has another head"
     if not effnet and any(stage.kernel != 3 for stage in network.stages):
         return "has a kernel other than 3×3"
+    if isinstance(network.resolution, tuple):
+        return f"has images of {size_text(network.resolution)} pixels, which are not square"
     return "has other images than of 3 channels" if network.channels != 3 else ""
 
 

@@ -1,7 +1,7 @@
 """The layers of ConvNeXt and of vision transformers: norms of one image, scales, patches, tokens, attention.
 
-A side is that of the grid of patches. Layers of tokens work on its side² patches and `extra` tokens more, such as a
-class token.
+A side is that of the grid of patches, or the pair of its height and width. Layers of tokens work on its patches and
+`extra` tokens more, such as a class token.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .layer_types import KIND_INDEX, GlobalPool, Layer, Linear, Work, pointwise
+from .resolutions import pixels
 
 
 @dataclass(slots=True)
@@ -40,7 +41,7 @@ class ResponseNorm(Layer):
 
     def work(self, side_in, side_out, activation):
         # The norm over the image reads all that the product reads once more.
-        return Work(KIND_INDEX["layer norm"], 3 * self.width * side_in * side_in, self.width, self.width)
+        return Work(KIND_INDEX["layer norm"], 3 * self.width * pixels(side_in), self.width, self.width)
 
 
 @dataclass(slots=True)
@@ -141,4 +142,4 @@ class TokenPool(GlobalPool):
 
 def tokens(side: Any, extra: int) -> Any:
     """Count the tokens: one a patch, and the extra ones."""
-    return side * side + extra if extra else side * side
+    return pixels(side) + extra if extra else pixels(side)

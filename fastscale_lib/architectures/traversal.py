@@ -64,7 +64,10 @@ def describe(network: Network, dims: Dimensions | None = None) -> Iterator[Run]:
 
 
 def place(parts: Iterable, side: Any, prefix: str = "", present: Any = True) -> list[Placed]:
-    """Place the parts' layers, in order, for an input of this side; the last one's output is that of the parts."""
+    """Place the parts' layers, in order, for an input of this side; the last one's output is that of the parts.
+
+    A side is a number or an array, or a pair of these, (height, width), where images are not square.
+    """
     placed: list[Placed] = []
     for part in parts:
         if isinstance(part, Residual):

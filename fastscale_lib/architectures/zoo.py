@@ -15,6 +15,7 @@ from .definition import Network
 from .design_spaces import anynet, regnet
 from .multipliers import multiplied
 from .parts import NetworkError
+from .resolutions import Resolution
 from .traced.module_family import Family
 from .traced.modules import is_module
 
@@ -51,7 +52,7 @@ def family_of(network: Network) -> list[str]:
     return families().get(family, [])
 
 
-def network(name: str | Network, *, resolution: int | None = None, classes: int | None = None) -> Network:
+def network(name: str | Network, *, resolution: Resolution | None = None, classes: int | None = None) -> Network:
     """Return the base network of this published name.
 
     Case, dashes, underscores and a trailing ".0" do not matter. Names of timm and torchvision are known where theirs
@@ -63,7 +64,7 @@ def network(name: str | Network, *, resolution: int | None = None, classes: int 
 
     Arguments:
         name: the published name; or a Network, which stands for itself.
-        resolution: side of the images in pixels; default: the published one.
+        resolution: side of the images in pixels, or (height, width); default: the published one.
         classes: outputs of the classifier; default: the published 1000.
 
     Returns:
@@ -72,7 +73,7 @@ def network(name: str | Network, *, resolution: int | None = None, classes: int 
 
     Raises:
         NetworkError: no network has this name (the message gives the nearest names, or how to describe it), it is
-            torchvision's for another network, or resolution or classes is no whole number above 0.
+            torchvision's for another network, or resolution or classes is not in whole numbers above 0.
     """
     found = _named(name)
     asked = {"resolution": resolution, "classes": classes}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import re
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +15,7 @@ import pandas as pd
 import traitlets as T
 
 from ..architectures.counting import Complexity, complexity
+from ..architectures.resolutions import side_text
 from ..architectures.zoo import families
 from ..figures.theme import Frame, label
 from ..scaling.strategies import STRATEGIES
@@ -100,7 +102,7 @@ class Controls:
             _show_step(self.scale, _on_scale_step(x.scale))
             self.alpha_field.value, self.scale_field.value = f"{x.alpha:.4g}", f"{x.scale:.4g}"
             self.flops.value = f"{x.flops / 1e9:.6g}"
-            self.resolution.value, self.batch.value = str(x.resolution), str(x.batch)
+            self.resolution.value, self.batch.value = side_text(x.resolution), str(x.batch)
             self.precision.value, self.mode.value, self.live.value = x.precision, x.mode, x.live
             names = {"auto": "auto"} | x.devices
             if x.device not in names:
@@ -306,7 +308,12 @@ class Controls:
 
 
 def _number(text: str, name: str) -> Any:
-    """The number that a field means, flops in units of 10⁹; text that is no number stays as it is, and is refused."""
+    """The number that a field means, flops in units of 10⁹; text that is no number stays as it is, and is refused.
+
+    A resolution may be height × width, as 1280x800.
+    """
+    if name == "resolution" and (sides := re.fullmatch(r"\s*(\d{1,9})\s*[x×]\s*(\d{1,9})\s*", text)):
+        return int(sides[1]), int(sides[2])
     try:
         value = float(Fraction(text.strip().rstrip("Gg×x")))
     except (ValueError, ZeroDivisionError, OverflowError):

@@ -14,6 +14,7 @@ from .._common.checks import shown as quoted
 from .._common.device_kinds import parse_device, preferred
 from ..architectures.counting import complexity
 from ..architectures.definition import Network
+from ..architectures.resolutions import Resolution, both_sides, each_side
 from ..architectures.traced.module_family import Family
 from ..measuring.settings import MODES, PRECISIONS, Mode, Precision
 from ..prediction.model import RuntimeModel
@@ -58,7 +59,7 @@ class State(T.HasTraits):
     )
     alpha = Settable[float, float](0.8, "α: the share of the scaling given to width")
     scale = Settable[float, float](4.0, "how many times the flops of the base network")
-    resolution = Settable[int, int](None, "the side of the base network's images")
+    resolution = Settable[Resolution, Resolution](None, "the side of the base network's images, or (height, width)")
     flops = Settable[float, float](
         None, "s times the base's; sets s. Each network is rounded, and its counted flops differ: see the table"
     )
@@ -173,7 +174,7 @@ class State(T.HasTraits):
                     f"of {LARGEST_RESOLUTION} at most; try fs.explore(family.at(224))"
                 )
             return network
-        if (own := _own_resolution(network)) > LARGEST_RESOLUTION:
+        if (own := max(both_sides(_own_resolution(network)))) > LARGEST_RESOLUTION:
             raise T.TraitError(f"network: {network.name} needs {own} pixels, but here goes up to {LARGEST_RESOLUTION}")
         largest = LARGEST_RESOLUTION - LARGEST_RESOLUTION % network.resolution_unit
         if complexity(network, resolution=largest).flops > LARGEST_FLOPS:
@@ -216,13 +217,15 @@ class State(T.HasTraits):
         return value
 
     @T.validate("resolution")
-    def _check_resolution(self, proposal: dict[str, Any]) -> int:
+    def _check_resolution(self, proposal: dict[str, Any]) -> Resolution:
         if isinstance(self.network, Family):
             number = _whole("resolution", proposal["value"], 1, LARGEST_RESOLUTION, "pixels")
             return _or_trait_error(self.network.at, number).resolution
         least = self.network.total_stride  # below it the last stage would see less than a pixel
-        number = _whole("resolution", proposal["value"], least, LARGEST_RESOLUTION, "pixels")
-        return _or_trait_error(lambda value: self.network.replace(resolution=value), number).resolution
+        given = proposal["value"]
+        for side in given if isinstance(given, tuple | list) and len(given) == 2 else [given]:
+            _whole("resolution", side, least, LARGEST_RESOLUTION, "pixels")
+        return _or_trait_error(lambda value: self.network.replace(resolution=value), given).resolution
 
     @T.validate("batch")
     def _check_batch(self, proposal: dict[str, Any]) -> int:
@@ -268,7 +271,7 @@ def _own_resolution(network: Any) -> Any:
     """The resolution at which a base network is taken up: its own, if its last stage sees a pixel at least."""
     if isinstance(network, Family):
         return network.resolution
-    return max(network.resolution, network.total_stride)
+    return each_side(lambda side: max(side, network.total_stride), network.resolution)
 
 
 def _indexed(device: str) -> str:

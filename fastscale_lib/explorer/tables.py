@@ -13,6 +13,7 @@ import pandas as pd
 from ..architectures.counting import METRICS, Complexity, complexity
 from ..architectures.definition import Network
 from ..architectures.html_table import table
+from ..architectures.resolutions import side_text
 from ..architectures.traced.module_family import Family
 from ..figures.theme import METRICS as SHOWN
 from ..figures.theme import Frame, label, style
@@ -77,7 +78,7 @@ def comparison_table(frame: Frame, base: Complexity, times: pd.DataFrame, s: flo
         name = f"{swatch} {html.escape(label(strategy))}"
         ratios = [f"{frame[metric][row] / getattr(base, metric):.3g}×" for metric in METRICS]
         flops = short(frame["flops"][row])
-        rows.append((name, flops, *ratios, f"{frame['resolution'][row]} px", time))
+        rows.append((name, flops, *ratios, f"{side_text(frame['resolution'][row])} px", time))
     caption = f"All at s = {s:.3g}, counted, and as times the base{_spread(frame['flops'])}"
     return html_table(caption, ("", "counted flops", *METRICS, "resolution", "ms/batch"), rows)
 

@@ -22,6 +22,7 @@ import traitlets as T
 from .._common.files import write_new
 from ..architectures.counting import METRICS, Complexity
 from ..architectures.definition import Network
+from ..architectures.resolutions import Resolution
 from ..architectures.traced.module_family import Family
 from ..measuring.settings import Mode, Precision
 from ..scaling.grids import sweep
@@ -55,7 +56,7 @@ class Explorer(widgets.VBox, State):
         alpha: float = State.alpha.default_value,
         scale: float = State.scale.default_value,
         *,
-        resolution: int | None = State.resolution.default_value,
+        resolution: Resolution | None = State.resolution.default_value,
         flops: float | None = State.flops.default_value,
         batch: int | None = State.batch.default_value,
         precision: Precision = State.precision.default_value,

@@ -12,6 +12,8 @@ import pandas as pd
 import plotly.graph_objects as go
 import plotly.io as pio
 
+from ..architectures.resolutions import size_text
+
 Frame = pd.DataFrame | Mapping[str, Any]
 
 
@@ -104,7 +106,7 @@ def stages_text(frame: Frame) -> list[str]:
     """
     columns = (list(frame[name]) for name in ("scale", "resolution", "depths", "widths", "group_widths"))
     return [
-        f"s = {s:.3g}, {r}×{r} px<br>depths {d}<br>widths {w}<br>group widths {g}"
+        f"s = {s:.3g}, {size_text(r)} px<br>depths {d}<br>widths {w}<br>group widths {g}"
         for s, r, d, w, g in zip(*columns, strict=True)
     ]
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from .._common.checks import check_real, shown
 from ..architectures.definition import Network
+from ..architectures.resolutions import Resolution
 from ..architectures.zoo import network as named_network
 from ..architectures.zoo import refuse_modules
 from ..records.measurement import MeasureError, SettingError, whole
@@ -43,7 +44,7 @@ def largest_batch(
     precision: Precision = "fp32",
     device: str | torch.device | None = None,
     channels_last: bool = True,
-    resolution: int | None = None,
+    resolution: Resolution | None = None,
     *,
     limit: int = LIMIT,
     grain: float = 1 / 16,
@@ -68,7 +69,7 @@ def largest_batch(
         precision: as for `measure`; default: "fp32".
         device: as for `measure`; default: torch's current GPU, else the CPU.
         channels_last: as for `measure`; default: True. Compiled networks, which may need another amount, are not tried.
-        resolution: side of the images in pixels; default: the network's own.
+        resolution: side of the images in pixels, or (height, width); default: the network's own.
         limit: the largest batch that is tried; default: 4,096. A CPU's memory often takes more.
         grain: the batch found may fall short of one that does not fit by this fraction of itself (or by one image);
             default: 1/16.

@@ -12,6 +12,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from .._common.device_kinds import CPU
 from .._common.errors import first_line
 from ..architectures.definition import Network
+from ..architectures.resolutions import Resolution, both_sides
 from ..architectures.traced.module_family import Family
 from ..architectures.zoo import network as named_network
 from ..models.builder import build
@@ -50,7 +51,7 @@ def peak_memory(
     batch: int = 64,
     mode: Mode = "inference",
     precision: Precision = "fp32",
-    resolution: int | None = None,
+    resolution: Resolution | None = None,
 ) -> PeakMemory:
     """Count the most bytes of tensors alive at a time in the run that `measure` times.
 
@@ -68,7 +69,8 @@ def peak_memory(
         batch: images in a run; default: 64.
         mode: as for `measure`; default: "inference".
         precision: as for `measure`; default: "fp32". fp16 is counted as bf16, of the same size.
-        resolution: side of the images in pixels; default: the network's or family's own (a module has none).
+        resolution: side of the images in pixels, or (height, width); default: the network's or family's own (a
+            module has none).
 
     Returns:
         Bytes of all tensors at the peak, and of its parts.
@@ -87,9 +89,10 @@ def peak_memory(
     except Exception as error:
         if isinstance(network_or_module, Network | str):
             raise
+        height, width = both_sides(settings.resolution)
         raise MeasureError(
-            f"peak_memory: the module does not take {settings.batch} × 3 × {settings.resolution} × "
-            f"{settings.resolution} images, or torch cannot follow it without data: {first_line(error)}",
+            f"peak_memory: the module does not take {settings.batch} × 3 × {height} × {width} "
+            f"images, or torch cannot follow it without data: {first_line(error)}",
             "failed",
         ) from error
 
@@ -119,10 +122,8 @@ def _source(network_or_module: Any, settings: Settings) -> tuple[torch.nn.Module
             raise SettingError("resolution is None, but a module does not tell its own; try resolution=224")
         return network_or_module, settings, 3
     if isinstance(network_or_module, Family):
-        side = network_or_module.at(settings.resolution).resolution
-        if not isinstance(side, int):
-            raise SettingError(f"resolution is {side}, but memory is counted for square images; try resolution=224")
-        return network_or_module.at(side).module("meta"), replace(settings, resolution=side), 3
+        family = network_or_module.at(settings.resolution)
+        return family.module("meta"), replace(settings, resolution=family.resolution), 3
     if not isinstance(network_or_module, Network | str):
         kind = type(network_or_module).__name__
         raise SettingError(

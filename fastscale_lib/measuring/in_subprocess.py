@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from .._common.checks import shown
 from .._common.errors import first_line
 from ..architectures.definition import Network
+from ..architectures.resolutions import Resolution
 from ..architectures.traced.module_family import Family
 from ..architectures.zoo import network as named_network
 from ..records.measurement import MeasureError, Measurement, SettingError
@@ -28,7 +29,7 @@ def measure(
     device: str | torch.device | None = None,
     channels_last: bool = True,
     compile: bool = False,
-    resolution: int | None = None,
+    resolution: Resolution | None = None,
     interval: float = 0.01,
     seconds: float = 10.0,
     progress: Progress | None = None,
@@ -57,7 +58,8 @@ def measure(
         device: "cpu", "cuda" or "cuda:N"; default: torch's current GPU, else the CPU.
         channels_last: the memory layout of images and weights; default: True.
         compile: time the module as torch.compile makes it; compilation is not timed; default: False.
-        resolution: side of the images in pixels; default: the network's or family's own (a module has none).
+        resolution: side of the images in pixels, or (height, width); default: the network's or family's own (a module
+            has none).
         interval: stop when the 95 % interval lies within this fraction of the median; default: 0.01 ...
         seconds: ... or when this time is spent; default: 10. It begins after the first run, so that building and
             compiling do not count; a first run, a warm-up run and a timed block are always made.

@@ -20,11 +20,12 @@ from .._common.plain_files import check_keys, read_plain
 from .._common.yaml_text import YamlError, read_yaml, write_yaml
 from ..architectures.counting import METRICS, complexity
 from ..architectures.definition import Network
+from ..architectures.resolutions import Resolution
 from ..architectures.zoo import network as named_network
 from ..architectures.zoo import networks as known_networks
 from ..architectures.zoo import refuse_modules
 from ..records.conditions import LARGEST
-from ..records.measurement import SettingError, whole
+from ..records.measurement import SettingError, image_resolution, whole
 from ..scaling.rounding import scale
 from ..scaling.strategies import ScalesLike, StrategiesLike, Strategy, StrategyError, scale_factor
 from ..scaling.strategies import strategy as named_strategy
@@ -84,7 +85,8 @@ class Plan:
         precision: as for `measure`; default: "fp32".
         to_flops: False (default) scales by s, as the paper does; True reaches s times the flops (multiply-adds) of the
             base within 1 % by changing single roundings, as `scale_to` does.
-        resolution: side of the base networks' images in pixels, before scaling; default: each network's own.
+        resolution: side of the base networks' images in pixels, or (height, width), before scaling; default: each
+            network's own.
         channels_last: as for `measure`, for all points, as are those below; default: True.
         compile: default: False.
         tf32: default: False.
@@ -106,7 +108,7 @@ class Plan:
     mode: tuple[Mode, ...] = ("inference",)
     precision: tuple[Precision, ...] = ("fp32",)
     to_flops: bool = False
-    resolution: int | None = None
+    resolution: Resolution | None = None
     channels_last: bool = True
     compile: bool = False
     tf32: bool = False
@@ -126,7 +128,7 @@ class Plan:
             mode: Mode | Iterable[Mode] = ("inference",),
             precision: Precision | Iterable[Precision] = ("fp32",),
             to_flops: bool = False,
-            resolution: int | None = None,
+            resolution: Resolution | None = None,
             channels_last: bool = True,
             compile: bool = False,
             tf32: bool = False,
@@ -147,7 +149,7 @@ class Plan:
         if not isinstance(self.to_flops, bool):
             raise PlanError(f"plan: to_flops is {shown(self.to_flops)}, but must be True or False")
         if self.resolution is not None:
-            object.__setattr__(self, "resolution", whole("resolution", self.resolution))
+            object.__setattr__(self, "resolution", image_resolution(self.resolution))
         if self.device is not None:
             object.__setattr__(self, "device", check_device(self.device))
         for batch, mode, precision in product(self.batch, self.mode, self.precision):
@@ -188,6 +190,8 @@ class Plan:
         """Return plain lists, texts and numbers; `Plan.from_dict` reads them."""
         plain = {each.name: getattr(self, each.name) for each in fields(self)}
         plain |= {name: list(plain[name]) for name in _LISTS}
+        if isinstance(self.resolution, tuple):
+            plain["resolution"] = list(self.resolution)
         plain["networks"] = [_described(network) for network in self.networks]
         plain["strategies"] = [strategy.name for strategy in self.strategies]
         return plain

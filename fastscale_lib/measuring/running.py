@@ -15,6 +15,7 @@ from torch import backends, get_float32_matmul_precision, nn, set_float32_matmul
 
 from ..architectures.definition import Network
 from ..architectures.design_spaces import anynet
+from ..architectures.resolutions import both_sides, size_text
 from ..architectures.traced.module_family import Family
 from ..models.builder import build
 from ..models.modules import subsample
@@ -126,7 +127,7 @@ def runner(module: nn.Module, settings: Settings, device: Device, channels: int)
     """Make the run that is timed, on random images (and labels)."""
     assert settings.resolution is not None
     generator = torch.Generator(device.at).manual_seed(0)
-    shape = (settings.batch, channels, settings.resolution, settings.resolution)
+    shape = (settings.batch, channels, *both_sides(settings.resolution))
     images = torch.randn(shape, generator=generator, device=device.at)
     if settings.channels_last:
         images = images.to(memory_format=torch.channels_last)
@@ -244,9 +245,9 @@ def _unfit(error: BaseException, source: Any, settings: Settings) -> str | None:
     """Return the message for images that do not fit the module; None for any other error."""
     said = f"{error} {error.__cause__}"  # torch.compile's error has it in its cause
     if _ONE_VALUE.search(said):
-        side = settings.resolution or source.resolution
+        size = size_text(settings.resolution or source.resolution)
         return (
-            f"{_name(source)}: with batch {settings.batch} and {side}×{side} pixels BN sees one value of a channel, "
+            f"{_name(source)}: with batch {settings.batch} and {size} pixels BN sees one value of a channel, "
             f"but training takes two or more; try batch={settings.batch + 1}, or a higher resolution"
         )
     if isinstance(source, Network) or not (found := _CHANNELS.search(said)):

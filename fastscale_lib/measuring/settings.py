@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from .._common.checks import check_choice, check_flag, check_real, shown
 from .._common.device_kinds import HOW, parse_device
-from ..records.measurement import SettingError, whole
+from ..architectures.resolutions import Resolution
+from ..records.measurement import SettingError, image_resolution, whole
 
 if TYPE_CHECKING:
     import torch
@@ -31,7 +32,7 @@ class Settings:
     device: str | torch.device | None = None
     channels_last: bool = True
     compile: bool = False
-    resolution: int | None = None
+    resolution: Resolution | None = None
     interval: float = 0.01
     seconds: float = 10.0
     tf32: bool = False
@@ -39,9 +40,10 @@ class Settings:
 
     def __post_init__(self):
         object.__setattr__(self, "batch", whole("batch", self.batch))
-        for name in ("resolution", "threads"):
-            if getattr(self, name) is not None:
-                object.__setattr__(self, name, whole(name, getattr(self, name)))
+        if self.resolution is not None:
+            object.__setattr__(self, "resolution", image_resolution(self.resolution))
+        if self.threads is not None:
+            object.__setattr__(self, "threads", whole("threads", self.threads))
         if not (self.device is None or isinstance(self.device, str) or type(self.device).__name__ == "device"):
             raise SettingError(f"device is {shown(self.device)}, but must be 'cpu', 'cuda' or 'cuda:N'")
         known("mode", self.mode, MODES)

@@ -37,7 +37,7 @@ def build(
     """Build a torch module of a network, freshly initialised.
 
     It is made of the layers that `complexity` counts; the rows of `layers(network)` and the keys of its `state_dict`
-    have the same names. It takes images of other sides, too.
+    have the same names. It takes images of other sizes, too, unless it is a vision transformer.
 
     Arguments:
         network: a Network, the name of a base network, or a Family, whose callable makes its module.
@@ -48,8 +48,8 @@ def build(
             (Goyal et al., Accurate, Large Minibatch SGD, 2017, section 5.1); default: False.
 
     Returns:
-        A module from images (N, channels, r, r) to logits (N, classes); its `network` is the Network. For a Family, the
-        module that its callable makes.
+        A module from images (N, channels, height, width) to logits (N, classes); its `network` is the Network. For a
+        Family, the module that its callable makes.
 
     Raises:
         NetworkError: (a ValueError) the name is not that of a base network, the network has over 10,000 blocks,

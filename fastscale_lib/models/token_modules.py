@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from ..architectures.resolutions import both_sides, pixels, size_text
 from ..architectures.token_layers import (
     Attention,
     Embedding,
@@ -56,21 +57,21 @@ class Scale(nn.Module):
 
 
 class Tokens(nn.Module):
-    """Patches (N, width, side, side) to tokens (N, tokens, width): class token, then positions."""
+    """Patches (N, width, h, w) to tokens (N, tokens, width), row by row: class token, then positions."""
 
-    def __init__(self, width: int, side: int, extra: int, class_position: bool) -> None:
+    def __init__(self, width: int, grid: tuple[int, int], extra: int, class_position: bool) -> None:
         super().__init__()
-        self.side, self.class_position = side, class_position
+        self.grid, self.class_position = grid, class_position
         self.class_token = nn.Parameter(torch.zeros(1, extra, width)) if extra else None
-        positions = side * side + (extra if class_position else 0)
+        positions = pixels(grid) + (extra if class_position else 0)
         self.positions = nn.Parameter(torch.empty(1, positions, width))
         nn.init.trunc_normal_(self.positions, std=0.02)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if x.shape[-2:] != (self.side, self.side):
+        if x.shape[-2:] != self.grid:
             raise ValueError(
                 f"the image has {x.shape[-2]}×{x.shape[-1]} patches, but positions are learned for "
-                f"{self.side}×{self.side}: give images of the network's own resolution, or build it with another"
+                f"{size_text(self.grid)}: give images of the network's own resolution, or build it with another"
             )
         x = x.flatten(2).transpose(1, 2)
         if self.class_token is None:
@@ -117,7 +118,7 @@ def token_module(part: Any) -> nn.Module | None:
         case LayerScale():
             return Scale(part.width, images=part.extra is None)
         case Embedding():
-            return Tokens(part.width, part.side, part.extra, part.class_position)
+            return Tokens(part.width, both_sides(part.side), part.extra, part.class_position)
         case TokenLinear():
             return nn.Linear(part.width_in, part.width_out)
         case Attention():

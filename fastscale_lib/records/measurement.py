@@ -6,12 +6,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
 from datetime import datetime, timezone
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .._common.checks import check_whole, shown
 from .._common.device_kinds import CPU, kind_of
 from .._common.digits import decimals
 from .._common.errors import FastscaleError
+from ..architectures.resolutions import Resolution, check_resolution
 
 if TYPE_CHECKING:
     from ..architectures.definition import Network
@@ -48,10 +50,11 @@ class SettingError(MeasureError, ValueError):
 class Measurement:
     """One network timed on one device, with the settings and the state of the machine.
 
-    `median_ms` is the median time of a run: one forward pass, or one training step, on `batch` images. `low_ms` to
-    `high_ms` is the distribution-free 95 % interval of the median; with fewer than 6 `blocks` of runs there is none,
-    and both are NaN, even if given. `half_width` is the larger side of the interval (below 6 blocks, of the range), as
-    a fraction of the median; None for a single block. `converged`: the interval became as narrow as requested.
+    `resolution` is the side of the images in pixels, or (height, width). `median_ms` is the median time of a run: one
+    forward pass, or one training step, on `batch` images. `low_ms` to `high_ms` is the distribution-free 95 % interval
+    of the median; with fewer than 6 `blocks` of runs there is none, and both are NaN, even if given. `half_width` is
+    the larger side of the interval (below 6 blocks, of the range), as a fraction of the median; None for a single
+    block. `converged`: the interval became as narrow as requested.
     `peak_memory_bytes` is the most that torch's allocator held during the timed part on a GPU, weights included; None
     on a CPU, where the process's peak says little about the network. `tf32` and `cudnn_benchmark` concern GPUs and are
     False on a CPU. `date` is in UTC.
@@ -70,7 +73,7 @@ class Measurement:
     """
 
     network: str
-    resolution: int
+    resolution: Resolution
     batch: int
     mode: str
     precision: str
@@ -201,7 +204,7 @@ def measured_row(network: Network, measurement: Measurement) -> dict[str, Any]:
 
     Beside its fields the row has `description`, which `Network.from_dict` reads, and `reason` and `message`, here None.
     """
-    described = {**network.to_dict(), "resolution": measurement.resolution}
+    described = _described(network, measurement.resolution)
     return {**measurement.to_dict(), "description": described, "reason": None, "message": None}
 
 
@@ -217,9 +220,12 @@ def failed_row(
     resolution = given.get("resolution", network.resolution)
     own = {"network": network.name, "resolution": resolution, "device": environment["device"], "date": now()}
     known = {**environment, **given, **own}
-    described = {**network.to_dict(), "resolution": resolution}
     row = {field.name: known.get(field.name) for field in fields(Measurement)}
-    return {**row, "description": described, "reason": error.reason, "message": str(error)}
+    return {**row, "description": _described(network, resolution), "reason": error.reason, "message": str(error)}
+
+
+def _described(network: Network, resolution: Resolution) -> dict[str, Any]:
+    return {**network.to_dict(), "resolution": list(resolution) if isinstance(resolution, tuple) else resolution}
 
 
 def now() -> str:
@@ -281,9 +287,16 @@ def whole(name: str, value: Any) -> int:
     return check_whole(name, number, SettingError, most=_MOST.get(name, _MOST_IMAGES), remedy=remedy)
 
 
+def image_resolution(value: Any) -> Resolution:
+    """Return the value as a side in pixels, or as (height, width), or raise a SettingError."""
+    check = partial(check_resolution, "resolution", error=SettingError, remedy="; try resolution=224")
+    return check(check(value), most=_LARGEST_SIDE)
+
+
 _MOST_IMAGES = 2**31 - 1  # torch cannot multiply larger sizes
-_MOST = {"resolution": 100_000, "memory_bytes": 2**62}
-_TRY = {"batch": 64, "resolution": 224, "devices": 8, "threads": 1, "limit": 4096, "memory_bytes": 2**30}
+_LARGEST_SIDE = 100_000
+_MOST = {"memory_bytes": 2**62}
+_TRY = {"batch": 64, "devices": 8, "threads": 1, "limit": 4096, "memory_bytes": 2**30}
 
 
 def _same_digits(*values: float) -> list[str]:

@@ -126,6 +126,7 @@ class Store:
 
         An index of these columns is kept from call to call, so that 100,000 rows take no longer than ten.
         """
+        what = _with_pair(what)
         with self._used():
             self._read()
             self._warn_of_torn_lines()
@@ -229,7 +230,7 @@ class Store:
         except (ValueError, RecursionError):
             return False
         if isinstance(row, dict):
-            self._rows.append(without_range(row))
+            self._rows.append(_with_pair(without_range(row)))
         return isinstance(row, dict)
 
     def _forget(self) -> None:
@@ -266,6 +267,12 @@ class _Index:
         # Rows that lack a column, or have a list there, are never found by it.
         with contextlib.suppress(KeyError, TypeError):
             self._found.setdefault(tuple(row[name] for name in self._names), []).append(row)
+
+
+def _with_pair(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the row with a pair (height, width), which JSON has as a list, as a network has it."""
+    resolution = row.get("resolution")
+    return {**row, "resolution": tuple(resolution)} if isinstance(resolution, list) else row
 
 
 def _row_and_line(row: Mapping[str, Any] | Measurement) -> tuple[dict[str, Any], bytes]:

@@ -16,6 +16,7 @@ from ..architectures.counting import complexity, count
 from ..architectures.definition import Network
 from ..architectures.parts import Dimensions, Metric, Stage
 from ..architectures.provenance import Neighbour, Scaling
+from ..architectures.resolutions import both_sides, each_side, side_text
 from .module_scaling import check_grows
 from .rounding import WIDTH_STEP, resolution_step, scale, scaled_dimensions, unrounded_dimensions
 from .strategies import Strategy, factors, grid_factors, scale_factor
@@ -50,7 +51,7 @@ class Candidates:
         dims = scaled_dimensions(base, *grid_factors([strategy], s))
         dims = Dimensions(*(_map_sizes(value, lambda size: np.broadcast_to(size, len(s))) for value in dims))
         # Of equal networks, keep the one with s nearest the plain ratio.
-        sizes = np.stack([dims[0], dims[1], *dims[2], *dims[3], *dims[4], dims[5]])
+        sizes = np.stack(dims.flat())
         first = np.sort(np.unique(sizes, axis=1, return_index=True)[1])
         dims = Dimensions(*(_map_sizes(value, lambda size: size[first]) for value in dims))
         steps = np.zeros((len(first), len(base.stages) + 1), dtype=int)
@@ -81,22 +82,22 @@ class Candidates:
         stages = zip(self.base.block_types, self.base.stages, steps.T[:-1], strict=True)
         for i, (block, stage, step) in enumerate(stages):
             widths[i], group_widths[i] = _step_widths(block, stage, widths[i], group_widths[i], step)
-        resolution = dims.resolution + steps[:, -1] * resolution_step(self.base)
+        longer = steps[:, -1] * resolution_step(self.base)
+        resolution = each_side(lambda side: side + longer, dims.resolution)
         dims = dims._replace(widths=tuple(widths), group_widths=tuple(group_widths), resolution=resolution)
         if self.base.stem_follows:
             dims = dims._replace(stem_width=widths[0])
-        possible = (resolution >= self.base.least_resolution) & (np.min(widths, axis=0) > 0)
+        possible = (np.min(both_sides(resolution), axis=0) >= self.base.least_resolution) & (np.min(widths, axis=0) > 0)
         dims = Dimensions(*(_map_sizes(value, lambda size: size[possible]) for value in dims))
         return replace(self, s=self.s[index][possible], dims=dims, steps=steps[possible])
 
     def departures(self) -> np.ndarray:
         """Sum |log(size / unrounded size)| over the changed sizes of each network."""
         asked = unrounded_dimensions(self.base, *grid_factors([self.strategy], self.s))
-        sizes = zip((*self.dims.widths, self.dims.resolution), (*asked.widths, asked.resolution), strict=True)
-        logs = (
-            np.abs(np.log(size / wanted)) * (step != 0)
-            for (size, wanted), step in zip(sizes, self.steps.T, strict=True)
-        )
+        sides = zip(both_sides(self.dims.resolution), both_sides(asked.resolution), strict=True)
+        departed = [np.abs(np.log(size / wanted)) for size, wanted in zip(self.dims.widths, asked.widths, strict=True)]
+        departed.append(np.mean([np.abs(np.log(side / wanted)) for side, wanted in sides], axis=0))
+        logs = (each * (step != 0) for each, step in zip(departed, self.steps.T, strict=True))
         return sum(logs, start=np.zeros(len(self.s)))
 
     def network(self, index: int, neighbours: tuple[Neighbour, ...]) -> Network:
@@ -123,7 +124,8 @@ class Candidates:
         sizes = [(*each.widths, each.resolution) for each in (dims, plain, asked)]
         for name, size, before, wanted, step in zip(names, *sizes, self.steps[index], strict=True):
             if step and size != before:
-                yield f"{name} {size} instead of {before} (unrounded {wanted:.1f})"
+                unrounded = "×".join(f"{side:.1f}" for side in (wanted if isinstance(wanted, tuple) else (wanted,)))
+                yield f"{name} {side_text(size)} instead of {side_text(before)} (unrounded {unrounded})"
 
 
 def _step_widths(block: BlockType, stage: Stage, width: Any, group_width: Any, step: Any) -> tuple[Any, Any]:
@@ -166,7 +168,8 @@ def between_roundings(base: Network, strategy: Strategy, crossing: float, reach:
     d, w, g, r = (float(exponent) for exponent in strategy.exponents)
     ends = (base.stem.width, base.head.width) if base.ends_grow else ()
     sizes = {(size, d, 1) for size in base.depths} | {(size, w, WIDTH_STEP) for size in (*base.widths, *ends)}
-    sizes |= {(size, g, 1) for size in base.group_widths} | {(base.resolution, r, resolution_step(base))}
+    sizes |= {(size, g, 1) for size in base.group_widths}
+    sizes |= {(side, r, resolution_step(base)) for side in both_sides(base.resolution)}
     sizes = [(size, e, step) for size, e, step in sizes if e and size]
 
     def halves(size: int, e: float, step: int, low: float, high: float) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from .._common.checks import AnalysisError, check_flag
 from ..architectures.counting import METRICS, complexity, count
 from ..architectures.definition import Network
 from ..architectures.parts import Dimensions
+from ..architectures.resolutions import Resolution, both_sides, one_or_pair
 from ..architectures.traced.module_family import Family
 from .module_scaling import family_columns, network_or_family
 from .rounding import scale, scaled_dimensions, unrounded_dimensions
@@ -40,7 +41,7 @@ def sweep(
     scales: ScalesLike,
     stages: bool = True,
     *,
-    resolution: int | None = None,
+    resolution: Resolution | None = None,
 ) -> pd.DataFrame:
     """Count every network scaled by every strategy and scale factor.
 
@@ -49,17 +50,17 @@ def sweep(
         strategies: one or several; a strategy may be a number, which is an α.
         scales: one or several scale factors of flops, above 0.
         stages: whether to add depths, widths and group_widths, as strings like "2-6-12-2"; default: True.
-        resolution: side of the images in pixels, before scaling; default: each network's own.
+        resolution: side of the images in pixels, or (height, width), before scaling; default: each network's own.
 
     Returns:
         One row per combination, networks first, then strategies, then scales. Columns network, strategy, alpha (NaN
-        outside the α family), scale, flops (multiply-adds), params, activations, resolution (side in pixels), depths
-        (blocks), widths and group_widths (channels). Each row equals `complexity(scale(...))`.
+        outside the α family), scale, flops (multiply-adds), params, activations, resolution (side in pixels, or
+        (height, width)), depths (blocks), widths and group_widths (channels). Each row equals `complexity(scale(...))`.
 
     Raises:
         AnalysisError: (a ValueError) there is no network, strategy or scale, or stages is not True or False.
         StrategyError: there is no such strategy, or a scale is not above 0.
-        NetworkError: there is no such network, or resolution is not a whole number above 0.
+        NetworkError: there is no such network, or resolution is not in whole numbers above 0.
     """
     stages = check_flag("sweep: stages", stages, AnalysisError)
     networks = [network_or_family(each, resolution) for each in as_list(networks)]
@@ -91,7 +92,8 @@ def sweep_columns(
 def _count_arrays(network: Network, strategies: Sequence[Strategy], scales: np.ndarray, stages: bool) -> dict:
     powers = grid_factors(strategies, scales)
     size = len(strategies) * len(scales)
-    columns: dict[str, Any] = {name: np.empty(size, dtype=np.int64) for name in (*METRICS, "resolution")}
+    columns: dict[str, Any] = {name: np.empty(size, dtype=np.int64) for name in METRICS}
+    lengths = np.empty((2 if isinstance(network.resolution, tuple) else 1, size), dtype=np.int64)  # of images' sides
     sizes = {name: [] for name in ("depths", "widths", "group_widths")}
     for start in range(0, size, _CHUNK):
         part = slice(start, min(start + _CHUNK, size))
@@ -99,15 +101,17 @@ def _count_arrays(network: Network, strategies: Sequence[Strategy], scales: np.n
         distinct, which = _distinct(dims, part.stop - part.start)
         for metric, values in zip(METRICS, count(network, distinct), strict=True):
             columns[metric][part] = values[which] if isinstance(values, np.ndarray) else values
-        columns["resolution"][part] = dims.resolution
+        for row, length in zip(lengths, both_sides(dims.resolution), strict=False):
+            row[part] = length
         for name in sizes if stages else ():
             sizes[name] += _dashed(getattr(dims, name), part.stop - part.start)
+    columns["resolution"] = lengths[0] if len(lengths) == 1 else list(map(one_or_pair, *lengths.tolist()))
     return columns | sizes if stages else columns
 
 
 def _distinct(dims: Dimensions, size: int) -> tuple[Dimensions, np.ndarray]:
     """Return each run of equal networks, of neighbouring scales, and its index per network."""
-    arrays = [a for a in (dims[0], dims[1], *dims[2], *dims[3], *dims[4], dims[5]) if isinstance(a, np.ndarray)]
+    arrays = [each for each in dims.flat() if isinstance(each, np.ndarray)]
     starts = np.zeros(size, dtype=bool)
     starts[0] = True
     for array in arrays:
@@ -143,8 +147,7 @@ def _fits_arrays(network: Network, strategies: Sequence[Strategy], s: float) -> 
             return True
         largest = [max(values) for values in zip(*(factors(each, max(s, 1.0)) for each in strategies), strict=True)]
         sizes = unrounded_dimensions(network, *largest)
-        sizes = [sizes.resolution, sizes.stem_width, *sizes.depths, *sizes.widths, *sizes.group_widths]
-        if max(sizes) < 2**50 and max(count(network, scaled_dimensions(network, *largest))) < _ARRAY_LIMIT:
+        if max(sizes.flat()) < 2**50 and max(count(network, scaled_dimensions(network, *largest))) < _ARRAY_LIMIT:
             return True
     except OverflowError:
         return False

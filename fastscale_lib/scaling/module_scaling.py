@@ -11,6 +11,7 @@ import numpy as np
 from ..architectures.definition import Network
 from ..architectures.parts import METRICS, Metric
 from ..architectures.provenance import Neighbour, Scaling
+from ..architectures.resolutions import Resolution
 from ..architectures.traced.module_family import Family
 from ..architectures.zoo import network as named_network
 from .strategies import Strategy, StrategyError, alpha_of, factors
@@ -20,7 +21,7 @@ _LEAST_GROWTH = 0.05  # exponent of s of a count that a strategy moves
 _NEAR = 1.002  # scale factors that are nearer to each other are one
 
 
-def network_or_family(value: Network | Family | str, resolution: Any = None) -> Network | Family:
+def network_or_family(value: Network | Family | str, resolution: Resolution | None = None) -> Network | Family:
     """Return a Family as it is, and the Network that anything else is or names."""
     return value.at(resolution) if isinstance(value, Family) else named_network(value, resolution=resolution)
 

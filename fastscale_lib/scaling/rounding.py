@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, SupportsIndex, overload
 
-from .._common.checks import RealLike, check_real, check_whole
+from .._common.checks import RealLike, check_real
 from .._common.integers import at_least, choose, nearest
 from ..architectures.definition import Network
 from ..architectures.parts import Dimensions
 from ..architectures.provenance import Scaling
+from ..architectures.resolutions import both_sides, check_resolution, each_side, side_text
 from ..architectures.traced.module_family import Family
-from ..architectures.traced.modules import image_size
 from .module_scaling import check_dimensions, network_or_family, scale_family
 from .strategies import StrategyError, StrategyLike, factors, fit_grown, named_strategy, scale_factor
 
@@ -38,7 +38,7 @@ def scale(
     *,
     depth: RealLike | None = None,
     width: RealLike | None = None,
-    resolution: SupportsIndex | None = None,
+    resolution: SupportsIndex | tuple[int, int] | None = None,
 ) -> Network: ...
 
 
@@ -60,7 +60,8 @@ def scale(
     Rounding is that of pycls: depths to whole numbers of blocks, widths to multiples of 8, a strategy's resolution to
     multiples of 4, group widths to 1, 2, 4 or multiples of 8. Then width and group width are made to fit. A dimension
     with the factor 1 keeps its size. Stem and head keep their widths, except those of "mbconv", which grow with the
-    stages. A stem of patches is as wide as the first stage.
+    stages. A stem of patches is as wide as the first stage. Where images are not square, height and width grow by one
+    factor, and each is rounded.
 
     A vision transformer grows by whole heads, whose width (the group width) stays as it is, and by whole patches.
     ConvNeXt keeps a pixel after all its strides: its resolution does not go below 32.
@@ -79,12 +80,11 @@ def scale(
             channels, no image fewer than 4×4 pixels.
         depth: factor of each stage's number of blocks; default: 1.
         width: factor of each stage's width and group width; default: 1.
-        resolution: side of the images in pixels, which is not rounded; default: the network's own. Of a Family, also
-            (height, width).
+        resolution: side of the images in pixels, or (height, width), which is not rounded; default: the network's own.
 
     Returns:
         The scaled Network. Its `scaling` has the base network, the strategy and s; when scaled by factors, s is
-        depth · width² · (resolution / the network's)².
+        depth · width² · the pixels of an image relative to the network's.
 
     Raises:
         StrategyError: there is no such strategy, a factor is not above 0, resolution is not in pixels, or strategy
@@ -126,22 +126,19 @@ def _scale_by_factors(network: Network | Family, depth: Any, width: Any, resolut
         1.0 if factor is None else check_real(f"scale: the factor of {name}", factor, StrategyError, *_FACTORS)
         for name, factor in (("depth", depth), ("width", width))
     )
-    pixels = network.resolution
-    if isinstance(resolution, tuple) and isinstance(network, Family):
-        pixels = network.at(resolution).resolution
-    elif resolution is not None:
+    asked = network.resolution
+    if resolution is not None:
         remedy = "; it is in pixels, not a factor"
-        pixels = check_whole("scale: resolution", resolution, StrategyError, *_PIXELS, remedy=remedy)
+        asked = check_resolution("scale: resolution", resolution, StrategyError, *_PIXELS, remedy)
     words = [f"{name} ×{factor:.12g}" for name, factor in (("depth", d), ("width", w)) if factor != 1]
-    size, before = image_size("scale", pixels), image_size("scale", network.resolution)
-    px = "×".join(map(str, dict.fromkeys(size)))
-    way = " ".join([*words, f"{px}px"] if size != before or not words else words)
+    size, before = both_sides(asked), both_sides(network.resolution)
+    way = " ".join([*words, f"{side_text(asked)}px"] if size != before or not words else words)
     pixels_grow = (size[0] / before[0]) * (size[1] / before[1])
     scaling = Scaling(network.name, way, d * w**2 * pixels_grow)
     if isinstance(network, Family):
         check_dimensions(network, way, depth=d != 1, width=w != 1)
         return network.scaled(d, w, size, f"{network.name} {way}", scaling)
-    dims = scaled_dimensions(network, d, w, w, 1.0)._replace(resolution=pixels)
+    dims = scaled_dimensions(network, d, w, w, 1.0)._replace(resolution=asked)
     return network.with_dimensions(dims, name=f"{network.name} {way}", scaling=scaling)
 
 
@@ -149,7 +146,7 @@ def unrounded_dimensions(network: Network, d, w, g, r) -> Dimensions:
     """Compute the unrounded sizes, given a strategy's factors (numbers or arrays)."""
     ends = w if network.ends_grow else 1.0
     return Dimensions(
-        network.resolution * r,
+        each_side(lambda side: side * r, network.resolution),
         network.stem.width * ends,
         tuple(depth * d for depth in network.depths),
         tuple(width * w for width in network.widths),
@@ -177,7 +174,9 @@ def scaled_dimensions(network: Network, d, w, g, r) -> Dimensions:
     ]
     step, least = resolution_step(network), network.least_resolution
     return Dimensions(
-        _scale_size(network.resolution, r, lambda resolution: _round_resolution(resolution, step, least)),
+        each_side(
+            lambda side: _scale_size(side, r, lambda grown: _round_resolution(grown, step, least)), network.resolution
+        ),
         fitted[0][0] if network.stem_follows else _scale_size(network.stem.width, ends, _round_width),
         tuple(_scale_size(depth, d, _round_depth) for depth in network.depths),
         tuple(width for width, _ in fitted),
@@ -203,7 +202,7 @@ def _round_width(width):
 
 
 def resolution_step(network: Network) -> int:
-    """Return the step of resolutions in pixels: the side of whole patches, or 4."""
+    """Return the step of an image's sides in pixels: the side of whole patches, or 4."""
     return network.resolution_unit if network.has_tokens else _PIXEL_STEP
 
 

@@ -14,6 +14,7 @@ from .._common.checks import RealLike, check_flag, real_number, shown
 from ..architectures.counting import METRICS
 from ..architectures.definition import Network
 from ..architectures.parts import Metric
+from ..architectures.resolutions import Resolution
 from ..architectures.traced.module_family import Family
 from .candidates import Candidates
 from .module_scaling import network_or_family, scale_family_to
@@ -38,7 +39,7 @@ def scale_to(
     params: RealLike | None = None,
     activations: RealLike | None = None,
     adjust: bool = True,
-    resolution: int | tuple[int, int] | None = None,
+    resolution: Resolution | None = None,
 ) -> Family: ...
 
 
@@ -51,7 +52,7 @@ def scale_to(
     params: RealLike | None = None,
     activations: RealLike | None = None,
     adjust: bool = True,
-    resolution: int | None = None,
+    resolution: Resolution | None = None,
 ) -> Network: ...
 
 
@@ -63,15 +64,15 @@ def scale_to(
     params: RealLike | None = None,
     activations: RealLike | None = None,
     adjust: bool = True,
-    resolution: int | tuple[int, int] | None = None,
+    resolution: Resolution | None = None,
 ) -> Network | Family:
     """Scale a network by a strategy to the flops, params or activations nearest a target.
 
     Every network that the strategy gives for s around the target is counted. If none is within 1 %, single roundings
-    are changed: the width of a stage by its smallest step, the resolution by 4. Of the networks within 1 %, the one
-    that departs least from the strategy's unrounded dimensions is returned. One step of one or two sizes mostly
-    suffices; else more sizes are changed, and finally by more steps. Dimensions that the strategy does not scale are
-    changed only if nothing else comes within 1 %.
+    are changed: the width of a stage by its smallest step, the resolution by 4 (height and width together). Of the
+    networks within 1 %, the one that departs least from the strategy's unrounded dimensions is returned. One step of
+    one or two sizes mostly suffices; else more sizes are changed, and finally by more steps. Dimensions that the
+    strategy does not scale are changed only if nothing else comes within 1 %.
 
     Arguments:
         network: a Network, the name of a base network, or a Family: of that only the resolution is changed.
@@ -81,7 +82,7 @@ def scale_to(
         activations: target outputs of layers for one image.
         adjust: whether roundings may be changed; default: True. It has no effect on strategies that scale neither
             width nor resolution.
-        resolution: side of the images in pixels, before scaling; default: the network's own.
+        resolution: side of the images in pixels, or (height, width), before scaling; default: the network's own.
 
     Returns:
         A Network whose `scaling` has target, achieved, s, the changed roundings, and the nearest counts below and
@@ -90,7 +91,7 @@ def scale_to(
     Raises:
         StrategyError: there is not exactly one target above 0, the strategy does not change that count, or the
             network has more than 256 stages.
-        NetworkError: there is no such network, or resolution is not a whole number above 0.
+        NetworkError: there is no such network, or resolution is not in whole numbers above 0.
 
     Warns:
         TargetWarning: the nearest network is more than 1 % off, although `adjust` is True.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .._common.checks import check_whole
 from .._common.files import remove_parts, trial
 from ..architectures.definition import Network
+from ..architectures.resolutions import size_text
 from ..architectures.zoo import network as named_network
 from ..architectures.zoo import refuse_modules
 from ..records.measurement import MeasureError, SettingError
@@ -75,6 +76,11 @@ def _check(network: Network, data: ImageData, recipe: Recipe) -> None:
             f"{network.name} is for {has[0]} channels and {has[1]} classes, but {data.name} has {needs[0]} and "
             f"{needs[1]}; give these in its .yaml file, or by dataclasses.replace(network, channels={needs[0]}, "
             f"classes={needs[1]})"
+        )
+    if isinstance(network.resolution, tuple):
+        raise SettingError(
+            f"{network.name} is for images of {size_text(network.resolution)} pixels, but networks are trained on "
+            "square ones, to which pictures are resized; give its resolution as one number"
         )
     if network.total_stride > network.resolution:
         raise SettingError(

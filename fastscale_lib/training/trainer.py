@@ -21,6 +21,7 @@ from torch.nn import functional as F
 
 from .._common.device_kinds import CPU
 from ..architectures.definition import Network
+from ..architectures.resolutions import both_sides
 from ..measuring.device_classes import Cpu
 from ..measuring.devices import find_device
 from ..models.builder import build
@@ -80,7 +81,7 @@ class Trainer:
         processes: Processes | None = None,
     ):
         self._recipe, self._seed, self._device, self._processes = recipe, seed, device, processes or Processes()
-        self._side, self.epochs_done = network.resolution, 0
+        (self._side, _), self.epochs_done = both_sides(network.resolution), 0  # equal, as `make_task` asks
         self._train = Images(data.images, data.labels, data, device)
         self._test = Images(data.test_images, data.test_labels, data, device)
         self._steps = len(self._train) // recipe.batch  # in an epoch

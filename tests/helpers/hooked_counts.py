@@ -20,8 +20,14 @@ GOLDEN = Path(__file__).parents[1] / "architectures" / "golden"
 _OUTPUTS = (nn.Conv2d, nn.Linear, nn.MaxPool2d, nn.AvgPool2d)
 
 
-def counted_by_hooks(module: nn.Module, resolution: int) -> tuple[int, int, int]:
-    """Count flops (multiply-adds, one for each bias), params, and outputs of convolutions, linear layers and pools."""
+def counted_by_hooks(module: nn.Module, resolution: int | tuple[int, int], channels: int = 3) -> tuple[int, int, int]:
+    """Count flops (multiply-adds, one for each bias), params, and outputs of convolutions, linear layers and pools.
+
+    Arguments:
+        resolution: side of the image in pixels, or (height, width).
+        channels: of the image.
+    """
+    height, width = resolution if isinstance(resolution, tuple) else (resolution, resolution)
     biases = outputs = 0
 
     def look(layer: nn.Module, given: tuple, made: torch.Tensor) -> None:
@@ -34,7 +40,7 @@ def counted_by_hooks(module: nn.Module, resolution: int) -> tuple[int, int, int]
     hooks = [layer.register_forward_hook(look) for layer in module.modules() if isinstance(layer, _OUTPUTS)]
     with torch.no_grad(), FlopCounterMode(display=False) as counter:  # which counts two for a multiply-add
         module.eval().requires_grad_(False)(
-            torch.zeros(1, 3, resolution, resolution, device=next(module.parameters()).device)
+            torch.zeros(1, channels, height, width, device=next(module.parameters()).device)
         )
     for hook in hooks:
         hook.remove()

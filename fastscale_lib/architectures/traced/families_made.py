@@ -8,10 +8,11 @@ from typing import Any
 
 from ..._common.checks import check_flag, check_text, shown
 from ..parts import NetworkError
+from ..resolutions import Resolution
 from .confirming import confirm_factors, confirm_keywords
 from .keywords import numbers
 from .module_family import Family, Shared
-from .modules import Resolution, image_size, is_module, own_size
+from .modules import image_size, is_module, own_size
 from .sources import FunctionOfFactors, Keywords, Size
 
 _FACTORS = ("d", "w", "r")

@@ -10,9 +10,10 @@ from ..._common.checks import shown
 from ..._common.errors import first_line
 from ..parts import METRICS, NetworkError
 from ..provenance import Scaling
+from ..resolutions import Resolution, one_or_pair, side_text, size_text
 from . import memo
 from .keywords import RULES
-from .modules import Resolution, image_size, trace
+from .modules import image_size, trace
 from .records import Trace, TracedComplexity
 from .sources import Size, Source, Steps, refusal, side_step, width_rule
 
@@ -68,8 +69,7 @@ class Family:
     @property
     def resolution(self) -> Resolution:
         """The side of its images in pixels; (height, width) where they are not square."""
-        height, width = self._size
-        return height if height == width else self._size
+        return one_or_pair(*self._size)
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -171,9 +171,8 @@ class Family:
         return hash((id(self._shared), self._size, self._factors))
 
     def __str__(self) -> str:
-        height, width = self._size
         told = f" by {self._shared.size_told}" if self._shared.size_told and self._size == self._shared.size else ""
-        return f"{self.name} ({height}×{width} px{told}, {self._source.text(self._keywords(), self._size)})"
+        return f"{self.name} ({size_text(self._size)} px{told}, {self._source.text(self._keywords(), self._size)})"
 
     def __repr__(self) -> str:
         return f"<family {self}>"
@@ -295,9 +294,7 @@ class MeasuredLaws(NamedTuple):
     def __str__(self) -> str:
         text = f"flops ∝ {law_text(self.flops)}"
         if self.attention:
-            height, width = image_size("family", self.at.resolution)
-            side = f"{height}" if height == width else f"{height}×{width}"
-            growth = f"r^{self.attention_growth:.2f}"
+            growth, side = f"r^{self.attention_growth:.2f}", side_text(self.at.resolution)
             text += f"; attention grows as {growth} and is {self.attention:.1%} of the flops at {side} px"
         return text
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from ..._common.checks import check_whole, shown
+from ..._common.checks import shown
 from ..parts import NetworkError
+from ..resolutions import Resolution, both_sides, check_resolution
 from .records import Trace
 
 if TYPE_CHECKING:
     import torch
-
-Resolution: TypeAlias = int | tuple[int, int]  # side of square images, or (height, width)
 
 
 def is_module(value: Any) -> bool:
@@ -68,13 +67,7 @@ def traced(module: torch.nn.Module, args: tuple, kwargs: dict[str, Any], said: s
 
 def image_size(name: str, resolution: Any) -> tuple[int, int]:
     """Return height and width, or refuse the value."""
-    if isinstance(resolution, tuple | list):
-        if len(resolution) != 2:
-            raise NetworkError(f"{name}: resolution is {shown(resolution)}, but must be a side or (height, width)")
-        height, width = (check_whole(f"{name}: resolution", each, NetworkError) for each in resolution)
-        return height, width
-    side = check_whole(f"{name}: resolution", resolution, NetworkError, remedy="; or a pair (height, width)")
-    return side, side
+    return both_sides(check_resolution(f"{name}: resolution", resolution, NetworkError))
 
 
 def own_size(module: Any) -> tuple[int, int] | None:
