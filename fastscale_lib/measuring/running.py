@@ -105,11 +105,8 @@ def prepare(source: Any, settings: Settings, device: Device) -> tuple[Any, Setti
             subsample(module, widest=16)  # the backward pass of strided 1×1 convolutions may crash on a CPU
     elif isinstance(source, Family):
         family = source.at(settings.resolution)
-        side = family.resolution
-        if not isinstance(side, int):
-            raise SettingError(f"resolution is {side}, but times are of square images; try resolution={side[0]}")
         module, name, channels = family.module(device.at), _name(family), _MODULE_CHANNELS
-        settings = replace(settings, resolution=side)
+        settings = replace(settings, resolution=family.resolution)
     elif isinstance(source, nn.Module):
         module, name, channels = source.to(device.at), _name(source), _MODULE_CHANNELS
     else:

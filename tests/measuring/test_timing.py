@@ -332,7 +332,11 @@ def test_a_cpu_trains_no_convolution_that_writes_beyond_its_memory(mode, channel
         ({"batch": -1}, "batch is -1, but must be"),
         ({"batch": 2.5}, "batch is 2.5, but must be"),
         ({"batch": True}, "batch is True, but must be"),
-        ({"resolution": 0}, "resolution is 0, but must be a whole number of at least 1; try resolution=224"),
+        ({"resolution": 0}, "of at least 1, or a pair (height, width); try resolution=224"),
+        (
+            {"resolution": (8, 0)},
+            "resolution: width is 0, but must be a whole number of at least 1; try resolution=224",
+        ),
         ({"mode": "train"}, "mode is 'train', but must be one of inference, training"),
         ({"precision": "int8"}, "precision is 'int8', but must be one of fp32, bf16, fp16"),
         ({"precision": "fp16"}, "precision is 'fp16', but a CPU is measured in fp32 or bf16; try bf16"),
@@ -345,7 +349,7 @@ def test_a_cpu_trains_no_convolution_that_writes_beyond_its_memory(mode, channel
     ],
 )
 def test_refuses_in_a_sentence(settings, sentence):
-    with pytest.raises(ValueError, match=r"^\w+ is .*; .*$") as refused:
+    with pytest.raises(ValueError, match=r"^\w+(: width)? is .*; .*$") as refused:
         measure(TINY, **{**SHORT, **settings})
     assert sentence in str(refused.value)
     assert isinstance(refused.value, SettingError)
