@@ -89,7 +89,23 @@ def executed(page_of: Callable[[Path], Path]) -> Callable[[Path], nbformat.Noteb
     return read
 
 
-PAGES = ("tests/notebooks", "tests/reports", "tests/browser")  # their tests share the pages that `reported` makes
+# Files whose tests share the pages that `reported` makes. They run in one process, and begin first: they take longest.
+PAGES = (
+    "tests/notebooks/",
+    "tests/reports/test_report.py",
+    "tests/reports/test_report_pages.py",
+    "tests/browser/test_report_in_chromium.py",
+)
+# Files that take long begin before the others, so that no process ends long after the other.
+LONG = (
+    "tests/browser/test_explorer_in_jupyterlab.py",
+    "tests/measuring/test_plan_runner.py",
+    "tests/models/",
+    "tests/architectures/test_tracing.py",
+    "tests/training/",
+    "tests/explorer/",
+    "tests/measuring/",
+)
 
 
 def _group(nodeid: str) -> str:
@@ -97,9 +113,14 @@ def _group(nodeid: str) -> str:
     return "pages" if nodeid.startswith(PAGES) else nodeid.split("::")[0]
 
 
+def _place(nodeid: str) -> int:
+    """The place of a test's group in the order of running."""
+    return next((place for place, each in enumerate((PAGES, *LONG)) if nodeid.startswith(each)), len(LONG) + 1)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the tests that share pages: they take longest."""
-    items.sort(key=lambda item: _group(item.nodeid) != "pages")
+    """Begin with what takes longest."""
+    items.sort(key=lambda item: _place(item.nodeid))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import warnings
 from collections import namedtuple
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -34,7 +35,9 @@ def side_of(module: Any) -> int:
 
 @pytest.mark.parametrize("name", fs.networks())
 def test_a_built_network_is_traced_as_it_is_described(name):
-    network = fs.network(name)
+    """With at most two blocks a stage: those after the second are as the second, and take most of the time."""
+    whole = fs.network(name)
+    network = replace(whole, stages=tuple(replace(each, depth=min(each.depth, 2)) for each in whole.stages))
     module = fs.build(network, "meta")
     found = trace(module, resolution=network.resolution).complexity
     assert tuple(found) == tuple(fs.complexity(network))

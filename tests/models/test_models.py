@@ -112,7 +112,7 @@ def test_torch_sees_what_was_counted_in_a_base_network(name):
     assert_torch_sees_what_was_counted(fs.network(name), norms=True)
 
 
-drawn = settings(max_examples=130, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+drawn = settings(max_examples=60, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
 
 
 @given(base_networks(), scaling_strategies(), scales(1 / 16, 16))

@@ -302,15 +302,17 @@ import sys
 from fastscale_lib.records.store import Store
 store = Store(sys.argv[1])
 print("ready", flush=True)
-for n in range(300):
+for n in range(int(sys.argv[2])):
     store.add({"n": n})
 """
 
 
 @posix
 def test_rotated_again_and_again_under_a_writer_every_row_is_somewhere(tmp_path):
-    path = tmp_path / "rows.jsonl"
-    writer = subprocess.Popen([sys.executable, "-c", ROTATED, str(path)], stdout=subprocess.PIPE, text=True)
+    """It is rotated as soon as it is seen: often while a row is being added, which then goes into the next file too."""
+    path, rows = tmp_path / "rows.jsonl", 40
+    command = [sys.executable, "-c", ROTATED, str(path), str(rows)]
+    writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert read_line(writer) == "ready\n"
     files = []
     while writer.poll() is None:
@@ -319,4 +321,4 @@ def test_rotated_again_and_again_under_a_writer_every_row_is_somewhere(tmp_path)
     writer.communicate(timeout=HANGS_S)
     assert writer.returncode == 0
     found = [row["n"] for file in (*files, path) for row in rows_in(file)]
-    assert set(found) == set(range(300))
+    assert set(found) == set(range(rows))
