@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.fake_device import rows
+from helpers.fake_device import RATES, by_layers, rows
 
 import fastscale_lib as fs
 from fastscale_lib.architectures.layer_types import KINDS
@@ -52,3 +52,13 @@ def test_groups_of_powers_of_two_have_a_rate_of_their_own():
 def test_a_gpu_with_many_rows_is_fitted_by_it_and_any_other_as_before(measured):
     assert len(measured) < 60
     assert "half width of outputs" not in fs.RuntimeModel.fit(measured).rates()
+
+
+def test_many_rows_of_a_gpu_give_its_rates_and_hold_the_launch():
+    """Batches above 8 cannot tell what a launch takes."""
+    many = pd.concat([rows(by_layers, batch=batch) for batch in (64, 256)]).assign(device="cuda")
+    assert len(many) >= 60
+    rates = fs.RuntimeModel.fit(many).rates().iloc[0]
+    assert rates["launch"] == pytest.approx(5e-6, rel=0.1)
+    assert rates["error"] < 0.05
+    assert rates["conv 1×1"] == pytest.approx(RATES["conv 1×1"], rel=0.3)
