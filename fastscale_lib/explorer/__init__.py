@@ -1,4 +1,4 @@
-"""The widget."""
+"""The widget, and the page that needs no kernel."""
 
 from .._common.lazy import attach
 

@@ -1,0 +1,133 @@
+"""What the explorer's page computes with: all counts and predicted times of a base network over α and s, as arrays."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .._common.errors import FastscaleError
+from ..architectures.counting import complexity
+from ..architectures.definition import Network
+from ..prediction.forms import PredictionError
+from ..prediction.model import RuntimeModel
+from ..scaling.grids import sweep_columns
+from ..scaling.strategies import Strategy
+from ..scaling.strategies import strategy as named_strategy
+
+STRATEGIES = {
+    "w": "width alone",
+    "dWr": "mostly width",
+    "dw": "depth, width",
+    "dwr": "all three alike",
+    "d": "depth alone",
+    "r": "resolution alone",
+    "dr": "depth, resolution",
+    "wr": "width, resolution",
+}  # in the order of the page, with what each scales
+ALPHAS = 101  # from 0 to 1
+LEAST, MOST = 0.25, 64.0
+PER_OCTAVE = 20
+MARGIN = 0.5  # octaves beyond LEAST and MOST, so that a network of these flops is there though its s is another
+FIRST = float(np.log2(LEAST) - MARGIN)
+STEPS = round((np.log2(MOST) + MARGIN - FIRST) * PER_OCTAVE) + 1
+SCALES = 2.0 ** (FIRST + np.arange(STEPS) / PER_OCTAVE)
+
+
+class ExplorerPageError(FastscaleError, ValueError):
+    """A page cannot be made of these networks."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Predicted times of one device and use of it.
+
+    Arguments:
+        label: device and use, as in "NVIDIA H200, batch 64, inference fp16".
+        note: what the times are from.
+        model: predicts them.
+        batch: images a batch.
+        setting: keywords of `RuntimeModel.predict` that choose among the model's settings.
+    """
+
+    label: str
+    note: str
+    model: RuntimeModel
+    batch: int
+    setting: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def error(self) -> float:
+        """The median error of a prediction, as a fraction."""
+        return self.model.fitted[self.model.setting(**self.setting)].error
+
+
+def rows() -> dict[str, Strategy]:
+    """Return the strategies that the page knows, by their names there: every α of the slider, and the named ones."""
+    slider = {f"α={number / (ALPHAS - 1):g}": named_strategy(alpha=number / (ALPHAS - 1)) for number in range(ALPHAS)}
+    return slider | {name: named_strategy(name) for name in STRATEGIES}
+
+
+def network_data(base: Network, timings: Sequence[Timing] = ()) -> dict[str, Any]:
+    """Count and time a base network over all rows and `SCALES`, for `Counts.read` of counts.js.
+
+    Many scales round to the same network: each distinct one is kept once, and an index says which stands where.
+
+    Arguments:
+        base: the base network.
+        timings: predicted times; one whose model does not predict this network is left out.
+
+    Returns:
+        Header of the arrays, with the arrays compressed as text.
+
+    Raises:
+        ExplorerPageError: a count does not fit 53 bits, which is what a page counts with, or there are more distinct
+            networks than 16 bits tell apart.
+    """
+    ways = rows()
+    columns = sweep_columns(base, list(ways.values()), SCALES)
+    stages = [_whole_numbers(columns[name]) for name in ("depths", "widths", "group_widths")]
+    counts = [np.asarray(columns[name], dtype=np.int64) for name in ("flops", "params", "activations")]
+    if max(int(each.max()) for each in counts) >= 2**53:
+        raise ExplorerPageError(f"write_page: {base.name} scaled by {MOST:g} is too large; a page counts up to 2**53")
+    sizes = np.column_stack([*counts, np.asarray(columns["resolution"]), *stages])
+    _, first, index = np.unique(sizes, axis=0, return_index=True, return_inverse=True)
+    if len(first) > 2**16 or max(int(each.max()) for each in stages) >= 2**16:
+        raise ExplorerPageError(f"write_page: {base.name} scales to more networks than a page holds, which is 65,536")
+    at_base = complexity(base)
+    times, arrays = [], []
+    for timing in timings:
+        try:
+            ms = timing.model.curve(base, list(ways.values()), SCALES, timing.batch, **timing.setting).ms[first]
+        except PredictionError:
+            continue
+        if np.isfinite(ms).any():
+            times.append({"label": timing.label, "note": timing.note, "error": timing.error})
+            arrays.append(ms.astype("<f4"))
+    arrays += [(each[first] >> shift & 0xFFFF).astype("<u2") for each in counts for shift in (0, 16, 32, 48)]
+    arrays.append(np.asarray(columns["resolution"])[first].astype("<u2"))
+    arrays += [each[first].T.astype("<u2") for each in stages[:2]]
+    arrays.append(index.reshape(-1).astype("<u2"))
+    packed = zlib.compress(b"".join(each.tobytes() for each in arrays), 9)
+    return {
+        "name": base.name,
+        "resolution": base.resolution,
+        "base": {name: getattr(at_base, name) for name in ("flops", "params", "activations")},
+        "rows": list(ways),
+        "stages": stages[0].shape[1],
+        "networks": len(first),
+        "steps": STEPS,
+        "first": FIRST,
+        "perOctave": PER_OCTAVE,
+        "timings": times,
+        "arrays": base64.b64encode(packed).decode(),
+    }
+
+
+def _whole_numbers(dashed: Sequence[str]) -> np.ndarray:
+    """Read the stages of each network, as in "2-6-12-2"."""
+    return np.array("-".join(dashed).split("-"), dtype=np.int64).reshape(len(dashed), -1)

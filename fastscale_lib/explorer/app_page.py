@@ -1,0 +1,122 @@
+"""The explorer as one HTML file that needs neither a kernel nor a network."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from .._common.checks import shown as quoted
+from .._common.files import write_whole
+from .._common.version import __version__
+from ..architectures.definition import Network
+from ..architectures.zoo import network as named_network
+from ..figures.theme import STYLES
+from ..scaling.strategies import as_list
+from .app_data import LEAST, MOST, STRATEGIES, ExplorerPageError, Timing, network_data
+
+FOLDER = Path(__file__).parent / "app"
+SCRIPTS = ("counts.js", "chart.js", "app.js")  # each imports those before it alone
+START: dict[str, Any] = {
+    "alpha": 0.5,
+    "scale": 16.0,
+    "strategies": ["w", "dWr", "dw", "dwr"],
+    "timing": 0,
+    "count": "activations",
+    "absolute": False,
+    "shown": "α",
+}
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<style>
+body {{ margin: 0 auto; padding: 12px 20px 24px; max-width: 1880px; background: #fff; }}
+@media (prefers-color-scheme: dark) {{ body {{ background: #14181d; }} }}
+{style}
+</style>
+</head>
+<body>
+<main id="explorer"></main>
+<noscript><p>This page draws with JavaScript, which is switched off.</p></noscript>
+<p class="fastscale-app"><small>{source}</small></p>
+<script type="module">
+{script}
+const data = {data};
+const address = {{
+  get: () => location.hash,
+  set: (fragment) => history.replaceState(null, "", fragment),
+}};
+globalThis.explorer = await mount(document.getElementById("explorer"), data, address);
+</script>
+</body>
+</html>
+"""
+
+
+@cache
+def script() -> str:
+    """Return the page's code as one module: the files one after another, without their imports and exports."""
+    code = "\n".join((FOLDER / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    return re.sub(r"^(import .*? from .*;\n|export )", "", code, flags=re.MULTILINE)
+
+
+def write_page(
+    path: str | Path, networks: Network | str | Sequence[Network | str], timings: Sequence[Timing] = ()
+) -> Path:
+    """Write the explorer of these base networks as one HTML file, which needs no kernel and no network connection.
+
+    Both sliders, the strategies, the device and the axes work in it; what it shows stands in its address, so that a
+    link says it. Every count is what `sweep` counts; predicted times are those of the models.
+
+    Arguments:
+        path: where to write; a file that is there is replaced.
+        networks: base networks to choose among, or their names; the first is shown at first.
+        timings: predicted times to choose among, as `fs.explorer.Timing`; default: none.
+
+    Returns:
+        The path.
+
+    Raises:
+        ExplorerPageError: (a ValueError) there is no network, two have one name, or one is no `Network` or too large.
+        NetworkError: there is no network of a name.
+        OSError: the file cannot be written; no part of it is left.
+    """
+    bases = [_described(each) for each in as_list(networks)]
+    names = [each.name for each in bases]
+    if not names or len(set(names)) < len(names):
+        raise ExplorerPageError(f"write_page: the base networks are {names}; give at least one, each once")
+    data = {
+        "networks": [network_data(each, timings) for each in bases],
+        "strategies": [
+            {"name": name, "says": says, "colour": STYLES[name].colour} for name, says in STRATEGIES.items()
+        ],
+        "start": {**START, "network": names[0]},
+        "least": LEAST,
+        "most": MOST,
+    }
+    text = _PAGE.format(
+        title=html.escape(f"{names[0]}, scaled"),
+        style=(FOLDER / "app.css").read_text(encoding="utf-8"),
+        script=script(),
+        data=json.dumps(data, ensure_ascii=False).replace("</", "<\\/"),
+        source=f"fastscale {html.escape(__version__)}, after Dollár, Singh, Girshick: Fast and Accurate Model Scaling, "
+        "CVPR 2021.",
+    )
+    write_whole(Path(path), text)
+    return Path(path)
+
+
+def _described(network: Network | str) -> Network:
+    found = named_network(network) if isinstance(network, str) else network
+    if not isinstance(found, Network):
+        raise ExplorerPageError(f"write_page: {quoted(network)} is no Network; a page is made of described networks")
+    return found
