@@ -152,7 +152,8 @@ def _hint(name: str) -> str:
     if not found:
         return _DESCRIBE
     nearest_are = "the nearest name is" if len(found) == 1 else "the nearest names are"
-    return f"{nearest_are} {', '.join(found)}; or {_DESCRIBE}"
+    others = "fs.networks() lists all, fs.anynet describes one, fs.family(timm.create_model, '...') takes timm's"
+    return f"{nearest_are} {', '.join(found)}; {others}"
 
 
 def _common_start(one: str, other: str) -> int:
