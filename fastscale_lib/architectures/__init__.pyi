@@ -13,6 +13,8 @@ from .parts import NetworkError as NetworkError
 from .parts import Stage as Stage
 from .parts import Stem as Stem
 from .provenance import Scaling as Scaling
+from .timm_models import TimmModel as TimmModel
+from .timm_models import to_timm as to_timm
 from .totals import Complexity as Complexity
 from .traced.families_made import family as family
 from .traced.module_family import Family as Family

@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .._common.checks import shown
 from .._common.yaml_text import YamlError, read_yaml
@@ -37,9 +37,6 @@ from .parts import (
 from .plain_parts import check_keys, make_part, mapping, on_one_line
 from .provenance import Neighbour, Scaling
 from .resolutions import Resolution, check_resolution, size_text
-
-if TYPE_CHECKING:
-    from .timm_models import TimmModel
 
 _PYCLS = {"MODEL", "ANYNET", "REGNET", "EN", "RESNET"}  # sections of its configuration files
 
@@ -326,20 +323,6 @@ class Network:
         from .pycls_files import write_pycls
 
         return write_pycls(self)
-
-    def to_timm(self) -> TimmModel:
-        """Return the name and keywords with which timm's `create_model` makes this network.
-
-        The module has the same params, multiply-adds and outputs. Convolutional ones take images of any side: the
-        resolution is a keyword of vision transformers alone. `timm.create_model(found.name, **found.kwargs)` makes it,
-        and `print(found)` shows that line.
-
-        Raises:
-            NetworkError: timm cannot make the network exactly; the message says what in it.
-        """
-        from .timm_models import timm_model
-
-        return timm_model(self)
 
     def to_python(self) -> str:
         """Return a Python expression, with `fs` for fastscale_lib, that makes this network again."""

@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .._common.integers import nearest_multiple
+from .definition import Network
 from .parts import NetworkError
 from .zoo import aliases
 from .zoo import network as named_network
-
-if TYPE_CHECKING:
-    from .definition import Network
 
 
 @dataclass(frozen=True)
@@ -32,8 +30,20 @@ class _Not(Exception):
     """What in a network timm cannot make."""
 
 
-def timm_model(network: Network) -> TimmModel:
-    """Return the name and keywords with which timm makes the network; `Network.to_timm` says more."""
+def to_timm(network: Network | str) -> TimmModel:
+    """Return the name and keywords with which timm's `create_model` makes a network.
+
+    The module has the same params, multiply-adds and outputs. Convolutional ones take images of any side: the
+    resolution is a keyword of vision transformers alone. `timm.create_model(found.name, **found.kwargs)` makes it, and
+    `print(found)` shows that line.
+
+    Arguments:
+        network: the network, or the name of a base network.
+
+    Raises:
+        NetworkError: timm cannot make the network exactly; the message says what in it.
+    """
+    network = named_network(network)
     reasons = []
     for base, name in _bases(network):
         try:

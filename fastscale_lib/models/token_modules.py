@@ -57,7 +57,7 @@ class Scale(nn.Module):
 
 
 class Tokens(nn.Module):
-    """Patches (N, width, h, w) to tokens (N, tokens, width), row by row: class token, then positions."""
+    """Turn patches (N, width, h, w) into tokens (N, tokens, width): class token, then positions."""
 
     def __init__(self, width: int, grid: tuple[int, int], extra: int, class_position: bool) -> None:
         super().__init__()

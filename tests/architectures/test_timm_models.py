@@ -16,14 +16,14 @@ SCALED = [
 
 
 def assert_timm_makes(net: fs.Network) -> None:
-    found = net.to_timm()
+    found = fs.architectures.to_timm(net)
     module = timm_module(import_library("timm"), found.name, **found.kwargs)
     assert counted_by_hooks(module, net.resolution) == tuple(fs.complexity(net))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_published_network_has_timms_name(name: str):
-    found = fs.network(name).to_timm()
+    found = fs.architectures.to_timm(name)
     assert found.name == aliases("timm")[name]
     assert not {"layers", "channels", "depths", "dims", "depth", "embed_dim"} & found.kwargs.keys()
 
@@ -40,7 +40,7 @@ def test_timm_makes_a_published_network(name: str):
 
 def test_classes_and_channels_are_keywords():
     net = fs.network("ResNet-18", classes=10).replace(channels=1)
-    assert str(net.to_timm()) == "timm.create_model('resnet18', in_chans=1, num_classes=10)"
+    assert str(fs.architectures.to_timm(net)) == "timm.create_model('resnet18', in_chans=1, num_classes=10)"
 
 
 @pytest.mark.parametrize(
@@ -56,4 +56,4 @@ def test_classes_and_channels_are_keywords():
 )
 def test_what_timm_cannot_make_is_said(net: fs.Network, reason: str):
     with pytest.raises(fs.architectures.NetworkError, match=f"to_timm: timm cannot make .*: .*({reason})"):
-        net.to_timm()
+        fs.architectures.to_timm(net)
