@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import fastscale_lib as fs
 from fastscale_lib.architectures.operation_lists import KINDS, Operations, operations
+from fastscale_lib.architectures.resolutions import both_sides
 from fastscale_lib.scaling.rounding import scaled_dimensions
 from fastscale_lib.scaling.strategies import grid_factors
 
@@ -46,7 +47,7 @@ def test_they_move_what_torch_is_seen_to_move(name):
     for layer in module.modules():
         if not list(layer.children()):
             layer.register_forward_hook(look)
-    module(torch.empty(1, 3, network.resolution, network.resolution, device="meta"))
+    module(torch.empty(1, 3, *both_sides(network.resolution), device="meta"))
 
     ops = operations(network)
     for kinds in {*SEEN.values(), ("smooth",)}:

@@ -5,6 +5,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 import fastscale_lib as fs
+from fastscale_lib.architectures.resolutions import both_sides
 
 NAME, STRATEGY = "RegNetY-4.0GF", "dWr"
 GOAL = 1_000_000  # combinations a second on one core
@@ -15,7 +16,7 @@ def count_by_torch(net: fs.Network) -> int:
     """The multiply-adds of a network as torch counts them: build it and pass one image through."""
     model = fs.build(net, device="meta").eval()
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(torch.empty(1, 3, net.resolution, net.resolution, device="meta"))
+        model(torch.empty(1, 3, *both_sides(net.resolution), device="meta"))
     return counter.get_total_flops() // 2
 
 

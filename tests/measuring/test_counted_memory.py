@@ -7,6 +7,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 import fastscale_lib as fs
+from fastscale_lib.architectures.resolutions import pixels
 from fastscale_lib.measuring.counted_memory import peak_memory
 from fastscale_lib.measuring.devices import find_device
 from fastscale_lib.measuring.running import prepare, runner
@@ -120,7 +121,7 @@ def profiled(network: fs.Network, batch: int, mode: fs.measuring.Mode) -> int:
     run = runner(module, settings, find_device("cpu"), channels)
     run()
     params = sum(each.nbytes for each in module.parameters())
-    held = params + sum(each.nbytes for each in module.buffers()) + batch * channels * settings.resolution**2 * 4
+    held = params + sum(each.nbytes for each in module.buffers()) + batch * channels * pixels(settings.resolution) * 4
     held += (params + batch * 8) if mode == "training" else 0  # momenta, labels
     for each in module.parameters():
         each.grad = None

@@ -15,6 +15,7 @@ import fastscale_lib as fs
 from fastscale_lib._common.frames import rows
 from fastscale_lib.architectures import blocks
 from fastscale_lib.architectures.layer_types import Activation, Conv, Norm, Residual
+from fastscale_lib.architectures.resolutions import both_sides
 from fastscale_lib.models import token_modules
 from fastscale_lib.models.modules import DropPath, ResidualBlock
 
@@ -50,7 +51,7 @@ RESIDUAL = [block for block in BLOCKS if block != "vanilla_block"]
 
 
 def images(net: fs.Network, batch: int = 2, device: str = "cpu") -> torch.Tensor:
-    return torch.randn(batch, net.channels, net.resolution, net.resolution, device=device)
+    return torch.randn(batch, net.channels, *both_sides(net.resolution), device=device)
 
 
 # Counted by others

@@ -11,6 +11,7 @@ from torch import nn
 
 import fastscale_lib as fs
 from fastscale_lib.architectures import trace
+from fastscale_lib.architectures.resolutions import both_sides
 from fastscale_lib.architectures.zoo import aliases
 from fastscale_lib.models.modules import DropPath
 from fastscale_lib.models.namings import NAMINGS
@@ -31,7 +32,7 @@ def small(block: str, **changes) -> fs.Network:
 
 
 def images(net: fs.Network, batch: int = 2) -> torch.Tensor:
-    return torch.randn(batch, net.channels, net.resolution, net.resolution)
+    return torch.randn(batch, net.channels, *both_sides(net.resolution))
 
 
 def with_numbers(module: nn.Module) -> nn.Module:
@@ -253,7 +254,8 @@ def test_they_survive_yaml_and_python(name):
     net = fs.network(name)
     assert fs.Network.from_yaml(net.to_yaml()) == net
     assert eval(net.to_python(), {"fs": fs}) == net
-    assert f"{net.resolution // net.total_stride}×{net.resolution // net.total_stride}" in net._repr_html_()
+    side = both_sides(net.resolution)[0] // net.total_stride
+    assert f"{side}×{side}" in net._repr_html_()
     assert fs.network("ViT-S/16").may_become(fs.scale("ViT-S/16", "dWr", 4))
     assert not fs.network("ViT-S/16").may_become(fs.network("ViT-L/14"))
 
