@@ -190,7 +190,7 @@ def fit_form(
     start, spread = form.start(seen, seconds[on], training)  # the other rows must not enter
 
     def slopes(at: np.ndarray) -> np.ndarray:
-        """The host's launches join the device's time by `longest`."""
+        """Return the derivatives; the host's launches join the device's time by `longest`."""
         device = np.exp(form.log_seconds(runs, at))
         share = (device / longest(device, runs.host)) ** 4
         return (form.slopes(runs, at) * share[:, None])[on] if isinstance(form, GpuLayers) else np.empty(0)
@@ -212,7 +212,7 @@ def longest(*times: np.ndarray) -> np.ndarray:
 
 
 def runs_of(networks: Sequence[Network | Family], batch: np.ndarray, setting: Conditions, merge: bool = False) -> Runs:
-    """List the operations of runs; with `merge`, equal ones of a network once, which a fit is faster with."""
+    """List the operations of runs; `merge` lists equal ones once, and fits faster."""
     each = [_merged(operations(network)) if merge else operations(network) for network in networks]
     lengths = [len(ops.kind) for ops in each]
     launches = np.array([float(ops.times.sum()) for ops in each])
@@ -239,10 +239,10 @@ def bytes_of(setting: Conditions) -> int:
 
 
 def forms_of(by: By, rows: pd.DataFrame) -> list[Form]:
-    """Return the formulas that may be fitted to the rows of one setting; the best on families left out is taken."""
+    """Return the formulas to fit to a setting's rows; the best on families left out is taken."""
     gpu = "device" in rows and kind_of(str(rows["device"].iloc[0])) is not CPU
     many = gpu and len(rows) >= _MANY_ROWS
-    return [GpuLayers(1), GpuLayers(4)] if by == "layers" and many else [form_of(by)]
+    return [GpuLayers(1), GpuLayers(4), Layers()] if by == "layers" and many else [form_of(by)]
 
 
 def form_of(by: By) -> Form:

@@ -1,4 +1,4 @@
-"""The roofline of layers on a GPU, fitted to many rows: more kinds of operations, and derivatives of all parameters."""
+"""The roofline of layers on a GPU, fitted to many rows: more kinds, and derivatives."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SHARE_OF = {"conv 1×1": "conv", "conv k×k": "conv", "conv in groups": "conv",
 
 
 class _Parts(NamedTuple):
-    """Seconds of arithmetic, data and launch of each operation, and what the derivatives of data need."""
+    """Seconds of arithmetic, data and launch of each operation."""
 
     arithmetic: np.ndarray
     data: np.ndarray
@@ -28,7 +28,9 @@ class _Parts(NamedTuple):
 
 
 class GpuLayers:
-    """The roofline of layers on a GPU. Its parameters are logarithms of what `names` says, in SI units.
+    """The roofline of layers on a GPU.
+
+    Its parameters are logarithms of what `names` says, in SI units.
 
     Convolutions in groups of 8, 16, 32, 64 or 128 channels have a rate and those of other widths another, half widths
     of inputs and outputs are apart, and depthwise convolutions have factors for 5×5 kernels and strides of 2.
@@ -116,7 +118,7 @@ class GpuLayers:
 
 
 def _places(ops: Operations) -> tuple[np.ndarray, ...]:
-    """Find the rate and the share of data of each operation, and which are dense, 5×5 and strided depthwise."""
+    """Find the rate and the share of data of each operation, and its marks."""
     even = np.isin(ops.width, [2**k for k in range(1, _WIDEST.bit_length())])
     rates = np.array([_RATES.index(kind) if kind in _RATES else len(_RATES) for kind in KINDS])[ops.kind]
     in_groups = rates == _RATES.index("conv in groups")

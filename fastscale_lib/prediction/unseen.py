@@ -87,7 +87,7 @@ def _off(predicted: np.ndarray, seconds: np.ndarray) -> np.ndarray:
 def best_form(
     by: By, runs: Runs, seconds: np.ndarray, rows: pd.DataFrame, setting: Conditions
 ) -> tuple[Form, np.ndarray]:
-    """Choose the formula with the least mean error on held-out rows, and return those errors, absolute, of all rows."""
+    """Choose the formula of the least mean error on held-out rows; return these errors too."""
     groups = np.array(families_of(rows))
     if len(set(groups)) == 1:
         groups = np.arange(len(rows)) % _FOLDS

@@ -7,6 +7,7 @@ from helpers.fake_device import RATES, by_layers, rows
 
 import fastscale_lib as fs
 from fastscale_lib.architectures.layer_types import KINDS
+from fastscale_lib.prediction import unseen
 from fastscale_lib.prediction.gpu_layers import GpuLayers
 from fastscale_lib.prediction.timed_rows import timed_rows, timed_runs
 
@@ -54,11 +55,18 @@ def test_a_gpu_with_many_rows_is_fitted_by_it_and_any_other_as_before(measured):
     assert "half width of outputs" not in fs.RuntimeModel.fit(measured).rates()
 
 
-def test_many_rows_of_a_gpu_give_its_rates_and_hold_the_launch():
+def test_many_rows_of_a_gpu_give_its_rates_and_hold_the_launch(monkeypatch):
     """Batches above 8 cannot tell what a launch takes."""
+    monkeypatch.setattr(unseen, "forms_of", lambda by, rows: [GpuLayers()])
     many = pd.concat([rows(by_layers, batch=batch) for batch in (64, 256)]).assign(device="cuda")
     assert len(many) >= 60
     rates = fs.RuntimeModel.fit(many).rates().iloc[0]
     assert rates["launch"] == pytest.approx(5e-6, rel=0.1)
     assert rates["error"] < 0.05
     assert rates["conv 1×1"] == pytest.approx(RATES["conv 1×1"], rel=0.3)
+
+
+def test_the_form_that_predicts_families_left_out_best_is_taken():
+    """The made-up device has one rate for all groups: what tells their widths apart cannot be better."""
+    many = pd.concat([rows(by_layers, batch=batch) for batch in (64, 256)]).assign(device="cuda")
+    assert "half width of outputs" not in fs.RuntimeModel.fit(many).rates()
