@@ -13,6 +13,7 @@ import numpy as np
 from .._common.errors import FastscaleError
 from ..architectures.counting import complexity
 from ..architectures.definition import Network
+from ..prediction.device_profiles import profile_model, profiles
 from ..prediction.forms import PredictionError
 from ..prediction.model import RuntimeModel
 from ..scaling.grids import sweep_columns
@@ -32,6 +33,11 @@ STRATEGIES = {
 ALPHAS = 101  # from 0 to 1
 LEAST, MOST = 0.25, 64.0
 PER_OCTAVE = 20
+TIME_STEPS, TIME_OFFSET = (
+    2048,
+    2**14,
+)  # of a time in ms: steps of its logarithm to base 2, and the one of 1 ms; 0 is none
+USUAL_BATCH = 256
 MARGIN = 0.5  # octaves beyond LEAST and MOST, so that a network of these flops is there though its s is another
 FIRST = float(np.log2(LEAST) - MARGIN)
 STEPS = round((np.log2(MOST) + MARGIN - FIRST) * PER_OCTAVE) + 1
@@ -64,6 +70,22 @@ class Timing:
     def error(self) -> float:
         """The median error of a prediction, as a fraction."""
         return self.model.fitted[self.model.setting(**self.setting)].error
+
+
+def shipped_timings() -> list[Timing]:
+    """Return the inference times of shipped profiles, by device, memory format and compiling."""
+    timings = []
+    for name in dict.fromkeys(profiles()["device_name"]):
+        model = profile_model(name)
+        ways = dict.fromkeys((key.channels_last, key.compile) for key in model.fitted if key.mode == "inference")
+        for channels_last, compiled in ways:
+            setting = {"mode": "inference", "channels_last": channels_last, "compile": compiled}
+            reach = model.fitted[model.setting(**setting)].reach
+            least, most = reach.batches if reach else (USUAL_BATCH, USUAL_BATCH)
+            batch = min(max(USUAL_BATCH, least), most)
+            how = [name, *["channels last"] * bool(channels_last), *["compiled"] * bool(compiled), f"batch {batch}"]
+            timings.append(Timing(", ".join(how), "predicted", model, batch, setting))
+    return sorted(timings, key=lambda each: -each.batch)  # GPUs first: the paper is about them
 
 
 def rows() -> dict[str, Strategy]:
@@ -107,7 +129,8 @@ def network_data(base: Network, timings: Sequence[Timing] = ()) -> dict[str, Any
             continue
         if np.isfinite(ms).any():
             times.append({"label": timing.label, "note": timing.note, "error": timing.error})
-            arrays.append(ms.astype("<f4"))
+            steps = np.log2(np.where(np.isfinite(ms), ms, 1)) * TIME_STEPS + TIME_OFFSET
+            arrays.append(np.where(np.isfinite(ms), steps.round().clip(1, 2**16 - 1), 0).astype("<u2"))
     arrays += [(each[first] >> shift & 0xFFFF).astype("<u2") for each in counts for shift in (0, 16, 32, 48)]
     arrays.append(np.asarray(columns["resolution"])[first].astype("<u2"))
     arrays += [each[first].T.astype("<u2") for each in stages[:2]]
@@ -124,6 +147,8 @@ def network_data(base: Network, timings: Sequence[Timing] = ()) -> dict[str, Any
         "first": FIRST,
         "perOctave": PER_OCTAVE,
         "timings": times,
+        "timeSteps": TIME_STEPS,
+        "timeOffset": TIME_OFFSET,
         "arrays": base64.b64encode(packed).decode(),
     }
 

@@ -17,7 +17,7 @@ from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
 from ..figures.theme import STYLES
 from ..scaling.strategies import as_list
-from .app_data import LEAST, MOST, STRATEGIES, ExplorerPageError, Timing, network_data
+from .app_data import LEAST, MOST, STRATEGIES, ExplorerPageError, Timing, network_data, shipped_timings
 
 FOLDER = Path(__file__).parent / "app"
 SCRIPTS = ("counts.js", "chart.js", "app.js")  # each imports those before it alone
@@ -70,7 +70,7 @@ def script() -> str:
 
 
 def write_page(
-    path: str | Path, networks: Network | str | Sequence[Network | str], timings: Sequence[Timing] = ()
+    path: str | Path, networks: Network | str | Sequence[Network | str], timings: Sequence[Timing] | None = None
 ) -> Path:
     """Write the explorer of these base networks as one HTML file, which needs no kernel and no network connection.
 
@@ -80,7 +80,8 @@ def write_page(
     Arguments:
         path: where to write; a file that is there is replaced.
         networks: base networks to choose among, or their names; the first is shown at first.
-        timings: predicted times to choose among, as `fs.explorer.Timing`; default: none.
+        timings: predicted times to choose among, as `fs.explorer.Timing`; default: those of the shipped profiles, see
+            `fs.prediction.profiles`. Of a network those are left out that do not predict it.
 
     Returns:
         The path.
@@ -94,6 +95,7 @@ def write_page(
     names = [each.name for each in bases]
     if not names or len(set(names)) < len(names):
         raise ExplorerPageError(f"write_page: the base networks are {names}; give at least one, each once")
+    timings = shipped_timings() if timings is None else timings
     data = {
         "networks": [network_data(each, timings) for each in bases],
         "strategies": [

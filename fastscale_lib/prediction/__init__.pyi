@@ -3,6 +3,9 @@ from .budgets import costs as costs
 from .budgets import within as within
 from .calibration import calibrate as calibrate
 from .calibration import kept_in as kept_in
+from .device_profiles import profile_model as profile_model
+from .device_profiles import profiles as profiles
+from .device_profiles import write_profiles as write_profiles
 from .forms import By as By
 from .forms import PredictionError as PredictionError
 from .model import RuntimeModel as RuntimeModel

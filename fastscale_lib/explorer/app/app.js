@@ -40,6 +40,9 @@ function digits(value) {
 /** A factor, as in "1.65×". @param {number} value */
 export const times = (value) => (Number.isFinite(value) ? `${digits(value)}×` : "–");
 
+/** A fraction in percent. @param {number} value */
+const percent = (value) => (value < 0.1 ? (100 * value).toPrecision(2) : (100 * value).toFixed(0));
+
 /** @param {number} value */
 const milliseconds = (value) => (Number.isFinite(value) ? `${digits(value)} ms` : "–");
 
@@ -156,13 +159,13 @@ export class View {
     if (most) {
       const { made, takes } = compared(most);
       parts.push([most.name], " makes ", [made], " the activations of ", [least.name]);
-      if (takes) parts.push(" and takes ", [takes], ` as long${source} (predicted, ±${Math.round(100 * timing.error)} %)`);
+      if (takes) parts.push(" and takes ", [takes], ` as long${source} (predicted, ±${percent(timing.error)} %)`);
     }
     if (this.same !== least.name && (!most || this.same !== most.name)) {
       const { made, takes } = compared(this.slider);
       parts.push(most ? "; " : "", [this.slider.name], " makes ", [made]);
       if (!most) parts.push(" the activations of ", [least.name]);
-      if (takes) parts.push(" and takes ", [takes], most ? "" : ` as long${source} (predicted, ±${Math.round(100 * timing.error)} %)`);
+      if (takes) parts.push(" and takes ", [takes], most ? "" : ` as long${source} (predicted, ±${percent(timing.error)} %)`);
     }
     parts.push(".");
     return parts;
@@ -433,7 +436,7 @@ export async function mount(root, data, address) {
     sentence.replaceChildren(...view.sentence().map((each) => (typeof each === "string" ? each : html("b", {}, each[0]))));
     const about = state.absolute ? "over multiply-adds relative to the base's" : "relative to w at the same multiply-adds";
     countPanel.about.textContent = about;
-    timePanel.about.textContent = view.timing ? `${view.timing.note}, ${state.absolute ? "ms" : "relative to w"}` : "";
+    timePanel.about.textContent = view.timing ? `${view.timing.note}, ±${percent(view.timing.error)} %, ${state.absolute ? "ms a batch" : "relative to w at the same multiply-adds"}` : "";
     overFlops(charts.counts, counts[state.count], tick, "");
     overFlops(charts.time, view.timing?.ms ?? null, (value) => `${Number(value.toPrecision(3))} ms`, "no time is predicted for this network");
     overAlpha();

@@ -20,6 +20,8 @@
  * @property {number} first Exponent of two of the first scale.
  * @property {number} perOctave Steps from one scale to twice it.
  * @property {{label: string, note: string, error: number}[]} timings
+ * @property {number} timeSteps Steps of a time's logarithm to base 2, which is what the arrays hold.
+ * @property {number} timeOffset The step of 1 ms; step 0 is no time.
  * @property {string} arrays The arrays, compressed by zlib, in base64.
  */
 
@@ -39,17 +41,19 @@ export class Counts {
   constructor(header, buffer) {
     const { networks, stages, rows, steps } = header;
     let at = 0;
-    /** @template {Float32Array | Uint16Array} T @param {new (b: ArrayBuffer, o: number, n: number) => T} kind @param {number} size */
-    const next = (kind, size) => {
-      const found = new kind(buffer, at, size);
+    const next = (/** @type {number} */ size) => {
+      const found = new Uint16Array(buffer, at, size);
       at += found.byteLength;
       return found;
     };
     /** @type {Timing[]} */
-    this.timings = header.timings.map((each) => ({ ...each, ms: next(Float32Array, networks) }));
+    this.timings = header.timings.map((each) => ({
+      ...each,
+      ms: Float32Array.from(next(networks), (step) => (step ? 2 ** ((step - header.timeOffset) / header.timeSteps) : NaN)),
+    }));
     // A count is an integer of up to 53 bits, in four planes of 16: they compress to half of what doubles would.
     const count = () => {
-      const planes = next(Uint16Array, 4 * networks);
+      const planes = next(4 * networks);
       const values = new Float64Array(networks);
       for (let i = 0; i < networks; i++)
         values[i] = planes[i] + 2 ** 16 * planes[networks + i] + 2 ** 32 * planes[2 * networks + i] + 2 ** 48 * planes[3 * networks + i];
@@ -59,10 +63,10 @@ export class Counts {
     this.flops = count();
     this.params = count();
     this.activations = count();
-    this.resolution = next(Uint16Array, networks);
-    this.depths = next(Uint16Array, stages * networks);
-    this.widths = next(Uint16Array, stages * networks);
-    this.index = next(Uint16Array, rows.length * steps);
+    this.resolution = next(networks);
+    this.depths = next(stages * networks);
+    this.widths = next(stages * networks);
+    this.index = next(rows.length * steps);
     this.rowOf = new Map(rows.map((name, row) => [name, row]));
     this.logs = this.flops.map(Math.log);
     this._reference = new Map();

@@ -1,0 +1,75 @@
+"""Device profiles: what is shipped, what it predicts, and that a profile is the model that it was made of."""
+
+import pytest
+from helpers.fake_device import BASES, by_layers, made_up_device, rows
+
+import fastscale_lib as fs
+from fastscale_lib.prediction import device_profiles
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    """A data folder of one's own, to which profiles are written."""
+    (tmp_path / "data" / "devices").mkdir(parents=True)
+    monkeypatch.setattr(device_profiles, "find_folder", lambda *_: tmp_path / "data")
+    device_profiles._shipped.cache_clear()
+    yield tmp_path / "data" / "devices"
+    device_profiles._shipped.cache_clear()
+
+
+def test_a_profile_predicts_what_the_model_does_that_it_was_made_of(kept):
+    model = fs.RuntimeModel.fit(rows(by_layers))
+    [path] = fs.prediction.write_profiles(model, kept, "made up for a test", "2026-11-26")
+    assert path.name == "made-up.json"
+    again = fs.prediction.profile_model("made up")
+    one, other = (each.predict([*BASES, "RegNetY-8.0GF"], strict=False) for each in (model, again))
+    for column in ("predicted_ms", "low_ms", "high_ms"):
+        assert other[column].to_numpy() == pytest.approx(one[column].to_numpy(), rel=1e-4, nan_ok=True), column
+    assert other["note"].isna().tolist() == one["note"].isna().tolist()
+    listed = fs.prediction.profiles().iloc[0]
+    assert (listed["rows"], listed["source"], listed["batches"]) == (42, "made up for a test", "4")
+
+
+def test_the_shipped_profiles_say_what_they_are_from():
+    shipped = fs.prediction.profiles()
+    assert {"RTX 3090", "RTX 4090", "RTX 5090"} <= set(shipped["device_name"])
+    assert shipped["source"].str.contains("timm").all()
+    assert (shipped["rows"] > 100).all()
+    gpus = shipped["device_name"].str.startswith("RTX")
+    assert (shipped.loc[gpus, "error"] <= 0.05).all()
+
+
+@pytest.mark.parametrize("name", ["RTX 4090", "rtx4090", "rtx-4090"])
+def test_time_is_predicted_on_a_gpu_that_one_does_not_have(name):
+    setting = {"mode": "inference", "channels_last": False, "compile": False}
+    found = fs.prediction.profile_model(name).predict(["ResNet-50", "EfficientNet-B4"], 256, **setting)
+    assert (found["low_ms"] < found["predicted_ms"]).all()
+    assert found["predicted_ms"].between(10, 1000).all()
+    assert found["note"].isna().all()
+
+
+def test_fast_scaling_is_faster_than_compound_scaling_on_every_gpu():
+    """The paper's claim, for EfficientNet-B0 at four times its flops, as far as the profiles predict."""
+    base = fs.network("EfficientNet-B0")
+    ways = {way: fs.scale_to(base, way, flops=4 * fs.complexity(base).flops) for way in ("w", "dWr", "dwr")}
+    for name in ("RTX 3090", "RTX 4090", "RTX 5090"):
+        setting = {"mode": "inference", "channels_last": False, "compile": False}
+        ms = fs.prediction.profile_model(name).predict(list(ways.values()), 128, **setting)["predicted_ms"]
+        w, dWr, dwr = ms
+        assert w < dWr < dwr, name
+
+
+def test_a_device_without_a_profile_is_refused_with_the_nearest():
+    with pytest.raises(fs.prediction.PredictionError, match="there is no profile of 'RTX 4080'; try 'RTX 4090'"):
+        fs.prediction.profile_model("RTX 4080")
+    with pytest.raises(fs.prediction.PredictionError, match="there are Core i7"):
+        fs.prediction.profile_model("abacus")
+
+
+def test_rates_given_by_hand_make_no_profile(tmp_path):
+    with pytest.raises(fs.prediction.PredictionError, match="a profile is made of a model that is fitted by layers"):
+        fs.prediction.write_profiles(made_up_device(), tmp_path, "nobody", "2026-11-26")
+    baseline = fs.RuntimeModel.fit(rows(by_layers), by="flops")
+    with pytest.raises(fs.prediction.PredictionError, match="fitted by layers"):
+        fs.prediction.write_profiles(baseline, tmp_path, "nobody", "2026-11-26")
+    assert list(tmp_path.iterdir()) == []
