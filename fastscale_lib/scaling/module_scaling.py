@@ -17,7 +17,7 @@ from ..architectures.zoo import network as named_network
 from .strategies import Strategy, StrategyError, alpha_of, factors
 
 _REACH = 2.0**24  # of the scale factors that are looked at, up and down
-_LEAST_GROWTH = 0.05  # exponent of s of a count that a strategy moves
+LEAST_GROWTH = 0.05  # exponent of s of a count that a strategy moves
 _NEAR = 1.002  # scale factors that are nearer to each other are one
 
 
@@ -44,7 +44,7 @@ def check_grows(name: str, strategy: Strategy, metric: Metric, base: int, at_4: 
     would take images of thousands of pixels.
     """
     growth = math.log(at_4 / base, 4) if base and at_4 else 0.0
-    if growth >= _LEAST_GROWTH:
+    if growth >= LEAST_GROWTH:
         return growth
     does = (
         f"hardly changes the {metric} of {name}: four times the flops make them {at_4 / base - 1:.2%} more"

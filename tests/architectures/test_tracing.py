@@ -356,7 +356,7 @@ def test_several_inputs_are_given_as_an_example():
         (TwoInputs(), {"example": {"lef": torch.zeros(1)}}, r"does not take this example .*example=\(left, right\)"),
         (nn.Conv2d(3, 4, 3), {}, "give resolution=224"),
         (nn.Conv2d(3, 4, 3), {"resolution": 2}, "does not take 1 × 3 × 2 × 2 images"),
-        (nn.Conv2d(3, 4, 3), {"resolution": (8, 8, 8)}, "must be a side or \\(height, width\\)"),
+        (nn.Conv2d(3, 4, 3), {"resolution": (8, 8, 8)}, "must be a side in pixels, or a pair \\(height, width\\)"),
         (nn.Conv2d(3, 4, 3), {"example": 3}, "must be a tensor"),
         (nn.LazyConv2d(4, 3), {"resolution": 32}, "call LazyConv2d once on an input first"),
         (nn.Sequential(nn.LazyConv2d(4, 3)), {"resolution": 32}, "'0' .LazyConv2d. has lazy parameters"),

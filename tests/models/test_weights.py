@@ -510,7 +510,7 @@ def test_an_activation_that_the_names_do_not_show_is_refused():
 
 
 def test_unknown_names_are_refused():
-    assert_refused(fs.build(small()), nn.Linear(2, 2), r"first: weight\) are those of none of fastscale, torchvision's")
+    assert_refused(fs.build(small()), nn.Linear(2, 2), r"first: weight\) are those of none of fastscale, timm's")
     assert_refused(fs.build(small()), {}, r"first: none at all")
 
 

@@ -206,6 +206,13 @@ def test_the_resolution_is_that_of_the_base():
     assert both_sides(fs.scale_to("RegNetX-800MF", "dWr", flops=1e10, resolution=160).resolution) > (160, 160)
 
 
+def test_a_small_network_that_rounding_holds_for_a_while_is_scaled():
+    tiny = fs.anynet(name="Tiny", depths=[1], widths=[8], strides=[2], group_widths=8, stem_width=8, resolution=28)
+    assert fs.complexity(fs.scale(tiny, 0.5, 1.5)).flops == fs.complexity(tiny).flops
+    scaled = fs.scale_to(tiny, 0.5, flops=100 * fs.complexity(tiny).flops)
+    assert fs.complexity(scaled).flops == pytest.approx(100 * fs.complexity(tiny).flops, rel=0.05)
+
+
 def test_a_target_that_a_strategy_hardly_moves_to_is_refused():
     """Resolution adds learned positions alone: a billion params would take images of 25,536 pixels."""
     said = (
