@@ -85,7 +85,11 @@ def _inputs(module: Any, resolution: Any, example: Any) -> tuple[tuple, dict[str
         kwargs = dict(example) if isinstance(example, Mapping) else {}
         # A named tuple is one argument, as a PackedSequence is.
         args = () if kwargs else tuple(example) if type(example) in (tuple, list) else (example,)
-        if not any(isinstance(each, torch.Tensor) for each in tree_leaves((args, kwargs))):
+        try:
+            has_tensor = any(isinstance(each, torch.Tensor) for each in tree_leaves((args, kwargs)))
+        except RecursionError:  # a list that holds itself
+            has_tensor = False
+        if not has_tensor:
             raise NetworkError(
                 f"trace: example is {shown(example)}, but must be a tensor such as torch.zeros(1, 3, 224, 224), or a "
                 "tuple or dict with one"
