@@ -37,6 +37,7 @@ TIME_STEPS, TIME_OFFSET = (
     2048,
     2**14,
 )  # of a time in ms: steps of its logarithm to base 2, and the one of 1 ms; 0 is none
+ERROR_STEPS = 1000  # of the error of a time, as a fraction
 USUAL_BATCH = 256
 MARGIN = 0.5  # octaves beyond LEAST and MOST, so that a network of these flops is there though its s is another
 FIRST = float(np.log2(LEAST) - MARGIN)
@@ -65,11 +66,6 @@ class Timing:
     model: RuntimeModel
     batch: int
     setting: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def error(self) -> float:
-        """The median error of a prediction, as a fraction."""
-        return self.model.fitted[self.model.setting(**self.setting)].error
 
 
 def shipped_timings() -> list[Timing]:
@@ -124,13 +120,17 @@ def network_data(base: Network, timings: Sequence[Timing] = ()) -> dict[str, Any
     times, arrays = [], []
     for timing in timings:
         try:
-            ms = timing.model.curve(base, list(ways.values()), SCALES, timing.batch, **timing.setting).ms[first]
+            curve = timing.model.curve(base, list(ways.values()), SCALES, timing.batch, **timing.setting)
         except PredictionError:
             continue
-        if np.isfinite(ms).any():
-            times.append({"label": timing.label, "note": timing.note, "error": timing.error})
-            steps = np.log2(np.where(np.isfinite(ms), ms, 1)) * TIME_STEPS + TIME_OFFSET
-            arrays.append(np.where(np.isfinite(ms), steps.round().clip(1, 2**16 - 1), 0).astype("<u2"))
+        ms, high = curve.ms[first], curve.high_ms[first]
+        told = np.isfinite(ms)
+        if told.any():
+            times.append({"label": timing.label, "note": timing.note})
+            steps = np.log2(np.where(told, ms, 1)) * TIME_STEPS + TIME_OFFSET
+            errors = np.where(told, high / ms - 1, 0) * ERROR_STEPS
+            arrays += [np.where(told, steps.round().clip(1, 2**16 - 1), 0).astype("<u2")]
+            arrays += [np.ceil(errors - 1e-9).clip(0, 2**16 - 1).astype("<u2")]
     arrays += [(each[first] >> shift & 0xFFFF).astype("<u2") for each in counts for shift in (0, 16, 32, 48)]
     arrays.append(np.asarray(columns["resolution"])[first].astype("<u2"))
     arrays += [each[first].T.astype("<u2") for each in stages[:2]]
@@ -149,6 +149,7 @@ def network_data(base: Network, timings: Sequence[Timing] = ()) -> dict[str, Any
         "timings": times,
         "timeSteps": TIME_STEPS,
         "timeOffset": TIME_OFFSET,
+        "errorSteps": ERROR_STEPS,
         "arrays": base64.b64encode(packed).decode(),
     }
 

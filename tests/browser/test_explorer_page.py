@@ -93,7 +93,7 @@ def test_the_first_screen_tells_the_paper_s_message(open_page):
     flops = 16 * fs.complexity(base).flops
     activations = {way: fs.complexity(fs.scale_to(base, way, flops=flops)).activations for way in ("dwr", "dWr")}
     said = says(page)
-    assert said.startswith("At 6.17 G multiply-adds, dwr makes ")
+    assert said.startswith("At 6.17 G multiply-adds, to within ")
     factor = float(said.split("dwr makes ")[1].split("×")[0])
     assert factor == pytest.approx(activations["dwr"] / activations["dWr"], rel=0.03)
     assert "as long on a made-up device, batch 4 (predicted, ±" in said
@@ -112,6 +112,34 @@ def test_keys_move_the_picture_and_the_address_follows(open_page):
     again = open_page("#" + page.url.partition("#")[2])
     assert says(again) == says(page)
     assert again.evaluate(DRAWN, "counts") == page.evaluate(DRAWN, "counts")
+
+
+def test_an_address_shows_the_named_alpha_again(open_page):
+    page = open_page()
+    page.get_by_role("button", name="⅓ dwr").click()
+    until(page, lambda: "alpha=0.333333" in page.url)
+    again = open_page("#" + page.url.partition("#")[2])
+    assert state(again)["alpha"] == 1 / 3
+    again.get_by_role("button", name="Copy network").click()
+    copied = again.locator(".exports [role=status]")
+    until(again, lambda: "fs.strategy(alpha=1/3)" in copied.text_content())
+    made = eval(copied.text_content().removeprefix("copied: "), {"fs": fs})
+    drawn = again.evaluate("explorer.view().counts.flops[explorer.view().shown.network]")
+    assert fs.complexity(made).flops == drawn
+
+
+def test_times_and_their_errors_are_the_model_s_also_beyond_the_fitted_networks(open_page):
+    """Networks above those that the model was fitted to have a wider interval, or no time."""
+    page = open_page("#network=EfficientNet-B0")
+    asked = "(counts => Array.from(counts.row(counts.rowOf.get('w')), at => TIMES[at] || null))(explorer.view().counts)"
+    ms, error = (page.evaluate(asked.replace("TIMES", f"counts.timings[0].{each}")) for each in ("ms", "error"))
+    curve = fs.RuntimeModel.fit(rows(by_layers)).curve("EfficientNet-B0", "w", app_data.SCALES, 4)
+    told = np.isfinite(curve.ms)
+    assert [each is not None for each in ms] == told.tolist()
+    assert np.array(ms)[told].astype(float) == pytest.approx(curve.ms[told], rel=1e-3)
+    stated = np.array([each or 0 for each in error])[told]
+    assert stated == pytest.approx((curve.high_ms / curve.ms - 1)[told], abs=1.1e-3)
+    assert not told.all() or len(set(stated)) > 1  # some are beyond
 
 
 def test_a_hand_drags_the_flops_and_alpha_in_the_panels(open_page):

@@ -72,7 +72,9 @@ export function stateOf(fragment, data) {
   };
   const header = data.networks.find((each) => each.name === given.get("network"));
   if (header) state.network = header.name;
-  state.alpha = number("alpha", 0, 1, state.alpha);
+  // What is counted are the named α and hundredths: an address in between shows the nearest.
+  const alpha = number("alpha", 0, 1, state.alpha);
+  state.alpha = NAMED_ALPHAS.find(([named]) => Math.abs(named - alpha) < 1e-5)?.[0] ?? Math.round(100 * alpha) / 100;
   state.scale = number("scale", data.least, data.most, state.scale);
   const known = (/** @type {string} */ name) => data.strategies.some((each) => each.name === name);
   const strategies = given.get("strategies");
@@ -134,6 +136,11 @@ export class View {
     return this.counts.timings[this.state.timing];
   }
 
+  /** The largest error of the times of the marked networks, as a fraction. */
+  get error() {
+    return Math.max(...this.drawn.filter((way) => this.timing.ms[way.network] > 0).map((way) => this.timing.error[way.network]), 0);
+  }
+
   /** The way whose network is shown stage by stage. */
   get shown() {
     return this.drawn.find((each) => each.key === this.state.shown) ?? this.slider;
@@ -146,7 +153,8 @@ export class View {
     const least = named.find((each) => each.name === "dWr") ?? named.find((each) => each.name === "w") ?? named[0];
     const activations = counts.relative(counts.activations);
     const most = named.find((each) => each.name === "dwr" && each !== least) ?? named.filter((each) => each !== least).sort((a, b) => activations[b.network] - activations[a.network])[0];
-    const at = /** @type {(string | [string])[]} */ (["At ", [short(this.flops)], " multiply-adds, "]);
+    const off = Math.max(...this.drawn.map((way) => Math.abs(counts.flops[way.network] / this.flops - 1)));
+    const at = /** @type {(string | [string])[]} */ (["At ", [short(this.flops)], ` multiply-adds, to within ${percent(off)} %, `]);
     if (!least) return [...at, "no strategy is chosen: choose some above."];
     const ms = timing ? counts.relative(timing.ms) : null;
     const compared = (/** @type {{network: number}} */ way) => {
@@ -154,18 +162,18 @@ export class View {
       const takes = ms ? ms[way.network] / ms[least.network] : NaN;
       return { made: times(made), takes: Number.isFinite(takes) ? times(takes) : "" };
     };
-    const source = timing ? ` on ${timing.label}` : "";
+    const source = timing ? ` as long on ${timing.label} (predicted, ±${percent(this.error)} %)` : "";
     const parts = [...at];
     if (most) {
       const { made, takes } = compared(most);
       parts.push([most.name], " makes ", [made], " the activations of ", [least.name]);
-      if (takes) parts.push(" and takes ", [takes], ` as long${source} (predicted, ±${percent(timing.error)} %)`);
+      if (takes) parts.push(" and takes ", [takes], source);
     }
     if (this.same !== least.name && (!most || this.same !== most.name)) {
       const { made, takes } = compared(this.slider);
       parts.push(most ? "; " : "", [this.slider.name], " makes ", [made]);
       if (!most) parts.push(" the activations of ", [least.name]);
-      if (takes) parts.push(" and takes ", [takes], most ? "" : ` as long${source} (predicted, ±${percent(timing.error)} %)`);
+      if (takes) parts.push(" and takes ", [takes], most ? "" : source);
     }
     parts.push(".");
     return parts;
@@ -436,7 +444,7 @@ export async function mount(root, data, address) {
     sentence.replaceChildren(...view.sentence().map((each) => (typeof each === "string" ? each : html("b", {}, each[0]))));
     const about = state.absolute ? "over multiply-adds relative to the base's" : "relative to w at the same multiply-adds";
     countPanel.about.textContent = about;
-    timePanel.about.textContent = view.timing ? `${view.timing.note}, ±${percent(view.timing.error)} %, ${state.absolute ? "ms a batch" : "relative to w at the same multiply-adds"}` : "";
+    timePanel.about.textContent = view.timing ? `${view.timing.note}, ±${percent(view.error)} %, ${state.absolute ? "ms a batch" : "relative to w at the same multiply-adds"}` : "";
     overFlops(charts.counts, counts[state.count], tick, "");
     overFlops(charts.time, view.timing?.ms ?? null, (value) => `${Number(value.toPrecision(3))} ms`, "no time is predicted for this network");
     overAlpha();
@@ -467,13 +475,13 @@ export async function mount(root, data, address) {
 
   // What leaves the page
 
-  const strategy = () => (view.shown === view.slider ? `alpha=${Number(state.alpha.toPrecision(6))}` : JSON.stringify(view.shown.name));
+  const alphaCode = () => (view.same === "dwr" ? "1/3" : String(state.alpha));
   const code = () =>
-    `fs.explore(${JSON.stringify(state.network)}, strategies=${JSON.stringify(state.strategies)}, alpha=${Number(state.alpha.toPrecision(6))}, scale=${Number(state.scale.toPrecision(6))})`;
+    `fs.explore(${JSON.stringify(state.network)}, strategies=${JSON.stringify(state.strategies)}, alpha=${alphaCode()}, scale=${Number(state.scale.toPrecision(6))})`;
   const networkCode = () => {
     const way = view.shown;
     const step = counts.row(way.row).indexOf(way.network);
-    const own = view.shown === view.slider ? `fs.strategy(${strategy()})` : strategy();
+    const own = way === view.slider ? `fs.strategy(alpha=${alphaCode()})` : JSON.stringify(way.name);
     return `fs.scale(fs.network(${JSON.stringify(state.network)}), ${own}, ${counts.scale(step)})`;
   };
 

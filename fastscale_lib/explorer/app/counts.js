@@ -3,9 +3,9 @@
 /**
  * @typedef {object} Timing Predicted times of all networks on one device.
  * @property {string} label The device and how it is used.
- * @property {string} note What the times are, and how far off they may be.
- * @property {number} error Median error of a prediction, as a fraction.
+ * @property {string} note What the times are.
  * @property {Float32Array} ms Milliseconds a batch by network; NaN where nothing is predicted.
+ * @property {Float32Array} error How far off each may be, as a fraction; larger beyond the fitted networks.
  */
 
 /**
@@ -19,9 +19,10 @@
  * @property {number} steps Scales of each row, from `first` on.
  * @property {number} first Exponent of two of the first scale.
  * @property {number} perOctave Steps from one scale to twice it.
- * @property {{label: string, note: string, error: number}[]} timings
+ * @property {{label: string, note: string}[]} timings
  * @property {number} timeSteps Steps of a time's logarithm to base 2, which is what the arrays hold.
  * @property {number} timeOffset The step of 1 ms; step 0 is no time.
+ * @property {number} errorSteps Steps of an error of 1.
  * @property {string} arrays The arrays, compressed by zlib, in base64.
  */
 
@@ -50,6 +51,7 @@ export class Counts {
     this.timings = header.timings.map((each) => ({
       ...each,
       ms: Float32Array.from(next(networks), (step) => (step ? 2 ** ((step - header.timeOffset) / header.timeSteps) : NaN)),
+      error: Float32Array.from(next(networks), (step) => step / header.errorSteps),
     }));
     // A count is an integer of up to 53 bits, in four planes of 16: they compress to half of what doubles would.
     const count = () => {
