@@ -128,7 +128,7 @@ def test_an_address_shows_the_named_alpha_again(open_page):
     assert fs.complexity(made).flops == drawn
 
 
-def test_times_and_their_errors_are_the_model_s_also_beyond_the_fitted_networks(open_page):
+def test_times_and_their_errors_are_the_model_s(open_page):
     """Networks above those that the model was fitted to have a wider interval, or no time."""
     page = open_page("#network=EfficientNet-B0")
     asked = "(counts => Array.from(counts.row(counts.rowOf.get('w')), at => TIMES[at] || null))(explorer.view().counts)"
