@@ -8,7 +8,10 @@ from .parts import Stage
 
 
 class BlockSizes(NamedTuple):
-    """The numbers that one block is made of; `extra_tokens`, of tokens, are those beside the patches'."""
+    """The numbers that one block is made of.
+
+    `extra_tokens` are the tokens beside those of patches; None where there are no tokens.
+    """
 
     width_in: Any
     width: Any
@@ -54,11 +57,14 @@ class BlockType:
         raise NotImplementedError
 
     def fit(self, width: Any, bottleneck: float, group_width: Any) -> tuple[Any, Any]:
-        """Return the nearest width and group width that a stage can be built with; numbers or arrays."""
+        """Return the nearest width and group width that a stage can be built with.
+
+        Both may be numbers or arrays.
+        """
         raise NotImplementedError
 
     def grain(self, bottleneck: float, group_width: Any, step: int) -> Any:
-        """Return by how much a width must change, in multiples of `step`, to fit this group width again."""
+        """Return the step, a multiple of `step`, by which widths keep fitting this group width."""
         return step
 
     def undivided(self, width: Any, bottleneck: float) -> Any:

@@ -1,4 +1,4 @@
-"""Every block type: its layers in order, the stages it accepts, the widths that fit it, what grows with them.
+"""All block types: layers, accepted stages, fitting widths, and what grows with them.
 
 Counter, torch builder, scaling and runtime model all read these layers, so what is counted is what runs. Widths may be
 arrays (one entry a network): the same description then counts a whole grid of networks at once. A layer's name is also
@@ -52,7 +52,7 @@ def block_type(name: str, part: str = "block") -> BlockType:
 
 
 def stem(kind: str, width_in: int, width: Any, resolution: Any) -> tuple:
-    """List the stem: convolutions, each with BN and activation, and a max-pool in some kinds; or patches."""
+    """List the stem: convolutions with BN and activation, perhaps a max-pool; or patches."""
     shape = STEMS[kind]
     if isinstance(shape, Patches):
         return patch_stem(shape, width_in, width, resolution)
@@ -66,7 +66,7 @@ def stem(kind: str, width_in: int, width: Any, resolution: Any) -> tuple:
 
 
 def head(described: Head, width_in: Any, width: Any, classes: int, extra: int | None) -> tuple:
-    """List the head that is described, `width` wide: what comes before the global pool; the linear layers.
+    """List the head, `width` wide: the layers before the global pool, and the linear layers.
 
     `extra` are the tokens beside those of patches, or None where the last stage puts out images.
     """

@@ -10,7 +10,7 @@ from .layer_types import Activation, Conv, Gate, GlobalPool, Norm, Residual
 def conv_norm(
     suffix: str, width_in, width_out, kernel: int = 1, stride: int = 1, group_width=None, last: bool = False
 ) -> tuple:
-    """A convolution without bias, and its batch norm."""
+    """Make a convolution without bias, and its batch norm."""
     return (
         Conv(f"conv{suffix}", width_in, width_out, kernel, stride, group_width),
         Norm(f"norm{suffix}", width_out, last),
@@ -18,9 +18,10 @@ def conv_norm(
 
 
 def squeeze_excite(b: BlockSizes, width, hidden, activation: str | None = None, gate: str = "sigmoid") -> tuple:
-    """Global pool, 1×1 with bias, activation, 1×1 with bias, gate, product; nothing where the ratio is 0.
+    """List squeeze-and-excitation; nothing if its ratio is 0.
 
-    Hu et al., Squeeze-and-Excitation Networks, 2018, section 3.
+    Global pool, 1×1 with bias, activation, 1×1 with bias, gate, product. Hu et al., Squeeze-and-Excitation Networks,
+    2018, section 3.
     """
     if not b.se_ratio:
         return ()
@@ -36,5 +37,5 @@ def squeeze_excite(b: BlockSizes, width, hidden, activation: str | None = None, 
 
 
 def where_unchanged(b: BlockSizes, branch: tuple) -> Residual:
-    """The sum of branch and input where their shapes agree, else the branch alone."""
+    """Add the input to the branch where their shapes agree."""
     return Residual(b.width, branch, added=False if b.stride > 1 else b.width_in == b.width)

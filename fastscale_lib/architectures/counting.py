@@ -30,13 +30,12 @@ _NOT_COUNTED = (Activation, Gate, Residual)
 def complexity(
     network: Network | str | torch.nn.Module | Family, *, resolution: Resolution | None = None, example: Any = None
 ) -> Complexity:
-    """Count flops (multiply-adds), params and activations of a network, or of any torch module, for one image.
+    """Count flops (multiply-adds), params and activations of a network or torch module.
 
-    A convolution has k²·w_in·w_out·r²/groups multiply-adds, and its outputs, w_out·r², are its activations (Dollár,
-    Singh, Girshick, Fast and Accurate Model Scaling, 2021, section 3), where r² is height × width of what it puts out;
-    pools and linear layers have outputs, too.
-    Matrix products of attention have multiply-adds. A torch module is traced without data; one that `build` made is
-    its network.
+    The counts are those of one image. A convolution has k²·w_in·w_out·r²/groups multiply-adds, and its outputs,
+    w_out·r², are its activations (Dollár, Singh, Girshick, Fast and Accurate Model Scaling, 2021, section 3), where r²
+    is height × width of what it puts out; pools and linear layers have outputs, too. Matrix products of attention have
+    multiply-adds. A torch module is traced without data; one that `build` made is its network.
 
     Arguments:
         network: a Network, the name of a base network, a torch module, or a Family.
@@ -60,7 +59,7 @@ def complexity(
 
 
 def _described(network: Any, resolution: Resolution | None, example: Any) -> Network | Trace:
-    """The network that this is, or names; a trace of any other module."""
+    """Return the network that this is or names, or the trace of any other module."""
     if example is not None and not is_module(network):
         raise NetworkError("example is for torch modules alone; a network tells what it takes")
     if isinstance(network, Family):
@@ -86,7 +85,7 @@ def _complexity(network: Network) -> Complexity:
 
 
 def count(network: Network, dims: Dimensions) -> Complexity:
-    """The complexity of the network with other sizes, each of which may be an array."""
+    """Count the network with other sizes, each of which may be an array."""
     totals: list[Any] = [0, 0, 0]
     side = dims.resolution
     for run in describe(network, dims):
@@ -102,12 +101,15 @@ def count(network: Network, dims: Dimensions) -> Complexity:
 
 
 def _counted(placed: Iterable[Placed]) -> list[Placed]:
-    """Without what has neither params nor outputs of its own, in counts and in `layers`."""
+    """Leave out layers with neither params nor outputs of their own."""
     return [each for each in placed if not isinstance(each.layer, _NOT_COUNTED)]
 
 
 def _sum(total: Any, value: Any, times: Any) -> Any:
-    """total + value × times, without the arithmetic that would change nothing: with arrays, that is most of it."""
+    """Compute total + value × times.
+
+    Arithmetic that would change nothing is skipped: with arrays it would take most of the time.
+    """
     if isinstance(value, int) and value == 0:
         return total
     if not (isinstance(times, int) and times == 1):
@@ -118,7 +120,7 @@ def _sum(total: Any, value: Any, times: Any) -> Any:
 def layers(
     network: Network | str | torch.nn.Module | Family, *, resolution: Resolution | None = None, example: Any = None
 ) -> pd.DataFrame:
-    """List the layers of a network, or of any torch module, with their sizes and counts, in order.
+    """List the layers of a network or torch module, with sizes and counts, in order.
 
     Arguments:
         network: a Network, the name of a base network, a torch module, or a Family.

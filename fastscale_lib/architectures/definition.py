@@ -43,9 +43,10 @@ _PYCLS = {"MODEL", "ANYNET", "REGNET", "EN", "RESNET"}  # sections of its config
 
 @dataclass(frozen=True)
 class Network:
-    """A network for images of `channels` channels, whose `resolution` is their side or (height, width) in pixels.
+    """A network for images of `channels` channels.
 
-    The order is that of torch; (n, n) is n, so that square images have one way to be said.
+    `resolution` is the side of an image in pixels, or (height, width). The order is that of torch; (n, n) is n, so that
+    square images have one way to be said.
 
     Equality and hash are by name and by what the network is; `scaling`, where it comes from, and `note`, what is to be
     known of its figures, do not count. A scaled network keeps the note.
@@ -92,18 +93,18 @@ class Network:
         check_together(self)
 
     def _without_repetition(self, stage: Stage) -> Stage:
-        """The stage, without what the network says too: equal networks are described alike."""
+        """Set what the stage repeats of the network to None: equal networks have one description."""
         said = {name: None for name in OF_STAGE if getattr(stage, name) == getattr(self, name)}
         return dataclasses.replace(stage, **said) if said else stage
 
     def _of_stages(self, name: str) -> tuple:
-        """The field of each stage, or the network's where a stage has None."""
+        """Return the field of each stage; the network's where a stage has None."""
         given = (getattr(stage, name) for stage in self.stages)
         return tuple(getattr(self, name) if value is None else value for value in given)
 
     @property
     def id(self) -> str:
-        """Twelve hexadecimal digits that tell networks apart by what they compute, whatever they are called."""
+        """Twelve hexadecimal digits that depend on what the network computes, not on its name."""
         described = {key: value for key, value in self.to_dict().items() if key not in ("name", "scaling", "note")}
         return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:12]
 
@@ -152,7 +153,7 @@ class Network:
 
     @property
     def extra_tokens(self) -> int | None:
-        """The tokens beside those of patches: 1 where there is a class token; None where there are no tokens."""
+        """Tokens beside those of patches: 1 with a class token; None if there are no tokens."""
         return self.patches.extra if self.patches else None
 
     @property
@@ -162,7 +163,7 @@ class Network:
 
     @property
     def resolution_unit(self) -> int:
-        """What sides of images are multiples of, in pixels: the side of the patches that tokens are made of, or 1."""
+        """The number of pixels that sides are multiples of: the side of a token's patch, or 1."""
         return self.patches.side if self.patches and self.has_tokens else 1
 
     @property
@@ -298,7 +299,7 @@ class Network:
 
     @classmethod
     def from_pycls(cls, text: str, *, name: str = "AnyNet") -> Network:
-        """Read a network from a configuration file of pycls: of type anynet, regnet, effnet or resnet.
+        """Read a network from a configuration file of pycls (anynet, regnet, effnet, resnet).
 
         Arguments:
             text: the file's text; what it says of training is passed over.

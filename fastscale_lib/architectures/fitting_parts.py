@@ -48,7 +48,7 @@ def _check_stages(network: Network) -> None:
 
 
 def _check_resolution(network: Network) -> None:
-    """Whole patches, where each has a position; and a pixel at least after all strides that cut off."""
+    """Check that patches are whole, and that a pixel is left after all strides that cut off."""
     resolution, least, unit = network.resolution, network.least_resolution, network.resolution_unit
     both = both_sides(resolution)
     if min(both) < least:

@@ -23,13 +23,14 @@ from .._common.integers import (
 
 
 def fit(width: Any, bottleneck: float, group_width: Any) -> tuple[Any, Any]:
-    """Return the width and group width, nearest to those given, of which whole groups can be made; numbers or arrays.
+    """Return the nearest width and group width that make whole groups.
 
-    The rule is that of pycls (`adjust_block_compatibility`, the code of Dollár et al. 2021), in its own float
-    arithmetic: the inner width, width × bottleneck without its fraction, goes to the nearest multiple of the group
-    width (of both group width and bottleneck, where that is above 1), and the width with it. pycls refuses a
-    bottleneck such as 1.5, and widths of which width × bottleneck is then no multiple of the group width. There
-    the width stays if its rounded inner width is such a multiple, and else goes to the nearest one whose is.
+    Both may be numbers or arrays. The rule is that of pycls (`adjust_block_compatibility`, the code of Dollár et al.
+    2021), in its own float arithmetic: the inner width, width × bottleneck without its fraction, goes to the nearest
+    multiple of the group width (of both group width and bottleneck, where that is above 1), and the width with it.
+    pycls refuses a bottleneck such as 1.5, and widths of which width × bottleneck is then no multiple of the group
+    width. There the width stays if its rounded inner width is such a multiple, and else goes to the nearest one whose
+    is.
     """
     inner = at_least(1, nearest_multiple(width, bottleneck))
     groups = at_most(inner, group_width)
@@ -49,7 +50,7 @@ def fit(width: Any, bottleneck: float, group_width: Any) -> tuple[Any, Any]:
 
 
 def grain(bottleneck: float, group_width: Any, step: int) -> Any:
-    """Return by how much a width must change, in multiples of `step`, for whole groups to be made of it again.
+    """Return the step, a multiple of `step`, by which widths keep making whole groups.
 
     For a bottleneck such as 0.75 or 1.5 widths that fit do not follow each other evenly: it is about so much there.
     """
@@ -68,12 +69,12 @@ def fits(width: Any, bottleneck: float, group_width: Any) -> Any:
 
 
 def _is_simple(bottleneck: float) -> bool:
-    """Whether it is a whole number, or one over a whole number, as in all published networks."""
+    """Tell whether it is a whole number or one over a whole number, as in published networks."""
     return any(abs(each - round(each)) < 1e-9 * each for each in (bottleneck, 1 / bottleneck))
 
 
 def _fit_of_pycls(width: Any, bottleneck: float, group_width: Any, otherwise: tuple) -> tuple[Any, Any]:
-    """What pycls makes of a bottleneck below 1, or the other sizes where it refuses what it made."""
+    """Fit a bottleneck below 1 as pycls does; `otherwise` where pycls refuses its own fit."""
     inner = at_least(1, whole_multiple(width, bottleneck))
     groups = at_most(inner, group_width)
     fitted = whole_quotient(groups * at_least(1, nearest(inner / groups)), bottleneck)
@@ -82,7 +83,10 @@ def _fit_of_pycls(width: Any, bottleneck: float, group_width: Any, otherwise: tu
 
 
 def _nearest_fit(width: int, bottleneck: float, group_width: int) -> int:
-    """For a bottleneck such as 1.5 not every inner width is that of some width: the nearest width whose inner fits."""
+    """Find the nearest width whose inner width fits.
+
+    For a bottleneck such as 1.5 not every inner width belongs to a width.
+    """
     if fits(width, bottleneck, group_width):
         return width
     found = [_next_fit(width, bottleneck, group_width, direction) for direction in (-1, 1)]
@@ -90,7 +94,7 @@ def _nearest_fit(width: int, bottleneck: float, group_width: int) -> int:
 
 
 def _next_fit(width: int, bottleneck: float, group_width: int, direction: int) -> int | None:
-    """The first width that fits, from this one on up or down; None where there is none above 0."""
+    """Find the first width that fits, from this one on, up or down; None if none is above 0."""
     p, q = Fraction(bottleneck).as_integer_ratio()
     # A width w fits where w · p/q is within 1/2 of a multiple of the group width: where 2·w·p + q, modulo
     # 2·q·group width, is at most 2·q. What is built is rounded from the float product, which near a half may go

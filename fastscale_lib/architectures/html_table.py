@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def table(network: Network) -> str:
-    """The network stage by stage, as an HTML table (a fragment, with every text escaped)."""
+    """Describe the network stage by stage in an HTML table: a fragment, with all text escaped."""
     sides, rows = _sides(network), []
 
     def row(part, stride, *cells):
@@ -51,14 +51,14 @@ def table(network: Network) -> str:
 
 
 def _own(stage: Stage) -> str:
-    """What the stage has that is not the network's."""
+    """Say what the stage has instead of the network's block, SE and activation."""
     se = [] if stage.se_ratio is None else [f"SE {stage.se_ratio:g}" if stage.se_ratio else "no SE"]
     said = [each for each in (stage.block, *se, stage.activation) if each]
     return f": {', '.join(said)}" if said else ""
 
 
 def _sides(network: Network) -> dict[str, Any]:
-    """The side, or (height, width), of what stem, stages and the convolution of the head put out."""
+    """Return the output sides, or (height, width), of stem, stages and the head's convolution."""
     sides, side = {}, network.resolution
     for run in describe(network):
         if run.times:

@@ -39,7 +39,7 @@ class Work(NamedTuple):
 
 
 class Layer:
-    """What all layers answer; one that counts nothing and keeps its input's side needs only `work`."""
+    """The methods of all layers; one without counts that keeps its side needs only `work`."""
 
     __slots__ = ()
 
@@ -54,7 +54,10 @@ class Layer:
         return 0, 0, 0
 
     def matrices(self, side: Any) -> Any:
-        """Count the elements of the attention matrices, which are no activations: fused attention never writes them."""
+        """Count the elements of the attention matrices.
+
+        They are no activations, as fused attention never writes them.
+        """
         return 0
 
     def work(self, side_in: Any, side_out: Any, activation: str) -> Work:
@@ -96,7 +99,10 @@ class Conv(Layer):
         return Work(self._kind(), moved, width, self.width_out if self.group_width is None else width)
 
     def _kind(self) -> Any:
-        """An array, of an array of group widths: where a group is as wide as the input, there are no groups."""
+        """Return the kind by group widths, as an array.
+
+        Where a group is as wide as the input, there are no groups.
+        """
         whole = KIND_INDEX["conv 1×1" if self.kernel == 1 else "conv k×k"]
         if self.group_width is None:
             return whole
@@ -122,7 +128,10 @@ class Norm(Layer):
 
 @dataclass(slots=True)
 class Activation(Layer):
-    """An activation function; kind None is the network's own; `extra` are the tokens beside the image's patches."""
+    """An activation function; kind None is the network's own.
+
+    `extra` is the number of tokens beside the image's patches.
+    """
 
     name: str
     width: Any
@@ -189,7 +198,7 @@ class Linear(Layer):
 
 @dataclass(slots=True)
 class Gate(Layer):
-    """Squeeze-and-excitation: the input times what its layers make of it; its own work is the product."""
+    """Squeeze-and-excitation: its layers make the gate; its own work is the product."""
 
     name: str
     width: Any
@@ -201,7 +210,7 @@ class Gate(Layer):
 
 @dataclass(slots=True)
 class Residual(Layer):
-    """A branch, to which the block's input is added where `added` holds; then what comes `after` the sum.
+    """A branch; the block's input is added where `added` holds, and `after` follows the sum.
 
     Where `projected` holds, the input first passes through the `shortcut`, which is made of plain layers. Both
     conditions are bools, or arrays of bools with one entry a network. `width` is that of the sum, which is the
@@ -224,7 +233,7 @@ class Residual(Layer):
 
 @dataclass(slots=True)
 class Resample(Layer):
-    """Layers before a residual, where `present` holds (a bool, or an array of bools with one entry a network)."""
+    """Layers before a residual, where `present` holds: a bool, or an array, one per network."""
 
     name: str
     parts: tuple

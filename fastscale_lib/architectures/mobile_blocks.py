@@ -13,7 +13,10 @@ from .parts import NetworkError
 
 
 class MBConv(BlockType):
-    """1×1 expansion, depthwise k×k, SE, linear 1×1 (Tan and Le, EfficientNet, 2019); stem and head grow too."""
+    """1×1 expansion, depthwise k×k, SE, linear 1×1 (Tan and Le, EfficientNet, 2019).
+
+    Stem and head grow with the widths.
+    """
 
     name = "mbconv"
     ends_grow = True
@@ -53,9 +56,10 @@ class MBConv(BlockType):
 
 
 class MBConvDivisible(MBConv):
-    """MBConv of MobileNetV3 (Howard et al., 2019): inner widths are multiples of 8, and those of SE are of them.
+    """MBConv of MobileNetV3 (Howard et al., 2019), with inner widths in multiples of 8.
 
-    SE has a ReLU and a hard sigmoid, whatever the activation function of the block.
+    The widths of SE are multiples of 8, too. SE has a ReLU and a hard sigmoid, whatever the activation function of the
+    block.
     """
 
     name = "mbconv_v3"
@@ -69,7 +73,10 @@ class MBConvDivisible(MBConv):
 
 
 class FusedMBConv(MBConv):
-    """k×k expansion, SE, linear 1×1; where it does not expand, a k×k alone (Tan and Le, EfficientNetV2, 2021)."""
+    """k×k expansion, SE, linear 1×1 (Tan and Le, EfficientNetV2, 2021).
+
+    Without expansion it is a single k×k.
+    """
 
     name = "fused_mbconv"
     merges = True  # whether the two convolutions are one where the first does not expand
@@ -105,7 +112,10 @@ class FusedMBConv(MBConv):
 
 
 class EdgeResidual(FusedMBConv):
-    """The fused MBConv with its linear 1×1 where it does not expand, too (timm's name, as in EfficientNetV2-RW)."""
+    """The fused MBConv that keeps its linear 1×1 without expansion.
+
+    The name is timm's, as in EfficientNetV2-RW.
+    """
 
     name = "edge_residual"
     merges = False

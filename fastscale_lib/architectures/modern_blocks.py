@@ -19,7 +19,7 @@ HEAD_WIDTH = 64  # channels of a head of attention, where none are given
 
 
 class ConvNeXt(BlockType):
-    """Depthwise k×k, layer norm, 1×1 to the inner width, activation, 1×1 back, layer scale; a residual around them.
+    """Depthwise k×k, layer norm, 1×1, activation, 1×1 and layer scale within a residual.
 
     Where the shape changes, a layer norm and a convolution of kernel and stride s come before it.
     """
@@ -71,7 +71,10 @@ class ConvNeXtV2(ConvNeXt):
 
 
 class Transformer(BlockType):
-    """Attention and an MLP on tokens, each after a layer norm and with a residual; `group_width` is that of a head."""
+    """Attention and an MLP, each after a layer norm and within a residual.
+
+    `group_width` is the width of a head.
+    """
 
     name = "transformer"
     ends_grow = True
@@ -136,7 +139,7 @@ class ScaledTransformer(Transformer):
 
 
 def patch_stem(patches: Patches, width_in: int, width: Any, resolution: Any) -> tuple:
-    """List a stem of patches: a convolution with bias, then a layer norm, or what makes tokens of them."""
+    """List a stem of patches: a convolution with bias, then a layer norm or the tokens."""
     conv = Conv("conv", width_in, width, patches.side, patches.side, bias=True, padded=False)
     if patches.extra is None:
         return conv, LayerNorm("norm", width)

@@ -21,7 +21,7 @@ def multiplied(
     least_head: int = 0,
     **settings: Any,
 ) -> Mapping[str, Any]:
-    """Return settings of `anynet`, with widths and depths multiplied as MobileNet and EfficientNet are.
+    """Multiply widths and depths as MobileNet and EfficientNet do; return `anynet` settings.
 
     Widths become multiples of 8, the nearest ones, and depths whole numbers (Sandler et al., MobileNetV2, 2018; Tan and
     Le, EfficientNet, 2019, section 3). A strategy of `fs.scale` rounds otherwise.

@@ -1,4 +1,4 @@
-"""What a network asks of a device: the operations that run, with their arithmetic and the data they move.
+"""The operations of a network, with their arithmetic and the data that they move.
 
 Read from the same description as the counts; here the operations that count no flops (BN, activation functions, sums,
 products, pools) matter too, since they move data. Sizes may be arrays, one entry a network.
@@ -94,7 +94,7 @@ _TRACED_KINDS = {
 
 
 def _traced(each: TracedOperation) -> Operation:
-    """An operation of a trace, in the kinds and sizes of described layers."""
+    """Convert a traced operation to the kinds and sizes of described layers."""
     width = (each.shape_in[each.axis] if len(each.shape_in) > 1 else 1) // each.groups
     outputs = each.shape_out[each.axis] if len(each.shape_out) > 1 and each.groups == 1 else width
     kind = _TRACED_KINDS.get(each.kind, "pointwise")
@@ -134,7 +134,7 @@ def _named(columns: Iterable) -> Iterator[tuple[str, Sequence]]:
 
 
 def _stack(column: Sequence, size: int, kind: type) -> np.ndarray:
-    """One row an operation, a number or an array of `size`."""
+    """Stack numbers, or arrays of `size`, one row per operation."""
     made = np.empty((len(column), size), dtype=kind)
     for row, value in zip(made, column, strict=True):
         row[:] = value
@@ -142,5 +142,8 @@ def _stack(column: Sequence, size: int, kind: type) -> np.ndarray:
 
 
 def element_bytes(precision: str) -> int:
-    """Bytes of an element of an image's tensors in this precision; weights stay in fp32 under autocast."""
+    """Return the bytes of an activation's element in this precision.
+
+    Weights stay in fp32 under autocast.
+    """
     return 4 if precision == "fp32" else 2

@@ -42,7 +42,7 @@ class StemShape(NamedTuple):
 
 
 class Patches(NamedTuple):
-    """A convolution that turns patches of `side` pixels into pixels, or into tokens of a vision transformer.
+    """A convolution of patches of `side` pixels, into pixels or a transformer's tokens.
 
     `extra` is None where there are no tokens, 1 for those with a class token and 0 for those without;
     `class_position` tells whether the class token has a position, as the patches have.
@@ -82,23 +82,29 @@ def makes_tokens(shape: StemShape | Patches) -> bool:
 
 
 def later(default: Any) -> Any:
-    """A field that `plain_part` leaves out at its default: files and ids are as they were before it."""
+    """Make a field that `plain_part` omits at its default.
+
+    So files and ids stay as they were before the field.
+    """
     return field(default=default, metadata={"later": True})
 
 
 def plain_part(part: Any) -> dict[str, Any]:
-    """The fields of stem, stage or head, with their values."""
+    """Return the fields of stem, stage or head, with their values."""
     left_out = {each.name for each in fields(part) if each.metadata and getattr(part, each.name) == each.default}
     return {name: value for name, value in asdict(part).items() if name not in left_out}
 
 
 class NetworkError(FastscaleError, ValueError):
-    """A network that cannot be built, or is not known; the message names the part, the value and the rule."""
+    """A network that cannot be built or is unknown; the message names part, value and rule."""
 
 
 @dataclass(frozen=True)
 class Stem:
-    """The first convolutions, with BN and activation: `kind` is a key of `STEMS`, `width` that of the last."""
+    """The first convolutions, with BN and activation.
+
+    `kind` is a key of `STEMS`, `width` the width of the last convolution.
+    """
 
     kind: str
     width: int
@@ -146,7 +152,7 @@ PER_STAGE = {f"{name}s": name for name in (each.name for each in fields(Stage))}
 
 @dataclass(frozen=True)
 class Head:
-    """What follows the last stage: a 1×1 convolution of `width` (0: none), global pool, linear layer.
+    """A 1×1 convolution of `width` (0: none), global pool, linear layer.
 
     `hidden` is the width of one more linear layer, with an activation, before the last one (0: none); scaling leaves it
     as it is. `kind` is "conv_pool", or "act_pool" for an activation in place of the convolution, "pool_norm" for a
@@ -216,7 +222,7 @@ def set_real(owner: Any, part: str, name: str, *bounds: float, above: bool = Fal
 
 
 def one_per_stage(name: str, values: Any) -> list:
-    """The values as a list, however they come; no more than a network may have stages."""
+    """Return an iterable's values as a list, of no more stages than a network may have."""
     if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
         raise NetworkError(f"network: {name} is {shown(values)}, but must have one entry a stage, as in [1, 2, 6, 2]")
     values = list(islice(values, MOST_STAGES + 1))

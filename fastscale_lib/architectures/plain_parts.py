@@ -1,4 +1,4 @@
-"""Dataclasses from plain data, whose keys are their fields, and plain data on a line of YAML."""
+"""Dataclasses made from mappings, and mappings written on one line of YAML."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def mapping(part: str, plain: Any) -> Mapping:
 
 
 def make_part(cls: type, part: str, plain: Any):
-    """Make a dataclass from a mapping whose keys are its fields, no more and no fewer than it needs."""
+    """Make a dataclass from a mapping that has all required fields, and no unknown ones."""
     plain = mapping(part, plain)
     check_keys(cls, part, plain)
     try:

@@ -22,7 +22,7 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class Scaling:
-    """Where a scaled network comes from; what was asked, what was achieved, and which roundings were changed.
+    """How a scaled network was made: what was asked and achieved, and the changed roundings.
 
     `metric`, `target`, `achieved`, `changes` and `neighbours` are filled by `scale_to` alone; `neighbours` are
     the nearest counts below and above the target that the strategy reaches by s alone.

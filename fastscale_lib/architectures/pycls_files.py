@@ -1,4 +1,7 @@
-"""Configuration files of pycls (https://github.com/facebookresearch/pycls): networks read from them and written."""
+"""Networks as configuration files of pycls, read and written.
+
+https://github.com/facebookresearch/pycls
+"""
 
 from __future__ import annotations
 
@@ -60,7 +63,7 @@ _SE_R, _RESOLUTION, _CLASSES = 0.25, 224, 10  # where a file does not say them
 
 
 def read_pycls(text: str) -> dict[str, Any]:
-    """Return the fields of the network of a configuration file; sections on training are passed over."""
+    """Return the network's fields from a configuration file; sections on training are ignored."""
     try:
         plain = read_yaml(text)
     except YamlError as error:
@@ -97,7 +100,7 @@ def read_pycls(text: str) -> dict[str, Any]:
 
 
 def _expanded(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings with the numbers of a RegNet in lists."""
+    """Expand the numbers of a RegNet into lists."""
     names = ("depth", "w0", "wa", "wm", "group_width", "bottleneck", "stride", "block")
     numbers = {name: value for name, value in settings.items() if name in names}
     if missing := [name for name in names[:5] if name not in numbers]:
@@ -107,7 +110,7 @@ def _expanded(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _fields(settings: dict[str, Any]) -> dict[str, Any]:
-    """Fields of a network, from settings of `anynet`."""
+    """Convert settings of `anynet` to fields of a network."""
     block = settings.get("block", "res_bottleneck_block")
     rest = {name: settings[name] for name in ("resolution", "classes", "activation", "se_ratio") if name in settings}
     return {
@@ -152,7 +155,7 @@ def write_pycls(network: Network) -> str:
 
 
 def _not_in_pycls(network: Network, effnet: bool) -> str:
-    """What keeps pycls from building the network; nothing where it can."""
+    """Say what keeps pycls from building the network; "" if nothing does."""
     if any(block.name != network.block for block in network.block_types):
         return "has several block types"
     if not effnet and network.block not in _WRITTEN:
@@ -175,9 +178,10 @@ def _not_in_pycls(network: Network, effnet: bool) -> str:
 
 
 def _resnet(depth: Any, section: Mapping, dataset: Any) -> dict[str, Any]:
-    """ResNet by its depth: of CIFAR or ImageNet by the dataset, as pycls decides, whose default block is basic.
+    """Return a ResNet by its depth, of CIFAR or ImageNet by the dataset.
 
-    Of ImageNet pycls builds bottleneck blocks alone, of CIFAR basic ones alone: the rest it refuses, and so do we.
+    As in pycls, the default block is basic. Of ImageNet pycls builds bottleneck blocks alone, of CIFAR basic ones
+    alone: the rest it refuses, and so do we.
     """
     transform = section.get("TRANS_FUN", "basic_transform")
     if not isinstance(dataset, str):
@@ -226,7 +230,7 @@ def _resnet(depth: Any, section: Mapping, dataset: Any) -> dict[str, Any]:
 
 
 def _renamed(section: Mapping, names: Mapping[str, str]) -> dict[str, Any]:
-    """The section's values by our names; an empty list stands for what is left out."""
+    """Return the section's values by our names; an empty list means the default."""
     return {names[key]: value for key, value in section.items() if key in names and value != []}
 
 

@@ -12,7 +12,7 @@ from .parts import NetworkError
 
 
 class Bottleneck(BlockType):
-    """1×1, k×k in groups, SE, 1×1; the sum is followed by an activation (He et al., 2016; Xie et al., 2017)."""
+    """1×1, k×k in groups, SE, 1×1, sum, activation (He et al., 2016; Xie et al., 2017)."""
 
     name = "res_bottleneck_block"
     stride_1x1 = False  # whether the first 1×1 has the stride, instead of the k×k
@@ -62,28 +62,34 @@ class Bottleneck(BlockType):
 
 
 class BottleneckStride1x1(Bottleneck):
-    """The bottleneck with the stride on its first 1×1, as He et al. published it (pycls: STRIDE_1X1)."""
+    """The bottleneck with the stride on its first 1×1, as first published (pycls: STRIDE_1X1)."""
 
     name = "res_bottleneck_stride_1x1_block"
     stride_1x1 = True
 
 
 class BottleneckPooled(Bottleneck):
-    """The bottleneck of ResNet-D (He et al., Bag of Tricks, 2019), whose shortcut loses no pixels to the stride."""
+    """The bottleneck of ResNet-D (He et al., Bag of Tricks, 2019).
+
+    Its shortcut pools instead of skipping pixels.
+    """
 
     name = "res_bottleneck_d_block"
     pooled = True
 
 
 class BottleneckSqueezed(Bottleneck):
-    """The bottleneck with SE at its end (Hu et al., 2018, section 4), of a hidden width in multiples of 8."""
+    """The bottleneck with SE at its end, of a hidden width in multiples of 8.
+
+    Hu et al., Squeeze-and-Excitation Networks, 2018, section 4.
+    """
 
     name = "res_bottleneck_se_block"
     squeezed_last = True
 
 
 class BottleneckPooledSqueezed(BottleneckSqueezed):
-    """The bottleneck of ResNet-D with SE at its end, as in ResNet-RS (Bello et al., Revisiting ResNets, 2021)."""
+    """The bottleneck of ResNet-D with SE at its end (Bello et al., Revisiting ResNets, 2021)."""
 
     name = "res_bottleneck_d_se_block"
     pooled = True
@@ -160,7 +166,7 @@ def _squeeze_output(b: BlockSizes) -> tuple:
 
 
 def _projected(b: BlockSizes, branch: tuple, pooled: bool) -> Residual:
-    """The sum of branch and input, which is projected where its shape changes; then the activation."""
+    """Add the input, projected where its shape changes, to the branch; then the activation."""
     if pooled and b.stride > 1:
         shortcut = (AvgPool("pool", b.width_in, 2, b.stride), *conv_norm("", b.width_in, b.width))
     else:

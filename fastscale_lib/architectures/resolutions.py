@@ -1,4 +1,4 @@
-"""Sizes of images in pixels: the side of square ones; (height, width), in torch's order, of others."""
+"""Sizes of images in pixels: a side, or (height, width) in torch's order."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ Resolution: TypeAlias = int | tuple[int, int]  # side of square images, or (heig
 def check_resolution(
     name: str, value: Any, error: type[Exception], least: int = 1, most: float = LARGEST, remedy: str = ""
 ) -> Resolution:
-    """Return the value as an int, or as a pair of two different ints, or raise `error`; (n, n) is n.
+    """Return a side as an int, or a pair of two different ints; (n, n) is n.
+
+    Anything else raises `error`.
 
     Arguments:
         name: the beginning of the sentence, such as "network: resolution".
@@ -40,7 +42,7 @@ def both_sides(resolution: Any) -> tuple[Any, Any]:
 
 
 def each_side(change: Callable[[Any], Any], side: Any) -> Any:
-    """Change a side, or height and width each by itself; sides are numbers or arrays, one entry a network."""
+    """Apply a function to the side, or to height and width; numbers, or arrays per network."""
     return (change(side[0]), change(side[1])) if isinstance(side, tuple) else change(side)
 
 

@@ -16,7 +16,7 @@ from .parts import BOTTLENECKS, MOST_BLOCKS, OF_STAGE, PER_STAGE, NetworkError, 
 
 
 def stages_of(block: str, given: Mapping[str, Any]) -> tuple[Stage, ...]:
-    """Make the stages of a network of this block from lists, as `anynet` takes them; None is as left out."""
+    """Make stages of this block from lists, as `anynet` takes them; None means the default."""
     depths = one_per_stage("depths", given["depths"])
     named = {name: one for name, one in PER_STAGE.items() if given.get(name) is not None or name == "widths"}
     columns = {one: _per_stage(name, given.get(name), len(depths)) for name, one in named.items()}
@@ -30,7 +30,7 @@ def stages_of(block: str, given: Mapping[str, Any]) -> tuple[Stage, ...]:
 
 
 def _per_stage(name: str, values: Any, stages: int) -> list:
-    """One value a stage; a single number serves all."""
+    """Return one value per stage; a single value applies to all."""
     text = isinstance(values, str) and PER_STAGE[name] in OF_STAGE
     if (
         text or getattr(values, "ndim", 1) == 0 or not isinstance(values, Iterable)
@@ -56,7 +56,7 @@ def regnet_lists(
     stride: int = 2,
     block: str = "res_bottleneck_block",
 ) -> dict[str, Any]:
-    """Expand the numbers of a RegNet, as `regnet` takes them, into lists, as `anynet` takes them."""
+    """Expand the numbers of a RegNet, as `regnet` takes them, into lists for `anynet`."""
     check = partial(check_whole, error=NetworkError)
     depth = check("regnet: depth", depth, most=MOST_BLOCKS)
     group_width = check("regnet: group_width", group_width)

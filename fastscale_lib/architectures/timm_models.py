@@ -1,4 +1,4 @@
-"""What timm's `create_model` takes to make a network: a name, and keywords that change its sizes."""
+"""The name and keywords with which timm's `create_model` makes a network."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from .zoo import network as named_network
 
 @dataclass(frozen=True)
 class TimmModel:
-    """A network as timm makes it: `timm.create_model(name, **kwargs)`; `str` is that line of Python."""
+    """The name and keywords of a timm model; `str` is the line of Python that creates it.
+
+    The line is `timm.create_model(name, **kwargs)`.
+    """
 
     name: str
     kwargs: dict[str, Any]
@@ -61,7 +64,7 @@ def to_timm(network: Network | str) -> TimmModel:
 
 
 def _bases(network: Network) -> Iterator[tuple[Network, str]]:
-    """The base networks that timm has, of the same kind; the one that this is scaled from comes first."""
+    """List timm's base networks of the same kind, first the one that this was scaled from."""
     own = network.name.split(" ")[0]
     for ours, name in sorted(aliases("timm").items(), key=lambda pair: pair[0] != own):
         base = named_network(ours)
@@ -87,7 +90,7 @@ def _keywords(base: Network, name: str, network: Network) -> dict[str, Any]:
 
 
 def _fixed(network: Network) -> Any:
-    """What no keyword changes."""
+    """Return what no keyword changes."""
     stages = [(stage.stride, stage.kernel) for stage in network.stages]
     kind, grows = network.stem.kind, network.patches is not None
     stem = kind if grows else (kind, network.stem.width)

@@ -1,4 +1,4 @@
-"""The layers of ConvNeXt and of vision transformers: norms of one image, scales, patches, tokens, attention.
+"""Layers of ConvNeXt and vision transformers: norms, scales, patches, tokens, attention.
 
 A side is that of the grid of patches, or the pair of its height and width. Layers of tokens work on its patches and
 `extra` tokens more, such as a class token.
@@ -15,7 +15,7 @@ from .resolutions import pixels
 
 @dataclass(slots=True)
 class LayerNorm(Layer):
-    """Layer normalisation over the channels of each pixel, or of each token where `extra` is a number."""
+    """Layer norm over the channels of a pixel, or of a token if `extra` is a number."""
 
     name: str
     width: Any
@@ -46,7 +46,7 @@ class ResponseNorm(Layer):
 
 @dataclass(slots=True)
 class LayerScale(Layer):
-    """A learned factor for each channel (Touvron et al., Going Deeper with Image Transformers, 2021)."""
+    """A learned factor per channel (Touvron et al., Going Deeper with Image Transformers, 2021)."""
 
     name: str
     width: Any
@@ -61,7 +61,7 @@ class LayerScale(Layer):
 
 @dataclass(slots=True)
 class Embedding(Layer):
-    """From patches to tokens: a class token comes first where `extra` is 1, and learned positions are added.
+    """Tokens from patches: learned positions, and first a class token if `extra` is 1.
 
     There is one for each patch of the grid of this `side`, and for the class token where `class_position` holds: in
     DeiT III (Touvron et al., 2022) it has none.
@@ -101,7 +101,7 @@ class TokenLinear(Linear):
 
 @dataclass(slots=True)
 class Attention(Layer):
-    """Multi-head attention between queries, keys and values that a layer before it made, side by side.
+    """Multi-head attention of queries, keys and values, which the layer before it computed.
 
     Its two matrix products have 2·N²·width multiply-adds for N tokens, and its matrices heads·N² elements (Vaswani et
     al., 2017, section 3.2); the softmax counts none.

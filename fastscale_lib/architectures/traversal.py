@@ -1,4 +1,4 @@
-"""The layers of a whole network at their places: read by counting, operations and the torch builder alike."""
+"""The layers of a whole network in place, for counting, operations and the torch builder."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 
 class Run(NamedTuple):
-    """Blocks of the same layers, one after another: `parts`, `times` over; blocks are named from `first` on.
+    """Blocks of the same layers, one after another.
 
-    `activation` is the function of those activation layers that do not say their own.
+    `parts` are the layers of one, `times` their number; names count from `first`. `activation` is the function of those
+    activation layers that do not say their own.
     """
 
     name: str
@@ -28,9 +29,10 @@ class Run(NamedTuple):
 
 
 class Placed(NamedTuple):
-    """A layer at its place: full name, sides of its input and output, and whether it is there (a bool or array).
+    """A layer with its full name, input and output sides, and whether it is present.
 
-    A residual and a gate stand after the layers inside them, for the sum and the product that they are themselves.
+    `present` is a bool, or an array with one entry per network. A residual and a gate stand after the layers inside
+    them, for the sum and the product that they are themselves.
     """
 
     name: str
@@ -64,7 +66,7 @@ def describe(network: Network, dims: Dimensions | None = None) -> Iterator[Run]:
 
 
 def place(parts: Iterable, side: Any, prefix: str = "", present: Any = True) -> list[Placed]:
-    """Place the parts' layers, in order, for an input of this side; the last one's output is that of the parts.
+    """Place the layers in order for an input of this side; the last one's output is the last.
 
     A side is a number or an array, or a pair of these, (height, width), where images are not square.
     """

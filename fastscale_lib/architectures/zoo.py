@@ -46,7 +46,7 @@ def families() -> dict[str, list[str]]:
 
 
 def family_of(network: Network) -> list[str]:
-    """Return the names of the base networks of this one's family, small to large; none where it has none."""
+    """List the base networks of this one's family, small to large; none if it has none."""
     described = _zoo().get(network.name.split(" ")[0])  # a scaled network's name begins with its base's
     family = described.family if described else network.name.split("-")[0]
     return families().get(family, [])
@@ -82,7 +82,7 @@ def network(name: str | Network, *, resolution: Resolution | None = None, classe
 
 
 def refuse_modules(name: str, value: Any, why: str) -> None:
-    """Refuse a Family or a torch module where a description is needed; `why` says so, and what to do instead."""
+    """Refuse a Family or torch module where a description is needed; `why` ends the message."""
     if isinstance(value, Family) or is_module(value):
         kind = "a family of modules" if isinstance(value, Family) else f"a torch module ({type(value).__name__})"
         raise NetworkError(f"{name}: {kind} {why}")
@@ -140,7 +140,7 @@ _DESCRIBE = (
 
 
 def _hint(name: str) -> str:
-    """What else to give than this name: the networks of a family, or those with the nearest names."""
+    """Suggest other names: the networks of a family, or the nearest names."""
     plain = _plain_name(_TAG.sub("", name[:100]))
     of_family = [family for family in families() if plain and _plain_name(family) == plain]
     if of_family:
@@ -157,7 +157,7 @@ def _hint(name: str) -> str:
 
 
 def _common_start(one: str, other: str) -> int:
-    """How many characters they begin with that are the same."""
+    """Count the characters of the common prefix."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
@@ -192,7 +192,7 @@ def aliases(library: str) -> dict[str, str]:
 
 @lru_cache
 def _names() -> dict[str, str]:
-    """The name of each base network by its plain spellings."""
+    """Map plain spellings to the names of base networks."""
     theirs = {_plain_name(alias): name for library in LIBRARIES for name, alias in aliases(library).items()}
     return theirs | {_plain_name(name): name for name in _zoo()}
 
@@ -206,6 +206,6 @@ def _zoo_network(name: str) -> Network:
 
 
 def _plain_name(name: str) -> str:
-    """A name without what does not matter; a line between digits is the decimal point of torchvision's 1_6gf."""
+    """Normalise a name; `_` between digits is a decimal point, as in torchvision's 1_6gf."""
     plain = re.sub(r"(?<=[0-9])[-_](?=[0-9])", ".", name.lower().removeprefix("tf_"))
     return re.sub(r"[-_\s]", "", plain).replace(".0gf", "gf")

@@ -110,7 +110,7 @@ def test_a_network_small_enough_to_count_by_hand():
     )
 
 
-def test_a_block_without_a_residual_counts_as_one_with_it_less_the_shortcut():
+def test_a_block_without_a_residual_counts_the_shortcut_less():
     sizes = {"stem": "res_stem_cifar", "stem_width": 16, "depths": [9, 9, 9], "widths": [16, 32, 64]}
     basic, vanilla = (
         fs.anynet(block=block, strides=[1, 2, 2], classes=10, resolution=32, **sizes)

@@ -1,1 +1,1 @@
-"""Any torch module: traced on tensors without data, counted, and scaled by the keywords that it is made with."""
+"""Torch modules, traced on tensors without data, counted, and scaled by their keywords."""

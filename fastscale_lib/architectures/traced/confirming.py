@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def confirm_keywords(made: Family, source: Keywords) -> None:
-    """Refuse a keyword that does not do what it is given for, by making a module in which it is doubled."""
+    """Refuse keywords without the promised effect, shown by a module in which they are doubled."""
     from .proposals import signature
 
     base = signature(lambda: source.call(source.keywords, made.size))
@@ -46,7 +46,7 @@ def confirm_keywords(made: Family, source: Keywords) -> None:
 
 
 def confirm_factors(made: Family, source: FunctionOfFactors) -> str:
-    """Say what each factor of a function does, as "d adds layers"; refuse one that does not do what it is for.
+    """Say what each factor of a function does, as "d adds layers"; refuse one without effect.
 
     `r` may do nothing: the images grow without it.
     """

@@ -1,4 +1,4 @@
-"""Why a module cannot be traced: a sentence that names what, in which module, and what to do instead."""
+"""Why a module cannot be traced, in a sentence: what fails, where, and the remedy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ _MOST_SAID = 120  # characters of what another library says
 
 
 class FailedInside(Exception):
-    """A forward pass that raised; its cause is what was raised, `name` the innermost module that ran."""
+    """A forward pass that raised.
+
+    Its cause is the exception, `name` the innermost module that ran.
+    """
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -60,7 +63,7 @@ _KNOWN = (
 
 
 def refuse_what_hides_operators(module: torch.nn.Module) -> None:
-    """Refuse modules that no trace sees into: TorchScript, quantised layers, and lazy ones that have no shape yet."""
+    """Refuse TorchScript, quantised layers, and lazy modules without shapes."""
     import torch
     from torch.nn.parameter import is_lazy
 
@@ -85,7 +88,7 @@ def refuse_what_hides_operators(module: torch.nn.Module) -> None:
 
 
 def refusal_of(module: torch.nn.Module, failed: FailedInside, said: str) -> NetworkError:
-    """Return the error that says in a sentence why the module has no trace; `said` names the input."""
+    """Return the error that says why the module has no trace; `said` names the input."""
     kind = type(module).__name__
     error = failed.__cause__ or failed
     line = _short_line(error)
@@ -145,7 +148,7 @@ def _asked(module: Any) -> str:
 
 
 def _hook_that_failed(module: Any, error: BaseException) -> tuple[str, Any, str] | None:
-    """The name of a module, the module, and the name of its hook in which the error was raised, if it was in one."""
+    """Find the hook that raised: its module's name, the module, the hook's name; else None."""
     hooks: dict[Any, tuple[str, Any, str]] = {}
     for name, inner in module.named_modules():
         for each in (*inner._forward_hooks.values(), *inner._forward_pre_hooks.values()):

@@ -1,4 +1,4 @@
-"""`family`: a callable that returns modules is taken for a family of networks, once its keywords are confirmed."""
+"""Families of networks from a callable that returns modules, with confirmed keywords."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def family(
     cache: bool = True,
     **keywords: Any,
 ) -> Family:
-    """Take a callable that returns a torch module for a family of networks, to be scaled as a Network is.
+    """Make a family of networks from a callable that returns a torch module.
 
     Modules are made without data, and traced. Each keyword or factor is confirmed: doubled, it must add layers, or
     widen them.
@@ -142,7 +142,7 @@ _IMAGE_NAMES = ("img_size", "image_size", "input_size", "resolution")  # of argu
 
 
 def _told_size(title: str, make: Callable[..., Any], module: Any, example: Any) -> tuple[Size, str]:
-    """Return the size of images that timm publishes for the module, or an argument has by default, and which it is."""
+    """Return the image size that timm publishes or an argument has by default, and its source."""
     size = own_size(module)
     if size is not None:
         return size, "its pretrained_cfg"
@@ -172,6 +172,6 @@ def _name_of(make: Callable[..., Any]) -> str:
 
 
 def _factor_names(make: Callable[..., Any]) -> tuple[str, ...]:
-    """The names of a function of d, w and r; none of any other."""
+    """Return the parameter names of a function of d, w and r; none for other functions."""
     names = tuple(_defaults(make))
     return names if names and set(names) <= set(_FACTORS) else ()

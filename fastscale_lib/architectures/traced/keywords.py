@@ -20,7 +20,7 @@ _MOST_FIELDS = 200
 
 
 class WidthRule(NamedTuple):
-    """How widths are rounded: each to whole steps, or all in the proportions of the base, the first to whole steps."""
+    """The rounding of widths to a step: of each, or of the first, with the others in proportion."""
 
     together: bool
     step: int
@@ -40,7 +40,7 @@ def numbers(keywords: Mapping[str, Any], path: str) -> list[Any]:
 
 
 def changed(keywords: Mapping[str, Any], path: str, change: Callable[[Any], Any]) -> dict[str, Any]:
-    """Return the keywords with each number that the path names replaced by what `change` makes of it."""
+    """Apply a function to each number that the path names; return the new keywords."""
     path = path.removeprefix(INVERSE)
     lengths = path.startswith("len(")
     name, *fields = path.removeprefix("len(").removesuffix(")").split(".")
@@ -54,7 +54,7 @@ def keyword_of(path: str) -> str:
 
 
 def fields_of(value: Any) -> Mapping[str, Any] | None:
-    """Return what a dict, a dataclass or a partial function holds by name; None of anything else."""
+    """Return the fields of a dict, dataclass or partial function by name; else None."""
     if isinstance(value, Mapping):
         return value
     if isinstance(value, functools.partial):
@@ -71,7 +71,7 @@ def paths(keywords: Mapping[str, Any]) -> list[str]:
 
 
 def grow_depths(keywords: dict[str, Any], names: Mapping[str, Any], factor: float) -> dict[str, Any]:
-    """Return the keywords with depths times a factor, to the nearest whole number of blocks, and at least one."""
+    """Multiply depths by a factor, rounded to at least one block; return the new keywords."""
 
     def grow(depth: Any) -> Any:
         if isinstance(depth, float):
@@ -196,7 +196,7 @@ def _is_block(value: Any) -> bool:
 
 
 def _is_row(value: Any) -> bool:
-    """Tell whether the value is a list of numbers, texts and nothings, as the rows of a table of blocks are."""
+    """Tell whether the value is a list of numbers, strings and Nones, as in a table of blocks."""
     plain = (int, float, str, type(None))
     return isinstance(value, list | tuple) and bool(value) and all(isinstance(each, plain) for each in value)
 

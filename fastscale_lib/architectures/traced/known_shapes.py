@@ -1,4 +1,4 @@
-"""Results whose shape is known beforehand: torch works them out in Python, which takes longer than all the rest."""
+"""Shapes of results that torch would compute slowly, in Python."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BROADCAST = {"add", "sub", "mul", "div"}
 
 
 def known_result(func: Any, args: Any, kwargs: Any) -> torch.Tensor | None:
-    """A new tensor in the shape of the first argument, for operators that keep it; None where torch must say."""
+    """Make an empty tensor like the first argument for operators that keep shapes; else None."""
     name = func.overloadpacket.__name__
     x = args[0] if args else None
     if not isinstance(x, torch.Tensor) or x.device.type != "meta" or not x.is_floating_point() or "out" in kwargs:

@@ -1,4 +1,4 @@
-"""Counts that are kept: in memory, and on disk for code of installed packages, by their versions."""
+"""Counts cached in memory and, for installed packages, on disk by version."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def is_plain(value: Any) -> bool:
 
 @cache
 def _installed(package: str) -> str | None:
-    """The version of an installed package that is no checkout."""
+    """Return the version of an installed package; None for a checkout."""
     try:
         found = distribution(package)
     except (PackageNotFoundError, ValueError):
@@ -82,6 +82,6 @@ def _installed(package: str) -> str | None:
 
 @cache
 def _own_code() -> str:
-    """A digest of the code that counts."""
+    """Hash the code that counts."""
     files = sorted(Path(__file__).parent.glob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

@@ -1,4 +1,4 @@
-"""A callable that returns a module, scaled by the keywords that make it deeper, wider and finer."""
+"""A callable that returns modules, scaled by its keywords in depth, width and resolution."""
 
 from __future__ import annotations
 
@@ -73,12 +73,12 @@ class Family:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Which of depth and width it has nothing to scale by: no keyword was found or given, or no factor is taken."""
+        """Which of depth and width cannot be scaled, for want of a keyword or factor."""
         return self._source.missing
 
     @property
     def confirmed(self) -> str:
-        """What each factor of a function did when it was doubled, as "d adds layers, w widens layers"."""
+        """The effect of doubling each factor of a function, as "d adds layers, w widens layers"."""
         return self._shared.confirmed
 
     def confirmed_as(self, said: str) -> None:
@@ -111,7 +111,7 @@ class Family:
 
     @property
     def makes(self) -> str:
-        """The name of what is called with `kwargs`: the callable itself, or the class of the module that it makes."""
+        """The name of the callable that takes `kwargs`, or of the class of module that it makes."""
         return self._source.make.__qualname__
 
     def trace(self) -> Trace:
@@ -151,7 +151,7 @@ class Family:
             raise refusal(self.name, self.kwargs, error) from None
 
     def laws(self) -> MeasuredLaws:
-        """Measure the exponents by which the counts grow, from one doubling of depth, width and resolution each."""
+        """Measure the exponents by which counts grow when depth, width or resolution is doubled."""
         base = self.complexity
         doubled = [self.scaled(*factors, "") for factors in ((2, 1, 1.0), (1, 2, 1.0), (1, 1, 2.0))]
         counts = [each.complexity for each in doubled]
@@ -278,7 +278,7 @@ class Shared:
 
 
 class MeasuredLaws(NamedTuple):
-    """Exponents of depth, width and resolution by which counts grow, each measured by one doubling.
+    """Exponents by which counts grow with depth, width and resolution, from one doubling each.
 
     `attention` is the share of flops in products of two tensors that both depend on the input, `attention_growth`
     their exponent of resolution; `at` is the family at the size that was doubled.
@@ -300,7 +300,7 @@ class MeasuredLaws(NamedTuple):
 
 
 def doubling_exponent(after: float, before: float) -> float:
-    """Compute the exponent by which a count grew when a size was doubled; 0 where there is nothing to count."""
+    """Compute the exponent of a count's growth when a size was doubled; 0 for no count."""
     return math.log2(after / before) if before and after else 0.0
 
 

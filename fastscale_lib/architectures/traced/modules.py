@@ -1,4 +1,4 @@
-"""torch modules taken for a network: told from other values, given images, traced, or refused in a sentence."""
+"""Torch modules: recognised, given images, and traced or refused."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def trace(module: Any, *, resolution: Resolution | None = None, example: Any = N
 
 
 def traced(module: torch.nn.Module, args: tuple, kwargs: dict[str, Any], said: str) -> Trace:
-    """The trace, or a sentence that says why there is none; `said` names the input."""
+    """Trace the module, or raise the error that says why not; `said` names the input."""
     from .failures import FailedInside, refusal_of, refuse_what_hides_operators
     from .tracing import trace_module
 
@@ -71,7 +71,7 @@ def image_size(name: str, resolution: Any) -> tuple[int, int]:
 
 
 def own_size(module: Any) -> tuple[int, int] | None:
-    """Return height and width of the images that timm publishes for a module and its tag; None for any other module."""
+    """Return the image height and width that timm publishes for its module and tag; else None."""
     published = getattr(module, "pretrained_cfg", None)
     size = (published.get("input_size") if isinstance(published, Mapping) else None) or ()
     return (int(size[-2]), int(size[-1])) if len(size) == 3 else None
@@ -107,7 +107,7 @@ def _inputs(module: Any, resolution: Any, example: Any) -> tuple[tuple, dict[str
 
 
 def _unwrapped(module: Any) -> Any:
-    """What torch.compile, DataParallel and DistributedDataParallel wrap."""
+    """Return the module within torch.compile, DataParallel and DistributedDataParallel."""
     children = dict(module.named_children())
     if len(children) == 1 and type(module).__module__.startswith("torch."):
         for name in ("_orig_mod", "module"):

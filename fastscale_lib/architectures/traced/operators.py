@@ -1,4 +1,4 @@
-"""torch's operators by what they ask of a device; names as in `torch.ops.aten`, without the `_` of those in place.
+"""Torch's operators by kind; names as in `torch.ops.aten`, without the `_` of in-place ones.
 
 Whatever stands in none of these lists, and is not made of operators that do, is counted as 0 and named in the result.
 """
@@ -81,5 +81,5 @@ KINDS = {name: kind for kind, names in _LISTS.items() for name in names.split()}
 
 
 def plain_name(operator: str) -> str:
-    """Return the name without the `_` at its end, which says that the operator writes into its first argument."""
+    """Remove the final `_` of an in-place operator's name."""
     return operator if operator.startswith("__") else operator.rstrip("_") or operator

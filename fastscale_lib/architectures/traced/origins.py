@@ -11,7 +11,7 @@ _ATTRIBUTE = "_fastscale_origin"
 
 
 class Origin(NamedTuple):
-    """Where a tensor comes from: from the input or not, from which parameters, and whether it has a gradient."""
+    """Whether a tensor depends on the input, on which parameters, and whether it has a gradient."""
 
     data: bool = False
     params: frozenset[str] = frozenset()

@@ -1,4 +1,7 @@
-"""Which keywords make a module deeper, wider and finer: proposed by name, confirmed by one changed module each."""
+"""Find the keywords that make a module deeper, wider and of a higher resolution.
+
+They are proposed by name, and each is confirmed by one changed module.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +60,7 @@ def signature(make: Callable[[], Any], device: torch.device | None = None) -> Si
 
 
 def constructor_arguments(make: Callable[[], Any], kind: type) -> dict[str, Any] | None:
-    """Return the arguments with which the class of a module is called while it is made; None where that is not seen."""
+    """Return the arguments of a module's class while it is made; None if they are not seen."""
     own = "__init__" in vars(kind)
     original: Any = kind.__init__
     found: dict[str, Any] = {}
@@ -107,7 +110,7 @@ class Proposal(NamedTuple):
 
 
 def propose(make: Callable[..., Any], args: tuple, keywords: dict[str, Any], base: nn.Module) -> Proposal:
-    """Find the keywords that scale: of the callable itself, else of the class of the module that it makes."""
+    """Find the keywords that scale, of the callable or of the class of module it makes."""
     kind = type(base)
     seen = constructor_arguments(lambda: make(*args, **keywords), kind) or {}
     memo = make, [*args, keywords, "class", kind.__qualname__]
@@ -125,7 +128,7 @@ def propose(make: Callable[..., Any], args: tuple, keywords: dict[str, Any], bas
 
 
 def _by_callable(make: Callable, args: tuple, keywords: dict, found: Keywords) -> Keywords:
-    """The same family by keywords of the callable itself, where it takes them."""
+    """Convert a family to keywords of the callable itself, where it takes them."""
     names = (*found.depth, *found.width)
     if found.make is make or not names or any("." in each or "(" in each for each in names):
         return found
@@ -179,7 +182,7 @@ class _Search:
         return self._seen[key]
 
     def depths(self) -> tuple[str, ...]:
-        """The keywords that add layers, the strongest first; by name, else any that do."""
+        """List the keywords that add layers, the strongest first; by name, else any that do."""
         # The slope of a RegNet's widths over its blocks must fall as these become more.
         slopes = [f"{INVERSE}{path}" for path in self._paths if _last(path) == "wa"]
         for path in self._paths if slopes else ():
@@ -200,7 +203,7 @@ class _Search:
         return 0 if made is None else len(made.sizes) - len(self.base.sizes)
 
     def _adds_flops(self, names: tuple[str, ...]) -> bool:
-        """Whether the module has more flops: what was repeated may have a stride."""
+        """Tell whether the module has more flops: the repeated layers may have a stride."""
 
         def flops(keywords: dict[str, Any]) -> int:
             module = make_without_data(lambda: self.source.call(keywords, self._size))
@@ -218,7 +221,10 @@ class _Search:
         return keywords
 
     def widths(self) -> tuple[str, ...]:
-        """The keywords that widen layers, the strongest first; where none has a usual name, one with a rarer name."""
+        """List the keywords that widen layers, the strongest first.
+
+        Rarer names count only if there is no usual one.
+        """
         floats = [path for path in self._paths if _MULTIPLIERS.fullmatch(_last(path))]
         named = [path for path in self._paths if _WIDTHS.fullmatch(_last(path))]
         rare = [path for path in paths(self.source.keywords) if _RARELY.fullmatch(_last(path))]
@@ -256,7 +262,7 @@ class _Search:
         return (self._wider(made) or 0.0) if made is not None else 0.0
 
     def _together(self, names: list[str], grown: Callable[[Signature], float | None]) -> tuple[str, ...]:
-        """The first, and each that makes more of it still."""
+        """Keep the first keyword, and each further one that strengthens it."""
         chosen: tuple[str, ...] = ()
         best = 0.0
         for path in names:
@@ -267,12 +273,12 @@ class _Search:
         return chosen
 
     def _deeper(self, made: Signature) -> float | None:
-        """How many times as many tensors, where no depth is doubled twice."""
+        """Return the ratio of numbers of tensors; None if a depth was doubled twice."""
         ratio = len(made.sizes) / len(self.base.sizes)
         return ratio if ratio <= 2.1 else None
 
     def _wider(self, made: Signature) -> float | None:
-        """How many times as many parameters; None where it has other layers, or a width was doubled twice."""
+        """Return the ratio of params; None if layers differ or a width was doubled twice."""
         common = self.base.sizes.keys() & made.sizes.keys()
         # A shortcut may become a projection, where its two ends are no longer of one width.
         if len(self.base.sizes) - len(common) > _OTHERS or len(made.sizes) - len(common) > _OTHERS:

@@ -1,4 +1,4 @@
-"""What a trace of a forward pass holds: its operations in order, the parameters of the module, and their counts."""
+"""The trace of a forward pass: operations in order, parameters, counts."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ class TracedOperation(NamedTuple):
 
     @property
     def activations(self) -> int:
-        """Outputs that count as activations: of convolutions, linear layers, and pools that are not global."""
+        """Outputs of convolutions, linear layers, and pools that are not global."""
         return self.outputs if self.kind in _WITH_OUTPUTS else 0
 
 
 class TracedComplexity(Complexity):
-    """Counts of a traced module, with what torch's own counter says of it, and what is not counted.
+    """Counts of a traced module, beside those of torch's own counter, and what is not counted.
 
     Attributes:
         torch_flops: what torch's FlopCounterMode says of the forward pass: two for each multiply-add, biases left out.
@@ -90,14 +90,17 @@ class TracedComplexity(Complexity):
 
 @dataclass(frozen=True)
 class Trace:
-    """The operations of one forward pass in order, and the module's parameters by name, with their elements."""
+    """The operations of one forward pass in order, and the elements of each parameter by name."""
 
     operations: tuple[TracedOperation, ...]
     parameters: Mapping[str, int]
 
     @cached_property
     def complexity(self) -> TracedComplexity:
-        """The counts of the pass: flops are multiply-adds of convolutions, linear layers and attention, with biases."""
+        """The counts: flops are multiply-adds of convolutions, linear layers and attention.
+
+        Those of biases are included.
+        """
         flops = sum(each.flops + each.bias for each in self.operations)
         counts = TracedComplexity(
             flops, sum(self.parameters.values()), sum(each.activations for each in self.operations)
@@ -112,7 +115,7 @@ class Trace:
         return counts
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows of `layers`: listed operations, then the parameters that are no weights of any of them."""
+        """Yield the rows of `layers`: listed operations, then parameters that are not their weights."""
         for each in self.operations:
             if each.kind in LISTED:
                 yield _row(each)
@@ -131,7 +134,7 @@ def _row(each: TracedOperation) -> tuple[Any, ...]:
 
 
 def _side(shape: tuple[int, ...], axis: int) -> Any:
-    """The side of a square image, (height, width) of another; of a sequence its length, of features 1."""
+    """Return an image's side or (height, width), the length of a sequence, 1 for features."""
     sides = list(shape[1:])
     if sides:
         del sides[axis - 1 if axis > 0 else axis]

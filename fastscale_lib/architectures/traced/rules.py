@@ -1,4 +1,4 @@
-"""What each counted operator counts: multiply-adds, biases, and the multiply-adds of its backward pass."""
+"""What each operator counts: multiply-adds, biases, multiply-adds of its backward pass."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def _argument(func: Any, args: Any, kwargs: Any, name: str, default: Any) -> Any
 
 
 def pool_details(name: str, kind: str, args: Any, x: torch.Tensor, out: torch.Tensor) -> dict[str, Any]:
-    """Tell the kind of a pool, its kernel and stride, and where its channels stand, if not first.
+    """Return a pool's kind, kernel and stride, and the channels' axis if it is not the first.
 
     A pool to a single position is global, whichever operator makes it.
     """

@@ -1,4 +1,4 @@
-"""What makes a module of each size: a callable with keywords, or a function of the factors of depth and width."""
+"""Modules of each size, from a callable's keywords or a function of factors."""
 
 from __future__ import annotations
 
@@ -83,7 +83,10 @@ class Keywords:
 
 @dataclass(frozen=True, eq=False)
 class FunctionOfFactors:
-    """A function of d, w and r, which it calls with base values: `lambda d, w: Net(blocks=d(4), channels=w(64))`."""
+    """A function of d, w, r: `lambda d, w: Net(blocks=d(4), channels=w(64))`.
+
+    It calls each on base values.
+    """
 
     make: Callable[..., Any]
     names: tuple[str, ...]
@@ -128,7 +131,7 @@ class FunctionOfFactors:
 
 
 class Grower:
-    """Multiplies a base value by a factor: to the nearest whole number of steps, and at least one; floats as they are.
+    """Multiplies a base value by a factor, in whole steps, at least one; floats unrounded.
 
     A width is rounded to multiples of 8 where the base value is one. `d(4)`, `w(64)`, `w(60, step=12)`, `w(1.0)`.
     """
@@ -155,7 +158,10 @@ Source = Keywords | FunctionOfFactors
 
 @dataclass
 class Steps:
-    """How the sizes of a family are rounded: found once, by making modules that are one step larger."""
+    """The steps to which a family's sizes are rounded.
+
+    They are found once, by making modules that are one step larger.
+    """
 
     rule: WidthRule | None = None
     side: int | None = None

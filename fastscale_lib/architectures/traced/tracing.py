@@ -26,7 +26,7 @@ META = torch.device("meta")
 
 
 def trace_module(module: nn.Module, args: tuple, kwargs: dict[str, Any]) -> Trace:
-    """Trace one forward pass in evaluation mode; the module and what it holds stay as they are (see `state_kept`).
+    """Trace one forward pass in evaluation mode; nothing of the module changes (`state_kept`).
 
     Arguments:
         args, kwargs: of the forward pass, on whichever device.
@@ -58,7 +58,10 @@ def trace_module(module: nn.Module, args: tuple, kwargs: dict[str, Any]) -> Trac
 
 
 class _Recorder(TorchDispatchMode):
-    """Sees every operator, in inference mode before torch takes it apart: a linear layer is one, with its bias."""
+    """Records every operator before torch decomposes it, in inference mode.
+
+    A linear layer is one operator, with its bias.
+    """
 
     def __init__(self, params: Mapping[str, torch.Tensor]) -> None:
         super().__init__()
@@ -72,7 +75,7 @@ class _Recorder(TorchDispatchMode):
             mark(each, Origin(False, frozenset((name,)), each.requires_grad))
 
     def inputs(self, values: Any) -> Any:
-        """The inputs without data, marked as what the pass is given."""
+        """Make the inputs without data, marked as the pass's own."""
 
         def marked(tensor: torch.Tensor) -> torch.Tensor:
             return mark(torch.empty_like(tensor, device=META), Origin(data=True))
@@ -105,7 +108,7 @@ class _Recorder(TorchDispatchMode):
                 handle.remove()
 
     def place_of(self, error: BaseException) -> str:
-        """Return the name of the innermost module that ran when this was raised; empty for the whole."""
+        """Return the name of the innermost module that ran when this was raised; "" for the whole."""
         return self._failed[1] if self._failed[0] is error else ""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -144,7 +147,7 @@ class _Recorder(TorchDispatchMode):
         return kind, rule
 
     def add(self, kind: str, func: Any, data: tuple, result: torch.Tensor, weights: tuple = (), **counts: Any) -> None:
-        """Record an operation; `data` are its inputs, `weights` the tensors whose parameters are its own."""
+        """Record an operation on inputs `data`; parameters in `weights` are its own."""
         names = {name for each in weights if each is not None for name in origin_of(each).params} - self._claimed
         self._claimed |= names
         first = data[0]
@@ -168,7 +171,7 @@ class _Recorder(TorchDispatchMode):
         self.operations.append(record)
 
     def _other(self, kind: str, func: Any, args: Any, tensors: list, result: Any, origin: Origin) -> Origin:
-        """What counts no multiply-adds; the result's origin."""
+        """Record an operator without multiply-adds; return the result's origin."""
         outputs = list(_tensors((result,)))
         if not outputs:
             return origin

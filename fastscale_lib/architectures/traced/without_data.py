@@ -1,4 +1,4 @@
-"""Modules made without data: their tensors have shapes and no values, and no time goes into random numbers."""
+"""Modules made without data: shapes without values, and no time for random numbers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ class _NothingFilled(TorchDispatchMode):
 
 
 def make_without_data(make: Callable[[], Any]) -> nn.Module:
-    """Make a module on the meta device; where its maker looks at values, on the CPU, with weights left unset.
+    """Make a module on the meta device; else on the CPU, with weights left unset.
+
+    The CPU serves makers that look at values.
 
     Raises:
         Exception: whatever the maker raises on the CPU, too.
