@@ -117,25 +117,11 @@ def network_data(base: Network, timings: Sequence[Timing] = ()) -> dict[str, Any
     if len(first) > 2**16 or max(int(each.max()) for each in stages) >= 2**16:
         raise ExplorerPageError(f"write_page: {base.name} scales to more networks than a page holds, which is 65,536")
     at_base = complexity(base)
-    times, arrays = [], []
-    for timing in timings:
-        try:
-            curve = timing.model.curve(base, list(ways.values()), SCALES, timing.batch, **timing.setting)
-        except PredictionError:
-            continue
-        ms, high = curve.ms[first], curve.high_ms[first]
-        told = np.isfinite(ms)
-        if told.any():
-            times.append({"label": timing.label, "note": timing.note})
-            steps = np.log2(np.where(told, ms, 1)) * TIME_STEPS + TIME_OFFSET
-            errors = np.where(told, high / ms - 1, 0) * ERROR_STEPS
-            arrays += [np.where(told, steps.round().clip(1, 2**16 - 1), 0).astype("<u2")]
-            arrays += [np.ceil(errors - 1e-9).clip(0, 2**16 - 1).astype("<u2")]
-    arrays += [(each[first] >> shift & 0xFFFF).astype("<u2") for each in counts for shift in (0, 16, 32, 48)]
+    times = [told for each in timings if (told := _timing_data(base, each, ways, first))]
+    arrays = [(each[first] >> shift & 0xFFFF).astype("<u2") for each in counts for shift in (0, 16, 32, 48)]
     arrays.append(np.asarray(columns["resolution"])[first].astype("<u2"))
     arrays += [each[first].T.astype("<u2") for each in stages[:2]]
     arrays.append(index.reshape(-1).astype("<u2"))
-    packed = zlib.compress(b"".join(each.tobytes() for each in arrays), 9)
     return {
         "name": base.name,
         "resolution": base.resolution,
@@ -150,8 +136,31 @@ def network_data(base: Network, timings: Sequence[Timing] = ()) -> dict[str, Any
         "timeSteps": TIME_STEPS,
         "timeOffset": TIME_OFFSET,
         "errorSteps": ERROR_STEPS,
-        "arrays": base64.b64encode(packed).decode(),
+        "arrays": _packed(arrays),
     }
+
+
+def _timing_data(base: Network, timing: Timing, ways: Mapping[str, Strategy], first: np.ndarray) -> dict[str, str]:
+    """Predict the times of the distinct networks; empty where there is no prediction of this base network."""
+    try:
+        curve = timing.model.curve(base, list(ways.values()), SCALES, timing.batch, **timing.setting)
+    except PredictionError:
+        return {}
+    ms, high = curve.ms[first], curve.high_ms[first]
+    told = np.isfinite(ms)
+    if not told.any():
+        return {}
+    steps = np.log2(np.where(told, ms, 1)) * TIME_STEPS + TIME_OFFSET
+    errors = np.where(told, high / ms - 1, 0) * ERROR_STEPS
+    arrays = [
+        np.where(told, steps.round().clip(1, 2**16 - 1), 0).astype("<u2"),
+        np.ceil(errors - 1e-9).clip(0, 2**16 - 1).astype("<u2"),
+    ]
+    return {"label": timing.label, "note": timing.note, "arrays": _packed(arrays)}
+
+
+def _packed(arrays: Sequence[np.ndarray]) -> str:
+    return base64.b64encode(zlib.compress(b"".join(each.tobytes() for each in arrays), 9)).decode()
 
 
 def _whole_numbers(dashed: Sequence[str]) -> np.ndarray:

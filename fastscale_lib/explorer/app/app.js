@@ -18,6 +18,26 @@ import { Counts } from "./counts.js";
 /** @typedef {{name: string, says: string, colour: string}} Strategy */
 /** @typedef {{networks: import("./counts.js").Header[], strategies: Strategy[], start: State, least: number, most: number}} Data */
 
+/**
+ * @typedef {object} Point A measured time of a network that a strategy gives.
+ * @property {string} label Under which of the network's times it is shown.
+ * @property {string} strategy
+ * @property {number} flops
+ * @property {number} ms Milliseconds a batch.
+ * @property {number | null} low Lower end of its interval, where there is one.
+ * @property {number | null} high
+ * @property {string | null} doubt What keeps it from deciding anything.
+ * @property {string} text What a pointer is told.
+ */
+
+/**
+ * @typedef {object} Host What the page stands in: a file with its address, or a notebook.
+ * @property {() => string} get The state that is kept, as an address's fragment.
+ * @property {(fragment: string) => void} set
+ * @property {(changed: Partial<State>) => void} [changed] Told at once of whatever a hand sets. A notebook's networks and
+ *   times may come without arrays: the host, told that one was chosen, brings it by `show`.
+ */
+
 const ALPHA = "α";
 const NAMED_ALPHAS = /** @type {const} */ ([[0, "0 dr"], [1 / 3, "⅓ dwr"], [0.8, "0.8 dWr"], [1, "1 w"]]);
 const COUNTS = /** @type {const} */ ({ activations: "activations", params: "parameters" });
@@ -112,11 +132,12 @@ export class View {
     this.counts = counts;
     this.flops = state.scale * counts.header.base.flops;
     const byName = new Map(strategies.map((each) => [each.name, each]));
-    const names = state.strategies.includes("w") ? state.strategies : ["w", ...state.strategies];
+    const chosen = state.strategies.filter((name) => byName.has(name) && counts.rowOf.has(name));
+    const names = chosen.includes("w") ? chosen : ["w", ...chosen];
     /** @type {{key: string, name: string, colour: string, row: number, network: number, drawn: boolean}[]} */
     this.ways = names.map((name) => this._way(name, name, /** @type {Strategy} */ (byName.get(name)).colour, /** @type {number} */ (counts.rowOf.get(name)), state.strategies.includes(name)));
     const own = NAMED_ALPHAS.find(([alpha]) => Math.abs(alpha - state.alpha) < 1e-9)?.[1].split(" ").at(-1);
-    const row = own ? counts.rowOf.get(own) : counts.rowOf.get(`α=${Math.round(100 * state.alpha) / 100}`);
+    const row = counts.rowOf.get(own ?? `α=${Number(state.alpha.toPrecision(6))}`) ?? counts.rowOf.get(`α=${Math.round(100 * state.alpha) / 100}`);
     this.slider = this._way(ALPHA, `α ${digits(state.alpha)}`, "var(--ink)", /** @type {number} */ (row), true);
     /** The named strategy that the slider stands on, if any. */
     this.same = own ?? null;
@@ -182,12 +203,11 @@ export class View {
 
 /**
  * Show the explorer in an element.
- * @param {HTMLElement} root @param {Data} data
- * @param {{get: () => string, set: (fragment: string) => void}} address Where the state is kept.
+ * @param {HTMLElement} root @param {Data} data The data are changed where the host brings more. @param {Host} host
  */
-export async function mount(root, data, address) {
+export async function mount(root, data, host) {
   root.classList.add("fastscale-app");
-  const state = stateOf(address.get(), data);
+  const state = stateOf(host.get(), data);
   /** @type {Map<string, Counts>} */
   const read = new Map();
   const load = async () => {
@@ -196,14 +216,17 @@ export async function mount(root, data, address) {
     return /** @type {Counts} */ (read.get(header.name));
   };
   let counts = await load();
+  /** @type {Point[]} */
+  let measured = [];
 
   // Controls
 
+  const named = (/** @type {import("./counts.js").Header} */ each) => (each.base ? `${each.name} · ${short(each.base.flops)} · ${each.resolution} px` : each.name);
   const select = (/** @type {string} */ label, /** @type {string[]} */ names) =>
     /** @type {HTMLSelectElement} */ (html("select", { "aria-label": label }, ...names.map((name, value) => html("option", { value }, name))));
   const range = (/** @type {string} */ label, /** @type {number} */ min, /** @type {number} */ max, /** @type {number} */ step) =>
     /** @type {HTMLInputElement} */ (html("input", { type: "range", min, max, step, "aria-label": label }));
-  const network = select("Base network", data.networks.map((each) => `${each.name} · ${short(each.base.flops)} · ${each.resolution} px`));
+  const network = select("Base network", data.networks.map(named));
   const alpha = range("α, the share of width", 0, 1, 0.01);
   const steps = [Math.log2(data.least), Math.log2(data.most)];
   const scale = range("Scale s", steps[0], steps[1], 1 / counts.header.perOctave);
@@ -224,13 +247,14 @@ export async function mount(root, data, address) {
   const chips = html("span", { className: "chips", role: "group", "aria-label": "Strategies" });
   /** @type {Map<string, HTMLInputElement>} */
   const boxes = new Map();
-  for (const each of data.strategies) {
+  const chip = (/** @type {Strategy} */ each) => {
     const box = /** @type {HTMLInputElement} */ (html("input", { type: "checkbox" }));
     box.onchange = () =>
       change({ strategies: data.strategies.map((one) => one.name).filter((name) => boxes.get(name)?.checked) });
     boxes.set(each.name, box);
     chips.append(html("label", { style: `--colour: ${each.colour}`, title: `${each.name}: ${each.says}` }, box, html("b", {}, each.name), html("span", {}, each.says)));
-  }
+  };
+  data.strategies.forEach(chip);
   const timing = select("Time on", []);
   const absolute = /** @type {HTMLInputElement} */ (html("input", { type: "checkbox" }));
   const count = select("Count", Object.values(COUNTS));
@@ -240,6 +264,7 @@ export async function mount(root, data, address) {
 
   const sentence = html("p", { className: "sentence" });
   const spoken = html("p", { className: "spoken", role: "status" });
+  const actions = html("div", { className: "actions" }); // for the host's own controls
   const tip = html("div", { className: "tip", hidden: true });
   const panel = (/** @type {string} */ name, /** @type {string} */ label, /** @type {Node} */ title) => {
     const about = html("small");
@@ -275,6 +300,7 @@ export async function mount(root, data, address) {
       chips,
       html("label", { className: "switch" }, absolute, "absolute values"),
     ),
+    actions,
     sentence,
     spoken,
     html("div", { className: "panels" }, countPanel.made, timePanel.made, alphaPanel.made, networkPanel.made),
@@ -303,15 +329,50 @@ export async function mount(root, data, address) {
   let waits = false;
   let rests = 0;
 
-  /** @param {Partial<State>} changed */
+  /** What a hand sets. @param {Partial<State>} changed */
   function change(changed) {
+    host.changed?.(changed);
+    follow(changed);
+  }
+
+  /** What is set, by a hand or by the host. @param {Partial<State>} changed */
+  function follow(changed) {
     Object.assign(state, changed);
+    if (state.network !== counts.header.name) return void other();
     if (waits) return;
     waits = true;
     requestAnimationFrame(() => {
       waits = false;
       draw();
     });
+  }
+
+  /** Another base network, once its arrays are here and read. */
+  async function other() {
+    const wanted = state.network;
+    if (!data.networks.find((each) => each.name === wanted)?.arrays) return;
+    const found = await load();
+    if (state.network !== wanted) return;
+    counts = found;
+    newNetwork();
+    draw();
+  }
+
+  /**
+   * Take a network, or other times of one: what it leaves out stays.
+   * @param {import("./counts.js").Header} header @param {Strategy[]} strategies Those that it has rows of beside the page's.
+   */
+  async function show(header, strategies = []) {
+    for (const each of strategies.filter(({ name }) => !boxes.has(name))) {
+      data.strategies.push(each);
+      chip(each);
+    }
+    const at = data.networks.findIndex((each) => each.name === header.name);
+    const known = { ...data.networks[at], ...header };
+    data.networks[at < 0 ? data.networks.length : at] = known;
+    options(network, data.networks.map(named));
+    read.delete(header.name);
+    if (state.network === header.name) await other();
   }
 
   /** @param {number} low @param {number} high @param {(value: number) => string} text @returns {import("./chart.js").Axis} */
@@ -455,7 +516,7 @@ export async function mount(root, data, address) {
   }
 
   function rest() {
-    address.set(fragmentOf(state, counts.header));
+    host.set(fragmentOf(state, counts.header));
     if (spoken.textContent !== sentence.textContent) spoken.textContent = sentence.textContent;
     for (const [chart, what] of /** @type {const} */ ([[charts.counts, COUNTS[state.count]], [charts.time, "time"], [charts.trade, "activations, time and parameters over α"]]))
       chart.root.setAttribute("aria-label", `${what}: ${sentence.textContent}`);
@@ -521,12 +582,7 @@ export async function mount(root, data, address) {
   count.onchange = () => change({ count: count.selectedIndex ? "params" : "activations" });
   timing.onchange = () => change({ timing: Number(timing.value) });
   shown.onchange = () => change({ shown: view.drawn[shown.selectedIndex].key });
-  network.onchange = async () => {
-    state.network = data.networks[Number(network.value)].name;
-    counts = await load();
-    newNetwork();
-    draw();
-  };
+  network.onchange = () => change({ network: data.networks[Number(network.value)].name });
   /** @type {HTMLElement} */ (numbers.closest("details")).ontoggle = fillNumbers;
 
   for (const [name, chart] of Object.entries(charts)) {
@@ -587,8 +643,28 @@ export async function mount(root, data, address) {
     for (const chart of Object.values(charts)) chart.fit();
     draw();
   };
-  new ResizeObserver(fit).observe(root);
+  const watch = new ResizeObserver(fit);
+  watch.observe(root);
   fit();
   rest();
-  return { state, change, draw, view: () => view };
+  return {
+    state,
+    change: follow,
+    draw,
+    view: () => view,
+    show,
+    /** Where the host's own controls stand. */
+    actions,
+    /** The measured times of this and other networks. @param {Point[]} points */
+    setMeasured(points) {
+      measured = points;
+      draw();
+    },
+    /** Let go of the element. */
+    end() {
+      watch.disconnect();
+      clearTimeout(rests);
+      root.replaceChildren();
+    },
+  };
 }

@@ -19,11 +19,11 @@
  * @property {number} steps Scales of each row, from `first` on.
  * @property {number} first Exponent of two of the first scale.
  * @property {number} perOctave Steps from one scale to twice it.
- * @property {{label: string, note: string}[]} timings
+ * @property {{label: string, note: string, arrays?: string}[]} timings Without arrays where they are yet to come.
  * @property {number} timeSteps Steps of a time's logarithm to base 2, which is what the arrays hold.
  * @property {number} timeOffset The step of 1 ms; step 0 is no time.
  * @property {number} errorSteps Steps of an error of 1.
- * @property {string} arrays The arrays, compressed by zlib, in base64.
+ * @property {string} arrays The arrays, compressed by zlib, in base64; as those of each timing.
  */
 
 /** @param {string} base64 @returns {Promise<ArrayBuffer>} */
@@ -35,11 +35,12 @@ async function inflated(base64) {
 export class Counts {
   /** @param {Header} header @returns {Promise<Counts>} */
   static async read(header) {
-    return new Counts(header, await inflated(header.arrays));
+    const times = header.timings.map((each) => (each.arrays ? inflated(each.arrays) : null));
+    return new Counts(header, await inflated(header.arrays), await Promise.all(times));
   }
 
-  /** @param {Header} header @param {ArrayBuffer} buffer */
-  constructor(header, buffer) {
+  /** @param {Header} header @param {ArrayBuffer} buffer @param {(ArrayBuffer | null)[]} times */
+  constructor(header, buffer, times) {
     const { networks, stages, rows, steps } = header;
     let at = 0;
     const next = (/** @type {number} */ size) => {
@@ -48,11 +49,16 @@ export class Counts {
       return found;
     };
     /** @type {Timing[]} */
-    this.timings = header.timings.map((each) => ({
-      ...each,
-      ms: Float32Array.from(next(networks), (step) => (step ? 2 ** ((step - header.timeOffset) / header.timeSteps) : NaN)),
-      error: Float32Array.from(next(networks), (step) => step / header.errorSteps),
-    }));
+    this.timings = header.timings.map(({ label, note }, i) => {
+      const found = times[i];
+      const steps = found ? new Uint16Array(found) : new Uint16Array(2 * networks);
+      return {
+        label,
+        note,
+        ms: Float32Array.from(steps.subarray(0, networks), (step) => (step ? 2 ** ((step - header.timeOffset) / header.timeSteps) : NaN)),
+        error: Float32Array.from(steps.subarray(networks), (step) => step / header.errorSteps),
+      };
+    });
     // A count is an integer of up to 53 bits, in four planes of 16: they compress to half of what doubles would.
     const count = () => {
       const planes = next(4 * networks);
