@@ -29,35 +29,11 @@ from ..scaling.module_scaling import network_or_family
 from ..scaling.rounding import scaled_dimensions
 from ..scaling.strategies import NetworksLike, ScalesLike, StrategiesLike, as_list, grid_factors, scale_factors
 from ..scaling.strategies import strategy as named_strategy
+from .fitted import Fitted
 from .forms import By, PredictionError, bytes_of, fit_form, form_of, host_seconds, longest, runs_of
-from .reach import Extent, Judged, Reach, batch_beyond, judge
+from .reach import Extent, Judged, batch_beyond, judge
 from .timed_rows import LEAST_ROWS, families_of, timed_rows, timed_runs, too_few
 from .unseen import best_form, reach_on_trial
-
-
-class Fitted(NamedTuple):
-    """A fit to the rows of one setting, and its error on rows that were held out.
-
-    Attributes:
-        parameters: of the formula, as logarithms.
-        rows: how many it was fitted to.
-        families: of their base networks.
-        error: median of the absolute error, as a fraction: each family is held out in turn; if there is only one, each
-            fifth of the rows.
-        error_90: the 90th percentile of the absolute error.
-        reach: how far it predicts; None for rates that were given by hand, which hold everywhere.
-        host: seconds per launch: least, median and most of the rows.
-        form: the formula, if it is not the usual one of the model; None if it is.
-    """
-
-    parameters: np.ndarray
-    rows: int
-    families: tuple[str, ...]
-    error: float
-    error_90: float
-    reach: Reach | None = None
-    host: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    form: Any = None
 
 
 class Curve(NamedTuple):

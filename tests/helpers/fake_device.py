@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 import fastscale_lib as fs
-from fastscale_lib.prediction.model import Fitted
+from fastscale_lib.prediction.fitted import Fitted
 from fastscale_lib.records.conditions import Conditions
 
 TINY = tuple(

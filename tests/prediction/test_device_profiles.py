@@ -4,17 +4,17 @@ import pytest
 from helpers.fake_device import BASES, by_layers, made_up_device, rows
 
 import fastscale_lib as fs
-from fastscale_lib.prediction import device_profiles
+from fastscale_lib.prediction import profile_files
 
 
 @pytest.fixture
 def kept(tmp_path, monkeypatch):
     """A data folder of one's own, to which profiles are written."""
     (tmp_path / "data" / "devices").mkdir(parents=True)
-    monkeypatch.setattr(device_profiles, "find_folder", lambda *_: tmp_path / "data")
-    device_profiles._shipped.cache_clear()
+    monkeypatch.setattr(profile_files, "find_folder", lambda *_: tmp_path / "data")
+    profile_files.shipped_profiles.cache_clear()
     yield tmp_path / "data" / "devices"
-    device_profiles._shipped.cache_clear()
+    profile_files.shipped_profiles.cache_clear()
 
 
 def test_a_profile_predicts_what_the_model_does_that_it_was_made_of(kept):

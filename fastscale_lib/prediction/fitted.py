@@ -1,0 +1,89 @@
+"""A fit to the rows of one setting, and the plain form in which a profile keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..records.conditions import Conditions
+from .forms import form_of
+from .gpu_layers import GpuLayers
+from .reach import Reach, Trial
+
+SETTING = (*Conditions.FIT[1:], "torch")  # what tells the settings of one device apart
+_DIGITS = 6  # of a parameter: a ten-thousandth of the error of any fit
+
+
+class Fitted(NamedTuple):
+    """A fit to the rows of one setting, and its error on rows that were held out.
+
+    Attributes:
+        parameters: of the formula, as logarithms.
+        rows: how many it was fitted to.
+        families: of their base networks.
+        error: median of the absolute error, as a fraction: each family is held out in turn; if there is only one, each
+            fifth of the rows.
+        error_90: the 90th percentile of the absolute error.
+        reach: how far it predicts; None for rates that were given by hand, which hold everywhere.
+        host: seconds per launch: least, median and most of the rows.
+        form: the formula, if it is not the usual one of the model; None if it is.
+    """
+
+    parameters: np.ndarray
+    rows: int
+    families: tuple[str, ...]
+    error: float
+    error_90: float
+    reach: Reach | None = None
+    host: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    form: Any = None
+
+
+def plain_fit(key: Conditions, fitted: Fitted) -> dict[str, Any]:
+    """Return a fit as plain numbers and texts, as a profile keeps it."""
+    reach = fitted.reach
+    assert reach is not None
+    form = fitted.form or form_of("layers")
+    values = np.exp(fitted.parameters)
+    return {
+        "setting": {name: value for name in SETTING if (value := getattr(key, name)) is not None},
+        "form": {"order": form.order} if isinstance(form, GpuLayers) else {},
+        "parameters": {name: _rounded(value) for name, value in zip(form.names, values, strict=True)},
+        "rows": fitted.rows,
+        "families": list(fitted.families),
+        "error": _rounded(fitted.error),
+        "error_90": _rounded(fitted.error_90),
+        "host": [_rounded(each) for each in fitted.host],
+        "reach": {
+            "batches": [int(each) for each in reach.batches],
+            **{name: [_rounded(each) for each in getattr(reach, name)] for name in ("least", "most", "shares")},
+            **{name: [_rounded(each) for each in getattr(reach, name)] for name in ("up", "down")},
+        },
+    }
+
+
+def read_fits(kept: Mapping[str, Any]) -> Iterator[tuple[Conditions, Fitted]]:
+    """Read the settings of a profile, and the fit to each."""
+    for each in kept["settings"]:
+        order, reach = each["form"].get("order"), each["reach"]
+        form = GpuLayers(order) if order else None
+        least, most, shares = (np.array(reach[name]) for name in ("least", "most", "shares"))
+        yield (
+            Conditions(device_name=kept["device_name"], **each["setting"]),
+            Fitted(
+                np.log([each["parameters"][name] for name in (form or form_of("layers")).names]),
+                each["rows"],
+                tuple(each["families"]),
+                each["error"],
+                each["error_90"],
+                Reach(tuple(reach["batches"]), least, most, shares, Trial(*reach["up"]), Trial(*reach["down"])),
+                tuple(each["host"]),
+                form,
+            ),
+        )
+
+
+def _rounded(value: Any) -> float:
+    return float(f"{float(value):.{_DIGITS}g}")
