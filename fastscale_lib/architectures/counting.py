@@ -66,17 +66,23 @@ def _described(network: Any, resolution: Resolution | None, example: Any) -> Net
         return network.at(resolution).trace()
     if not is_module(network):
         return named_network(network, resolution=resolution)
-    module: Any = network
+    built = network_of_built(network, resolution) if example is None else None
+    if built is not None:
+        return built
+    return trace(network, resolution=resolution, example=example)
+
+
+def network_of_built(module: Any, resolution: Resolution | None = None) -> Network | None:
+    """Return the network that `build` made a module of; None of a module that it did not make, or that was changed."""
     built = getattr(module, "network", None)
-    if isinstance(built, Network) and example is None:
-        own, built = built, named_network(built, resolution=resolution)
-        names = {"stem", "head", *(f"stage{number}" for number in range(1, len(built.stages) + 1))}
-        params = sum(each.numel() for each in module.parameters())
-        takes = built.resolution == own.resolution or not own.has_tokens  # whose positions are those of its patches
-        # Nobody has changed it since, and it takes this resolution.
-        if takes and names == {name for name, _ in module.named_children()} and params == _complexity(built).params:
-            return built
-    return trace(module, resolution=resolution, example=example)
+    if not isinstance(built, Network):
+        return None
+    own, built = built, named_network(built, resolution=resolution)
+    names = {"stem", "head", *(f"stage{number}" for number in range(1, len(built.stages) + 1))}
+    params = sum(each.numel() for each in module.parameters())
+    takes = built.resolution == own.resolution or not own.has_tokens  # whose positions are those of its patches
+    changed = names != {name for name, _ in module.named_children()} or params != _complexity(built).params
+    return built if takes and not changed else None
 
 
 @lru_cache(maxsize=4096)

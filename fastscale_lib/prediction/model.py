@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple, SupportsIndex
+from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -23,17 +23,25 @@ import pandas as pd
 from .._common.checks import check_flag, check_whole, several
 from ..architectures.definition import Network
 from ..architectures.operation_lists import KINDS, Operations, operations
+from ..architectures.resolutions import Resolution
+from ..architectures.traced.module_family import Family
+from ..architectures.traced.modules import is_module
 from ..architectures.zoo import network as named_network
 from ..records.conditions import Conditions
-from ..scaling.module_scaling import network_or_family
+from ..scaling.module_scaling import network_or_modules
 from ..scaling.rounding import scaled_dimensions
-from ..scaling.strategies import NetworksLike, ScalesLike, StrategiesLike, as_list, grid_factors, scale_factors
+from ..scaling.strategies import ScalesLike, StrategiesLike, as_list, grid_factors, scale_factors
 from ..scaling.strategies import strategy as named_strategy
 from .fitted import Fitted
 from .forms import By, PredictionError, bytes_of, fit_form, form_of, host_seconds, longest, runs_of
 from .reach import Extent, Judged, batch_beyond, judge
 from .timed_rows import LEAST_ROWS, families_of, timed_rows, timed_runs, too_few
 from .unseen import best_form, reach_on_trial
+
+if TYPE_CHECKING:
+    import torch
+
+    Predictable: TypeAlias = Network | str | Family | torch.nn.Module
 
 
 class Curve(NamedTuple):
@@ -105,13 +113,14 @@ class RuntimeModel:
 
     def predict(
         self,
-        networks: NetworksLike,
+        networks: Predictable | Iterable[Predictable],
         batch: SupportsIndex | None = None,
         *,
+        resolution: Resolution | None = None,
         strict: bool = True,
         **setting: Any,
     ) -> pd.DataFrame:
-        """Predict the time of each network.
+        """Predict the time of each network, or of any torch module, whose operations are traced.
 
         At a batch between the smallest and the largest of the rows, the interval of a network of their sizes is the
         model's median error on held-out families. A larger or smaller network has a wider one: the 90th percentile of
@@ -119,8 +128,10 @@ class RuntimeModel:
         run takes no less than the launches of its operations, from the least to the most of the rows.
 
         Arguments:
-            networks: one or several, as Networks, names of base networks, or Families.
+            networks: one or several, as Networks, names of base networks, Families, or torch modules.
             batch: images in a run; default: that of the rows, if all have the same.
+            resolution: side of the images in pixels, or (height, width); default: each network's own. A module must be
+                given it, unless it is one of timm, or made by `build`.
             strict: True (default) raises if a time cannot be predicted; False gives that network a row without one.
             setting: values of `Conditions.FIT`, as mode="training"; default: none, if the model has only one setting.
 
@@ -132,9 +143,10 @@ class RuntimeModel:
             PredictionError: the model has no such setting, or several; the batch is no whole number of at least 1, or
                 outside those of the rows; or, if strict, a network is larger or smaller than was tried, or has
                 operations that the rows hardly have.
-            NetworkError: a name is not that of a base network.
+            NetworkError: a name is not that of a base network, or a module cannot be traced.
         """
-        bases = [network_or_family(each) for each in several(networks, Network)]
+        given: list[Any] = [networks] if is_module(networks) else several(networks, Network)
+        bases = [network_or_modules(each, resolution) for each in given]
         strict = check_flag("predict: strict", strict, PredictionError)
         if not bases:
             raise PredictionError("predict: no network is given; give one at least")

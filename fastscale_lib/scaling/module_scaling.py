@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from ..architectures.counting import network_of_built
 from ..architectures.definition import Network
 from ..architectures.parts import METRICS, Metric
 from ..architectures.provenance import Neighbour, Scaling
 from ..architectures.resolutions import Resolution
+from ..architectures.traced.families_made import family_of_one
 from ..architectures.traced.module_family import Family
+from ..architectures.traced.modules import is_module
 from ..architectures.zoo import network as named_network
 from .strategies import Strategy, StrategyError, alpha_of, factors
 
@@ -24,6 +27,13 @@ _NEAR = 1.002  # scale factors that are nearer to each other are one
 def network_or_family(value: Network | Family | str, resolution: Resolution | None = None) -> Network | Family:
     """Return a Family as it is, and the Network that anything else is or names."""
     return value.at(resolution) if isinstance(value, Family) else named_network(value, resolution=resolution)
+
+
+def network_or_modules(value: Any, resolution: Resolution | None = None) -> Network | Family:
+    """Return the network or family that a value is or names; a torch module is one of a single size."""
+    if not is_module(value):
+        return network_or_family(value, resolution)
+    return network_of_built(value, resolution) or family_of_one(value, resolution)
 
 
 def check_dimensions(family: Family, way: str, *, depth: bool, width: bool) -> None:

@@ -365,8 +365,16 @@ def test_time_is_predicted_of_a_family():
     rows = fs.Store(REPO / "data" / "measured" / "intel-xeon-2-threads.jsonl").frame()
     model = fs.RuntimeModel.fit(rows[(rows["mode"] == "inference") & rows["median_ms"].notna()])
     batch = int(rows["batch"].iloc[0])
-    both = model.predict([fs.network("ResNet-50"), built("ResNet-50")], batch)["predicted_ms"]
-    assert both[1] == pytest.approx(both[0], rel=0.01)
+    both = model.predict([fs.network("ResNet-50"), built("ResNet-50")], batch)
+    assert both["predicted_ms"][1] == pytest.approx(both["predicted_ms"][0], rel=0.01)
+
+    modules = model.predict([fs.build("ResNet-50", "meta"), timm.create_model("resnet50")], batch)
+    assert modules["network"].tolist() == ["ResNet-50", "ResNet"]
+    assert modules["predicted_ms"].to_numpy() == pytest.approx(both["predicted_ms"][0], rel=0.01)
+    smaller = model.predict([Plain(2, 16), plain(), fs.scale(plain(), "w", 4)], batch, resolution=64, strict=False)
+    assert smaller["network"].tolist() == ["Plain", "Plain", "Plain w ×4"]
+    with pytest.raises(NetworkError, match="a Plain does not tell how large its images are; give resolution=224"):
+        model.predict(Plain(), batch)
 
 
 def sized(blocks: int = 2, img_size: int = 48) -> nn.Module:

@@ -113,6 +113,15 @@ def family(
     return made.checked()
 
 
+def family_of_one(module: Any, resolution: Resolution | None) -> Family:
+    """Take a module that is made already for a family of a single size."""
+    name = type(module).__name__
+    size = own_size(module) if resolution is None else image_size("network", resolution)
+    if size is None:
+        raise NetworkError(f"network: a {name} does not tell how large its images are; give resolution=224")
+    return Family(name, FunctionOfFactors(lambda: module, (), size[0]), size, shared=Shared(size, keep=False))
+
+
 def _values(which: str, given: Mapping[str, Any] | None) -> dict[str, Any]:
     if given is None:
         return {}
