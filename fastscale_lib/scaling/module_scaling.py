@@ -30,7 +30,7 @@ def network_or_family(value: Network | Family | str, resolution: Resolution | No
 
 
 def network_or_modules(value: Any, resolution: Resolution | None = None) -> Network | Family:
-    """Return the network or family that a value is or names; a torch module is one of a single size."""
+    """Return the network or family that this is or names; a module is one of a single size."""
     if not is_module(value):
         return network_or_family(value, resolution)
     return network_of_built(value, resolution) or family_of_one(value, resolution)
