@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,11 +13,14 @@ import numpy as np
 from .._common.errors import FastscaleError
 from ..architectures.counting import complexity
 from ..architectures.definition import Network
+from ..architectures.operation_lists import operations
 from ..prediction.device_profiles import profile_model, profiles
 from ..prediction.forms import PredictionError
 from ..prediction.model import RuntimeModel
+from ..prediction.reach import Extent
 from ..scaling.grids import sweep_columns
-from ..scaling.strategies import Strategy
+from ..scaling.rounding import scaled_dimensions
+from ..scaling.strategies import Strategy, grid_factors
 from ..scaling.strategies import strategy as named_strategy
 
 STRATEGIES = {
@@ -43,6 +46,7 @@ MARGIN = 0.5  # octaves beyond LEAST and MOST, so that a network of these flops 
 FIRST = float(np.log2(LEAST) - MARGIN)
 STEPS = round((np.log2(MOST) + MARGIN - FIRST) * PER_OCTAVE) + 1
 SCALES = 2.0 ** (FIRST + np.arange(STEPS) / PER_OCTAVE)
+_CHUNK = 512  # networks whose operations are listed at once
 
 
 class ExplorerPageError(FastscaleError, ValueError):
@@ -117,7 +121,8 @@ def network_data(base: Network, timings: Sequence[Timing] = ()) -> dict[str, Any
     if len(first) > 2**16 or max(int(each.max()) for each in stages) >= 2**16:
         raise ExplorerPageError(f"write_page: {base.name} scales to more networks than a page holds, which is 65,536")
     at_base = complexity(base)
-    times = [told for each in timings if (told := _timing_data(base, each, ways, first))]
+    predicted = _predicted(base, list(ways.values()), first, timings)
+    times = [_timing_data(timing, ms, error) for timing, ms, error in predicted if np.isfinite(ms).any()]
     arrays = [(each[first] >> shift & 0xFFFF).astype("<u2") for each in counts for shift in (0, 16, 32, 48)]
     arrays.append(np.asarray(columns["resolution"])[first].astype("<u2"))
     arrays += [each[first].T.astype("<u2") for each in stages[:2]]
@@ -140,18 +145,10 @@ def network_data(base: Network, timings: Sequence[Timing] = ()) -> dict[str, Any
     }
 
 
-def _timing_data(base: Network, timing: Timing, ways: Mapping[str, Strategy], first: np.ndarray) -> dict[str, str]:
-    """Predict the times of the distinct networks; empty where there is no prediction of this base network."""
-    try:
-        curve = timing.model.curve(base, list(ways.values()), SCALES, timing.batch, **timing.setting)
-    except PredictionError:
-        return {}
-    ms, high = curve.ms[first], curve.high_ms[first]
+def _timing_data(timing: Timing, ms: np.ndarray, error: np.ndarray) -> dict[str, str]:
     told = np.isfinite(ms)
-    if not told.any():
-        return {}
     steps = np.log2(np.where(told, ms, 1)) * TIME_STEPS + TIME_OFFSET
-    errors = np.where(told, high / ms - 1, 0) * ERROR_STEPS
+    errors = np.where(told, error, 0) * ERROR_STEPS
     arrays = [
         np.where(told, steps.round().clip(1, 2**16 - 1), 0).astype("<u2"),
         np.ceil(errors - 1e-9).clip(0, 2**16 - 1).astype("<u2"),
@@ -161,6 +158,33 @@ def _timing_data(base: Network, timing: Timing, ways: Mapping[str, Strategy], fi
 
 def _packed(arrays: Sequence[np.ndarray]) -> str:
     return base64.b64encode(zlib.compress(b"".join(each.tobytes() for each in arrays), 9)).decode()
+
+
+def _predicted(
+    base: Network, ways: Sequence[Strategy], chosen: np.ndarray, timings: Sequence[Timing]
+) -> Iterator[tuple[Timing, np.ndarray, np.ndarray]]:
+    """Yield milliseconds and errors of the chosen networks of the grid, for each timing whose model predicts any.
+
+    All models share the networks' operations, which are listed for a few networks at a time, so that they stay in the
+    processor's cache.
+    """
+    powers = [np.broadcast_to(each, len(ways) * STEPS) for each in grid_factors(ways, SCALES)]
+    told: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {number: [] for number in range(len(timings))}
+    for start in range(0, len(chosen), _CHUNK):
+        part = chosen[start : start + _CHUNK]
+        ops = operations(base, scaled_dimensions(base, *(each[part] for each in powers)), len(part))
+        extent = Extent.of(ops)
+        for number in list(told):
+            timing = timings[number]
+            try:
+                curve = timing.model.curve_of(ops, extent, timing.batch, **timing.setting)
+            except PredictionError:
+                del told[number]  # the model's own: it is by totals, or has no such setting or batch
+                continue
+            told[number].append((curve.ms, curve.high_ms / curve.ms - 1))
+    for number, parts in told.items():
+        ms, error = map(np.concatenate, zip(*parts, strict=True))
+        yield timings[number], ms, error
 
 
 def _whole_numbers(dashed: Sequence[str]) -> np.ndarray:

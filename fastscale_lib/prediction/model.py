@@ -186,18 +186,32 @@ class RuntimeModel:
             PredictionError: the model is a baseline, has no such setting, or several; or the batch is no whole number,
                 or outside those of the rows.
         """
-        if self.by != "layers":
-            raise PredictionError(f"curve: this model is by {self.by}; curves are drawn by layers alone")
         network = named_network(network)
         ways, factors = [named_strategy(each) for each in as_list(strategies)], scale_factors(scales)
         if not (ways and len(factors)):
             raise PredictionError("curve: there is nothing to predict; give at least one strategy and one scale")
-        key = self.setting(**setting)
-        batch = self._batch(batch, key)
         dims = scaled_dimensions(network, *grid_factors(ways, factors))
         ops = operations(network, dims, len(ways) * len(factors))
+        return self.curve_of(ops, Extent.of(ops), batch, **setting)
+
+    def curve_of(self, ops: Operations, extent: Extent, batch: SupportsIndex | None = None, **setting: Any) -> Curve:
+        """Predict the times of networks by their operations, which several models can share.
+
+        Arguments:
+            ops: of the networks, shape (operations, networks).
+            extent: of the same.
+            batch: as for `predict`.
+            setting: as for `predict`.
+
+        Raises:
+            PredictionError: as for `curve`.
+        """
+        if self.by != "layers":
+            raise PredictionError(f"curve: this model is by {self.by}; curves are drawn by layers alone")
+        key = self.setting(**setting)
+        batch = self._batch(batch, key)
         device = self._form(key).seconds(ops, float(batch), bytes_of(key), self.fitted[key].parameters).sum(axis=0)
-        return self._curve(key, device, ops.times.sum(axis=0), Extent.of(ops))
+        return self._curve(key, device, ops.times.sum(axis=0), extent)
 
     def layers(self, network: Network | str, batch: SupportsIndex | None = None, **setting: Any) -> pd.DataFrame:
         """Predict the time of each operation of a network, and say what bounds it.

@@ -193,5 +193,7 @@ def _extent(ops: Operations) -> Extent:
     shares = []
     for kind in range(len(KINDS)):
         of_kind = ops.kind == kind
-        shares.append(np.maximum((flops * of_kind).sum(axis=0) / totals[0], (moved * of_kind).sum(axis=0) / totals[2]))
+        rows = of_kind.any(axis=1)  # most operations are of one kind in all networks
+        sums = ((each[rows] * of_kind[rows]).sum(axis=0) for each in (flops, moved))
+        shares.append(np.maximum(*(of_it / whole for of_it, whole in zip(sums, (totals[0], totals[2]), strict=True))))
     return Extent(np.log(np.stack(totals, axis=1)), np.stack(shares, axis=1))
