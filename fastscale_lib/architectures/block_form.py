@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from .parts import Stage
+from .._common.checks import shown
+from .parts import NetworkError, Stage
 
 
 class BlockSizes(NamedTuple):
@@ -27,6 +28,8 @@ class BlockType:
     """Describe a block type; one instance stands in `BLOCKS` under its `name`.
 
     Fields:
+        convolutions: "depthwise" if the group width is 1, "dense" if it is the stage's width; None if it may vary, and
+            `check`, `fit` and `undivided` are the block's own.
         ends_grow: whether width scaling widens stem and head too; False leaves them as they are.
         keeps_group_width: whether the group width stays as it is when the width grows.
         has_gate: whether there may be squeeze-and-excitation.
@@ -35,6 +38,7 @@ class BlockType:
     """
 
     name: str
+    convolutions: Literal["depthwise", "dense"] | None = None
     ends_grow = False
     keeps_group_width = False
     has_gate = True
@@ -54,19 +58,27 @@ class BlockType:
         Raises:
             NetworkError: naming the stage, the values and the rule.
         """
-        raise NotImplementedError
+        fixed = self.undivided(stage.width, stage.bottleneck)
+        if stage.group_width != fixed:
+            rule = "1" if self.convolutions == "depthwise" else f"its width, {shown(fixed)}"
+            raise NetworkError(
+                f"stage {number}: group width {shown(stage.group_width)}, but {self.name} has {self.convolutions} "
+                f"convolutions: its group width is {rule}"
+            )
 
     def fit(self, width: Any, bottleneck: float, group_width: Any) -> tuple[Any, Any]:
         """Return the nearest width and group width that a stage can be built with.
 
         Both may be numbers or arrays.
         """
-        raise NotImplementedError
+        return width, self.undivided(width, bottleneck)
 
     def grain(self, bottleneck: float, group_width: Any, step: int) -> Any:
         """Return the step, a multiple of `step`, by which widths keep fitting this group width."""
         return step
 
     def undivided(self, width: Any, bottleneck: float) -> Any:
-        """Return the group width that a stage has where none is given: one group."""
-        raise NotImplementedError
+        """Return the group width that a stage has where none is given."""
+        if self.convolutions is None:
+            raise NotImplementedError
+        return 1 if self.convolutions == "depthwise" else width

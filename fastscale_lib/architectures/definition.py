@@ -1,4 +1,4 @@
-"""A network as plain data: read from and written to YAML, dicts and Python."""
+"""Networks: their parts, checked together, and their sizes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from .._common.checks import shown
@@ -19,7 +19,6 @@ from .parts import (
     ACTIVATIONS,
     MOST_BLOCKS,
     OF_STAGE,
-    PER_STAGE,
     STEMS,
     Dimensions,
     Head,
@@ -30,15 +29,12 @@ from .parts import (
     check_known,
     is_line,
     one_per_stage,
-    plain_part,
     set_real,
     set_whole,
 )
-from .plain_parts import check_keys, make_part, mapping, on_one_line
-from .provenance import Neighbour, Scaling
+from .plain_networks import make_network, network_as_python, network_as_yaml, plain_network
+from .provenance import Scaling
 from .resolutions import Resolution, check_resolution, size_text
-
-_PYCLS = {"MODEL", "ANYNET", "REGNET", "EN", "RESNET"}  # sections of its configuration files
 
 
 @dataclass(frozen=True)
@@ -205,6 +201,10 @@ class Network:
     def with_dimensions(self, dims: Dimensions, **changes) -> Network:
         """Return the same network with other sizes, and other fields where named.
 
+        Arguments:
+            dims: the new sizes, of as many stages.
+            changes: fields of a Network and their new values.
+
         Raises:
             NetworkError: dims is something else than `Dimensions`, of as many stages, or no network has such sizes.
         """
@@ -230,63 +230,30 @@ class Network:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the network as plain dicts, lists and numbers, which `Network.from_dict` reads."""
-        parts = {"stem": plain_part(self.stem), "head": plain_part(self.head)}
-        plain: dict[str, Any] = asdict(self) | parts | {"stages": [plain_part(stage) for stage in self.stages]}
-        if not isinstance(self.resolution, int):
-            plain["resolution"] = list(self.resolution)
-        if not self.note:
-            del plain["note"]
-        if self.scaling is None:
-            del plain["scaling"]
-        else:
-            plain["scaling"]["changes"] = list(self.scaling.changes)
-            plain["scaling"]["neighbours"] = list(plain["scaling"]["neighbours"])
-        return plain
+        return plain_network(self)
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Network:
         """Make the network that `to_dict` described.
 
+        Arguments:
+            plain: a mapping of field names to plain values.
+
         Raises:
             NetworkError: a key is missing or unknown, or the network cannot be built.
         """
-        plain = dict(mapping("network", plain))
-        if _PYCLS & plain.keys():
-            raise NetworkError(
-                "network: this is a configuration file of pycls; fs.Network.from_pycls(text) reads it, and its "
-                "published networks have names, as fs.network('RegNetY-4.0GF')"
-            )
-        check_keys(cls, "network", plain)
-        stages = plain["stages"]
-        if isinstance(stages, str | Mapping) or not isinstance(stages, Iterable):
-            raise NetworkError(f"network: stages must be a list with one entry a stage, not {shown(stages)}")
-        stages = one_per_stage("stages", stages)
-        plain["stages"] = tuple(make_part(Stage, f"stage {number}", stage) for number, stage in enumerate(stages, 1))
-        plain["stem"] = make_part(Stem, "stem", plain["stem"])
-        plain["head"] = make_part(Head, "head", plain.get("head", {}))
-        if plain.get("scaling") is not None:
-            scaling = dict(mapping("scaling", plain["scaling"]))
-            for name in ("changes", "neighbours"):
-                if not isinstance(scaling.get(name, ()), list | tuple):
-                    raise NetworkError(f"scaling: {name} is {shown(scaling[name])}, but must be a list")
-            scaling["neighbours"] = [make_part(Neighbour, "neighbour", each) for each in scaling.get("neighbours", ())]
-            plain["scaling"] = make_part(Scaling, "scaling", scaling)
-        return make_part(cls, "network", plain)
+        return make_network(cls, plain)
 
     def to_yaml(self) -> str:
         """Return the network as YAML text, in the order of the fields, with one line per stage."""
-        plain = self.to_dict()
-        lines = []
-        for key, value in plain.items():
-            if key == "stages":
-                lines += ["stages:"] + [f"- {on_one_line(stage)}" for stage in value]
-            else:
-                lines.append(f"{key}: {on_one_line(value)}")
-        return "\n".join(lines) + "\n"
+        return network_as_yaml(self.to_dict())
 
     @classmethod
     def from_yaml(cls, text: str) -> Network:
         """Read a network from YAML text; nothing that the text holds is executed.
+
+        Arguments:
+            text: as `to_yaml` writes it.
 
         Raises:
             NetworkError: the text is not YAML, or is not a network that can be built.
@@ -327,24 +294,7 @@ class Network:
 
     def to_python(self) -> str:
         """Return a Python expression, with `fs` for fastscale_lib, that makes this network again."""
-        per_stage = {name: [getattr(stage, one) for stage in self.stages] for name, one in PER_STAGE.items()}
-        arguments = {
-            "name": self.name,
-            "resolution": self.resolution,
-            "stem": self.stem.kind,
-            "stem_width": self.stem.width,
-            "block": self.block,
-            **{name: values for name, values in per_stage.items() if values != [None] * len(values)},
-            "se_ratio": self.se_ratio,
-            "head_width": self.head.width,
-            **({"head_hidden": self.head.hidden} if self.head.hidden else {}),
-            **({"head": self.head.kind} if self.head.kind != "conv_pool" else {}),
-            "activation": self.activation,
-            "classes": self.classes,
-            "channels": self.channels,
-            **({"note": self.note} if self.note else {}),
-        }
-        return "fs.anynet(\n" + "".join(f"    {name}={value!r},\n" for name, value in arguments.items()) + ")"
+        return network_as_python(self)
 
     def __str__(self) -> str:
         sizes = {"depths": self.depths, "widths": self.widths, "group widths": self.group_widths}
@@ -355,7 +305,11 @@ class Network:
         return table(self)
 
     def may_become(self, other: Network) -> bool:
-        """Tell whether scaling could make the other network: all that it leaves alone is equal."""
+        """Tell whether scaling could make the other network: all that it leaves alone is equal.
+
+        Arguments:
+            other: any Network.
+        """
         mine, theirs = ((each.stem, each.head) for each in (self, other))
         if self.ends_grow:
             mine, theirs = bool(self.head.width), bool(other.head.width)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._common.checks import shown
 from .._common.integers import divisible, whole_multiple
 from .block_form import BlockSizes, BlockType
 from .conv_parts import conv_norm, squeeze_excite, where_unchanged
@@ -19,6 +18,7 @@ class MBConv(BlockType):
     """
 
     name = "mbconv"
+    convolutions = "depthwise"
     ends_grow = True
 
     def parts(self, b):
@@ -42,17 +42,11 @@ class MBConv(BlockType):
         return squeeze_excite(b, inner, whole_multiple(b.width_in, b.se_ratio))
 
     def check(self, number, stage):
-        b, g = stage.bottleneck, stage.group_width
-        if g != 1:
-            raise NetworkError(f"stage {number}: group width {shown(g)}, but MBConv is depthwise: its group width is 1")
-        if b < 1:
-            raise NetworkError(f"stage {number}: bottleneck {b:g}, but MBConv expands: its ratio is at least 1")
-
-    def fit(self, width, bottleneck, group_width):
-        return width, 1
-
-    def undivided(self, width, bottleneck):
-        return 1  # depthwise by definition
+        super().check(number, stage)
+        if stage.bottleneck < 1:
+            raise NetworkError(
+                f"stage {number}: bottleneck {stage.bottleneck:g}, but {self.name} expands: its ratio is at least 1"
+            )
 
 
 class MBConvDivisible(MBConv):
@@ -79,6 +73,7 @@ class FusedMBConv(MBConv):
     """
 
     name = "fused_mbconv"
+    convolutions = "dense"
     merges = True  # whether the two convolutions are one where the first does not expand
 
     def parts(self, b):
@@ -93,22 +88,6 @@ class FusedMBConv(MBConv):
             *conv_norm("2", inner, b.width, last=True),
         )
         return (where_unchanged(b, branch),)
-
-    def check(self, number, stage):
-        b, g = stage.bottleneck, stage.group_width
-        if g != stage.width:
-            raise NetworkError(
-                f"stage {number}: group width {shown(g)}, but {self.name} has dense convolutions: its group width is "
-                f"its width, {shown(stage.width)}"
-            )
-        if b < 1:
-            raise NetworkError(f"stage {number}: bottleneck {b:g}, but {self.name} expands: its ratio is at least 1")
-
-    def fit(self, width, bottleneck, group_width):
-        return width, width
-
-    def undivided(self, width, bottleneck):
-        return width
 
 
 class EdgeResidual(FusedMBConv):

@@ -25,6 +25,7 @@ class ConvNeXt(BlockType):
     """
 
     name = "convnext"
+    convolutions = "depthwise"
     ends_grow = True
     cuts_off = True
     has_gate = False
@@ -49,18 +50,8 @@ class ConvNeXt(BlockType):
         return (Resample("downsample", smaller, changes), Residual(b.width, branch, name="branch"))
 
     def check(self, number, stage):
-        if stage.group_width != 1:
-            raise NetworkError(
-                f"stage {number}: group width {shown(stage.group_width)}, but {self.name} is depthwise: its "
-                "group width is 1"
-            )
+        super().check(number, stage)
         _check_inner(number, stage)
-
-    def fit(self, width, bottleneck, group_width):
-        return width, 1
-
-    def undivided(self, width, bottleneck):
-        return 1  # depthwise by definition
 
 
 class ConvNeXtV2(ConvNeXt):

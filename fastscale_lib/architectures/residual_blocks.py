@@ -11,16 +11,24 @@ from .layer_types import Activation, AvgPool, Residual
 from .parts import NetworkError
 
 
-class Bottleneck(BlockType):
+class _WithShortcut(BlockType):
+    """A branch and a shortcut, projected where the shape changes; the sum is followed by an activation."""
+
+    pooled = False  # whether the shortcut has its stride in an average pool before its 1×1, instead of in it
+    squeezed_last = False  # whether SE follows the last norm, on the output's width, instead of a k×k
+
+    def parts(self, b):
+        return (_projected(b, self._branch(b), self.pooled),)
+
+    def _branch(self, b: BlockSizes) -> tuple:
+        raise NotImplementedError
+
+
+class Bottleneck(_WithShortcut):
     """1×1, k×k in groups, SE, 1×1, sum, activation (He et al., 2016; Xie et al., 2017)."""
 
     name = "res_bottleneck_block"
     stride_1x1 = False  # whether the first 1×1 has the stride, instead of the k×k
-    pooled = False  # whether the shortcut has its stride in an average pool before its 1×1, instead of in it
-    squeezed_last = False  # whether SE follows the last norm, on the output's width, instead of the k×k
-
-    def parts(self, b):
-        return (_projected(b, self._branch(b), self.pooled),)
 
     def check(self, number, stage):
         width, b, g = stage.width, stage.bottleneck, stage.group_width
@@ -104,29 +112,19 @@ class BottleneckLinear(Bottleneck):
         return (where_unchanged(b, self._branch(b)),)
 
 
-class Basic(BlockType):
+class Basic(_WithShortcut):
     """Two dense k×k (ResNet-18, -34); the sum is followed by an activation."""
 
     name = "res_basic_block"
-    pooled = False  # as in Bottleneck
-    squeezed_last = False
-
-    def parts(self, b):
-        return (_projected(b, self._branch(b), self.pooled),)
+    convolutions = "dense"
 
     def check(self, number, stage):
-        width, b, g = stage.width, stage.bottleneck, stage.group_width
-        if (b, g) != (1, width):
+        super().check(number, stage)
+        if stage.bottleneck != 1:
             raise NetworkError(
-                f"stage {number}: bottleneck {b:g} and group width {shown(g)}, but {self.name} has dense convolutions: "
-                f"its bottleneck is 1 and its group width is its width, {shown(width)}"
+                f"stage {number}: bottleneck {stage.bottleneck:g}, but {self.name} has dense convolutions of one "
+                "width: its bottleneck is 1"
             )
-
-    def fit(self, width, bottleneck, group_width):
-        return width, width
-
-    def undivided(self, width, bottleneck):
-        return width
 
     def _branch(self, b: BlockSizes) -> tuple:
         return (

@@ -32,9 +32,8 @@ def stages_of(block: str, given: Mapping[str, Any]) -> tuple[Stage, ...]:
 def _per_stage(name: str, values: Any, stages: int) -> list:
     """Return one value per stage; a single value applies to all."""
     text = isinstance(values, str) and PER_STAGE[name] in OF_STAGE
-    if (
-        text or getattr(values, "ndim", 1) == 0 or not isinstance(values, Iterable)
-    ):  # an array without dimensions is one value
+    scalar = getattr(values, "ndim", 1) == 0 or not isinstance(values, Iterable)  # or an array without dimensions
+    if text or scalar:
         return [values] * stages
     values = one_per_stage(name, values)
     if len(values) != stages:
@@ -43,18 +42,11 @@ def _per_stage(name: str, values: Any, stages: int) -> list:
 
 
 _MOST_WIDTH = 1e9  # of a RegNet
+_BLOCK = "res_bottleneck_block"  # of a RegNet, by default
 
 
 def regnet_lists(
-    *,
-    depth: int,
-    w0: float,
-    wa: float,
-    wm: float,
-    group_width: int,
-    bottleneck: float = 1.0,
-    stride: int = 2,
-    block: str = "res_bottleneck_block",
+    *, depth: Any, w0: Any, wa: Any, wm: Any, group_width: Any, bottleneck: Any = 1, stride: Any = 2, block=_BLOCK
 ) -> dict[str, Any]:
     """Expand the numbers of a RegNet, as `regnet` takes them, into lists for `anynet`."""
     check = partial(check_whole, error=NetworkError)

@@ -234,7 +234,11 @@ def test_a_norm_of_channels_is_one_of_each_pixel():
         ("transformer", {"kernels": 3}, "stage 1: kernel 3 and stride 1, but a transformer has no convolution"),
         ("transformer", {"se_ratio": 0.25}, "stage 1: se_ratio 0.25, but transformer has no squeeze-and-excitation"),
         ("transformer", {"bottlenecks": 0.01}, "stage 1: bottleneck 0.01 of width 16 leaves no inner width"),
-        ("convnext", {"group_widths": 8}, "stage 1: group width 8, but convnext is depthwise: its group width is 1"),
+        (
+            "convnext",
+            {"group_widths": 8},
+            "group width 8, but convnext has depthwise convolutions: its group width is 1",
+        ),
         ("convnext", {"resolution": 7}, "resolution is 7, but must be of at least 8 pixels"),
         ("transformer", {"resolution": 30}, "resolution is 30, .* multiple of the 8 pixels .* nearest are 24 and 32"),
         ("convnext", {"head_width": 8}, "head: width is 8, but pool_norm has no convolution"),
