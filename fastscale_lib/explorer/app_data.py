@@ -6,7 +6,8 @@ import base64
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -94,7 +95,7 @@ def rows() -> dict[str, Strategy]:
     return slider | {name: named_strategy(name) for name in STRATEGIES}
 
 
-def network_data(base: Network, timings: Sequence[Timing] = ()) -> dict[str, Any]:
+def network_data(base: Network, timings: Sequence[Timing] = (), more: tuple[str, ...] = ()) -> dict[str, Any]:
     """Count and time a base network over all rows and `SCALES`, for `Counts.read` of counts.js.
 
     Many scales round to the same network: each distinct one is kept once, and an index says which stands where.
@@ -102,6 +103,7 @@ def network_data(base: Network, timings: Sequence[Timing] = ()) -> dict[str, Any
     Arguments:
         base: the base network.
         timings: predicted times; one whose model does not predict this network is left out.
+        more: names of further strategies, with a row each.
 
     Returns:
         Header of the arrays, with the arrays compressed as text.
@@ -110,39 +112,64 @@ def network_data(base: Network, timings: Sequence[Timing] = ()) -> dict[str, Any
         ExplorerPageError: a count does not fit 53 bits, which is what a page counts with, or there are more distinct
             networks than 16 bits tell apart.
     """
-    ways = rows()
-    columns = sweep_columns(base, list(ways.values()), SCALES)
-    stages = [_whole_numbers(columns[name]) for name in ("depths", "widths", "group_widths")]
-    counts = [np.asarray(columns[name], dtype=np.int64) for name in ("flops", "params", "activations")]
-    if max(int(each.max()) for each in counts) >= 2**53:
-        raise ExplorerPageError(f"write_page: {base.name} scaled by {MOST:g} is too large; a page counts up to 2**53")
-    sizes = np.column_stack([*counts, np.asarray(columns["resolution"]), *stages])
-    _, first, index = np.unique(sizes, axis=0, return_index=True, return_inverse=True)
-    if len(first) > 2**16 or max(int(each.max()) for each in stages) >= 2**16:
-        raise ExplorerPageError(f"write_page: {base.name} scales to more networks than a page holds, which is 65,536")
-    at_base = complexity(base)
-    predicted = _predicted(base, list(ways.values()), first, timings)
-    times = [_timing_data(timing, ms, error) for timing, ms, error in predicted if np.isfinite(ms).any()]
-    arrays = [(each[first] >> shift & 0xFFFF).astype("<u2") for each in counts for shift in (0, 16, 32, 48)]
-    arrays.append(np.asarray(columns["resolution"])[first].astype("<u2"))
-    arrays += [each[first].T.astype("<u2") for each in stages[:2]]
-    arrays.append(index.reshape(-1).astype("<u2"))
+    counted, at_base = _counted(base, more), complexity(base)
+    arrays = [(each >> shift & 0xFFFF).astype("<u2") for each in counted.counts for shift in (0, 16, 32, 48)]
+    arrays.append(counted.resolution.astype("<u2"))
+    arrays += [each.T.astype("<u2") for each in counted.stages]
+    arrays.append(counted.index.astype("<u2"))
     return {
         "name": base.name,
         "resolution": base.resolution,
         "base": {name: getattr(at_base, name) for name in ("flops", "params", "activations")},
-        "rows": list(ways),
-        "stages": stages[0].shape[1],
-        "networks": len(first),
+        "rows": list(counted.ways),
+        "stages": counted.stages[0].shape[1],
+        "networks": len(counted.first),
         "steps": STEPS,
         "first": FIRST,
         "perOctave": PER_OCTAVE,
-        "timings": times,
+        "timings": times_data(base, timings, more),
         "timeSteps": TIME_STEPS,
         "timeOffset": TIME_OFFSET,
         "errorSteps": ERROR_STEPS,
         "arrays": _packed(arrays),
     }
+
+
+def times_data(base: Network, timings: Sequence[Timing], more: tuple[str, ...] = ()) -> list[dict[str, str]]:
+    """Predict the times of the networks of `network_data`, by each timing whose model predicts any of them."""
+    if not timings:
+        return []
+    counted = _counted(base, more)
+    predicted = _predicted(base, list(counted.ways.values()), counted.first, timings)
+    return [_timing_data(timing, ms, error) for timing, ms, error in predicted if np.isfinite(ms).any()]
+
+
+class _Counted(NamedTuple):
+    """A base network under every row and scale: what each distinct network counts, and where it stands."""
+
+    ways: dict[str, Strategy]
+    first: np.ndarray  # where each distinct network stands first, among rows × SCALES
+    index: np.ndarray  # which distinct network stands where
+    counts: list[np.ndarray]  # flops, params, activations of the distinct networks
+    resolution: np.ndarray
+    stages: list[np.ndarray]  # depths and widths: networks × stages
+
+
+@lru_cache(maxsize=2)  # times may be asked for later than counts
+def _counted(base: Network, more: tuple[str, ...]) -> _Counted:
+    ways = rows() | {name: named_strategy(name) for name in more}
+    columns = sweep_columns(base, list(ways.values()), SCALES)
+    stages = [_whole_numbers(columns[name]) for name in ("depths", "widths", "group_widths")]
+    counts = [np.asarray(columns[name], dtype=np.int64) for name in ("flops", "params", "activations")]
+    if max(int(each.max()) for each in counts) >= 2**53:
+        raise ExplorerPageError(f"write_page: {base.name} scaled by {MOST:g} is too large; a page counts up to 2**53")
+    resolution = np.asarray(columns["resolution"])
+    sizes = np.column_stack([*counts, resolution, *stages])
+    _, first, index = np.unique(sizes, axis=0, return_index=True, return_inverse=True)
+    if len(first) > 2**16 or max(int(each.max()) for each in stages) >= 2**16:
+        raise ExplorerPageError(f"write_page: {base.name} scales to more networks than a page holds, which is 65,536")
+    counts, shapes = [each[first] for each in counts], [each[first] for each in stages[:2]]
+    return _Counted(ways, first, index.reshape(-1), counts, resolution[first], shapes)
 
 
 def _timing_data(timing: Timing, ms: np.ndarray, error: np.ndarray) -> dict[str, str]:
