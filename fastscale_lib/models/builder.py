@@ -1,8 +1,10 @@
-"""Torch modules built from descriptions of networks; torch is loaded with the first one."""
+"""Torch modules built from descriptions of networks."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, overload
+from typing import overload
+
+import torch
 
 from .._common.checks import check_flag, real_number, shown
 from .._common.device_kinds import CUDA, kind_of
@@ -10,11 +12,7 @@ from ..architectures.definition import Network, check_blocks
 from ..architectures.parts import NetworkError
 from ..architectures.traced.module_family import Family
 from ..architectures.zoo import network as named_network
-
-if TYPE_CHECKING:
-    import torch
-
-    from .modules import ConvNet
+from .modules import ConvNet
 
 
 @overload
@@ -67,14 +65,10 @@ def build(
         return network.module(_check_device(device))
     network = named_network(network)
     check_blocks("build", network)
-    from .modules import ConvNet
-
     return ConvNet(network, _check_device(device), drop, zero_gamma)
 
 
 def _check_device(device: str | torch.device | None) -> torch.device | None:
-    import torch
-
     if device is None:
         return None
     try:

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
 
 from .._common.checks import check_flag, check_path, check_real, shown
 from .._common.errors import FastscaleError
 from ..architectures.definition import Network
 from ..architectures.traversal import ends_in_activation
 from ..architectures.zoo import network as named_network
+from .modules import ConvNet
 from .namings import NAMINGS, OWN, TIMM_REGNET, Naming
-
-if TYPE_CHECKING:
-    import torch
-
-    from .modules import ConvNet
-
 
 _CHECKPOINT_ENTRIES = ("model_state", "state_dict", "model")  # of pycls, timm and torchvision's training scripts
 _COUNTER = "num_batches_tracked"
@@ -63,8 +60,6 @@ def load_weights(
         WeightsError: a tensor is missing, superfluous or of another shape, is sparse or quantized, has numbers that
             are not real and finite, or the source is unknown; the model is unchanged.
     """
-    import torch
-
     _check_arguments(model, eps)
     classifier = check_flag("load_weights: classifier", classifier, WeightsError)
     module = weights if isinstance(weights, torch.nn.Module) else None
@@ -94,8 +89,6 @@ def load_weights(
 
 
 def _check_arguments(model: Any, eps: Any) -> None:
-    from .modules import ConvNet
-
     if not isinstance(model, ConvNet):
         raise WeightsError(f"load_weights: {_kind(model)} is no network here; give what fs.build returned")
     if any(each.is_meta for each in model.state_dict().values()):
@@ -106,8 +99,6 @@ def _check_arguments(model: Any, eps: Any) -> None:
 
 def _state_dict(weights: Any) -> dict[str, torch.Tensor]:
     """Return tensors by name from a mapping, a file, or a checkpoint in either."""
-    import torch
-
     is_path = isinstance(weights, str | os.PathLike)
     found = _read(str(check_path("load_weights: weights", weights, WeightsError))) if is_path else weights
     if not isinstance(found, Mapping):
@@ -120,8 +111,6 @@ def _state_dict(weights: Any) -> dict[str, torch.Tensor]:
 
 
 def _read(path: str) -> Any:
-    import torch
-
     if path.endswith(".safetensors"):
         raise WeightsError(f"load_weights: {path}: give what safetensors.torch.load_file reads of a file of this form")
     try:
@@ -201,8 +190,6 @@ def _check_tensors(model: ConvNet, naming: Naming, theirs: Mapping[str, str], gi
 
 def _check_kinds(given: Iterable[tuple[str, torch.Tensor]]) -> None:
     """Refuse tensors that are not dense and real; a sparse one may not even have a usual shape."""
-    import torch
-
     for key, tensor in given:
         name = f"load_weights: {key}"
         if torch.nn.parameter.is_lazy(tensor) or tensor.is_meta:
@@ -237,8 +224,6 @@ def _value(key: str, tensor: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
 
 def _check_convolutions(model: ConvNet, module: torch.nn.Module, layers: Mapping[str, str]) -> None:
     """Refuse convolutions with other settings, as in tf_efficientnet: the logits would differ."""
-    import torch
-
     for ours, layer in layers.items():
         mine, their = model.get_submodule(ours), module.get_submodule(layer)
         if ours.endswith(".attention.qkv"):  # the heads are no tensors
@@ -261,8 +246,6 @@ def _check_convolutions(model: ConvNet, module: torch.nn.Module, layers: Mapping
 
 def _eps(model: ConvNet, naming: Naming, norm: torch.nn.BatchNorm2d | torch.nn.LayerNorm) -> float:
     """Return the ε of the source's networks; that of a layer norm is the same in all but few."""
-    import torch
-
     for name, eps in naming.other_eps.items():
         if named_network(name).stages == model.network.stages:
             return eps

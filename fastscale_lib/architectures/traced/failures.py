@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import inspect
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
+from torch.nn.parameter import is_lazy
 
 from ..._common.errors import first_line
 from ..parts import NetworkError
-
-if TYPE_CHECKING:
-    import torch
-
 
 _MOST_SAID = 120  # characters of what another library says
 
@@ -64,9 +63,6 @@ _KNOWN = (
 
 def refuse_what_hides_operators(module: torch.nn.Module) -> None:
     """Refuse TorchScript, quantised layers, and lazy modules without shapes."""
-    import torch
-    from torch.nn.parameter import is_lazy
-
     kind = type(module).__name__
     for name, each in module.named_modules():
         if isinstance(each, torch.jit.ScriptModule):

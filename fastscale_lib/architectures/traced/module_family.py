@@ -136,7 +136,7 @@ class Family:
 
     def module(self, device: Any = None) -> torch.nn.Module:
         """Make the module at this size; on the meta device without taking time for its weights."""
-        import torch
+        import torch  # here: what tells a Family from a Network must not load it
 
         keywords = self._keywords()
         try:

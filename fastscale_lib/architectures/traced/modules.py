@@ -78,7 +78,7 @@ def own_size(module: Any) -> tuple[int, int] | None:
 
 
 def _inputs(module: Any, resolution: Any, example: Any) -> tuple[tuple, dict[str, Any], str]:
-    import torch
+    import torch  # here: `is_module` must not load it
     from torch.utils._pytree import tree_leaves
 
     if example is not None:
