@@ -73,7 +73,7 @@ def _described(network: Any, resolution: Resolution | None, example: Any) -> Net
 
 
 def network_of_built(module: Any, resolution: Resolution | None = None) -> Network | None:
-    """Return the network that `build` made a module of; None of a module that it did not make, or that was changed."""
+    """Return the network of a module from `build` that was not changed since; else None."""
     built = getattr(module, "network", None)
     if not isinstance(built, Network):
         return None

@@ -12,7 +12,7 @@ from .parts import NetworkError
 
 
 class _WithShortcut(BlockType):
-    """A branch and a shortcut, projected where the shape changes; the sum is followed by an activation."""
+    """A branch and a shortcut, projected where shapes change; their sum, then an activation."""
 
     pooled = False  # whether the shortcut has its stride in an average pool before its 1×1, instead of in it
     squeezed_last = False  # whether SE follows the last norm, on the output's width, instead of a k×k

@@ -187,7 +187,7 @@ class Plan:
         return pd.DataFrame(rows, columns=["network", *names, "resolution", *METRICS])
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain lists, texts and numbers; `Plan.from_dict` reads them."""
+        """Return plain lists, strings and numbers, which `Plan.from_dict` reads."""
         plain = {each.name: getattr(self, each.name) for each in fields(self)}
         plain |= {name: list(plain[name]) for name in _LISTS}
         if isinstance(self.resolution, tuple):
@@ -198,7 +198,14 @@ class Plan:
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Plan:
-        """Read a plan from what `to_dict` returns, or raise a PlanError; missing keys have defaults."""
+        """Read a plan from what `to_dict` returns.
+
+        Arguments:
+            plain: values by field; missing ones have their defaults.
+
+        Raises:
+            PlanError: a key is unknown, or `networks` is missing; or as for `Plan`.
+        """
         plain = check_keys("plan", plain, [each.name for each in fields(cls)], PlanError, "networks: [ResNet-50]")
         if "networks" not in plain:
             raise PlanError("plan: networks are missing, as in networks: [ResNet-50]")
@@ -210,7 +217,14 @@ class Plan:
 
     @classmethod
     def from_yaml(cls, text: str) -> Plan:
-        """Read a plan from YAML, or raise a PlanError; the text can run nothing."""
+        """Read a plan from YAML; nothing that the text holds is executed.
+
+        Arguments:
+            text: as `to_yaml` writes it; missing keys have their defaults.
+
+        Raises:
+            PlanError: the text is not YAML; or as for `from_dict`.
+        """
         try:
             plain = read_yaml(text)
         except YamlError as error:
@@ -219,7 +233,14 @@ class Plan:
 
     @classmethod
     def read(cls, path: str | os.PathLike) -> Plan:
-        """Read a plan from a file: JSON if its name ends in .json, else YAML; or raise a PlanError."""
+        """Read a plan from a file.
+
+        Arguments:
+            path: of the file: JSON if its name ends in .json, else YAML.
+
+        Raises:
+            PlanError: the file cannot be read; or as for `from_dict`.
+        """
         return cls.from_dict(read_plain("plan", path, PlanError))
 
     @cached_property

@@ -93,27 +93,67 @@ class Worker:
     def time(
         self, network: Network | str, settings: Settings, timeout: float | None = None, progress: Progress | None = None
     ) -> Measurement:
-        """Time a network as `measure` does, and wait for the result, or raise a MeasureError.
+        """Time a network as `measure` does, and wait for the result.
 
-        `timeout` is the `limit` of `submit`; `progress` is called from another thread.
+        Arguments:
+            network: a Network, or the name of a base network.
+            settings: of the measurement.
+            timeout: seconds after which it is stopped; default: as `limit` of `submit`.
+            progress: as for `measure`; called from another thread; default: None.
+
+        Raises:
+            NetworkError: the name is not that of a base network.
+            SettingError: (a ValueError) a setting is wrong or the device is not there.
+            MeasureError: there is no time; `reason` says why, as for `measure`.
         """
         check_progress(progress, SettingError)
         request = {"kind": "measure", **_request(network, settings)}
         return Measurement.from_dict(self._wait(request, timeout, progress)["measurement"])
 
     def devices(self, timeout: float | None = None) -> dict[str, str]:
-        """Find the devices that can be measured on: torch names, with the names people know them by."""
+        """Find the devices that can be measured on.
+
+        Arguments:
+            timeout: seconds after which the search is stopped; default: two minutes.
+
+        Returns:
+            The devices' names by torch's name, as "cuda:0".
+
+        Raises:
+            MeasureError: the subprocess died, or took too long.
+        """
         return self._wait({"kind": "devices"}, timeout, None)["devices"]
 
     def environment(self, device: str | None = None, timeout: float | None = None) -> dict[str, Any]:
-        """Read what a measurement would record of the machine; see `environment.read_environment`."""
+        """Read what a measurement would record of the machine (`environment.read_environment`).
+
+        Arguments:
+            device: "cpu", "cuda" or "cuda:N"; default: torch's current GPU, else the CPU.
+            timeout: seconds after which it is stopped; default: two minutes.
+
+        Raises:
+            SettingError: (a ValueError) the device is not there.
+            MeasureError: the subprocess died, or took too long.
+        """
         request = {"kind": "environment", "device": Settings(device=device).plain()["device"]}
         return self._wait(request, timeout, None)["environment"]
 
     def try_run(
         self, network: Network | str, settings: Settings, memory_bytes: int | None = None, timeout: float | None = None
     ) -> None:
-        """Run a network twice, untimed, to see whether it fits in memory; see `running.try_run`."""
+        """Run a network twice, untimed, to see whether it fits in memory.
+
+        Arguments:
+            network: a Network, or the name of a base network.
+            settings: of the run.
+            memory_bytes: the most memory that it may take, as for `largest_batch`; default: what there is.
+            timeout: seconds after which it is stopped; default: as `limit` of `submit`.
+
+        Raises:
+            NetworkError: the name is not that of a base network.
+            SettingError: (a ValueError) a setting is wrong or the device is not there.
+            MeasureError: it did not run; `reason` is "out of memory" if it does not fit.
+        """
         if memory_bytes is not None:
             memory_bytes = whole("memory_bytes", memory_bytes)
         request = {"kind": "try", **_request(network, settings), "memory_bytes": memory_bytes}

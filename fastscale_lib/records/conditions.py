@@ -71,18 +71,34 @@ class Conditions:
 
     @classmethod
     def of(cls, row: Mapping[str, Any] | pd.Series) -> Conditions:
-        """Read the conditions from the columns of a row; other columns are ignored."""
+        """Read the conditions from the columns of a row.
+
+        Arguments:
+            row: by column; columns that are no conditions are ignored.
+        """
         known = {field.name: row[field.name] for field in fields(cls) if field.name in row}
         return cls(**{name: None if pd.isna(value) else value for name, value in known.items()})
 
     @classmethod
     def groups(cls, rows: pd.DataFrame, columns: Sequence[str]) -> list[tuple[Conditions, pd.DataFrame]]:
-        """Split rows by these columns, in order of appearance; missing values form a group."""
+        """Split rows by columns, in order of appearance.
+
+        Arguments:
+            rows: of a store, or published timings.
+            columns: one of the subsets, as `Conditions.FIT`; missing values form a group.
+
+        Returns:
+            The conditions of each group, and its rows.
+        """
         grouped = rows.groupby(list(columns), sort=False, dropna=False)
         return [(cls.of(dict(zip(columns, key, strict=True))), group) for key, group in grouped]
 
     def row(self, columns: Sequence[str]) -> dict[str, Any]:
-        """Return the values of these columns by name."""
+        """Return the values of these columns by name.
+
+        Arguments:
+            columns: names of conditions.
+        """
         return {name: getattr(self, name) for name in columns}
 
     def label(self) -> str:
@@ -110,7 +126,12 @@ class Conditions:
 def distinct_labels(rows: pd.DataFrame, briefly: bool = False) -> list[str]:
     """Name the case of each row by as few words as distinguish it from the frame's other cases.
 
-    These are the device's name if `briefly`; else the label; else label and source; else the threads, too.
+    Arguments:
+        rows: with columns of `Conditions.CASE`.
+        briefly: whether the device's name is enough where no other case has it; default: False.
+
+    Returns:
+        For each row the device's name if `briefly`; else the label; else label and source; else the threads, too.
     """
     columns = [name for name in Conditions.CASE if name in rows]
     each = [Conditions.of(row) for row in rows[columns].to_dict("records")]

@@ -156,8 +156,13 @@ class Measurement:
     def epoch_minutes(self, devices: int = 1) -> float:
         """Extrapolate to one pass over ImageNet's 1,281,167 images, in minutes.
 
-        Data loading and communication are taken to cost nothing, and the `devices`, each with its own batch, to share
-        the images perfectly. A SettingError is raised for fewer than 1.
+        Data loading and communication are assumed to cost nothing.
+
+        Arguments:
+            devices: that share the images evenly, each with its own batch; default: 1.
+
+        Raises:
+            SettingError: devices is not a whole number of at least 1.
         """
         return IMAGENET_IMAGES / self.images_per_s / 60 / whole("devices", devices)
 
@@ -170,9 +175,13 @@ class Measurement:
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Measurement:
-        """Make the measurement that `to_dict` described, or raise a SettingError.
+        """Make the measurement that `to_dict` described.
 
-        The fields after `date` may be missing.
+        Arguments:
+            plain: values by field; the fields after `date` may be missing.
+
+        Raises:
+            SettingError: a field is missing, unknown or wrong.
         """
         if not (isinstance(plain, Mapping) and all(isinstance(key, str) for key in plain)):
             raise SettingError(f"measurement: expected the names of its values, got {shown(plain)}")

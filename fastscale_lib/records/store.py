@@ -125,6 +125,9 @@ class Store:
         """Return the rows with these values: `store.find(network="ResNet-50", batch=64)`.
 
         An index of these columns is kept from call to call, so that 100,000 rows take no longer than ten.
+
+        Arguments:
+            what: values by column.
         """
         what = _with_pair(what)
         with self._used():

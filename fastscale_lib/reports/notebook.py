@@ -22,20 +22,31 @@ class Inputs(NamedTuple):
     stores: list[Path]
 
     def shipped(self, under: str = "") -> list[Path]:
-        """List the stores of the data in measured/, or in a folder under it, by name."""
+        """List the stores of the data folder, by name.
+
+        Arguments:
+            under: a folder in measured/; default: "", measured/ itself.
+        """
         return sorted((self.folder / "measured" / under).glob("*.jsonl"))
 
     def measured(self, under: str = "") -> list[Path]:
-        """List the shipped stores, and then your own."""
+        """List the stores of the data folder, and then your own.
+
+        Arguments:
+            under: a folder in measured/; default: "", measured/ itself.
+        """
         return [*self.shipped(under), *self.stores]
 
 
 def start(namespace: MutableMapping[str, Any]) -> Inputs:
     """Check a notebook's parameters, show its figures without a network, and find its files.
 
-    A notebook calls it after its parameters, as `fs.reports.start(globals())`. Values that plain papermill passes as
-    strings are converted to the types in the parameters cell. The parameters data (a folder; default: that of
-    fastscale) and stores (files) say what is read.
+    Call it after the parameters, as `fs.reports.start(globals())`. Values that plain papermill passes as strings are
+    converted to the types in the parameters cell. The parameters data (a folder; default: that of fastscale) and stores
+    (files) say what is read.
+
+    Arguments:
+        namespace: `globals()` of the notebook.
 
     Raises:
         ParameterError: (a ValueError) a value is of another type, or is not allowed; or data is no folder.

@@ -62,6 +62,11 @@ class Range:
         return f"a number {self.text}"
 
     def allows(self, value: Any) -> bool:
+        """Tell whether a number lies in the range.
+
+        Arguments:
+            value: a number.
+        """
         inside = self.low < value < self.high if self.open else self.low <= value <= self.high
         return inside and abs(value) < math.inf
 

@@ -101,9 +101,15 @@ class ImageData:
         return some.mean(axis=(0, 2, 3), dtype=np.float64), np.where(deviation > 0, deviation, 1.0)
 
     def held_out(self, number: int) -> ImageData:
-        """Hold out this number of training images, and test on these instead of the test images.
+        """Hold out training images, and test on these instead of the test images.
 
         Settings are tuned on them. They are drawn with a fixed seed, the same in each call.
+
+        Arguments:
+            number: of images that are held out.
+
+        Raises:
+            DataError: number is not a whole number of at least 1 that leaves an image to train on.
         """
         order = np.random.default_rng(0).permutation(len(self.images))
         number = _fewer("held_out: number", number, len(self.images))
@@ -112,7 +118,15 @@ class ImageData:
         return ImageData(*parts, f"{self.name}, {number:,} held out", self.classes, "holdout")
 
     def few(self, images: int, test_images: int | None = None) -> ImageData:
-        """Keep this many of the first training images, and of the first test images."""
+        """Keep the first training images, and the first test images.
+
+        Arguments:
+            images: how many training images are kept.
+            test_images: how many test images are kept; default: all.
+
+        Raises:
+            DataError: a number is not a whole number of at least 1, or there are not so many images.
+        """
         n = _fewer("few: images", images, len(self.images) + 1)
         m = len(self.test_images)
         m = m if test_images is None else _fewer("few: test_images", test_images, m + 1)

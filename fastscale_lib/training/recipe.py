@@ -109,7 +109,15 @@ class Recipe:
         return self.lr * self.batch / _LR_IMAGES
 
     def learning_rate(self, step: int, steps: int) -> float:
-        """Return the learning rate of a step, counted from 0, of all `steps`."""
+        """Return the learning rate of a step.
+
+        Arguments:
+            step: counted from 0.
+            steps: of the whole training.
+
+        Raises:
+            RecipeError: `step` is not one of the steps.
+        """
         _check_step(step, steps)
         warmup = self.warmup * steps
         if step < warmup:
@@ -117,18 +125,40 @@ class Recipe:
         return self.peak_lr * 0.5 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup)))
 
     def ema_decay(self, step: int, steps: int) -> float:
-        """Return how much of the averaged weights a step, counted from 0, keeps: little at first."""
+        """Return the share of the averaged weights that a step keeps, which is small at first.
+
+        Arguments:
+            step: counted from 0.
+            steps: of the whole training.
+
+        Raises:
+            RecipeError: `step` is not one of the steps.
+        """
         _check_step(step, steps)
         return min(1 - 1 / max(1.0, self.ema * steps), (1 + step) / (10 + step))
 
     def on(self, device_type: str) -> Recipe:
-        """Return this recipe with the precision that None stands for on "cpu" or "cuda"."""
+        """Return this recipe with the default precision of a kind of device, if it has none.
+
+        Arguments:
+            device_type: "cpu" or "cuda".
+
+        Raises:
+            RecipeError: the kind is unknown.
+        """
         precisions = {kind.name: kind.training_precision for kind in KINDS}
         check_choice("recipe: device_type", device_type, sorted(precisions), RecipeError)
         return replace(self, precision=self.precision or precisions[device_type])
 
     def set(self, *settings: str) -> Recipe:
-        """Return this recipe with other settings, as in JSON: `recipe.set("lr=0.4", "flip=false")`."""
+        """Return this recipe with other settings: `recipe.set("lr=0.4", "flip=false")`.
+
+        Arguments:
+            settings: names and values, these as in JSON.
+
+        Raises:
+            RecipeError: a setting is unknown, or a value is out of its range.
+        """
         changed = {}
         for each in settings:
             check_text("recipe: a setting", each, RecipeError, ", as lr=0.4")
@@ -144,12 +174,19 @@ class Recipe:
         return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:12]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain numbers and texts; `Recipe.from_dict` reads them."""
+        """Return plain numbers and strings, which `Recipe.from_dict` reads."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Recipe:
-        """Read a recipe from what `to_dict` returns; keys that are missing have their defaults."""
+        """Read a recipe from what `to_dict` returns.
+
+        Arguments:
+            plain: values by setting; missing ones have their defaults.
+
+        Raises:
+            RecipeError: a setting is unknown, or a value is out of its range.
+        """
         known = [each.name for each in fields(cls)]
         return cls(**check_keys("recipe", plain, known, RecipeError, "epochs: 30"))
 
@@ -159,7 +196,14 @@ class Recipe:
 
     @classmethod
     def read(cls, path: str | Path) -> Recipe:
-        """Read a recipe from a file: JSON if its name ends in .json, else YAML."""
+        """Read a recipe from a file.
+
+        Arguments:
+            path: of the file: JSON if its name ends in .json, else YAML.
+
+        Raises:
+            RecipeError: the file cannot be read; or as for `from_dict`.
+        """
         return cls.from_dict(read_plain("recipe", path, RecipeError))
 
 

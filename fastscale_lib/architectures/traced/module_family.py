@@ -82,11 +82,19 @@ class Family:
         return self._shared.confirmed
 
     def confirmed_as(self, said: str) -> None:
-        """Keep what its factors do."""
+        """Keep what its factors do.
+
+        Arguments:
+            said: the text that `confirmed` returns.
+        """
         self._shared.confirmed = said
 
     def flops_of(self, keywords: dict[str, Any]) -> int:
-        """Count the module that these make, with the same images."""
+        """Count the flops (multiply-adds) of the module that other keywords make.
+
+        Arguments:
+            keywords: of the callable.
+        """
         return self._counts(keywords, self._size).flops
 
     @property
@@ -119,7 +127,14 @@ class Family:
         return self._traced(self._keywords(), self._size)
 
     def at(self, resolution: Resolution | None) -> Family:
-        """Return the same with images of another size; None leaves it as it is."""
+        """Return the same family with images of another size.
+
+        Arguments:
+            resolution: side of the images in pixels, or (height, width); None leaves them as they are.
+
+        Raises:
+            NetworkError: the resolution is not in whole numbers above 0.
+        """
         size = self._size if resolution is None else image_size("family", resolution)
         return self if size == self._size else self._other(self._factors, size, self.name, None)
 
@@ -129,13 +144,24 @@ class Family:
         """Return the family grown by factors, rounded.
 
         Arguments:
-            resolution: a factor; or (height, width), taken as it is.
+            depth: factor of the depths.
+            width: factor of the widths.
+            resolution: a factor; or (height, width) in pixels, taken as it is.
+            name: of the grown family.
+            scaling: how it was scaled; default: None.
         """
         size = resolution if isinstance(resolution, tuple) else self._sides(resolution)
         return self._other((self._factors[0] * depth, self._factors[1] * width), size, name, scaling)
 
     def module(self, device: Any = None) -> torch.nn.Module:
-        """Make the module at this size; on the meta device without taking time for its weights."""
+        """Make the module at this size.
+
+        Arguments:
+            device: a device of torch; default: torch's own. On "meta" no time goes into weights.
+
+        Raises:
+            NetworkError: the callable fails with these keywords.
+        """
         import torch  # here: what tells a Family from a Network must not load it
 
         keywords = self._keywords()
