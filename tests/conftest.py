@@ -110,7 +110,7 @@ LONG = (
 
 def _group(nodeid: str) -> str:
     """Tests of one group run in one process: those that share pages, and those of one file."""
-    return "pages" if nodeid.startswith(PAGES) else nodeid.split("::")[0]
+    return "pages" if nodeid.startswith(PAGES) else nodeid.split("::", maxsplit=1)[0]
 
 
 def _place(nodeid: str) -> int:

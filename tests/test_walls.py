@@ -76,7 +76,7 @@ def imports(file: Path) -> Iterator[Import]:
 
 
 def package(name: str) -> str:
-    return name.split(".")[0]
+    return name.split(".", maxsplit=1)[0]
 
 
 def by_file(file: Path) -> str:

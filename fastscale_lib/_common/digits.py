@@ -17,7 +17,7 @@ def significant(value: float | None, digits: int = 3) -> str:
         value: None and NaN become "–".
         digits: number of significant digits; default: 3.
     """
-    if value is None or value != value:
+    if value is None or math.isnan(value):
         return "–"
     rounded = float(f"{value:.{digits - 1}e}")  # 9.996 has one digit more before its point than 9.99
     return f"{value:,.{decimals(rounded, digits)}f}"

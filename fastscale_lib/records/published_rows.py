@@ -279,7 +279,7 @@ def family(network: str) -> str:
     source of weights, without the size ("resnet" of tv_resnet50, "convnextv2" of convnextv2_atto).
     """
     if "-" in network:
-        return network.split("-")[0]
+        return network.split("-", maxsplit=1)[0]
     words = network.split("_")
     word = next((word for word in words if word not in _PORTS), words[0])
     return re.sub(r"(?<=[a-z])(?<!v)\d+[a-z]{0,2}$", "", word)

@@ -47,7 +47,7 @@ def describe_rows(table: pd.DataFrame) -> pd.DataFrame:
 
 def _described(name: str, resolution: Any, params: Any, torch: Any) -> Described:
     """Compare the params with those of our network, as one name may stand for several."""
-    plain = name.split(".")[0]
+    plain = name.split(".", maxsplit=1)[0]
     base = _ours().get(plain) or _ours().get(plain.removeprefix(_PADDED)) or _ours().get(_PADDED + plain)
     if plain.startswith(_REPARAMETRISED):
         return Described(None, None, "timed reparametrised, its branches fused, and counted so")

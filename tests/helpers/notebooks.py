@@ -52,10 +52,6 @@ def verdicts(notebook: nbformat.NotebookNode) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=header).set_index("claim")
 
 
-def prose(path: Path) -> str:
-    return " ".join(cell.source for cell in stored(path).cells if cell.cell_type == "markdown")
-
-
 def numbers(table: list[list[str]], place: int, name: str) -> list[float]:
     """What stands at this place, counted from the right, in the rows that have the name."""
     return [float(row[place]) for row in table if name in row]

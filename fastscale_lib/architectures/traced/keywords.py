@@ -106,7 +106,7 @@ def grow_widths(keywords: dict[str, Any], names: Mapping[str, Any], factor: floa
 
 def is_heads(path: str) -> bool:
     """Tell whether a keyword is the number of attention heads, by its name."""
-    return "heads" in path.split(".")[-1]
+    return "heads" in path.rsplit(".", maxsplit=1)[-1]
 
 
 def _grow_by_heads(keywords: dict, names: Mapping, path: str, factor: float) -> dict[str, Any]:
