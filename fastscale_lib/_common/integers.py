@@ -20,6 +20,13 @@ def nearest(x):
     return round(x)
 
 
+def nearest_power_of_two(x):
+    """Round to the power of two that is nearest in ratio, at least 1: 80 to 64, 91 to 128."""
+    fraction, exponent = np.frexp(x) if isinstance(x, np.ndarray) else math.frexp(x)  # fraction in [1/2, 1)
+    exponent = at_least(0, exponent - choose(fraction < math.sqrt(0.5), 1, 0))
+    return np.left_shift(1, exponent, dtype=np.int64) if isinstance(x, np.ndarray) else 1 << exponent
+
+
 def nearest_multiple(count, factor: float):
     """Round count × factor, halves to even; exact even beyond a float's precision."""
     return nearest(count * (factor if _arrays(count) or count < 2**53 else Fraction(factor)))

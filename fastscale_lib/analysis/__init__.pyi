@@ -48,6 +48,7 @@ from .fast_scaling import measured_beside_predicted as measured_beside_predicted
 from .fast_scaling import measured_times_of_bases as measured_times_of_bases
 from .fast_scaling import predicted_times_beside as predicted_times_beside
 from .fast_scaling import time_claims as time_claims
+from .group_width import beside_powers_of_two as beside_powers_of_two
 from .group_width import flops_by_kind_scaled as flops_by_kind_scaled
 from .group_width import group_width_claims as group_width_claims
 from .group_width import grouped_exponent_claims as grouped_exponent_claims

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,12 @@ import pandas as pd
 from ..architectures.counting import layers
 from ..architectures.definition import Network
 from ..architectures.operation_lists import flops_by_kind
+from ..architectures.parts import METRICS
+from ..architectures.provenance import GROUP_WIDTHS
 from ..architectures.zoo import network as named_network
+from ..prediction.device_profiles import profile_model
+from ..prediction.model import RuntimeModel
+from ..scaling.matched import equal_flops
 from ..scaling.rounding import scale as scaled
 from ..scaling.strategies import Strategy
 from ..scaling.strategies import strategy as named_strategy
@@ -186,3 +192,56 @@ def _differing_in_group_width(strategies: Iterable[str]) -> list[tuple[str, str]
     ways = [named_strategy(each) for each in strategies]
     alike = [(a, b) for a, b in permutations(ways, 2) if a.exponents._replace(g=0) == b.exponents._replace(g=0)]
     return [(a.name, b.name) for a, b in alike if a.exponents.g == a.exponents.w and b.exponents.g == 0]
+
+
+def beside_powers_of_two(
+    networks: Iterable[str],
+    strategies: Iterable[str],
+    scales: Iterable[float],
+    device_name: str = "RTX 4090",
+    batch: int = 128,
+) -> pd.DataFrame:
+    """Compare group widths in multiples of 8 and in powers of two, at equal flops: counts and predicted times.
+
+    Strategies that keep the group width are left out. Times are those of the device's profile, in inference without
+    compiling, where it tells groups of 2^k channels from others.
+
+    Arguments:
+        networks: names of base networks.
+        strategies: names of strategies.
+        scales: flops relative to the base network's.
+        device_name: of a shipped profile (`fs.prediction.profiles`); default: "RTX 4090".
+        batch: images in a run; default: 128.
+
+    Returns:
+        Index: network, strategy, scale. Columns: group width (of the last stage) in multiples of 8, and in powers of
+        two; then of powers of two relative to multiples of 8: flops (both are within 1 % of the scale), params,
+        activations, and ms for each memory format that the profile has ("ms, channels last"); NaN for a network that
+        it cannot predict.
+
+    Raises:
+        PredictionError: there is no such profile.
+    """
+    ways = [way for way in map(named_strategy, strategies) if way.exponents.g]
+    given = list(networks), ways, list(scales)
+    by_rule = [equal_flops(*given, group_widths=rule) for rule in GROUP_WIDTHS]
+    columns = {
+        rule: [each.group_widths[-1] for each in rows["scaled"]]
+        for rule, rows in zip(GROUP_WIDTHS, by_rule, strict=True)
+    }
+    columns |= {metric: by_rule[1][metric] / by_rule[0][metric] for metric in METRICS}
+    model = profile_model(device_name)
+    for title, setting in _settings_with_groups(model).items() if len(by_rule[0]) else ():
+        times = [model.predict(rows["scaled"], batch, strict=False, **setting)["predicted_ms"] for rows in by_rule]
+        columns[title] = times[1] / times[0]
+    index = pd.MultiIndex.from_frame(by_rule[0][["network", "strategy", "scale"]])
+    return pd.DataFrame({name: list(values) for name, values in columns.items()}, index=index)
+
+
+def _settings_with_groups(model: RuntimeModel) -> dict[str, dict[str, Any]]:
+    """Find the settings of inference without compiling whose rates tell groups of 2^k from others, by title."""
+    rates = model.rates()
+    told = rates[rates.get("conv in groups of 2^k", pd.Series(index=rates.index)).notna() & ~rates["compile"]]
+    formats = dict.fromkeys(told.loc[told["mode"] == "inference", "channels_last"])
+    titles = {True: "ms, channels last", False: "ms, channels first"}
+    return {titles[each]: {"mode": "inference", "compile": False, "channels_last": each} for each in formats}

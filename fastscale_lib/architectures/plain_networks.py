@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from .._common.checks import shown
 from .._common.yaml_text import write_yaml
 from .parts import PER_STAGE, Head, NetworkError, Stage, Stem, one_per_stage, plain_part
-from .provenance import Neighbour, Scaling
+from .provenance import GROUP_WIDTHS, Neighbour, Scaling
 
 if TYPE_CHECKING:
     from .definition import Network
@@ -31,6 +31,8 @@ def plain_network(network: Network) -> dict[str, Any]:
     if network.scaling is None:
         del plain["scaling"]
     else:
+        if network.scaling.group_widths == GROUP_WIDTHS[0]:
+            del plain["scaling"]["group_widths"]
         plain["scaling"]["changes"] = list(network.scaling.changes)
         plain["scaling"]["neighbours"] = list(plain["scaling"]["neighbours"])
     return plain

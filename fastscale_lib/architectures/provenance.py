@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from .._common.checks import shown
 from .parts import METRICS, Metric, NetworkError, check_known, is_line, set_real, set_whole
+
+GroupWidths = Literal["multiples of 8", "powers of two"]  # what scaled group widths are rounded to
+GROUP_WIDTHS: tuple[GroupWidths, ...] = get_args(GroupWidths)
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,8 @@ class Scaling:
     """How a scaled network was made: what was asked and achieved, and the changed roundings.
 
     `metric`, `target`, `achieved`, `changes` and `neighbours` are filled by `scale_to` alone; `neighbours` are
-    the nearest counts below and above the target that the strategy reaches by s alone.
+    the nearest counts below and above the target that the strategy reaches by s alone. `group_widths` is what group
+    widths were rounded to.
     """
 
     base: str
@@ -36,12 +41,14 @@ class Scaling:
     achieved: int | None = None
     changes: tuple[str, ...] = ()
     neighbours: tuple[Neighbour, ...] = ()
+    group_widths: GroupWidths = GROUP_WIDTHS[0]
 
     def __post_init__(self):
         for name in ("base", "strategy"):
             if not is_line(getattr(self, name)):
                 raise NetworkError(f"scaling: {name} is {shown(getattr(self, name))}, but must be a line of text")
         set_real(self, "scaling", "s", 0, above=True)
+        check_known("scaling: group_widths", self.group_widths, GROUP_WIDTHS)
         object.__setattr__(self, "changes", tuple(self.changes))
         object.__setattr__(self, "neighbours", tuple(self.neighbours))
         if not all(map(is_line, self.changes)):
@@ -60,6 +67,8 @@ class Scaling:
 
     def __str__(self) -> str:
         said = f"{self.base} scaled by {self.strategy} with s = {self.s:.6g}"
+        if self.group_widths != GROUP_WIDTHS[0]:
+            said += f", group widths in {self.group_widths}"
         if self.metric is None:
             return said
         said += f": {self.metric} asked {self.target:,.0f}, achieved {self.achieved:,} ({self.error:+.2%})"

@@ -15,10 +15,10 @@ from ..architectures.block_form import BlockType
 from ..architectures.counting import complexity, count
 from ..architectures.definition import Network
 from ..architectures.parts import Dimensions, Metric, Stage
-from ..architectures.provenance import Neighbour, Scaling
+from ..architectures.provenance import GROUP_WIDTHS, GroupWidths, Neighbour, Scaling
 from ..architectures.resolutions import both_sides, each_side, side_text
 from .module_scaling import LEAST_GROWTH, check_grows
-from .rounding import WIDTH_STEP, resolution_step, scale, scaled_dimensions, unrounded_dimensions
+from .rounding import MARKS, WIDTH_STEP, resolution_step, scale, scaled_dimensions, unrounded_dimensions
 from .strategies import Strategy, factors, grid_factors, scale_factor
 
 _SMALLEST_S, _LARGEST_S = 2.0**-40, 2.0**40
@@ -40,22 +40,26 @@ class Candidates:
     s: np.ndarray
     dims: Dimensions
     steps: np.ndarray
+    group_widths: GroupWidths = GROUP_WIDTHS[0]
 
     @classmethod
-    def around(cls, base: Network, strategy: Strategy, metric: Metric, target: float) -> Candidates:
+    def around(
+        cls, base: Network, strategy: Strategy, metric: Metric, target: float, group_widths: GroupWidths
+    ) -> Candidates:
         """Make one candidate for each network that the strategy gives around the target."""
-        crossing = _crossing(base, strategy, metric, target)
+        crossing = _crossing(base, strategy, metric, target, group_widths)
         plain = target / getattr(complexity(base), metric)  # the s of `scale`, so that the result is never worse
-        s = np.append(between_roundings(base, strategy, crossing), [crossing, scale_factor(plain)])
+        between = between_roundings(base, strategy, crossing, group_widths=group_widths)
+        s = np.append(between, [crossing, scale_factor(plain)])
         s = s[np.argsort(np.abs(np.log(s / plain)), kind="stable")]
-        dims = scaled_dimensions(base, *grid_factors([strategy], s))
+        dims = scaled_dimensions(base, *grid_factors([strategy], s), group_widths=group_widths)
         dims = Dimensions(*(_map_sizes(value, lambda size: np.broadcast_to(size, len(s))) for value in dims))
         # Of equal networks, keep the one with s nearest the plain ratio.
         sizes = np.stack(dims.flat())
         first = np.sort(np.unique(sizes, axis=1, return_index=True)[1])
         dims = Dimensions(*(_map_sizes(value, lambda size: size[first]) for value in dims))
         steps = np.zeros((len(first), len(base.stages) + 1), dtype=int)
-        return cls(base, strategy, metric, target, s[first], dims, steps)
+        return cls(base, strategy, metric, target, s[first], dims, steps, group_widths)
 
     @cached_property
     def counts(self) -> np.ndarray:
@@ -103,9 +107,9 @@ class Candidates:
     def network(self, index: int, neighbours: tuple[Neighbour, ...]) -> Network:
         """Return a candidate as a Network with its provenance."""
         s = float(self.s[index])
-        plain = scale(self.base, self.strategy, s)
+        plain = scale(self.base, self.strategy, s, group_widths=self.group_widths)
         dims = Dimensions(*(_map_sizes(value, lambda size: int(size[index])) for value in self.dims))
-        name = f"{self.base.name} {self.strategy} {self.metric}={self.target:.4g}"
+        name = f"{self.base.name} {self.strategy} {self.metric}={self.target:.4g}{MARKS[self.group_widths]}"
         scaling = Scaling(
             base=self.base.name,
             strategy=self.strategy.name,
@@ -115,6 +119,7 @@ class Candidates:
             achieved=int(self.counts[index]),
             changes=tuple(self._sentences(index, plain.dimensions, dims)),
             neighbours=neighbours,
+            group_widths=self.group_widths,
         )
         return plain.with_dimensions(dims, name=name, scaling=scaling)
 
@@ -141,11 +146,11 @@ def _step_widths(block: BlockType, stage: Stage, width: Any, group_width: Any, s
     return np.where(changed, fitted[0], wider), np.where(changed, fitted[1], group_width)
 
 
-def _crossing(base: Network, strategy: Strategy, metric: Metric, target: float) -> float:
+def _crossing(base: Network, strategy: Strategy, metric: Metric, target: float, group_widths: GroupWidths) -> float:
     """Bisect log s for where the count crosses the target; return the nearer end if it does not."""
 
     def counted(s: float) -> int:
-        return getattr(complexity(scale(base, strategy, s)), metric)
+        return getattr(complexity(scale(base, strategy, s, group_widths=group_widths)), metric)
 
     low, high = _SMALLEST_S, _LARGEST_S
     at_1, at_4 = counted(1.0), counted(4.0)
@@ -163,7 +168,13 @@ def _crossing(base: Network, strategy: Strategy, metric: Metric, target: float) 
     return high
 
 
-def between_roundings(base: Network, strategy: Strategy, crossing: float, reach: float = 1.3) -> np.ndarray:
+def between_roundings(
+    base: Network,
+    strategy: Strategy,
+    crossing: float,
+    reach: float = 1.3,
+    group_widths: GroupWidths = GROUP_WIDTHS[0],
+) -> np.ndarray:
     """Return one scale factor from each interval around the crossing with constant rounding.
 
     The intervals lie between crossing / reach and crossing · reach, or nearer if there would be more than 2,000
@@ -188,10 +199,21 @@ def between_roundings(base: Network, strategy: Strategy, crossing: float, reach:
     for size, e, step in sizes:
         first, last = halves(size, e, step, low, high)
         bounds.append(((np.arange(max(0, first), last + 1) + 0.5) * step / size) ** (1 / e))
-    alone = low < 1 < high and scaled_dimensions(base, *factors(strategy, 1 + 1e-9)) != base.dimensions
+    if g and group_widths != GROUP_WIDTHS[0]:
+        bounds += [_between_powers_of_two(size, g, low, high) for size in set(base.group_widths)]
+    alone = (
+        low < 1 < high
+        and scaled_dimensions(base, *factors(strategy, 1 + 1e-9), group_widths=group_widths) != base.dimensions
+    )
     ordered = np.unique(np.concatenate([*bounds, [1.0]] if alone else bounds))
     between = np.sqrt(ordered[1:] * ordered[:-1])
     return np.sort(np.append(between, 1.0)) if alone else between
+
+
+def _between_powers_of_two(size: int, e: float, low: float, high: float) -> np.ndarray:
+    """Return the scale factors at which size · s^e goes from one power of two to the next."""
+    first, last = (math.log2(size * s**e) - 0.5 for s in (low, high))
+    return (2.0 ** (np.arange(math.ceil(first), math.floor(last) + 1) + 0.5) / size) ** (1 / e)
 
 
 def _map_sizes(value: Any, change: Callable[[Any], Any]) -> Any:

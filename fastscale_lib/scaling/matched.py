@@ -10,6 +10,7 @@ import pandas as pd
 from ..architectures.counting import complexity
 from ..architectures.definition import Network
 from ..architectures.parts import NetworkError
+from ..architectures.provenance import GROUP_WIDTHS, GroupWidths
 from ..architectures.zoo import family_of
 from ..architectures.zoo import network as named_network
 from .module_scaling import network_or_family
@@ -26,13 +27,20 @@ from .strategies import (
 from .targets import scale_to
 
 
-def equal_flops(networks: NetworksLike, strategies: StrategiesLike, scales: ScalesLike) -> pd.DataFrame:
+def equal_flops(
+    networks: NetworksLike,
+    strategies: StrategiesLike,
+    scales: ScalesLike,
+    *,
+    group_widths: GroupWidths = GROUP_WIDTHS[0],
+) -> pd.DataFrame:
     """Scale each network by each strategy to the same flops, within 1 %, by `scale_to`.
 
     Arguments:
         networks: one or several base networks, as Networks, names or Families.
         strategies: one or several; a number is an α.
         scales: one or several target flops, relative to the base network's.
+        group_widths: what they are rounded to, as for `scale`.
 
     Returns:
         One row per network, scale and strategy, in that order. Columns network, strategy, alpha (NaN outside the α
@@ -40,7 +48,7 @@ def equal_flops(networks: NetworksLike, strategies: StrategiesLike, scales: Scal
 
     Raises:
         NetworkError: there is no such network.
-        StrategyError: there is no such strategy, or a scale is not above 0.
+        StrategyError: there is no such strategy, a scale is not above 0, or group_widths is wrong as for `scale`.
 
     Warns:
         TargetWarning: the nearest network is more than 1 % off.
@@ -51,7 +59,7 @@ def equal_flops(networks: NetworksLike, strategies: StrategiesLike, scales: Scal
     for base in bases:
         for s in map(scale_factor, as_list(scales)):
             for way in ways:
-                scaled = scale_to(base, way, flops=s * complexity(base).flops)
+                scaled = scale_to(base, way, flops=s * complexity(base).flops, group_widths=group_widths)
                 rows.append((base.name, way.name, alpha_of(way), s, scaled, *complexity(scaled)))
     names = ["network", "strategy", "alpha", "scale", "scaled", "flops", "params", "activations"]
     return pd.DataFrame(rows, columns=names)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, SupportsIndex, overload
 
-from .._common.checks import RealLike, check_real
-from .._common.integers import at_least, choose, nearest
+from .._common.checks import RealLike, check_choice, check_real
+from .._common.integers import at_least, choose, nearest, nearest_power_of_two
+from ..architectures.block_form import BlockType
 from ..architectures.definition import Network
-from ..architectures.parts import Dimensions
-from ..architectures.provenance import Scaling
+from ..architectures.parts import Dimensions, Stage
+from ..architectures.provenance import GROUP_WIDTHS, GroupWidths, Scaling
 from ..architectures.resolutions import both_sides, check_resolution, each_side, side_text
 from ..architectures.traced.module_family import Family
 from .module_scaling import check_dimensions, network_or_family, scale_family
@@ -27,6 +29,7 @@ def scale(
     depth: RealLike | None = None,
     width: RealLike | None = None,
     resolution: SupportsIndex | tuple[int, int] | None = None,
+    group_widths: GroupWidths = ...,
 ) -> Family: ...
 
 
@@ -39,6 +42,7 @@ def scale(
     depth: RealLike | None = None,
     width: RealLike | None = None,
     resolution: SupportsIndex | tuple[int, int] | None = None,
+    group_widths: GroupWidths = ...,
 ) -> Network: ...
 
 
@@ -50,6 +54,7 @@ def scale(
     depth: RealLike | None = None,
     width: RealLike | None = None,
     resolution: SupportsIndex | tuple[int, int] | None = None,
+    group_widths: GroupWidths = GROUP_WIDTHS[0],
 ) -> Network | Family:
     """Scale a network by a strategy to about s times its flops, or by factors.
 
@@ -73,6 +78,10 @@ def scale(
     Group widths grow as widths do, as in the paper. In pycls `w`, `dw` and `dwr` keep them: here `w1`, `d1_w1` and
     `d1_w1_r1` do, and the `dwg` of pycls is `dw`.
 
+    GPUs have fast kernels for groups of 2, 4, 8, ... channels. `group_widths="powers of two"` rounds a group width that
+    grows to the power of two nearest in ratio (halfway up), and then fits the width to it, up to a whole group away:
+    so flops come out farther from s, which `scale_to` makes good. One group stays one group, of any width.
+
     Arguments:
         network: a Network, the name of a base network, or a Family, whose rounding is its own (see `family`).
         strategy: a Strategy, its name, or a number, which is an α.
@@ -81,17 +90,19 @@ def scale(
         depth: factor of each stage's number of blocks; default: 1.
         width: factor of each stage's width and group width; default: 1.
         resolution: side of the images in pixels, or (height, width), which is not rounded; default: the network's own.
+        group_widths: what they are rounded to, "multiples of 8" (and 1, 2, 4; default) or "powers of two".
 
     Returns:
         The scaled Network. Its `scaling` has the base network, the strategy and s; when scaled by factors, s is
         depth · width² · the pixels of an image relative to the network's.
 
     Raises:
-        StrategyError: there is no such strategy, a factor is not above 0, resolution is not in pixels, or strategy
-            and s are given together with factors.
+        StrategyError: there is no such strategy, a factor is not above 0, resolution is not in pixels, strategy and s
+            are given together with factors, or there is no such rule of group widths, or one is given for a Family.
         NetworkError: there is no such network, or the scaled one cannot be built.
     """
     base = network_or_family(network)
+    group_widths = check_group_widths("scale", group_widths, base)
     by_factors = any(value is not None for value in (depth, width, resolution))
     by_strategy = strategy is not None or s is not None
     if by_factors and by_strategy:
@@ -105,23 +116,41 @@ def scale(
             "scale(network, depth=1.4, width=1.2, resolution=300)"
         )
     if by_factors:
-        return _scale_by_factors(base, depth, width, resolution)
+        return _scale_by_factors(base, depth, width, resolution, group_widths)
     strategy, s = named_strategy(strategy), scale_factor(s)
     if isinstance(base, Family):
         return scale_family(base, strategy, s)
     try:
-        dims = scaled_dimensions(base, *factors(strategy, s))
+        dims = scaled_dimensions(base, *factors(strategy, s), group_widths=group_widths)
     except OverflowError:
         raise StrategyError(f"scale: by {strategy} with s = {s:g} a dimension is too large to count") from None
-    name = f"{base.name} {strategy} ×{s:.6g}"
-    return base.with_dimensions(dims, name=name, scaling=Scaling(base.name, strategy.name, s))
+    name = f"{base.name} {strategy} ×{s:.6g}{MARKS[group_widths]}"
+    scaling = Scaling(base.name, strategy.name, s, group_widths=group_widths)
+    return base.with_dimensions(dims, name=name, scaling=scaling)
 
 
 _FACTORS = 1e-9, 1e9
 _PIXELS = 8, 10**9  # a smaller resolution is probably meant as a factor
 
 
-def _scale_by_factors(network: Network | Family, depth: Any, width: Any, resolution: Any) -> Network | Family:
+MARKS: dict[GroupWidths, str] = dict(zip(GROUP_WIDTHS, ("", ", g = 2^k"), strict=True))  # of a scaled network's name
+
+
+def check_group_widths(caller: str, rule: Any, *bases: Network | Family) -> GroupWidths:
+    """Return the rule of rounding group widths, or raise a StrategyError if there is none such."""
+    rule = check_choice(f"{caller}: group_widths", rule, GROUP_WIDTHS, StrategyError)
+    family = next((each.name for each in bases if isinstance(each, Family)), None)
+    if family and rule != GROUP_WIDTHS[0]:
+        raise StrategyError(
+            f"{caller}: {family} is a family of modules, which rounds its own widths; leave out group_widths, or "
+            "describe the network by fs.network or fs.anynet"
+        )
+    return rule
+
+
+def _scale_by_factors(
+    network: Network | Family, depth: Any, width: Any, resolution: Any, group_widths: GroupWidths
+) -> Network | Family:
     d, w = (
         1.0 if factor is None else check_real(f"scale: the factor of {name}", factor, StrategyError, *_FACTORS)
         for name, factor in (("depth", depth), ("width", width))
@@ -134,12 +163,12 @@ def _scale_by_factors(network: Network | Family, depth: Any, width: Any, resolut
     size, before = both_sides(asked), both_sides(network.resolution)
     way = " ".join([*words, f"{side_text(asked)}px"] if size != before or not words else words)
     pixels_grow = (size[0] / before[0]) * (size[1] / before[1])
-    scaling = Scaling(network.name, way, d * w**2 * pixels_grow)
+    scaling = Scaling(network.name, way, d * w**2 * pixels_grow, group_widths=group_widths)
     if isinstance(network, Family):
         check_dimensions(network, way, depth=d != 1, width=w != 1)
         return network.scaled(d, w, size, f"{network.name} {way}", scaling)
-    dims = scaled_dimensions(network, d, w, w, 1.0)._replace(resolution=asked)
-    return network.with_dimensions(dims, name=f"{network.name} {way}", scaling=scaling)
+    dims = scaled_dimensions(network, d, w, w, 1.0, group_widths=group_widths)._replace(resolution=asked)
+    return network.with_dimensions(dims, name=f"{network.name} {way}{MARKS[group_widths]}", scaling=scaling)
 
 
 def unrounded_dimensions(network: Network, d, w, g, r) -> Dimensions:
@@ -158,19 +187,17 @@ def unrounded_dimensions(network: Network, d, w, g, r) -> Dimensions:
     )
 
 
-def scaled_dimensions(network: Network, d, w, g, r) -> Dimensions:
+def scaled_dimensions(network: Network, d, w, g, r, *, group_widths: GroupWidths = GROUP_WIDTHS[0]) -> Dimensions:
     """Compute the sizes of the scaled network, given a strategy's factors (numbers or arrays)."""
     ends = w if network.ends_grow else 1.0
     widths = [_scale_size(width, w, _round_width) for width in network.widths]
-    group_widths = [
-        _scale_size(group_width, factor, _round_group_width)
-        for group_width, factor in zip(network.group_widths, _of_groups(network, g), strict=True)
+    grown = [
+        _scale_size(stage.group_width, factor, _rounding_of_groups(block, stage, group_widths))
+        for block, stage, factor in zip(network.block_types, network.stages, _of_groups(network, g), strict=True)
     ]
     fitted = [
         fit_grown(block, stage, width, group_width, (w == 1) & (g == 1))
-        for block, stage, width, group_width in zip(
-            network.block_types, network.stages, widths, group_widths, strict=True
-        )
+        for block, stage, width, group_width in zip(network.block_types, network.stages, widths, grown, strict=True)
     ]
     step, least = resolution_step(network), network.least_resolution
     return Dimensions(
@@ -214,6 +241,12 @@ def _round_resolution(resolution, step: int, least: int):
 def _of_groups(network: Network, g) -> list:
     """Return the factor of each stage's group width: 1 if its block keeps it."""
     return [1.0 if block.keeps_group_width else g for block in network.block_types]
+
+
+def _rounding_of_groups(block: BlockType, stage: Stage, rule: GroupWidths) -> Callable[[Any], Any]:
+    """Return how a stage's group width is rounded; one group is as wide as the stage, whatever the rule."""
+    one_group = stage.group_width == block.undivided(stage.width, stage.bottleneck)
+    return _round_group_width if rule == GROUP_WIDTHS[0] or one_group else nearest_power_of_two
 
 
 def _round_group_width(group_width):

@@ -14,10 +14,12 @@ from .._common.checks import RealLike, check_flag, real_number, shown
 from ..architectures.counting import METRICS
 from ..architectures.definition import Network
 from ..architectures.parts import Metric
+from ..architectures.provenance import GROUP_WIDTHS, GroupWidths
 from ..architectures.resolutions import Resolution
 from ..architectures.traced.module_family import Family
 from .candidates import Candidates
 from .module_scaling import network_or_family, scale_family_to
+from .rounding import check_group_widths
 from .strategies import StrategyError, StrategyLike, named_strategy
 
 TOLERANCE = 0.01
@@ -40,6 +42,7 @@ def scale_to(
     activations: RealLike | None = None,
     adjust: bool = True,
     resolution: Resolution | None = None,
+    group_widths: GroupWidths = ...,
 ) -> Family: ...
 
 
@@ -53,6 +56,7 @@ def scale_to(
     activations: RealLike | None = None,
     adjust: bool = True,
     resolution: Resolution | None = None,
+    group_widths: GroupWidths = ...,
 ) -> Network: ...
 
 
@@ -65,6 +69,7 @@ def scale_to(
     activations: RealLike | None = None,
     adjust: bool = True,
     resolution: Resolution | None = None,
+    group_widths: GroupWidths = GROUP_WIDTHS[0],
 ) -> Network | Family:
     """Scale a network by a strategy to the flops, params or activations nearest a target.
 
@@ -83,14 +88,15 @@ def scale_to(
         adjust: whether roundings may be changed; default: True. It has no effect on strategies that scale neither
             width nor resolution.
         resolution: side of the images in pixels, or (height, width), before scaling; default: the network's own.
+        group_widths: what they are rounded to, as for `scale`.
 
     Returns:
         A Network whose `scaling` has target, achieved, s, the changed roundings, and the nearest counts below and
         above that s alone reaches. It is never farther off than `scale` with s = target / the network's count.
 
     Raises:
-        StrategyError: there is not exactly one target above 0, the strategy does not change that count, or the
-            network has more than 256 stages.
+        StrategyError: there is not exactly one target above 0, the strategy does not change that count, the
+            network has more than 256 stages, or group_widths is wrong as for `scale`.
         NetworkError: there is no such network, or resolution is not in whole numbers above 0.
 
     Warns:
@@ -99,6 +105,7 @@ def scale_to(
     base, strategy = network_or_family(network, resolution), named_strategy(strategy)
     metric, target = _one_target({"flops": flops, "params": params, "activations": activations})
     adjust = check_flag("scale_to: adjust", adjust, StrategyError)
+    group_widths = check_group_widths("scale_to", group_widths, base)
     if isinstance(base, Family):
         scaled = scale_family_to(base, strategy, metric, target, TOLERANCE if adjust else math.inf)
         if adjust and scaled.scaling and abs(scaled.scaling.error) > TOLERANCE:
@@ -109,7 +116,7 @@ def scale_to(
             f"scale_to: {base.name} has {len(base.stages):,} stages, but may have {_MOST_STAGES} at most; "
             "put blocks of the same width into one stage"
         )
-    by_s = Candidates.around(base, strategy, metric, target)
+    by_s = Candidates.around(base, strategy, metric, target, group_widths)
     best, chosen = by_s, by_s.nearest()
     changeable = strategy.exponents.w or strategy.exponents.r
     if adjust and changeable and by_s.errors[chosen] > TOLERANCE:

@@ -145,3 +145,24 @@ def test_the_network_that_is_worst_for_a_claim_is_judged(grown, at_equal):
 
 def test_without_a_pair_that_differs_in_group_width_there_is_no_claim(grown, at_equal):
     assert fs.analysis.group_width_claims(grown, at_equal, ["w", "dWr", "d1_w8_r1"][:2], 16, 0.01) == []
+
+
+def test_powers_of_two_cost_no_flops_and_save_predicted_time():
+    found = fs.analysis.beside_powers_of_two(["RegNetY-4.0GF"], ["w", "w1", "dWr"], [4], "RTX 4090")
+    assert list(found.index) == [("RegNetY-4.0GF", "w", 4), ("RegNetY-4.0GF", "dWr", 4)]  # w1 keeps its groups
+    assert found["multiples of 8"].tolist() == [128, 112]
+    assert found["powers of two"].tolist() == [128, 128]
+    assert found["flops"].between(0.98, 1.02).all()
+    assert (found.iloc[0][["params", "activations"]] == 1).all()
+    last, first = found.iloc[1][["ms, channels last", "ms, channels first"]]
+    assert 0.5 < last < first < 1
+
+
+def test_a_device_without_a_profile_has_no_times_of_powers_of_two():
+    with pytest.raises(fs.prediction.PredictionError, match="there is no profile of 'RTX 1'"):
+        fs.analysis.beside_powers_of_two(["RegNetX-400MF"], ["dWr"], [2], "RTX 1")
+
+
+def test_a_profile_that_knows_one_kind_of_groups_gives_no_times():
+    found = fs.analysis.beside_powers_of_two(["RegNetX-400MF"], ["dWr"], [2], "Core i7-12700H", 1)
+    assert list(found.columns) == ["multiples of 8", "powers of two", "flops", "params", "activations"]

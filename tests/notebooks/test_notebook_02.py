@@ -13,7 +13,7 @@ ZOO, WAYS = ["RegNetX-400MF", "RegNetY-4.0GF", "RegNetZ-500MF"], ["w", "w1", "dW
 
 
 def test_the_tables_shown_are_the_library_s(executed):
-    laws, block, grown, equal, alone, _ = tables(executed(GROUPS))
+    laws, block, grown, equal, alone, _, _ = tables(executed(GROUPS))
     assert [row[-1] for row in laws[1:]] == [str(each) for each in fs.analysis.grouped_laws(WAYS)["flops, in groups"]]
     own = fs.analysis.last_block(ZOO[0], ["w", "w1"], 16)
     assert [float(row[-2]) for row in block[2:]] == own["flops, × base"].round(3).tolist()
@@ -22,6 +22,17 @@ def test_the_tables_shown_are_the_library_s(executed):
         place = shown[0].index("activations") - len(shown[0])
         assert [float(row[place]) for row in shown[2:]] == relative["activations"].tolist()
     assert len(alone) == 2 + 5 * len(ZOO)
+
+
+def test_powers_of_two_bring_what_the_text_says(executed):
+    beside = fs.analysis.beside_powers_of_two(ZOO, ["w", "dWr"], [2, 4, 8])
+    shown = tables(executed(GROUPS))[-2]
+    assert [row[-2:] for row in shown[2:]] == [[f"{x:.2f}" for x in row] for row in beside.iloc[:, -2:].to_numpy()]
+    changed = beside[beside["multiples of 8"] != beside["powers of two"]]
+    ends = changed[["activations", "ms, channels last", "ms, channels first"]].agg(["min", "max"]).round(2)
+    assert ends.T.to_numpy().tolist() == [[0.84, 1.07], [0.6, 0.87], [0.84, 0.99]]
+    assert set(beside.xs("RegNetZ-500MF")["ms, channels last"]) == {1}
+    assert beside.loc[("RegNetY-4.0GF", "dWr", 4)][:2].tolist() == [112, 128]
 
 
 def test_all_claims_hold(executed):
