@@ -201,7 +201,7 @@ def beside_powers_of_two(
     device_name: str = "RTX 4090",
     batch: int = 128,
 ) -> pd.DataFrame:
-    """Compare group widths in multiples of 8 and in powers of two, at equal flops: counts and predicted times.
+    """Compare group widths in multiples of 8 and in powers of two, at equal flops.
 
     Strategies that keep the group width are left out. Times are those of the device's profile, in inference without
     compiling, where it tells groups of 2^k channels from others.
@@ -239,7 +239,7 @@ def beside_powers_of_two(
 
 
 def _settings_with_groups(model: RuntimeModel) -> dict[str, dict[str, Any]]:
-    """Find the settings of inference without compiling whose rates tell groups of 2^k from others, by title."""
+    """Find eager inference settings, by title, whose rates tell groups of 2^k from others."""
     rates = model.rates()
     told = rates[rates.get("conv in groups of 2^k", pd.Series(index=rates.index)).notna() & ~rates["compile"]]
     formats = dict.fromkeys(told.loc[told["mode"] == "inference", "channels_last"])

@@ -244,7 +244,7 @@ def _of_groups(network: Network, g) -> list:
 
 
 def _rounding_of_groups(block: BlockType, stage: Stage, rule: GroupWidths) -> Callable[[Any], Any]:
-    """Return how a stage's group width is rounded; one group is as wide as the stage, whatever the rule."""
+    """Return the rounding of a stage's group width; one group stays as wide as its stage."""
     one_group = stage.group_width == block.undivided(stage.width, stage.bottleneck)
     return _round_group_width if rule == GROUP_WIDTHS[0] or one_group else nearest_power_of_two
 
