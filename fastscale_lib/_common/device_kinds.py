@@ -19,6 +19,7 @@ class DeviceKind:
     numbered: bool  # whether there may be several, as cuda:1
     by_threads: bool  # whether times depend on the number of torch's threads
     tf32: bool  # whether fp32 products can be rounded to TF32
+    precisions: tuple[str, ...]  # that it is measured in
     training_precision: str  # the default
     probe_batch: int  # the default number of images in a run of a probe network
     # The least seconds of a timed block: long relative to the clock (CUDA's has steps of 0.5 µs), but short on a CPU:
@@ -34,6 +35,7 @@ CUDA = DeviceKind(
     numbered=True,
     by_threads=False,
     tf32=True,
+    precisions=("fp32", "bf16", "fp16"),
     training_precision="bf16",
     probe_batch=64,
     block_s=0.02,
@@ -46,6 +48,7 @@ CPU = DeviceKind(
     numbered=False,
     by_threads=True,
     tf32=False,
+    precisions=("fp32", "bf16"),
     training_precision="fp32",
     probe_batch=4,
     block_s=0.002,

@@ -15,6 +15,7 @@ from .._common.errors import FastscaleError
 from ..architectures.counting import complexity
 from ..architectures.definition import Network
 from ..architectures.operation_lists import operations
+from ..architectures.traced.module_family import Family
 from ..prediction.device_profiles import profile_model, profiles
 from ..prediction.forms import PredictionError
 from ..prediction.model import RuntimeModel
@@ -112,27 +113,8 @@ def network_data(base: Network, timings: Sequence[Timing] = (), more: tuple[str,
         ExplorerPageError: a count does not fit 53 bits, which is what a page counts with, or there are more distinct
             networks than 16 bits tell apart.
     """
-    counted, at_base = _counted(base, more), complexity(base)
-    arrays = [(each >> shift & 0xFFFF).astype("<u2") for each in counted.counts for shift in (0, 16, 32, 48)]
-    arrays.append(counted.resolution.astype("<u2"))
-    arrays += [each.T.astype("<u2") for each in counted.stages]
-    arrays.append(counted.index.astype("<u2"))
-    return {
-        "name": base.name,
-        "resolution": base.resolution,
-        "base": {name: getattr(at_base, name) for name in ("flops", "params", "activations")},
-        "rows": list(counted.ways),
-        "stages": counted.stages[0].shape[1],
-        "networks": len(counted.first),
-        "steps": STEPS,
-        "first": FIRST,
-        "perOctave": PER_OCTAVE,
-        "timings": times_data(base, timings, more),
-        "timeSteps": TIME_STEPS,
-        "timeOffset": TIME_OFFSET,
-        "errorSteps": ERROR_STEPS,
-        "arrays": _packed(arrays),
-    }
+    counted = _counted(base, more)
+    return counted.header(base) | {"stages": len(base.stages), "timings": times_data(base, timings, more)}
 
 
 def times_data(base: Network, timings: Sequence[Timing], more: tuple[str, ...] = ()) -> list[dict[str, str]]:
@@ -144,19 +126,40 @@ def times_data(base: Network, timings: Sequence[Timing], more: tuple[str, ...] =
     return [_timing_data(timing, ms, error) for timing, ms, error in predicted if np.isfinite(ms).any()]
 
 
-class _Counted(NamedTuple):
-    """A base network under every row and scale: what each distinct network counts, and where it stands."""
+class Counted(NamedTuple):
+    """A base network, or family, under every row and scale: what each distinct network counts, and where it stands."""
 
-    ways: dict[str, Strategy]
-    first: np.ndarray  # where each distinct network stands first, among rows × SCALES
+    ways: Mapping[str, Strategy]
+    first: np.ndarray  # where each distinct network stands first, among rows × scales
     index: np.ndarray  # which distinct network stands where
     counts: list[np.ndarray]  # flops, params, activations of the distinct networks
-    resolution: np.ndarray
-    stages: list[np.ndarray]  # depths and widths: networks × stages
+    sizes: list[np.ndarray]  # their resolution, and depth of each stage, and width of each stage
+    lowest: float = FIRST  # exponent of two of the first scale
+    per_octave: float = PER_OCTAVE
+
+    def header(self, base: Network | Family) -> dict[str, Any]:
+        """Return what a page reads, but for the number of stages and the times."""
+        planes = [(each >> shift & 0xFFFF) for each in self.counts for shift in (0, 16, 32, 48)]
+        arrays = [each.astype("<u2") for each in (*planes, *self.sizes, self.index)]
+        at_base = complexity(base)
+        return {
+            "name": base.name,
+            "resolution": base.resolution,
+            "base": {name: getattr(at_base, name) for name in ("flops", "params", "activations")},
+            "rows": list(self.ways),
+            "networks": len(self.first),
+            "steps": len(self.index) // len(self.ways),
+            "first": self.lowest,
+            "perOctave": self.per_octave,
+            "timeSteps": TIME_STEPS,
+            "timeOffset": TIME_OFFSET,
+            "errorSteps": ERROR_STEPS,
+            "arrays": _packed(arrays),
+        }
 
 
 @lru_cache(maxsize=2)  # times may be asked for later than counts
-def _counted(base: Network, more: tuple[str, ...]) -> _Counted:
+def _counted(base: Network, more: tuple[str, ...]) -> Counted:
     ways = rows() | {name: named_strategy(name) for name in more}
     columns = sweep_columns(base, list(ways.values()), SCALES)
     stages = [_whole_numbers(columns[name]) for name in ("depths", "widths", "group_widths")]
@@ -164,12 +167,12 @@ def _counted(base: Network, more: tuple[str, ...]) -> _Counted:
     if max(int(each.max()) for each in counts) >= 2**53:
         raise ExplorerPageError(f"write_page: {base.name} scaled by {MOST:g} is too large; a page counts up to 2**53")
     resolution = np.asarray(columns["resolution"])
-    sizes = np.column_stack([*counts, resolution, *stages])
-    _, first, index = np.unique(sizes, axis=0, return_index=True, return_inverse=True)
+    distinct = np.column_stack([*counts, resolution, *stages])
+    _, first, index = np.unique(distinct, axis=0, return_index=True, return_inverse=True)
     if len(first) > 2**16 or max(int(each.max()) for each in stages) >= 2**16:
         raise ExplorerPageError(f"write_page: {base.name} scales to more networks than a page holds, which is 65,536")
-    counts, shapes = [each[first] for each in counts], [each[first] for each in stages[:2]]
-    return _Counted(ways, first, index.reshape(-1), counts, resolution[first], shapes)
+    sizes = [resolution[first], *(each[first].T for each in stages[:2])]
+    return Counted(ways, first, index.reshape(-1), [each[first] for each in counts], sizes)
 
 
 def _timing_data(timing: Timing, ms: np.ndarray, error: np.ndarray) -> dict[str, str]:

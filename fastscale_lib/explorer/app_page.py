@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from .._common.files import write_whole
 from .._common.version import __version__
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
-from ..figures.theme import STYLES
+from ..figures.theme import label, style
 from ..scaling.strategies import as_list
 from .app_data import LEAST, MOST, STRATEGIES, ExplorerPageError, Timing, network_data, shipped_timings
 
@@ -95,26 +95,37 @@ def write_page(
     names = [each.name for each in bases]
     if not names or len(set(names)) < len(names):
         raise ExplorerPageError(f"write_page: the base networks are {names}; give at least one, each once")
-    timings = shipped_timings() if timings is None else timings
+    write_whole(Path(path), page_text(bases, shipped_timings() if timings is None else timings))
+    return Path(path)
+
+
+def page_text(
+    bases: Sequence[Network], timings: Sequence[Timing], start: Mapping[str, Any] = START, more: tuple[str, ...] = ()
+) -> str:
+    """Return the text of the file that `write_page` writes.
+
+    Arguments:
+        bases: base networks, of different names.
+        timings: predicted times to choose among.
+        start: the state that is shown at first.
+        more: strategies beyond those of `STRATEGIES`.
+    """
+    looks = {**STRATEGIES, **{name: label(name) for name in more}}
     data = {
-        "networks": [network_data(each, timings) for each in bases],
-        "strategies": [
-            {"name": name, "says": says, "colour": STYLES[name].colour} for name, says in STRATEGIES.items()
-        ],
-        "start": {**START, "network": names[0]},
+        "networks": [network_data(each, timings, more) for each in bases],
+        "strategies": [{"name": name, "says": says, "colour": style(name).colour} for name, says in looks.items()],
+        "start": {**start, "network": bases[0].name},
         "least": LEAST,
         "most": MOST,
     }
-    text = _PAGE.format(
-        title=html.escape(f"{names[0]}, scaled"),
+    return _PAGE.format(
+        title=html.escape(f"{bases[0].name}, scaled"),
         style=(FOLDER / "app.css").read_text(encoding="utf-8"),
         script=script(),
         data=json.dumps(data, ensure_ascii=False).replace("</", "<\\/"),
         source=f"fastscale {html.escape(__version__)}, after Dollár, Singh, Girshick: Fast and Accurate Model Scaling, "
         "CVPR 2021.",
     )
-    write_whole(Path(path), text)
-    return Path(path)
 
 
 def _described(network: Network | str) -> Network:

@@ -120,8 +120,8 @@ class Cpu(Device):
     def check_precision(self, precision: Precision) -> None:
         # torch accepts fp16 autocast on a CPU, but without fp16 units converts back and forth: on an AMD EPYC two
         # convolutions took 4 (inference) and 20 (training) times fp32's time. That number would mislead.
-        if precision == "fp16":
-            raise SettingError("precision is 'fp16', but a CPU is measured in fp32 or bf16; try bf16")
+        if precision not in CPU.precisions:
+            raise SettingError(f"precision is {precision!r}, but a CPU is measured in fp32 or bf16; try bf16")
 
     def seconds(self, run: Callable[[], None], n: int) -> float:
         began = time.perf_counter_ns()

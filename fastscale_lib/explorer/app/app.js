@@ -137,7 +137,7 @@ export class View {
     /** @type {{key: string, name: string, colour: string, row: number, network: number, drawn: boolean}[]} */
     this.ways = names.map((name) => this._way(name, name, /** @type {Strategy} */ (byName.get(name)).colour, /** @type {number} */ (counts.rowOf.get(name)), state.strategies.includes(name)));
     const own = NAMED_ALPHAS.find(([alpha]) => Math.abs(alpha - state.alpha) < 1e-9)?.[1].split(" ").at(-1);
-    const row = counts.rowOf.get(own ?? `α=${Number(state.alpha.toPrecision(6))}`) ?? counts.rowOf.get(`α=${Math.round(100 * state.alpha) / 100}`);
+    const row = counts.rowOf.get(own ?? `α=${Number(state.alpha.toPrecision(6))}`) ?? counts.rowOf.get(`α=${Math.round(100 * state.alpha) / 100}`) ?? counts.alphas.reduce((best, each) => (Math.abs(each.alpha - state.alpha) < Math.abs(best.alpha - state.alpha) ? each : best)).row;
     this.slider = this._way(ALPHA, `α ${digits(state.alpha)}`, "var(--ink)", /** @type {number} */ (row), true);
     /** The named strategy that the slider stands on, if any. */
     this.same = own ?? null;
@@ -425,9 +425,8 @@ export async function mount(root, data, host) {
     const alphas = [];
     /** @type {number[]} */
     const networks = [];
-    for (let i = 0; i <= 100; i++) {
-      const row = /** @type {number} */ (counts.rowOf.get(`α=${i / 100}`));
-      alphas.push(i / 100);
+    for (const { alpha, row } of counts.alphas) {
+      alphas.push(alpha);
       networks.push(counts.nearest(row, view.flops));
     }
     const lines = quantities.map(({ key, name, colour, values }) => {
@@ -442,6 +441,8 @@ export async function mount(root, data, host) {
   }
 
   function silhouettes() {
+    networkPanel.made.hidden = !counts.header.stages;
+    if (!counts.header.stages) return;
     const way = view.shown;
     const base = counts.nearest(/** @type {number} */ (counts.rowOf.get("w")), counts.header.base.flops);
     const [before, after] = [counts.stages(base), counts.stages(way.network)];
@@ -610,9 +611,9 @@ export async function mount(root, data, host) {
     let rows;
     let head;
     if (name === "trade") {
-      const i = Math.round(at * 100);
-      const one = counts.nearest(/** @type {number} */ (counts.rowOf.get(`α=${i / 100}`)), view.flops);
-      head = `α ${(i / 100).toFixed(2)}, ${short(counts.flops[one])} multiply-adds`;
+      const near = counts.alphas.reduce((best, each) => (Math.abs(each.alpha - at) < Math.abs(best.alpha - at) ? each : best));
+      const one = counts.nearest(near.row, view.flops);
+      head = `α ${near.alpha.toFixed(2)}, ${short(counts.flops[one])} multiply-adds`;
       rows = [["activations", short(counts.activations[one]), times(counts.relative(counts.activations)[one])], ["parameters", short(counts.params[one]), times(counts.relative(counts.params)[one])]];
       if (view.timing) rows.unshift(["time", milliseconds(view.timing.ms[one]), times(counts.relative(view.timing.ms)[one])]);
     } else {

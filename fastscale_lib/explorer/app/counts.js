@@ -76,6 +76,8 @@ export class Counts {
     this.widths = next(stages * networks);
     this.index = next(rows.length * steps);
     this.rowOf = new Map(rows.map((name, row) => [name, row]));
+    /** The rows of an α, in order; of a family of modules there are few. */
+    this.alphas = rows.flatMap((name, row) => (name.startsWith("α=") ? [{ alpha: Number(name.slice(2)), row }] : [])).sort((a, b) => a.alpha - b.alpha);
     this.logs = this.flops.map(Math.log);
     this._reference = new Map();
     /** @type {Map<number, number[]>} */

@@ -219,10 +219,10 @@ async function render({ model, el }) {
     if (now !== took.base) {
       took.base = now;
       await page.show(now, now.strategies);
-      asked.clear();
     }
-    if (times !== took.times && times.name === now.name) {
+    if (times !== took.times && times.serial === now.serial) {
       took.times = times;
+      asked.clear();
       await page.show(times);
     }
     if (!hand.behind) page.change(taken(shown, data.networks.find((each) => each.name === shown.network)?.timings));
@@ -247,7 +247,7 @@ async function render({ model, el }) {
   const later = () => requestAnimationFrame(ask);
 
   model.on("change", sync);
-  for (const name of ["_base", "_times", "_shown", "_points", "_panel"]) model.on(`change:${name}`, sync);
+
   await sync();
   return () => {
     model.off("change", sync);
