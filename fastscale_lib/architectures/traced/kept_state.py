@@ -1,18 +1,22 @@
-"""Restore a module's state after a forward pass."""
+"""A module's own state around a forward pass: what the pass writes into the module is taken back."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import is_
 from typing import Any
 
 from torch import nn
 
+_CONTAINERS = (dict, list, set, deque)
+_NOTHING = (), ()
+
 
 @contextmanager
 def state_kept(module: nn.Module) -> Iterator[None]:
-    """Restore attributes, parameters, buffers and hooks of all submodules after the context.
+    """Restore attributes, parameters, buffers and hooks of a module and its submodules afterwards.
 
     So are the lists, dicts, sets and deques among them, and modules that stand in these. Objects of other classes, and
     the elements of tensors, are left as the pass leaves them.
@@ -21,38 +25,42 @@ def state_kept(module: nn.Module) -> Iterator[None]:
     try:
         yield
     finally:
-        for container, before in found:
-            _restore(container, before)
+        for container, names, values in found:
+            _restore(container, names, values)
 
 
-def _containers(module: nn.Module) -> list[tuple[Any, list[Any]]]:
-    """List what can be written into, with a list of what it holds."""
-    found: dict[int, tuple[Any, list[Any]]] = {}
-    left: list[Any] = [vars(module)]
+def _containers(module: nn.Module) -> list[tuple[Any, Any, Any]]:
+    """List what can be written into, with what it holds: the keys of a dict, and the values."""
+    found: dict[int, tuple[Any, Any, Any]] = {}
+    left: list[Any] = [module]
     while left:
         each = left.pop()
         if isinstance(each, nn.Module):
             each = vars(each)
-        if isinstance(each, tuple):
+        elif isinstance(each, tuple):
             left += each
-        elif isinstance(each, dict | list | set | deque) and id(each) not in found:
-            found[id(each)] = each, list(each.items() if isinstance(each, dict) else each)
-            left += each.values() if isinstance(each, dict) else each
+            continue
+        elif not isinstance(each, _CONTAINERS):
+            continue
+        if id(each) not in found:
+            names, values = _held(each)
+            found[id(each)] = each, names, values
+            left += values
     return list(found.values())
 
 
-def _restore(container: Any, before: list[Any]) -> None:
-    now = list(container.items() if isinstance(container, dict) else container)
-    if len(now) == len(before) and all(map(_same, now, before)):
+def _held(container: Any) -> tuple[Any, Any]:
+    if not container:  # as most dicts of hooks are
+        return _NOTHING
+    return (list(container), list(container.values())) if isinstance(container, dict) else ((), list(container))
+
+
+def _restore(container: Any, names: Any, values: Any) -> None:
+    now_names, now = _held(container)
+    if len(now) == len(values) and all(map(is_, now_names, names)) and all(map(is_, now, values)):
         return
     container.clear()
     if isinstance(container, list | deque):
-        container.extend(before)
+        container.extend(values)
     else:
-        container.update(before)
-
-
-def _same(one: Any, other: Any) -> bool:
-    if isinstance(one, tuple) and isinstance(other, tuple):  # the items of a dict are new tuples each time
-        return len(one) == len(other) and all(map(_same, one, other))
-    return one is other
+        container.update(zip(names, values, strict=True) if isinstance(container, dict) else values)

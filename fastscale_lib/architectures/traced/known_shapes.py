@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -24,13 +25,14 @@ _BROADCAST = {"add", "sub", "mul", "div"}
 
 
 def known_result(func: Any, args: Any, kwargs: Any) -> torch.Tensor | None:
-    """Make an empty tensor like the first argument for operators that keep shapes; else None."""
+    """Make the result of operators whose shape follows from their arguments; None where torch must say."""
     name = func.overloadpacket.__name__
     x = args[0] if args else None
     if not isinstance(x, torch.Tensor) or x.device.type != "meta" or not x.is_floating_point() or "out" in kwargs:
         return None
-    if name in ("layer_norm", "group_norm"):
-        return torch.empty(x.shape, dtype=x.dtype, device=x.device)
+    if name in _SHAPES:
+        shape = _SHAPES[name](*args, **kwargs)
+        return None if shape is None else torch.empty(shape, dtype=x.dtype, device=x.device)
     plain = operators.plain_name(name)
     if plain in _BROADCAST:
         other = args[1] if len(args) > 1 else None
@@ -43,4 +45,55 @@ def known_result(func: Any, args: Any, kwargs: Any) -> torch.Tensor | None:
             return None
     elif plain not in _SHAPES_KEPT:
         return None
-    return x if plain != name else torch.empty_like(x)
+    if plain != name:
+        return x
+    return torch.empty(x.shape, dtype=x.dtype, device=x.device) if x.is_contiguous() else torch.empty_like(x)
+
+
+def _kept(x: torch.Tensor, *args: Any, **kwargs: Any) -> Sequence[int]:
+    return x.shape
+
+
+def _linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> Sequence[int] | None:
+    fits = weight.dim() == 2 and weight.dtype == x.dtype and x.shape[-1:] == weight.shape[1:]
+    return (*x.shape[:-1], weight.shape[0]) if fits and _is_bias(bias, weight) else None
+
+
+def _convolution(
+    x: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None = None,
+    stride: Any = (1, 1),
+    padding: Any = (0, 0),
+    dilation: Any = (1, 1),
+    groups: int = 1,
+) -> Sequence[int] | None:
+    """The shape of `conv2d`, where stride, padding and dilation are pairs and all is contiguous."""
+    pairs = stride, padding, dilation
+    if not all(isinstance(each, list | tuple) and len(each) == 2 for each in pairs) or x.dim() != 4:
+        return None
+    fits = weight.dtype == x.dtype and x.shape[1] == weight.shape[1] * groups and weight.shape[0] % groups == 0
+    if not (fits and _is_bias(bias, weight) and x.is_contiguous() and weight.is_contiguous()):
+        return None
+    sides = [
+        (side + 2 * p - d * (kernel - 1) - 1) // s + 1
+        for side, kernel, s, p, d in zip(x.shape[2:], weight.shape[2:], *pairs, strict=True)
+    ]
+    return (x.shape[0], weight.shape[0], *sides) if min(sides) > 0 else None
+
+
+def _attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *mask: Any, **more: Any) -> Any:
+    alike = query.dtype == key.dtype == value.dtype and query.shape[:-2] == key.shape[:-2] == value.shape[:-2]
+    fits = query.shape[-1] == key.shape[-1] and key.shape[-2] == value.shape[-2]
+    plain = not mask and not more.keys() & {"attn_mask", "enable_gqa"}
+    return (*query.shape[:-1], value.shape[-1]) if alike and fits and plain else None
+
+
+def _is_bias(bias: torch.Tensor | None, weight: torch.Tensor) -> bool:
+    return bias is None or (bias.shape == weight.shape[:1] and bias.dtype == weight.dtype)
+
+
+_SHAPES = {
+    **{"linear": _linear, "conv2d": _convolution, "scaled_dot_product_attention": _attention},
+    **dict.fromkeys(("layer_norm", "group_norm"), _kept),
+}
