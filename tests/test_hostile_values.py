@@ -452,7 +452,6 @@ CALLS: dict[str, tuple[Callable[..., Any], Callable[[], dict[str, Any]]]] = {
         lambda **given: layer_model().layers(**given),
         lambda: {"network": "EfficientNet-B0", "batch": 4},
     ),
-    "Measurement.epoch_minutes": (lambda devices: measurement().epoch_minutes(devices), lambda: {"devices": 8}),
     "Network.with_dimensions": (SMALL.with_dimensions, lambda: {"dims": SMALL.dimensions, "channels": 3}),
     "read_timm": (
         fs.records.read_timm,

@@ -11,9 +11,7 @@ from .accuracy_tables import gaps_to_family as gaps_to_family
 from .accuracy_tables import growth_beside_laws as growth_beside_laws
 from .budget_claims import bought_by_time_claims as bought_by_time_claims
 from .budget_claims import bought_claims as bought_claims
-from .budget_claims import budget_text as budget_text
 from .budget_claims import device_kind as device_kind
-from .budget_claims import in_units as in_units
 from .budget_claims import measured_time_claims as measured_time_claims
 from .budget_claims import untested_on_a_gpu as untested_on_a_gpu
 from .budgets_bought import bought_on_each as bought_on_each
@@ -38,7 +36,6 @@ from .claims import UNTESTED as UNTESTED
 from .claims import Claim as Claim
 from .claims import ClaimError as ClaimError
 from .claims import Scorecard as Scorecard
-from .correlation import STATISTICS as STATISTICS
 from .correlation import correlations as correlations
 from .correlation import leads as leads
 from .fast_scaling import activation_claims as activation_claims

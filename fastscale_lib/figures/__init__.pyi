@@ -16,12 +16,8 @@ from .roofline import roofline_shares as roofline_shares
 from .runtimes import correlations as correlations
 from .runtimes import runtime as runtime
 from .shares import flop_shares as flop_shares
-from .theme import METRICS as METRICS
-from .theme import STYLES as STYLES
 from .theme import label as label
 from .theme import layout as layout
 from .theme import log_axis as log_axis
-from .theme import numbers as numbers
 from .theme import offline as offline
-from .theme import stages_text as stages_text
 from .theme import style as style

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from ..architectures.definition import Network
 
 
-IMAGENET_IMAGES = 1_281_167  # the training set of ILSVRC 2012
 LEAST_BLOCKS = 6  # with fewer, no two order statistics enclose the median with 95 % probability
 _LONGEST, _MOST_NAMED = 40, 20  # characters of a key, and keys, in a message
 _LAUNCH_BOUND = 0.9  # of the median; the rest allows for the error of both times
@@ -152,19 +151,6 @@ class Measurement:
         if held := sorted({*(self.throttle_before or ()), *(self.throttle_after or ())}):
             causes.append(f"the GPU's clock was held down ({', '.join(held)})")
         return "; ".join(causes) or None
-
-    def epoch_minutes(self, devices: int = 1) -> float:
-        """Extrapolate to one pass over ImageNet's 1,281,167 images, in minutes.
-
-        Data loading and communication are assumed to cost nothing.
-
-        Arguments:
-            devices: that share the images evenly, each with its own batch; default: 1.
-
-        Raises:
-            SettingError: devices is not a whole number of at least 1.
-        """
-        return IMAGENET_IMAGES / self.images_per_s / 60 / whole("devices", devices)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, which `from_dict` reads; None for the ends of no interval."""

@@ -15,7 +15,7 @@ from .._common.checks import check_choice, check_frame, check_path
 from .._common.errors import FastscaleError
 from .._common.shipped import DATA_VARIABLE
 from .conditions import kind_names
-from .measurement import IMAGENET_IMAGES, waits_for_host
+from .measurement import waits_for_host
 
 # The columns of all timings and their dtypes. All but network may be missing, as sources differ in what they say.
 COLUMNS = {
@@ -39,6 +39,7 @@ ERROR_COLUMNS = {
 # Prefixes of timm's names before the architecture: the source of the weights or of the code.
 _PORTS = ("tf", "tv", "gluon", "ssl", "swsl", "ig", "legacy", "dm")
 _HOUR_MS = 3_600_000
+IMAGENET_IMAGES = 1_281_167  # the training set of ILSVRC 2012
 _NEEDED = ("network", "mode", "device_name", "batch", "median_ms", "flops", "params", "activations")  # of measured rows
 
 

@@ -9,6 +9,7 @@ import fastscale_lib as fs
 from fastscale_lib import figures
 from fastscale_lib.analysis.correlation import correlations
 from fastscale_lib.architectures.counting import METRICS
+from fastscale_lib.figures import theme
 from fastscale_lib.figures.theme import METRIC_STYLES
 from fastscale_lib.records.published_rows import published, tidy
 
@@ -124,9 +125,9 @@ def test_axes_are_logarithmic_and_say_their_units(frame):
     assert {layout_of(figure)[f"{axis}axis{n}"].type for axis in "xy" for n in ("", 2, 3)} == {"log"}
 
 
-@pytest.mark.parametrize("metric", figures.METRICS)
+@pytest.mark.parametrize("metric", theme.METRICS)
 def test_every_quantity_shows_its_unit(metric):
-    assert figures.log_axis(metric)["title"]["text"].endswith(f" ({figures.METRICS[metric].unit})")
+    assert figures.log_axis(metric)["title"]["text"].endswith(f" ({theme.METRICS[metric].unit})")
 
 
 def test_hover_tells_the_stages(frame):

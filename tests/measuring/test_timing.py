@@ -82,12 +82,6 @@ def test_the_interval_asked_for_is_recorded_and_judged_by():
     assert (narrow.converged, wide.converged) == (False, True)
 
 
-def test_minutes_of_an_epoch():
-    found = Measurement.from_dict({**measure(TINY, **SHORT).to_dict(), "images_per_s": 1000.0})
-    assert found.epoch_minutes() == pytest.approx(1_281_167 / 1000 / 60)
-    assert found.epoch_minutes(devices=8) == pytest.approx(found.epoch_minutes() / 8)
-
-
 def test_as_text():
     found = measure(TINY, **SHORT)
     times = {"median_ms": 12.34, "low_ms": 12.2, "high_ms": 1250.0, "images_per_s": 5203.4, "device_name": "A chip"}

@@ -10,10 +10,10 @@ from helpers.reference import PUBLISHED
 
 import fastscale_lib as fs
 from fastscale_lib._common import shipped
-from fastscale_lib.records.measurement import IMAGENET_IMAGES
 from fastscale_lib.records.published_rows import (
     COLUMNS,
     ERROR_COLUMNS,
+    IMAGENET_IMAGES,
     PublishedError,
     data_folder,
     family,
