@@ -5,6 +5,8 @@ from .matched import equal_flops as equal_flops
 from .matched import larger as larger
 from .matched import regimes as regimes
 from .rounding import scale as scale
+from .rules_of_others import published_rules as published_rules
+from .rules_of_others import rule_sizes as rule_sizes
 from .strategies import STRATEGIES as STRATEGIES
 from .strategies import Strategy as Strategy
 from .strategies import StrategyError as StrategyError
