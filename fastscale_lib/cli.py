@@ -106,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
         help="measure a plan: networks × strategies × scales × batch × mode × precision",
         description=(
             "Measure what a plan names and the store does not hold yet. Each row is on the\n"
-            "disk as soon as it is measured: stopped at any moment, the same command goes on\nwhere it was."
+            "disk as soon as it is measured: stopped at any moment, the same command continues\nwhere it stopped."
         ),
         epilog=_SWEEP_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -141,7 +141,7 @@ def _add_train(commands: Any) -> None:
         help="train networks, scaled or not, with several seeds, all by one recipe",
         description=(
             "Train each network with each seed. A row goes into the store after each epoch, and one at the end; "
-            "stopped at any moment, the same command goes on after the last whole epoch."
+            "stopped at any moment, the same command continues after the last whole epoch."
         ),
         epilog=(
             "On 4 GPUs: torchrun --nproc-per-node 4 -m fastscale_lib train ..., with parts: 4 in the recipe. "

@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class DeviceKind:
-    """What all devices of a kind have in common."""
+    """The properties that all devices of a kind share."""
 
     name: str  # torch's name of the device type
     numbered: bool  # whether there may be several, as cuda:1

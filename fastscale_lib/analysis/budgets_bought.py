@@ -37,7 +37,7 @@ def models_by_device(
     device_name: str = "",
     device: str | None = None,
 ) -> dict[str, RuntimeModel]:
-    """Fit a model of time for each device with rows enough, if it can predict a network.
+    """Fit a model of time for each device with enough rows, if it can predict a network.
 
     Arguments:
         stores: files of measured rows.
@@ -61,7 +61,7 @@ def models_by_device(
 
 
 def model_errors(models: Mapping[str, RuntimeModel]) -> pd.DataFrame:
-    """List what models were fitted to, and their errors on families left out.
+    """List models with their errors on families left out, and what they were fitted to.
 
     Arguments:
         models: of `models_by_device`.
@@ -100,7 +100,7 @@ def cost_of(network: Network | str, **how: Any) -> pd.Series:
 
 
 def budgets_of(own: pd.Series, times: float, asked: Mapping[str, float]) -> dict[str, float]:
-    """Give the budgets that are asked for; else multiples of what the base network costs.
+    """Return the budgets asked for; else multiples of the base network's costs.
 
     Arguments:
         own: of `cost_of`, of the base network.
@@ -135,13 +135,13 @@ def bought_within(
 
 
 def bought_table(bought: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Put what each budget buys in one table.
+    """Tabulate what each budget buys.
 
     Arguments:
         bought: of `bought_within`.
 
     Returns:
-        Columns budget and strategy, then scale, what the network costs, and reason; those that say something.
+        Columns budget and strategy, then scale, what the network costs, and reason; those with any value.
     """
     table = pd.concat(bought, names=["budget"]).reset_index("budget").reset_index(drop=True)
     shown = table[["budget", "strategy", *_COSTS, "counted_memory_bytes", "reason"]]
@@ -150,7 +150,7 @@ def bought_table(bought: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def costs_styled(table: pd.DataFrame) -> Styler:
-    """Show costs in their units, and times by their digits.
+    """Style costs with their units, and times with three digits.
 
     Arguments:
         table: of `bought_table`, or columns of `within`.
@@ -169,7 +169,7 @@ def flops_by_budget(bought: Mapping[str, pd.DataFrame], budgets: Mapping[str, fl
         budgets: of `budgets_of`.
 
     Returns:
-        Index budget; a column for each strategy (flops in G, two digits after the point, "–" for none), and "at most",
+        Index budget; a column for each strategy (flops in G, two decimals, "–" for none), and "at most",
         the budget with its unit.
     """
     limits = pd.Series({name: budget_text(name, most) for name, most in budgets.items()}, name="at most")
@@ -225,7 +225,7 @@ def time_bought(network: Network | str, rows: pd.DataFrame, settings: Settings) 
 
     Arguments:
         network: the base network.
-        rows: of `within`; those without a network are passed over.
+        rows: of `within`; those without a network are ignored.
         settings: how they run.
 
     Returns:

@@ -137,7 +137,7 @@ def measured_law_claims(laws: pd.DataFrame, networks: Iterable[Network | str], t
 
     Arguments:
         laws: of `measured_laws`.
-        networks: that are judged, as Networks or names; the rows of others are passed over.
+        networks: that are judged, as Networks or names; the rows of others are ignored.
         tolerance: on the exponents.
     """
     claims, names = [], [named_network(each).name for each in networks]

@@ -15,7 +15,7 @@ _SAME_EPOCHS, _REFERENCE = 100, "ResNet-50"
 
 
 def larger_told(relatives: Mapping[str, Sequence[str]]) -> pd.DataFrame:
-    """Say which larger networks of its family each base network has.
+    """List the larger networks of each base network's family.
 
     Arguments:
         relatives: by base, the names that `larger` gives.
@@ -28,7 +28,7 @@ def larger_told(relatives: Mapping[str, Sequence[str]]) -> pd.DataFrame:
 
 
 def activations_by_regime(frame: pd.DataFrame) -> pd.DataFrame:
-    """Put the activations of scaled networks beside those of the designed one of the same flops.
+    """Tabulate activations of scaled networks and the designed one of the same flops.
 
     Arguments:
         frame: of `regimes`.
@@ -66,7 +66,7 @@ def times_by_regime(rows: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def time_table(every: pd.DataFrame, strategies: Sequence[str]) -> pd.DataFrame:
-    """Put predicted times in ms/image beside those of the designed networks.
+    """Tabulate predicted times of scaled and designed networks, in ms/image.
 
     Arguments:
         every: of `times_by_regime`.
@@ -98,7 +98,7 @@ def predicted_cases(every: pd.DataFrame) -> pd.DataFrame:
 
 
 def scaled_and_designed_errors(errors: pd.DataFrame) -> pd.DataFrame:
-    """Put networks that stand both in the zoo of pycls and in *Early Convolutions* side by side.
+    """Compare the networks that are both in the zoo of pycls and in *Early Convolutions*.
 
     Arguments:
         errors: of `published_errors`; networks that were trained for 100 epochs are taken.

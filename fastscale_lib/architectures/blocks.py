@@ -1,8 +1,8 @@
 """All block types: layers, accepted stages, fitting widths, and what grows with them.
 
 Counter, torch builder, scaling and runtime model all read these layers, so what is counted is what runs. Widths may be
-arrays (one entry a network): the same description then counts a whole grid of networks at once. A layer's name is also
-the name of its torch module, so rows of `layers` and keys of a `state_dict` agree.
+arrays (one entry per network): the same description then counts a whole grid of networks at once. A layer's name is
+also the name of its torch module, so rows of `layers` and keys of a `state_dict` agree.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def stem(kind: str, width_in: int, width: Any, resolution: Any) -> tuple:
 def head(described: Head, width_in: Any, width: Any, classes: int, extra: int | None) -> tuple:
     """List the head, `width` wide: the layers before the global pool, and the linear layers.
 
-    `extra` are the tokens beside those of patches, or None where the last stage puts out images.
+    `extra` are the tokens beside those of patches, or None if the last stage's output is an image.
     """
     features, parts = width_in, ()
     if described.width:

@@ -34,7 +34,7 @@ def complexity(
 
     The counts are those of one image. A convolution has k²·w_in·w_out·r²/groups multiply-adds, and its outputs,
     w_out·r², are its activations (Dollár, Singh, Girshick, Fast and Accurate Model Scaling, 2021, section 3), where r²
-    is height × width of what it puts out; pools and linear layers have outputs, too. Matrix products of attention have
+    is height × width of its output; pools and linear layers have outputs, too. Matrix products of attention have
     multiply-adds. A torch module is traced without data; one that `build` made is its network.
 
     Arguments:

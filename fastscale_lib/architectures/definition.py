@@ -269,7 +269,7 @@ class Network:
         """Read a network from a configuration file of pycls (anynet, regnet, effnet, resnet).
 
         Arguments:
-            text: the file's text; what it says of training is passed over.
+            text: the file's text; its sections on training are ignored.
             name: the network's name; default: "AnyNet".
 
         Raises:

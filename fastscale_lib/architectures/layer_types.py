@@ -1,6 +1,6 @@
 """The layers that blocks are made of: what each counts, and what it asks of a device.
 
-Sizes are numbers or arrays, one entry a network; a side is that of a square image, in pixels, or the pair (height,
+Sizes are numbers or arrays, one entry per network; a side is that of a square image, in pixels, or the pair (height,
 width) of another. Layers are made anew for each count, and are not frozen, since that would take longer than counting
 them.
 """
@@ -213,7 +213,7 @@ class Residual(Layer):
     """A branch; the block's input is added where `added` holds, and `after` follows the sum.
 
     Where `projected` holds, the input first passes through the `shortcut`, which is made of plain layers. Both
-    conditions are bools, or arrays of bools with one entry a network. `width` is that of the sum, which is the
+    conditions are bools, or arrays of bools with one entry per network. `width` is that of the sum, which is the
     residual's own work, on `extra` tokens beside the image's patches. A `name` is needed only in a block that has more
     parts than this one; the names of its layers then begin with it.
     """

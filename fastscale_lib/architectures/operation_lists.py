@@ -1,7 +1,7 @@
 """The operations of a network, with their arithmetic and the data that they move.
 
 Read from the same description as the counts; here the operations that count no flops (BN, activation functions, sums,
-products, pools) matter too, since they move data. Sizes may be arrays, one entry a network.
+products, pools) matter too, since they move data. Sizes may be arrays, one entry per network.
 """
 
 from __future__ import annotations

@@ -146,7 +146,7 @@ class Stage:
 
 
 OF_STAGE = ("block", "se_ratio", "activation")  # that a network has too, for the stages that have none
-# The fields of stages, by the names of lists with an entry a stage.
+# The fields of stages, by the names of lists with one entry per stage.
 PER_STAGE = {f"{name}s": name for name in (each.name for each in fields(Stage))}
 
 
@@ -172,7 +172,7 @@ class Head:
 
 
 class Dimensions(NamedTuple):
-    """The sizes that scaling changes; each is an int, or an array with one entry a network.
+    """The sizes that scaling changes; each is an int, or an array with one entry per network.
 
     The resolution is a pair of these, (height, width), where images are not square.
     """
@@ -224,7 +224,7 @@ def set_real(owner: Any, part: str, name: str, *bounds: float, above: bool = Fal
 def one_per_stage(name: str, values: Any) -> list:
     """Return an iterable's values as a list, of no more stages than a network may have."""
     if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
-        raise NetworkError(f"network: {name} is {shown(values)}, but must have one entry a stage, as in [1, 2, 6, 2]")
+        raise NetworkError(f"network: {name} is {shown(values)}, but must have one entry per stage, as in [1, 2, 6, 2]")
     values = list(islice(values, MOST_STAGES + 1))
     if len(values) > MOST_STAGES:
         raise NetworkError(f"network: {name} has over {MOST_STAGES:,} entries, and no network so many stages")

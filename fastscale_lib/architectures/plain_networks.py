@@ -49,7 +49,7 @@ def make_network(cls: type[Network], plain: Any) -> Network:
     _check_keys(cls, "network", plain)
     stages = plain["stages"]
     if isinstance(stages, str | Mapping) or not isinstance(stages, Iterable):
-        raise NetworkError(f"network: stages must be a list with one entry a stage, not {shown(stages)}")
+        raise NetworkError(f"network: stages must be a list with one entry per stage, not {shown(stages)}")
     stages = one_per_stage("stages", stages)
     plain["stages"] = tuple(_make_part(Stage, f"stage {number}", stage) for number, stage in enumerate(stages, 1))
     plain["stem"] = _make_part(Stem, "stem", plain["stem"])

@@ -1,4 +1,4 @@
-"""Stages from lists with an entry a stage, and such lists from the numbers of a RegNet."""
+"""Stages from lists with one entry per stage, and such lists from the numbers of a RegNet."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def network(name: str | Network, *, resolution: Resolution | None = None, classe
     torchvision are refused, as its networks have other widths: "regnet_x_400mf", "regnet_y_800mf", "regnet_y_8gf".
 
     Arguments:
-        name: the published name; or a Network, which stands for itself.
+        name: the published name; or a Network, which is returned as it is.
         resolution: side of the images in pixels, or (height, width); default: the published one.
         classes: outputs of the classifier; default: the published 1000.
 

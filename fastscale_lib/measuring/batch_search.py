@@ -31,7 +31,7 @@ class CapacityWarning(UserWarning):
 
 
 class Trials(Protocol):
-    """What runs a network to see whether it fits, as a `Worker` does."""
+    """An object that runs a network to see whether it fits, as a `Worker` does."""
 
     def try_run(
         self, network: Network, settings: Settings, memory_bytes: int | None = None, timeout: float | None = None
@@ -55,8 +55,8 @@ def largest_batch(
 ) -> int:
     """Find the largest batch that fits, as `measure` would run it: inference, or training steps.
 
-    Each trial runs the network twice in a subprocess, so that one that fails or is killed does no harm here. A trial
-    whose subprocess dies counts as one that did not fit. So does, once a smaller batch has fitted, a trial that takes
+    Each trial runs the network twice in a subprocess, so that a failed or killed trial does no harm here. A trial
+    whose subprocess dies counts as one that did not fit. Once a smaller batch has fitted, so does a trial that takes
     too long, or fails for any reason but a wrong setting.
 
     On a GPU its memory is the bound. On a CPU it is 90 % of the memory that the machine, or the container, has
@@ -74,8 +74,8 @@ def largest_batch(
         grain: the batch found may fall short of one that does not fit by this fraction of itself (or by one image);
             default: 1/16.
         memory_bytes: the most memory that a run may take: on a GPU with the weights, on a CPU beside what the process
-            holds before it builds the network; default: what there is.
-        timeout: seconds that one trial may take; default: some two minutes.
+            holds before it builds the network; default: all there is.
+        timeout: seconds that one trial may take; default: about two minutes.
         progress: called before each trial with its name ("batch 64") and the fraction of the possible trials made;
             default: None.
         worker: runs the trials, and is left open; default: a `Worker` of its own.

@@ -141,7 +141,7 @@ class Child:
             if event["kind"] in TERMINAL:
                 self._finished()
             if event.pop("spoilt", False):  # the next job starts a fresh process
-                self._end("died", "the measuring process was of no more use")
+                self._end("died", "the measuring process could not be used again")
         job.tell(event)
 
     def _finished(self) -> Job | None:

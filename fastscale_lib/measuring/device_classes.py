@@ -48,7 +48,7 @@ class Device:
 
     @property
     def name(self) -> str:
-        """The name by which people know it."""
+        """The device's name for people."""
         raise NotImplementedError
 
     def facts(self) -> dict[str, Any]:
@@ -77,7 +77,7 @@ class Device:
         raise NotImplementedError
 
     def state_at_work(self, run: Callable[[], None], run_s: float) -> nvml.State:
-        """Read its state while it works, `run_s` seconds a run; what it does not report is None."""
+        """Read its state while it works, `run_s` seconds per run; what it does not report is None."""
         return nvml.State()
 
     def forget_peak_memory(self) -> None:

@@ -37,7 +37,7 @@ def check_executor(executor: Any) -> None:
 
 
 def ask_environment(executor: TaskExecutor, device: str | None) -> dict[str, Any]:
-    """Ask a worker of the executor what its rows will say of its machine."""
+    """Ask a worker of the executor for the columns that describe its machine."""
     answer = _answer(_submit(executor, read_environment, {"device": device}))
     if answer.get("reason") == _GIVEN_UP:
         raise MeasureError(

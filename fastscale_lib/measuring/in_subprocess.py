@@ -39,7 +39,7 @@ def measure(
 ) -> Measurement:
     """Time a network on random images, in a subprocess and with a time limit.
 
-    A network that hangs, crashes or runs out of memory so does no harm here. The subprocess starts with the first
+    So a network that hangs, crashes or runs out of memory does no harm here. The subprocess starts with the first
     call, which takes some seconds, waits for the next, and ends with this process. A torch module, and one
     that a Family makes, cannot be sent there: it is timed in this process, without a limit.
 
@@ -63,7 +63,7 @@ def measure(
         interval: stop when the 95 % interval lies within this fraction of the median; default: 0.01 ...
         seconds: ... or when this time is spent; default: 10. It begins after the first run, so that building and
             compiling do not count; a first run, a warm-up run and a timed block are always made.
-        progress: called now and then with the phase ("building", "warm-up", "timing") and the fraction of `seconds`
+        progress: called repeatedly with the phase ("building", "warm-up", "timing") and the fraction of `seconds`
             spent; for a network, from another thread; default: None.
         tf32: let a GPU round fp32 products to TF32; default: False, unlike PyTorch, whose convolutions do.
         threads: of torch on the CPU; default: as many as torch takes by itself; for a module, as many as it has now.
@@ -77,7 +77,7 @@ def measure(
         NetworkError: the name is not that of a base network.
         SettingError: (a ValueError) a setting is wrong or the device is not there.
         MeasureError: there is no time; `reason` is "out of memory", "time limit", "died" (the subprocess was killed or
-            crashed) or "failed" (as if torch.compile fails, or the module cannot take the images).
+            crashed) or "failed" (torch.compile failed, for instance, or the module cannot take the images).
     """
     settings = Settings(
         batch, mode, precision, device, channels_last, compile, resolution, interval, seconds, tf32, threads

@@ -18,7 +18,7 @@ def is_out_of_memory(error: Exception) -> bool:
 
 
 def is_spoilt(error: Exception) -> bool:
-    """Tell whether the process can measure no more.
+    """Tell whether the process cannot measure anything after this error.
 
     Once refused memory, oneDNN (torch 2.13) keeps refusing; so does cuBLAS once the GPU has failed for this process.
     """

@@ -1,4 +1,4 @@
-"""What peak rates are measured on: a matrix product and a copy, as modules."""
+"""The workloads of peak rates: a matrix product and a copy, as modules."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def measure_plan(
     The store holds a point if it has a row of the same network (by `Network.id`), batch, mode, precision, compile,
     channels_last, tf32 and threads, made on the same device (by its name) with the same torch, CUDA, cuDNN, driver and
     fastscale; `seconds` and `interval` may differ: rows have them. Stopped, by Ctrl-C or by a kill, and called again,
-    it goes on where it was.
+    it continues where it stopped.
 
     Arguments:
         plan: a `Plan`, or the path of one (`Plan.read`).
@@ -68,9 +68,9 @@ def measure_plan(
 
     Raises:
         SettingError: (a ValueError) a setting is wrong or the device is not there.
-        PlanError: (a ValueError) this is no plan.
+        PlanError: (a ValueError) the plan is wrong.
         MeasureError: the executor has broken or dropped its tasks; what was measured is in the store.
-        StoreError: the file is no store, or cannot be written; its `row` is the one that was measured and not kept.
+        StoreError: the file is not a store, or cannot be written; its `row` is the one that was measured and not kept.
 
     Warns:
         SweepWarning: a row was made on another kind of device than that of the worker asked first.

@@ -43,7 +43,7 @@ _SHARED = tuple(each.name for each in fields(Settings) if each.name not in ("bat
 
 
 class PlanError(FastscaleError, ValueError):
-    """What is no plan; the message names the key, the value and the rule."""
+    """A wrong plan; the message names the key, the value and the rule."""
 
 
 @dataclass(frozen=True)

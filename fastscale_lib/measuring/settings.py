@@ -60,7 +60,7 @@ class Settings:
 
 
 def check_device(value: Any) -> str:
-    """Return a device's name as text, or refuse what is none; the device need not be here."""
+    """Return a device's name as a string, or refuse it; the device need not be here."""
     # torch.device is recognised by its name: torch is not loaded here
     text = str(value) if isinstance(value, str) or type(value).__name__ == "device" else ""
     if not parse_device(text):

@@ -26,7 +26,7 @@ Answer = dict[str, Any]
 
 
 def read_environment(settings: Mapping[str, Any], worker: Worker | None = None) -> Answer:
-    """Read what a record made here says of the machine: {"environment": ...}, or as `_failure`."""
+    """Read the columns that describe this machine: {"environment": ...}, or as `_failure`."""
     with _own(worker) as worker, _failure() as answer:
         answer["environment"] = worker.environment(**settings)
     return answer

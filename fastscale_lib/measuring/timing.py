@@ -1,6 +1,6 @@
 """The time of a network on a device: warm-up, blocks of runs, median and 95 % interval."""
 
-# How a measurement goes:
+# The steps of a measurement:
 #
 # 1. The network is built on its device, in its layout; images and labels are drawn once. A run is one call of
 #    `Run`: a forward pass, or a whole training step. TF32 and cuDNN's autotuner are set, and set back at the end.
@@ -44,8 +44,8 @@ _STEADY = 0.03  # two windows in a row that agree this well end the warm-up
 _WARM_RUNS = 3  # at least, the first included
 _WARM_SHARE = 0.25  # of the budget, at most
 _TIMED_S = 0.25  # before the interval is first computed
-# Each look at the interval is one more chance to stop on a lucky one. A look at every block from the 6th on
-# covers the median of normal noise in 92 to 94 % of simulated measurements; these rarer looks, in 94 to 96 %.
+# Each check of the interval is one more chance to stop at one that is narrow by chance. Checks after every block from
+# the 6th on cover the median of normal noise in 92 to 94 % of simulated measurements; these rarer ones, in 94 to 96 %.
 _FIRST_LOOK = 12
 _LOOK_GROWTH = 1.25
 _LAUNCHES = 11  # of which the median is taken

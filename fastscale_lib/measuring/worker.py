@@ -1,7 +1,7 @@
 """Measurements in a subprocess, so that the caller loads no torch and survives a crash.
 
 `Worker` is the caller's side. The subprocess runs `worker_process`: it reads requests from stdin and writes events to
-stdout, one JSON object a line, and ends when its stdin does.
+stdout, one JSON object per line, and ends when its stdin does.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Worker:
             request: {"kind": "measure", "network": network.to_dict()} with the settings of `measure`, all plain;
                 {"kind": "try", ...} with the same and `memory_bytes`, for `running.try_run`; {"kind": "devices"}; or
                 {"kind": "environment", "device": ...}.
-            on_event: called from another thread: now and then with {"kind": "progress", "phase": ..., "fraction": ...},
+            on_event: called from another thread: repeatedly with {"kind": "progress", "phase": ..., "fraction": ...},
                 and last, once, with {"kind": "result", "measurement": {...}}, {"kind": "ran"} (of a trial),
                 {"kind": "devices", "devices": {...}}, {"kind": "environment", "environment": {...}} or
                 {"kind": "error", "reason": ..., "message": one sentence}.

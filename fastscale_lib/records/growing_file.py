@@ -10,7 +10,7 @@ _REMEMBERED = 4096  # bytes at either end of what was read, by which a file is r
 
 
 class GrowingFile:
-    """How far a file has been read, how to recognise it, and its `torn` lines (1 is the first)."""
+    """The position to which a file was read, its identity, and its `torn` lines (from 1)."""
 
     def __init__(self) -> None:
         self.torn: list[int] = []
@@ -34,7 +34,7 @@ class GrowingFile:
         return file.read()
 
     def take(self, data: bytes, take_line: Callable[[bytes], bool]) -> None:
-        """Give new lines, from `unread`, to a function that returns whether a line is whole.
+        """Pass new lines, from `unread`, to a function that returns whether a line is whole.
 
         Those that are not are `torn`. Such a last line without its newline is read again next time.
         """

@@ -1,4 +1,4 @@
-"""Measurements, their rows in a store, and when a time decides nothing. Loads no torch."""
+"""Measurements, their rows in a store, and when a time cannot decide. Loads no torch."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ BUSY = 0.1  # of all cores; a desktop's own work stays below
 
 
 class MeasureError(FastscaleError, RuntimeError):
-    """A measurement that could not be made.
+    """A measurement that failed.
 
     `reason` is "setting", "out of memory" or "failed"; from a worker also "busy", "cancelled", "time limit" or "died".
-    `spoilt`: the process that tried can measure no more.
+    `spoilt`: the process that tried cannot measure anything after it.
     """
 
     def __init__(self, message: str, reason: str = "failed", spoilt: bool = False) -> None:
@@ -135,7 +135,7 @@ class Measurement:
 
     @property
     def doubt(self) -> str | None:
-        """Why this time decides no claim, in a few words; None if it can (see `time_doubt`)."""
+        """Why this time cannot decide a claim, in a few words; None if it can (see `time_doubt`)."""
         return time_doubt(asdict(self))
 
     @property
@@ -251,7 +251,7 @@ def waits_for_host(launch_ms: float | None, median_ms: float | None) -> bool | N
 
 
 def time_doubt(row: Mapping[str, Any]) -> str | None:
-    """Say why the time of a measured row decides no claim about time; None if it can."""
+    """Say why the time of a measured row cannot decide a claim; None if it can."""
     doubts = []
     blocks = row.get("blocks")
     if blocks is not None and not has_interval(blocks):

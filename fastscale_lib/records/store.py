@@ -26,11 +26,11 @@ from .measurement import Measurement, without_range
 
 
 class StoreWarning(UserWarning):
-    """Lines of a store that are no rows, and were skipped."""
+    """Lines of a store that are not rows, and were skipped."""
 
 
 class StoreError(FastscaleError, ValueError):
-    """A row that cannot be stored, or a file that is no store; the message says which and why.
+    """A row that cannot be stored, or a file that is not a store; the message says why.
 
     Attributes:
         row: the row, if it is good but the file cannot take it, as on a full disk, so that the caller can keep it
@@ -75,7 +75,7 @@ class Store:
             Whether the row was added.
 
         Raises:
-            StoreError: the row is no mapping or has a value that JSON has not, such as NaN; or the file is no store;
+            StoreError: the row is not a mapping, or has a value that JSON lacks, such as NaN; the file is not a store;
                 or it cannot take the row, for example because the disk is full: then the error has it as `row`.
         """
         row, data = _row_and_line(row)
@@ -109,7 +109,7 @@ class Store:
             self._read()
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return all rows, in the order of adding; warn (StoreWarning) of lines that are no rows."""
+        """Return all rows, in the order of adding; warn (StoreWarning) of lines that are not rows."""
         with self._used():
             self._read()
             self._warn_of_torn_lines()
@@ -134,7 +134,7 @@ class Store:
             self._read()
             self._warn_of_torn_lines()
             if not all(isinstance(value, Hashable) for value in what.values()):  # a list or a dict
-                # Of other values, arrays would compare item by item, and no row can have them.
+                # Arrays, for instance, would compare item by item, and no row can have them.
                 plain = {
                     name: value if isinstance(value, list | dict | Hashable) else object()
                     for name, value in what.items()

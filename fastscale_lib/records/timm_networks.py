@@ -19,7 +19,7 @@ _WITH_ATTENTION = ("vit", "deit")
 
 
 class Described(NamedTuple):
-    """What a row of a benchmark file times.
+    """The network that a row of a benchmark file times.
 
     Attributes:
         base: our name of the network; None if there is none.

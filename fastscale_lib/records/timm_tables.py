@@ -230,7 +230,7 @@ def _device_name(stem: str, words: list[re.Match]) -> str | None:
 
 
 def _usual_name(name: str) -> str:
-    """Return the maker's name of a device, where it is known what the file's stands for."""
+    """Return the maker's name of a device, where the file's abbreviation is known."""
     if geforce := _GEFORCE.fullmatch(name):
         return f"RTX {geforce[1]}{' Ti' if geforce[2] else ''}"
     if core := _CORE.fullmatch(name):

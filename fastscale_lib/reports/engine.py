@@ -68,7 +68,7 @@ def report(
     `<out>/runs/<name>/`; its page is `<out>/<name>.html`. One that has run with the same source, parameters, library,
     data, devices and versions of packages is taken from there, unless it failed. One that measures (its parameter
     `measure` is true, or its `device_name` is "calibrate") runs alone, after the others. One that fails does not stop
-    the others, and its page shows the error. Stopped and called again, it goes on with what is missing.
+    the others, and its page shows the error. Stopped and called again, it continues with what is missing.
 
     Arguments:
         only: names of notebooks, or what they begin with, as "04"; default: all of them.
@@ -152,7 +152,7 @@ def _jobs(asked: int | None) -> int:
 
 
 def _machine(todo: Sequence[Task]) -> dict[str, str]:
-    """Describe where notebooks will run: devices, which must be there, and package versions.
+    """Describe the machine: devices, which must be there, and package versions.
 
     A subprocess asks: one that looks for a GPU holds some of it until it ends.
     """
@@ -238,7 +238,7 @@ class _Run:
             return self.runs.end(task, key, error, time.monotonic() - began, made)
         except Stopped:
             raise
-        except Exception as error:  # a full disk, say; the others are to be run
+        except Exception as error:  # a full disk, say; the others still run
             return self.runs.lost(task, f"it could not be run: {_named(error)}", time.monotonic() - began, made)
 
 
@@ -265,8 +265,8 @@ def _written(report: Report) -> Report:
     if report.shown:
         try:
             page = pages.render(report)
-            pages.index([report])  # where it is shown, too
-        except Exception as error:  # a notebook can show what no page was thought of for, and the others are to be made
+            pages.index([report])  # the index shows it, too
+        except Exception as error:  # a notebook may show what no page can; the others are still made
             said = f"no page can be made of it: {_named(error)}"
             report = replace(report, error=f"{report.error}; {said}" if report.error else said, shown=False)
     try:
@@ -282,7 +282,7 @@ def _write_index(path: Path, reports: Sequence[Report]) -> None:
         write_whole(path, pages.index(reports))
     except OSError as error:
         raise SelectionError(
-            f"report: {path} {_cannot_be_written(error)}; what has run is kept, and the same command goes on"
+            f"report: {path} {_cannot_be_written(error)}; what has run is kept, and the same command continues"
         ) from None
 
 

@@ -35,10 +35,10 @@ class Stopped(Exception):
 def execute(
     task: Task, folder: Path, limit: float | None, stop: threading.Event, data: Path | None = None
 ) -> str | None:
-    """Run a notebook in a folder, and leave it there, executed as far as it came.
+    """Run a notebook in a folder, and save it there, executed as far as it ran.
 
-    Returned is why it failed, in a sentence, or None. It is ended after `limit` seconds; once `stop` is set, it is
-    given up, and Stopped is raised. `data` is the folder that `data_folder` finds there.
+    Return why it failed, in a sentence, or None. It is ended after `limit` seconds, or once `stop` is set, which raises
+    Stopped. `data` is the folder that `data_folder` finds there.
     """
     with tempfile.TemporaryFile() as log:
         process = _start(folder, log, data)
@@ -81,7 +81,7 @@ def _wait(process: subprocess.Popen[str], limit: float | None, stop: threading.E
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """End it if it has not ended itself: told to, it takes its kernel along."""
+    """End the process and its kernel, unless it has ended."""
     with contextlib.suppress(OSError):
         if process.stdin is not None:
             process.stdin.close()
@@ -160,7 +160,7 @@ def _run(notebook: Path, parameters: dict[str, Any]) -> int:
 
 
 def _tidy(executed: Path) -> None:
-    """Take out what papermill has put in: marks of errors, and folders of this machine."""
+    """Remove what papermill has added: marks of errors, and folders of this machine."""
     import nbformat
     from papermill.execute import remove_error_markers
 

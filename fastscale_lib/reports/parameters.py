@@ -154,7 +154,7 @@ def read_yaml(text: str) -> Any:
 
 
 def read_parameters(source: str) -> dict[str, Parameter]:
-    """Read the parameters that a cell's source names; its imports are passed over."""
+    """Read the parameters that a cell's source names; its imports are ignored."""
     comments = _comments(source)
     lines = [line for line in ast.parse(source).body if not isinstance(line, ast.Import | ast.ImportFrom)]
     found = (_parameter(line, comments.get(line.end_lineno or 0, "")) for line in lines)
@@ -284,7 +284,7 @@ def _whole(value: Any) -> int:
         return int(value)
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise ValueError
-    float(value)  # an OverflowError where it is too large to reckon with
+    float(value)  # an OverflowError if it is too large
     return int(value)
 
 

@@ -53,7 +53,7 @@ def train_all(
 ) -> pd.DataFrame:
     """Train each network with each seed by one recipe, unless the store holds it.
 
-    Stopped at any moment and called again, it goes on: each training after its last whole epoch.
+    Stopped at any moment and called again, it continues each training after its last whole epoch.
 
     Arguments:
         networks: Networks, or names of base networks.

@@ -34,8 +34,8 @@ def train(
     """Train a network, and return the row with its error.
 
     What the store already holds is not trained again: a row of the same network (by `Network.id`), data, recipe and
-    seed. A training that was stopped, by Ctrl-C or by a kill, goes on after its last whole epoch. On one CPU it then
-    ends in the same weights, bit by bit, as if it had not been stopped. If it goes on with another CPU, number of
+    seed. A training that was stopped, by Ctrl-C or by a kill, continues after its last whole epoch. On one CPU it then
+    ends in the same weights, bit by bit, as if it had not been stopped. If it continues with another CPU, number of
     threads or processes, or version of torch, it may not, and `repeatable` is False; on GPUs torch does not promise it,
     either.
 
@@ -72,7 +72,7 @@ def train(
             not there.
         TrainingError: it did not end: the loss diverged, memory ran out, the disk is full, or the checkpoint is that of
             another training. The last good checkpoint is kept.
-        StoreError: the file is no store, or cannot be written; this is checked, as for the checkpoint, before any work.
+        StoreError: the file is not a store, or cannot be written; this is checked before any work.
     """
     store = store if store is None or isinstance(store, Store) else Store(store)
     check_arguments(data, recipe, progress)
@@ -83,7 +83,7 @@ def train(
 
 
 def check_arguments(data: Any, recipe: Any, progress: Any) -> None:
-    """Refuse what is no data set, recipe or function."""
+    """Refuse arguments that are not a data set, a recipe and a function."""
     check_type("data", data, (ImageData, str), DataError, "ImageData, or the name of a data set")
     if recipe is not None:
         check_type("recipe", recipe, Recipe, RecipeError, "a Recipe, or None for the usual one")

@@ -24,7 +24,7 @@ _LR_IMAGES = 256  # the batch that `lr` is given for
 
 
 class RecipeError(FastscaleError, ValueError):
-    """What is no recipe; the message names the setting, the value and the rule."""
+    """A wrong recipe; the message names the setting, the value and the rule."""
 
 
 @dataclass(frozen=True)

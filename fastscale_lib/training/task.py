@@ -1,4 +1,4 @@
-"""One training: what is trained, its identity, and where rows and checkpoint are kept."""
+"""One training: what is trained, its identity, and where rows and checkpoint go."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class TrainingError(MeasureError):
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be trained, and where."""
+    """A training to run: network, data, recipe, seed, device."""
 
     network: Network
     data: ImageData
@@ -45,7 +45,7 @@ class Task:
 
     @property
     def ids(self) -> dict[str, Any]:
-        """What tells it from other trainings."""
+        """The columns that identify the training."""
         return identity(self.network, self.data, self.recipe, self.seed)
 
     def __str__(self) -> str:

@@ -152,7 +152,7 @@ class Trainer:
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Go on from a state, as the training would have gone on there."""
+        """Continue from a state, as the training would have."""
         self.epochs_done = state["epoch"]
         self.model.load_state_dict(state["model"])
         if self.averaged is not None:

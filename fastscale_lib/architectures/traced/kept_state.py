@@ -1,4 +1,4 @@
-"""A module's own state around a forward pass: what the pass writes into the module is taken back."""
+"""Restore a module's state after a forward pass."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NOTHING = (), ()
 
 @contextmanager
 def state_kept(module: nn.Module) -> Iterator[None]:
-    """Restore attributes, parameters, buffers and hooks of a module and its submodules afterwards.
+    """Restore attributes, parameters, buffers and hooks of all submodules after the context.
 
     So are the lists, dicts, sets and deques among them, and modules that stand in these. Objects of other classes, and
     the elements of tensors, are left as the pass leaves them.

@@ -25,7 +25,7 @@ _BROADCAST = {"add", "sub", "mul", "div"}
 
 
 def known_result(func: Any, args: Any, kwargs: Any) -> torch.Tensor | None:
-    """Make the result of operators whose shape follows from their arguments; None where torch must say."""
+    """Make an empty result if its shape follows from the arguments; None if torch must say."""
     name = func.overloadpacket.__name__
     x = args[0] if args else None
     if not isinstance(x, torch.Tensor) or x.device.type != "meta" or not x.is_floating_point() or "out" in kwargs:
@@ -68,7 +68,7 @@ def _convolution(
     dilation: Any = (1, 1),
     groups: int = 1,
 ) -> Sequence[int] | None:
-    """The shape of `conv2d`, where stride, padding and dilation are pairs and all is contiguous."""
+    """Return the shape of a contiguous `conv2d` whose stride, padding and dilation are pairs."""
     pairs = stride, padding, dilation
     if not all(isinstance(each, list | tuple) and len(each) == 2 for each in pairs) or x.dim() != 4:
         return None

@@ -24,7 +24,7 @@ class TracedOperation(NamedTuple):
         kind: one of `LISTED`, or "copy", "pointwise", "smooth". "matmul" and "attention" are products of two tensors
             that both depend on the input; "unknown" is what no list has.
         flops: multiply-adds, without those of biases.
-        bias: multiply-adds of biases: one an output.
+        bias: multiply-adds of biases: one per output.
         backward: multiply-adds of the backward pass, as torch's FlopCounterMode has them.
         hidden: whether FlopCounterMode does not know it.
         moved: elements read and written, without parameters.
@@ -67,7 +67,7 @@ class TracedComplexity(Complexity):
     """Counts of a traced module, beside those of torch's own counter, and what is not counted.
 
     Attributes:
-        torch_flops: what torch's FlopCounterMode says of the forward pass: two for each multiply-add, biases left out.
+        torch_flops: flops of the forward pass by torch's FlopCounterMode: two per multiply-add, without biases.
         torch_flops_backward: what it says of a forward with a backward pass.
         attention_flops: multiply-adds of products of two tensors that both depend on the input, as in attention.
         attention_matrices: their elements, which are no activations: a fused attention never writes them.
