@@ -29,6 +29,7 @@ from .models import build as build
 from .models import load_weights as load_weights
 from .prediction import RuntimeModel as RuntimeModel
 from .prediction import calibrate as calibrate
+from .prediction import devices as devices
 from .prediction import within as within
 from .records import Store as Store
 from .reports import report as report

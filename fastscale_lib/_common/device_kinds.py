@@ -1,6 +1,6 @@
 """Kinds of devices, by torch's names ("cpu", "cuda:1"), and their defaults. Loads no torch.
 
-No other module tells these names apart. `measuring.devices` has a class for each kind, with what the device does.
+No other module tells these names apart. `measuring.device_finder` has a class for each kind, with what the device does.
 """
 
 from __future__ import annotations

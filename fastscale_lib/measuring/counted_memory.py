@@ -17,7 +17,7 @@ from ..architectures.traced.module_family import Family
 from ..architectures.zoo import network as named_network
 from ..models.builder import build
 from ..records.measurement import MeasureError, SettingError
-from .devices import find_device
+from .device_finder import find_device
 from .live_tensors import LiveTensors
 from .running import runner
 from .settings import Mode, Precision, Settings

@@ -10,7 +10,7 @@ import torch
 
 from .._common.version import __version__
 from .device_classes import cpu_name
-from .devices import find_device
+from .device_finder import find_device
 
 _FEWEST_S = 0.2  # of processor time, which the system counts in hundredths of a second
 

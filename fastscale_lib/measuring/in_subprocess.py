@@ -93,7 +93,7 @@ def measure(
             f"limit is {shown(limit)}, but a module is measured in this process, which nothing stops; leave it out, or "
             "give a Network"
         )
-    from .devices import find_device
+    from .device_finder import find_device
     from .timing import time_here
 
     if find_device(settings.device, settings.precision).queues:

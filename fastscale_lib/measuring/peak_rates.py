@@ -59,7 +59,7 @@ def ceilings(
         SettingError: (a ValueError) a setting is wrong or the device is not there.
         MeasureError: memory ran out, or one of the two failed otherwise.
     """
-    from .devices import find_device
+    from .device_finder import find_device
     from .peak_workloads import Copy, Product
 
     known("precision", precision, PRECISIONS)

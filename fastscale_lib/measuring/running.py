@@ -21,7 +21,7 @@ from ..models.builder import build
 from ..models.modules import subsample
 from ..records.measurement import MeasureError, SettingError
 from .device_classes import Cpu, Device
-from .devices import find_device
+from .device_finder import find_device
 from .memory import is_out_of_memory, is_spoilt
 from .settings import Settings
 

@@ -33,7 +33,7 @@ from ..architectures.traced.module_family import Family
 from ..records.measurement import MeasureError, Measurement, has_interval, now
 from . import nvml
 from .device_classes import Device
-from .devices import find_device
+from .device_finder import find_device
 from .environment import Load, read_environment
 from .memory import is_out_of_memory
 from .running import Run, flags, prepare, runner, with_threads, within_memory

@@ -90,7 +90,7 @@ def _serve(request: Event, sink: IO[str], cancelled: set[int]) -> None:
 
 def _measure(request: Event, report: Progress) -> Event:
     report("building", 0.0)
-    from .devices import find_device
+    from .device_finder import find_device
     from .timing import time_here
 
     gc.collect()  # the last network may sit in reference cycles
@@ -111,7 +111,7 @@ def _try(request: Event, report: Progress) -> Event:
 
 
 def _devices(request: Event, report: Progress) -> Event:
-    from .devices import devices
+    from .device_finder import devices
 
     return {"devices": devices()}
 

@@ -3,6 +3,7 @@ from .budgets import costs as costs
 from .budgets import within as within
 from .calibration import calibrate as calibrate
 from .calibration import kept_in as kept_in
+from .device_profiles import devices as devices
 from .device_profiles import profile_model as profile_model
 from .device_profiles import profiles as profiles
 from .device_profiles import write_profiles as write_profiles
@@ -10,6 +11,7 @@ from .forms import By as By
 from .forms import PredictionError as PredictionError
 from .model import RuntimeModel as RuntimeModel
 from .roofline import roofline_share as roofline_share
+from .sheets import data_sheets as data_sheets
 from .stored_models import fitted_model as fitted_model
 from .stored_models import fitted_models as fitted_models
 from .timed_rows import families_of as families_of

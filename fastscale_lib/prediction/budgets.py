@@ -68,6 +68,7 @@ def costs(
     mode: Mode = "inference",
     precision: Precision = "fp32",
     model: RuntimeModel | None = None,
+    device: str | None = None,
     memory: bool = True,
     **setting: Any,
 ) -> pd.DataFrame:
@@ -81,6 +82,8 @@ def costs(
         mode: of the run; default: "inference".
         precision: of the run; default: "fp32".
         model: predicts the time, by layers; default: None, no time.
+        device: name of a device, whose time is predicted instead, as by `RuntimeModel.of`; most GPUs are known in
+            precision="fp16"; default: None.
         memory: whether to count memory, which takes about a second per network; default: True.
         setting: what else tells the model's settings apart, as device_name="…".
 
@@ -94,10 +97,10 @@ def costs(
         SettingError: (a ValueError) batch, mode or precision is wrong.
     """
     memory = check_flag("costs: memory", memory, BudgetError)
-    how = _how(batch, mode, precision, model, setting)
+    how = _how(batch, mode, precision, model, device, setting)
     base, frame = named_network(network), sweep(network, strategies, scales)
     frame = frame.assign(predicted_ms=np.nan, low_ms=np.nan, high_ms=np.nan, note=None)
-    if model is not None:
+    if how.model is not None:
         for name, group in frame.groupby("strategy", sort=False):
             times = how.times(base, named_strategy(str(name)), group["scale"].to_numpy())
             for column, values in zip(("predicted_ms", "low_ms", "high_ms", "note"), times, strict=False):
@@ -119,6 +122,7 @@ def within(
     mode: Mode = "inference",
     precision: Precision = "fp32",
     model: RuntimeModel | None = None,
+    device: str | None = None,
     memory: bool = True,
     strict: bool = True,
     **setting: Any,
@@ -144,6 +148,7 @@ def within(
         mode: of the run; default: "inference".
         precision: of the run; default: "fp32".
         model: predicts the time, as for `costs`; default: None.
+        device: as for `costs`; default: None.
         memory: whether to count the memory of what is found; default: True.
         strict: True (default) raises if a strategy has no such network: no budget bounds it, its smallest network is
             beyond one, or its time cannot be predicted. False gives it a row without a network, and with a `reason`.
@@ -164,18 +169,18 @@ def within(
     budgets = {name: _number(name, value) for name, value in given.items() if value is not None}
     if not budgets:
         raise BudgetError(f"within: no budget is given; give one or several of {', '.join(BUDGETS)}")
-    if time_ms is not None and model is None:
+    if time_ms is not None and model is None and device is None:
         raise BudgetError(
             f"within: time_ms={time_ms:g} needs a model that predicts times; "
-            "give model=fs.calibrate() or model=fs.RuntimeModel.fit(rows)"
+            "give model=fs.calibrate() or model=fs.RuntimeModel.fit(rows), or device='RTX 4090'"
         )
-    how = _how(batch, mode, precision, model, setting)
+    how = _how(batch, mode, precision, model, device, setting)
     memory = check_flag("within: memory", memory, BudgetError)
     ways = several(strategies, Strategy)
     if not ways:
         raise BudgetError("within: no strategy is given; give one at least, as in strategies=['dWr']")
     base = named_network(network)
-    known = {"batch": batch, "mode": mode, "precision": precision, "model": model, "memory": memory, **setting}
+    known = {"batch": batch, "mode": mode, "precision": precision, "model": how.model, "memory": memory, **setting}
     found = []
     for strategy in map(named_strategy, ways):
         try:
@@ -320,10 +325,21 @@ def _first(true: Callable[[float], bool], steps: np.ndarray) -> int:
     return low
 
 
-def _how(batch: int, mode: Mode, precision: Precision, model: RuntimeModel | None, setting: Mapping[str, Any]) -> Costs:
+def _how(
+    batch: int,
+    mode: Mode,
+    precision: Precision,
+    model: RuntimeModel | None,
+    device: str | None,
+    setting: Mapping[str, Any],
+) -> Costs:
     asked = Settings(batch, mode, precision)
     if not (model is None or isinstance(model, RuntimeModel)):
         raise BudgetError(f"within: model is {shown(model)}, but must be a RuntimeModel, as fs.calibrate() makes one")
+    if model is not None and device is not None:
+        raise BudgetError(f"within: both a model and device={shown(device)} are given; give one of them")
+    if device is not None:
+        model = RuntimeModel.of(device, mode=mode, precision=precision, **setting)
     if setting and model is None:
         raise BudgetError(f"within: {', '.join(setting)} tells settings of a model apart, and no model is given")
     return Costs(asked.batch, mode, precision, model, setting)

@@ -10,10 +10,14 @@ from typing import Any
 import pandas as pd
 
 from .._common.files import write_whole
+from ..records.store import Store
+from .calibration import kept_in
 from .fitted import SETTING, plain_fit, read_fits
 from .forms import PredictionError
 from .model import RuntimeModel
 from .profile_files import find_profile, shipped_profiles
+from .sheets import data_sheets, estimated_profile
+from .timed_rows import LEAST_ROWS, timed_rows
 
 
 def profiles() -> pd.DataFrame:
@@ -24,6 +28,11 @@ def profiles() -> pd.DataFrame:
         was fitted to), families (how many), batches, error (median of families left out, as a fraction), error_90,
         source, made (date).
     """
+    return pd.concat([_rows_of(kept) for kept in shipped_profiles().values()], ignore_index=True)
+
+
+def _rows_of(kept: dict[str, Any]) -> pd.DataFrame:
+    """List the settings of one profile."""
     rows = [
         {
             "device_name": kept["device_name"],
@@ -36,10 +45,45 @@ def profiles() -> pd.DataFrame:
             "source": kept["source"],
             "made": kept["made"],
         }
-        for kept in shipped_profiles().values()
         for each in kept["settings"]
     ]
     return pd.DataFrame(rows)
+
+
+def devices() -> pd.DataFrame:
+    """List the devices whose time can be predicted, and how well.
+
+    Returns:
+        One row per device and setting, what was calibrated here first: device_name; known_by ("calibrated here",
+        "profile" of published rows, "data sheet" for an estimate, "not calibrated" for this machine); mode, precision,
+        channels_last, compile, torch; error (median, as a fraction, of families that were left out; of an estimate, of
+        GPUs that were) and error_90; rows, families, batches; memory_gb; source and made, as for `profiles`. What is
+        not known is missing.
+    """
+    memory = dict(zip(data_sheets()["device_name"], data_sheets()["memory_gb"], strict=True))
+    listed = [_calibrated_here(), profiles().assign(known_by="profile")]
+    for name in memory:
+        if name not in shipped_profiles():
+            listed.append(_rows_of(estimated_profile(name)).assign(known_by="data sheet"))
+    table = pd.concat(listed, ignore_index=True).astype({"rows": "Int64", "families": "Int64"})
+    return table.assign(memory_gb=table["device_name"].map(memory)).reindex(columns=_LISTED)
+
+
+_LISTED = ["device_name", "known_by", "mode", "precision", "channels_last", "compile", "torch", "error", "error_90"]
+_LISTED += ["rows", "families", "batches", "memory_gb", "source", "made"]
+
+
+def _calibrated_here() -> pd.DataFrame:
+    """Describe what `calibrate` has kept of this machine, if anything."""
+    here = kept_in()
+    frame = Store(here).frame() if here.is_file() else pd.DataFrame()
+    found = []
+    for setting, rows in timed_rows(frame) if len(frame) else []:
+        if len(rows) >= LEAST_ROWS:
+            batches = " to ".join(str(each) for each in dict.fromkeys((rows["batch"].min(), rows["batch"].max())))
+            known = {"known_by": "calibrated here", "rows": len(rows), "families": 1, "batches": batches}
+            found.append({**setting.row(("device_name", *SETTING)), **known, "made": str(rows["date"].max())[:10]})
+    return pd.DataFrame(found or [{"device_name": "this machine", "known_by": "not calibrated"}])
 
 
 def profile_model(device_name: str) -> RuntimeModel:
@@ -72,8 +116,8 @@ def write_profiles(model: RuntimeModel, folder: Path | str, source: str, made: s
     """
     devices: dict[str, list[dict[str, Any]]] = {}
     for key, each in model.fitted.items():
-        if model.by != "layers" or each.reach is None:
-            raise PredictionError("write_profiles: a profile is made of a model that is fitted by layers")
+        if model.by != "layers" or each.reach is None or each.note:
+            raise PredictionError("write_profiles: a profile is made of a model that is fitted to rows by layers")
         devices.setdefault(str(key.device_name), []).append(plain_fit(key, each))
     paths = []
     for name, settings in devices.items():

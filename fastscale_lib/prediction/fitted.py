@@ -10,6 +10,7 @@ import numpy as np
 from ..records.conditions import Conditions
 from .forms import form_of
 from .gpu_layers import GpuLayers
+from .mean_times import MeanTimes
 from .reach import Reach, Trial
 
 SETTING = (*Conditions.FIT[1:], "torch")  # what tells the settings of one device apart
@@ -29,6 +30,7 @@ class Fitted(NamedTuple):
         reach: how far it predicts; None for rates that were given by hand, which hold everywhere.
         host: seconds per launch: least, median and most of the rows.
         form: the formula, if it is not the usual one of the model; None if it is.
+        note: what every prediction is said to be, as "estimate by the data sheet"; None for those of a fit to rows.
     """
 
     parameters: np.ndarray
@@ -39,6 +41,7 @@ class Fitted(NamedTuple):
     reach: Reach | None = None
     host: tuple[float, float, float] = (0.0, 0.0, 0.0)
     form: Any = None
+    note: str | None = None
 
 
 def plain_fit(key: Conditions, fitted: Fitted) -> dict[str, Any]:
@@ -67,13 +70,13 @@ def plain_fit(key: Conditions, fitted: Fitted) -> dict[str, Any]:
 def read_fits(kept: Mapping[str, Any]) -> Iterator[tuple[Conditions, Fitted]]:
     """Read the settings of a profile, and the fit to each."""
     for each in kept["settings"]:
-        order, reach = each["form"].get("order"), each["reach"]
-        form = GpuLayers(order) if order else None
+        form, parameters = _read_form(each)
+        reach = each["reach"]
         least, most, shares = (np.array(reach[name]) for name in ("least", "most", "shares"))
         yield (
             Conditions(device_name=kept["device_name"], **each["setting"]),
             Fitted(
-                np.log([each["parameters"][name] for name in (form or form_of("layers")).names]),
+                parameters,
                 each["rows"],
                 tuple(each["families"]),
                 each["error"],
@@ -81,8 +84,20 @@ def read_fits(kept: Mapping[str, Any]) -> Iterator[tuple[Conditions, Fitted]]:
                 Reach(tuple(reach["batches"]), least, most, shares, Trial(*reach["up"]), Trial(*reach["down"])),
                 tuple(each["host"]),
                 form,
+                kept.get("note"),
             ),
         )
+
+
+def _read_form(kept: Mapping[str, Any]) -> tuple[Any, np.ndarray]:
+    """Read a formula and its parameters; None where it is the usual one."""
+    several, order = kept["form"].get("mean of"), kept["form"].get("order")
+    if several:
+        read = [_read_form(each) for each in several]
+        form: Any = MeanTimes([(each or form_of("layers"), parameters) for each, parameters in read])
+    else:
+        form = GpuLayers(order) if order else None
+    return form, np.log([kept["parameters"][name] for name in (form or form_of("layers")).names])
 
 
 def _rounded(value: Any) -> float:

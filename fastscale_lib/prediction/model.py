@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex, TypeAlias
 
@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from .._common.checks import check_flag, check_whole, several
+from .._common.frames import rows as rows_of
 from ..architectures.definition import Network
 from ..architectures.operation_lists import KINDS, Operations, operations
 from ..architectures.resolutions import Resolution
@@ -32,9 +33,13 @@ from ..scaling.module_scaling import network_or_modules
 from ..scaling.rounding import scaled_dimensions
 from ..scaling.strategies import ScalesLike, StrategiesLike, as_list, grid_factors, scale_factors
 from ..scaling.strategies import strategy as named_strategy
-from .fitted import Fitted
+from .device_names import known_device
+from .fitted import Fitted, read_fits
 from .forms import By, PredictionError, bytes_of, fit_form, form_of, host_seconds, longest, runs_of
+from .mean_times import MeanTimes
 from .reach import Extent, Judged, batch_beyond, judge
+from .setting_words import ambiguous, no_such, without
+from .sheets import error_with_one_row
 from .timed_rows import LEAST_ROWS, families_of, timed_rows, timed_runs, too_few
 from .unseen import best_form, reach_on_trial
 
@@ -110,6 +115,54 @@ class RuntimeModel:
             families = tuple(sorted(set(families_of(rows))))
             fitted[setting] = Fitted(parameters, len(rows), families, error, error_90, reach, host_seconds(runs), form)
         return cls(by, fitted)
+
+    @classmethod
+    def of(cls, device_name: str, *, measured: Any = None, **setting: Any) -> RuntimeModel:
+        """Return the model of a device: of its shipped profile, or estimated by its data sheet.
+
+        Arguments:
+            device_name: of a device that `fs.devices` lists; "rtx-4090", "4090" and "NVIDIA GeForce RTX 4090" are one.
+            measured: rows measured on the device, as `adjusted` takes them; default: none.
+            setting: values of `Conditions.FIT`, as compile=True, or torch: a version; what is not given is the usual:
+                inference, eager, not channels_last. "fp16" and "bf16" are also the precision "amp".
+
+        Returns:
+            A model of this one setting. Estimates say in the note of each prediction what they are.
+
+        Raises:
+            PredictionError: no device, or several, have this name; or it is not known with this setting.
+        """
+        model = cls("layers", dict(read_fits(known_device(device_name))))
+        for name, usual in (("mode", "inference"), ("compile", False), ("channels_last", False)):
+            if name not in setting and len({getattr(key, name) for key in model._settings(setting)}) > 1:
+                setting[name] = usual
+        if not model._settings(setting):
+            raise PredictionError(without(list(model.fitted), setting))
+        key = model.setting(**setting)
+        model = cls("layers", {key: model.fitted[key]})
+        return model if measured is None else model.adjusted(measured)
+
+    def adjusted(self, measured: Any) -> RuntimeModel:
+        """Multiply all times by one factor, by which they meet what was measured.
+
+        Arguments:
+            measured: what `fs.measure` returned, or a frame of such rows, under the only setting of the model.
+
+        Raises:
+            PredictionError: the model has several settings, or a row has no time or description, or is not predicted.
+        """
+        key = self.setting()
+        frame = measured if isinstance(measured, pd.DataFrame) else pd.DataFrame([dict(measured)])
+        if missing := sorted({"description", "batch", "median_ms"} - set(frame.dropna(axis="columns").columns)):
+            raise PredictionError(f"adjusted: the measured rows lack {', '.join(missing)}; fs.measure() gives them")
+        times = [self.predict(Network.from_dict(row.description), row.batch) for row in rows_of(frame)]
+        ratio = frame["median_ms"].to_numpy(float) / pd.concat(times)["predicted_ms"].to_numpy()
+        fitted = self.fitted[key]
+        form = MeanTimes([(self._form(key), fitted.parameters)])
+        error = error_with_one_row(key.row(Conditions.FIT)) if fitted.note else {}
+        note = fitted.note and f"{fitted.note}, met to {len(frame)} measured"
+        by_one = fitted._replace(parameters=np.array([np.median(np.log(ratio))]), form=form, note=note, **error)
+        return RuntimeModel(self.by, {key: by_one})
 
     def predict(
         self,
@@ -269,7 +322,8 @@ class RuntimeModel:
         fitted = self.fitted[key]
         if fitted.reach is None:
             return Judged(np.full(size, fitted.error), [None] * size)
-        return judge(fitted.reach, extent, fitted.error, fitted.error_90)
+        error, notes = judge(fitted.reach, extent, fitted.error, fitted.error_90)
+        return Judged(error, ["; ".join(filter(None, (fitted.note, each))) or None for each in notes])
 
     def _curve(self, key: Conditions, device: np.ndarray, launches: np.ndarray, extent: Extent) -> Curve:
         """Predict runs by the seconds of the device and the launches of the host."""
@@ -289,16 +343,25 @@ class RuntimeModel:
         Raises:
             PredictionError: there is none, or there are several.
         """
+        found = self._settings(wanted)
+        if found and len({replace(key, torch=None) for key in found}) == 1:
+            return max(found, key=lambda key: [int(part) for part in re.findall(r"\d+", key.torch or "")])
+        raise PredictionError(ambiguous(found, wanted) if found else no_such(list(self.fitted), wanted))
+
+    def _settings(self, wanted: Mapping[str, Any]) -> list[Conditions]:
+        """Find the settings that have these values; autocast is "amp" in the words of timm."""
         known = (*Conditions.FIT, "torch")
         if unknown := sorted(set(wanted) - set(known)):
             near = difflib.get_close_matches(unknown[0], known, 1)
             raise PredictionError(
                 f"predict: {unknown[0]!r} is no setting" + (f"; try {near[0]}" if near else f"; {', '.join(known)} are")
             )
-        found = [key for key in self.fitted if all(getattr(key, name) == value for name, value in wanted.items())]
-        if found and len({replace(key, torch=None) for key in found}) == 1:
-            return max(found, key=lambda key: [int(part) for part in re.findall(r"\d+", key.torch or "")])
-        raise PredictionError(_ambiguous(found, wanted) if found else _unknown(list(self.fitted), wanted))
+
+        def has(key: Conditions, name: str, value: Any) -> bool:
+            own = getattr(key, name)
+            return own == value or (name == "precision" and own == "amp" and value in ("fp16", "bf16"))
+
+        return [key for key in self.fitted if all(has(key, name, value) for name, value in wanted.items())]
 
     def batch(self, asked: SupportsIndex | None = None, **setting: Any) -> int:
         """Return the batch of a prediction: the one asked for, or that of all rows.
@@ -334,22 +397,3 @@ class RuntimeModel:
             for key, each in self.fitted.items()
         ]
         return pd.DataFrame(rows)
-
-
-def _unknown(fitted: Sequence[Conditions], wanted: Mapping[str, Any]) -> str:
-    known = "; ".join(_told(key.row(Conditions.FIT)) for key in fitted) or "none"
-    no = f"no setting with {_told(wanted)}" if wanted else "no setting"
-    return f"predict: the model is fitted to {no}; it is fitted to {known}"
-
-
-def _ambiguous(found: Sequence[Conditions], wanted: Mapping[str, Any]) -> str:
-    columns = {name: list(dict.fromkeys(getattr(key, name) for key in found)) for name in Conditions.FIT}
-    differ = {name: values for name, values in columns.items() if len(values) > 1}
-    open_ = ", ".join(f"{name} ({' or '.join(map(repr, values))})" for name, values in differ.items())
-    has = f"{len(found)} settings with {_told(wanted)}" if wanted else f"{len(found)} settings"
-    named = _told({name: values[0] for name, values in differ.items()})
-    return f"predict: the model is fitted to {has}, which differ in {open_}; say which, as in {named}"
-
-
-def _told(setting: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}={value!r}" for name, value in setting.items())

@@ -200,7 +200,7 @@ def _device_kind(device: str | None, executor: TaskExecutor | None) -> str:
         return kind_name(device)
     if executor is not None:
         return kind_name(ask_environment(executor, None)["device"])
-    from ..measuring.devices import find_device
+    from ..measuring.device_finder import find_device
 
     return find_device().kind.name
 

@@ -13,7 +13,7 @@ import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
-from ..measuring.devices import find_device, kind_for
+from ..measuring.device_finder import find_device, kind_for
 from .processes import Processes, Result
 
 _REST_S = 0.25

@@ -54,7 +54,7 @@ class Task:
 
 def make_task(network: Network | str, data: ImageData | str, recipe: Recipe, seed: int, device: str | None) -> Task:
     """Check that network, data and recipe fit together, and that the device is there."""
-    from ..measuring.devices import find_device
+    from ..measuring.device_finder import find_device
 
     refuse_modules(
         "train",

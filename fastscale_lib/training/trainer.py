@@ -23,7 +23,7 @@ from .._common.device_kinds import CPU
 from ..architectures.definition import Network
 from ..architectures.resolutions import both_sides
 from ..measuring.device_classes import Cpu
-from ..measuring.devices import find_device
+from ..measuring.device_finder import find_device
 from ..models.builder import build
 from ..models.modules import subsample
 from .augmentation import crop_and_flip, mixup, randaugment

@@ -11,7 +11,7 @@ import torch
 import fastscale_lib as fs
 from fastscale_lib._common.memory import available_bytes
 from fastscale_lib.measuring.batch_search import CapacityWarning, largest_batch
-from fastscale_lib.measuring.devices import find_device
+from fastscale_lib.measuring.device_finder import find_device
 from fastscale_lib.measuring.memory import is_out_of_memory, is_spoilt
 from fastscale_lib.measuring.settings import MODES, Settings
 from fastscale_lib.measuring.worker import Worker

@@ -9,7 +9,7 @@ from torch.profiler import ProfilerActivity, profile
 import fastscale_lib as fs
 from fastscale_lib.architectures.resolutions import pixels
 from fastscale_lib.measuring.counted_memory import peak_memory
-from fastscale_lib.measuring.devices import find_device
+from fastscale_lib.measuring.device_finder import find_device
 from fastscale_lib.measuring.running import prepare, runner
 from fastscale_lib.measuring.settings import Settings
 

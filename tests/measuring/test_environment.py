@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from fastscale_lib.measuring import device_classes, devices, environment, nvml
+from fastscale_lib.measuring import device_classes, device_finder, environment, nvml
 from fastscale_lib.measuring.nvml import State
 from fastscale_lib.records.measurement import SettingError
 
@@ -20,12 +20,12 @@ def test_the_machine_is_told_without_measuring():
 
 
 def test_devices_have_names():
-    assert "threads)" in devices.devices()["cpu"] or "1 thread)" in devices.devices()["cpu"]
+    assert "threads)" in device_finder.devices()["cpu"] or "1 thread)" in device_finder.devices()["cpu"]
 
 
 def test_of_a_cpu_nvml_is_not_asked(monkeypatch):
     monkeypatch.setattr(nvml, "Nvml", None)
-    assert devices.find_device("cpu").state_at_work(lambda: None, 1.0) == State()
+    assert device_finder.find_device("cpu").state_at_work(lambda: None, 1.0) == State()
 
 
 @pytest.mark.parametrize(

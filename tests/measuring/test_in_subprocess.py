@@ -11,7 +11,7 @@ from helpers.posix import posix
 from helpers.quick_runs import LONG, SHORT, TINY, Witness
 
 import fastscale_lib as fs
-from fastscale_lib.measuring import devices, timing
+from fastscale_lib.measuring import device_finder, timing
 from fastscale_lib.records.measurement import MeasureError, SettingError
 
 
@@ -21,7 +21,7 @@ def not_here(*arguments, **settings):
 
 def test_a_network_is_measured_in_a_subprocess(monkeypatch):
     monkeypatch.setattr(timing, "time_here", not_here)
-    monkeypatch.setattr(devices, "find_device", not_here)
+    monkeypatch.setattr(device_finder, "find_device", not_here)
     told = []
     first = fs.measure(TINY, **SHORT, progress=lambda phase, fraction: told.append(phase))
     assert (first.network, first.batch, first.mode) == ("Tiny", 4, "inference")

@@ -18,7 +18,7 @@ import fastscale_lib as fs
 from fastscale_lib._common.statistics import median_interval
 from fastscale_lib.measuring import timing
 from fastscale_lib.measuring.device_classes import Cuda
-from fastscale_lib.measuring.devices import find_device
+from fastscale_lib.measuring.device_finder import find_device
 from fastscale_lib.measuring.environment import read_environment
 from fastscale_lib.measuring.running import Run, flags, prepare
 from fastscale_lib.measuring.settings import MODES, Settings

@@ -21,7 +21,7 @@ from helpers.quick_runs import LONG, SHORT, TINY
 from helpers.waiting import HANGS_S, until
 
 import fastscale_lib as fs
-from fastscale_lib.measuring.devices import devices
+from fastscale_lib.measuring.device_finder import devices
 from fastscale_lib.measuring.environment import read_environment
 from fastscale_lib.measuring.settings import Settings
 from fastscale_lib.measuring.worker import Worker

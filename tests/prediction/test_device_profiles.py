@@ -67,9 +67,9 @@ def test_a_device_without_a_profile_is_refused_with_the_nearest():
 
 
 def test_rates_given_by_hand_make_no_profile(tmp_path):
-    with pytest.raises(fs.prediction.PredictionError, match="a profile is made of a model that is fitted by layers"):
+    with pytest.raises(fs.prediction.PredictionError, match="made of a model that is fitted to rows by layers"):
         fs.prediction.write_profiles(made_up_device(), tmp_path, "nobody", "2026-11-26")
     baseline = fs.RuntimeModel.fit(rows(by_layers), by="flops")
-    with pytest.raises(fs.prediction.PredictionError, match="fitted by layers"):
+    with pytest.raises(fs.prediction.PredictionError, match="fitted to rows by layers"):
         fs.prediction.write_profiles(baseline, tmp_path, "nobody", "2026-11-26")
     assert list(tmp_path.iterdir()) == []

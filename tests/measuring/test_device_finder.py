@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from fastscale_lib._common.device_kinds import CPU, CUDA, KINDS
-from fastscale_lib.measuring import devices
+from fastscale_lib.measuring import device_finder
 from fastscale_lib.measuring.device_classes import Cpu, Cuda
-from fastscale_lib.measuring.devices import find_device, kind_for
+from fastscale_lib.measuring.device_finder import find_device, kind_for
 from fastscale_lib.measuring.nvml import State
 from fastscale_lib.records.measurement import SettingError
 
@@ -31,8 +31,8 @@ def no_gpu(monkeypatch):
 
 
 def test_each_kind_has_its_class():
-    assert {each.kind: each for each in (Cpu, Cuda)} == devices._CLASSES
-    assert set(devices._CLASSES) == set(KINDS)
+    assert {each.kind: each for each in (Cpu, Cuda)} == device_finder._CLASSES
+    assert set(device_finder._CLASSES) == set(KINDS)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_the_kind_of_what_is_asked_for_is_known_whether_it_is_there_or_not(no_gp
 
 
 def test_all_devices_are_listed_by_name(two_gpus):
-    listed = devices.devices()
+    listed = device_finder.devices()
     assert list(listed) == ["cpu", "cuda:0", "cuda:1"]
     assert listed["cuda:1"] == "A GPU"
 

@@ -1,0 +1,64 @@
+"""Devices by the names that people give them."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import Any
+
+from .._common.checks import shown
+from .forms import PredictionError
+from .profile_files import plain_name, shipped_profiles
+from .sheets import data_sheets, estimated_profile
+
+_MAKERS = re.compile(r"nvidia|geforce|tesla|intel|amd|\(r\)|\(tm\)|generation")  # words that names may lack
+
+_MOST_LISTED = 6
+
+
+def known_device(name: str) -> dict[str, Any]:
+    """Return what is known of a device: its profile, or one estimated by its data sheet.
+
+    Raises:
+        PredictionError: no device has this name, or several have.
+    """
+    device = device_named(name)
+    return shipped_profiles().get(device) or estimated_profile(device)
+
+
+def device_named(name: str) -> str:
+    """Find the device of a name; case, spaces, hyphens, its maker and "RTX" do not matter.
+
+    Raises:
+        PredictionError: no device has this name, or several have.
+    """
+    spelt = _spellings()
+    asked = _plain(name) if isinstance(name, str) else ""
+    if asked in spelt:
+        return spelt[asked]
+    found = list(dict.fromkeys(device for plain, device in spelt.items() if asked and asked in plain))
+    if len(found) == 1:
+        return found[0]
+    if found:
+        listed = [*found[:_MOST_LISTED], f"{len(found) - _MOST_LISTED} more"][: max(len(found), 1)]
+        raise PredictionError(f"{shown(name)} may be {', '.join(listed[:-1])} or {listed[-1]}; say which")
+    near = list(dict.fromkeys(spelt[each] for each in difflib.get_close_matches(asked, spelt, 3, 0.6)))
+    there = f"{', '.join(shipped_profiles())} and {len(data_sheets())} GPUs by their data sheets"
+    raise PredictionError(
+        f"{shown(name)} is no device with a profile or a data sheet"
+        + (f"; the nearest names are {', '.join(near)}" if near else f"; there are {there}")
+        + ", and fs.devices() lists all; fs.calibrate() is for your own"
+    )
+
+
+def _plain(name: str) -> str:
+    return plain_name(_MAKERS.sub("", name[:100].lower()))
+
+
+def _spellings() -> dict[str, str]:
+    """Return the devices by each plain spelling of their names."""
+    listed = dict(zip(data_sheets()["device_name"].map(str), data_sheets()["also"].map(str), strict=True))
+    also = {_plain(each): name for name, others in listed.items() for each in others.split("|") if each}
+    names = [*shipped_profiles(), *listed]
+    short = {_plain(name).removeprefix("rtx"): name for name in names}
+    return {**also, **short, **{_plain(name): name for name in names}}
