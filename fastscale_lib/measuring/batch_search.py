@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Protocol
 from .._common.checks import check_real, shown
 from ..architectures.definition import Network
 from ..architectures.resolutions import Resolution
-from ..architectures.zoo import network as named_network
-from ..architectures.zoo import refuse_modules
+from ..architectures.traced.module_family import Family
 from ..records.measurement import MeasureError, SettingError, whole
+from ..scaling.module_scaling import network_or_modules
 from .settings import Mode, Precision, Settings
 from .worker import Worker
 
@@ -34,12 +34,16 @@ class Trials(Protocol):
     """An object that runs a network to see whether it fits, as a `Worker` does."""
 
     def try_run(
-        self, network: Network, settings: Settings, memory_bytes: int | None = None, timeout: float | None = None
+        self,
+        network: Network | Family,
+        settings: Settings,
+        memory_bytes: int | None = None,
+        timeout: float | None = None,
     ) -> None: ...
 
 
 def largest_batch(
-    network: Network | str,
+    network: Network | str | Family | torch.nn.Module,
     mode: Mode = "inference",
     precision: Precision = "fp32",
     device: str | torch.device | None = None,
@@ -64,7 +68,8 @@ def largest_batch(
     needs Linux.
 
     Arguments:
-        network: the network, or the name of a base network.
+        network: the network, or the name of a base network; a Family or a torch module that another process can
+            import, which is sent there without its weights.
         mode: as for `measure`; default: "inference".
         precision: as for `measure`; default: "fp32".
         device: as for `measure`; default: torch's current GPU, else the CPU.
@@ -84,7 +89,8 @@ def largest_batch(
         Images in a batch; `limit` where that fits, and a larger one may.
 
     Raises:
-        NetworkError: this is not a network, nor the name of one.
+        NetworkError: this is not a network, nor the name of one; or a family or module cannot be made elsewhere, as
+            it stands in a notebook or is a lambda.
         SettingError: (a ValueError) a setting is wrong or the device is not there.
         MeasureError: not even one image fits (reason "out of memory"); or, before any batch has fitted, a trial took
             too long ("time limit") or failed for another reason.
@@ -105,7 +111,7 @@ def largest_batch(
 
 
 def search(
-    network: Network | str,
+    network: Network | str | Family | torch.nn.Module,
     settings: Settings,
     limit: int = LIMIT,
     grain: float = 1 / 16,
@@ -115,12 +121,7 @@ def search(
     worker: Trials | None = None,
 ) -> int:
     """Find the largest batch as `largest_batch` does, but give no warning at the limit."""
-    refuse_modules(
-        "largest_batch",
-        network,
-        "cannot be sent to the subprocess that tries it; fs.peak_memory counts what a batch takes",
-    )
-    network, limit = named_network(network), whole("limit", limit)
+    network, limit = network_or_modules(network, settings.resolution), whole("limit", limit)
     grain = check_real("grain", grain, SettingError, 0, 1, above=True, remedy="; try grain=1/16")
     if memory_bytes is not None:
         memory_bytes = whole("memory_bytes", memory_bytes)

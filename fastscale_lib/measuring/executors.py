@@ -15,6 +15,7 @@ from .._common.device_kinds import kind_of, parse_device, preferred
 from .._common.errors import first_line
 from ..records.measurement import MeasureError, SettingError
 from .plans import Point
+from .sent_networks import plain_network
 from .tasks import Answer, measure_point, read_environment
 from .worker import Worker
 
@@ -83,7 +84,7 @@ def _carry(executor: TaskExecutor, points: Iterable[Point], ahead: int) -> Gener
     try:
         while True:
             for point in islice(points, ahead - len(running)):
-                future = _submit(executor, measure_point, point.network.to_dict(), point.run_settings)
+                future = _submit(executor, measure_point, plain_network(point.network), point.run_settings)
                 running.add(future)
                 future.add_done_callback(partial(_put, finished, point))
                 del future

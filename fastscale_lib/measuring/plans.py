@@ -20,12 +20,16 @@ from .._common.plain_files import check_keys, read_plain
 from .._common.yaml_text import YamlError, read_yaml, write_yaml
 from ..architectures.counting import METRICS, complexity
 from ..architectures.definition import Network
+from ..architectures.parts import NetworkError
 from ..architectures.resolutions import Resolution
+from ..architectures.traced.module_family import Family
+from ..architectures.traced.modules import is_module
+from ..architectures.traced.sending import sent
 from ..architectures.zoo import network as named_network
 from ..architectures.zoo import networks as known_networks
-from ..architectures.zoo import refuse_modules
 from ..records.conditions import LARGEST
 from ..records.measurement import SettingError, image_resolution, whole
+from ..scaling.module_scaling import network_or_family
 from ..scaling.rounding import scale
 from ..scaling.strategies import ScalesLike, StrategiesLike, Strategy, StrategyError, scale_factor
 from ..scaling.strategies import strategy as named_strategy
@@ -35,7 +39,7 @@ from .settings import Mode, Precision, Settings, check_device
 if TYPE_CHECKING:
     import torch
 
-NetworkLike: TypeAlias = Network | str | Mapping[str, Any]  # itself, its name, or its description
+NetworkLike: TypeAlias = Network | Family | str | Mapping[str, Any]  # itself, its name, or its description
 BatchLike: TypeAlias = int | Literal["largest"] | str
 
 # Settings of `measure` that all points of a plan share; the resolution is the networks' own.
@@ -50,7 +54,7 @@ class PlanError(FastscaleError, ValueError):
 class Point:
     """One measurement to make: a scaled network, and how it is to be timed."""
 
-    network: Network
+    network: Network | Family
     network_id: str
     base: str
     strategy: str | None  # None if `scale` is 1, for the base network
@@ -76,7 +80,8 @@ class Plan:
     Each of the first six takes one value or several. `len(plan)` is the number of points.
 
     Arguments:
-        networks: names of base networks, Networks, or descriptions of them (`Network.to_dict`).
+        networks: names of base networks, Networks, descriptions of them (`Network.to_dict`), or Families whose
+            callable other processes can import. A plan with families stays in Python: a file runs no code.
         strategies: as `strategy` takes them: names, weights such as "d1_w8_g8_r1", or numbers, each an α; default:
             none.
         scales: scale factors s above 0; default: 1, the base network, which is measured once for all strategies.
@@ -101,7 +106,7 @@ class Plan:
             is wrong.
     """
 
-    networks: tuple[Network, ...]
+    networks: tuple[Network | Family, ...]
     strategies: tuple[Strategy, ...] = ()
     scales: tuple[float, ...] = (1.0,)
     batch: tuple[int | str, ...] = (64,)
@@ -140,7 +145,9 @@ class Plan:
 
     def __post_init__(self):
         for name, checked in _LISTS.items():
-            values = tuple(checked(each) for each in several(getattr(self, name), Mapping, Network, Strategy))
+            given = getattr(self, name)
+            given = [given] if is_module(given) else several(given, Mapping, Network, Strategy)
+            values = tuple(map(checked, given))
             object.__setattr__(self, name, values)
             if not values and name != "strategies":
                 raise PlanError(f"plan: {name} is empty; give at least one")
@@ -254,25 +261,30 @@ class Plan:
             for precision in dict.fromkeys(self.precision)
         )
 
-    def _scaled(self) -> list[tuple[Network, str, str, str | None, float]]:
+    def _scaled(self) -> list[tuple[Network | Family, str, str, str | None, float]]:
         """List each different network with its id, its base's name, strategy and scale."""
-        found: dict[str, tuple[Network, str, str, str | None, float]] = {}
+        found: dict[str, tuple[Network | Family, str, str, str | None, float]] = {}
         for base in self.networks:
-            base = named_network(base, resolution=self.resolution)
+            base = network_or_family(base, self.resolution)
             for strategy, s in product(self.strategies or (None,), self.scales):
                 by = None if s == 1 else strategy  # without a strategy all scales are 1
                 network = base if by is None else self._scale(base, by, s)
                 found.setdefault(network.id, (network, network.id, base.name, by and by.name, s))
         return list(found.values())
 
-    def _scale(self, base: Network, strategy: Strategy, s: float) -> Network:
+    def _scale(self, base: Network | Family, strategy: Strategy, s: float) -> Network | Family:
         return scale_to(base, strategy, flops=s * complexity(base).flops) if self.to_flops else scale(base, strategy, s)
 
 
-def _network(value: Any) -> Network:
-    refuse_modules(
-        "plan", value, "cannot be kept in a plan, which is data that other machines read; time it by fs.measure"
-    )
+def _network(value: Any) -> Network | Family:
+    if is_module(value):
+        raise NetworkError(
+            f"plan: a torch module ({type(value).__name__}) has no name by which its rows are found again; give what "
+            "makes it, as fs.family(...), or time it by fs.measure"
+        )
+    if isinstance(value, Family):
+        sent(value)  # refuses what the process that measures could not make
+        return value
     return Network.from_dict(value) if isinstance(value, Mapping) else named_network(value)
 
 
@@ -307,7 +319,11 @@ def _listed(values: Sequence[float]) -> str:
     return ", ".join(f"{value:g}" for value in values)
 
 
-def _described(network: Network) -> str | dict[str, Any]:
-    """Return its name if that names this network, else its description."""
+def _described(network: Network | Family) -> str | dict[str, Any]:
+    """Return its name if that names this network, else its description; of a family there is none."""
+    if isinstance(network, Family):
+        raise PlanError(
+            f"plan: {network.name} is made by code, and a plan's data hold none; keep the lines of Python that make it"
+        )
     named = network.name in known_networks() and named_network(network.name) == network
     return network.name if named else network.to_dict()

@@ -105,7 +105,7 @@ def prepare(source: Any, settings: Settings, device: Device) -> tuple[Any, Setti
             subsample(module, widest=16)  # the backward pass of strided 1×1 convolutions may crash on a CPU
     elif isinstance(source, Family):
         family = source.at(settings.resolution)
-        module, name, channels = family.module(device.at), _name(family), _MODULE_CHANNELS
+        module, name, channels = family.module(device.at).to(device.at), _name(family), _MODULE_CHANNELS
         settings = replace(settings, resolution=family.resolution)
     elif isinstance(source, nn.Module):
         module, name, channels = source.to(device.at), _name(source), _MODULE_CHANNELS
@@ -187,7 +187,7 @@ def _classes(module: Any, images: torch.Tensor) -> int:
     return logits.shape[1]
 
 
-def try_run(source: Network, settings: Settings, memory_bytes: int | None = None) -> None:
+def try_run(source: Network | Family, settings: Settings, memory_bytes: int | None = None) -> None:
     """Run twice, untimed, to see whether the network fits in memory (`Device.limited`).
 
     By the second training step gradients, the optimizer's momenta and the workspaces of tuned algorithms all exist.
@@ -207,7 +207,7 @@ def try_run(source: Network, settings: Settings, memory_bytes: int | None = None
         raise
 
 
-def _run_twice(source: Network, settings: Settings, device: Device) -> None:
+def _run_twice(source: Network | Family, settings: Settings, device: Device) -> None:
     module, settings, _, channels = prepare(source, settings, device)
     run = runner(module, settings, device, channels)
     for _ in range(2):

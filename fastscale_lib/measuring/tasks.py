@@ -14,11 +14,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..architectures.definition import Network
 from ..records.conditions import LARGEST
 from ..records.measurement import MeasureError
 from .batch_search import LIMIT, search
 from .in_subprocess import kept_worker
+from .sent_networks import network_of
 from .settings import Settings
 from .worker import Worker
 
@@ -38,7 +38,7 @@ def measure_point(description: Mapping[str, Any], settings: Mapping[str, Any], w
     Beside it "worker", who measured; "device", the one asked for; and "batch_limit", the limit at which the search for
     the largest batch ended, or None.
     """
-    network, limit = Network.from_dict(description), None
+    network, limit = network_of(description), None
     with _own(worker) as worker, _failure() as answer:
         largest = settings["batch"] == LARGEST
         asked = Settings(**{**settings, "batch": 1} if largest else settings)

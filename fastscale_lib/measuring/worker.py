@@ -16,9 +16,10 @@ from typing import Any
 
 from .._common.checks import check_progress, check_type, shown
 from ..architectures.definition import Network
-from ..architectures.zoo import network as named_network
+from ..architectures.traced.module_family import Family
 from ..records.measurement import MeasureError, Measurement, SettingError
 from .child_handle import TERMINAL, Child, Event, Job
+from .sent_networks import plain_network
 from .settings import Progress, Settings, positive, whole
 
 _SLACK_S = 120.0  # to start, import torch, build, and run once
@@ -55,7 +56,7 @@ class Worker:
         """Start a job, and return at once.
 
         Arguments:
-            request: {"kind": "measure", "network": network.to_dict()} with the settings of `measure`, all plain;
+            request: {"kind": "measure", "network": plain_network(network)} with the settings of `measure`, all plain;
                 {"kind": "try", ...} with the same and `memory_bytes`, for `running.try_run`; {"kind": "devices"}; or
                 {"kind": "environment", "device": ...}.
             on_event: called from another thread: repeatedly with {"kind": "progress", "phase": ..., "fraction": ...},
@@ -91,7 +92,11 @@ class Worker:
         return number
 
     def time(
-        self, network: Network | str, settings: Settings, timeout: float | None = None, progress: Progress | None = None
+        self,
+        network: Network | Family | str,
+        settings: Settings,
+        timeout: float | None = None,
+        progress: Progress | None = None,
     ) -> Measurement:
         """Time a network as `measure` does, and wait for the result.
 
@@ -139,7 +144,11 @@ class Worker:
         return self._wait(request, timeout, None)["environment"]
 
     def try_run(
-        self, network: Network | str, settings: Settings, memory_bytes: int | None = None, timeout: float | None = None
+        self,
+        network: Network | Family | str,
+        settings: Settings,
+        memory_bytes: int | None = None,
+        timeout: float | None = None,
     ) -> None:
         """Run a network twice, untimed, to see whether it fits in memory.
 
@@ -214,9 +223,9 @@ def _as_line(request: Mapping[str, Any], number: int) -> str:
         raise SettingError(f"request is {shown(request)}, but must hold plain values, as JSON has them") from None
 
 
-def _request(network: Network | str, settings: Settings) -> Event:
+def _request(network: Network | Family | str, settings: Settings) -> Event:
     check_type("settings", settings, Settings, SettingError, "Settings, as Settings(batch=64)")
-    return {"network": named_network(network).to_dict(), **settings.plain()}
+    return {"network": plain_network(network, settings.resolution), **settings.plain()}
 
 
 def _limit(request: Mapping[str, Any]) -> float:

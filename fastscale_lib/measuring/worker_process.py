@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from .._common.errors import first_line
-from ..architectures.definition import Network
 from ..records.measurement import MeasureError, SettingError
 from .child_handle import CANCELLED, Event
+from .sent_networks import network_of
 from .settings import Progress, Settings
 
 _REPORT_S = 0.1  # a person sees no more than some ten updates a second
@@ -94,7 +94,7 @@ def _measure(request: Event, report: Progress) -> Event:
     from .timing import time_here
 
     gc.collect()  # the last network may sit in reference cycles
-    network = Network.from_dict(request.pop("network"))
+    network = network_of(request.pop("network"))
     found = time_here(network, Settings(**request), report)
     gc.collect()
     find_device(found.device).free_cache()  # an idle process is to hold no memory of a GPU
@@ -105,7 +105,7 @@ def _try(request: Event, report: Progress) -> Event:
     from .running import try_run
 
     gc.collect()
-    network, memory_bytes = Network.from_dict(request.pop("network")), request.pop("memory_bytes", None)
+    network, memory_bytes = network_of(request.pop("network")), request.pop("memory_bytes", None)
     try_run(network, Settings(**request), memory_bytes)
     return {}
 

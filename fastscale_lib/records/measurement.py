@@ -17,7 +17,7 @@ from ..architectures.resolutions import Resolution, check_resolution
 
 if TYPE_CHECKING:
     from ..architectures.definition import Network
-
+    from ..architectures.traced.module_family import Family
 
 LEAST_BLOCKS = 6  # with fewer, no two order statistics enclose the median with 95 % probability
 _LONGEST, _MOST_NAMED = 40, 20  # characters of a key, and keys, in a message
@@ -194,17 +194,18 @@ class Measurement:
         )
 
 
-def measured_row(network: Network, measurement: Measurement) -> dict[str, Any]:
+def measured_row(network: Network | Family, measurement: Measurement) -> dict[str, Any]:
     """Return the row that a store keeps of a measurement.
 
     Beside its fields the row has `description`, which `Network.from_dict` reads, and `reason` and `message`, here None.
+    Of a family the description is None, and `made_by` says what made it: no row runs code.
     """
     described = _described(network, measurement.resolution)
-    return {**measurement.to_dict(), "description": described, "reason": None, "message": None}
+    return {**measurement.to_dict(), **described, "reason": None, "message": None}
 
 
 def failed_row(
-    network: Network, settings: Mapping[str, Any], error: MeasureError, environment: Mapping[str, Any]
+    network: Network | Family, settings: Mapping[str, Any], error: MeasureError, environment: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the row of a measurement that could not be made: times are None.
 
@@ -216,11 +217,17 @@ def failed_row(
     own = {"network": network.name, "resolution": resolution, "device": environment["device"], "date": now()}
     known = {**environment, **given, **own}
     row = {field.name: known.get(field.name) for field in fields(Measurement)}
-    return {**row, "description": _described(network, resolution), "reason": error.reason, "message": str(error)}
+    return {**row, **_described(network, resolution), "reason": error.reason, "message": str(error)}
 
 
-def _described(network: Network, resolution: Resolution) -> dict[str, Any]:
-    return {**network.to_dict(), "resolution": list(resolution) if isinstance(resolution, tuple) else resolution}
+def _described(network: Network | Family, resolution: Resolution) -> dict[str, Any]:
+    from ..architectures.traced.module_family import Family
+    from ..architectures.traced.sending import made_by
+
+    if isinstance(network, Family):
+        return {"description": None, "made_by": made_by(network.at(resolution))}
+    description = {**network.to_dict(), "resolution": list(resolution) if isinstance(resolution, tuple) else resolution}
+    return {"description": description}
 
 
 def now() -> str:

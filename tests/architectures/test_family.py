@@ -426,8 +426,6 @@ def test_a_family_is_measured_here_and_kept_by_its_name():
 @pytest.mark.parametrize(
     ("ask", "said"),
     [
-        (lambda each: fs.largest_batch(each), r"largest_batch: .* cannot be sent to the subprocess .*fs.peak_memory"),
-        (lambda each: fs.Plan(each), r"plan: .* cannot be kept in a plan.*fs.measure"),
         (lambda each: fs.train(each, "fashion-mnist"), r"train: .* fs.build\(network\)"),
     ],
 )

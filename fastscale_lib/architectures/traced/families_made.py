@@ -87,7 +87,7 @@ def family(
     own = _factor_names(make) if not (args or keywords or deep or wide) else ()
     if own:
         height, _ = size = size or _told_size(title, make, None, example)[0]
-        factors = FunctionOfFactors(make, own, height)
+        factors = FunctionOfFactors(make, own, height, (make, [own, height]))
         made = Family(title, factors, size, shared=Shared(size, cache, call)).checked()
         made.confirmed_as(confirm_factors(made, factors))
         return made
@@ -119,7 +119,17 @@ def family_of_one(module: Any, resolution: Resolution | None) -> Family:
     size = own_size(module) if resolution is None else image_size("network", resolution)
     if size is None:
         raise NetworkError(f"network: a {name} does not tell how large its images are; give resolution=224")
-    return Family(name, FunctionOfFactors(lambda: module, (), size[0]), size, shared=Shared(size, keep=False))
+    return Family(name, FunctionOfFactors(Held(module), (), size[0]), size, shared=Shared(size, keep=False))
+
+
+class Held:
+    """Returns a module that is there already."""
+
+    def __init__(self, module: Any) -> None:
+        self.module = module
+
+    def __call__(self) -> Any:
+        return self.module
 
 
 def _values(which: str, given: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..._common.checks import shown
@@ -111,6 +112,24 @@ class Family:
     def rounding(self) -> str:
         """How widths and resolution are rounded; found by making modules that are one step larger."""
         return f"widths {self._rule()}, resolution in multiples of {self._side_step()}"
+
+    @property
+    def id(self) -> str:
+        """Twelve hexadecimal digits that depend on the callable, its code and arguments, and the size of the images."""
+        from .sending import id_of
+
+        return id_of(self)
+
+    @property
+    def arguments(self) -> tuple[Callable[..., Any], list[Any]]:
+        """The callable, and what tells this size from others that it makes."""
+        make, arguments = self._source.memo
+        return make, [*arguments, self._source.exact(self._keywords()), self._size, self._source.image]
+
+    @property
+    def call(self) -> Callable[[], Any]:
+        """What makes the module at this size, without arguments."""
+        return partial(self._source.call, self._keywords(), self._size)
 
     @property
     def complexity(self) -> TracedComplexity:
