@@ -10,8 +10,11 @@ from typing import Any
 from .._common.integers import nearest_multiple
 from .definition import Network
 from .parts import NetworkError
+from .timm_sizes import NotInTimm, multiplier_keywords, regnet_keywords
 from .zoo import aliases
 from .zoo import network as named_network
+
+_INSTEAD = "; export what fs.build makes by torch.export or torch.onnx.export instead"
 
 
 @dataclass(frozen=True)
@@ -27,10 +30,6 @@ class TimmModel:
     def __str__(self) -> str:
         given = "".join(f", {key}={value!r}" for key, value in self.kwargs.items())
         return f"timm.create_model({self.name!r}{given})"
-
-
-class _Not(Exception):
-    """What in a network timm cannot make."""
 
 
 def to_timm(network: Network | str) -> TimmModel:
@@ -51,7 +50,7 @@ def to_timm(network: Network | str) -> TimmModel:
     for base, name in _bases(network):
         try:
             kwargs = _keywords(base, name, network)
-        except _Not as reason:
+        except NotInTimm as reason:
             reasons.append(str(reason))
             continue
         if name.startswith("tf_"):  # padding and ε as in torch
@@ -60,7 +59,7 @@ def to_timm(network: Network | str) -> TimmModel:
         kwargs |= {"in_chans": network.channels} if network.channels != 3 else {}
         return TimmModel(name, kwargs | {"num_classes": network.classes})
     reason = reasons[0] if reasons else f"its stem {network.stem.kind} with blocks {network.block}"
-    raise NetworkError(f"to_timm: timm cannot make {network.name[:60]}: {reason}")
+    raise NetworkError(f"to_timm: timm cannot make {network.name[:60]}: {reason}{_INSTEAD}")
 
 
 def _bases(network: Network) -> Iterator[tuple[Network, str]]:
@@ -77,32 +76,39 @@ def _keywords(base: Network, name: str, network: Network) -> dict[str, Any]:
     here = replace(network, **alike) if network.resolution_unit == base.resolution_unit else network
     if here == base:
         return {}
-    residual = base.block.startswith("res_") and name.startswith(("res", "seres", "wide"))
-    if not (base.patches or residual):
-        raise _Not(f"its sizes are not those of {name}, and for such networks to_timm knows published sizes alone")
     if network.activation != base.activation:
-        raise _Not(f"its activation {network.activation}, where {name} has {base.activation}")
+        raise NotInTimm(f"its activation {network.activation}, where {name} has {base.activation}")
     if len(network.stages) != len(base.stages) or _fixed(network) != _fixed(base):
-        raise _Not(f"its stages or head differ from those of {name} in more than their sizes")
+        raise NotInTimm(f"its stages or head differ from those of {name} in more than their sizes")
+    if _has_multipliers(base):
+        return multiplier_keywords(base, name, network)
+    if name.startswith("regnet"):
+        return regnet_keywords(network)
     if base.block.startswith("convnext"):
         return _convnext(network)
     return _vit(network) if base.has_tokens else _resnet(base, network)
 
 
+def _has_multipliers(network: Network) -> bool:
+    """Whether stem and head grow with the stages, as in networks that are published as one and multipliers of it."""
+    return network.ends_grow and network.patches is None
+
+
 def _fixed(network: Network) -> Any:
     """Return what no keyword changes."""
     stages = [(stage.stride, stage.kernel) for stage in network.stages]
-    kind, grows = network.stem.kind, network.patches is not None
+    kind, grows = network.stem.kind, network.patches is not None or _has_multipliers(network)
     stem = kind if grows else (kind, network.stem.width)
     blocks = [block.name for block in network.block_types]
-    return stem, stages, network.head, blocks, network.se_ratios, network.activations
+    head = replace(network.head, width=0) if _has_multipliers(network) else network.head
+    return stem, stages, head, blocks, network.se_ratios, network.activations
 
 
 def _convnext(network: Network) -> dict[str, Any]:
     if network.stem.width != network.widths[0]:
-        raise _Not(f"its stem is {network.stem.width} wide, but timm's is as wide as the first stage")
+        raise NotInTimm(f"its stem is {network.stem.width} wide, but timm's is as wide as the first stage")
     if any(stage.bottleneck != 4 for stage in network.stages):
-        raise _Not("its inner width is not 4 times the width")
+        raise NotInTimm("its inner width is not 4 times the width")
     return {"depths": network.depths, "dims": network.widths}
 
 
@@ -117,7 +123,7 @@ def _vit(network: Network) -> dict[str, Any]:
 def _resnet(base: Network, network: Network) -> dict[str, Any]:
     expansion = 1 if "basic" in base.block else 4
     if uneven := [width for width in network.widths if width % expansion]:
-        raise _Not(f"its width {uneven[0]} is no multiple of {expansion}, as timm's bottleneck asks")
+        raise NotInTimm(f"its width {uneven[0]} is no multiple of {expansion}, as timm's bottleneck asks")
     planes = [width // expansion for width in network.widths]
     kwargs: dict[str, Any] = {"layers": network.depths, "channels": tuple(planes)}
     if expansion == 1:
@@ -125,7 +131,7 @@ def _resnet(base: Network, network: Network) -> dict[str, Any]:
     inner = [int(nearest_multiple(stage.width, stage.bottleneck)) for stage in network.stages]
     groups = {wide // stage.group_width for wide, stage in zip(inner, network.stages, strict=True)}
     if len(groups) > 1:
-        raise _Not("its stages differ in their number of groups, of which timm has one for all")
+        raise NotInTimm("its stages differ in their number of groups, of which timm has one for all")
     (cardinality,) = groups
     for index in range(len(inner)):
         ratio = 64 * inner[index] / (cardinality * planes[index])
@@ -133,4 +139,4 @@ def _resnet(base: Network, network: Network) -> dict[str, Any]:
             made = [math.floor(each * (base_width / 64)) * cardinality for each in planes]
             if made == inner:
                 return kwargs | {"cardinality": cardinality, "base_width": base_width}
-    raise _Not(f"its inner widths {inner} are no one multiple of its widths, as timm's base_width makes them")
+    raise NotInTimm(f"its inner widths {inner} are no one multiple of its widths, as timm's base_width makes them")

@@ -11,6 +11,9 @@ NAMES = list(aliases("timm"))
 SCALED = [
     *(("ResNet-18", "w", 2), ("ResNet-50", "dWr", 4), ("ResNet-50D", "d", 2), ("ResNet-RS-50", "dwr", 2)),
     *(("SE-ResNet-50", "w", 2), ("ResNeXt-50", "d", 2), ("ConvNeXt-T", "dWr", 4), ("ConvNeXtV2-Atto", "dwr", 3)),
+    *(("RegNetY-4.0GF", "dWr", 4), ("RegNetX-600MF", "w1", 2), ("RegNetY-400MF", "d", 2), ("RegNetZ-500MF", "wr", 4)),
+    *(("EfficientNetV2-S", "dWr", 4), ("EfficientNetV2-RW-S", "d", 4), ("EfficientNetV2-B0", "dwr", 4)),
+    *(("MobileNetV2-1.0", "d", 4), ("MobileNetV3-Small-1.0", "dr", 2), ("MobileNetV3-Large-1.0", "r", 4)),
     *(("ViT-Ti/16", "dWr", 4), ("ViT-B/16-GAP", "w", 2), ("DeiT-III-S", "dwr", 2), ("DeiT-Ti", "r", 3)),
 ]
 
@@ -46,8 +49,12 @@ def test_classes_and_channels_are_keywords():
 @pytest.mark.parametrize(
     ("net", "reason"),
     [
-        (fs.scale("EfficientNet-B0", "dWr", 4), "its sizes are not those of efficientnet_b0"),
-        (fs.scale("RegNetY-4.0GF", "dWr", 4), "its sizes are not those of regnety_040"),
+        (fs.scale("EfficientNet-B0", "dWr", 4), "its widths are not those of efficientnet_b0"),
+        (fs.scale("EfficientNet-B0", "d", 4), "its depths are not those of efficientnet_b0"),
+        (fs.scale("MobileNetV2-1.0", "w", 2), "its widths are not those of mobilenetv2_100"),
+        (fs.scale("EfficientNetV2-S", "dwr", 2), "no one channel_multiplier gives the widths"),
+        (fs.scale("MobileNetV3-Large-1.0", "dr", 2), r"\(1, 1, 3\) of one width are \(1, 2, 2\) in timm"),
+        (fs.scale("RegNetY-4.0GF", "d", 4), "no w0, wa and wm give its widths and depths"),
         (fs.scale("ResNeXt-50", "dWr", 4), "timm|groups|multiple"),
         (fs.anynet(depths=[1], widths=[16], block="vanilla_block", stem_width=16), "its stem simple_stem_in with"),
         (fs.network("ResNet-50").replace(activation="silu"), "its activation silu, where resnet50 has relu"),
@@ -55,5 +62,5 @@ def test_classes_and_channels_are_keywords():
     ids=lambda each: str(each)[:20],
 )
 def test_what_timm_cannot_make_is_said(net: fs.Network, reason: str):
-    with pytest.raises(fs.architectures.NetworkError, match=f"to_timm: timm cannot make .*: .*({reason})"):
+    with pytest.raises(fs.architectures.NetworkError, match=f"to_timm: timm cannot make .*: .*({reason}).*; export "):
         fs.architectures.to_timm(net)
