@@ -1,16 +1,24 @@
-"""Built networks go to ONNX by torch.onnx.export, and onnxruntime gives their logits; torch.export: test_models.py."""
+"""Built networks go to ONNX and through torch.export: a network of each block type, a published one of each family."""
 
 from __future__ import annotations
 
+import importlib.util
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import onnx.reference
 import pytest
 import torch
 
 import fastscale_lib as fs
 from fastscale_lib.architectures.blocks import BLOCKS
+
+BATCHES = ({0: torch.export.Dim("batch", min=1, max=64)},)
+# A small network of each family, and a scaled one; the first four stand for the rest where exporting takes long.
+FAMILIES = ["RegNetY-200MF dWr x2", "EfficientNetV2-B0", "ConvNeXtV2-Atto", "ViT-Ti/16", "RegNetZ-500MF", "ResNet-18"]
+FAMILIES += ["EfficientNet-Lite0", "MobileNetV2-0.35", "MobileNetV3-Small-0.5", "MnasNet-A1-0.5", "DeiT-Ti"]
 
 
 def small(block: str) -> fs.Network:
@@ -23,19 +31,53 @@ def small(block: str) -> fs.Network:
     return fs.anynet(block=block, **settings, resolution=32, classes=10)
 
 
-@pytest.mark.parametrize("block", BLOCKS)
-def test_onnxruntime_gives_the_same_logits(block: str, tmp_path: Path):
-    pytest.importorskip("onnxscript", reason="needs fastscale[onnx]")
-    onnxruntime = pytest.importorskip("onnxruntime", reason="needs fastscale[onnx]")
-    model, file = fs.build(small(block)).eval(), tmp_path / "network.onnx"
-    batches = ({0: torch.export.Dim("batch", min=1, max=64)},)
+def published(name: str) -> fs.Network:
+    base, _, scaled = name.partition(" dWr x")
+    return fs.scale(fs.scale(base, "dWr", float(scaled or 1)), resolution=32)
+
+
+def in_onnx(model: torch.nn.Module, file: Path) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Write the module as ONNX and return a function that runs the file: by onnxruntime where it is installed."""
+    x = torch.randn(2, 3, 32, 32)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch's own exporter
-        torch.onnx.export(model, (torch.randn(2, 3, 32, 32),), file, dynamic_shapes=batches, dynamo=True, verbose=False)
-    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
-    for batch in (1, 3):
+        torch.onnx.export(model, (x,), file, dynamic_shapes=BATCHES, dynamo=True, verbose=False)
+    if importlib.util.find_spec("onnxruntime"):
+        runtime = importlib.import_module("onnxruntime")
+        session: Any = runtime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    else:
+        session = onnx.reference.ReferenceEvaluator(str(file))
+    (name,) = (each if isinstance(each, str) else each.name for each in _inputs(session))
+    return lambda images: torch.from_numpy(session.run(None, {name: images.numpy()})[0])
+
+
+def _inputs(session: Any) -> list[Any]:
+    return session.get_inputs() if hasattr(session, "get_inputs") else session.input_names
+
+
+def assert_same_logits(model: torch.nn.Module, run: Callable, batches: tuple[int, ...]) -> None:
+    for batch in batches:
         x = torch.randn(batch, 3, 32, 32)
-        (found,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
         with torch.no_grad():
             expected = model(x)
-        assert (torch.from_numpy(found) - expected).abs().max() < 1e-5 * max(1, float(expected.abs().max()))
+            assert (run(x) - expected).abs().max() < 1e-5 * max(1, float(expected.abs().max()))
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_onnx_gives_the_same_logits(block: str, tmp_path: Path):
+    pytest.importorskip("onnxruntime", reason="needs fastscale[onnx]")
+    model = fs.build(small(block)).eval()
+    assert_same_logits(model, in_onnx(model, tmp_path / "network.onnx"), (1, 3))
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_torch_export_gives_a_familys_logits(name: str):
+    model = fs.build(published(name)).eval()
+    exported = torch.export.export(model, (torch.randn(2, 3, 32, 32),), dynamic_shapes=BATCHES)
+    assert_same_logits(model, exported.module(), (1, 3))
+
+
+@pytest.mark.parametrize("name", FAMILIES[:4])
+def test_onnx_gives_a_familys_logits(name: str, tmp_path: Path):
+    model = fs.build(published(name)).eval()
+    assert_same_logits(model, in_onnx(model, tmp_path / "network.onnx"), (1,))
