@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,14 +13,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._common.errors import FastscaleError
-from ..architectures.counting import complexity
+from ..architectures.counting import METRICS, complexity
 from ..architectures.definition import Network
 from ..architectures.operation_lists import operations
+from ..architectures.resolutions import both_sides, side_text
 from ..architectures.traced.module_family import Family
 from ..prediction.device_profiles import profile_model, profiles
 from ..prediction.forms import PredictionError
 from ..prediction.model import RuntimeModel
 from ..prediction.reach import Extent
+from ..scaling.asymptotics import law_parts
 from ..scaling.grids import sweep_columns
 from ..scaling.rounding import scaled_dimensions
 from ..scaling.strategies import Strategy, grid_factors
@@ -114,7 +117,12 @@ def network_data(base: Network, timings: Sequence[Timing] = (), more: tuple[str,
             networks than 16 bits tell apart.
     """
     counted = _counted(base, more)
-    return counted.header(base) | {"stages": len(base.stages), "timings": times_data(base, timings, more)}
+    laws = {
+        name: [_law_text(law_parts(base, each, name)) for each in counted.ways.values()]
+        for name in ("params", "activations")
+    }
+    more_of_it = {"stages": len(base.stages), "laws": laws, "yaml": _yaml_parts(base)}
+    return counted.header(base) | more_of_it | {"timings": times_data(base, timings, more)}
 
 
 def times_data(base: Network, timings: Sequence[Timing], more: tuple[str, ...] = ()) -> list[dict[str, str]]:
@@ -122,7 +130,8 @@ def times_data(base: Network, timings: Sequence[Timing], more: tuple[str, ...] =
     if not timings:
         return []
     counted = _counted(base, more)
-    predicted = _predicted(base, list(counted.ways.values()), counted.first, timings)
+    powers = [_taken(each, counted.first) for each in grid_factors(list(counted.ways.values()), SCALES)]
+    predicted = _predicted(base, powers, len(counted.first), timings)
     return [_timing_data(timing, ms, error) for timing, ms, error in predicted if np.isfinite(ms).any()]
 
 
@@ -133,7 +142,7 @@ class Counted(NamedTuple):
     first: np.ndarray  # where each distinct network stands first, among rows × scales
     index: np.ndarray  # which distinct network stands where
     counts: list[np.ndarray]  # flops, params, activations of the distinct networks
-    sizes: list[np.ndarray]  # their resolution, and depth of each stage, and width of each stage
+    sizes: list[np.ndarray]  # their resolution; of described networks height and width, stem, stages and head
     lowest: float = FIRST  # exponent of two of the first scale
     per_octave: float = PER_OCTAVE
 
@@ -144,8 +153,8 @@ class Counted(NamedTuple):
         at_base = complexity(base)
         return {
             "name": base.name,
-            "resolution": base.resolution,
-            "base": {name: getattr(at_base, name) for name in ("flops", "params", "activations")},
+            "resolution": side_text(base.resolution),
+            "base": at_base._asdict(),
             "rows": list(self.ways),
             "networks": len(self.first),
             "steps": len(self.index) // len(self.ways),
@@ -161,18 +170,34 @@ class Counted(NamedTuple):
 @lru_cache(maxsize=2)  # times may be asked for later than counts
 def _counted(base: Network, more: tuple[str, ...]) -> Counted:
     ways = rows() | {name: named_strategy(name) for name in more}
-    columns = sweep_columns(base, list(ways.values()), SCALES)
-    stages = [_whole_numbers(columns[name]) for name in ("depths", "widths", "group_widths")]
-    counts = [np.asarray(columns[name], dtype=np.int64) for name in ("flops", "params", "activations")]
+    columns = sweep_columns(base, list(ways.values()), SCALES, stages=False)
+    counts = [np.asarray(columns[name], dtype=np.int64) for name in METRICS]
     if max(int(each.max()) for each in counts) >= 2**53:
         raise ExplorerPageError(f"write_page: {base.name} scaled by {MOST:g} is too large; a page counts up to 2**53")
-    resolution = np.asarray(columns["resolution"])
-    distinct = np.column_stack([*counts, resolution, *stages])
-    _, first, index = np.unique(distinct, axis=0, return_index=True, return_inverse=True)
-    if len(first) > 2**16 or max(int(each.max()) for each in stages) >= 2**16:
+    dims = scaled_dimensions(base, *grid_factors(list(ways.values()), SCALES))
+    flat = (*both_sides(dims.resolution), *dims._replace(resolution=0).flat()[1:])
+    sizes = [np.broadcast_to(each, len(counts[0])) for each in flat]
+    _, first, index = np.unique(np.column_stack([*counts, *sizes]), axis=0, return_index=True, return_inverse=True)
+    if len(first) > 2**16 or max(int(each.max()) for each in sizes) >= 2**16:
         raise ExplorerPageError(f"write_page: {base.name} scales to more networks than a page holds, which is 65,536")
-    sizes = [resolution[first], *(each[first].T for each in stages[:2])]
-    return Counted(ways, first, index.reshape(-1), [each[first] for each in counts], sizes)
+    return Counted(ways, first, index.reshape(-1), [each[first] for each in counts], [each[first] for each in sizes])
+
+
+def _law_text(parts: Sequence[tuple[int, Any]]) -> str:
+    """The power of s by which a count grows, or the sum of powers with their shares; below 1 % they are left out."""
+    whole = sum(part for part, _ in parts)
+    powers = [f"s^{float(exponent):.3g}" for _, exponent in parts]
+    if len(parts) == 1:
+        return powers[0]
+    if parts[0][0] > 0.99 * whole:
+        return f"≈ {powers[0]}"
+    return " + ".join(f"{part / whole:.2g} {power}" for (part, _), power in zip(parts, powers, strict=True))
+
+
+def _yaml_parts(base: Network) -> list[str]:
+    """The base network's YAML without its name, cut where the sizes that scaling changes stand."""
+    text = base.to_yaml().split("\n", 1)[1]
+    return re.split(r"(?:(?<=resolution: )|(?<=resolution: \[)|(?<=width: )|(?<=depth: ))\d+", text)
 
 
 def _timing_data(timing: Timing, ms: np.ndarray, error: np.ndarray) -> dict[str, str]:
@@ -191,18 +216,18 @@ def _packed(arrays: Sequence[np.ndarray]) -> str:
 
 
 def _predicted(
-    base: Network, ways: Sequence[Strategy], chosen: np.ndarray, timings: Sequence[Timing]
+    base: Network, powers: Sequence[Any], size: int, timings: Sequence[Timing]
 ) -> Iterator[tuple[Timing, np.ndarray, np.ndarray]]:
-    """Yield milliseconds and errors of the chosen networks of the grid, for each timing whose model predicts any.
+    """Yield milliseconds and errors of the base scaled by these factors, for each timing whose model predicts any.
 
     All models share the networks' operations, which are listed for a few networks at a time, so that they stay in the
     processor's cache.
     """
-    powers = [np.broadcast_to(each, len(ways) * STEPS) for each in grid_factors(ways, SCALES)]
     told: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {number: [] for number in range(len(timings))}
-    for start in range(0, len(chosen), _CHUNK):
-        part = chosen[start : start + _CHUNK]
-        ops = operations(base, scaled_dimensions(base, *(each[part] for each in powers)), len(part))
+    for start in range(0, size, _CHUNK):
+        part = slice(start, min(start + _CHUNK, size))
+        dims = scaled_dimensions(base, *(_taken(each, part) for each in powers))
+        ops = operations(base, dims, part.stop - part.start)
         extent = Extent.of(ops)
         for number in list(told):
             timing = timings[number]
@@ -217,6 +242,6 @@ def _predicted(
         yield timings[number], ms, error
 
 
-def _whole_numbers(dashed: Sequence[str]) -> np.ndarray:
-    """Read the stages of each network, as in "2-6-12-2"."""
-    return np.array("-".join(dashed).split("-"), dtype=np.int64).reshape(len(dashed), -1)
+def _taken(factor: Any, part: Any) -> Any:
+    """The factors of some networks; one that no strategy changes is a number."""
+    return factor[part] if isinstance(factor, np.ndarray) else factor

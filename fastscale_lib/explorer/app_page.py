@@ -18,9 +18,19 @@ from ..architectures.zoo import network as named_network
 from ..figures.theme import label, style
 from ..scaling.strategies import as_list
 from .app_data import LEAST, MOST, STRATEGIES, ExplorerPageError, Timing, network_data, shipped_timings
+from .app_measured import Measured, points, rows_of
 
 FOLDER = Path(__file__).parent / "app"
-SCRIPTS = ("counts.js", "chart.js", "app.js")  # each imports those before it alone
+SCRIPTS = (
+    "text.js",
+    "elements.js",
+    "counts.js",
+    "state.js",
+    "chart.js",
+    "exports.js",
+    "panels.js",
+    "app.js",
+)  # each imports those before it alone
 START: dict[str, Any] = {
     "alpha": 0.5,
     "scale": 16.0,
@@ -40,6 +50,7 @@ _PAGE = """<!DOCTYPE html>
 <title>{title}</title>
 <style>
 body {{ margin: 0 auto; padding: 12px 20px 24px; max-width: 1880px; background: #fff; }}
+#explorer {{ --tall: clamp(260px, 100vh - 350px, 560px); }} /* of charts side by side: what the screen has left */
 @media (prefers-color-scheme: dark) {{ body {{ background: #14181d; }} }}
 {style}
 </style>
@@ -70,7 +81,10 @@ def script() -> str:
 
 
 def write_page(
-    path: str | Path, networks: Network | str | Sequence[Network | str], timings: Sequence[Timing] | None = None
+    path: str | Path,
+    networks: Network | str | Sequence[Network | str],
+    timings: Sequence[Timing] | None = None,
+    measured: Measured | None = None,
 ) -> Path:
     """Write the explorer of these base networks as one HTML file, which needs no kernel and no network connection.
 
@@ -82,6 +96,8 @@ def write_page(
         networks: base networks to choose among, or their names; the first is shown at first.
         timings: predicted times to choose among, as `fs.explorer.Timing`; default: those of the shipped profiles, see
             `fs.prediction.profiles`. Of a network those are left out that do not predict it.
+        measured: measured times to show as points: a store, its path, or rows as `fs.records.read_rows` gives them;
+            default: the shipped rows; () for none. Rows of other networks, or without a time, are passed over.
 
     Returns:
         The path.
@@ -89,18 +105,25 @@ def write_page(
     Raises:
         ExplorerPageError: (a ValueError) there is no network, two have one name, or one is no `Network` or too large.
         NetworkError: there is no network of a name.
+        StoreError: the path of the measured times is not that of a store.
         OSError: the file cannot be written; no part of it is left.
     """
     bases = [_described(each) for each in as_list(networks)]
     names = [each.name for each in bases]
     if not names or len(set(names)) < len(names):
         raise ExplorerPageError(f"write_page: the base networks are {names}; give at least one, each once")
-    write_whole(Path(path), page_text(bases, shipped_timings() if timings is None else timings))
+    write_whole(
+        Path(path), page_text(bases, shipped_timings() if timings is None else timings, measured=rows_of(measured))
+    )
     return Path(path)
 
 
 def page_text(
-    bases: Sequence[Network], timings: Sequence[Timing], start: Mapping[str, Any] = START, more: tuple[str, ...] = ()
+    bases: Sequence[Network],
+    timings: Sequence[Timing],
+    start: Mapping[str, Any] = START,
+    more: tuple[str, ...] = (),
+    measured: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """Return the text of the file that `write_page` writes.
 
@@ -109,10 +132,13 @@ def page_text(
         timings: predicted times to choose among.
         start: the state that is shown at first.
         more: strategies beyond those of `STRATEGIES`.
+        measured: rows with a time and the description of a network.
     """
     looks = {**STRATEGIES, **{name: label(name) for name in more}}
     data = {
-        "networks": [network_data(each, timings, more) for each in bases],
+        "networks": [
+            _with_points(network_data(each, timings, more), points(each, measured, timings)) for each in bases
+        ],
         "strategies": [{"name": name, "says": says, "colour": style(name).colour} for name, says in looks.items()],
         "start": {**start, "network": bases[0].name},
         "least": LEAST,
@@ -126,6 +152,14 @@ def page_text(
         source=f"fastscale {html.escape(__version__)}, after Dollár, Singh, Girshick: Fast and Accurate Model Scaling, "
         "CVPR 2021.",
     )
+
+
+def _with_points(header: dict[str, Any], found: list[dict[str, Any]]) -> dict[str, Any]:
+    """Add measured times to a network's data; those of a device without predictions have a label of their own."""
+    known = {each["label"] for each in header["timings"]}
+    others = dict.fromkeys(each["label"] for each in found if each["label"] not in known)
+    timings = [*header["timings"], *({"label": label, "note": "measured"} for label in others)]
+    return {**header, "timings": timings, "measured": found}
 
 
 def _described(network: Network | str) -> Network:

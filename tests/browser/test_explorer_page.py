@@ -160,7 +160,7 @@ def test_the_pointer_is_told_what_is_under_it(open_page):
     page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 0.5 * box["height"])
     rows_ = page.locator(".tip:not([hidden]) tr")
     until(page, lambda: rows_.count() == 3)
-    names = [row.locator("td").first.text_content() for row in rows_.all()]
+    names = [row.locator("th").first.text_content() for row in rows_.all()]
     assert names == ["w", "dwr", "α 0.50"]
 
 
@@ -171,7 +171,7 @@ def test_a_strategy_is_chosen_and_the_axes_are_switched(open_page):
     until(page, lambda: state(page)["strategies"] == ["w", "dWr", "dwr"])
     until(page, lambda: len(page.evaluate(DRAWN, "counts")) == 4)
     before = page.evaluate(DRAWN, "counts")
-    page.get_by_role("checkbox", name="absolute values").check()
+    page.get_by_role("checkbox", name="absolute").check()
     until(page, lambda: page.evaluate(DRAWN, "counts") != before)
     page.get_by_label("Count", exact=True).select_option("parameters")
     until(page, lambda: "count=params" in page.url)

@@ -1,14 +1,7 @@
-// A chart in SVG that is laid out once and then only rewritten: lines, marks, names beside the lines, a hairline.
+// A chart in SVG whose elements stay: what a move changes is rewritten, and nothing else. No size is asked of the page
+// while it is drawn, which would make it lay itself out at once.
 
-const SVG = "http://www.w3.org/2000/svg";
-
-/** @param {string} tag @param {Record<string, string | number>} [attributes] @param {Element} [parent] */
-export function svg(tag, attributes = {}, parent) {
-  const made = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, String(value));
-  parent?.append(made);
-  return made;
-}
+import { set, svg, write } from "./elements.js";
 
 /** Two to six round values between two others. @param {number} low @param {number} high @param {boolean} log */
 export function ticks(low, high, log) {
@@ -37,8 +30,9 @@ export function ticks(low, high, log) {
  * @property {(value: number) => string} text
  */
 
-/** @typedef {{key: string, colour: string, name: string, xs: ArrayLike<number>, ys: ArrayLike<number>, dash?: string, bold?: boolean}} Line */
+/** @typedef {{key: string, colour: string, name: string, curve: import("./counts.js").Curve, bold?: boolean, points?: boolean}} Line */
 /** @typedef {{key: string, colour: string, x: number, y: number}} Mark */
+/** @typedef {{colour: string, x: number, y: number, low: number, high: number, doubt: boolean}} Measured */
 
 export class Chart {
   /**
@@ -53,6 +47,7 @@ export class Chart {
     this.grid = svg("g", { class: "grid" }, this.root);
     this.bodies = svg("g", {}, this.root);
     this.hair = svg("line", { class: "hair" }, this.root);
+    this.measured = svg("g", { class: "measured" }, this.root);
     this.points = svg("g", {}, this.root);
     this.names = svg("g", { class: "names" }, this.root);
     this.empty = svg("text", { class: "empty", "text-anchor": "middle" }, this.root);
@@ -60,16 +55,21 @@ export class Chart {
     this.width = this.height = 0;
     /** @type {Map<string, SVGElement>} */
     this.kept = new Map();
+    /** @type {Map<string, {of: string, at: number | null}>} What each line was drawn of, and the height of its named end. */
+    this.drawn = new Map();
     this._grid = "";
+    /** @type {Set<string>} */
+    this._used = new Set();
+    /** @type {[number, number][]} Where each measured point stands, in pixels. */
+    this.placed = [];
   }
 
-  /** Fit the chart into its box; returns whether it has room. */
+  /** Fit the chart into its box. */
   fit() {
     const { width, height } = this.box.getBoundingClientRect();
     [this.width, this.height] = [Math.round(width), Math.round(height)];
     this.root.setAttribute("viewBox", `0 0 ${this.width} ${this.height}`);
     this._grid = "";
-    return this.width > 120;
   }
 
   /** @param {Axis} x @param {Axis} y */
@@ -83,8 +83,8 @@ export class Chart {
     };
     this.x = span(x, left, this.width - right);
     this.y = span(y, this.height - bottom, top);
-    [this.xAxis, this.yAxis] = [x, y];
-    const wanted = JSON.stringify([x, y]);
+    this.xAxis = x;
+    const wanted = [this.width, this.height, right, x.low, x.high, x.log, y.low, y.high, y.log].join();
     if (wanted === this._grid) return;
     this._grid = wanted;
     this.grid.replaceChildren();
@@ -94,104 +94,117 @@ export class Chart {
       svg("text", { ...place, y: this.y(at) + 4 }, this.grid).textContent = y.text(at);
     }
     for (const at of x.ticks)
-      svg("text", { x: this.x(at), y: this.height - bottom + 16, "text-anchor": "middle" }, this.grid).textContent = x.text(at);
+      svg("text", { x: this.x(at), y: this.height - bottom + 18, "text-anchor": "middle" }, this.grid).textContent = x.text(at);
   }
 
   /** @param {string} key @param {string} tag @param {Element} parent @returns {SVGElement} */
   _keep(key, tag, parent) {
     let found = this.kept.get(key);
-    if (!found) this.kept.set(key, (found = /** @type {SVGElement} */ (svg(tag, {}, parent))));
+    if (!found) this.kept.set(key, (found = svg(tag, {}, parent)));
     this._used.add(key);
     return found;
   }
 
   /**
-   * Draw these lines and marks, and take away all others.
-   * @param {Line[]} lines @param {Mark[]} marks @param {number | null} hair Where the hairline stands on the x axis.
-   * @param {string} [why] What is said where there is no line.
+   * Draw these lines, marks and measured points, and take away all others.
+   * @param {Line[]} lines @param {Mark[]} marks @param {Measured[]} measured
+   * @param {number | null} hair Where the hairline stands on the x axis.
+   * @param {string} [why] What is said where there is nothing.
    */
-  draw(lines, marks, hair, why = "") {
-    /** @type {Set<string>} */
-    this._used = new Set();
+  draw(lines, marks, measured, hair, why = "") {
+    this._used.clear();
     const { left, right, top, bottom } = this.margin;
     const [x, y] = [/** @type {(v: number) => number} */ (this.x), /** @type {(v: number) => number} */ (this.y)];
     const [low, high] = [left - 0.5, this.width - right + 0.5];
-    /** @type {{key: string, name: string, colour: string, at: number, place: number, bold?: boolean}[]} */
+    const within = (/** @type {number} */ px, /** @type {number} */ py) => px >= low && px <= high && Number.isFinite(py);
     const named = [];
     for (const line of lines) {
-      let path = "";
-      let pen = "M";
-      /** @type {[number, number] | null} */
-      let end = null;
-      for (let i = 0; i < line.xs.length; i++) {
-        const [px, py] = [x(line.xs[i]), y(line.ys[i])];
-        if (!(px >= low && px <= high && Number.isFinite(py))) {
-          pen = "M";
-          continue;
-        }
-        path += `${pen}${px.toFixed(1)} ${py.toFixed(1)}`;
-        pen = "L";
-        if (!this.namesLeft || !end) end = [px, py];
-      }
       const drawn = this._keep(`line ${line.key}`, "path", this.bodies);
-      drawn.setAttribute("d", path);
-      drawn.setAttribute("stroke", line.colour);
-      drawn.setAttribute("class", line.bold ? "line bold" : "line");
-      drawn.setAttribute("stroke-dasharray", line.dash ?? "none");
-      if (end && line.name) named.push({ key: line.key, name: line.name, colour: line.colour, at: end[1], place: end[0], bold: line.bold });
+      const at = this._line(line, drawn, within);
+      set(drawn, { stroke: line.colour, class: `line${line.bold ? " bold" : ""}${line.points ? " thin" : ""}` });
+      if (at !== null && line.name) named.push({ ...line, at });
     }
     for (const mark of marks) {
       const [px, py] = [x(mark.x), y(mark.y)];
-      if (!(px >= low && px <= high && Number.isFinite(py))) continue;
-      const drawn = this._keep(`mark ${mark.key}`, "circle", this.points);
-      for (const [name, value] of Object.entries({ cx: px.toFixed(1), cy: py.toFixed(1), r: 5, fill: mark.colour }))
-        drawn.setAttribute(name, String(value));
+      if (within(px, py)) set(this._keep(`mark ${mark.key}`, "circle", this.points), { cx: px, cy: py, r: 5, fill: mark.colour });
     }
+    this.placed = measured.map((each) => [x(each.x), y(each.y)]);
+    measured.forEach((each, i) => {
+      const [px, py] = this.placed[i];
+      if (!within(px, py)) return;
+      const bar = `M${px.toFixed(1)} ${y(each.low).toFixed(1)}V${y(each.high).toFixed(1)}`;
+      set(this._keep(`bar ${i}`, "path", this.measured), { d: Number.isFinite(each.low) ? bar : "", stroke: each.colour });
+      const diamond = `M${px.toFixed(1)} ${(py - 5).toFixed(1)}l5 5l-5 5l-5 -5z`;
+      set(this._keep(`point ${i}`, "path", this.measured), { d: diamond, stroke: each.colour, fill: each.doubt ? "var(--paper)" : each.colour });
+      if (each.doubt) {
+        const text = this._keep(`doubt ${i}`, "text", this.measured);
+        set(text, { x: px + 7, y: py - 4 });
+        write(text, "⚠");
+      }
+    });
     this._name(named);
     const seen = hair !== null && x(hair) >= low && x(hair) <= high;
-    for (const [name, value] of Object.entries({ x1: seen ? x(hair) : 0, x2: seen ? x(hair) : 0, y1: top, y2: this.height - bottom }))
-      this.hair.setAttribute(name, String(value));
-    this.hair.setAttribute("visibility", seen ? "visible" : "hidden");
-    this.empty.textContent = lines.some((each) => this.kept.get(`line ${each.key}`)?.getAttribute("d")) ? "" : why;
-    this.empty.setAttribute("x", String((left + this.width - right) / 2));
-    this.empty.setAttribute("y", String((top + this.height - bottom) / 2));
+    set(this.hair, { x1: seen ? x(hair) : 0, x2: seen ? x(hair) : 0, y1: top, y2: this.height - bottom, visibility: seen ? "visible" : "hidden" });
+    write(this.empty, named.length || measured.length ? "" : why);
+    set(this.empty, { x: (left + this.width - right) / 2, y: (top + this.height - bottom) / 2 });
     for (const [key, element] of this.kept)
       if (!this._used.has(key)) {
         element.remove();
         this.kept.delete(key);
+        this.drawn.delete(key);
       }
+  }
+
+  /**
+   * Write the path of a line, if it was of another curve or on other axes; returns the height of the end that is named, if any.
+   * @param {Line} line @param {SVGElement} path @param {(px: number, py: number) => boolean} within
+   */
+  _line({ key, curve }, path, within) {
+    const of = `${curve.id} ${this._grid}`;
+    const known = this.drawn.get(`line ${key}`);
+    if (known?.of === of) return known.at;
+    const [x, y] = [/** @type {(v: number) => number} */ (this.x), /** @type {(v: number) => number} */ (this.y)];
+    let text = "";
+    let pen = "M";
+    /** @type {number | null} */
+    let at = null;
+    for (let i = 0; i < curve.xs.length; i++) {
+      const [px, py] = [x(curve.xs[i]), y(curve.ys[i])];
+      if (!within(px, py)) {
+        pen = "M";
+        continue;
+      }
+      text += `${pen}${Math.round(10 * px) / 10} ${Math.round(10 * py) / 10}`;
+      pen = "L";
+      if (!this.namesLeft || at === null) at = py;
+    }
+    path.setAttribute("d", text);
+    this.drawn.set(`line ${key}`, { of, at });
+    return at;
   }
 
   /** Write the names beside the ends of their lines, none over another. @param {{key: string, name: string, colour: string, at: number, bold?: boolean}[]} named */
   _name(named) {
-    const gap = 14;
     const { left, right, top, bottom } = this.margin;
+    const floor = this.height - bottom;
     named.sort((a, b) => a.at - b.at);
+    const gap = Math.min(14, (floor - top - 4) / Math.max(1, named.length - 1));
     const places = named.map((each) => Math.max(each.at, top + 4));
     for (let i = 1; i < places.length; i++) places[i] = Math.max(places[i], places[i - 1] + gap);
-    let floor = this.height - bottom;
-    for (let i = places.length - 1; i >= 0; i--) {
-      places[i] = Math.min(places[i], floor);
-      floor = places[i] - gap;
-    }
+    for (let i = places.length - 1, lowest = floor; i >= 0; i--, lowest = places[i + 1] - gap) places[i] = Math.min(places[i], lowest);
     named.forEach((each, i) => {
       const text = this._keep(`name ${each.key}`, "text", this.names);
-      text.textContent = each.name;
-      text.setAttribute("x", String(this.namesLeft ? left - 8 : this.width - right + 8));
-      text.setAttribute("text-anchor", this.namesLeft ? "end" : "start");
-      text.setAttribute("y", String(places[i] + 4));
-      text.style.fill = each.colour;
-      text.setAttribute("class", each.bold ? "bold" : "");
+      write(text, each.name);
+      const place = this.namesLeft ? { x: left - 8, "text-anchor": "end" } : { x: this.width - right + 8, "text-anchor": "start" };
+      set(text, { ...place, y: places[i] + 4, style: `--colour: ${each.colour}`, class: each.bold ? "bold" : "" });
     });
   }
 
-  /** The value of the x axis under a pointer. @param {PointerEvent} event */
-  under(event) {
-    const box = this.root.getBoundingClientRect();
+  /** The value of the x axis at this part of the chart's width. @param {number} part */
+  at(part) {
     const { left, right } = this.margin;
-    const part = (((event.clientX - box.left) * this.width) / box.width - left) / (this.width - left - right);
     const axis = /** @type {Axis} */ (this.xAxis);
-    const within = Math.min(1, Math.max(0, part));
+    const within = Math.min(1, Math.max(0, (part * this.width - left) / (this.width - left - right)));
     return axis.log ? axis.low * (axis.high / axis.low) ** within : axis.low + within * (axis.high - axis.low);
   }
 }

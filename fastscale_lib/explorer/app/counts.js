@@ -4,6 +4,7 @@
  * @typedef {object} Timing Predicted times of all networks on one device.
  * @property {string} label The device and how it is used.
  * @property {string} note What the times are.
+ * @property {boolean} predicted Whether there is a time of any network.
  * @property {Float32Array} ms Milliseconds a batch by network; NaN where nothing is predicted.
  * @property {Float32Array} error How far off each may be, as a fraction; larger beyond the fitted networks.
  */
@@ -11,10 +12,11 @@
 /**
  * @typedef {object} Header What the file says of a base network beside the arrays.
  * @property {string} name
- * @property {number} resolution Side of the images in pixels.
+ * @property {string} resolution Side of the images in pixels, or height×width.
  * @property {{flops: number, params: number, activations: number}} base Counts of the base network.
  * @property {string[]} rows Names of the strategies, in the order of the rows; an α of the slider is "α=0.25".
- * @property {number} stages Number of stages.
+ * @property {{params: string[], activations: string[]}} [laws] By which each count grows, by row: "s^0.845".
+ * @property {number} stages Number of stages; 0 of what is not described.
  * @property {number} networks Number of distinct networks.
  * @property {number} steps Scales of each row, from `first` on.
  * @property {number} first Exponent of two of the first scale.
@@ -23,6 +25,8 @@
  * @property {number} timeSteps Steps of a time's logarithm to base 2, which is what the arrays hold.
  * @property {number} timeOffset The step of 1 ms; step 0 is no time.
  * @property {number} errorSteps Steps of an error of 1.
+ * @property {string[]} [yaml] The base network's YAML without its name, cut where the sizes stand.
+ * @property {import("./state.js").Point[]} [measured] Its measured times.
  * @property {string} arrays The arrays, compressed by zlib, in base64; as those of each timing.
  */
 
@@ -30,6 +34,31 @@
 async function inflated(base64) {
   const bytes = Uint8Array.from(atob(base64), (each) => each.charCodeAt(0));
   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).arrayBuffer();
+}
+
+/** @typedef {{id: string, xs: number[], ys: number[], ends?: number[]}} Curve The id differs where the points do. */
+
+let made = 0;
+
+/**
+ * A quantity between points, where it is a power of x from each to the next; NaN outside of them.
+ * @param {[number, number][]} points By x. @returns {(x: number) => number}
+ */
+export function powerLaw(points) {
+  const known = points.filter(([, y]) => y > 0).map(([x, y]) => [Math.log(x), Math.log(y)]);
+  return (at) => {
+    const x = Math.log(at);
+    let low = 0;
+    let high = known.length - 1;
+    if (high < 1 || x < known[0][0] || x > known[high][0]) return NaN;
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (known[middle][0] <= x) low = middle;
+      else high = middle;
+    }
+    const [[x0, y0], [x1, y1]] = [known[low], known[high]];
+    return Math.exp(x1 > x0 ? y0 + ((y1 - y0) * (x - x0)) / (x1 - x0) : y0);
+  };
 }
 
 export class Counts {
@@ -55,6 +84,7 @@ export class Counts {
       return {
         label,
         note,
+        predicted: steps.subarray(0, networks).some(Boolean),
         ms: Float32Array.from(steps.subarray(0, networks), (step) => (step ? 2 ** ((step - header.timeOffset) / header.timeSteps) : NaN)),
         error: Float32Array.from(steps.subarray(networks), (step) => step / header.errorSteps),
       };
@@ -71,17 +101,29 @@ export class Counts {
     this.flops = count();
     this.params = count();
     this.activations = count();
-    this.resolution = next(networks);
+    this.resolution = next(networks); // height of the images, and width
+    this.across = stages ? next(networks) : this.resolution;
+    this.stem = next(stages ? networks : 0);
     this.depths = next(stages * networks);
     this.widths = next(stages * networks);
+    this.groups = next(stages * networks);
+    this.head = next(stages ? networks : 0);
     this.index = next(rows.length * steps);
     this.rowOf = new Map(rows.map((name, row) => [name, row]));
     /** The rows of an α, in order; of a family of modules there are few. */
     this.alphas = rows.flatMap((name, row) => (name.startsWith("α=") ? [{ alpha: Number(name.slice(2)), row }] : [])).sort((a, b) => a.alpha - b.alpha);
     this.logs = this.flops.map(Math.log);
-    this._reference = new Map();
+    /** @type {Map<ArrayLike<number>, Float64Array>} */
+    this._relative = new Map();
     /** @type {Map<number, number[]>} */
     this._points = new Map();
+    /** @type {Map<ArrayLike<number>, Curve[]>} */
+    this._curves = new Map();
+  }
+
+  /** The row of an α that is nearest to this one. @param {number} alpha */
+  nearAlpha(alpha) {
+    return this.alphas.reduce((best, each) => (Math.abs(each.alpha - alpha) < Math.abs(best.alpha - alpha) ? each : best));
   }
 
   /** The networks of a row, by step. @param {number} row */
@@ -108,56 +150,64 @@ export class Counts {
 
   /** The row's network whose flops are nearest to these, as a ratio. @param {number} row @param {number} flops */
   nearest(row, flops) {
-    const index = this.row(row);
+    const points = this.points(row);
     const wanted = Math.log(flops);
-    let best = index[0];
-    let off = Infinity;
-    for (let step = 0; step < index.length; step++) {
-      const away = Math.abs(this.logs[index[step]] - wanted);
-      if (away < off) [best, off] = [index[step], away];
+    let low = 0;
+    let high = points.length - 1;
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (this.logs[points[middle]] <= wanted) low = middle;
+      else high = middle;
     }
-    return best;
+    return Math.abs(this.logs[points[high]] - wanted) < Math.abs(this.logs[points[low]] - wanted) ? points[high] : points[low];
+  }
+
+  /**
+   * A quantity of a row's networks over flops, made once.
+   * @param {number} row @param {ArrayLike<number>} values By network. @returns {Curve}
+   */
+  curve(row, values) {
+    let curves = this._curves.get(values);
+    if (!curves) this._curves.set(values, (curves = []));
+    if (!curves[row]) {
+      const points = this.points(row);
+      curves[row] = { id: String(++made), xs: points.map((each) => this.flops[each] / this.header.base.flops), ys: points.map((each) => values[each]) };
+    }
+    return curves[row];
   }
 
   /**
    * Of each network, a quantity relative to width scaling at the network's own flops.
-   *
-   * Between two networks of width scaling the quantity is a power of the flops.
    * @param {ArrayLike<number>} values By network.
    * @returns {Float64Array} NaN where there is no value, or width scaling reaches no such flops.
    */
   relative(values) {
-    const known = this._reference.get(values);
-    if (known) return known;
-    const points = this.points(/** @type {number} */ (this.rowOf.get("w")))
-      .map((network) => [this.logs[network], Math.log(values[network])])
-      .filter(([, y]) => Number.isFinite(y));
-    const found = new Float64Array(this.flops.length).fill(NaN);
-    for (let network = 0; network < found.length; network++) {
-      const x = this.logs[network];
-      let low = 0;
-      let high = points.length - 1;
-      if (high < 1 || x < points[0][0] || x > points[high][0]) continue;
-      while (high - low > 1) {
-        const middle = (low + high) >> 1;
-        if (points[middle][0] <= x) low = middle;
-        else high = middle;
-      }
-      const [x0, y0] = points[low];
-      const [x1, y1] = points[high];
-      const reference = x1 > x0 ? y0 + ((y1 - y0) * (x - x0)) / (x1 - x0) : y0;
-      found[network] = values[network] / Math.exp(reference);
+    let found = this._relative.get(values);
+    if (!found) {
+      const reference = this.reference(values);
+      found = Float64Array.from(this.flops, (flops, network) => values[network] / reference(flops));
+      this._relative.set(values, found);
     }
-    this._reference.set(values, found);
     return found;
   }
 
-  /** Depth and width of each stage of a network. @param {number} network @returns {{depth: number, width: number}[]} */
+  /** What width scaling has of a quantity, by flops. @param {ArrayLike<number>} values By network. */
+  reference(values) {
+    return powerLaw(this.points(/** @type {number} */ (this.rowOf.get("w"))).map((network) => [this.flops[network], values[network]]));
+  }
+
+  /** Sides of a network's images in pixels: "224", or height×width. @param {number} network */
+  side(network) {
+    const [height, across] = [this.resolution[network], this.across[network]];
+    return height === across ? String(height) : `${height}×${across}`;
+  }
+
+  /** Depth, width and group width of each stage of a network. @param {number} network */
   stages(network) {
     const { stages, networks } = this.header;
-    return Array.from({ length: stages }, (_, stage) => ({
-      depth: this.depths[stage * networks + network],
-      width: this.widths[stage * networks + network],
-    }));
+    return Array.from({ length: stages }, (_, stage) => {
+      const at = stage * networks + network;
+      return { depth: this.depths[at], width: this.widths[at], group: this.groups[at] };
+    });
   }
 }

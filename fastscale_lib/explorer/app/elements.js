@@ -1,0 +1,137 @@
+// Elements of the page: made once, and rewritten only where they change.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** @param {string} tag @param {Record<string, string | number>} [attributes] @param {Element} [parent] */
+export function svg(tag, attributes = {}, parent) {
+  const made = /** @type {SVGElement} */ (document.createElementNS(SVG, tag));
+  set(made, attributes);
+  parent?.append(made);
+  return made;
+}
+
+/** Set what is not so already. @param {Element} element @param {Record<string, string | number>} attributes */
+export function set(element, attributes) {
+  for (const [name, value] of Object.entries(attributes)) {
+    const text = typeof value === "number" ? String(Math.round(10 * value) / 10) : value;
+    if (element.getAttribute(name) !== text) element.setAttribute(name, text);
+  }
+}
+
+/** Write a text, where it is not written already. @param {Element} element @param {string} text */
+export function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** How wide texts are in the names' font, the widest in pixels. @param {string[]} texts */
+export function widest(texts) {
+  const canvas = document.createElement("canvas").getContext("2d");
+  if (canvas) canvas.font = "600 13px system-ui, sans-serif";
+  return Math.max(0, ...texts.map((each) => canvas?.measureText(each).width ?? 8 * each.length));
+}
+
+/** @param {string} tag @param {Record<string, any>} [properties] @param {(Node | string)[]} children */
+export function html(tag, properties = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties))
+    if (name in made) /** @type {any} */ (made)[name] = value;
+    else made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+}
+
+/** @param {string} label @param {string[]} names */
+export function select(label, names) {
+  const made = /** @type {HTMLSelectElement} */ (html("select", { "aria-label": label }));
+  options(made, names);
+  return made;
+}
+
+/** @param {HTMLSelectElement} list @param {string[]} names */
+export function options(list, names) {
+  if (names.join() === [...list.options].map((each) => each.text).join()) return;
+  list.replaceChildren(...names.map((name, value) => html("option", { value }, name)));
+}
+
+/** @param {string} label @param {number} min @param {number} max @param {number} step */
+export const range = (label, min, max, step) => /** @type {HTMLInputElement} */ (html("input", { type: "range", min, max, step, "aria-label": label }));
+
+/** Names under a slider, which set it. @param {[number, string, () => void][]} places Each at a part of the slider's length. */
+export function marksOf(places) {
+  return html(
+    "span",
+    { className: "ticks" },
+    ...places.map(([at, name, act]) => html("button", { type: "button", tabIndex: -1, style: `--at: ${at}`, onclick: act }, name)),
+  );
+}
+
+/** A checkbox and its words. @param {string} words */
+export function checkbox(words) {
+  const box = /** @type {HTMLInputElement} */ (html("input", { type: "checkbox" }));
+  return { box, label: html("label", {}, box, words) };
+}
+
+/** @param {string} text @param {string} title @param {() => void} act */
+export const button = (text, title, act) => html("button", { type: "button", title, onclick: act }, text);
+
+/** Let arrow keys go through the controls of a group, which is one stop of the Tab key. @param {HTMLElement} group */
+export function oneTabStop(group) {
+  const all = () => [...group.querySelectorAll("input")];
+  const rest = (/** @type {HTMLInputElement} */ at) => all().forEach((each) => (each.tabIndex = each === at ? 0 : -1));
+  group.addEventListener("focusin", (event) => rest(/** @type {HTMLInputElement} */ (event.target)));
+  group.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!step) return;
+    const each = all();
+    each[(each.indexOf(/** @type {HTMLInputElement} */ (event.target)) + step + each.length) % each.length].focus();
+    event.preventDefault();
+  });
+  return () => rest(all()[0]);
+}
+
+/**
+ * A field that takes what people type, and says what is wrong with it.
+ * @param {string} label @param {string} id @param {(text: string) => string | null} take Takes the text, or says why not.
+ */
+export function field(label, id, take) {
+  const wrong = html("p", { className: "wrong", role: "alert", id });
+  const input = /** @type {HTMLInputElement} */ (html("input", { className: "typed", "aria-label": label, "aria-describedby": id, autocomplete: "off", spellcheck: false }));
+  let shown = "";
+  const judge = (/** @type {string} */ why) => {
+    write(wrong, why);
+    input.setAttribute("aria-invalid", String(why !== ""));
+  };
+  /** Show what is set. @param {string} text */
+  const show = (text) => {
+    if (text === shown) return;
+    input.value = shown = text;
+    judge("");
+  };
+  input.onchange = () => {
+    const [before, why] = [shown, take(input.value)];
+    judge(why ?? "");
+    if (!why && shown === before) input.value = shown; // the same, typed in another way
+  };
+  return { input, wrong, show };
+}
+
+/** Write rows of texts into a table, headings first (none, if they are empty); what is there already stays. @param {HTMLTableElement} table @param {string[][]} rows */
+export function fill(table, rows) {
+  const head = table.tHead ?? table.createTHead();
+  const body = table.tBodies[0] ?? table.createTBody();
+  const parts = /** @type {const} */ ([[head, rows.slice(0, 1).filter((cells) => cells.length)], [body, rows.slice(1)]]);
+  for (const [part, texts] of parts) {
+    while (part.rows.length > texts.length) part.deleteRow(-1);
+    texts.forEach((cells, i) => {
+      const row = part.rows[i] ?? part.insertRow();
+      while (row.cells.length > cells.length) row.deleteCell(-1);
+      cells.forEach((text, column) => {
+        const heading = part === head ? "col" : column ? null : "row";
+        const cell = row.cells[column] ?? row.appendChild(document.createElement(heading ? "th" : "td"));
+        if (heading) set(cell, { scope: heading });
+        else cell.className = text.includes("→") ? "changed" : "";
+        write(cell, text);
+      });
+    });
+  }
+}

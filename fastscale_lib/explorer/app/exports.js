@@ -1,0 +1,49 @@
+// What leaves the page as text: lines of Python, YAML, a table of all lines.
+
+import { ALPHA } from "./state.js";
+
+/** @typedef {import("./state.js").View} View */
+
+/** @param {View} view */
+const alphaOf = (view) => (view.same === "dwr" ? "1/3" : String(view.state.alpha));
+
+/** The scale of the shown network, as the row of its strategy has it. @param {View} view */
+const scaleOf = ({ counts, shown }) => counts.scale(counts.row(shown.row).indexOf(shown.network));
+
+/** The line of Python that makes this explorer. @param {View} view */
+export function explorerCode(view) {
+  const { network, strategies, scale } = view.state;
+  return `fs.explore(${JSON.stringify(network)}, strategies=${JSON.stringify(strategies)}, alpha=${alphaOf(view)}, scale=${Number(scale.toPrecision(6))})`;
+}
+
+/** The line of Python that makes the shown network. @param {View} view */
+export function networkCode(view) {
+  const way = view.shown === view.slider ? `fs.strategy(alpha=${alphaOf(view)})` : JSON.stringify(view.shown.name);
+  return `fs.scale(fs.network(${JSON.stringify(view.state.network)}), ${way}, ${scaleOf(view)})`;
+}
+
+/** The shown network as YAML, as `fs.Network.from_yaml` reads it. @param {View} view */
+export function networkYaml(view) {
+  const { counts, shown } = view;
+  const { name, yaml = [] } = counts.header;
+  const at = shown.network;
+  const sizes = [counts.resolution[at], counts.stem[at], ...counts.stages(at).flatMap(({ depth, width, group }) => [depth, width, group]), counts.head[at]];
+  if (sizes.length < yaml.length - 1) sizes.splice(1, 0, counts.across[at]); // images that are not square have two sides
+  const body = yaml.map((part, i) => part + (i < sizes.length ? sizes[i] : "")).join("");
+  const strategy = shown === view.slider ? `alpha=${alphaOf(view)}` : shown.name;
+  const scale = scaleOf(view);
+  const made = { base: name, strategy, s: scale };
+  return `name: ${JSON.stringify(`${name} ${strategy} ×${Number(scale.toPrecision(6))}`)}\n${body}scaling: ${JSON.stringify(made)}\n`;
+}
+
+/** All networks of all lines, as a table of comma-separated values. @param {View} view */
+export function linesCsv({ counts, drawn, state, timing, predicted }) {
+  const ms = predicted ? timing.ms : null;
+  const lines = [["network", "strategy", "scale", "flops", "params", "activations", "resolution", ...(ms ? [`predicted_ms on ${timing.label}`] : [])]];
+  for (const way of drawn)
+    counts.row(way.row).forEach((at, step) => {
+      const cells = [counts.scale(step), counts.flops[at], counts.params[at], counts.activations[at], counts.side(at), ...(ms ? [ms[at]] : [])];
+      lines.push([state.network, way.key === ALPHA ? `alpha=${state.alpha}` : way.name, ...cells.map(String)]);
+    });
+  return lines.map((cells) => cells.map((each) => (/[",]/.test(each) ? `"${each.replaceAll('"', '""')}"` : each)).join(",")).join("\n") + "\n";
+}
