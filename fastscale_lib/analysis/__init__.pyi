@@ -38,6 +38,10 @@ from .claims import ClaimError as ClaimError
 from .claims import Scorecard as Scorecard
 from .correlation import correlations as correlations
 from .correlation import leads as leads
+from .exponents_for_time import compare_rules as compare_rules
+from .exponents_for_time import exponent_map as exponent_map
+from .exponents_for_time import simplex as simplex
+from .exponents_for_time import time_by_kind as time_by_kind
 from .fast_scaling import activation_claims as activation_claims
 from .fast_scaling import fast_scaling_ratios as fast_scaling_ratios
 from .fast_scaling import how_often_faster as how_often_faster
@@ -86,6 +90,8 @@ from .pairs import fast_scaled as fast_scaled
 from .pairs import measured_pairs as measured_pairs
 from .pairs import published_pairs as published_pairs
 from .pairs import zoo_names as zoo_names
+from .profiled import DeviceSetting as DeviceSetting
+from .profiled import device_settings as device_settings
 from .published_transformer import published_counts as published_counts
 from .published_transformer import published_outcome_claims as published_outcome_claims
 from .published_transformer import published_size_claims as published_size_claims

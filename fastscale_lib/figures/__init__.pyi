@@ -16,6 +16,7 @@ from .roofline import roofline_shares as roofline_shares
 from .runtimes import correlations as correlations
 from .runtimes import runtime as runtime
 from .shares import flop_shares as flop_shares
+from .ternary import exponent_maps as exponent_maps
 from .theme import label as label
 from .theme import layout as layout
 from .theme import log_axis as log_axis
