@@ -52,6 +52,10 @@ class BlockType:
         """
         raise NotImplementedError
 
+    def form(self, bottleneck: float) -> str:
+        """Name the form of its layers, where they depend on the bottleneck; "" if they do not."""
+        return ""
+
     def check(self, number: int, stage: Stage) -> None:
         """Refuse a stage that cannot be built; `number` counts from 1.
 

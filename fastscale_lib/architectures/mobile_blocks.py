@@ -34,6 +34,9 @@ class MBConv(BlockType):
         )
         return (where_unchanged(b, branch),)
 
+    def form(self, bottleneck):
+        return "unexpanded" if bottleneck == 1 else ""
+
     def inner(self, b: BlockSizes) -> Any:
         """Return the width of the k×k convolution."""
         return whole_multiple(b.width_in, b.bottleneck)
@@ -76,8 +79,11 @@ class FusedMBConv(MBConv):
     convolutions = "dense"
     merges = True  # whether the two convolutions are one where the first does not expand
 
+    def form(self, bottleneck):
+        return "single" if bottleneck == 1 and self.merges else "fused"
+
     def parts(self, b):
-        if b.bottleneck == 1 and self.merges:
+        if self.form(b.bottleneck) == "single":
             conv = (*conv_norm("1", b.width_in, b.width, b.kernel, b.stride, last=True), Activation("act1", b.width))
             return (where_unchanged(b, (*self._squeeze_excite(b, b.width_in), *conv)),)
         inner = self.inner(b)

@@ -82,7 +82,7 @@ class Naming:
             before = sum(network.depths[: stage - 1]) + block - 1
             counted = {"stage": stage, "block": block, "stage0": stage - 1, "block0": block - 1, "stage6": stage + 6}
             prefix = places[before] if before < len(places) else self.block.format(**counted, number=before + 1)
-            form = _form(network, stage - 1)
+            form = network.block_types[stage - 1].form(network.stages[stage - 1].bottleneck)
             plain = None if network.se_ratios[stage - 1] else self.forms.get(f"{form} plain")
             layers = plain or self.forms.get(form, self.layers)
             name = dict(zip(_IN_BLOCK, layers.split(), strict=True)).get(found[3], "-")
@@ -120,13 +120,6 @@ class TensorNaming(Naming):
         if tensor in self.names:
             return self.names[tensor].format(**place)
         return f"{self.names[layer].format(**place)}.{leaf}" if layer in self.names else None
-
-
-def _form(network: Network, stage: int) -> str:
-    block, expands = network.block_types[stage].name, network.stages[stage].bottleneck != 1
-    if block in ("fused_mbconv", "edge_residual"):
-        return "fused" if expands or block == "edge_residual" else "single"
-    return "unexpanded" if "mbconv" in block and not expands else ""
 
 
 OWN = OwnNaming(source="fastscale", marker="stage1.block1.")
