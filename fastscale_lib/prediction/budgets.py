@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,18 +14,23 @@ from .._common.errors import FastscaleError
 from .._common.frames import rows
 from ..architectures.counting import METRICS
 from ..architectures.definition import Network
-from ..architectures.zoo import network as named_network
+from ..architectures.parts import NetworkError
+from ..architectures.traced.module_family import Family
 from ..measuring.settings import Mode, Precision, Settings
 from ..scaling.candidates import between_roundings
 from ..scaling.grids import sweep
+from ..scaling.module_scaling import network_or_family
 from ..scaling.rounding import scale
 from ..scaling.strategies import ScalesLike, StrategiesLike, Strategy
 from ..scaling.strategies import strategy as named_strategy
-from .model import Curve, RuntimeModel
+from .model import RuntimeModel
+from .run_costs import Costs
 
 BUDGETS = ("time_ms", "memory_bytes", *METRICS)
 _SMALLEST_S, _LARGEST_S = 2.0**-30, 2.0**30
 _REACH = 16.0  # factor of s around the crossing of a budget within which steps are tried
+_LARGEST_OF_FAMILY = 2.0**12  # s to which a family is scaled, up and down
+_NEAR = 1.002  # ratio of two scale factors of a family between which no other is tried
 _FINE = 0.1  # relative width to which memory is bracketed before its steps are tried
 
 
@@ -39,28 +42,8 @@ class _NoNetwork(BudgetError):
     """A strategy makes no largest network within a budget."""
 
 
-class Costs(NamedTuple):
-    """How networks run: what costs are counted and predicted for."""
-
-    batch: int
-    mode: Mode
-    precision: Precision
-    model: RuntimeModel | None
-    setting: Mapping[str, Any]
-
-    def times(self, base: Network, strategy: Strategy, scales: ScalesLike) -> Curve:
-        """Predict the time of a run for each scale factor."""
-        assert self.model is not None  # no time is asked for without a model
-        known = {"mode": self.mode, "precision": self.precision, **self.setting}
-        return self.model.curve(base, [strategy], scales, self.batch, **known)
-
-    def memory(self, network: Network) -> int:
-        """Count the peak memory of a run, in bytes."""
-        return _memory(replace(network, name="counted", scaling=None), self.batch, self.mode, self.precision)
-
-
 def costs(
-    network: Network | str,
+    network: Network | Family | str,
     strategies: StrategiesLike,
     scales: ScalesLike,
     *,
@@ -75,7 +58,7 @@ def costs(
     """Count and predict what scaled networks cost to run: a `sweep` with time and memory.
 
     Arguments:
-        network: the base network, or its name.
+        network: the base network, its name, or a Family.
         strategies: one or several, as for `sweep`.
         scales: one or several scale factors, as for `sweep`.
         batch: images in a run; default: 64.
@@ -98,7 +81,7 @@ def costs(
     """
     memory = check_flag("costs: memory", memory, BudgetError)
     how = _how(batch, mode, precision, model, device, setting)
-    base, frame = named_network(network), sweep(network, strategies, scales)
+    base, frame = network_or_family(network), sweep(network, strategies, scales)
     frame = frame.assign(predicted_ms=np.nan, low_ms=np.nan, high_ms=np.nan, note=None)
     if how.model is not None:
         for name, group in frame.groupby("strategy", sort=False):
@@ -110,7 +93,7 @@ def costs(
 
 
 def within(
-    network: Network | str,
+    network: Network | Family | str,
     strategies: StrategiesLike,
     *,
     time_ms: float | None = None,
@@ -134,9 +117,10 @@ def within(
     largest s whose network is within every budget is taken; it lies inside its step, not at the edge. If no scaled
     network has the sizes of the base, the base is tried, too, with s = 1. Counts and times are tried on every step;
     memory, which takes a second to count, by bisection on the steps within the other budgets, as if it grew with s.
+    Of a Family, whose every size is made, all costs are found by bisection, until s is known to 0.2 %.
 
     Arguments:
-        network: the base network, or its name; it may be scaled down, too.
+        network: the base network, its name, or a Family; it may be scaled down, too.
         strategies: one or several, as for `sweep`.
         time_ms: the most that a run may take, as the model predicts it; low_ms and high_ms say how far that may be off.
             If the time of the network that would be found cannot be predicted, none is found. Default: no limit.
@@ -179,7 +163,7 @@ def within(
     ways = several(strategies, Strategy)
     if not ways:
         raise BudgetError("within: no strategy is given; give one at least, as in strategies=['dWr']")
-    base = named_network(network)
+    base = network_or_family(network)
     known = {"batch": batch, "mode": mode, "precision": precision, "model": how.model, "memory": memory, **setting}
     found = []
     for strategy in map(named_strategy, ways):
@@ -199,7 +183,7 @@ def within(
     return pd.concat(found, ignore_index=True)
 
 
-def _without_network(base: Network, strategy: Strategy, reason: str, known: Mapping[str, Any]) -> pd.DataFrame:
+def _without_network(base: Network | Family, strategy: Strategy, reason: str, known: Mapping[str, Any]) -> pd.DataFrame:
     """Make a row whose counts are missing, so that those of other rows stay integers."""
     row = costs(base, strategy, 1.0, **{**known, "memory": False})
     counts = [name for name in row if pd.api.types.is_integer_dtype(row[name])]
@@ -210,7 +194,7 @@ def _without_network(base: Network, strategy: Strategy, reason: str, known: Mapp
 class _Scaled:
     """Costs of the networks that one strategy makes of one base, by the name of the budget."""
 
-    def __init__(self, base: Network, strategy: Strategy, how: Costs) -> None:
+    def __init__(self, base: Network | Family, strategy: Strategy, how: Costs) -> None:
         self.base, self.strategy, self.how = base, strategy, how
         self._memory: dict[float, int] = {}
 
@@ -235,15 +219,11 @@ class _Scaled:
         return self._memory[s]
 
 
-@lru_cache(maxsize=4096)
-def _memory(network: Network, batch: int, mode: Mode, precision: Precision) -> int:
-    from ..measuring.counted_memory import peak_memory  # which loads torch
-
-    return peak_memory(network, batch, mode, precision).peak_bytes
-
-
 def _largest(scaled: _Scaled, budgets: Mapping[str, float]) -> tuple[float, str]:
     """Find the largest s within all budgets, and the budgets that the next step breaks."""
+    if isinstance(scaled.base, Family):
+        low, high = _bracket_of_family(scaled, budgets)
+        return low, ", ".join(scaled.broken(budgets, high))
     quick = {name: most for name, most in budgets.items() if name != "memory_bytes"}
     low, high = _bracket(scaled, quick or budgets, 1e-9 if quick else _FINE)
     steps = _steps_within(scaled, quick, low * high)
@@ -257,6 +237,7 @@ def _largest(scaled: _Scaled, budgets: Mapping[str, float]) -> tuple[float, str]
         while len(steps) and scaled.broken(memory, float(steps[-1])):
             steps = steps[:-1]
     last = float(steps[-1]) if len(steps) else _bracket(scaled, budgets, _FINE)[0]
+    assert isinstance(scaled.base, Network)
     after = between_roundings(scaled.base, scaled.strategy, last, _REACH)
     beyond = (scaled.broken(budgets, float(s)) for s in after[after > last * (1 + 1e-9)])
     return last, ", ".join(next(filter(None, beyond), []))
@@ -277,6 +258,7 @@ def _guess(scaled: _Scaled, most: float) -> float:
 
 def _steps_within(scaled: _Scaled, budgets: Mapping[str, float], square: float) -> np.ndarray:
     """Return one s of each step within the budgets around a scale factor, given squared."""
+    assert isinstance(scaled.base, Network)  # a family's steps are not known beforehand
     steps = between_roundings(scaled.base, scaled.strategy, math.sqrt(square), _REACH)
     keeps = np.ones(len(steps), dtype=bool)
     for name, most in budgets.items():
@@ -296,10 +278,7 @@ def _bracket(scaled: _Scaled, budgets: Mapping[str, float], width: float) -> tup
         low, high, step = max(_SMALLEST_S, low / step), low, step**2
     while low == high or not scaled.broken(budgets, high):
         if high >= _LARGEST_S:
-            asked = ", ".join(f"{name}={most:,.10g}" for name, most in budgets.items())
-            raise _NoNetwork(
-                f"within: {asked} does not bound {scaled}, which changes nothing of it; give another budget beside it"
-            )
+            raise _not_bound(scaled, budgets)
         low, high, step = high, min(high * step, _LARGEST_S), step**2
     while high / low > 1 + width:
         middle = math.sqrt(low * high)
@@ -307,9 +286,36 @@ def _bracket(scaled: _Scaled, budgets: Mapping[str, float], width: float) -> tup
     return low, high
 
 
-def _too_small(scaled: _Scaled, budgets: Mapping[str, float]) -> _NoNetwork:
-    name = scaled.broken(budgets, _SMALLEST_S)[0]
-    least = scaled.cost(name, np.array([_SMALLEST_S]))[0]
+def _bracket_of_family(scaled: _Scaled, budgets: Mapping[str, float]) -> tuple[float, float]:
+    """Find an s within the budgets and one beyond them, nearly the same; each that is tried is made and counted."""
+    low = high = 1.0
+    try:
+        while scaled.broken(budgets, low):
+            if low <= 1 / _LARGEST_OF_FAMILY:
+                raise _too_small(scaled, budgets, low)
+            low, high = low / 2, low
+    except NetworkError:  # nothing smaller can be made
+        raise _too_small(scaled, budgets, high) from None
+    while low == high or not scaled.broken(budgets, high):
+        if high >= _LARGEST_OF_FAMILY:
+            raise _not_bound(scaled, budgets)
+        low, high = high, high * 2
+    while high / low > _NEAR:
+        middle = math.sqrt(low * high)
+        low, high = (low, middle) if scaled.broken(budgets, middle) else (middle, high)
+    return low, high
+
+
+def _not_bound(scaled: _Scaled, budgets: Mapping[str, float]) -> _NoNetwork:
+    asked = ", ".join(f"{name}={most:,.10g}" for name, most in budgets.items())
+    return _NoNetwork(
+        f"within: {asked} does not bound {scaled}, which changes nothing of it; give another budget beside it"
+    )
+
+
+def _too_small(scaled: _Scaled, budgets: Mapping[str, float], smallest: float = _SMALLEST_S) -> _NoNetwork:
+    name = scaled.broken(budgets, smallest)[0]
+    least = scaled.cost(name, np.array([smallest]))[0]
     return _NoNetwork(
         f"within: {name}={budgets[name]:,.10g} is too little for {scaled}: its smallest network takes {least:,.6g}; "
         "give more, or another strategy or base"
