@@ -16,6 +16,8 @@ from .roofline import roofline_shares as roofline_shares
 from .runtimes import correlations as correlations
 from .runtimes import runtime as runtime
 from .shares import flop_shares as flop_shares
+from .svg.plot import to_svg as to_svg
+from .svg.traces import FigureError as FigureError
 from .ternary import exponent_maps as exponent_maps
 from .theme import label as label
 from .theme import layout as layout

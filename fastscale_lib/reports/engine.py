@@ -88,7 +88,7 @@ def report(
 
     Returns:
         The reports, in the order of the notebooks and of the grid's values. `error` says which failed, `too_large`
-        which page has more than 6 MB.
+        which page has more than 1.5 MB.
 
     Raises:
         ParameterError: (a ValueError) no notebook takes such a parameter, or one does not take its value; the message

@@ -1,5 +1,5 @@
 "use strict";
-// Figures: drawn from the data beside them, in the colours of the theme and to the width there is.
+// Figures that are not drawn as SVG: plotly draws them from the data beside them, in the colours of the theme and to the width there is.
 (() => {
   const NARROW = 600, PRINTED = 660, PANEL_GAP = 64, LEAST_PANEL = 230, LINE = 44;
   const FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif";
@@ -7,7 +7,7 @@
   const CONFIG = { displaylogo: false, responsive: false, modeBarButtonsToRemove: ["select2d", "lasso2d"],
     showSendToCloud: false, plotlyServerURL: "" }; // nothing is sent anywhere
   const TOUCH = matchMedia("(pointer: coarse)").matches, BUTTONS = 30;  // the bar of buttons, always shown on touch
-  const plots = [], pictures = [];
+  const plots = [];
 
   // Colours
 
@@ -126,14 +126,6 @@
     plot.area.dataset.drawn = theme;
   }
 
-  function picture({ node, source, image }) {
-    const { data, layout } = figure(source, Theme.now(), 760);
-    Plotly.toImage({ data, layout }, { format: "svg", width: 760, height: layout.height ?? 450 }).then(address => {
-      image.src = address;
-      node.dataset.drawn = Theme.now();
-    });
-  }
-
   // A native slider does what the steps of plotly's say, and takes keys and fingers.
   function slider(plot, options) {
     const { steps = [], active = 0, currentvalue = {} } = options;
@@ -162,16 +154,10 @@
     return JSON.parse(node.querySelector("script[type='application/json']").textContent);
   }
 
-  for (const node of document.querySelectorAll(".plot")) {
+  for (const node of document.querySelectorAll(".plot:not(.drawn)")) {
     const plot = { node, area: node.querySelector(".drawing"), source: read(node), width: 0 };
     plot.sliders = (plot.source.layout.sliders ?? []).map(options => slider(plot, options));
     plots.push(plot);
-  }
-  for (const node of document.querySelectorAll(".picture")) {
-    const image = document.createElement("img");
-    image.alt = node.dataset.label;
-    node.append(image);
-    pictures.push({ node, source: read(node), image });
   }
 
   // One after the other, so that the page can be used meanwhile.
@@ -188,7 +174,7 @@
     tasks.push(...more);
     if (!running) { running = true; setTimeout(next); }
   }
-  const all = () => later([...plots.map(plot => () => draw(plot)), ...pictures.map(each => () => picture(each))]);
+  const all = () => later(plots.map(plot => () => draw(plot)));
 
   const watched = new ResizeObserver(entries => {
     if (printing) return;

@@ -28,6 +28,7 @@ SYMBOLS = {HOLDS: "✓", FAILS: "✗", UNDECIDED: "?", UNTESTED: "○"}
 CLASSES = {HOLDS: "holds", FAILS: "fails", UNDECIDED: "undecided", UNTESTED: "untested"}
 _PACKAGE = __name__.rpartition(".")[0]
 _HERE = resources.files(_PACKAGE)
+_DARK_COLOURS = "/* colours on dark paper */"
 
 
 def render(report: Report) -> str:
@@ -37,8 +38,17 @@ def render(report: Report) -> str:
     their hash in a Content-Security-Policy, so no other runs, whatever a parameter contains.
     """
     told = story(report.notebook, report.title)
+    for cell in told.cells:
+        cell.parts[:] = map(_drawn, cell.parts)
     failed = next((cell for cell in told.cells if cell.failed), None)
-    return _page("report.html.j2", report=report, story=told, failed=failed, changed=report.changed)
+    undrawn = any(part.kind == "figure" for cell in told.cells for part in cell.parts)
+    return _page("report.html.j2", undrawn, report=report, story=told, failed=failed, changed=report.changed)
+
+
+def _drawn(part: Part) -> Part:
+    """Draw a figure as SVG where that can be done; plotly draws the others in the page."""
+    made = plots.drawing(part.content) if part.kind == "figure" else None
+    return part._replace(kind="drawing", content=made) if made else part
 
 
 def index(reports: Sequence[Report]) -> str:
@@ -48,6 +58,7 @@ def index(reports: Sequence[Report]) -> str:
     failed = [each for each in reports if each.error]
     return _page(
         "index.html.j2",
+        False,
         reports=[*failed, *(each for each in reports if not each.error)],
         failed=failed,
         kinds=[(kind, part) for kind, part in kinds if len(part)],
@@ -80,7 +91,7 @@ def shared(made: Sequence[Mapping[str, str]]) -> dict[str, str]:
 
 
 class Card(NamedTuple):
-    """A report on the index: address and size (MB) of its page, first figure, and verdicts."""
+    """A report on the index: its page's address and size in MB, first figure, and verdicts."""
 
     address: str
     size: float
@@ -91,22 +102,25 @@ class Card(NamedTuple):
 def _card(report: Report) -> Card:
     cells = story(report.notebook, report.title).cells if report.shown else []
     figure = next((part for cell in cells for part in cell.parts if part.kind == "figure"), None)
-    picture = figure and figure._replace(content=plots.still(figure.content))
+    still = figure and plots.still(figure.content, 560)
+    picture = figure._replace(content=still) if figure and still else None
     return Card(quote(report.page.name), report.size / 1e6, picture, Counter(report.verdicts()["verdict"]))
 
 
-def _page(template: str, **content: Any) -> str:
-    scripts = [_plotly(), *(_text(name) for name in ("page.js", "figures.js"))]
-    return (
+def _page(template: str, undrawn: bool, **content: Any) -> str:
+    """Fill a template; plotly comes along where it has to draw."""
+    scripts = [_text("page.js"), _text("drawings.js"), *([_plotly(), _text("figures.js")] if undrawn else [])]
+    page = (
         _templates()
         .get_template(template)
         .render(
             **content,
             scripts=[Markup(script) for script in scripts],
             allowed=" ".join(f"'sha256-{_hash(script)}'" for script in scripts),
-            style=Markup(_text("page.css")),
+            style=Markup(_text("page.css") + _DARK_COLOURS),
         )
     )
+    return page.replace(_DARK_COLOURS, f'@media screen {{ :root[data-theme="dark"] {{ {plots.dark_colours(page)} }} }}')
 
 
 @cache

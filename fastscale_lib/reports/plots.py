@@ -6,14 +6,22 @@ import html
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ..figures.svg.plot import picture
+from ..figures.svg.traces import FigureError
 
 MIME = "application/vnd.plotly.v1+json"
 _MARKUP = r"/?(?:b|i|em|strong|sup|sub|br|extra)\s*/?>"
 _OTHER_TAG = re.compile(rf"<(?!{_MARKUP})")
 _TAG = re.compile(rf"<{_MARKUP}")
 _MOST_NAMED = 12
+WIDE, NARROW = 920, 360  # pixels: the column of a page, and a phone
+DARK_PAPER = (0x16, 0x18, 0x1D)  # --paper of page.css
+LEAST_CONTRAST = 4.5
+# Not drawn as SVG, or no figure as plotly makes them, which a notebook's file may hold all the same.
+_UNDRAWN = (FigureError, AttributeError, IndexError, KeyError, TypeError, ValueError)
 
 
 def defused(value: Any) -> Any:
@@ -31,14 +39,76 @@ def defused(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def still(figure: Mapping[str, Any]) -> dict[str, Any]:
-    """Drop from a figure what only animation and hovering show."""
-    unseen = {"text", "hovertext", "hovertemplate", "customdata"}
-    seen = [
-        each if "text" in each.get("mode", "") else {name: part for name, part in each.items() if name not in unseen}
-        for each in figure["data"]
-    ]
-    return {"data": seen, "layout": figure["layout"] | ({"sliders": []} if "sliders" in figure["layout"] else {})}
+class Drawing(NamedTuple):
+    """A figure as SVG for a wide and a narrow page, and what the page's script reads.
+
+    Attributes:
+        wide: SVG of 920 pixels.
+        narrow: SVG of 360 pixels, one panel below the other.
+        data: texts of the points, and name, labels and active step of the slider, if it has one.
+    """
+
+    wide: str
+    narrow: str
+    data: dict[str, Any]
+
+
+def drawing(figure: Mapping[str, Any]) -> Drawing | None:
+    """Draw a figure as SVG; None where it holds what is not drawn so, and plotly has to."""
+    try:
+        wide, narrow = picture(figure, WIDE, themed=True), picture(figure, NARROW, themed=True, narrow=True)
+    except _UNDRAWN:
+        return None
+    return Drawing(
+        wide.svg, narrow.svg, {"spots": wide.spots, "slider": _slider(figure["layout"].get("sliders") or ())}
+    )
+
+
+def still(figure: Mapping[str, Any], width: int) -> str | None:
+    """Draw a figure as SVG that a page shows small; None where plotly would have to draw it."""
+    try:
+        return picture(figure, width, themed=True).svg
+    except _UNDRAWN:
+        return None
+
+
+def _slider(sliders: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    if not sliders:
+        return None
+    prefix = (sliders[0].get("currentvalue") or {}).get("prefix") or ""
+    labels = [str(step.get("label") or place) for place, step in enumerate(sliders[0].get("steps") or ())]
+    return {
+        "name": re.sub(r"[\s=:]+$", "", prefix) or "step",
+        "labels": labels,
+        "active": int(sliders[0].get("active") or 0),
+    }
+
+
+def dark_colours(text: str) -> str:
+    """Return CSS that sets the pictures' colours for dark paper, lightened until they show."""
+    used = sorted(set(re.findall(r"var\(--c([0-9a-f]{6}),", text)))
+    return "".join(f"--c{colour}:{_on_dark(colour)};" for colour in used)
+
+
+def _on_dark(colour: str) -> str:
+    rgb = [int(colour[i : i + 2], 16) for i in (0, 2, 4)]
+    if max(rgb) - min(rgb) < 16:  # greys are turned round
+        rgb = [255 - part for part in rgb]
+    while _contrast(rgb, DARK_PAPER) < LEAST_CONTRAST:
+        rgb = [part + (255 - part) * 0.1 for part in rgb]
+    return "#" + "".join(f"{round(part):02x}" for part in rgb)
+
+
+def _contrast(one: Sequence[float], other: Sequence[float]) -> float:
+    """Return the contrast of two colours as WCAG 2 defines it."""
+    low, high = sorted((_luminance(one), _luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def _luminance(rgb: Sequence[float]) -> float:
+    parts = (value / 255 for value in rgb)
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def embedded(value: Any) -> str:

@@ -16,7 +16,7 @@ from .parameter_types import ParameterError
 from .parameters import read_parameters
 from .selection import TAG
 
-LARGEST_PAGE = 6_000_000  # bytes: what a page is to keep to, so that it can be mailed
+LARGEST_PAGE = 1_500_000  # bytes: what a page is to keep to, so that it can be mailed
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Report:
 
     @property
     def too_large(self) -> str:
-        """Warning that the page is larger than 6 MB; "" if it is not."""
+        """Warning that the page is larger than 1.5 MB; "" if it is not."""
         if self.size <= LARGEST_PAGE:
             return ""
         has, most = f"{self.size / 1e6:.1f} MB", f"{LARGEST_PAGE / 1e6:g} MB"

@@ -1,0 +1,179 @@
+"""Where the panels of a figure lie: rows and columns, with room for labels and titles."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from . import formats
+from .axes import Axis
+from .traces import FigureError, Panel, amount
+
+FONT, TICK = 13, 13  # pixels: of texts, and of the labels of ticks
+LINE = 18
+RIGHT = 20.0  # pixels right of a panel
+LEAST_PANEL = 220  # pixels: height of a panel in a narrow picture
+
+
+class Cell(NamedTuple):
+    """A panel with the pixels of its upper left corner in the picture, and its title."""
+
+    panel: Panel
+    left: float
+    top: float
+    title: str
+
+
+class Grid(NamedTuple):
+    """The panels by the names of their axes, and the pixels that all of them take."""
+
+    cells: dict[tuple[str, str], Cell]
+    left: float
+    top: float
+    width: float
+    bottom: float
+
+
+def axis_key(reference: str) -> str:
+    """Return an axis's key in the layout: "xaxis2" of "x2"."""
+    return f"{reference[0]}axis{reference[1:]}"
+
+
+def pairs(layout: Mapping[str, Any], traces: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Return the two axes of each panel, by their keys in the layout."""
+    found = {(axis_key(each.get("xaxis") or "x"), axis_key(each.get("yaxis") or "y")): None for each in traces}
+    for name, axis in layout.items():
+        if re.fullmatch(r"xaxis\d*", name) and (axis.get("anchor") or "").startswith("y"):
+            found.setdefault((name, axis_key(axis["anchor"])), None)
+    return list(found)
+
+
+def _domain(spec: Mapping[str, Any]) -> tuple[float, float]:
+    low, high = spec.get("domain") or (0.0, 1.0)
+    return round(low, 4), round(high, 4)
+
+
+def _spans(domains: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return the different domains in order, which may not overlap."""
+    found = sorted(set(domains))
+    for (_, end), (start, _) in pairwise(found):
+        if start < end - 1e-3:
+            raise FigureError("panels that overlap, or span several columns, are not drawn as SVG")
+    return found
+
+
+def arranged(
+    layout: Mapping[str, Any],
+    axes: Mapping[str, Axis],
+    panels: Sequence[tuple[str, str]],
+    titles: Mapping[tuple[str, str], str],
+    width: float,
+    top: float,
+    narrow: bool,
+) -> Grid:
+    """Place the panels.
+
+    Arguments:
+        layout: of the figure.
+        axes: by their keys in the layout.
+        panels: pairs of such keys.
+        titles: of the panels that have one.
+        width: of the picture in pixels.
+        top: pixels above the panels.
+        narrow: one panel below the other.
+
+    Raises:
+        FigureError: if panels overlap.
+    """
+    domain = {name: _domain(layout.get(name, {})) for pair in panels for name in pair}
+    margin = {"t": 80, "b": 60, **(layout.get("margin") or {})}
+    height = amount(layout.get("height"), 450) - amount(margin["t"], 80) - amount(margin["b"], 60)
+    columns = _spans([domain[x] for x, _ in panels])
+    rows = _spans([domain[y] for _, y in panels])[::-1]
+    place = {pair: (rows.index(domain[pair[1]]), columns.index(domain[pair[0]])) for pair in panels}
+    heights = [max((high - low) * height, 60) for low, high in rows]
+    if narrow:
+        order = sorted(panels, key=lambda pair: place[pair])
+        heights = [
+            max(heights[place[pair][0]], LEAST_PANEL) if len(panels) > 1 else max(heights[0], LEAST_PANEL)
+            for pair in order
+        ]
+        place = {pair: (row, 0) for row, pair in enumerate(order)}
+        columns = [(0.0, 1.0)]
+    labelled = {pair: _labels_shown(layout, pair, narrow) for pair in panels}
+    left = [10.0] * len(columns)
+    for pair, (row, column) in place.items():
+        left[column] = max(left[column], _left(axes[pair[1]], heights[row], labelled[pair][1], layout, narrow))
+    free = width - sum(left) - RIGHT * len(columns)
+    if free < 40 * len(columns):
+        raise FigureError("the labels leave no room for the panels")
+    shares = [high - low for low, high in columns]
+    widths = [free * share / sum(shares) for share in shares]
+    above, bottom = [8.0] * len(heights), [10.0] * len(heights)
+    for pair, (row, column) in place.items():
+        above[row] = max(above[row], 8 + LINE * len(formats.lines(titles[pair]))) if pair in titles else above[row]
+        bottom[row] = max(bottom[row], _below(axes[pair[0]], widths[column], labelled[pair][0]))
+    lefts = [sum(left[: i + 1]) + sum(widths[:i]) + RIGHT * i for i in range(len(columns))]
+    tops = [top + sum(above[: i + 1]) + sum(heights[:i]) + sum(bottom[:i]) for i in range(len(heights))]
+    cells = {
+        pair: Cell(
+            Panel(axes[pair[0]], axes[pair[1]], widths[column], heights[row]),
+            lefts[column],
+            tops[row],
+            titles.get(pair, ""),
+        )
+        for pair, (row, column) in place.items()
+    }
+    end = tops[-1] + heights[-1] + bottom[-1]
+    return Grid(cells, lefts[0], tops[0], lefts[-1] + widths[-1] - lefts[0], end)
+
+
+def _labels_shown(layout: Mapping[str, Any], pair: tuple[str, str], narrow: bool) -> tuple[bool, bool]:
+    shown = [layout.get(name, {}).get("showticklabels") is not False for name in pair]
+    return shown[0] or narrow, shown[1] or narrow
+
+
+def axis_title(spec: Mapping[str, Any]) -> str:
+    """Return an axis's title, or ""."""
+    title = spec.get("title") or ""
+    return title if isinstance(title, str) else title.get("text") or ""
+
+
+def x_title(axis: Axis, width: float) -> list[str]:
+    """Return the lines of an x axis's title, broken to its panel's width and some more."""
+    title = axis_title(axis.spec)
+    return formats.wrapped(title, FONT, width + 30) if title else []
+
+
+def shared_title(axis: Axis, layout: Mapping[str, Any], narrow: bool) -> str:
+    """Return a y axis's title: in a narrow picture also that of the axis which it follows."""
+    other = axis.spec.get("matches")
+    return axis_title(axis.spec) or (axis_title(layout.get(axis_key(other), {})) if narrow and other else "")
+
+
+def label_lines(text: str, narrow: bool) -> list[str]:
+    """Return the lines of the label of a y axis's tick; long ones are broken."""
+    most = 18 if narrow else 36
+    if len(text) <= most:
+        return formats.lines(text)
+    lines = [""]
+    for word in formats.plain(text).split():
+        longer = f"{lines[-1]} {word}".strip()
+        lines = [*lines[:-1], longer] if len(longer) <= most or not lines[-1] else [*lines, word]
+    return lines
+
+
+def _below(axis: Axis, width: float, labelled: bool) -> float:
+    """Return the pixels that an x axis's labels and title need."""
+    texts = [tick.text for tick in axis.ticks(width, TICK, along=True)] if labelled else []
+    rows = max((len(formats.lines(text)) for text in texts), default=0)
+    return 8 + (TICK + 3) * rows + 3 * bool(rows) + 4 + LINE * len(x_title(axis, width))
+
+
+def _left(axis: Axis, height: float, labelled: bool, layout: Mapping[str, Any], narrow: bool) -> float:
+    ticks = axis.ticks(height, TICK, along=False) if labelled else []
+    widest = max((formats.width(line, TICK) for tick in ticks for line in label_lines(tick.text, narrow)), default=0.0)
+    title = shared_title(axis, layout, narrow)
+    return 14 + widest + (LINE * len(formats.lines(title)) + 4 if title else 0)
