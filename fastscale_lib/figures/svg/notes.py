@@ -16,7 +16,7 @@ _ANCHORS = {"left": "start", "right": "end"}
 
 
 def _references(item: Mapping[str, Any]) -> list[list[str]]:
-    """Return what x and y refer to: an axis, "paper", or an axis and "domain"; by default the first axis."""
+    """Return what x and y refer to: an axis (the first where none is named) or "paper"."""
     return [str(item.get(f"{way}ref") or way).split(" ") for way in ("x", "y")]
 
 
