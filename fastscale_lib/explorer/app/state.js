@@ -185,7 +185,7 @@ export class View {
       if (!most) parts.push(" the activations of ", [least.name]);
       if (takes) parts.push(" and takes ", [takes], most ? "" : source);
     }
-    parts.push(".");
+    parts.push(timing && !timing.predicted && this.points.length ? `. Times on ${timing.label} are measured, not predicted.` : ".");
     return parts;
   }
 }

@@ -25,6 +25,9 @@ export const milliseconds = (value) => (Number.isFinite(value) ? `${digits(value
 /** A count for a tick, as in "30 M". @param {number} value */
 export const tick = (value) => short(value).replace(/\.0+(?= |$)/, "");
 
+/** A time for a tick, as in "30 ms" or "3 s". @param {number} value In milliseconds. */
+export const tickOfTime = (value) => (value < 1000 ? `${Number(value.toPrecision(3))} ms` : `${Number((value / 1000).toPrecision(3))} s`);
+
 /** A short factor for a tick. @param {number} value */
 export const factor = (value) => (value === 0.25 ? "¼×" : value === 0.5 ? "½×" : `${Number(value.toPrecision(3))}×`);
 

