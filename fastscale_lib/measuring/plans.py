@@ -320,7 +320,7 @@ def _listed(values: Sequence[float]) -> str:
 
 
 def _described(network: Network | Family) -> str | dict[str, Any]:
-    """Return its name if that names this network, else its description; of a family there is none."""
+    """Return the name if it names this network, else its description; a family has none."""
     if isinstance(network, Family):
         raise PlanError(
             f"plan: {network.name} is made by code, and a plan's data hold none; keep the lines of Python that make it"

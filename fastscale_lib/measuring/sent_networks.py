@@ -1,4 +1,4 @@
-"""Networks and families in the plain data of requests and tasks, which another process reads."""
+"""Networks and families as the plain data that requests and tasks carry."""
 
 from __future__ import annotations
 

@@ -287,7 +287,7 @@ def _bracket(scaled: _Scaled, budgets: Mapping[str, float], width: float) -> tup
 
 
 def _bracket_of_family(scaled: _Scaled, budgets: Mapping[str, float]) -> tuple[float, float]:
-    """Find an s within the budgets and one beyond them, nearly the same; each that is tried is made and counted."""
+    """Find an s within the budgets and one beyond them; all that are tried are made."""
     low = high = 1.0
     try:
         while scaled.broken(budgets, low):

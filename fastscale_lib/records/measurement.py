@@ -222,10 +222,9 @@ def failed_row(
 
 def _described(network: Network | Family, resolution: Resolution) -> dict[str, Any]:
     from ..architectures.traced.module_family import Family
-    from ..architectures.traced.sending import made_by
 
     if isinstance(network, Family):
-        return {"description": None, "made_by": made_by(network.at(resolution))}
+        return {"description": None, "made_by": network.at(resolution).made_by}
     description = {**network.to_dict(), "resolution": list(resolution) if isinstance(resolution, tuple) else resolution}
     return {"description": description}
 

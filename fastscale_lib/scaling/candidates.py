@@ -17,7 +17,7 @@ from ..architectures.definition import Network
 from ..architectures.parts import Dimensions, Metric, Stage
 from ..architectures.provenance import GROUP_WIDTHS, GroupWidths, Neighbour, Scaling
 from ..architectures.resolutions import both_sides, each_side, side_text
-from .module_scaling import LEAST_GROWTH, check_grows
+from .module_scaling import growth_of
 from .rounding import MARKS, WIDTH_STEP, resolution_step, scale, scaled_dimensions, unrounded_dimensions
 from .strategies import Strategy, factors, grid_factors, scale_factor
 
@@ -153,11 +153,7 @@ def _crossing(base: Network, strategy: Strategy, metric: Metric, target: float, 
         return getattr(complexity(scale(base, strategy, s, group_widths=group_widths)), metric)
 
     low, high = _SMALLEST_S, _LARGEST_S
-    at_1, at_4 = counted(1.0), counted(4.0)
-    # Rounding may hold a small network where it is for a while.
-    further = (16.0, 256.0, 4096.0) if at_4 == at_1 else (16.0,)
-    if not any(counted(s) >= at_1 * s**LEAST_GROWTH for s in further):
-        check_grows(base.name, strategy, metric, at_1, at_4)
+    growth_of(base.name, strategy, metric, counted)
     if target <= counted(low):
         return low
     if target >= counted(high):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..architectures.counting import network_of_built
 from ..architectures.definition import Network
-from ..architectures.parts import METRICS, Metric
+from ..architectures.parts import METRICS, Metric, NetworkError
 from ..architectures.provenance import Neighbour, Scaling
 from ..architectures.resolutions import Resolution
 from ..architectures.traced.families_made import family_of_one
@@ -47,19 +47,29 @@ def check_dimensions(family: Family, way: str, *, depth: bool, width: bool) -> N
         )
 
 
-def check_grows(name: str, strategy: Strategy, metric: Metric, base: int, at_4: int) -> float:
-    """Return the exponent of s by which a count grows from s = 1 to 4, or refuse a small one.
+def growth_of(name: str, strategy: Strategy, metric: Metric, counted: Callable[[float], int]) -> float:
+    """Return the exponent of s by which a count grows, or refuse a small one.
 
     Of a vision transformer, resolution changes the params of learned positions alone: a target of twice the params
-    would take images of thousands of pixels.
+    would take images of thousands of pixels. But rounding may hold a small network where it is for a while, so that
+    larger s are looked at, too.
+
+    Arguments:
+        counted: counts the network at s; where it raises a NetworkError, there is none.
     """
-    growth = math.log(at_4 / base, 4) if base and at_4 else 0.0
-    if growth >= LEAST_GROWTH:
-        return growth
+    at_1, at_4 = counted(1.0), counted(4.0)
+    further = (16.0, 256.0, 4096.0) if at_4 == at_1 else (16.0,)
+    for s in (4.0, *further):
+        try:
+            growth = math.log(counted(s) / at_1, s) if at_1 else 0.0
+        except NetworkError:
+            break
+        if growth >= LEAST_GROWTH:
+            return growth
     does = (
-        f"hardly changes the {metric} of {name}: four times the flops make them {at_4 / base - 1:.2%} more"
-        if at_4 != base
-        else (f"does not change the {metric} of {name}: they stay {base:,}")
+        f"hardly changes the {metric} of {name}: four times the flops make them {at_4 / at_1 - 1:.2%} more"
+        if at_4 != at_1
+        else (f"does not change the {metric} of {name}: they stay {at_1:,}")
     )
     raise StrategyError(f"scale_to: {strategy} {does}; use a strategy that does, or ask for another count")
 
@@ -117,8 +127,11 @@ def _around(family: Family, strategy: Strategy, metric: Metric, target: float) -
         found.append((s, scaled, getattr(scaled.complexity, metric)))
         return found[-1][2]
 
-    growth = check_grows(
-        family.name, strategy, metric, base, getattr(scale_family(family, strategy, 4.0).complexity, metric)
+    growth = growth_of(
+        family.name,
+        strategy,
+        metric,
+        lambda s: base if s == 1 else getattr(scale_family(family, strategy, s).complexity, metric),
     )
     start = min(max((target / base) ** (1 / growth), 1 / _REACH), _REACH)
     low = high = start

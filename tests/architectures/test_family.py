@@ -254,7 +254,7 @@ def test_counts_of_another_version_are_not_taken(own_cache, monkeypatch):
     (file,) = own_cache.rglob("*.json")
     file.write_text('{"counts": [1, 2, 3]}')  # as of another form
     assert fs.complexity(convnext()).flops == 4_468_966_888
-    monkeypatch.setattr(memo, "_installed", lambda _: "0.0.0")
+    monkeypatch.setattr(memo, "installed_version", lambda _: "0.0.0")
     fs.complexity(convnext())
     assert len(list(own_cache.rglob("*.json"))) == 2
 
@@ -330,6 +330,13 @@ def test_sizes_that_cannot_be_made_are_refused():
         build(plain(), drop_path=0.1)
     with pytest.raises(fs.scaling.StrategyError, match="does not change the params"):
         fs.scale_to(plain(), "r", params=1e6)
+
+
+def test_a_tiny_family_that_rounding_holds_for_a_while_is_scaled():
+    tiny, way = fs.family(lambda d, w: Plain(blocks=d(1), channels=w(8)), resolution=8), "d14_w56_g56_r30"
+    assert fs.scale(tiny, way, 4).complexity == tiny.complexity
+    target = 100 * fs.complexity(tiny).flops
+    assert fs.complexity(fs.scale_to(tiny, way, flops=target)).flops == pytest.approx(target, rel=0.2)
 
 
 def test_what_takes_networks_alone_names_the_remedy():

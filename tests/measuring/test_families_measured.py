@@ -11,7 +11,7 @@ from torch import nn
 
 import fastscale_lib as fs
 from fastscale_lib.architectures import NetworkError
-from fastscale_lib.architectures.traced.sending import made_by, received, sent
+from fastscale_lib.architectures.traced.sending import received, sent
 from fastscale_lib.measuring.batch_search import CapacityWarning
 from fastscale_lib.measuring.plans import PlanError
 from fastscale_lib.measuring.worker import Worker
@@ -51,7 +51,7 @@ def test_an_id_means_one_thing():
     assert base.id == family(name="other").id == fs.scale(fs.scale(base, depth=2), depth=0.5).id
     others = [fs.scale(base, depth=2), base.at(64), family(images=1), fs.family(by_factors, resolution=32)]
     assert len({base.id, *(each.id for each in others)}) == 5
-    assert made_by(base)["make"] == "helpers.importable_net.ImportableNet"
+    assert base.made_by["make"] == "helpers.importable_net.ImportableNet"
 
 
 def test_what_is_sent_is_the_same_network_elsewhere():

@@ -6,7 +6,6 @@ import hashlib
 import inspect
 import json
 import os
-import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
@@ -30,34 +29,13 @@ def place_of(make: Any, arguments: Any) -> Path | None:
         return None
     package = str(getattr(make, "__module__", "")).split(".")[0]
     name = getattr(make, "__qualname__", "")
-    installed = _installed(package)
+    installed = installed_version(package)
     if installed is None or "<" in name or not (inspect.isroutine(make) or inspect.isclass(make)):
         return None
     key = [package, make.__module__, name, installed, version("torch"), _own_code(), arguments]
     digest = hashlib.sha256(repr(key).encode()).hexdigest()
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return home / "fastscale" / "counts" / digest[:2] / f"{digest}.json"
-
-
-def name_of(make: Any) -> str | None:
-    """Return the name under which a function or class is imported, as "timm.models.resnet.ResNet"; None without one."""
-    module, name = getattr(make, "__module__", None), getattr(make, "__qualname__", None)
-    if not (isinstance(module, str) and isinstance(name, str)) or module == "__main__":
-        return None
-    found: Any = sys.modules.get(module)
-    for part in name.split("."):
-        found = getattr(found, part, None)
-    return f"{module}.{name}" if found is make else None
-
-
-def code_of(make: Any) -> str:
-    """Return the version of an installed package; of other code a digest of the file that has it."""
-    package = make.__module__.split(".")[0]
-    installed = _installed(package)
-    if installed is not None:
-        return f"{package} {installed}"
-    file = inspect.getsourcefile(make)
-    return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:12] if file else ""
 
 
 def read(place: Path) -> TracedComplexity | None:
@@ -91,7 +69,7 @@ def is_plain(value: Any) -> bool:
 
 
 @cache
-def _installed(package: str) -> str | None:
+def installed_version(package: str) -> str | None:
     """Return the version of an installed package; None for a checkout."""
     try:
         found = distribution(package)

@@ -13,6 +13,7 @@ from ..parts import METRICS, NetworkError
 from ..provenance import Scaling
 from ..resolutions import Resolution, one_or_pair, side_text, size_text
 from . import memo
+from .identities import digest_of, named
 from .keywords import RULES
 from .modules import image_size, trace
 from .records import Trace, TracedComplexity
@@ -115,16 +116,15 @@ class Family:
 
     @property
     def id(self) -> str:
-        """Twelve hexadecimal digits that depend on the callable, its code and arguments, and the size of the images."""
-        from .sending import id_of
-
-        return id_of(self)
+        """Twelve hexadecimal digits that depend on all that `made_by` tells."""
+        return digest_of(self.made_by)
 
     @property
-    def arguments(self) -> tuple[Callable[..., Any], list[Any]]:
-        """The callable, and what tells this size from others that it makes."""
+    def made_by(self) -> dict[str, Any]:
+        """What makes this size: the callable's name, the version of its code, its arguments."""
         make, arguments = self._source.memo
-        return make, [*arguments, self._source.exact(self._keywords()), self._size, self._source.image]
+        exact = self._source.exact(self._keywords())
+        return named(self.name, make, [*arguments, exact, self._size, self._source.image])
 
     @property
     def call(self) -> Callable[[], Any]:

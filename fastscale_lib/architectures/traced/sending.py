@@ -1,9 +1,8 @@
-"""Families as data: made again in another process, and told apart in a store."""
+"""Families sent to another process, to be made there."""
 
 from __future__ import annotations
 
 import base64
-import hashlib
 import io
 import pickle
 import sys
@@ -12,10 +11,9 @@ from functools import partial
 from types import FunctionType
 from typing import Any
 
-from ..._common.checks import shown
 from ..._common.errors import first_line
 from ..parts import NetworkError
-from . import memo
+from .identities import name_of, said_of
 from .module_family import Family, Shared
 from .sources import FunctionOfFactors, Size
 
@@ -23,7 +21,7 @@ _FIELD = "pickled"  # of what is sent
 
 
 def sent(family: Family) -> dict[str, Any]:
-    """Return plain data from which `received` makes a family of this one size in another process.
+    """Return plain data from which another process makes a family of this size.
 
     Weights are not sent: a callable makes its own, those of a module are zeros.
 
@@ -49,31 +47,10 @@ def is_sent(plain: Mapping[str, Any]) -> bool:
 
 
 def received(plain: Mapping[str, Any]) -> Family:
-    """Make the family that was sent; only data from a process of one's own, since it runs what they say."""
+    """Make the family that was sent; data of others are not to be given, as it runs them."""
     size: Size = tuple(plain["size"])
     made = FunctionOfFactors(partial(_call, plain[_FIELD], plain["path"]), (), size[0])
     return Family(plain["name"], made, size, shared=Shared(size, keep=False))
-
-
-def made_by(family: Family) -> dict[str, Any]:
-    """Tell in plain data what makes this size: the callable, its code's version, its arguments, and the images.
-
-    Raises:
-        NetworkError: the callable, or an argument, has no name by which it is found again.
-    """
-    make, arguments = family.arguments
-    name = memo.name_of(make)
-    if name is None:
-        raise NetworkError(
-            f"{family.name} has no name by which its rows are found again: {_said(make)}; write it into a module that "
-            "can be imported"
-        )
-    return {"make": name, "code": memo.code_of(make), "arguments": _plain(family.name, arguments)}
-
-
-def id_of(family: Family) -> str:
-    """Return twelve hexadecimal digits that depend on what makes this size; see `made_by`."""
-    return hashlib.sha256(repr(sorted(made_by(family).items())).encode()).hexdigest()[:12]
 
 
 def _call(pickled: str, path: list[str]) -> Any:
@@ -93,8 +70,8 @@ class _Pickler(pickle.Pickler):
     """Pickles without weights, and refuses what no other process can import."""
 
     def reducer_override(self, obj: Any) -> Any:
-        if isinstance(obj, type | FunctionType) and memo.name_of(obj) is None:
-            raise _NotElsewhere(f"{_said(obj)}; write it into a module that can be imported")
+        if isinstance(obj, type | FunctionType) and name_of(obj) is None:
+            raise _NotElsewhere(f"{said_of(obj)}; write it into a module that can be imported")
         if "torch" in sys.modules and isinstance(obj, sys.modules["torch"].nn.Parameter):
             return _zeros, (tuple(obj.shape), obj.dtype, obj.requires_grad)
         return NotImplemented
@@ -104,26 +81,3 @@ def _zeros(shape: tuple[int, ...], dtype: Any, requires_grad: bool) -> Any:
     import torch
 
     return torch.nn.Parameter(torch.zeros(shape, dtype=dtype), requires_grad)
-
-
-def _said(make: Any) -> str:
-    if getattr(make, "__name__", "") == "<lambda>":
-        return "it is a lambda"
-    if getattr(make, "__module__", "") == "__main__":
-        return f"{make.__qualname__} is defined in a notebook or script"
-    return f"{getattr(make, '__qualname__', shown(make))} is found in no module by its name"
-
-
-def _plain(name: str, value: Any) -> Any:
-    if isinstance(value, list | tuple):
-        return [_plain(name, each) for each in value]
-    if isinstance(value, Mapping):
-        return {str(key): _plain(name, each) for key, each in value.items()}
-    if memo.is_plain(value):
-        return value
-    found = memo.name_of(value)
-    if found is None:
-        raise NetworkError(
-            f"{name} has no name by which its rows are found again: {shown(value)} among its arguments has none"
-        )
-    return found
