@@ -21,10 +21,12 @@ POINTS = pd.DataFrame(
 )
 def test_points_and_rules_stand_at_their_shares(value, relative, rules):
     figure = fs.figures.exponent_maps({"a GPU": POINTS, "a CPU": POINTS}, value)
-    assert annotations(figure) == ["a GPU", "a CPU"]
+    assert annotations(figure)[:2] == ["a GPU", "a CPU"]
     points, *marked = traces(figure)[: 1 + len(rules)]
-    assert [list(each) for each in (points.a, points.b, points.c)] == [[0, 1], [1, 0], [0, 0]]
-    assert list(points.marker.color) == relative
-    assert {each.name: each.customdata[0] for each in marked} == rules
+    assert list(points.x) == [0, 0.5]  # all depth at the left, all width above
+    assert list(points.y) == pytest.approx([0, 3**0.5 / 2])
+    assert [each[3] for each in points.customdata] == relative
+    assert points.marker.color[0] != points.marker.color[1]
+    assert {each.name: each.customdata[0][3] for each in marked} == rules
     assert [each.showlegend for each in traces(figure)].count(True) == len(rules)
     assert len({each.marker.symbol for each in marked}) == len(rules)

@@ -7,7 +7,7 @@ from typing import Any
 
 from . import formats
 from .axes import Axis, Tick, widest
-from .grid import LINE, RIGHT, TICK, Cell, label_lines, shared_title, x_title
+from .grid import LINE, RIGHT, TICK, Cell, label_lines, seen, shared_title, x_title
 from .traces import Paint, px, text_at
 
 Css = Callable[[str], str]
@@ -27,8 +27,8 @@ def frame(cell: Cell, layout: Mapping[str, Any], narrow: bool, paint: Paint, css
     for row, line in enumerate(reversed(formats.lines(cell.title)) if cell.title else ()):
         yield text_at(left + panel.width / 2, top - 8 - row * LINE, line, "middle", " font-weight='600'")
     across, up = panel.x.ticks(panel.width, TICK, along=True), panel.y.ticks(panel.height, TICK, along=False)
-    columns = [left + tick.at * panel.width for tick in across if panel.x.spec.get("showgrid", True)]
-    rows = [top + (1 - tick.at) * panel.height for tick in up if panel.y.spec.get("showgrid", True)]
+    columns = [left + tick.at * panel.width for tick in across if _gridded(panel.x)]
+    rows = [top + (1 - tick.at) * panel.height for tick in up if _gridded(panel.y)]
     yield _strokes(css("grid"), [*(_upright(cell, x) for x in columns), *(_level(cell, y) for y in rows)])
     yield from _zero_lines(cell, paint, css)
     small = [f"M{px(left + part * panel.width)},{px(top + panel.height)}v3" for part in panel.x.small_ticks()]
@@ -53,7 +53,7 @@ def _strokes(colour: str, paths: list[str]) -> str:
 def _zero_lines(cell: Cell, paint: Paint, css: Css) -> Iterator[str]:
     for axis in (cell.panel.x, cell.panel.y):
         at = axis.part(0)
-        if axis.kind != "linear" or axis.spec.get("zeroline") is False or not 0 <= at <= 1:
+        if axis.kind != "linear" or axis.spec.get("zeroline") is False or not seen(axis.spec) or not 0 <= at <= 1:
             continue
         own = axis.spec.get("zerolinecolor")
         upright = axis is cell.panel.x
@@ -66,7 +66,11 @@ def _height(cell: Cell, at: float) -> float:
 
 
 def _shown(axis: Axis, narrow: bool) -> bool:
-    return narrow or axis.spec.get("showticklabels") is not False
+    return seen(axis.spec) and (narrow or axis.spec.get("showticklabels") is not False)
+
+
+def _gridded(axis: Axis) -> bool:
+    return seen(axis.spec) and axis.spec.get("showgrid") is not False
 
 
 def _below(cell: Cell, ticks: list[Tick], narrow: bool) -> Iterator[str]:

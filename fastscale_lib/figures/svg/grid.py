@@ -131,13 +131,19 @@ def arranged(
 
 
 def _labels_shown(layout: Mapping[str, Any], pair: tuple[str, str], narrow: bool) -> tuple[bool, bool]:
-    shown = [layout.get(name, {}).get("showticklabels") is not False for name in pair]
-    return shown[0] or narrow, shown[1] or narrow
+    specs = [layout.get(name, {}) for name in pair]
+    x, y = (seen(spec) and (narrow or spec.get("showticklabels") is not False) for spec in specs)
+    return x, y
+
+
+def seen(spec: Mapping[str, Any]) -> bool:
+    """Return whether anything of an axis is shown."""
+    return spec.get("visible") is not False
 
 
 def axis_title(spec: Mapping[str, Any]) -> str:
     """Return an axis's title, or ""."""
-    title = spec.get("title") or ""
+    title = "" if not seen(spec) else spec.get("title") or ""
     return title if isinstance(title, str) else title.get("text") or ""
 
 
