@@ -50,6 +50,11 @@ def models_by_device(
 
     Returns:
         Models by the device's name, in the order of the stores.
+
+    Raises:
+        NetworkError: there is no such network.
+        PublishedError: there is no such file.
+        StoreError: a file is not a store.
     """
     if device_name == "calibrate":
         fitted = calibrate(device or None, mode, precision, batch=batch, progress=lambda step: None)
@@ -80,6 +85,9 @@ def with_fast_scaling(strategies: Iterable[str]) -> list[str]:
 
     Arguments:
         strategies: by any of their names.
+
+    Raises:
+        StrategyError: there is no such strategy.
     """
     return list(dict.fromkeys(named_strategy(each).name for each in [*strategies, "dWr"]))
 
@@ -93,6 +101,9 @@ def cost_of(network: Network | str, **how: Any) -> pd.Series:
 
     Returns:
         Index time_ms (NaN without a model), memory_bytes, params, activations.
+
+    Raises:
+        NetworkError: there is no such network.
     """
     names = {"predicted_ms": "time_ms", "counted_memory_bytes": "memory_bytes"}
     row = costs(network, "w", 1.0, **how).rename(columns=names)
@@ -126,6 +137,12 @@ def bought_within(
 
     Returns:
         Rows of `within` by the budget's name; memory is counted where it is the budget.
+
+    Raises:
+        NetworkError: there is no such network.
+        StrategyError: there is no such strategy.
+        BudgetError: a budget is not a number above 0, or not one of `within`.
+        SettingError: (a ValueError) a setting is wrong.
     """
     ways = list(strategies)
     return {

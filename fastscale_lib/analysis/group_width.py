@@ -38,6 +38,9 @@ def grouped_laws(strategies: Iterable[str]) -> pd.DataFrame:
     Returns:
         One row per strategy, by name. Columns, as Fractions: depth; width; group width; resolution; flops, dense and
         1×1; flops, in groups.
+
+    Raises:
+        StrategyError: there is no such strategy.
     """
     table = law_table(strategies)
     laws = table[["depth", "width", "group width", "resolution"]].assign(**{"flops, dense and 1×1": table["flops"]})
@@ -50,6 +53,9 @@ def only_width(strategies: Iterable[str]) -> list[Strategy]:
 
     Arguments:
         strategies: names of strategies.
+
+    Raises:
+        StrategyError: there is no such strategy.
     """
     ways = {way.name: way for way in map(named_strategy, strategies)}
     return [way for way in ways.values() if not (way.exponents.d or way.exponents.r)]
@@ -66,6 +72,10 @@ def last_block(network: Network | str, strategies: Iterable[str], scale: float) 
     Returns:
         Index: strategy ("base" for none), name (of the layer). Columns: kernel; groups; read (input channels per output
         channel); width_out; flops; activations; flops and activations relative to the base ("flops, × base").
+
+    Raises:
+        NetworkError: there is no such network.
+        StrategyError: there is no such strategy, or the scale factor is not above 0.
     """
     networks = {"base": named_network(network)}
     networks |= {way.name: scaled(network, way, scale) for way in map(named_strategy, strategies)}
@@ -105,6 +115,10 @@ def flops_by_kind_scaled(networks: Iterable[str], strategies: Iterable[str], sca
 
     Returns:
         Index: name of the network, and for scaled ones of the strategy: "ResNet-50, w". One column per kind.
+
+    Raises:
+        NetworkError: there is no such network.
+        StrategyError: there is no such strategy, or the scale factor is not above 0.
     """
     ways, found = [named_strategy(each) for each in strategies], {}
     for name in networks:
@@ -126,6 +140,10 @@ def grouped_exponents(
 
     Returns:
         One row per strategy, one column per network; NaN for networks without grouped convolutions.
+
+    Raises:
+        NetworkError: there is no such network.
+        StrategyError: there is no such strategy, or the scale factor is not above 0.
     """
     found = {}
     for way in map(named_strategy, strategies):
@@ -170,6 +188,9 @@ def group_width_claims(
         strategies: names of strategies; those that differ only in group width are compared.
         scale: scale factor of flops.
         tolerance: on ratios that should be 1.
+
+    Raises:
+        StrategyError: there is no such strategy.
     """
     claims, at_scale = [], f"at s = {scale:g}"
     for follows, stays in _differing_in_group_width(strategies):

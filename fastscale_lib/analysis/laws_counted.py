@@ -29,6 +29,9 @@ def base_counts(networks: Iterable[Network | str]) -> pd.DataFrame:
 
     Returns:
         Index: network. Columns: flops (multiply-adds), params, activations.
+
+    Raises:
+        NetworkError: there is no such network.
     """
     bases = [named_network(each) for each in networks]
     index = pd.Index([each.name for each in bases], name="network")
@@ -44,6 +47,9 @@ def law_table(strategies: Iterable[str] | Mapping[str, StrategyLike]) -> pd.Data
     Returns:
         One row per strategy, by name. Columns, as Fractions: depth, width, group width, resolution, flops, params,
         activations.
+
+    Raises:
+        StrategyError: there is no such strategy.
     """
     ways = strategies if isinstance(strategies, Mapping) else {name: name for name in strategies}
     found = {name: named_strategy(way) for name, way in ways.items()}
@@ -60,6 +66,9 @@ def relative_to_base(rows: pd.DataFrame, networks: Iterable[Network | str]) -> p
 
     Returns:
         Index: network, strategy. Columns: flops, params, activations.
+
+    Raises:
+        NetworkError: there is no such network.
     """
     counts = rows.set_index(["network", "strategy"])[list(METRICS)]
     return counts.div(base_counts(networks), level="network")
@@ -75,6 +84,10 @@ def relative_to_width(networks: Sequence[Network | str], strategies: Iterable[st
 
     Returns:
         Index: network. Columns: metric (activations, flops), strategy.
+
+    Raises:
+        NetworkError: there is no such network.
+        StrategyError: there is no such strategy, or the scale factor is not above 0.
     """
     ways = [named_strategy(name).name for name in dict.fromkeys([*strategies, "w"])]
     relative = relative_to_base(sweep(networks, ways, scale, stages=False), networks)[["activations", "flops"]]
@@ -92,6 +105,10 @@ def growth_at_equal_flops(networks: Iterable[Network | str], strategies: Iterabl
     Returns:
         Index: network, strategy. Columns: flops, params, activations (relative to the base network); law (exponent of
         activations by the law, a Fraction); exponent (as counted).
+
+    Raises:
+        NetworkError: there is no such network.
+        StrategyError: there is no such strategy, or the scale factor is not above 0.
     """
     bases, ways = [named_network(each) for each in networks], list(strategies)
     equal = relative_to_base(equal_flops(bases, ways, scale), bases)

@@ -61,6 +61,9 @@ def published_pairs(folder: str | os.PathLike, one: str, other: str) -> pd.DataF
     Returns:
         One row per table, device and mode that has both. Columns: source, device_name, mode; one_ms and other_ms
         (ms/image on one device); ratio (one_ms / other_ms).
+
+    Raises:
+        PublishedError: there is no such folder, or a table is missing.
     """
     keys = ["source", "device_name", "mode"]
     times = published(folder=folder)

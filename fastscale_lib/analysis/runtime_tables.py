@@ -115,6 +115,10 @@ def errors_by_store(stores: Paths) -> pd.DataFrame:
     Returns:
         One row per store, setting and model. Columns: source (name of the file), and those of `prediction_errors`; for
         rows that no model can be fitted to, reason says why.
+
+    Raises:
+        PublishedError: there is no such file.
+        StoreError: a file is not a store.
     """
     columns = ["source", *Conditions.FIT, "by", "rows", "families", *_ERRORS]
     found = []
@@ -168,6 +172,10 @@ def rows_beside_ceilings(stores: Paths, known: list[Ceilings]) -> pd.DataFrame:
     Returns:
         One row per measured row with a time. Columns: those of `Conditions.CORRELATE`; family; network; strategy;
         roofline_share (NaN if the device has no ceilings in this precision).
+
+    Raises:
+        PublishedError: there is no such file.
+        StoreError: a file is not a store.
     """
     columns = [*Conditions.CORRELATE, "family", "network", "strategy", "roofline_share"]
     near = []
