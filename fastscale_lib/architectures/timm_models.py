@@ -90,7 +90,7 @@ def _keywords(base: Network, name: str, network: Network) -> dict[str, Any]:
 
 
 def _has_multipliers(network: Network) -> bool:
-    """Whether stem and head grow with the stages, as in networks that are published as one and multipliers of it."""
+    """Tell whether stem and head grow, as in networks that are published with multipliers."""
     return network.ends_grow and network.patches is None
 
 

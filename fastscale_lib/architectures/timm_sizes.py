@@ -1,4 +1,4 @@
-"""Keywords of timm's functions that set sizes by a formula: RegNet's line of widths, and EfficientNet's multipliers."""
+"""Keywords of timm's functions with formulas of sizes: RegNets, EfficientNet's multipliers."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class NotInTimm(Exception):
 
 
 def regnet_keywords(network: Network) -> dict[str, Any]:
-    """Return depth, w0, wa, wm and more of timm's RegNet that give these stages (`regnet` has the formula).
+    """Return the keywords of timm's RegNet (depth, w0, wa, wm, …) that give these stages.
 
-    timm takes no list of widths, so numbers are looked for that give them: w0 a multiple of 8, at most two steps of wm
-    left out between stages, and wm on a grid over what the widths leave.
+    `regnet` has the formula. timm takes no list of widths, so numbers are looked for that give them: w0 a multiple of
+    8, at most two steps of wm left out between stages, and wm on a grid over what the widths leave.
 
     Raises:
         NotInTimm: there are none.
@@ -54,7 +54,7 @@ def regnet_keywords(network: Network) -> dict[str, Any]:
 
 
 def _lines(network: Network) -> Iterator[dict[str, Any]]:
-    """Numbers w0, wa and wm that may give the stages, but for what float arithmetic rounds."""
+    """Yield numbers w0, wa and wm that may give the stages, up to float rounding."""
     first, *later = [_fitted_to(kind, stage) for kind, stage in zip(network.block_types, network.stages, strict=True)]
     if not first or not all(later):
         return
@@ -73,7 +73,7 @@ def _lines(network: Network) -> Iterator[dict[str, Any]]:
 
 
 def _fitted_to(kind: BlockType, stage: Stage) -> list[int]:
-    """Widths, multiples of 8, that become the stage's when its groups are made to fit; the nearest come first."""
+    """List widths, multiples of 8, that fit to the stage's, the nearest first."""
     around = max(_STEP, math.ceil(stage.group_width / stage.bottleneck))
     steps = range(max(1, (stage.width - around) // _STEP), (stage.width + around) // _STEP + 1)
     fitted = [_STEP * n for n in steps if kind.fit(_STEP * n, stage.bottleneck, stage.group_width)[0] == stage.width]
@@ -81,7 +81,9 @@ def _fitted_to(kind: BlockType, stage: Stage) -> list[int]:
 
 
 def multiplier_keywords(base: Network, name: str, network: Network) -> dict[str, Any]:
-    """Return channel_multiplier and depth_multiplier (one of each stage) with which timm's function makes a network.
+    """Return channel_multiplier and depth_multiplier with which timm's function makes a network.
+
+    There is one depth multiplier per stage.
 
     Raises:
         NotInTimm: timm's function of the base sets them itself, or none gives the widths or depths.
@@ -124,7 +126,10 @@ def _shortest_between(low: float, high: float) -> float:
 
 
 def _depth_multipliers(base: Network, network: Network) -> Iterator[float]:
-    """One of each of timm's stages, which holds ours of one width after another, and shares its blocks out itself."""
+    """Yield one multiplier per stage of timm.
+
+    A stage there holds ours of one width after another, and shares its blocks out itself.
+    """
     stacks: list[list[int]] = []
     for index, stage in enumerate(base.stages):
         if index and stage.stride == 1 and stage.width == base.stages[index - 1].width:
