@@ -38,6 +38,8 @@ from .claims import ClaimError as ClaimError
 from .claims import Scorecard as Scorecard
 from .correlation import correlations as correlations
 from .correlation import leads as leads
+from .every_device import devices_table as devices_table
+from .every_device import on_every_device as on_every_device
 from .exponents_for_time import compare_rules as compare_rules
 from .exponents_for_time import exponent_map as exponent_map
 from .exponents_for_time import simplex as simplex
@@ -74,6 +76,8 @@ from .laws_measured import laws_by_family as laws_by_family
 from .laws_measured import laws_table as laws_table
 from .laws_measured import measured_law_claims as measured_law_claims
 from .laws_measured import measured_laws as measured_laws
+from .leads_by_setting import leads_claims as leads_claims
+from .leads_by_setting import leads_everywhere as leads_everywhere
 from .live_training import tiny_training as tiny_training
 from .order_claims import growth_claims as growth_claims
 from .order_claims import order_claim as order_claim

@@ -10,6 +10,8 @@ from .counts import curve as curve
 from .counts import exponents as exponents
 from .counts import law as law
 from .counts import marks as marks
+from .device_panels import leads_map as leads_map
+from .device_panels import on_every_device as on_every_device
 from .exponents_measured import attention_shares as attention_shares
 from .exponents_measured import measured_laws as measured_laws
 from .roofline import roofline_shares as roofline_shares

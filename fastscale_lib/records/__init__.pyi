@@ -10,6 +10,7 @@ from .published_rows import data_folder as data_folder
 from .published_rows import published as published
 from .published_rows import published_errors as published_errors
 from .published_rows import published_form as published_form
+from .published_timm import timm_times as timm_times
 from .rows import read_rows as read_rows
 from .scaled_tables import published_scaling as published_scaling
 from .store import Store as Store

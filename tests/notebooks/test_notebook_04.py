@@ -293,3 +293,15 @@ def test_plain_papermill_hands_on_a_list():
     parameters = QUICK | {"alphas": "[0.25, 1]", "scales": "2"}
     rows = tables(played(FAST, parameters))[0][2:]
     assert [row[0] for row in rows] == ["0.25", "0.8", "1", "dwr"]  # the α that is judged, and w
+
+
+def test_the_paper_s_order_on_every_gpu_and_what_the_text_says():
+    rows = fs.records.read_rows(sorted((REPO / "data" / "measured").glob("*.jsonl")))
+    table = fs.analysis.devices_table(fs.analysis.on_every_device(rows, "EfficientNet-B0"))
+    devices = table.index.get_level_values("device").str
+    longer = 100 * (table[["dWr", "dw", "dwr"]] - 1)
+    ends = longer[devices.contains("RTX|H200")].agg(["min", "max"]).T.round().astype(int)
+    assert ends.to_numpy().tolist() == [[5, 6], [22, 41], [30, 49]]
+    cpus = longer[devices.contains("Core")]
+    assert (cpus["dWr"].abs() < 2).all()
+    assert (cpus["dw"] > cpus["dwr"]).all()

@@ -1,0 +1,89 @@
+"""Which count time follows, in every published setting and for each kind of network."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from .._common.device_kinds import CPU, kind_of
+from ..architectures.parts import Metric
+from .claims import BEYOND, PAPER, Claim
+from .correlation import leads
+
+_KINDS = {"ConvNeXt": "ConvNeXt", "ConvNeXtV2": "ConvNeXt", "ViT": "ViT", "DeiT": "ViT"}
+_CLASSIC = "classic ConvNets"
+_STATISTIC = "Pearson of logs"
+_SETTING = ("device", "device_name", "mode", "precision", "channels_last", "compile", "torch")
+
+
+def leads_everywhere(
+    timings: pd.DataFrame,
+    metric: Metric = "activations",
+    other: Metric = "flops",
+    resamples: int = 4000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Compare how two counts follow time, in every setting and kind of network.
+
+    Kinds are classic ConvNets, ConvNeXt and vision transformers (ViT). The correlation is Pearson's of logarithms. The
+    95 % interval of its lead is that of `leads`: it resamples families for classic ConvNets, and networks (each at
+    several resolutions) for the other two, which are of one or two families.
+
+    Arguments:
+        timings: of `fs.records.timm_times`.
+        metric: whose correlation is held against the other's; default: activations.
+        other: default: flops.
+        resamples: of the bootstrap; default: 4000.
+        seed: of the bootstrap; default: 0.
+
+    Returns:
+        One row per setting and kind. Columns: device, device_name, mode, precision, channels_last, compile, torch,
+        kind, lead (r of metric less r of other), low and high, verdict (as of `leads`), networks (how many rows),
+        setting (its name).
+
+    Raises:
+        AnalysisError: (a ValueError) timings lacks a column, or as for `leads`.
+    """
+    kinds = timings["base"].str.split("-").str[0].map(_KINDS)
+    own = timings["family"].where(kinds.isna(), timings["base"])
+    frame = timings.assign(kind=kinds.fillna(_CLASSIC), family=own)
+    by = [*_SETTING, "kind"]
+    found = leads(frame, metric, by, [metric, other], resamples, seed)
+    found = found[found["statistic"] == _STATISTIC].drop(columns=["statistic", "metric", "other"])
+    sizes = frame.groupby(by, dropna=False, sort=False).size().rename("networks").reset_index()
+    found = found.merge(sizes, on=by, how="left")
+    return found.assign(setting=[_name(row) for row in found.to_dict("records")]).reset_index(drop=True)
+
+
+def _name(row: dict) -> str:
+    words = [row["device_name"], "training" if row["mode"] == "training" else "", row["precision"]]
+    words += ["channels last" if row["channels_last"] else "channels first", "compiled" if row["compile"] else "eager"]
+    return ", ".join(word for word in (*words, f"torch {row['torch']}") if word)
+
+
+def leads_claims(found: pd.DataFrame, favourite: str = "activations") -> list[Claim]:
+    """Count the settings in which the other count has the higher correlation.
+
+    The paper says none, of ConvNets on GPUs. The interval is from those in which the favourite is surely behind to
+    those in which it is not surely ahead.
+
+    Arguments:
+        found: of `leads_everywhere`.
+        favourite: the metric that was held against the other; default: activations.
+    """
+    cpu = found["device"].map(lambda device: kind_of(device) is CPU)
+    parts = {"GPUs": found[~cpu], "CPUs": found[cpu]}
+    return [
+        _claim(f"settings of {where} in which {favourite} have the lower r, {kind}", rows, where == "GPUs" and paper)
+        for where, part in parts.items()
+        for kind, rows in part.groupby("kind", sort=False)
+        for paper in [kind == _CLASSIC and favourite == "activations"]
+    ]
+
+
+def _claim(text: str, rows: pd.DataFrame, paper: bool) -> Claim:
+    behind, lower, not_ahead = (
+        int(each.sum()) for each in (rows["verdict"] == "behind", rows["lead"] < 0, rows["verdict"] != "ahead")
+    )
+    details = f"of {len(rows)} settings of timm's benchmarks"
+    scope = PAPER if paper else BEYOND
+    return Claim(text, 0, lower, scope=scope, evidence="published", details=details, low=behind, high=not_ahead)

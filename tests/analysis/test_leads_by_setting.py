@@ -1,0 +1,65 @@
+"""Which count time follows, in every published setting: the lead of activations over flops, with its interval."""
+
+import pandas as pd
+import pytest
+from helpers.figures import traces
+
+import fastscale_lib as fs
+from fastscale_lib.analysis import BEYOND, FAILS, PAPER, UNDECIDED
+
+CLASSIC = "classic ConvNets"
+
+
+@pytest.fixture(scope="module")
+def found() -> pd.DataFrame:
+    return fs.analysis.leads_everywhere(fs.records.timm_times(), resamples=1000)
+
+
+def test_every_setting_has_the_three_kinds_of_networks(found):
+    assert len(found) == 18 * 3
+    assert set(found["kind"]) == {CLASSIC, "ConvNeXt", "ViT"}
+    assert found["setting"].nunique() == 18
+    assert not found.duplicated(["setting", "kind"]).any()
+
+
+def test_a_lead_is_the_difference_of_two_correlations(found):
+    times = fs.records.timm_times()
+    own = times[(times["device_name"] == "RTX 5090") & times["compile"]]
+    classic = own[~own["base"].str.contains("^(?:ConvNeXt|ViT|DeiT)")]
+    r = fs.analysis.correlations(classic, ["device_name"], ["flops", "activations"])
+    r = r[r["statistic"] == "Pearson of logs"].set_index("metric")["r"]
+    row = found[(found["device_name"] == "RTX 5090") & found["compile"] & (found["kind"] == CLASSIC)].iloc[0]
+    assert row["lead"] == pytest.approx(r["activations"] - r["flops"])
+    assert row["low"] < row["lead"] < row["high"]
+    assert row["networks"] == len(classic)
+
+
+def test_activations_lead_on_gpus_and_not_on_cpus(found):
+    classic = found[found["kind"] == CLASSIC]
+    assert (classic.loc[classic["device"] == "cuda", "lead"] > 0).all()
+    assert (classic.loc[classic["device"] == "cpu", "lead"] < 0).all()
+
+
+def test_claims_count_the_settings_of_each_kind(found):
+    claims = {claim.claim: claim for claim in fs.analysis.leads_claims(found)}
+    assert len(claims) == 6
+    gpus = claims["settings of GPUs in which activations have the lower r, classic ConvNets"]
+    assert (gpus.found, gpus.low, gpus.scope, gpus.verdict) == (0, 0, PAPER, UNDECIDED)
+    cpus = claims["settings of CPUs in which activations have the lower r, classic ConvNets"]
+    assert (cpus.found, cpus.scope, cpus.verdict) == (3, BEYOND, FAILS)
+    assert cpus.details == "of 3 settings of timm's benchmarks"
+
+
+def test_flops_against_activations_is_the_other_way_round(found):
+    other = fs.analysis.leads_everywhere(fs.records.timm_times(), "flops", "activations", resamples=1)
+    assert other["lead"].tolist() == pytest.approx((-found["lead"]).tolist())
+
+
+def test_the_map_has_brackets_where_a_lead_decides_nothing(found):
+    [drawn] = traces(fs.figures.leads_map(found))
+    assert (len(drawn.y), len(drawn.x)) == (18, 3)
+    texts = pd.DataFrame(drawn.text, index=drawn.y, columns=drawn.x)
+    for row in found.to_dict("records"):
+        text = str(texts.loc[row["setting"], row["kind"]])
+        assert f"{row['lead']:+.3f}" in text
+        assert text.startswith("(") == (row["verdict"] == "undecided")
