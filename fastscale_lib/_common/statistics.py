@@ -41,6 +41,25 @@ def student(freedom: int, sure: float = _SURE) -> float:
     return high
 
 
+def student_tail(t: float, freedom: int) -> float:
+    """Return the probability that Student's t lies above t ≥ 0; NaN without freedom."""
+    return math.nan if freedom < 1 else (1 - _within(t, freedom)) / 2 if math.isfinite(t) else 0.0
+
+
+def holm_levels(probabilities: Sequence[float], level: float = 0.05) -> list[float]:
+    """Return the level of each of several tests, so that all err with at most `level`.
+
+    The smallest of m probabilities is tested at level / m, the next at level / (m − 1), and so on; from the first that
+    is larger than its level on, all are tested at that one, and fail (Holm, A simple sequentially rejective multiple
+    test procedure, 1979).
+    """
+    levels, divisor = [level] * len(probabilities), len(probabilities)
+    for index in sorted(range(len(probabilities)), key=lambda each: probabilities[each]):
+        levels[index] = level / divisor
+        divisor -= probabilities[index] <= levels[index]
+    return levels
+
+
 def _within(t: float, freedom: int) -> float:
     angle = math.atan(t / math.sqrt(freedom))
     sine, square = math.sin(angle), math.cos(angle) ** 2

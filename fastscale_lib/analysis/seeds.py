@@ -29,14 +29,24 @@ class Difference(NamedTuple):
     high: float
     seeds: int  # of the network with fewer of them
     device: str  # names of the devices that trained the two
+    error: float  # standard error of the difference
+    freedom: int  # degrees of freedom; 0: no interval
+
+    def interval(self, sure: float) -> tuple[float, float]:
+        """Return the ends of Student's interval of the difference.
+
+        Arguments:
+            sure: the probability that it has the true difference.
+        """
+        half = student(self.freedom, sure) * self.error
+        return self.found - half, self.found + half
 
 
 def seed_errors(rows: pd.DataFrame) -> pd.DataFrame:
     """Compute the mean top-1 error over seeds, with its 95 % interval.
 
-    The variance between seeds is assumed equal for all networks of one base and setting, and estimated from all of
-    them, so few seeds per network are enough. The interval is Student's t, ± t·sd/√n, with the sum of (seeds − 1) over
-    these networks as degrees of freedom; it is clipped to 0 to 100 %.
+    The interval is Student's t, ± t·sd/√n, of the network's own seeds: networks of one base differ up to 18-fold in
+    their standard deviation, so it is not pooled. It is clipped to 0 to 100 %.
 
     Arguments:
         rows: of a store, as `train` writes them. If there are several of one network, setting and seed, the last
@@ -45,8 +55,8 @@ def seed_errors(rows: pd.DataFrame) -> pd.DataFrame:
     Returns:
         One row per network and setting, in order of base and flops. Columns: base; those of `Conditions.TRAINED`;
         device; network; strategy; scale (flops relative to the base; NaN where the base was not trained); seeds; error,
-        low, high (in percent; low and high are NaN with one seed per network); deviation (standard deviation between
-        seeds, in percentage points) and freedom (its degrees of freedom); flops, params, activations;
+        low, high (in percent; low and high are NaN with one seed); deviation (standard deviation between seeds, in
+        percentage points; NaN with one seed); flops, params, activations;
         training_ms_per_image (at the largest measured batch; NaN if there is none) and timed_on. The times of one base
         and setting agree in `Conditions.FIT`, at the precision of the recipe: those of the device and setting with the
         most networks.
@@ -55,7 +65,7 @@ def seed_errors(rows: pd.DataFrame) -> pd.DataFrame:
         AnalysisError: (a ValueError) the rows are not a frame, or lack a column.
     """
     columns = ["base", *Conditions.TRAINED, "device", "network", "strategy", "scale", "seeds", "error", "low", "high"]
-    columns += ["deviation", "freedom", *METRICS, "training_ms_per_image", "timed_on"]
+    columns += ["deviation", *METRICS, "training_ms_per_image", "timed_on"]
     check_frame("seed_errors: rows", rows, AnalysisError)
     if "top1_error" in rows:
         needed = ["kind", "base", "network", "network_id", "strategy", "seed", "device_name", *Conditions.TRAINED]
@@ -70,12 +80,10 @@ def seed_errors(rows: pd.DataFrame) -> pd.DataFrame:
         part["device"] = by["device_name"].agg(lambda names: ", ".join(dict.fromkeys(names)))
         part["training_ms_per_image"], part["timed_on"] = _times(rows, part.index, _precision(group))
         part["seeds"], part["error"] = by["seed"].nunique(), by["top1_error"].mean()
-        freedom = int((part["seeds"] - 1).sum())
-        within = ((group["top1_error"] - by["top1_error"].transform("mean")) ** 2).sum()
-        deviation = math.sqrt(within / freedom) if freedom else math.nan
-        half = student(freedom) * deviation / part["seeds"] ** 0.5
+        part["deviation"] = by["top1_error"].std(ddof=1)
+        half = [student(int(n) - 1) for n in part["seeds"]] * part["deviation"] / part["seeds"] ** 0.5
         ends = {"low": (part["error"] - half).clip(lower=0), "high": (part["error"] + half).clip(upper=100)}
-        part = part.assign(**ends, deviation=deviation, freedom=freedom)
+        part = part.assign(**ends)
         parts.append(part.assign(base=base, **dict(zip(Conditions.TRAINED, setting, strict=True))))
     return pd.concat(parts)[columns].sort_values(["base", "flops"], kind="stable").reset_index(drop=True)
 
@@ -112,6 +120,9 @@ def training_hours(rows: pd.DataFrame) -> pd.DataFrame:
 def error_difference(errors: pd.DataFrame, one: StrategyLike, other: StrategyLike, scale: float) -> Difference | None:
     """Compute the difference of the mean errors of two strategies at about the same flops.
 
+    Its interval is that of Welch (The generalization of Student's problem, 1947), which lets the variances differ; the
+    degrees of freedom are rounded down.
+
     Arguments:
         errors: rows of `seed_errors`, of one base and setting.
         one: the first strategy, or its name.
@@ -127,7 +138,7 @@ def error_difference(errors: pd.DataFrame, one: StrategyLike, other: StrategyLik
         StrategyError: there is no such strategy.
     """
     scale = check_real("error_difference: scale", scale, AnalysisError, 0, above=True)
-    numbers = ["scale", "error", "deviation", "seeds", "freedom"]
+    numbers = ["scale", "error", "deviation", "seeds"]
     needed = ["base", *Conditions.TRAINED, "strategy", "device"]
     check_frame("error_difference: errors", errors, AnalysisError, needed, numbers)
     one, other = named_strategy(one), named_strategy(other)
@@ -141,10 +152,21 @@ def error_difference(errors: pd.DataFrame, one: StrategyLike, other: StrategyLik
         return None
     first, second = (each.iloc[0] for each in found)
     gap = first["error"] - second["error"]
-    spread = first["deviation"] * math.sqrt(1 / first["seeds"] + 1 / second["seeds"])
-    half = student(int(first["freedom"])) * spread
+    parts = [float(each["deviation"]) ** 2 / int(each["seeds"]) for each in (first, second)]
+    freedom = _welch(parts, [int(each["seeds"]) - 1 for each in (first, second)])
     device = ", ".join(dict.fromkeys([first["device"], second["device"]]))
-    return Difference(gap, gap - half, gap + half, int(min(first["seeds"], second["seeds"])), device)
+    seeds = int(min(first["seeds"], second["seeds"]))
+    found = Difference(gap, gap, gap, seeds, device, math.sqrt(sum(parts)), freedom)
+    low, high = found.interval(0.95)
+    return found._replace(low=low, high=high)
+
+
+def _welch(parts: list[float], freedoms: list[int]) -> int:
+    """Compute Welch and Satterthwaite's degrees of freedom, rounded down; 0 if unknown."""
+    if not all(freedoms):
+        return 0
+    below = sum(part**2 / freedom for part, freedom in zip(parts, freedoms, strict=True))
+    return int(sum(parts) ** 2 / below) if below else sum(freedoms)
 
 
 def _same(name: Any, way: StrategyLike) -> bool:

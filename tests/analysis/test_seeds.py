@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import fastscale_lib as fs
-from fastscale_lib._common.statistics import student
+from fastscale_lib._common.statistics import holm_levels, student, student_tail
 from fastscale_lib.analysis.seeds import Difference, error_difference, seed_errors
 from fastscale_lib.scaling.strategies import StrategyLike
 
@@ -47,50 +47,77 @@ def difference(errors: pd.DataFrame, one: StrategyLike, other: StrategyLike, sca
     return found
 
 
-def test_means_and_intervals_are_those_of_a_pooled_variance():
-    """By hand: squares of deviations 2 + 8 + 0 over 2 + 1 + 0 degrees of freedom."""
+def test_intervals_are_those_of_each_network_s_own_seeds():
+    """By hand: variances 1 and 8 of 3 and 2 seeds; of one seed there is none."""
     errors = [(None, [9.0, 10.0, 11.0], 1.0), ("w", [8.0, 12.0], 4.0), ("dWr", [7.0], 4.01)]
     made = [row(name, error, seed, times) for name, each, times in errors for seed, error in enumerate(each)]
     found = seed_errors(rows(*made))
     assert found["error"].tolist() == [10.0, 10.0, 7.0]
     assert found["seeds"].tolist() == [3, 2, 1]
-    assert found["freedom"].tolist() == [3] * 3
-    deviation = math.sqrt((2 + 8) / 3)
-    assert found["deviation"].tolist() == pytest.approx([deviation] * 3)
-    assert (found["high"] - found["low"]).tolist() == pytest.approx(
-        [2 * 3.1824 * deviation / math.sqrt(seeds) for seeds in (3, 2, 1)], rel=1e-4
-    )
+    assert found["deviation"].tolist() == pytest.approx([1, math.sqrt(8), math.nan], nan_ok=True)
+    half = [4.3027 / math.sqrt(3), 10.0, math.nan]  # that of two seeds, 12.7 · 2, is clipped at 0
+    assert (found["error"] - found["low"]).tolist() == pytest.approx(half, rel=1e-4, nan_ok=True)
     assert found["scale"].tolist() == [1.0, 4.0, 4.01]
     gap = difference(found, "dWr", "w", 4)
-    assert (gap.found, gap.seeds) == (-3.0, 1)
-    assert gap.high - gap.found == pytest.approx(3.1824 * deviation * math.sqrt(1 / 2 + 1), rel=1e-4)
+    assert (gap.found, gap.seeds, gap.freedom) == (-3.0, 1, 0)
+    assert math.isnan(gap.high)
+
+
+def test_a_difference_has_the_interval_of_welch():
+    """By hand: variances 1 and 16 of three seeds: (1/3 + 16/3)² / ((1/3)²/2 + (16/3)²/2) = 2.25 degrees of freedom."""
+    errors = {"w": [9.0, 10.0, 11.0], "dWr": [4.0, 8.0, 12.0]}
+    made = [row(way, error, seed, 4.0) for way, each in errors.items() for seed, error in enumerate(each)]
+    gap = difference(seed_errors(rows(row(None, 20.0, 0), *made)), "dWr", "w", 4)
+    assert (gap.found, gap.freedom) == (-2.0, 2)
+    assert gap.error == pytest.approx(math.sqrt(17 / 3))
+    assert gap.high - gap.found == pytest.approx(4.3027 * math.sqrt(17 / 3), rel=1e-4)
     assert (gap.low + gap.high) / 2 == pytest.approx(gap.found)
 
 
+def test_differences_of_equal_seeds_have_no_spread():
+    made = [row(way, error, seed, 4.0) for way, error in (("w", 9.0), ("dWr", 8.0)) for seed in range(3)]
+    gap = difference(seed_errors(rows(row(None, 20.0, 0), *made)), "dWr", "w", 4)
+    assert (gap.low, gap.high, gap.freedom) == (-1.0, -1.0, 4)
+
+
+def test_holm_divides_by_the_tests_that_are_left():
+    """0.01 ≤ 0.05/4 and 0.015 ≤ 0.05/3 pass; 0.03 > 0.05/2 fails, and so does 0.04, though it is below 0.05."""
+    assert holm_levels([0.04, 0.01, 0.03, 0.015]) == pytest.approx([0.025, 0.0125, 0.025, 0.05 / 3])
+    assert holm_levels([0.9]) == [0.05]
+    assert holm_levels([]) == []
+
+
+def test_the_tail_of_student_s_t_is_what_its_quantile_leaves():
+    assert student_tail(student(3), 3) == pytest.approx(0.025)
+    assert student_tail(0, 3) == 0.5
+    assert student_tail(math.inf, 3) == 0
+    assert math.isnan(student_tail(1, 0))
+
+
 def test_an_interval_of_errors_ends_at_0_and_100_percent():
-    """Two seeds each, 4 points apart: Student's interval, ± 8.6 points, would leave the range."""
+    """Two seeds each, 4 points apart: Student's interval, ± 25.4 points, would leave the range."""
     errors = {None: (1, 5), "w": (95, 99)}
     made = [row(name, error, seed) for name, both in errors.items() for seed, error in enumerate(both)]
     found = seed_errors(rows(*made))
-    half = 4.3027 * math.sqrt(8) / math.sqrt(2)
+    half = 12.7062 * math.sqrt(8) / math.sqrt(2)
     assert found["low"].tolist() == pytest.approx([0.0, 97 - half], rel=1e-4)
     assert found["high"].tolist() == pytest.approx([3 + half, 100.0], rel=1e-4)
 
 
 def test_an_interval_has_the_true_difference_as_often_as_it_says():
-    """Of 400 made up experiments with a true difference of 0.5, seven networks and three seeds each."""
+    """Of 400 made up experiments with a true difference of 0.5 and three seeds each, one spread 5 times the other."""
     random = np.random.default_rng(1)
     hits = 0
     for _ in range(400):
-        means = {None: 10.0, "w": 9.5, "dWr": 9.0, "d": 9.2, "r": 9.9, "dw": 9.3, "dwr": 9.1}
+        networks = {None: (10.0, 0.2), "w": (9.5, 0.5), "dWr": (9.0, 0.1)}
         made = [
-            row(name, mean + 0.2 * random.standard_normal(), seed, 1.0 if name is None else 4.0)
-            for name, mean in means.items()
+            row(name, mean + spread * random.standard_normal(), seed, 1.0 if name is None else 4.0)
+            for name, (mean, spread) in networks.items()
             for seed in range(3)
         ]
         gap = difference(seed_errors(rows(*made)), "w", "dWr", 4)
         hits += gap.low < 0.5 < gap.high
-    assert 0.92 < hits / 400 < 0.98
+    assert 0.93 < hits / 400 < 0.99
 
 
 def test_only_ended_trainings_count_and_the_last_of_a_seed():

@@ -16,8 +16,8 @@ import fastscale_lib as fs
 from fastscale_lib.architectures.blocks import BLOCKS
 
 BATCHES = ({0: torch.export.Dim("batch", min=1, max=64)},)
-# A small network of each family, and a scaled one; the first four stand for the rest where exporting takes long.
-FAMILIES = ["RegNetY-200MF dWr x2", "EfficientNetV2-B0", "ConvNeXtV2-Atto", "ViT-Ti/16", "RegNetZ-500MF", "ResNet-18"]
+# A small network of each family, and a scaled one; the first two stand for the rest where exporting takes long.
+FAMILIES = ["RegNetY-200MF dWr x2", "ViT-Ti/16", "EfficientNetV2-B0", "ConvNeXtV2-Atto", "RegNetZ-500MF", "ResNet-18"]
 FAMILIES += ["EfficientNet-Lite0", "MobileNetV2-0.35", "MobileNetV3-Small-0.5", "MnasNet-A1-0.5", "DeiT-Ti"]
 
 
@@ -77,7 +77,7 @@ def test_torch_export_gives_a_familys_logits(name: str):
     assert_same_logits(model, exported.module(), (1, 3))
 
 
-@pytest.mark.parametrize("name", FAMILIES[:4])
+@pytest.mark.parametrize("name", FAMILIES[:2])
 def test_onnx_gives_a_familys_logits(name: str, tmp_path: Path):
     model = fs.build(published(name)).eval()
     assert_same_logits(model, in_onnx(model, tmp_path / "network.onnx"), (1,))
