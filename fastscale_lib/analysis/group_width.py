@@ -21,7 +21,7 @@ from ..scaling.matched import equal_flops
 from ..scaling.rounding import scale as scaled
 from ..scaling.strategies import Strategy
 from ..scaling.strategies import strategy as named_strategy
-from .claims import Claim
+from .claims import BEYOND, Claim
 from .laws_counted import law_table
 
 _GROUPED = "conv in groups"
@@ -204,7 +204,7 @@ def group_width_claims(
             ratio = ratios[metric]
             worst = {"<": ratio, ">": -ratio, "=": (ratio - 1).abs()}[relation].idxmax()
             text = f"{metric} under {stays} over those under {follows}, {where}"
-            claims.append(Claim(text, 1, ratio[worst], allowed, relation=relation, details=worst))
+            claims.append(Claim(text, 1, ratio[worst], allowed, scope=BEYOND, relation=relation, details=worst))
     return claims
 
 

@@ -16,7 +16,7 @@ from ..scaling.grids import sweep
 from ..scaling.matched import equal_flops
 from ..scaling.strategies import StrategyLike
 from ..scaling.strategies import strategy as named_strategy
-from .claims import Claim
+from .claims import BEYOND, Claim
 
 _SIZES = ["depth", "width", "group width", "resolution"]
 
@@ -149,6 +149,8 @@ def exponent_claims(fits: pd.DataFrame, tolerance: float) -> list[Claim]:
 def equal_flops_claims(equal: pd.DataFrame, scale: float, tolerance: float) -> list[Claim]:
     """Claim that activations follow the laws at equal flops, even of the farthest network.
 
+    The laws are those of large s. How near they come at one scale goes beyond the paper, as the tolerance is ours.
+
     Arguments:
         equal: of `growth_at_equal_flops`.
         scale: target flops relative to the base network, as there.
@@ -159,13 +161,15 @@ def equal_flops_claims(equal: pd.DataFrame, scale: float, tolerance: float) -> l
     farthest = equal.loc[off.groupby(equal["strategy"], sort=False).idxmax()]
     text = "activations under {}, at {:g}× flops"
     return [
-        Claim(text.format(row.strategy, scale), row.law, row.exponent, tolerance, details=row.network)
+        Claim(text.format(row.strategy, scale), row.law, row.exponent, tolerance, scope=BEYOND, details=row.network)
         for row in rows_of(farthest)
     ]
 
 
 def exponent_order_claim(equal: pd.DataFrame, scale: float) -> Claim:
     """Claim that at equal flops strategies are in the order of the laws of activations.
+
+    At one scale rounding may swap two, of which the paper says nothing.
 
     Arguments:
         equal: of `growth_at_equal_flops`.
@@ -175,4 +179,4 @@ def exponent_order_claim(equal: pd.DataFrame, scale: float) -> Claim:
     pairs = [pair for rows in networks for pair in combinations(rows_of(rows), 2)]
     swapped = [(one.law - two.law) * (one.exponent - two.exponent) < 0 for one, two in pairs]
     text = f"pairs of strategies in another order than the laws', at {scale:g}× flops"
-    return Claim(text, 0, sum(swapped) if swapped else None, details=f"{len(swapped)} pairs")
+    return Claim(text, 0, sum(swapped) if swapped else None, scope=BEYOND, details=f"{len(swapped)} pairs")

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import fastscale_lib as fs
-from fastscale_lib.analysis import FAILS, HOLDS, UNTESTED
+from fastscale_lib.analysis import BEYOND, FAILS, HOLDS, UNTESTED
 
 ZOO = ["EfficientNet-B0", "RegNetY-4.0GF", "RegNetZ-500MF"]
 PAPERS = ["w", "dw", "dwr", "dWr"]
@@ -105,12 +105,14 @@ def test_of_several_networks_the_one_farthest_off_is_judged(large):
     assert (claim.paper, claim.details) == (0.75, off.idxmax())
     assert claim.found == rows.loc[off.idxmax(), "fitted"]
     assert {claim.verdict for claim in fs.analysis.exponent_claims(large, 0.0)} == {FAILS}
+    assert {claim.scope for claim in claims.values()} == {fs.analysis.PAPER}
 
 
 def test_at_equal_flops_depth_misses_the_tolerance_and_width_keeps_it(equal):
     claims = {claim.claim: claim for claim in fs.analysis.equal_flops_claims(equal, 16, 0.05)}
     verdicts = {name: claims[f"activations under {name}, at 16× flops"].verdict for name in PAPERS}
     assert verdicts == {"w": HOLDS, "dWr": HOLDS, "dw": FAILS, "dwr": FAILS}
+    assert {claim.scope for claim in claims.values()} == {BEYOND}  # the laws are those of large s
     farthest = (equal["exponent"] - 5 / 6).abs().xs("dwr", level="strategy").idxmax()
     claim = claims["activations under dwr, at 16× flops"]
     assert (claim.details, claim.found) == (farthest, equal.loc[(farthest, "dwr"), "exponent"])

@@ -182,11 +182,12 @@ def test_what_we_set_out_for_is_judged_on_each_device_and_in_each_mode(executed)
     for device in (EPYC, XEON):
         for mode in ("inference", "training"):
             where = f"on a CPU ({device}, 2 threads, {mode}, fp32)"
-            row, over = shown.loc[f"{error}, {where}"], shown.loc[f"{error}, over that by activations, {where}"]
+            row = shown.loc[f"{error}, {where}"]
+            over = shown.loc[f"{error}, over the best that is fitted to counts, {where}"]
             assert (row["paper"], row["verdict"]) == ("< 0.150", HOLDS)
             assert (over["paper"], over["verdict"]) == (
-                "< 0.500",
-                FAILS if (device, mode) == (XEON, "training") else HOLDS,
+                "< 1.000",
+                FAILS if (device, mode) in ((XEON, "training"), (EPYC, "inference")) else HOLDS,
             )
             assert row["evidence"] == "predicted"
     for setting in ("inference, fp32", "training, fp32", "inference, bf16"):
