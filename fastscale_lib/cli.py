@@ -185,7 +185,8 @@ def _add_report(commands: Any) -> None:
         epilog=(
             "A list stands in brackets: -p scales=[1,2,8]. With --grid, values with commas between get a report each: "
             "-p alpha=0.5,0.8 or -p scales=[1,2],[1,4]. Exit status: 0 all ran, whatever the verdicts, 1 some failed, "
-            "2 the command or a parameter is wrong, and nothing was run, 130 stopped."
+            "or a claim that is expected to hold does not, 2 the command or a parameter is wrong, and nothing was "
+            "run, 130 stopped."
         ),
     )
     reports.add_argument(
@@ -203,6 +204,9 @@ def _add_report(commands: Any) -> None:
         "--notebooks", metavar="DIR", help="where they are; default: those of the checkout, or installed"
     )
     reports.add_argument("--limit", type=float, metavar="SECONDS", help="that each notebook may take")
+    reports.add_argument(
+        "--expect", metavar="FILE", help="fail where a claim does not hold that does in FILE: verdicts.json of a run"
+    )
     reports.set_defaults(command=_report)
 
 
@@ -289,7 +293,9 @@ def _tell_errors(rows: pd.DataFrame) -> None:
 def _report(asked: argparse.Namespace) -> int:
     try:
         from .reports.engine import report
+        from .reports.expected import read_expected, unmet
 
+        expected = [] if asked.expect is None else read_expected(asked.expect)
         parameters, grid = _parameters(asked.p, asked.grid)
         settings = {name: getattr(asked, name) for name in ("profile", "jobs", "out", "force", "notebooks", "limit")}
         reports = report(asked.only, parameters=parameters, grid=grid, **settings)
@@ -312,7 +318,10 @@ def _report(asked: argparse.Namespace) -> int:
         f"{len(reports) - cached - len(failed)} ran, {len(failed)} failed, {cached} from the cache; "
         f"verdicts: {said}: {reports[0].page.with_name('index.html')}"
     )
-    return FAILED if failed else DONE
+    missed = unmet(expected, reports) if expected else []
+    for each in missed:
+        say(f"fastscale: {each}")
+    return FAILED if failed or missed else DONE
 
 
 def _parameters(given: Sequence[str], grid: bool) -> tuple[dict[str, Any], dict[str, list[Any]]]:

@@ -17,6 +17,7 @@ from .._common.errors import FastscaleError
 from .._common.frames import rows as rows_of
 
 HOLDS, FAILS, UNDECIDED, UNTESTED = "holds", "does not hold", "undecided", "not tested here"
+VERDICTS = (HOLDS, FAILS, UNDECIDED, UNTESTED)
 RELATIONS = ("=", "<", ">")
 EVIDENCE = ("counted", "measured", "predicted", "published", "trained")
 PAPER, BEYOND = "the paper's", "beyond the paper"

@@ -38,6 +38,7 @@ from ..training import datasets
 from . import pages
 from .cache import Runs, versions
 from .execution import Stopped, execute
+from .expected import VERDICTS_FILE, verdicts_text
 from .result import LARGEST_PAGE, Report
 from .selection import PROFILES, SelectionError, Task, notebooks_folder, tasks
 
@@ -63,6 +64,8 @@ def report(
     progress: Callable[[Step], None] | None = None,
 ) -> list[Report]:
     """Run notebooks with parameters, and write a page of each and an index of all.
+
+    The verdicts of all are also in `<out>/verdicts.json`.
 
     Everything is checked before anything runs. Each notebook runs in a process of its own and in a folder of its own,
     `<out>/runs/<name>/`; its page is `<out>/<name>.html`. One that has run with the same source, parameters, library,
@@ -124,7 +127,8 @@ def report(
                 reports[each.name] = _written(each)
                 tally.count(each.name, reports[each.name].error is None)
         ordered = [reports[task.name] for task in todo]
-        _write_index(out / INDEX, ordered)
+        _write_beside(out / INDEX, pages.index(ordered))
+        _write_beside(out / VERDICTS_FILE, verdicts_text(ordered))
     return ordered
 
 
@@ -277,9 +281,9 @@ def _written(report: Report) -> Report:
     return report
 
 
-def _write_index(path: Path, reports: Sequence[Report]) -> None:
+def _write_beside(path: Path, text: str) -> None:
     try:
-        write_whole(path, pages.index(reports))
+        write_whole(path, text)
     except OSError as error:
         raise SelectionError(
             f"report: {path} {_cannot_be_written(error)}; what has run is kept, and the same command continues"
