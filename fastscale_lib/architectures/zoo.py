@@ -17,7 +17,6 @@ from .multipliers import multiplied
 from .parts import NetworkError
 from .resolutions import Resolution
 from .traced.module_family import Family
-from .traced.modules import is_module
 
 
 def networks(family: str | None = None) -> list[str]:
@@ -79,13 +78,6 @@ def network(name: str | Network, *, resolution: Resolution | None = None, classe
     asked = {"resolution": resolution, "classes": classes}
     changes = {field: value for field, value in asked.items() if value is not None}
     return found.replace(**changes) if changes else found
-
-
-def refuse_modules(name: str, value: Any, why: str) -> None:
-    """Refuse a Family or torch module where a description is needed; `why` ends the message."""
-    if isinstance(value, Family) or is_module(value):
-        kind = "a family of modules" if isinstance(value, Family) else f"a torch module ({type(value).__name__})"
-        raise NetworkError(f"{name}: {kind} {why}")
 
 
 def _named(name: str | Network) -> Network:

@@ -200,8 +200,8 @@ def measured_row(network: Network | Family, measurement: Measurement) -> dict[st
     Beside its fields the row has `description`, which `Network.from_dict` reads, and `reason` and `message`, here None.
     Of a family the description is None, and `made_by` says what made it: no row runs code.
     """
-    described = _described(network, measurement.resolution)
-    return {**measurement.to_dict(), **described, "reason": None, "message": None}
+    what = described(network, measurement.resolution)
+    return {**measurement.to_dict(), **what, "reason": None, "message": None}
 
 
 def failed_row(
@@ -217,10 +217,11 @@ def failed_row(
     own = {"network": network.name, "resolution": resolution, "device": environment["device"], "date": now()}
     known = {**environment, **given, **own}
     row = {field.name: known.get(field.name) for field in fields(Measurement)}
-    return {**row, **_described(network, resolution), "reason": error.reason, "message": str(error)}
+    return {**row, **described(network, resolution), "reason": error.reason, "message": str(error)}
 
 
-def _described(network: Network | Family, resolution: Resolution) -> dict[str, Any]:
+def described(network: Network | Family, resolution: Resolution) -> dict[str, Any]:
+    """Return the columns of a row that say what a network is; of a family what made it, as no row runs code."""
     from ..architectures.traced.module_family import Family
 
     if isinstance(network, Family):

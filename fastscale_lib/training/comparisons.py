@@ -22,11 +22,13 @@ from .._common.device_kinds import kind_name
 from .._common.errors import first_line
 from .._common.progress import Line, Step, Tally
 from ..architectures.definition import Network
-from ..architectures.zoo import network as named_network
+from ..architectures.traced.module_family import Family
 from ..measuring.executors import TaskExecutor, ask_environment, check_executor
+from ..measuring.sent_networks import network_of, plain_network
 from ..measuring.settings import check_device
-from ..records.measurement import SettingError, now
+from ..records.measurement import SettingError, described, now
 from ..records.store import Store
+from ..scaling.module_scaling import network_or_family
 from .datasets import ImageData, dataset
 from .image_files import DataError
 from .job import check_arguments, train, train_rows
@@ -40,7 +42,7 @@ _COMMON = ("diverged",)  # those that all processes of a training meet at once
 
 
 def train_all(
-    networks: Iterable[Network | str],
+    networks: Iterable[Network | Family | str],
     data: ImageData | str | Mapping[str, Any],
     recipe: Recipe | None = None,
     seeds: Iterable[int] = (0,),
@@ -56,7 +58,7 @@ def train_all(
     Stopped at any moment and called again, it continues each training after its last whole epoch.
 
     Arguments:
-        networks: Networks, or names of base networks.
+        networks: Networks, names of base networks, or Families, as for `train`.
         data: as for `train`; or the arguments of `dataset`, as {"name": "fashion-mnist", "holdout": 5000}: an
             executor's workers then load the data where they are, and are sent none.
         recipe: as for `train`; default: `Recipe()`. With an executor, one of its workers says which precision it means.
@@ -87,7 +89,7 @@ def train_all(
     recipe = recipe or Recipe()
     networks, seeds = several(networks, Network), several(seeds)
     recipe = recipe if recipe.precision else recipe.on(_device_kind(device, executor))
-    points = [(network, seed) for seed, network in itertools.product(seeds, [named_network(each) for each in networks])]
+    points = [(network, seed) for seed, network in itertools.product(seeds, map(network_or_family, networks))]
     ids = [identity(network, _loaded(data), recipe, seed) for network, seed in points]
     held = processes.from_rank_0(lambda: [_row(store, each) for each in ids])  # all are to train the same
     todo = [(point, each) for point, each, row in zip(points, ids, held, strict=True) if _lacks(row, retry)]
@@ -102,7 +104,7 @@ def train_all(
     return pd.DataFrame([row for each in ids if (row := _row(store, each))])
 
 
-Todo = list[tuple[tuple[Network, int], dict[str, Any]]]
+Todo = list[tuple[tuple[Network | Family, int], dict[str, Any]]]
 
 
 def _train_here(
@@ -132,10 +134,10 @@ def _train_here(
 def _train_by(
     executor: TaskExecutor, todo: Todo, data: Any, recipe: Recipe, store: Store, device: str | None, tally: Tally
 ) -> None:
-    futures: dict[Future, tuple[Network, dict[str, Any], Path]] = {}
+    futures: dict[Future, tuple[Network | Family, dict[str, Any], Path]] = {}
     for (network, seed), ids in todo:
         path = checkpoint_path(store, ids)
-        task = (network.to_dict(), data, recipe.to_dict(), seed, device, str(path.resolve()))
+        task = (plain_network(network), data, recipe.to_dict(), seed, device, str(path.resolve()))
         futures[executor.submit(_train_task, *task)] = (network, ids, path)
     try:
         for future in as_completed(futures):
@@ -158,7 +160,7 @@ def _train_task(network: dict, data: Any, recipe: dict, seed: int, device: str |
     """Train in a worker of the executor: plain data in, plain data out."""
     settings: dict[str, Any] = {"seed": seed, "device": device, "checkpoint": path, "progress": lambda step: None}
     try:
-        return {"rows": train_rows(Network.from_dict(network), _loaded(data), Recipe.from_dict(recipe), **settings)}
+        return {"rows": train_rows(network_of(network), _loaded(data), Recipe.from_dict(recipe), **settings)}
     except TrainingError as error:
         return {"reason": error.reason, "message": str(error)}
 
@@ -176,12 +178,12 @@ def _answer(future: Future) -> dict[str, Any]:
     return answer
 
 
-def _failed(network: Network, ids: Mapping[str, Any], reason: str, message: str) -> Row:
+def _failed(network: Network | Family, ids: Mapping[str, Any], reason: str, message: str) -> Row:
     """Make the row of a training that failed, or raise what need not fail again."""
     if reason not in _RESULTS:
         raise TrainingError(message, reason)
     what = {"kind": "trained", **ids, "epoch": None, **origin(network), "reason": reason, "message": message}
-    return {**what, "date": now(), "description": network.to_dict()}
+    return {**what, "date": now(), **described(network, network.resolution)}
 
 
 def _row(store: Store, ids: Mapping[str, Any]) -> Row | None:

@@ -15,7 +15,7 @@ from ..architectures.counting import complexity
 from ..measuring.environment import read_environment
 from ..measuring.memory import is_out_of_memory
 from ..measuring.running import flags
-from ..records.measurement import SettingError, now
+from ..records.measurement import SettingError, described, now
 from . import checkpoints
 from .processes import Processes
 from .task import Row, Task, TrainingError, origin
@@ -133,6 +133,6 @@ def _final_row(task: Task, trainer: Trainer, rows: list[Row], processes: Process
         "processes": processes.world_size,
         **read_environment(task.device.at),
         "date": now(),
-        "description": network.to_dict(),
+        **described(network, network.resolution),
     }
     return json.loads(json.dumps(row))  # as it will be read from store and checkpoint

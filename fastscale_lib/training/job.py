@@ -11,6 +11,7 @@ from typing import Any
 from .._common.checks import check_path, check_progress, check_type
 from .._common.progress import Step
 from ..architectures.definition import Network
+from ..architectures.traced.module_family import Family
 from ..records.measurement import SettingError
 from ..records.store import Store
 from .datasets import ImageData
@@ -21,7 +22,7 @@ from .torchrun import join
 
 
 def train(
-    network: Network | str,
+    network: Network | Family | str,
     data: ImageData | str,
     recipe: Recipe | None = None,
     *,
@@ -47,8 +48,8 @@ def train(
     GPUs. `recipe.parts` must then be a multiple of 4.
 
     Arguments:
-        network: a Network, or the name of a base network. It must have the data's channels and classes; the images
-            are resized to its resolution.
+        network: a Network, the name of a base network, or a Family whose callable can be imported. It must have the
+            data's channels and classes; the images are resized to its resolution.
         data: as `dataset` returns it, or its name.
         recipe: how to train; default: `Recipe()`.
         store: takes a row after each epoch (kind "epoch") and at the end (kind "trained"); default: None.
@@ -91,7 +92,7 @@ def check_arguments(data: Any, recipe: Any, progress: Any) -> None:
 
 
 def train_rows(
-    network: Network | str,
+    network: Network | Family | str,
     data: ImageData | str,
     recipe: Recipe,
     *,

@@ -9,15 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._common.checks import check_whole
+from .._common.errors import first_line
 from .._common.files import remove_parts, trial
 from ..architectures.definition import Network
-from ..architectures.resolutions import size_text
-from ..architectures.zoo import network as named_network
-from ..architectures.zoo import refuse_modules
+from ..architectures.parts import NetworkError
+from ..architectures.resolutions import both_sides, size_text
+from ..architectures.traced.module_family import Family
+from ..architectures.traced.modules import is_module
 from ..records.measurement import MeasureError, SettingError
 from ..records.store import Store, StoreError
+from ..scaling.module_scaling import network_or_family
 from .datasets import ImageData, dataset
-from .recipe import Recipe
+from .recipe import Recipe, RecipeError
 
 if TYPE_CHECKING:
     from ..measuring.device_classes import Device
@@ -37,7 +40,7 @@ class TrainingError(MeasureError):
 class Task:
     """A training to run: network, data, recipe, seed, device."""
 
-    network: Network
+    network: Network | Family
     data: ImageData
     recipe: Recipe
     seed: int
@@ -52,16 +55,18 @@ class Task:
         return f"{self.network.name}, {self.data.name}, seed {self.seed}"
 
 
-def make_task(network: Network | str, data: ImageData | str, recipe: Recipe, seed: int, device: str | None) -> Task:
+def make_task(
+    network: Network | Family | str, data: ImageData | str, recipe: Recipe, seed: int, device: str | None
+) -> Task:
     """Check that network, data and recipe fit together, and that the device is there."""
     from ..measuring.device_finder import find_device
 
-    refuse_modules(
-        "train",
-        network,
-        "has no description by which its rows are found again; give a Network, which it trains as fs.build(network)",
-    )
-    network = named_network(network)
+    if is_module(network):
+        raise NetworkError(
+            f"train: a torch module ({type(network).__name__}) has weights already, and no name by which its rows are "
+            "found again; give what makes it, as fs.family(...), or a Network"
+        )
+    network = network_or_family(network)
     data = dataset(data) if isinstance(data, str) else data
     seed = check_whole("seed", seed, SettingError, 0, 2**63 - 1, remedy="; try 0")
     found = find_device(device, recipe.precision or "fp32")
@@ -69,24 +74,15 @@ def make_task(network: Network | str, data: ImageData | str, recipe: Recipe, see
     return Task(network, data, recipe.on(found.kind.name), seed, found)
 
 
-def _check(network: Network, data: ImageData, recipe: Recipe) -> None:
-    has, needs = (network.channels, network.classes), (data.channels, data.classes)
-    if has != needs:
-        raise SettingError(
-            f"{network.name} is for {has[0]} channels and {has[1]} classes, but {data.name} has {needs[0]} and "
-            f"{needs[1]}; give these in its .yaml file, or by dataclasses.replace(network, channels={needs[0]}, "
-            f"classes={needs[1]})"
-        )
+def _check(network: Network | Family, data: ImageData, recipe: Recipe) -> None:
+    if isinstance(network, Family):
+        _check_family(network, data, recipe)
+    else:
+        _check_ends(network, data)
     if isinstance(network.resolution, tuple):
         raise SettingError(
             f"{network.name} is for images of {size_text(network.resolution)} pixels, but networks are trained on "
             "square ones, to which pictures are resized; give its resolution as one number"
-        )
-    if network.total_stride > network.resolution:
-        raise SettingError(
-            f"{network.name} is too deep for its resolution: its strides make {network.resolution} px "
-            f"{network.total_stride} times smaller, less than one pixel; give it fewer strides, as with the stem "
-            "res_stem_cifar, or a higher resolution"
         )
     if recipe.batch > len(data.images):
         raise SettingError(
@@ -96,12 +92,55 @@ def _check(network: Network, data: ImageData, recipe: Recipe) -> None:
         raise SettingError(f"parts is {recipe.parts}, one for each image, but BN needs two or more; try fewer")
 
 
-def identity(network: Network, data: ImageData, recipe: Recipe, seed: int) -> dict[str, Any]:
+def _check_family(family: Family, data: ImageData, recipe: Recipe) -> None:
+    """See that its modules make logits of the data's classes from the data's channels."""
+    import torch
+
+    if set_apart := [name for name in ("drop_path", "zero_gamma") if getattr(recipe, name)]:
+        raise RecipeError(
+            f"recipe: {' and '.join(set_apart)} cannot be set of {family.name}; give them to its callable, as keywords "
+            "of fs.family(...)"
+        )
+    example = torch.empty(2, data.channels, *family.size, device="meta")
+    module = family.module("meta").eval()
+    try:
+        with torch.inference_mode():
+            logits = tuple(module(example).shape)
+    except Exception as error:  # of foreign code
+        raise SettingError(
+            f"{family.name} does not take the images of {data.name}, of {data.channels} channels "
+            f"({first_line(error)[:200]}); give it keywords for them"
+        ) from None
+    if logits != (2, data.classes):
+        raise SettingError(
+            f"{family.name} makes {logits} of 2 images, but {data.name} has {data.classes} classes; give it a keyword "
+            f"for them, as num_classes={data.classes} for timm's"
+        )
+    family.id  # noqa: B018 - refuses what is not found again
+
+
+def _check_ends(network: Network, data: ImageData) -> None:
+    has, needs = (network.channels, network.classes), (data.channels, data.classes)
+    if has != needs:
+        raise SettingError(
+            f"{network.name} is for {has[0]} channels and {has[1]} classes, but {data.name} has {needs[0]} and "
+            f"{needs[1]}; give these in its .yaml file, or by dataclasses.replace(network, channels={needs[0]}, "
+            f"classes={needs[1]})"
+        )
+    if network.total_stride > min(both_sides(network.resolution)):
+        raise SettingError(
+            f"{network.name} is too deep for its resolution: its strides make {network.resolution} px "
+            f"{network.total_stride} times smaller, less than one pixel; give it fewer strides, as with the stem "
+            "res_stem_cifar, or a higher resolution"
+        )
+
+
+def identity(network: Network | Family, data: ImageData, recipe: Recipe, seed: int) -> dict[str, Any]:
     """Return the columns by which the rows of a training are found."""
     return {"network_id": network.id, "data_id": data.id, "recipe_id": recipe.id, "seed": seed}
 
 
-def origin(network: Network) -> Row:
+def origin(network: Network | Family) -> Row:
     """Return the columns that name a network, and what it is scaled from."""
     scaling = network.scaling
     return {

@@ -22,6 +22,7 @@ from torch.nn import functional as F
 from .._common.device_kinds import CPU
 from ..architectures.definition import Network
 from ..architectures.resolutions import both_sides
+from ..architectures.traced.module_family import Family
 from ..measuring.device_classes import Cpu
 from ..measuring.device_finder import find_device
 from ..models.builder import build
@@ -73,7 +74,7 @@ class Trainer:
 
     def __init__(
         self,
-        network: Network,
+        network: Network | Family,
         data: ImageData,
         recipe: Recipe,
         seed: int,
@@ -91,7 +92,10 @@ class Trainer:
         with self._own_generators():
             torch.manual_seed(_seed(seed, _START))
             # Any, as torch does not type memory_format.
-            model: Any = build(network, CPU.name, drop_path=recipe.drop_path, zero_gamma=recipe.zero_gamma)
+            if isinstance(network, Family):
+                model: Any = network.module(CPU.name)
+            else:
+                model = build(network, CPU.name, drop_path=recipe.drop_path, zero_gamma=recipe.zero_gamma)
         self.model: nn.Module = model.to(device=device, memory_format=self._layout)
         if isinstance(there, Cpu) and recipe.channels_last:
             subsample(self.model)

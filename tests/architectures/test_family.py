@@ -430,18 +430,6 @@ def test_a_family_is_measured_here_and_kept_by_its_name():
     assert fs.measure(wide, batch=2, device="cpu", seconds=0.01).resolution == (32, 64)
 
 
-@pytest.mark.parametrize(
-    ("ask", "said"),
-    [
-        (lambda each: fs.train(each, "fashion-mnist"), r"train: .* fs.build\(network\)"),
-    ],
-)
-@pytest.mark.parametrize("made", [plain, Plain])
-def test_what_needs_a_description_refuses_modules_with_the_remedy(ask, said, made):
-    with pytest.raises(NetworkError, match=said):
-        ask(made())
-
-
 def test_a_family_rounds_its_own_group_widths():
     with pytest.raises(fs.scaling.StrategyError, match="is a family of modules, which rounds its own widths"):
         fs.scale(plain(), "w", 4, group_widths="powers of two")

@@ -122,6 +122,8 @@ class Family:
     @property
     def made_by(self) -> dict[str, Any]:
         """What makes this size: the callable's name, the version of its code, its arguments."""
+        if self._shared.made_by is not None:
+            return self._shared.made_by
         make, arguments = self._source.memo
         exact = self._source.exact(self._keywords())
         return named(self.name, make, [*arguments, exact, self._size, self._source.image])
@@ -319,6 +321,7 @@ class Shared:
         self.size_told = size_told  # what told the size; "" where it was given
         self.counts: dict[str, TracedComplexity] = {}
         self.confirmed = ""
+        self.made_by: dict[str, Any] | None = None  # of a family that another process has sent
         self.steps = Steps()
 
 

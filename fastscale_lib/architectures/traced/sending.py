@@ -38,7 +38,12 @@ def sent(family: Family) -> dict[str, Any]:
             f"{family.name} cannot be made in another process, as it cannot be pickled ({first_line(error)[:200]})"
         ) from None
     encoded = base64.b64encode(written.getvalue()).decode()
-    return {"name": family.name, "size": list(family.size), _FIELD: encoded, "path": sys.path}
+    try:
+        made_by = family.made_by
+    except NetworkError:  # of a module, which need not be found again
+        made_by = None
+    plain = {"name": family.name, "size": list(family.size), "made_by": made_by}
+    return {**plain, _FIELD: encoded, "path": sys.path}
 
 
 def is_sent(plain: Mapping[str, Any]) -> bool:
@@ -50,7 +55,9 @@ def received(plain: Mapping[str, Any]) -> Family:
     """Make the family that was sent; data of others are not to be given, as it runs them."""
     size: Size = tuple(plain["size"])
     made = FunctionOfFactors(partial(_call, plain[_FIELD], plain["path"]), (), size[0])
-    return Family(plain["name"], made, size, shared=Shared(size, keep=False))
+    shared = Shared(size, keep=False)
+    shared.made_by = plain["made_by"]
+    return Family(plain["name"], made, size, shared=shared)
 
 
 def _call(pickled: str, path: list[str]) -> Any:
