@@ -126,3 +126,9 @@ def scales(least: float = 1 / 64, most: float = 256) -> st.SearchStrategy[float]
     powers = range(math.ceil(math.log2(least)), math.floor(math.log2(most)) + 1)
     even = st.floats(math.log(least), math.log(most)).map(math.exp).map(lambda s: min(max(s, least), most))
     return st.sampled_from([2.0**power for power in powers]) | even
+
+
+def any_networks() -> st.SearchStrategy[Any]:
+    """Draw networks of the zoo, by hand, and scaled ones."""
+    scaled = st.builds(fs.scale, base_networks() | anynets(), scaling_strategies(), scales(1 / 16, 64))
+    return base_networks() | anynets() | scaled
