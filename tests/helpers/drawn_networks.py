@@ -1,6 +1,7 @@
 """What hypothesis draws: networks made by hand, base networks, strategies and scale factors."""
 
 import math
+from typing import Any
 
 from hypothesis import strategies as st
 
