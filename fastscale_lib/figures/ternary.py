@@ -65,7 +65,7 @@ def _relative(points: pd.DataFrame, value: str) -> pd.DataFrame:
 
 
 def _place(points: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Return where shares lie in a triangle with depth at (0, 0), resolution at (1, 0) and width above."""
+    """Place shares in a triangle: depth at (0, 0), resolution at (1, 0), width above."""
     return numbers(points["r"]) + numbers(points["w"]) / 2, _HEIGHT * numbers(points["w"])
 
 

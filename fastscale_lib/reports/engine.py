@@ -47,8 +47,6 @@ try:
 except ModuleNotFoundError:  # on Windows
     fcntl = None
 
-INDEX = "index.html"
-
 
 def report(
     only: str | Sequence[str] = (),
@@ -124,10 +122,10 @@ def report(
         one = _Run(runs, {**machine, "profile": profile or "none"}, limit, data)
         with contextlib.closing(_executed(missing, jobs, one)) as done:
             for each in done:
-                reports[each.name] = _written(each)
+                reports[each.name] = _written(each, [task.name for task in todo])
                 tally.count(each.name, reports[each.name].error is None)
         ordered = [reports[task.name] for task in todo]
-        _write_beside(out / INDEX, pages.index(ordered))
+        _write_beside(out / pages.INDEX, pages.index(ordered))
         _write_beside(out / VERDICTS_FILE, verdicts_text(ordered))
     return ordered
 
@@ -137,7 +135,9 @@ def _cached(todo: Sequence[Task], runs: Runs, profile: str | None) -> dict[str, 
     found = {}
     for task in todo:
         if report := runs.find(task):
-            found[task.name] = _written(replace(report, made={**report.made, "profile": profile or "none"}))
+            found[task.name] = _written(
+                replace(report, made={**report.made, "profile": profile or "none"}), [each.name for each in todo]
+            )
     return found
 
 
@@ -264,11 +264,11 @@ def _executed(todo: Sequence[Task], jobs: int, run: _Run) -> Generator[Report, N
                 raise
 
 
-def _written(report: Report) -> Report:
-    """Write the page of a report; if no page can be made of it, one that says why."""
+def _written(report: Report, names: Sequence[str]) -> Report:
+    """Write the page of one of these reports; if no page can be made of it, one that says why."""
     if report.shown:
         try:
-            page = pages.render(report)
+            page = pages.render(report, names)
             pages.index([report])  # the index shows it, too
         except Exception as error:  # a notebook may show what no page can; the others are still made
             said = f"no page can be made of it: {_named(error)}"

@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 import re
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -25,24 +26,54 @@ from .cells import Part, story
 from .result import Report
 
 SYMBOLS = {HOLDS: "✓", FAILS: "✗", UNDECIDED: "?", UNTESTED: "○"}
+INDEX = "index.html"
 CLASSES = {HOLDS: "holds", FAILS: "fails", UNDECIDED: "undecided", UNTESTED: "untested"}
 _PACKAGE = __name__.rpartition(".")[0]
 _HERE = resources.files(_PACKAGE)
 _DARK_COLOURS = "/* colours on dark paper */"
 
 
-def render(report: Report) -> str:
+def render(report: Report, names: Sequence[str] = ()) -> str:
     """Render the page of one report, as complete HTML.
 
-    It shows the cells with code folded, interactive figures, parameters and verdicts. Its own scripts are named by
-    their hash in a Content-Security-Policy, so no other runs, whatever a parameter contains.
+    It shows the cells with code folded, figures, parameters and verdicts, and leads to the index and to the pages
+    before and after it. Its own scripts are named by their hash in a Content-Security-Policy, so no other runs,
+    whatever a parameter contains.
+
+    Arguments:
+        report: to show.
+        names: of all reports, in the order of their pages; default: none, and no page leads anywhere.
     """
     told = story(report.notebook, report.title)
     for cell in told.cells:
         cell.parts[:] = map(_drawn, cell.parts)
     failed = next((cell for cell in told.cells if cell.failed), None)
     undrawn = any(part.kind == "figure" for cell in told.cells for part in cell.parts)
-    return _page("report.html.j2", undrawn, report=report, story=told, failed=failed, changed=report.changed)
+    return _page(
+        "report.html.j2",
+        undrawn,
+        **{"report": report, "story": told, "failed": failed, "changed": report.changed},
+        counts=Counter(report.verdicts()["verdict"]),
+        ways=_ways(report.name, names),
+        command=_command(report),
+    )
+
+
+def _ways(name: str, names: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Return label, address and name of the pages that a page leads to."""
+    if name not in names:
+        return []
+    place = names.index(name)
+    beside = [("before", place - 1), ("after", place + 1)]
+    found = [(label, names[at]) for label, at in beside if 0 <= at < len(names)]
+    return [("index", INDEX, "all reports"), *((label, quote(f"{each}.html"), each) for label, each in found)]
+
+
+def _command(report: Report) -> str:
+    """Return the command that makes a page again."""
+    stem = report.notebook.parent.name.split(" ")[0]
+    changed = [f"-p {shlex.quote(f'{name}={_value(report.parameters[name])}')}" for name in report.changed]
+    return " ".join(["fastscale report --only", shlex.quote(stem), *changed])
 
 
 def _drawn(part: Part) -> Part:

@@ -186,7 +186,24 @@ def test_a_page_has_language_title_contents_and_a_way_past_them(page, told):
     links = [each["href"] for each in page.all("a") if each["href"].startswith("#")]
     assert links[0] == "#content"
     assert {link[1:] for link in links} <= places
-    assert len(links) == 2 + len(re.findall("^##", told.notebook.read_text("utf-8").replace('"', "\n"), re.MULTILINE))
+    assert links.count("#verdicts") == 4  # one of each verdict
+    assert len(links) == 4 + 2 + len(
+        re.findall("^##", told.notebook.read_text("utf-8").replace('"', "\n"), re.MULTILINE)
+    )
+
+
+def test_a_page_leads_to_the_index_and_to_the_pages_beside_it(told):
+    made = Page(pages.render(told, ["00_before", told.name, "02_after α"]))
+    found = [each["href"] for each in made.all("a") if each["href"].endswith(".html")]
+    assert found == ["index.html", "00_before.html", "02_after%20%CE%B1.html"]
+    assert [each for each in Page(pages.render(told)).all("a") if each["href"].endswith(".html")] == []
+
+
+def test_a_page_names_the_command_that_makes_it(tmp_path):
+    cell = code("alpha: float = 0.5\nname: str = 'w'")
+    cell.metadata["tags"] = ["parameters"]
+    made = Page(pages.render(report(tmp_path, [cell], parameters={"alpha": 0.5, "name": "d w"})))
+    assert "fastscale report --only 01_told -p 'name=d w'" in made.text
 
 
 def test_parameters_and_provenance_stand_at_the_top(page):
@@ -344,7 +361,7 @@ def test_the_index_says_from_when_to_when_reports_were_made(told, tmp_path):
     dates = "2026-01-02 03:05 UTC", "2026-01-02 03:03 UTC"
     others = [everything(tmp_path / date[-6:-4], name="02_other", made={**MADE, "date": date}) for date in dates]
     made = Page(pages.index([told, *others]))
-    assert made.text.index(f"Made date {dates[1]} to {dates[0]} device a CPU") < made.text.index("Reports")
+    assert f"Made with date {dates[1]} to {dates[0]} device a CPU" in made.text
     for date in (MADE["date"], *dates):
         assert f"date {date}" in made.text[made.text.index("Reports") :]  # each where it stands
 
