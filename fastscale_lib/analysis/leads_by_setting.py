@@ -18,8 +18,8 @@ _SETTING = ("device", "device_name", "mode", "precision", "channels_last", "comp
 def leads_everywhere(
     timings: pd.DataFrame,
     metric: Metric = "activations",
-    other: Metric = "flops",
-    resamples: int = 4000,
+    other: Metric | None = None,
+    resamples: int = 1000,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Compare how two counts follow time, in every setting and kind of network.
@@ -31,8 +31,8 @@ def leads_everywhere(
     Arguments:
         timings: of `fs.records.timm_times`.
         metric: whose correlation is held against the other's; default: activations.
-        other: default: flops.
-        resamples: of the bootstrap; default: 4000.
+        other: default: flops, or activations where flops are the metric.
+        resamples: of the bootstrap; default: 1000.
         seed: of the bootstrap; default: 0.
 
     Returns:
@@ -43,6 +43,7 @@ def leads_everywhere(
     Raises:
         AnalysisError: (a ValueError) timings lacks a column, or as for `leads`.
     """
+    other = other or ("activations" if metric == "flops" else "flops")
     kinds = timings["base"].str.split("-").str[0].map(_KINDS)
     own = timings["family"].where(kinds.isna(), timings["base"])
     frame = timings.assign(kind=kinds.fillna(_CLASSIC), family=own)

@@ -289,3 +289,20 @@ def test_another_favourite_is_beyond_the_paper_and_a_store_says_why(tmp_path):
     reasons = [row[-1] for row in table[1:]]
     assert "a fit takes 10 of them at least" in reasons[0]
     assert "lacks description" in reasons[-1]
+
+
+# In every published setting
+
+
+def test_the_map_of_settings_is_what_the_text_says(executed):
+    found = fs.analysis.leads_everywhere(fs.records.timm_times())
+    classic = found["kind"] == "classic ConvNets"
+    gpus = found[classic & (found["device"] == "cuda")]
+    assert (len(gpus), (gpus["lead"] > 0).sum(), gpus["verdict"].eq("ahead").sum()) == (15, 15, 7)
+    assert set(gpus.loc[gpus["device_name"] == "RTX 4090", "verdict"]) == {"ahead"}
+    cpus = found[classic & (found["device"] == "cpu")]
+    assert cpus["verdict"].tolist() == ["behind", "undecided", "undecided"]
+    assert found.loc[~classic, "lead"].abs().max() < 0.02
+    shown = verdicts(executed(RUNTIME))
+    counted = shown[shown.index.str.startswith("settings of ")]
+    assert counted["found"].str.split().str[0].tolist() == ["0.000", "7.000", "10.000", "3.000", "3.000", "3.000"]
