@@ -23,11 +23,20 @@ export function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** How wide texts are in the names' font, the widest in pixels. @param {string[]} texts */
+/** @type {CanvasRenderingContext2D | null} */
+let ruler = null;
+/** @type {Map<string, number>} */
+const widths = new Map();
+
+/** How wide texts are in the names' font, the widest in pixels; all digits are as wide. @param {string[]} texts */
 export function widest(texts) {
-  const canvas = document.createElement("canvas").getContext("2d");
-  if (canvas) canvas.font = "600 13px system-ui, sans-serif";
-  return Math.max(0, ...texts.map((each) => canvas?.measureText(each).width ?? 8 * each.length));
+  const alike = texts.map((each) => each.replace(/\d/g, "0"));
+  for (const each of alike.filter((text) => !widths.has(text))) {
+    ruler ??= document.createElement("canvas").getContext("2d");
+    if (ruler) ruler.font = "600 13px system-ui, sans-serif";
+    widths.set(each, ruler?.measureText(each).width ?? 8 * each.length);
+  }
+  return Math.max(0, ...alike.map((each) => widths.get(each) ?? 0));
 }
 
 /** @param {string} tag @param {Record<string, any>} [properties] @param {(Node | string)[]} children */
