@@ -30,6 +30,7 @@ from .models import load_weights as load_weights
 from .prediction import RuntimeModel as RuntimeModel
 from .prediction import calibrate as calibrate
 from .prediction import devices as devices
+from .prediction import which as which
 from .prediction import within as within
 from .records import Store as Store
 from .reports import report as report

@@ -3,6 +3,7 @@ from .budgets import costs as costs
 from .budgets import within as within
 from .calibration import calibrate as calibrate
 from .calibration import kept_in as kept_in
+from .choosing import which as which
 from .device_profiles import devices as devices
 from .device_profiles import profile_model as profile_model
 from .device_profiles import profiles as profiles

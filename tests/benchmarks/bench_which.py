@@ -2,6 +2,9 @@
 
 `python tests/benchmarks/bench_which.py estimates FOLDER [--write]` predicts each GPU that has a profile as if it had
 none, from benchmark files of timm in a folder; --write keeps the errors in data/devices/estimates.csv.
+`python tests/benchmarks/bench_which.py which FOLDER` draws 1,000 budgets for each file, predicts each family by a fit
+to the others, and asks whether the truly most accurate network within the budget is among the first five, and how many
+of those that are said to fit do not.
 """
 
 from __future__ import annotations
@@ -16,8 +19,13 @@ import numpy as np
 import pandas as pd
 
 import fastscale_lib as fs
+from fastscale_lib.prediction.choosing import in_order
+from fastscale_lib.prediction.contenders import contenders
 from fastscale_lib.prediction.fitted import read_fits
 from fastscale_lib.prediction.sheets import data_sheets, estimated_profile
+from fastscale_lib.prediction.timed_rows import families_of, timed_runs
+from fastscale_lib.prediction.unseen import _predict_held_out
+from fastscale_lib.records.conditions import Conditions
 
 SETTING = ["mode", "precision", "channels_last", "compile"]
 ESTIMATES = Path(__file__).parents[2] / "data" / "devices" / "estimates.csv"
@@ -82,12 +90,53 @@ def errors(rows: pd.DataFrame) -> pd.Series:
     )
 
 
+def held_out_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return networks with a published accuracy: ms an image as published, and as predicted without their family."""
+    known = contenders(False).table.set_index(["network", "resolution"])["top1_accuracy_pct"]
+    runs, seconds = timed_runs(rows)
+    setting = Conditions.of(rows.iloc[0][["device_name", *SETTING]])
+    model = fs.RuntimeModel.of(str(setting.device_name), **rows.iloc[0][SETTING].to_dict())
+    [fitted] = model.fitted.values()
+    ones = np.full(len(rows), True)
+    predicted = _predict_held_out(fitted.form, runs, seconds, rows, setting, np.array(families_of(rows)), ones)
+    band = np.exp(np.quantile(np.abs(np.log(predicted / seconds)), 0.9))
+    ms = predicted * 1e3 / rows["batch"].to_numpy(float)
+    places = zip(rows["base"], rows["resolution"].astype(int), strict=True)
+    table = pd.DataFrame({"network": rows["base"].to_numpy(), "top1_accuracy_pct": [known.get(at) for at in places]})
+    times = {"time_ms": ms, "low_ms": ms / band, "high_ms": ms * band, "true_ms": rows["ms_per_image"].to_numpy(float)}
+    return table.assign(**times, flops=rows["flops"].to_numpy()).dropna(subset=["top1_accuracy_pct"])
+
+
+def judge_choices(table: pd.DataFrame, budgets: int = 1000) -> pd.Series:
+    """Draw budgets, evenly on a logarithmic axis, and count how often the first five have the best."""
+    ends = np.log(table["true_ms"].quantile([0.05, 0.95]))
+    found = []
+    for budget in np.exp(np.random.default_rng(0).uniform(*ends, budgets)).tolist():
+        ends = [table["high_ms"] <= budget, table["time_ms"] <= budget, table["low_ms"] <= budget]
+        first = in_order(table.assign(fits=np.select(ends, ["yes", "likely", "perhaps"], "no")), budget).head(5)
+        first = first[first["fits"] != "no"]
+        within = first[first["true_ms"] <= budget]["top1_accuracy_pct"].max()
+        best = table.loc[table["true_ms"] <= budget, "top1_accuracy_pct"].max()
+        fit = first[first["fits"] == "yes"]
+        over = first["true_ms"] > budget
+        found.append((within >= best, (fit["true_ms"] > budget).sum(), len(fit), over.sum(), len(first)))
+    hit, over_fit, fit, over, listed = np.array(found, dtype=float).sum(axis=0)
+    return pd.Series(
+        {"best among five": hit / budgets, "over, of those that fit": over_fit / fit, "of all": over / listed}
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=["estimates", "which"])
     parser.add_argument("folder", type=Path, help="with benchmark files of timm")
     parser.add_argument("--write", action="store_true")
     asked = parser.parse_args()
+    if asked.what == "which":
+        for rows in published_rows(asked.folder):
+            kept = rows.iloc[0][["device_name", "torch", *SETTING[2:]]].to_dict()
+            print(kept, judge_choices(held_out_table(rows.assign(half_width=0.01))).round(3).to_dict(), flush=True)
+        return
     judged = judge_estimates(asked.folder)
     columns = ["device_name", "torch", *SETTING]
     print(

@@ -1,0 +1,110 @@
+"""Which network to take within a budget."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from helpers.fake_device import made_up_device
+
+import fastscale_lib as fs
+from fastscale_lib.prediction import BudgetError
+from fastscale_lib.prediction.choosing import HELD_BEYOND, in_order
+from fastscale_lib.prediction.contenders import contenders
+
+
+def test_the_first_rows_are_the_most_accurate_that_surely_fit():
+    found = fs.which("rtx-4090", ms=20, batch=64)
+    assert found["fits"].head(3).eq("yes").all()
+    assert found["top1_accuracy_pct"].head(3).is_monotonic_decreasing
+    fit = found[found["fits"] == "yes"]
+    assert (fit["high_ms"] <= 20).all()
+    assert ((found["low_ms"] < found["time_ms"]) & (found["time_ms"] < found["high_ms"])).all()
+    everything = fs.which("rtx-4090", ms=20, batch=64, rows=None)
+    assert everything.loc[everything["fits"] == "yes", "top1_accuracy_pct"].max() == found["top1_accuracy_pct"].iloc[0]
+    assert set(everything["fits"]) == {"yes", "likely", "perhaps", "no"}
+    assert found["weights"].iloc[0].split(".")[0]
+
+
+def test_the_time_is_what_the_model_predicts():
+    row = (
+        fs.which("rtx-4090", ms=100, batch=64, rows=None).query("network == 'ResNet-50' and resolution == 288").iloc[0]
+    )
+    predicted = fs.RuntimeModel.of("rtx-4090").predict("ResNet-50", 64, resolution=288)
+    assert row["time_ms"] == pytest.approx(predicted["predicted_ms"].iloc[0])
+    assert row["flops"] == fs.complexity(fs.network("ResNet-50", resolution=288)).flops
+
+
+def test_scaled_networks_are_those_that_scale_makes():
+    known = contenders(True).table
+    scaled = known[known["strategy"].notna()]
+    assert len(scaled) > 300
+    for row in scaled.sample(8, random_state=0).itertuples():
+        network = fs.scale(str(row.network), row.strategy, row.scale)
+        counts = fs.complexity(network)
+        assert (row.flops, row.params, row.activations) == (counts.flops, counts.params, counts.activations)
+        assert row.resolution == network.resolution
+    assert fs.which("4090", 20, scaled=False)["strategy"].isna().all()
+
+
+def test_memory_is_that_of_the_count():
+    everything = fs.which("rtx-4090", ms=1000, rows=None, scaled=False)
+    row = everything.query("network == 'ViT-S/16' and resolution == 224").iloc[0]
+    counted = fs.peak_memory("ViT-S/16", 64, "inference", "bf16").peak_bytes
+    assert row["memory_gb"] == pytest.approx(counted / 1e9, rel=0.02)
+
+
+def test_a_budget_of_memory_and_a_least_accuracy_are_kept():
+    free, bound = (fs.which("rtx-4090", ms=50, gb=gb, rows=None) for gb in (None, 0.5))
+    assert len(bound) < len(free)
+    assert (HELD_BEYOND * bound["memory_gb"] <= 0.5).all()
+    accurate = fs.which("rtx-4090", ms=50, min_top1=82)
+    assert (accurate["top1_accuracy_pct"] >= 82).all()
+
+
+def test_a_gpu_by_its_data_sheet_says_that_times_are_estimates():
+    found = fs.which("RTX 4070", ms=40)
+    assert found["time_from"].eq("estimated by the data sheet").all()
+    assert fs.which("RTX 4070", ms=40, sure=True)["fits"].eq("yes").all()
+    assert found.attrs["setting"].startswith("RTX 4070, inference, amp")
+
+
+def test_the_likeliest_to_be_the_best_come_fourth_and_fifth():
+    """Of networks that are surely within, and two that may be, all told by their times."""
+    table = fs.which("rtx-4090", ms=20, rows=None, scaled=False)
+    ordered = in_order(table, 20)
+    assert ordered["fits"].head(3).eq("yes").all()
+    known = ordered[ordered["top1_accuracy_pct"].notna()]
+    others = known[known["fits"] != "no"].iloc[3:]
+    assert others["chance"].head(2).min() >= others["chance"].iloc[2:].max()
+    assert known["chance"].sum() == pytest.approx(1, abs=0.05)
+    assert np.isnan(ordered[ordered["top1_accuracy_pct"].isna()]["chance"]).all()
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"ms": 0}, "which: ms is 0, but must be a number above 0"),
+        ({"ms": "20"}, "which: ms is '20'"),
+        ({"ms": 0.01}, "no network fits 0.01 ms at batch 64 on RTX 4090.*; the fastest there is"),
+        ({"ms": 20, "gb": 0.01}, "no network fits 20 ms, 0.01 GB .*; give more memory, or ask for less accuracy"),
+        ({"ms": 20, "min_top1": 101}, "min_top1 is 101, but must be a number from 0 to 100"),
+        ({"ms": 20, "rows": 0}, "rows is 0"),
+        ({"ms": 20, "batch": 0}, "batch is 0"),
+        ({"ms": 20, "batch": 10**6}, "batch 1,000,000 is beyond"),
+        ({"ms": 20, "device": "abacus"}, "'abacus' is no device"),
+        ({"ms": 20, "mode": "training"}, "is not predicted with mode='training'"),
+    ],
+)
+def test_a_budget_that_none_keeps_is_refused_in_a_sentence(asked, said):
+    with pytest.raises(ValueError, match=said) as refused:
+        fs.which(**{"device": "rtx-4090", **asked})
+    assert "\n" not in str(refused.value)
+    assert isinstance(refused.value, fs.FastscaleError)
+
+
+def test_no_budget_of_memory_is_told_in_training():
+    [(key, fitted)] = made_up_device().fitted.items()
+    model = fs.RuntimeModel("layers", {replace(key, mode="training"): fitted})
+    assert fs.which(model, 1e6, 4)["memory_gb"].isna().all()
+    with pytest.raises(BudgetError, match=r"gb=1 is for inference; fs\.peak_memory counts"):
+        fs.which(model, 1e6, 4, gb=1)
