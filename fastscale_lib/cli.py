@@ -27,6 +27,7 @@ from .measuring.peak_rates import ceilings
 from .measuring.plan_runner import measure_plan
 from .measuring.plans import Plan
 from .measuring.settings import PRECISIONS
+from .prediction.commands import add_commands
 from .records.measurement import BUSY, MeasureError, SettingError
 from .records.store import Store, StoreError
 from .reports.parameter_types import ParameterError
@@ -130,6 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     limits.add_argument("--device", help="cpu, cuda or cuda:1; default: the GPU, if there is one")
     limits.add_argument("--precision", nargs="+", default=["fp32"], choices=PRECISIONS, help="default: fp32")
     limits.set_defaults(command=_ceilings)
+    add_commands(commands)
     _add_train(commands)
     _add_report(commands)
     return parser

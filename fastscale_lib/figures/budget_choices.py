@@ -17,7 +17,7 @@ _LOOKS = {
 
 
 def choices(frame: pd.DataFrame, title: str | None = None) -> go.Figure:
-    """Draw published accuracy over predicted time, with the front of the networks that none beats in both.
+    """Draw published accuracy over predicted time, and the front that none beats in both.
 
     Arguments:
         frame: rows of `fs.which`; with rows=None all networks are drawn. Those without a published accuracy are not.

@@ -1,4 +1,4 @@
-"""Which network to take: the best published ones, and scaled ones, within a budget of time and memory."""
+"""Which network to take: published and scaled ones within a budget of time and memory."""
 
 from __future__ import annotations
 

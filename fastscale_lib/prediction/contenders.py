@@ -50,14 +50,14 @@ class Contenders(NamedTuple):
     fixed: dict[str, np.ndarray]
 
     def memory(self, batch: int, precision: str) -> np.ndarray:
-        """Estimate the peak of inference in bytes, as `peak_memory` counts it for a network of the family."""
+        """Estimate the peak of inference in bytes, as `peak_memory` counts it in the family."""
         known, size = ("fp32", 4) if precision == "fp32" else ("bf16", 2)
         return self.fixed[known] + batch * size * self.alive[known] * self.largest
 
 
 @cache
 def contenders(scaled: bool) -> Contenders:
-    """List the published networks at the resolutions of published accuracies, and some scaled ones.
+    """List the published networks, at the resolutions of accuracies, and some scaled ones.
 
     Arguments:
         scaled: whether to list scaled ones: of each family the smallest and the middle, by `STRATEGIES` and `SCALES`.
@@ -81,7 +81,7 @@ def contenders(scaled: bool) -> Contenders:
 
 
 def _published() -> Iterator[tuple[Network, Dimensions, list[dict[str, Any]]]]:
-    """Yield published networks, each at every resolution that an accuracy is published at, or at its own."""
+    """Yield published networks, at every resolution that has an accuracy, or at their own."""
     folder = find_folder("data", f"published/{_ACCURACIES}")
     known: dict[str, list[dict[str, Any]]] = {}
     for row in dicts(pd.read_csv(folder / "published" / _ACCURACIES)) if folder else []:
@@ -104,7 +104,7 @@ def _scaled() -> Iterator[tuple[Network, Dimensions, list[dict[str, Any]]]]:
 
 
 def _beside(listed: Sequence[Operations]) -> Operations:
-    """Put lists of operations side by side, the shorter ones filled with operations that run no time."""
+    """Put lists of operations side by side; what fills the shorter ones runs no time."""
     longest = max(len(each.kind) for each in listed)
     columns = []
     for column in Operations._fields:

@@ -95,7 +95,7 @@ def held_out_table(rows: pd.DataFrame) -> pd.DataFrame:
     known = contenders(False).table.set_index(["network", "resolution"])["top1_accuracy_pct"]
     runs, seconds = timed_runs(rows)
     setting = Conditions.of(rows.iloc[0][["device_name", *SETTING]])
-    model = fs.RuntimeModel.of(str(setting.device_name), **rows.iloc[0][SETTING].to_dict())
+    model = fs.RuntimeModel.of(str(setting.device_name), **setting.row(SETTING))
     [fitted] = model.fitted.values()
     ones = np.full(len(rows), True)
     predicted = _predict_held_out(fitted.form, runs, seconds, rows, setting, np.array(families_of(rows)), ones)
@@ -109,9 +109,9 @@ def held_out_table(rows: pd.DataFrame) -> pd.DataFrame:
 
 def judge_choices(table: pd.DataFrame, budgets: int = 1000) -> pd.Series:
     """Draw budgets, evenly on a logarithmic axis, and count how often the first five have the best."""
-    ends = np.log(table["true_ms"].quantile([0.05, 0.95]))
+    least, most = np.log(np.quantile(table["true_ms"], (0.05, 0.95)))
     found = []
-    for budget in np.exp(np.random.default_rng(0).uniform(*ends, budgets)).tolist():
+    for budget in np.exp(np.random.default_rng(0).uniform(least, most, budgets)).tolist():
         ends = [table["high_ms"] <= budget, table["time_ms"] <= budget, table["low_ms"] <= budget]
         first = in_order(table.assign(fits=np.select(ends, ["yes", "likely", "perhaps"], "no")), budget).head(5)
         first = first[first["fits"] != "no"]

@@ -1,0 +1,102 @@
+"""The shell's commands about devices that one may not have; each returns the exit status."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import pandas as pd
+
+from .._common.shell import say
+from ..records.rows import read_rows
+from ..records.timm_tables import read_timm
+from .choosing import which
+from .device_profiles import devices, write_profiles
+from .model import RuntimeModel
+
+
+def add_commands(commands: Any) -> None:
+    """Add devices, which and profile to the commands of the shell."""
+    listed = commands.add_parser(
+        "devices",
+        help="the devices whose time can be predicted, and how well",
+        description="List what was calibrated here, the shipped profiles, and the GPUs that have a data sheet.",
+    )
+    listed.set_defaults(command=_devices)
+    chosen = commands.add_parser(
+        "which",
+        help="the networks that run within a budget of time, with published accuracy",
+        description=(
+            "Choose among published and scaled networks: first the three most accurate that surely fit, then two that "
+            "may be the best, then the rest."
+        ),
+        epilog="Exit status: 0 some fit, 2 none fits or the command is wrong.",
+    )
+    chosen.add_argument("--device", required=True, metavar="NAME", help="as fastscale devices lists it: rtx-4090")
+    chosen.add_argument("--ms", required=True, type=float, metavar="MS", help="the most that a run of one batch takes")
+    chosen.add_argument("--batch", type=int, default=64, metavar="N", help="images in a run; default: 64")
+    chosen.add_argument("--gb", type=float, metavar="GB", help="the most memory; default: no limit")
+    chosen.add_argument("--min-top1", type=float, metavar="PERCENT", help="the least published ImageNet accuracy")
+    chosen.add_argument("--precision", help="fp16 or fp32; default: what the device is known with")
+    chosen.add_argument("--compile", action="store_true", help="run by torch.compile")
+    chosen.add_argument("--channels-last", action="store_true", help="images in the memory format channels_last")
+    chosen.add_argument("--no-scaled", action="store_true", help="published networks alone")
+    chosen.add_argument("--sure", action="store_true", help="only those that surely fit")
+    chosen.add_argument("--rows", type=int, default=20, metavar="N", help="default: 20")
+    chosen.set_defaults(command=_which)
+    profile = commands.add_parser(
+        "profile",
+        help="make device profiles of rows: stores, or benchmark files of timm",
+        description="Fit the rows of each device, and write a small file of each, by which its time is predicted.",
+    )
+    profile.add_argument("rows", nargs="+", metavar="FILE", help="stores (.jsonl), or timm's benchmark-*.csv")
+    profile.add_argument("--source", required=True, metavar="TEXT", help="of the rows: project, version, licence")
+    profile.add_argument("--made", required=True, metavar="DATE", help="of the rows or the fit: 2026-11-26")
+    profile.add_argument("--out", required=True, metavar="DIR", help="where the files go")
+    profile.set_defaults(command=_profile)
+
+
+def _devices(asked: argparse.Namespace) -> int:
+    table = devices().drop(columns=["source", "made", "rows", "families"])
+    errors = {name: table[name].map("{:.1%}".format, na_action="ignore") for name in ("error", "error_90")}
+    print(table.assign(**errors).astype(object).where(table.notna(), "").to_string(index=False))
+    return 0
+
+
+def _which(asked: argparse.Namespace) -> int:
+    setting = {name: True for name in ("compile", "channels_last") if getattr(asked, name)}
+    setting |= {"precision": asked.precision} if asked.precision else {}
+    how = {"gb": asked.gb, "min_top1": asked.min_top1, "scaled": not asked.no_scaled, "sure": asked.sure}
+    found = which(asked.device, asked.ms, asked.batch, rows=asked.rows, **how, **setting)
+    print(f"within {found.attrs['asked']}, batch {found.attrs['batch']}, {found.attrs['setting']}")
+    print(_shown_choices(found).to_string(index=False))
+    if found["time_from"].iloc[0] != "predicted":
+        say("fastscale: these times are estimates by the data sheet of the GPU; fastscale devices has their error")
+    return 0
+
+
+def _shown_choices(found: pd.DataFrame) -> pd.DataFrame:
+    """Shorten the columns of `which` to a line of a shell."""
+    scaled = (found["strategy"] + " ×" + found["scale"].map("{:g}".format)).where(found["strategy"].notna(), "")
+    times = [found[name].map("{:.3g}".format) for name in ("time_ms", "low_ms", "high_ms")]
+    return pd.DataFrame(
+        {
+            "network": found["network"],
+            "scaled": scaled,
+            "pixels": found["resolution"],
+            "top-1 %": found["top1_accuracy_pct"].map("{:.1f}".format, na_action="ignore").fillna("not known"),
+            "fits": found["fits"],
+            "ms": times[0],
+            "90 % band": times[1] + " to " + times[2],
+            "GB": found["memory_gb"].map("{:.2f}".format, na_action="ignore").fillna(""),
+            "weights": found["weights"].fillna(""),
+        }
+    )
+
+
+def _profile(asked: argparse.Namespace) -> int:
+    tables = [read_timm(each) if each.endswith(".csv") else read_rows(each) for each in asked.rows]
+    model = RuntimeModel.fit(pd.concat(tables, ignore_index=True))
+    for path in write_profiles(model, asked.out, asked.source, asked.made):
+        print(path)
+    return 0
