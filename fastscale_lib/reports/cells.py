@@ -20,6 +20,7 @@ from . import plots
 from .sanitise import sanitised
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
+LEAD = "lead"  # tag of a cell whose outputs the index shows
 PICTURES = ("image/png", "image/jpeg", "image/svg+xml")
 _TO_HTML = mistune.create_markdown(escape=False, plugins=["table", "strikethrough"])
 _TO_CODE = HtmlFormatter(nowrap=True)
@@ -51,6 +52,7 @@ class Cell:
     number: int | None = None
     code: str = ""
     parts: list[Part] = field(default_factory=list)
+    lead: bool = False  # tagged "lead": the index shows what it shows
 
     @property
     def failed(self) -> bool:
@@ -76,7 +78,8 @@ def story(notebook: Path, title: str) -> Story:
             cells.append(Cell(html=headings.anchored(sanitised(_rendered(source)))))
         elif cell["cell_type"] == "code" and source.strip():
             parts = [part for output in cell["outputs"] for part in _parts(output)]
-            cells.append(Cell("", cell["execution_count"], highlight(source, PythonLexer(), _TO_CODE), parts))
+            lead = LEAD in cell.get("metadata", {}).get("tags", ())
+            cells.append(Cell("", cell["execution_count"], highlight(source, PythonLexer(), _TO_CODE), parts, lead))
     return Story(headings.title or sanitised(title), cells, headings.found)
 
 

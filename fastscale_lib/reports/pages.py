@@ -97,7 +97,15 @@ def index(reports: Sequence[Report]) -> str:
         beyond=int((rows["kind"] == BEYOND).sum()),
         made=shared([each.made for each in reports]),
         cards={each.name: _card(each) for each in reports},
+        leads=[(each, part) for each in reports if each.shown for part in _lead(each)],
     )
+
+
+def _lead(report: Report) -> list[Part]:
+    """Return what the cells tagged "lead" show, with figures drawn as SVG."""
+    cells = story(report.notebook, report.title).cells
+    found = [_drawn(part) for cell in cells if cell.lead for part in cell.parts]
+    return [part for part in found if part.kind in ("drawing", "html")]
 
 
 def scorecard(reports: Sequence[Report]) -> pd.DataFrame:

@@ -1,0 +1,122 @@
+"""The paper's Figure 1 with what is known here: accuracy, activations and time of strategies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from ..architectures.counting import complexity
+from ..architectures.definition import Network
+from ..architectures.zoo import network as named_network
+from ..records.published_rows import published_errors
+from ..records.scaled_tables import published_scaling
+from ..scaling.grids import sweep
+from ..scaling.strategies import strategy as named_strategy
+
+_POINTS = 33  # of a curve
+_NEAR = 0.15  # flops of published networks that are compared agree within this share
+_SOURCES = {"yolos_deit_tiny": "Fang et al.", "efficientnet_scaled": "Tan and Le"}
+
+
+def published_accuracy(strategies: Iterable[str] = ("w", "dWr", "dwr")) -> pd.DataFrame:
+    """Gather what was published of one base network scaled by several of these strategies.
+
+    The paper's own networks were not trained here. Compared are networks of nearly equal flops (within 15 %).
+
+    Arguments:
+        strategies: names of strategies; default: w, dWr, dwr.
+
+    Returns:
+        One row per base network and strategy. Columns: case (base, flops, source), base, strategy, flops
+        (multiply-adds), top1_accuracy_pct (ImageNet, percent).
+
+    Raises:
+        PublishedError: the published tables are not there.
+    """
+    ways = list(strategies)
+    columns = ["source", "base", "strategy", "flops", "top1_error_pct"]
+    tables = [published_errors().reindex(columns=columns), published_scaling()[columns]]
+    rows = pd.concat([table.dropna(subset=["base", "strategy"]) for table in tables], ignore_index=True)
+    rows = rows[rows["strategy"].isin(ways) & rows["source"].isin(_SOURCES)]
+    found = []
+    for (source, base), own in rows.groupby(["source", "base"], sort=False):
+        flops = own["flops"].astype(float)
+        if len(own) < 2 or flops.max() / flops.min() > 1 + _NEAR:
+            continue
+        case = f"{base} at {flops.median() / 1e9:.1f} G, {_SOURCES[str(source)]}"
+        found.append(own.assign(case=case, top1_accuracy_pct=100 - own["top1_error_pct"].astype(float)))
+    columns = ["case", "base", "strategy", "flops", "top1_accuracy_pct"]
+    return pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)
+
+
+def activations_beside_width(
+    network: Network | str, strategies: Iterable[str] = ("w", "dWr", "dw", "dwr"), largest: float = 64.0
+) -> pd.DataFrame:
+    """Count the activations of scaled networks, relative to width scaling at the same flops.
+
+    Between two networks scaled by w, activations are interpolated over flops, both as logarithms.
+
+    Arguments:
+        network: base network, or its name.
+        strategies: names of strategies.
+        largest: scale factor of the largest networks; default: 64.
+
+    Returns:
+        One row per strategy and network. Columns: strategy, times (flops relative to the base network's), relative
+        (activations over those of width scaling).
+
+    Raises:
+        NetworkError: there is no such network.
+        StrategyError: there is no such strategy.
+    """
+    base = named_network(network)
+    scales = np.geomspace(1, largest, _POINTS)
+    ways = [named_strategy(each).name for each in strategies]
+    swept = sweep(base, list(dict.fromkeys([*ways, "w"])), scales, stages=False)
+    wide = swept[swept["strategy"] == "w"].sort_values("flops")
+    log_flops, log_activations = (np.log(wide[name].to_numpy(float)) for name in ("flops", "activations"))
+    shown = swept[swept["strategy"].isin(ways) & (swept["flops"] <= wide["flops"].max())]
+    expected = np.exp(np.interp(np.log(shown["flops"].to_numpy(float)), log_flops, log_activations))
+    return pd.DataFrame(
+        {
+            "strategy": shown["strategy"].astype(str).to_numpy(),
+            "times": shown["flops"].to_numpy(float) / complexity(base).flops,
+            "relative": shown["activations"].to_numpy(float) / expected,
+        }
+    )
+
+
+def figure_one_text(network: Network | str, activations: pd.DataFrame, times: pd.DataFrame) -> str:
+    """Write what activations and times say, as one paragraph.
+
+    Arguments:
+        network: base network, or its name.
+        activations: of `activations_beside_width`.
+        times: of `on_every_device`.
+    """
+    name = named_network(network).name
+    largest = activations["times"].max()
+    last = activations.sort_values("times").groupby("strategy")["relative"].last()
+    said = [
+        f"Scaled to {largest:.0f} times its flops, {name} has {last['dwr']:.1f} times the activations by dwr that "
+        f"it has by width scaling (w), and {last['dWr']:.1f} times by fast scaling (dWr)."
+    ]
+    for evidence, words in (("measured", "measured on"), ("predicted", "predicted for")):
+        own = times[times["evidence"] == evidence]
+        ratios = own.pivot(index="device", columns="strategy", values="ratio")
+        if not len(ratios):
+            continue
+        span = {way: _span(ratios[way]) for way in ("dWr", "dwr")}
+        settings = f"{len(ratios)} setting{'s' * (len(ratios) > 1)}"
+        said.append(
+            f"At {own['scale'].median():.2g} times its flops, dwr takes {span['dwr']} times as long as w, and dWr "
+            f"{span['dWr']} ({words} {settings})."
+        )
+    return " ".join(said)
+
+
+def _span(ratios: pd.Series) -> str:
+    low, high = f"{ratios.min():.2f}", f"{ratios.max():.2f}"
+    return low if low == high else f"{low} to {high}"
