@@ -52,7 +52,11 @@ def leads_everywhere(
     found = found[found["statistic"] == _STATISTIC].drop(columns=["statistic", "metric", "other"])
     sizes = frame.groupby(by, dropna=False, sort=False).size().rename("networks").reset_index()
     found = found.merge(sizes, on=by, how="left")
-    return found.assign(setting=[_name(row) for row in found.to_dict("records")]).reset_index(drop=True)
+    found["setting"] = [_name(row) for row in found.to_dict("records")]
+    order = {kind: place for place, kind in enumerate((_CLASSIC, *dict.fromkeys(_KINDS.values())))}
+    settings = {name: place for place, name in enumerate(dict.fromkeys(found["setting"]))}
+    places = found["setting"].map(settings) * len(order) + found["kind"].map(order)
+    return found.loc[places.sort_values().index].reset_index(drop=True)
 
 
 def _name(row: dict) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
-from .theme import DASHED, axis_title, layout, numbers, style, titled, whiskers
+from .theme import DASHED, INK, axis_title, layout, numbers, panels_titled, style, titled, whiskers
 
 
 def on_every_device(frame: pd.DataFrame, title: str | None = None) -> go.Figure:
@@ -37,41 +40,41 @@ def on_every_device(frame: pd.DataFrame, title: str | None = None) -> go.Figure:
     figure.update_xaxes(title=axis_title(f"time relative to {first}, at equal flops"))
     order = list(dict.fromkeys(named["label"]))
     figure.update_yaxes(automargin=True, categoryorder="array", categoryarray=order[::-1])
-    figure.update_layout(**layout(title), height=160 + 30 * len(order))
+    figure.update_layout(**layout(title), height=160 + 38 * len(order))
     return titled(figure)
 
 
 def leads_map(frame: pd.DataFrame, title: str | None = None) -> go.Figure:
-    """Draw leads of a correlation as a map: settings downwards, kinds of networks across.
+    """Draw leads of a correlation with their intervals: a line per setting, a panel per kind.
 
-    A cell says the lead and its 95 % interval; in brackets where that includes 0, or there is none.
+    Right of the dashed line the metric is ahead. Full markers are decided, open ones are not.
 
     Arguments:
         frame: of `fs.analysis.leads_everywhere`.
         title: of the figure; default: None.
     """
     settings, kinds = (list(dict.fromkeys(frame[name])) for name in ("setting", "kind"))
-    texts = {(row["setting"], row["kind"]): _told_lead(row) for row in frame.to_dict("records")}
-    values = frame.pivot(index="setting", columns="kind", values="lead").loc[settings, kinds]
-    most = float(values.abs().max(axis=None))
-    figure = go.Figure(
-        go.Heatmap(
-            **{"x": kinds, "y": settings, "z": values.to_numpy(float), "zmid": 0, "zmin": -most, "zmax": most},
-            colorscale="RdBu",
-            text=[[texts.get((setting, kind), "") for kind in kinds] for setting in settings],
-            texttemplate="%{text}",
-            colorbar={"title": {"text": "lead of r", "side": "right"}, "thickness": 14},
-            hovertemplate="%{y}<br>%{x}: %{text}<extra></extra>",
-        )
-    )
-    figure.update_yaxes(autorange="reversed", automargin=True)
-    figure.update_layout(**layout(title), height=140 + 26 * len(settings))
-    return titled(figure)
-
-
-def _told_lead(row: dict) -> str:
-    if pd.isna(row["lead"]):
-        return "–"
-    ends = "" if pd.isna(row["low"]) else f" {row['low']:+.3f} to {row['high']:+.3f}"
-    said = f"{row['lead']:+.3f}{',' if ends else ''}{ends}"
-    return said if row["verdict"] in ("ahead", "behind") else f"({said})"
+    figure = make_subplots(1, len(kinds), shared_yaxes=True, subplot_titles=kinds, horizontal_spacing=0.03)
+    for column, kind in enumerate(kinds, 1):
+        of_kind = frame[frame["kind"] == kind]
+        decided = of_kind["verdict"].isin(["ahead", "behind"])
+        for name, rows, symbol in (
+            ("decided", of_kind[decided], "circle"),
+            ("undecided", of_kind[~decided], "circle-open"),
+        ):
+            figure.add_scatter(
+                **{"x": numbers(rows["lead"]), "y": list(rows["setting"]), "mode": "markers", "name": name},
+                error_x=whiskers(rows["lead"], rows["low"], rows["high"], INK),
+                marker={"symbol": symbol, "color": INK, "size": 8},
+                **{"row": 1, "col": column, "legendgroup": name, "showlegend": column == 1},
+                hovertemplate="%{y}<br>lead %{x:.3f}<extra></extra>",
+            )
+        where: dict[str, Any] = {"row": 1, "col": column}
+        figure.add_vline(0, line=DASHED, **where)
+    ends = frame[["low", "lead", "high"]].astype(float)
+    across = [float(ends.min(axis=None)) - 0.01, float(ends.max(axis=None)) + 0.01]
+    figure.update_xaxes(title=axis_title("lead of r"), range=across, dtick=0.05, zeroline=False)
+    figure.update_yaxes(categoryorder="array", categoryarray=settings[::-1])
+    figure.update_yaxes(automargin=True, row=1, col=1)
+    figure.update_layout(**layout(title), height=180 + 34 * len(settings))
+    return panels_titled(figure)

@@ -55,11 +55,13 @@ def test_flops_against_activations_is_the_other_way_round(found):
     assert other["lead"].tolist() == pytest.approx((-found["lead"]).tolist())
 
 
-def test_the_map_has_brackets_where_a_lead_decides_nothing(found):
-    [drawn] = traces(fs.figures.leads_map(found))
-    assert (len(drawn.y), len(drawn.x)) == (18, 3)
-    texts = pd.DataFrame(drawn.text, index=drawn.y, columns=drawn.x)
-    for row in found.to_dict("records"):
-        text = str(texts.loc[row["setting"], row["kind"]])
-        assert f"{row['lead']:+.3f}" in text
-        assert text.startswith("(") == (row["verdict"] == "undecided")
+def test_the_map_has_a_panel_a_kind_and_full_markers_where_decided(found):
+    drawn = traces(fs.figures.leads_map(found))
+    assert [trace.name for trace in drawn] == ["decided", "undecided"] * 3
+    for kind, decided, undecided in zip(found["kind"].unique(), drawn[::2], drawn[1::2], strict=True):
+        rows = found[found["kind"] == kind].set_index("setting")
+        assert set(rows["verdict"][list(decided.y)]) <= {"ahead", "behind"}
+        assert set(rows["verdict"][list(undecided.y)]) <= {"undecided"}
+        assert list(decided.x) == rows["lead"][list(decided.y)].tolist()
+        assert len(decided.x) + len(undecided.x) == 18
+    assert found["kind"].tolist()[:3] == [CLASSIC, "ConvNeXt", "ViT"]
