@@ -186,7 +186,7 @@ def test_alpha_and_scale_are_typed(open_page):
     for text, scale in (("×2", 2), ("8x", 8), ("1.5G", 1.5e9 / flops), ("1500 M", 1.5e9 / flops), ("50 %", 0.5)):
         field = type_into(page, "Scale s", text)
         assert state(page)["scale"] == pytest.approx(scale)
-    assert field.input_value() == "0.50×"
+    until(page, lambda: field.input_value() == "0.50×")
     assert slider(page, "Scale s").get_attribute("aria-valuetext").startswith("0.50 times, 193 M")
 
 
@@ -366,7 +366,9 @@ def test_nothing_is_cut_and_nothing_overlaps(open_page, width):
     page = open_page("#strategies=w,dWr,dw,dwr,d,r,dr,wr&laws=all", viewport={"width": width, "height": 800})
     for fragment in ("", "absolute"):
         if fragment:
+            before = page.evaluate(DRAWN, "time")
             page.get_by_role("checkbox", name="absolute").check()
+            until(page, lambda before=before: page.evaluate(DRAWN, "time") != before)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.evaluate(CUT) == []
         assert page.evaluate(OVER) == []

@@ -39,6 +39,7 @@ test("between points a quantity is a power", () => {
   const square = powerLaw([[1, 1], [4, 16], [10, 100]]);
   for (const x of [1, 2, 5, 10]) assert.ok(Math.abs(square(x) - x * x) < 1e-9 * x * x, x);
   assert.ok(Number.isNaN(square(0.9)) && Number.isNaN(square(11)) && Number.isNaN(powerLaw([])(1)));
+  assert.ok(Math.abs(powerLaw([[1, 1], [10, 100]], 1.1)(11) - 121) < 1e-9);
 });
 
 const CASES = process.env.PAGE_CASES;

@@ -260,8 +260,7 @@ export async function mount(root, data, host) {
   function aboutTimes() {
     if (!view.timing) return "";
     const beyond = view.points.filter(({ flops }) => Number.isNaN(view.reference(flops))).length;
-    const measuredTo = `relative to w as measured${beyond ? `; ${beyond} beyond it, shown by “absolute”` : ""}`;
-    const unit = state.absolute ? "a batch" : view.predicted ? "relative to w" : measuredTo;
+    const unit = state.absolute ? "a batch" : `relative to w${beyond ? ` (${beyond} beyond it)` : ""}`;
     const predicted = view.predicted ? [`${view.timing.note} ±${percent(view.error)} %`] : [];
     return [...predicted, ...(view.points.length ? ["◆ measured"] : []), unit].join(", ");
   }

@@ -42,15 +42,17 @@ let made = 0;
 
 /**
  * A quantity between points, where it is a power of x from each to the next; NaN outside of them.
- * @param {[number, number][]} points By x. @returns {(x: number) => number}
+ * @param {[number, number][]} points By x. @param {number} beyond How far, as a ratio, the last powers go on.
+ * @returns {(x: number) => number}
  */
-export function powerLaw(points) {
+export function powerLaw(points, beyond = 1) {
+  const margin = Math.log(beyond);
   const known = points.filter(([, y]) => y > 0).map(([x, y]) => [Math.log(x), Math.log(y)]);
   return (at) => {
     const x = Math.log(at);
     let low = 0;
     let high = known.length - 1;
-    if (high < 1 || x < known[0][0] || x > known[high][0]) return NaN;
+    if (high < 1 || x < known[0][0] - margin || x > known[high][0] + margin) return NaN;
     while (high - low > 1) {
       const middle = (low + high) >> 1;
       if (known[middle][0] <= x) low = middle;

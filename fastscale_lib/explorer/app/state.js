@@ -39,6 +39,7 @@ import { digits, percent, short, times } from "./text.js";
  *   times may come without arrays: the host, told that one was chosen, brings it by `show`.
  */
 
+const BEYOND = 1.1; // measured networks are at nearly the same flops: w is known a little beyond its last point
 export const ALPHA = "α";
 export const NAMED_ALPHAS = /** @type {const} */ ([[0, "dr"], [1 / 3, "dwr"], [0.8, "dWr"], [1, "w"]]);
 export const COUNTS = /** @type {const} */ ({ activations: "activations", params: "parameters" });
@@ -122,7 +123,7 @@ export class View {
     /** What width scaling takes at these flops: as predicted, or else as measured. @type {(flops: number) => number} */
     this.reference = this.predicted
       ? counts.reference(this.timing.ms)
-      : powerLaw(points.filter(({ strategy }) => strategy === "w" || !strategy).map(({ flops, ms }) => /** @type {[number, number]} */ ([flops, ms])).sort(([a], [b]) => a - b));
+      : powerLaw(points.filter(({ strategy }) => strategy === "w" || !strategy).map(({ flops, ms }) => /** @type {[number, number]} */ ([flops, ms])).sort(([a], [b]) => a - b), BEYOND);
   }
 
   /** The row of the slider's α: a page counts hundredths and the named ones, a host may bring others. */
