@@ -221,7 +221,10 @@ def failed_row(
 
 
 def described(network: Network | Family, resolution: Resolution) -> dict[str, Any]:
-    """Return the columns of a row that say what a network is; of a family what made it, as no row runs code."""
+    """Return the columns of a row that describe a network, or what made a family.
+
+    The latter is a text: no row runs code.
+    """
     from ..architectures.traced.module_family import Family
 
     if isinstance(network, Family):

@@ -67,7 +67,7 @@ def _expected(row: Any, wrong: str, rule: str) -> Expected | None:
 
 
 def unmet(expected: Sequence[Expected], reports: Sequence[Report]) -> list[str]:
-    """List, a sentence each, the expected claims that do not hold in these reports.
+    """List the expected claims that do not hold in these reports, in a sentence each.
 
     Those of a report that is not among these are left out; if that leaves none, this is said.
     """
