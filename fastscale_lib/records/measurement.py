@@ -223,7 +223,7 @@ def failed_row(
 def described(network: Network | Family, resolution: Resolution) -> dict[str, Any]:
     """Return the columns of a row that describe a network, or what made a family.
 
-    The latter is a text: no row runs code.
+    What made a family is plain data: reading a row runs no code.
     """
     from ..architectures.traced.module_family import Family
 
