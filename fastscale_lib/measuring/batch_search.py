@@ -7,7 +7,7 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .._common.checks import check_real, shown
 from ..architectures.definition import Network
@@ -15,6 +15,7 @@ from ..architectures.resolutions import Resolution
 from ..architectures.traced.module_family import Family
 from ..records.measurement import MeasureError, SettingError, whole
 from ..scaling.module_scaling import network_or_modules
+from .counted_batch import counted_batch
 from .settings import Mode, Precision, Settings
 from .worker import Worker
 
@@ -52,7 +53,7 @@ def largest_batch(
     *,
     limit: int = LIMIT,
     grain: float = 1 / 16,
-    memory_bytes: int | None = None,
+    memory_bytes: float | None = None,
     timeout: float | None = None,
     progress: Callable[[str, float], None] | None = None,
     worker: Trials | None = None,
@@ -79,14 +80,16 @@ def largest_batch(
         grain: the batch found may fall short of one that does not fit by this fraction of itself (or by one image);
             default: 1/16.
         memory_bytes: the most memory that a run may take: on a GPU with the weights, on a CPU beside what the process
-            holds before it builds the network; default: all there is.
+            holds before it builds the network; default: all there is. Without a device or worker nothing is tried: the
+            batch is counted by `peak_memory`, for a GPU that one may not have, and its `repr` says so.
         timeout: seconds that one trial may take; default: about two minutes.
         progress: called before each trial with its name ("batch 64") and the fraction of the possible trials made;
             default: None.
         worker: runs the trials, and is left open; default: a `Worker` of its own.
 
     Returns:
-        Images in a batch; `limit` where that fits, and a larger one may.
+        Images in a batch; `limit` where that fits, and a larger one may. If it is counted, an int with counted_bytes
+        and held_bytes, which adds what an H200 held beyond the count: up to 38 % in inference, 3 % in training.
 
     Raises:
         NetworkError: this is not a network, nor the name of one; or a family or module cannot be made elsewhere, as
@@ -99,7 +102,10 @@ def largest_batch(
         CapacityWarning: the search ended at `limit`, or a batch failed for another reason than memory.
     """
     settings = Settings(1, mode, precision, device, channels_last, resolution=resolution)
-    found = search(network, settings, limit, grain, memory_bytes, timeout, progress, worker)
+    if memory_bytes is not None and device is None and worker is None:
+        return counted_batch(network, settings, round(_bytes(memory_bytes)), whole("limit", limit))
+    most = None if memory_bytes is None else whole("memory_bytes", memory_bytes)
+    found = search(network, settings, limit, grain, most, timeout, progress, worker)
     if found == limit:
         warnings.warn(
             f"largest_batch: {found:,} images fit, and the search ended there, at its limit; more may fit: try "
@@ -108,6 +114,10 @@ def largest_batch(
             stacklevel=2,
         )
     return found
+
+
+def _bytes(asked: Any) -> float:
+    return check_real("memory_bytes", asked, SettingError, 1, remedy="; try memory_bytes=11e9")
 
 
 def search(

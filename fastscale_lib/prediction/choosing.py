@@ -10,13 +10,13 @@ import pandas as pd
 
 from .._common.checks import check_flag, check_real, check_whole
 from .._common.frames import dicts
+from ..measuring.counted_batch import HELD_BEYOND
 from ..records.conditions import Conditions
 from .budgets import BudgetError
 from .contenders import contenders
 from .model import RuntimeModel
 
 SURE_FIRST, FIRST = 3, 5  # of the first rows: surely within, and all
-HELD_BEYOND = 1.38  # the most that an H200 held in inference, in times of what is counted: 1.01 to 1.38 in 20 rows
 _NINETY = 1.645  # standard deviations on each side that hold nine in ten
 _KEPT_UNKNOWN = 5  # rows of networks without a published accuracy, after those with one
 _COLUMNS = ["network", "strategy", "scale", "resolution", "top1_accuracy_pct", "weights", "fits", "chance"]
@@ -92,7 +92,7 @@ def which(
         memory_gb=memory,
         note=pd.Series(curve.notes, dtype=object),
     )
-    within = np.isfinite(times) & ~(HELD_BEYOND * memory > most_gb)
+    within = np.isfinite(times) & ~((1 + HELD_BEYOND["inference"]) * memory > most_gb)
     if min_top1 is not None:
         within &= table["top1_accuracy_pct"].to_numpy() >= min_top1
     table = table[within]
