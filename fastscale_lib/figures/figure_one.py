@@ -43,7 +43,7 @@ def figure_one(
     for row, column in ((1, 1), (2, 1), (2, 2)):
         figure.update_yaxes(autorange="reversed", row=row, col=column)
     longest = max(times.groupby("evidence")["device"].nunique(), default=1)
-    figure.update_layout(**layout(title), height=420 + 26 * max(longest, 6))
+    figure.update_layout(**layout(title), height=380 + 40 * max(longest, 6))
     return panels_titled(figure, size=13)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from . import formats
 from .axes import Axis, Tick, widest
-from .grid import LINE, RIGHT, TICK, Cell, label_lines, seen, shared_title, x_title
+from .grid import FONT, LINE, RIGHT, TICK, Cell, label_lines, seen, shared_title, x_title
 from .traces import Paint, px, text_at
 
 Css = Callable[[str], str]
@@ -25,7 +25,9 @@ def frame(cell: Cell, layout: Mapping[str, Any], narrow: bool, paint: Paint, css
     """
     panel, left, top = cell.panel, cell.left, cell.top
     for row, line in enumerate(reversed(formats.lines(cell.title)) if cell.title else ()):
-        yield text_at(left + panel.width / 2, top - 8 - row * LINE, line, "middle", " font-weight='600'")
+        over = formats.width(line, 1.06 * FONT) / 2  # of a bold line that is wider than its panel, none is cut
+        x = min(left + panel.width / 2, left + panel.width + RIGHT - over)
+        yield text_at(x, top - 8 - row * LINE, line, "middle", " font-weight='600'")
     across, up = panel.x.ticks(panel.width, TICK, along=True), panel.y.ticks(panel.height, TICK, along=False)
     columns = [left + tick.at * panel.width for tick in across if _gridded(panel.x)]
     rows = [top + (1 - tick.at) * panel.height for tick in up if _gridded(panel.y)]
