@@ -74,6 +74,7 @@ def estimated_profile(device_name: str) -> dict[str, Any]:
     for setting, sources in _sources(device_name).items():
         known: dict[str, Any] = dict(zip(_SETTING, setting, strict=True))
         nearest = sources[min(sources, key=lambda name: _distance(sheet, _sheet(name)))]
+        errors = _errors(known, tried)
         batches = [batch for each in sources.values() for batch in each["reach"]["batches"]]
         settings.append(
             {
@@ -82,9 +83,9 @@ def estimated_profile(device_name: str) -> dict[str, Any]:
                 "parameters": {"factor": 1.0},
                 "rows": sum(each["rows"] for each in sources.values()),
                 "families": sorted({family for each in sources.values() for family in each["families"]}),
-                **_errors(known, tried),
+                **errors,
                 "host": [0.0, 0.0, 0.0],
-                "reach": {**nearest["reach"], "batches": [min(batches), max(batches)]},
+                "reach": {**nearest["reach"], "batches": [min(batches), max(batches)], "bands": list(errors.values())},
             }
         )
     source = f"{sheet['source']}, and the profiles of {', '.join(each for each in _profiled() if each != device_name)}"
