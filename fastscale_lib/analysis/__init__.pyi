@@ -136,3 +136,6 @@ from .width_reference import beside_width as beside_width
 from .width_reference import beside_width_claims as beside_width_claims
 from .width_reference import exponents_table as exponents_table
 from .width_reference import relative_table as relative_table
+from .within_base import times_within_bases as times_within_bases
+from .within_base import within_base_claims as within_base_claims
+from .within_base import within_base_table as within_base_table

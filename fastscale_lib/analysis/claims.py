@@ -1,4 +1,4 @@
-"""Claims, the number that was found for each, and the verdict that follows."""
+"""Claims, the number that was found for each, and the verdict that follows by `RULES`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,23 @@ from .._common.errors import FastscaleError
 from .._common.frames import rows as rows_of
 
 HOLDS, FAILS, UNDECIDED, UNTESTED = "holds", "does not hold", "undecided", "not tested here"
+# How all notebooks reach their verdicts; the index of reports and the documentation show these sentences.
+RULES = (
+    "A claim is the paper's if the paper says it: of ConvNets, on GPUs, on ImageNet, and of exponents for large s. "
+    "Other devices and images, laws at one scale by a tolerance of ours, and pairs that rounding may swap are "
+    "beyond the paper.",
+    "A claim holds if it is true for the whole interval of what was found, does not hold if it is false for the "
+    "whole interval, and is undecided otherwise. A number without an interval is judged by itself.",
+    "A time that waits for its host (launch-bound) decides nothing, and neither does one of fewer than six blocks "
+    "of runs, which has no 95 % interval. Intervals of times are within one run: they do not cover other days.",
+    "Correlations have intervals over families, from a bootstrap that draws whole families: all samples are "
+    "enumerated for up to nine of them, so that no seed decides. Of six families such an interval covers the truth "
+    "in 86 % of cases.",
+    "Errors over seeds are compared one-sided, as no worse than, by Welch's interval; several comparisons together "
+    "err in at most 5 % of cases (Holm).",
+    "A model is compared with the best baseline, not with the weakest.",
+    "Where nothing is left to judge, a claim is not tested here, and the reason is named.",
+)
 VERDICTS = (HOLDS, FAILS, UNDECIDED, UNTESTED)
 RELATIONS = ("=", "<", ">")
 EVIDENCE = ("counted", "measured", "predicted", "published", "trained")

@@ -25,7 +25,7 @@ class Expected(NamedTuple):
 
 
 def verdicts_text(reports: Sequence[Report]) -> str:
-    """Write the claims of reports with their verdicts, as a JSON list with an object for each."""
+    """Write the claims of reports with their verdicts, as a JSON list of objects."""
     rows = []
     for report in reports:
         plain = report.verdicts().to_json(orient="records", double_precision=15)  # NaN becomes null

@@ -20,7 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from ..analysis.claims import BEYOND, EVIDENCE, FAILS, HOLDS, UNDECIDED, UNTESTED, details_text, found_text
+from ..analysis.claims import BEYOND, EVIDENCE, FAILS, HOLDS, RULES, UNDECIDED, UNTESTED, details_text, found_text
 from . import plots
 from .cells import Part, story
 from .result import Report
@@ -171,7 +171,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    made.globals |= {"symbols": SYMBOLS, "classes": CLASSES, "untested": UNTESTED}
+    made.globals |= {"rules": RULES, "symbols": SYMBOLS, "classes": CLASSES, "untested": UNTESTED}
     made.filters |= {
         "harmless": Markup,  # what `cells` has sanitised
         "embedded": lambda value: Markup(plots.embedded(value)),

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import pandas as pd
 import pytest
+from helpers.notebooks import REPO
 
 from fastscale_lib.analysis.claims import (
     BEYOND,
@@ -13,6 +14,7 @@ from fastscale_lib.analysis.claims import (
     HOLDS,
     MIME,
     PAPER,
+    RULES,
     UNDECIDED,
     UNTESTED,
     Claim,
@@ -208,3 +210,8 @@ def test_a_notebook_keeps_its_verdicts_as_data_too():
 def test_a_verdict_that_was_written_into_the_data_does_not_count():
     [row] = Scorecard([Claim("activations under w", 0.5, 0.9)])._repr_mimebundle_()[MIME]
     assert gathered([{**row, "verdict": HOLDS}])["verdict"].tolist() == [FAILS]
+
+
+def test_the_documentation_states_the_rules_of_verdicts_word_for_word():
+    text = " ".join((REPO / "docs" / "concepts.md").read_text("utf-8").split())
+    assert all(rule in text for rule in RULES)

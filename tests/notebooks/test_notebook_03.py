@@ -173,6 +173,24 @@ def test_families_come_more_or_less_near_to_their_ceilings(executed):
     assert (medians.xs(XEON) < medians.xs(EPYC)).all(axis=None)
 
 
+# Within one base network
+
+
+def test_on_the_h200_one_base_s_times_are_in_order_of_activations(executed):
+    shown = verdicts(executed(RUNTIME)).filter(like="in another order than their activations", axis="index")
+    found = {text.split(", ")[-2]: row for text, row in shown.iterrows() if "inference" in str(text)}
+    assert found["bf16"]["verdict"] == HOLDS
+    assert found["fp32"][["found", "verdict"]].tolist() == ["0.000 (0.000 to 6.000)", UNDECIDED]
+    assert len(shown) == 3
+
+
+def test_on_the_cpus_activations_rank_most_times_better_than_params():
+    within = fs.analysis.times_within_bases(read_rows(sorted(SHIPPED.glob("*.jsonl"))))
+    table = fs.analysis.within_base_table(within[within["device"] == "cpu"])
+    ahead = table["Spearman, activations"] > table["Spearman, params"]
+    assert 0.6 < ahead.mean() < 0.9
+
+
 # Verdicts
 
 

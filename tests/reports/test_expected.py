@@ -1,5 +1,6 @@
 """Verdicts of reports as a file, and `fastscale report --expect`, which fails where one no longer holds."""
 
+import html
 import json
 import shutil
 from pathlib import Path
@@ -8,7 +9,7 @@ import nbformat
 import pytest
 
 from fastscale_lib import cli
-from fastscale_lib.analysis.claims import MIME, Claim, Scorecard
+from fastscale_lib.analysis.claims import MIME, RULES, Claim, Scorecard
 from fastscale_lib.reports import engine
 from fastscale_lib.reports.expected import read_expected
 from fastscale_lib.reports.selection import SelectionError
@@ -94,3 +95,9 @@ def test_a_file_that_expects_nothing_is_refused_before_a_run(text, said, command
     assert cli.main([*command, "--expect", str(file)]) == 2
     assert not (tmp_path / "reports").exists()
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_the_index_tells_how_verdicts_are_reached(command, tmp_path):
+    assert cli.main(command) == 0
+    index = html.unescape((tmp_path / "reports" / "index.html").read_text("utf-8"))
+    assert all(rule in index for rule in RULES)
