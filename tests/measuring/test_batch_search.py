@@ -56,6 +56,12 @@ def test_half_the_batch_found_fits_and_training_takes_more_memory(worker):
 
 
 @linux
+def test_images_need_not_be_square(worker):
+    how: dict[str, Any] = {"memory_bytes": 320 * MIB, "device": "cpu", "worker": worker}
+    assert largest_batch(TINY, **how, resolution=(32, 128), limit=2) == 2
+
+
+@linux
 def test_where_nothing_fits_the_reason_is_told(worker):
     with pytest.raises(MeasureError, match=r"^Tiny: not even one image fits: "):
         largest_batch(TINY, device="cpu", resolution=2048, memory_bytes=MIB, limit=1, worker=worker)

@@ -40,6 +40,14 @@ def test_it_predicts_what_it_was_not_fitted_to(at_two_batches):
         )
 
 
+def test_images_need_not_be_square(at_two_batches):
+    """As many pixels take about as long; twice as many, twice."""
+    net = fs.network("RegNetY-1.6GF")
+    sizes = [224, (448, 112), (112, 448), (448, 224)]
+    times = at_two_batches.predict([net.replace(resolution=size) for size in sizes], 4)["predicted_ms"]
+    assert (times / times[0]).tolist() == pytest.approx([1, 1, 1, 2], rel=0.05)
+
+
 def test_its_rates_are_those_of_the_device(model):
     rates = model.rates().iloc[0]
     assert rates["rows"] == len(BASES) * 7

@@ -612,6 +612,7 @@ def test_a_file_that_is_no_checkpoint_or_anothers_is_refused(tmp_path):
     ("network", "recipe", "said"),
     [
         (replace(TINY, classes=10), RECIPE, "Tiny is for 1 channels and 10 classes, but stripes has 1 and 4; give"),
+        (replace(TINY, resolution=(8, 16)), RECIPE, "Tiny is for images of 8×16 pixels, but networks are trained on"),
         (replace(TINY, resolution=1), RECIPE, "Tiny is too deep for its resolution: its strides make 1 px 2 times"),
         (TINY, replace(RECIPE, batch=128), "batch is 128, but stripes has 64 images to train on; try a smaller"),
         (TINY, replace(RECIPE, parts=16), "parts is 16, one for each image, but BN needs two or more; try fewer"),
