@@ -22,9 +22,9 @@ import fastscale_lib as fs
 from fastscale_lib.prediction.choosing import in_order
 from fastscale_lib.prediction.contenders import contenders
 from fastscale_lib.prediction.fitted import read_fits
+from fastscale_lib.prediction.forms import fit_form, log_seconds
 from fastscale_lib.prediction.sheets import data_sheets, estimated_profile
 from fastscale_lib.prediction.timed_rows import families_of, timed_runs
-from fastscale_lib.prediction.unseen import _predict_held_out
 from fastscale_lib.records.conditions import Conditions
 
 SETTING = ["mode", "precision", "channels_last", "compile"]
@@ -96,9 +96,12 @@ def held_out_table(rows: pd.DataFrame) -> pd.DataFrame:
     runs, seconds = timed_runs(rows)
     setting = Conditions.of(rows.iloc[0][["device_name", *SETTING]])
     model = fs.RuntimeModel.of(str(setting.device_name), **setting.row(SETTING))
-    [fitted] = model.fitted.values()
-    ones = np.full(len(rows), True)
-    predicted = _predict_held_out(fitted.form, runs, seconds, rows, setting, np.array(families_of(rows)), ones)
+    form, families = model._form(model.setting()), np.array(families_of(rows))
+    first, predicted = fit_form(form, runs, seconds, rows, setting), np.empty(len(rows))
+    for family in sorted(set(families)):
+        others = families != family
+        parameters = fit_form(form, runs, seconds, rows, setting, others, first)
+        predicted[~others] = np.exp(log_seconds(form, runs, parameters))[~others]
     band = np.exp(np.quantile(np.abs(np.log(predicted / seconds)), 0.9))
     ms = predicted * 1e3 / rows["batch"].to_numpy(float)
     places = zip(rows["base"], rows["resolution"].astype(int), strict=True)
