@@ -51,9 +51,9 @@ from .fast_scaling import measured_beside_predicted as measured_beside_predicted
 from .fast_scaling import measured_times_of_bases as measured_times_of_bases
 from .fast_scaling import predicted_times_beside as predicted_times_beside
 from .fast_scaling import time_claims as time_claims
-from .figure_one import activations_beside_width as activations_beside_width
-from .figure_one import figure_one_text as figure_one_text
-from .figure_one import published_accuracy as published_accuracy
+from .first_figure import activations_beside_width as activations_beside_width
+from .first_figure import figure_one_text as figure_one_text
+from .first_figure import published_accuracy as published_accuracy
 from .group_width import beside_powers_of_two as beside_powers_of_two
 from .group_width import flops_by_kind_scaled as flops_by_kind_scaled
 from .group_width import group_width_claims as group_width_claims

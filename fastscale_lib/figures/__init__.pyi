@@ -15,7 +15,7 @@ from .device_panels import leads_map as leads_map
 from .device_panels import on_every_device as on_every_device
 from .exponents_measured import attention_shares as attention_shares
 from .exponents_measured import measured_laws as measured_laws
-from .figure_one import figure_one as figure_one
+from .first_figure import figure_one as figure_one
 from .roofline import roofline_shares as roofline_shares
 from .runtimes import correlations as correlations
 from .runtimes import runtime as runtime
