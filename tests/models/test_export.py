@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import onnx.reference
 import pytest
 import torch
 
@@ -46,7 +46,7 @@ def in_onnx(model: torch.nn.Module, file: Path) -> Callable[[torch.Tensor], torc
         runtime = importlib.import_module("onnxruntime")
         session: Any = runtime.InferenceSession(file, providers=["CPUExecutionProvider"])
     else:
-        session = onnx.reference.ReferenceEvaluator(str(file))
+        session = importlib.import_module("onnx.reference").ReferenceEvaluator(str(file))
     (name,) = (each if isinstance(each, str) else each.name for each in _inputs(session))
     return lambda images: torch.from_numpy(session.run(None, {name: images.numpy()})[0])
 
