@@ -1,4 +1,4 @@
-"""The paper's Figure 1 with what is known here: accuracy, activations and time of strategies."""
+"""The paper's Figure 1 with what is known here: accuracy, activations and time."""
 
 from __future__ import annotations
 
