@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-_STEP = 1e-4  # of a logarithm, for finite differences
 _ROUNDS = 100
 _ENOUGH, _NEAR = 1e-7, 1e-4  # a gain below this fraction of the cost ends a search, and one from a known fit
 _STUCK = 1e10  # so does a damping above this: no step lowers the cost
@@ -14,11 +13,11 @@ _STUCK = 1e10  # so does a damping above this: no step lowers the cost
 
 def fit_logs(
     predicted: Callable[[np.ndarray], np.ndarray],
+    slopes: Callable[[np.ndarray], np.ndarray],
     logs: np.ndarray,
     noise: np.ndarray,
     start: np.ndarray,
     spread: np.ndarray,
-    slopes: Callable[[np.ndarray], np.ndarray] | None = None,
     first: np.ndarray | None = None,
 ) -> np.ndarray:
     """Find the log-parameters, shape (p,), that best predict the observed logarithms.
@@ -29,10 +28,12 @@ def fit_logs(
 
     Arguments:
         predicted: maps parameters to predicted logarithms, shape (n,).
+        slopes: maps parameters to the derivatives of these by each parameter, shape (n, p).
         logs: observed logarithms, shape (n,).
         noise: expected error of each observation, as a fraction, shape (n,).
         start: initial parameters.
         spread: plausible distance of each parameter from its start.
+        first: where the search begins; default: at the start. From a fit to nearly the same, it ends sooner.
     """
 
     def residuals(at: np.ndarray) -> np.ndarray:
@@ -41,9 +42,7 @@ def fit_logs(
         soft = np.sign(scaled) * np.sqrt(2 * (np.sqrt(1 + scaled**2) - 1))
         return np.concatenate([soft, (at - start) / spread])
 
-    def jacobian(at: np.ndarray, here: np.ndarray) -> np.ndarray:
-        if slopes is None:
-            return _jacobian(residuals, at, here)
+    def jacobian(at: np.ndarray) -> np.ndarray:
         scaled = (predicted(at) - logs) / noise
         root = np.sqrt(1 + scaled**2)
         softened = np.sqrt((root + 1) / 2) / root  # derivative of the soft residual, 1 where it is quadratic
@@ -52,7 +51,7 @@ def fit_logs(
     at, damping = np.array(start if first is None else first, dtype=float), 1e-2
     left = residuals(at)
     for _ in range(_ROUNDS):
-        slope = jacobian(at, left)
+        slope = jacobian(at)
         curvature, downhill = slope.T @ slope, -slope.T @ left
         while True:
             step = np.linalg.solve(curvature + damping * np.diag(np.diag(curvature)), downhill)
@@ -68,9 +67,3 @@ def fit_logs(
         if enough:
             break
     return at
-
-
-def _jacobian(residuals: Callable[[np.ndarray], np.ndarray], at: np.ndarray, here: np.ndarray) -> np.ndarray:
-    """Return the derivatives of the residuals by each parameter, shape (n + p, p)."""
-    steps = _STEP * np.eye(len(at))
-    return np.stack([(residuals(at + step) - here) / _STEP for step in steps], axis=1)

@@ -17,15 +17,14 @@ from ..architectures.definition import Network
 from ..architectures.operation_lists import KINDS, Operations, element_bytes, operations
 from ..architectures.traced.module_family import Family
 from ..records.conditions import Conditions
-from .gpu_layers import GpuLayers
+from .layer_forms import Layers, Places, norm
 from .reach import Extent
 
 By = Literal["layers", "flops", "params", "activations", "flops and activations"]
 # The metrics that each model is fitted to; that of layers is fitted to operations.
 BY: dict[By, tuple[str, ...]] = {by: () if by == "layers" else tuple(by.split(" and ")) for by in get_args(By)}
-# Kinds that have the rates of another: a fit to networks without them refuses networks that have them (see `reach`).
-_LIKE = {"token linear": "conv 1×1", "attention": "conv 1×1", "layer norm": "norm"}
-_MANY_ROWS = 60  # that the parameters of `GpuLayers` take
+_MANY_ROWS = 60  # that the parameters of more designs take
+_OF_MANY = {True: ("cpu", "cpu, weights by kind"), False: ("gpu", "gpu, overlapping", "few")}  # by whether on a CPU
 _NOISE = 0.05  # relative error of any model: rows that are more exact than this weigh no more
 
 
@@ -38,6 +37,7 @@ class Runs(NamedTuple):
 
     Attributes:
         ops: of all runs, one run after another.
+        places: of their parameters.
         batch: of the run of each operation.
         starts: index of the first operation of each run.
         totals: of each run, by metric: the count times the batch.
@@ -48,6 +48,7 @@ class Runs(NamedTuple):
     """
 
     ops: Operations
+    places: Places
     batch: np.ndarray
     starts: np.ndarray
     totals: Mapping[str, np.ndarray]
@@ -70,66 +71,9 @@ class Form(Protocol):
         """Return the logarithm of the seconds that the device takes for each run."""
         ...
 
-
-class Layers:
-    """The roofline of layers. Its parameters are logarithms of what `names` says, in SI units."""
-
-    names: tuple[str, ...] = (
-        *("conv 1×1", "conv k×k", "conv in groups", "conv depthwise", "linear"),  # multiply-adds per second
-        "half width",  # channels per group at which a convolution reaches half of its rate
-        "memory",  # bytes per second, of data that is larger than the cache ...
-        "cache",  # ... and smaller
-        "cache size",  # bytes that an operation moves at which the two weigh the same
-        *("data of conv", "data of norm", "data of smooth", "data of pool"),  # relative to pointwise
-        "weights",  # how often they are moved
-        "launch",  # seconds per operation
-    )
-
-    def start(self, runs: Runs, seconds: np.ndarray, training: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Guess the parameters from the fastest run, and how far off each guess may be."""
-        rate = float(np.quantile(runs.totals["flops"] / seconds, 0.9))
-        moved = float(np.quantile(runs.totals["activations"] * runs.bytes / seconds, 0.9))
-        guess = [1.5 * rate, rate, rate / 2, rate / 8, rate / 8, 8, 4 * moved, 8 * moved, 1e6, 1, 1, 1, 1]
-        guess += [6.0 if training else 1.0, 1e-5]
-        spread = [1, 1, 1, 1.5, 1.5, 1, 1.5, 1.5, 1.5, 0.5, 0.5, 0.5, 0.5, 1, 1.5]
-        return np.log(guess), np.array(spread)
-
-    def log_seconds(self, runs: Runs, parameters: np.ndarray) -> np.ndarray:
-        spent = self.seconds(runs.ops, runs.batch, runs.bytes, parameters)
-        return np.log(np.add.reduceat(spent, runs.starts))
-
-    def seconds(self, ops: Operations, batch: Any, size: int, parameters: np.ndarray) -> np.ndarray:
-        """Return the seconds of each operation, with its repeats.
-
-        Arguments:
-            ops: of any shape.
-            batch: broadcast over the operations.
-            size: bytes of an element.
-        """
-        arithmetic, data, launch = self.bounds(ops, batch, size, parameters)
-        return longest(arithmetic, data, launch) * ops.times
-
-    def joined(self, *parts: np.ndarray) -> np.ndarray:
-        """Return the seconds that arithmetic, data and launch take together."""
-        return longest(*parts)
-
-    def bounds(self, ops: Operations, batch: Any, size: int, parameters: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Return the seconds of arithmetic, data and launch of each operation, once."""
-        value = dict(zip(self.names, np.exp(parameters), strict=True))
-        kinds = [_LIKE.get(kind, kind) for kind in KINDS]
-        rates = np.array([value.get(kind, np.inf) for kind in kinds])
-        data_of = {"pointwise": 1.0, **{kind: value[f"data of {kind}"] for kind in ("norm", "smooth", "pool")}}
-        shares = np.array([data_of.get(kind, value["data of conv"]) for kind in kinds])
-        half = value["half width"]
-        # Few channels per group leave a processor's vectors idle; a depthwise convolution has its own rate.
-        used = ops.width / (ops.width + half) * (ops.outputs / (ops.outputs + half))
-        dense = np.array([KINDS.index(kind) <= KINDS.index("conv in groups") for kind in kinds])
-        used = np.where(dense[ops.kind], used, 1.0)
-        arithmetic = batch * ops.flops / (rates[ops.kind] * used)
-        moved = size * (batch * ops.moved * shares[ops.kind] + ops.weights * value["weights"])
-        large = moved / (moved + value["cache size"])
-        data = moved * (large / value["memory"] + (1 - large) / value["cache"])
-        return arithmetic, data, np.broadcast_to(value["launch"], np.shape(data))
+    def slopes(self, runs: Runs, parameters: np.ndarray) -> np.ndarray:
+        """Return the derivatives of `log_seconds` by each parameter, shape (runs, parameters)."""
+        ...
 
 
 class Totals:
@@ -145,8 +89,16 @@ class Totals:
         return np.log([*rates, float(seconds.min()) / 10]), np.full(parts + 1, 5.0)
 
     def log_seconds(self, runs: Runs, parameters: np.ndarray) -> np.ndarray:
+        return np.log(sum(self._parts(runs, parameters)))
+
+    def slopes(self, runs: Runs, parameters: np.ndarray) -> np.ndarray:
+        *totals, run = self._parts(runs, parameters)
+        return np.stack([*(-part for part in totals), run], axis=1) / sum([*totals, run])[:, None]
+
+    def _parts(self, runs: Runs, parameters: np.ndarray) -> list[np.ndarray]:
         *rates, run = np.exp(parameters)
-        return np.log(sum(runs.totals[metric] / rate for metric, rate in zip(self._metrics, rates, strict=True)) + run)
+        totals = [runs.totals[metric] / rate for metric, rate in zip(self._metrics, rates, strict=True)]
+        return [*totals, np.full(len(totals[0]), run)]
 
 
 def host_seconds(runs: Runs, on: np.ndarray | None = None) -> tuple[float, float, float]:
@@ -193,22 +145,16 @@ def fit_form(
         """Return the derivatives; the host's launches join the device's time by `longest`."""
         device = np.exp(form.log_seconds(runs, at))
         share = (device / longest(device, runs.host)) ** 4
-        return (form.slopes(runs, at) * share[:, None])[on] if isinstance(form, GpuLayers) else np.empty(0)
+        return (form.slopes(runs, at) * share[:, None])[on]
 
     return fit_logs(
-        lambda at: log_seconds(form, runs, at)[on],
-        np.log(seconds[on]),
-        noise,
-        start,
-        spread,
-        slopes if isinstance(form, GpuLayers) else None,
-        first,
+        lambda at: log_seconds(form, runs, at)[on], slopes, np.log(seconds[on]), noise, start, spread, first
     )
 
 
 def longest(*times: np.ndarray) -> np.ndarray:
     """Return the norm of order 4 of the times: nearly the largest, but smooth between them."""
-    return np.sqrt(np.sqrt(sum(np.square(time * time) for time in times)))
+    return norm(4, *times)
 
 
 def runs_of(networks: Sequence[Network | Family], batch: np.ndarray, setting: Conditions, merge: bool = False) -> Runs:
@@ -224,7 +170,7 @@ def runs_of(networks: Sequence[Network | Family], batch: np.ndarray, setting: Co
     }
     totals["params"] = np.array([float(count.params) for count in counts])  # a batch shares them
     starts, known = np.cumsum([0, *lengths[:-1]]), np.zeros(len(networks))
-    return Runs(flat, np.repeat(batch, lengths), starts, totals, launches, known, Extent.of(*each), bytes_of(setting))
+    return Runs(flat, Places.of(flat), np.repeat(batch, lengths), starts, totals, launches, known, Extent.of(*each), bytes_of(setting))
 
 
 def _merged(ops: Operations) -> Operations:
@@ -240,9 +186,9 @@ def bytes_of(setting: Conditions) -> int:
 
 def forms_of(by: By, rows: pd.DataFrame) -> list[Form]:
     """Return the formulas to fit to a setting's rows; the best on families left out is taken."""
-    gpu = "device" in rows and kind_of(str(rows["device"].iloc[0])) is not CPU
-    many = gpu and len(rows) >= _MANY_ROWS
-    return [GpuLayers(1), GpuLayers(4), Layers()] if by == "layers" and many else [form_of(by)]
+    if by != "layers" or len(rows) < _MANY_ROWS or "device" not in rows or rows["device"].isna().iloc[0]:
+        return [form_of(by)]
+    return [Layers(design) for design in _OF_MANY[kind_of(str(rows["device"].iloc[0])) is CPU]]
 
 
 def form_of(by: By) -> Form:
