@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 _ROUNDS = 100
-_ENOUGH, _NEAR = 1e-7, 1e-4  # a gain below this fraction of the cost ends a search, and one from a known fit
+_ENOUGH, _NEAR = 1e-7, 1e-5  # a gain below this fraction of the cost ends a search, and one from a known fit
 _STUCK = 1e10  # so does a damping above this: no step lowers the cost
 
 
@@ -48,7 +48,7 @@ def fit_logs(
         softened = np.sqrt((root + 1) / 2) / root  # derivative of the soft residual, 1 where it is quadratic
         return np.concatenate([slopes(at) * (softened / noise)[:, None], np.diag(1 / spread)])
 
-    at, damping = np.array(start if first is None else first, dtype=float), 1e-2
+    at, damping = np.array(start if first is None else first, dtype=float), 1e-2 if first is None else 1e-4
     left = residuals(at)
     for _ in range(_ROUNDS):
         slope = jacobian(at)

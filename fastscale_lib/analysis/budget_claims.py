@@ -22,8 +22,8 @@ _SHOWN = {
     "params": ("params, M", 1e6),
     "activations": ("activations, M", 1e6),
     "predicted_ms": ("time, ms", 1),
-    "low_ms": ("low, ms", 1),
-    "high_ms": ("high, ms", 1),
+    "low_90_ms": ("low, ms", 1),
+    "high_90_ms": ("high, ms", 1),
     "time_ms": ("time, ms", 1),
     "counted_memory_bytes": ("memory, MB", 1e6),
     "memory_bytes": ("memory, MB", 1e6),
@@ -78,7 +78,7 @@ def flops_bought(
         return {"found": ratio, "evidence": kind}
     [fitted] = model.fitted.values()
     pair = bought[bought["strategy"].isin([one, other])]
-    wider = (pair["high_ms"] / pair["predicted_ms"]).max() if "high_ms" in pair else 1.0
+    wider = (pair["high_90_ms"] / pair["predicted_ms"]).max() if "high_90_ms" in pair else 1.0
     off = max(1 + fitted.error_90, float(wider))
     ends: dict[str, Any] = {"low": ratio / off, "high": ratio * off}
     return {"found": ratio, "evidence": kind, "details": predicted_from(model), **ends}

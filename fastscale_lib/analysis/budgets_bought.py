@@ -24,7 +24,8 @@ from ..scaling.strategies import named_strategy
 from .budget_claims import budget_text, in_units
 
 _MODEL = ["device_name", "threads", "mode", "precision", "batches", "rows", "families", "error", "error_90"]
-_COSTS = ["scale", "flops", "params", "activations", "resolution", "predicted_ms", "low_ms", "high_ms", "note"]
+_BAND = ["low_90_ms", "high_90_ms"]  # of nine in ten networks
+_COSTS = ["scale", "flops", "params", "activations", "resolution", "predicted_ms", *_BAND, "note"]
 _ENDS = {"ratio": "median_ms", "low": "low_ms", "high": "high_ms"}
 
 
@@ -162,7 +163,7 @@ def bought_table(bought: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """
     table = pd.concat(bought, names=["budget"]).reset_index("budget").reset_index(drop=True)
     shown = table[["budget", "strategy", *_COSTS, "counted_memory_bytes", "reason"]]
-    told = ("predicted_ms", "low_ms", "high_ms", "note", "reason")
+    told = ("predicted_ms", *_BAND, "note", "reason")
     return shown.drop(columns=[name for name in told if table[name].isna().all()])
 
 

@@ -27,6 +27,7 @@ from .model import RuntimeModel
 from .run_costs import Costs
 
 BUDGETS = ("time_ms", "memory_bytes", *METRICS)
+_TIMES = ("predicted_ms", "low_ms", "high_ms", "low_90_ms", "high_90_ms")
 _SMALLEST_S, _LARGEST_S = 2.0**-30, 2.0**30
 _REACH = 16.0  # factor of s around the crossing of a budget within which steps are tried
 _LARGEST_OF_FAMILY = 2.0**12  # s to which a family is scaled, up and down
@@ -71,9 +72,9 @@ def costs(
         setting: what else tells the model's settings apart, as device_name="…".
 
     Returns:
-        The columns of `sweep`, then predicted_ms, low_ms, high_ms and note, as `RuntimeModel.predict` returns them: NaN
-        if there is no prediction, and note says why (without a model: NaN and None); and counted_memory_bytes (of
-        `peak_memory`; missing without `memory`).
+        The columns of `sweep`, then predicted_ms, low_ms, high_ms, low_90_ms, high_90_ms and note, as
+        `RuntimeModel.predict` returns them: NaN if there is no prediction, and note says why (without a model: NaN and
+        None); and counted_memory_bytes (of `peak_memory`; missing without `memory`).
 
     Raises:
         PredictionError: the model knows no such setting, or several, or no such batch, or is a baseline.
@@ -82,12 +83,12 @@ def costs(
     memory = check_flag("costs: memory", memory, BudgetError)
     how = _how(batch, mode, precision, model, device, setting)
     base, frame = network_or_family(network), sweep(network, strategies, scales)
-    frame = frame.assign(predicted_ms=np.nan, low_ms=np.nan, high_ms=np.nan, note=None)
+    frame = frame.assign(**dict.fromkeys(_TIMES, np.nan), note=None)
     if how.model is not None:
         for name, group in frame.groupby("strategy", sort=False):
             times = how.times(base, named_strategy(str(name)), group["scale"].to_numpy())
-            for column, values in zip(("predicted_ms", "low_ms", "high_ms", "note"), times, strict=False):
-                frame.loc[group.index, column] = values
+            for column, values in times.columns().items():
+                frame.loc[group.index, column] = values.to_numpy()
     counted = [how.memory(scale(base, row.strategy, row.scale)) if memory else pd.NA for row in rows(frame)]
     return frame.assign(counted_memory_bytes=pd.array(counted, dtype="Int64"))
 

@@ -6,12 +6,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from ..records.conditions import Conditions
-from .forms import form_of
-from .gpu_layers import GpuLayers
+from .forms import By, form_of, host_seconds
+from .layer_forms import Layers
 from .mean_times import MeanTimes
-from .reach import Reach, Trial
+from .reach import Bands, Reach, Trial, reach_of
+from .timed_rows import families_of, timed_runs
+from .unseen import best_form, predict_from
 
 SETTING = (*Conditions.FIT[1:], "torch")  # what tells the settings of one device apart
 _DIGITS = 6  # of a parameter: a ten-thousandth of the error of any fit
@@ -44,15 +47,33 @@ class Fitted(NamedTuple):
     note: str | None = None
 
 
+def fit_setting(by: By, setting: Conditions, rows: pd.DataFrame) -> Fitted:
+    """Fit to the rows of one setting; try the fit on rows held out and on other sizes."""
+    runs, seconds = timed_runs(rows)
+    form, parameters, held_out = best_form(by, runs, seconds, rows, setting)
+    off = np.abs(held_out / seconds - 1)
+    reach = reach_of(
+        rows["batch"].to_numpy(),
+        runs.extent,
+        lambda on: predict_from(on, form, runs, seconds, rows, setting),
+        seconds,
+        held_out,
+    )
+    error, error_90 = float(np.median(off)), float(np.quantile(off, 0.9))
+    families = tuple(sorted(set(families_of(rows))))
+    return Fitted(parameters, len(rows), families, error, error_90, reach, host_seconds(runs), form)
+
+
 def plain_fit(key: Conditions, fitted: Fitted) -> dict[str, Any]:
     """Return a fit as plain numbers and texts, as a profile keeps it."""
     reach = fitted.reach
     assert reach is not None
     form = fitted.form or form_of("layers")
-    values = np.exp(fitted.parameters)
+    assert isinstance(form, Layers)
+    values, trials = np.exp(fitted.parameters), {"up": reach.up, "down": reach.down}
     return {
         "setting": {name: value for name in SETTING if (value := getattr(key, name)) is not None},
-        "form": {"order": form.order} if isinstance(form, GpuLayers) else {},
+        "form": {"design": form.design},
         "parameters": {name: _rounded(value) for name, value in zip(form.names, values, strict=True)},
         "rows": fitted.rows,
         "families": list(fitted.families),
@@ -62,7 +83,8 @@ def plain_fit(key: Conditions, fitted: Fitted) -> dict[str, Any]:
         "reach": {
             "batches": [int(each) for each in reach.batches],
             **{name: [_rounded(each) for each in getattr(reach, name)] for name in ("least", "most", "shares")},
-            **{name: [_rounded(each) for each in getattr(reach, name)] for name in ("up", "down")},
+            "bands": [_rounded(each) for each in reach.bands],
+            **{name: [_rounded(trial.times), *map(_rounded, trial.widening)] for name, trial in trials.items()},
         },
     }
 
@@ -72,6 +94,7 @@ def read_fits(kept: Mapping[str, Any]) -> Iterator[tuple[Conditions, Fitted]]:
     for each in kept["settings"]:
         form, parameters = _read_form(each)
         reach = each["reach"]
+        up, down = (Trial(times, Bands(*widening)) for times, *widening in (reach["up"], reach["down"]))
         least, most, shares = (np.array(reach[name]) for name in ("least", "most", "shares"))
         yield (
             Conditions(device_name=kept["device_name"], **each["setting"]),
@@ -81,7 +104,7 @@ def read_fits(kept: Mapping[str, Any]) -> Iterator[tuple[Conditions, Fitted]]:
                 tuple(each["families"]),
                 each["error"],
                 each["error_90"],
-                Reach(tuple(reach["batches"]), least, most, shares, Trial(*reach["up"]), Trial(*reach["down"])),
+                Reach(tuple(reach["batches"]), least, most, shares, up, down, Bands(*reach["bands"])),
                 tuple(each["host"]),
                 form,
                 kept.get("note"),
@@ -90,14 +113,13 @@ def read_fits(kept: Mapping[str, Any]) -> Iterator[tuple[Conditions, Fitted]]:
 
 
 def _read_form(kept: Mapping[str, Any]) -> tuple[Any, np.ndarray]:
-    """Read a formula and its parameters; None where it is the usual one."""
-    several, order = kept["form"].get("mean of"), kept["form"].get("order")
-    if several:
+    """Read a formula and its parameters."""
+    if several := kept["form"].get("mean of"):
         read = [_read_form(each) for each in several]
-        form: Any = MeanTimes([(each or form_of("layers"), parameters) for each, parameters in read])
+        form: Any = MeanTimes(read)
     else:
-        form = GpuLayers(order) if order else None
-    return form, np.log([kept["parameters"][name] for name in (form or form_of("layers")).names])
+        form = Layers(kept["form"]["design"])
+    return form, np.log([kept["parameters"][name] for name in form.names])
 
 
 def _rounded(value: Any) -> float:

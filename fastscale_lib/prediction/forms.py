@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Protocol, get_args
+from typing import Literal, NamedTuple, Protocol, get_args
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from .._common.errors import FastscaleError
 from .._common.least_squares import fit_logs
 from ..architectures.counting import complexity
 from ..architectures.definition import Network
-from ..architectures.operation_lists import KINDS, Operations, element_bytes, operations
+from ..architectures.operation_lists import Operations, element_bytes, operations
 from ..architectures.traced.module_family import Family
 from ..records.conditions import Conditions
 from .layer_forms import Layers, Places, norm
@@ -24,7 +24,7 @@ By = Literal["layers", "flops", "params", "activations", "flops and activations"
 # The metrics that each model is fitted to; that of layers is fitted to operations.
 BY: dict[By, tuple[str, ...]] = {by: () if by == "layers" else tuple(by.split(" and ")) for by in get_args(By)}
 _MANY_ROWS = 60  # that the parameters of more designs take
-_OF_MANY = {True: ("cpu", "cpu, weights by kind"), False: ("gpu", "gpu, overlapping", "few")}  # by whether on a CPU
+_OF_MANY = {True: ("cpu", "cpu, weights by kind", "few"), False: ("gpu", "gpu, overlapping")}  # by whether on a CPU
 _NOISE = 0.05  # relative error of any model: rows that are more exact than this weigh no more
 
 
@@ -93,7 +93,7 @@ class Totals:
 
     def slopes(self, runs: Runs, parameters: np.ndarray) -> np.ndarray:
         *totals, run = self._parts(runs, parameters)
-        return np.stack([*(-part for part in totals), run], axis=1) / sum([*totals, run])[:, None]
+        return np.stack([*(-part for part in totals), run], axis=1) / np.add.reduce([*totals, run])[:, None]
 
     def _parts(self, runs: Runs, parameters: np.ndarray) -> list[np.ndarray]:
         *rates, run = np.exp(parameters)
@@ -170,7 +170,17 @@ def runs_of(networks: Sequence[Network | Family], batch: np.ndarray, setting: Co
     }
     totals["params"] = np.array([float(count.params) for count in counts])  # a batch shares them
     starts, known = np.cumsum([0, *lengths[:-1]]), np.zeros(len(networks))
-    return Runs(flat, Places.of(flat), np.repeat(batch, lengths), starts, totals, launches, known, Extent.of(*each), bytes_of(setting))
+    return Runs(
+        flat,
+        Places.of(flat),
+        np.repeat(batch, lengths),
+        starts,
+        totals,
+        launches,
+        known,
+        Extent.of(*each),
+        bytes_of(setting),
+    )
 
 
 def _merged(ops: Operations) -> Operations:

@@ -1,4 +1,4 @@
-"""The roofline of layers: what each operation of a network takes on a device, by rates that rows can tell apart."""
+"""The roofline of layers: what each operation takes, by rates that rows can tell apart."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ _LAUNCH, _TELLS_LAUNCH = 5e-6, 8  # seconds; held where all batches are larger, 
 _DENSE = ("conv 1×1", "conv k×k", "conv in groups", "conv in groups of 2^k")
 _RATES = (*_DENSE, "conv depthwise", "linear", "token linear", "attention")
 _SHARES = ("conv", "norm", "smooth", "pool", "layer norm", "token linear", "attention")
+_DEPTHWISE = ("depthwise 5×5", "depthwise 7×7", "depthwise stride 2")
 _WEIGHTS = ("k×k", "groups", "tokens")  # those of other kinds are moved "weights" times
 NAMES = (
     *_RATES,  # multiply-adds per second
     *("half width", "half width of outputs", "half width of other groups"),  # channels at which half a rate is reached
-    *("depthwise 5×5", "depthwise stride 2"),  # factors of the rate
+    *_DEPTHWISE,  # factors of the rate
     *("slowed by weights", "slowing weights"),  # how much more time arithmetic takes; bytes at which half of that
     *("memory", "cache", "cache size"),  # bytes per second of large and small operations, and bytes between them
     *(f"data of {kind}" for kind in _SHARES),  # relative to pointwise
@@ -29,7 +30,11 @@ _ALIKE = {"conv in groups of 2^k": "conv in groups", "half width of other groups
 _LIKE_CONVNETS = {
     **_ALIKE,
     **{"token linear": "conv 1×1", "attention": "conv 1×1", "half width of outputs": "half width"},
-    **{"data of layer norm": "data of norm", "data of token linear": "data of conv", "data of attention": "data of conv"},
+    **{
+        "data of layer norm": "data of norm",
+        "data of token linear": "data of conv",
+        "data of attention": "data of conv",
+    },
 }
 _ONES = {f"weights of {kind}": 1.0 for kind in _WEIGHTS}
 _NOT_SLOWED = {"slowed by weights": 1e-9, "slowing weights": 1e6}
@@ -52,7 +57,11 @@ class Design(NamedTuple):
 
 # By name, as profiles keep them. "few" is for few rows; a processor of many rows tells more rates apart.
 DESIGNS = {
-    "few": Design(4, _LIKE_CONVNETS, {"depthwise 5×5": 1.0, "depthwise stride 2": 1.0, **_NOT_SLOWED, **_ONES}),
+    "few": Design(
+        4,
+        _LIKE_CONVNETS,
+        {"depthwise 5×5": 1.0, "depthwise 7×7": 1.0, "depthwise stride 2": 1.0, **_NOT_SLOWED, **_ONES},
+    ),
     "gpu": Design(1, {}, {**_NOT_SLOWED, **_ONES}),
     "gpu, overlapping": Design(2, {}, {**_NOT_SLOWED, **_ONES}),
     "cpu": Design(1, _ALIKE, _ONES),
@@ -69,6 +78,7 @@ class Places(NamedTuple):
     dense: np.ndarray
     other_groups: np.ndarray
     five: np.ndarray
+    seven: np.ndarray
     two: np.ndarray
 
     @staticmethod
@@ -79,9 +89,18 @@ class Places(NamedTuple):
         rates = np.where(in_groups & even, _RATES.index("conv in groups of 2^k"), rates)
         depthwise = rates == _RATES.index("conv depthwise")
         shares = np.where(ops.kind == KINDS.index("pointwise"), len(_SHARES), _index(_SHARES, "conv")[ops.kind])
-        weights = np.select([np.isin(rates, _of("conv k×k")), in_groups, np.isin(rates, _of("token linear", "attention"))], [1, 2, 3], 0)
+        weights = np.select(
+            [np.isin(rates, _of("conv k×k")), in_groups, np.isin(rates, _of("token linear", "attention"))], [1, 2, 3], 0
+        )
         return Places(
-            rates, shares, weights, rates < len(_DENSE), in_groups & ~even, depthwise & (ops.kernel >= 5), depthwise & (ops.stride > 1)
+            rates,
+            shares,
+            weights,
+            rates < len(_DENSE),
+            in_groups & ~even,
+            depthwise & (ops.kernel == 5),
+            depthwise & (ops.kernel > 5),
+            depthwise & (ops.stride > 1),
         )
 
 
@@ -126,12 +145,17 @@ class Layers:
             **{"conv 1×1": (1.5 * rate, 1), "conv k×k": (rate, 1), "conv in groups of 2^k": (rate / 2, 1)},
             "conv in groups": (rate / 2, 1) if few else (rate / 4, 1.5),
             **{"conv depthwise": (rate / 8, 1.5), "linear": (rate / 8, 1.5), "token linear": (1.5 * rate, 1)},
-            **{"attention": (rate, 1.5), "depthwise 5×5": (1, 0.5), "depthwise stride 2": (1, 0.5)},
+            **{
+                "attention": (rate, 1.5),
+                "depthwise 5×5": (1, 0.5),
+                "depthwise 7×7": (1, 0.5),
+                "depthwise stride 2": (1, 0.5),
+            },
             **{name: (8, 1) for name in NAMES if name.startswith("half width")},
             **{"slowed by weights": (0.1, 1.5), "slowing weights": (1e6, 1.5)},
             **{"memory": (4 * moved, 1.5), "cache": (8 * moved, 1.5), "cache size": (1e6, 1.5)},
             **{f"data of {kind}": (1, 0.5) for kind in _SHARES},
-            **{"weights": (6.0 if training else 1.0, 1), **{name: (1, 0.7) for name in _ONES}, "launch": launch},
+            **{"weights": (6.0 if training else 1.0, 1), **dict.fromkeys(_ONES, (1, 0.7)), "launch": launch},
         }
         values, spread = zip(*(guess[name] for name in self.names), strict=True)
         return np.log(values), np.array(spread, dtype=float)
@@ -167,8 +191,14 @@ class Layers:
         shares = np.array([*(value[f"data of {kind}"] for kind in _SHARES), 1.0])
         often = value["weights"] * np.array([1.0, *(value[name] for name in _ONES)])
         # Few channels per group leave a processor's vectors idle; a depthwise convolution has its own rate.
-        used = ops.width / (ops.width + _half_width(places, value)) * ops.outputs / (ops.outputs + value["half width of outputs"])
-        factor = np.where(places.five, value["depthwise 5×5"], 1.0) * np.where(places.two, value["depthwise stride 2"], 1.0)
+        used = (
+            ops.width
+            / (ops.width + _half_width(places, value))
+            * ops.outputs
+            / (ops.outputs + value["half width of outputs"])
+        )
+        factor = np.where(places.five, value["depthwise 5×5"], np.where(places.seven, value["depthwise 7×7"], 1.0))
+        factor = factor * np.where(places.two, value["depthwise stride 2"], 1.0)
         plain = size * ops.weights
         slowing = np.where(places.dense, plain / (plain + value["slowing weights"]), 0.0)
         rate = rates[places.rate] * np.where(places.dense, used, factor) / (1 + value["slowed by weights"] * slowing)
@@ -184,7 +214,7 @@ class Layers:
         parts = self._parts(ops, places, runs.batch, runs.bytes, parameters)
         spent = self.joined(*parts[:3])
         by_part = [(part / spent) ** (self.order - 1) * ops.times for part in parts[:3]]
-        arithmetic, data, launch = (by * part for by, part in zip(by_part, parts[:3], strict=True))
+        arithmetic, launch = by_part[0] * parts.arithmetic, by_part[2] * parts.launch
         run = np.repeat(np.arange(len(runs.starts)), np.diff([*runs.starts, len(ops.kind)]))
 
         def by_place(at: np.ndarray, count: int, each: np.ndarray) -> np.ndarray:
@@ -197,7 +227,9 @@ class Layers:
         half = _half_width(places, value)
         unused = arithmetic * half / (ops.width + half)
         out = value["half width of outputs"]
-        slowed = arithmetic * value["slowed by weights"] * parts.slowing / (1 + value["slowed by weights"] * parts.slowing)
+        slowed = (
+            arithmetic * value["slowed by weights"] * parts.slowing / (1 + value["slowed by weights"] * parts.slowing)
+        )
         mixed, between = parts.large * (1 - parts.large), 1 / value["memory"] - 1 / value["cache"]
         bytes_moved = parts.moved + parts.weights
         per_byte = by_part[1] * (parts.data / bytes_moved + mixed * between)
@@ -210,6 +242,7 @@ class Layers:
             marked(places.dense, arithmetic * out / (ops.outputs + out)),
             marked(places.other_groups, unused),
             -marked(places.five, arithmetic),
+            -marked(places.seven, arithmetic),
             -marked(places.two, arithmetic),
             *(by_place(everywhere, 1, each) for each in (slowed, -slowed * (1 - parts.slowing))),
             by_place(everywhere, 1, -read * parts.large / value["memory"]),
@@ -225,11 +258,11 @@ class Layers:
 
 
 def norm(order: int, *parts: np.ndarray) -> np.ndarray:
-    """Return the norm of order 1, 2 or 4 of the parts: from their sum to nearly the largest, but smooth between them."""
+    """Return the norm of order 1, 2 or 4 of the parts: from their sum to nearly the largest."""
     powers: Any = parts
     for _ in range(order // 2):
         powers = [each * each for each in powers]
-    total = sum(powers[1:], powers[0])
+    total: Any = sum(powers[1:], powers[0])
     for _ in range(order // 2):
         total = np.sqrt(total)
     return total
@@ -240,7 +273,7 @@ def _half_width(places: Places, value: Mapping[str, float]) -> np.ndarray:
 
 
 def _index(names: tuple[str, ...], default: str = "") -> np.ndarray:
-    """Return for each of `KINDS` its index in names; that of the default, or their number, where it is not there."""
+    """Return the index in names of each of `KINDS`; else that of the default, or beyond all."""
     other = names.index(default) if default else len(names)
     return np.array([names.index(kind) if kind in names else other for kind in KINDS])
 

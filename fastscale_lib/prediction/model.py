@@ -15,7 +15,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex, TypeAlias
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -33,38 +33,20 @@ from ..scaling.module_scaling import network_or_modules
 from ..scaling.rounding import scaled_dimensions
 from ..scaling.strategies import ScalesLike, StrategiesLike, as_list, grid_factors, scale_factors
 from ..scaling.strategies import strategy as named_strategy
+from .curves import Curve, curve_of, judged_of
 from .device_names import known_device
-from .fitted import Fitted, read_fits
-from .forms import By, PredictionError, bytes_of, fit_form, form_of, host_seconds, longest, runs_of
+from .fitted import Fitted, fit_setting, read_fits
+from .forms import By, PredictionError, bytes_of, form_of, runs_of
 from .mean_times import MeanTimes
-from .reach import Extent, Judged, batch_beyond, judge
+from .reach import Extent, batch_beyond
 from .setting_words import ambiguous, no_such, without
 from .sheets import error_with_one_row
-from .timed_rows import LEAST_ROWS, families_of, timed_rows, timed_runs, too_few
-from .unseen import best_form, reach_on_trial
+from .timed_rows import LEAST_ROWS, timed_rows, too_few
 
 if TYPE_CHECKING:
     import torch
 
     Predictable: TypeAlias = Network | str | Family | torch.nn.Module
-
-
-class Curve(NamedTuple):
-    """Predicted times of several networks, each array of shape (networks,).
-
-    Attributes:
-        ms: NaN if there is no prediction, as are the next two.
-        low_ms: lower end of the interval.
-        high_ms: upper end of the interval.
-        notes: why the error is not the stated one, or why there is no prediction; else None.
-        everywhere_ms: the times without NaN: to search along, not to show.
-    """
-
-    ms: np.ndarray
-    low_ms: np.ndarray
-    high_ms: np.ndarray
-    notes: list[str | None]
-    everywhere_ms: np.ndarray
 
 
 class RuntimeModel:
@@ -107,13 +89,7 @@ class RuntimeModel:
         for setting, rows in settings:
             if len(rows) < LEAST_ROWS:
                 continue
-            runs, seconds = timed_runs(rows)
-            form, off = best_form(by, runs, seconds, rows, setting)
-            parameters = fit_form(form, runs, seconds, rows, setting)
-            error, error_90 = float(np.median(off)), float(np.quantile(off, 0.9))
-            reach = reach_on_trial(form, runs, seconds, rows, setting)
-            families = tuple(sorted(set(families_of(rows))))
-            fitted[setting] = Fitted(parameters, len(rows), families, error, error_90, reach, host_seconds(runs), form)
+            fitted[setting] = fit_setting(by, setting, rows)
         return cls(by, fitted)
 
     @classmethod
@@ -175,10 +151,10 @@ class RuntimeModel:
     ) -> pd.DataFrame:
         """Predict the time of each network, or of any torch module, whose operations are traced.
 
-        At a batch between the smallest and the largest of the rows, the interval of a network of their sizes is the
-        model's median error on held-out families. A larger or smaller network has a wider one: the 90th percentile of
-        the error, on trial and on held-out families, up to the size that was tried. If the rows have `launch_ms`, a
-        run takes no less than the launches of its operations, from the least to the most of the rows.
+        There are two bands: half of the networks of families that were held out are within the one, and nine in ten
+        within the other. Those of a larger or smaller network than the fitted ones are wider, as fits to the smallest
+        or largest rows were on trial, up to the size that was tried. If the rows have `launch_ms`, a run takes no less
+        than the launches of its operations, from the least to the most of the rows.
 
         Arguments:
             networks: one or several, as Networks, names of base networks, Families, or torch modules.
@@ -189,8 +165,9 @@ class RuntimeModel:
             setting: values of `Conditions.FIT`, as mode="training"; default: none, if the model has only one setting.
 
         Returns:
-            Columns network, batch, those of `Conditions.FIT`, predicted_ms, low_ms, high_ms (the time divided and
-            multiplied by 1 + the error), note: why the error is not the stated one, or why there is no time; else None.
+            Columns network, batch, those of `Conditions.FIT`, predicted_ms, low_ms and high_ms (the band of half of
+            networks), low_90_ms and high_90_ms (that of nine in ten), note: why these are wider than for networks like
+            the fitted ones, or why there is no time; else None.
 
         Raises:
             PredictionError: the model has no such setting, or several; the batch is no whole number of at least 1, or
@@ -207,13 +184,12 @@ class RuntimeModel:
         batch = self._batch(batch, key)
         runs = runs_of(bases, np.full(len(bases), float(batch)), key)
         device = np.exp(self._form(key).log_seconds(runs, self.fitted[key].parameters))
-        found = self._curve(key, device, runs.launches, runs.extent)
+        found = curve_of(self.fitted[key], device, runs.launches, runs.extent)
         for network, ms, note in zip(bases, found.ms, found.notes, strict=True):
             if strict and np.isnan(ms):
                 raise PredictionError(f"predict: {network.name} is {note}")
         columns = {"network": [each.name for each in bases], "batch": batch, **key.row(Conditions.FIT)}
-        times = {"predicted_ms": found.ms, "low_ms": found.low_ms, "high_ms": found.high_ms}
-        return pd.DataFrame({**columns, **times, "note": pd.Series(found.notes, dtype=object)})
+        return pd.DataFrame(columns).join(found.columns())
 
     def curve(
         self,
@@ -264,7 +240,7 @@ class RuntimeModel:
         key = self.setting(**setting)
         batch = self._batch(batch, key)
         device = self._form(key).seconds(ops, float(batch), bytes_of(key), self.fitted[key].parameters).sum(axis=0)
-        return self._curve(key, device, ops.times.sum(axis=0), extent)
+        return curve_of(self.fitted[key], device, ops.times.sum(axis=0), extent)
 
     def layers(self, network: Network | str, batch: SupportsIndex | None = None, **setting: Any) -> pd.DataFrame:
         """Predict the time of each operation of a network, and say what bounds it.
@@ -288,8 +264,8 @@ class RuntimeModel:
         key, network = self.setting(**setting), named_network(network)
         batch = self._batch(batch, key)
         ops = operations(network)
-        judged = self._judged(key, Extent.of(ops), 1)
-        if np.isnan(judged.error[0]):
+        judged = judged_of(self.fitted[key], Extent.of(ops), 1)
+        if np.isnan(judged.bands.half[0]):
             raise PredictionError(f"layers: {network.name} is {judged.notes[0]}")
         ops = Operations(*(values[:, 0] for values in ops))
         parts = self._form(key).bounds(ops, float(batch), bytes_of(key), self.fitted[key].parameters)
@@ -317,22 +293,6 @@ class RuntimeModel:
         if reach and (why := batch_beyond(reach, batch)):
             raise PredictionError(f"predict: {why}")
         return batch
-
-    def _judged(self, key: Conditions, extent: Extent, size: int) -> Judged:
-        fitted = self.fitted[key]
-        if fitted.reach is None:
-            return Judged(np.full(size, fitted.error), [None] * size)
-        error, notes = judge(fitted.reach, extent, fitted.error, fitted.error_90)
-        return Judged(error, ["; ".join(filter(None, (fitted.note, each))) or None for each in notes])
-
-    def _curve(self, key: Conditions, device: np.ndarray, launches: np.ndarray, extent: Extent) -> Curve:
-        """Predict runs by the seconds of the device and the launches of the host."""
-        least, usual, most = self.fitted[key].host
-        error, notes = self._judged(key, extent, len(device))
-        ms = longest(device, launches * usual) * 1e3
-        low = longest(device / (1 + error), launches * least) * 1e3
-        high = longest(device * (1 + error), launches * most) * 1e3
-        return Curve(np.where(np.isnan(error), np.nan, ms), low, high, notes, ms)
 
     def setting(self, **wanted: Any) -> Conditions:
         """Find the one setting of the model that has these values.

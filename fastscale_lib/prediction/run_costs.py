@@ -15,7 +15,8 @@ from ..architectures.traced.module_family import Family
 from ..measuring.settings import Mode, Precision
 from ..scaling.rounding import scale
 from ..scaling.strategies import ScalesLike, Strategy, as_list
-from .model import Curve, RuntimeModel
+from .curves import Curve
+from .model import RuntimeModel
 from .reach import Extent
 
 
@@ -38,10 +39,9 @@ class Costs(NamedTuple):
         for s in as_list(scales):
             ops = operations(scale(base, strategy, s))
             found.append(self.model.curve_of(ops, Extent.of(ops), self.batch, **known))
-        ms, low_ms, high_ms, notes, everywhere_ms = zip(*found, strict=True)
-        joined = map(np.concatenate, (ms, low_ms, high_ms, everywhere_ms))
-        ms, low_ms, high_ms, everywhere_ms = joined
-        return Curve(ms, low_ms, high_ms, [note for each in notes for note in each], everywhere_ms)
+        columns = dict(zip(Curve._fields, zip(*found, strict=True), strict=True))
+        notes = [note for each in columns.pop("notes") for note in each]
+        return Curve(**{name: np.concatenate(each) for name, each in columns.items()}, notes=notes)
 
     def memory(self, network: Network | Family) -> int:
         """Count the peak memory of a run, in bytes."""

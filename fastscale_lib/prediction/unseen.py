@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 
 from .._common.statistics import pearson
 from ..records.conditions import Conditions
 from .forms import BY, By, Form, Runs, fit_form, forms_of, host_seconds, log_seconds
-from .gpu_layers import GpuLayers
-from .reach import Reach, reach_of
 from .timed_rows import LEAST_ROWS, families_of, timed_rows, timed_runs, too_few
 
 _FOLDS = 5
@@ -53,7 +53,7 @@ def _judged(rows: pd.DataFrame, both: pd.DataFrame, setting: Conditions) -> dict
     found = {}
     for by in BY:
         every = [
-            _predict_held_out(form, runs, seconds, both, setting, families, judged)[judged]
+            _chosen(form, runs, seconds, both, setting, families, judged).held_out[judged]
             for form in forms_of(by, both)
         ]
         found[by] = _agreement(min(every, key=lambda each: _off(each, seconds[judged]).mean()), seconds[judged])
@@ -84,22 +84,34 @@ def _off(predicted: np.ndarray, seconds: np.ndarray) -> np.ndarray:
     return np.abs(np.log(predicted / seconds))
 
 
-def best_form(
-    by: By, runs: Runs, seconds: np.ndarray, rows: pd.DataFrame, setting: Conditions
-) -> tuple[Form, np.ndarray]:
-    """Choose the formula of the least mean error on held-out rows; return these errors too."""
+class Chosen(NamedTuple):
+    """A formula fitted to the rows of a setting.
+
+    Attributes:
+        form: the formula.
+        parameters: fitted to all rows.
+        held_out: seconds of each row, predicted by a fit to the rows of other families.
+    """
+
+    form: Form
+    parameters: np.ndarray
+    held_out: np.ndarray
+
+
+def best_form(by: By, runs: Runs, seconds: np.ndarray, rows: pd.DataFrame, setting: Conditions) -> Chosen:
+    """Fit the formula of the least mean error on held-out rows.
+
+    Each family is held out in turn; if there is only one, each fifth of the rows.
+    """
     groups = np.array(families_of(rows))
     if len(set(groups)) == 1:
         groups = np.arange(len(rows)) % _FOLDS
     everywhere = np.full(len(rows), True)
-    tried = [
-        (form, _predict_held_out(form, runs, seconds, rows, setting, groups, everywhere)) for form in forms_of(by, rows)
-    ]
-    form, predicted = min(tried, key=lambda each: _off(each[1], seconds).mean())
-    return form, np.abs(predicted / seconds - 1)
+    tried = [_chosen(form, runs, seconds, rows, setting, groups, everywhere) for form in forms_of(by, rows)]
+    return min(tried, key=lambda each: _off(each.held_out, seconds).mean())
 
 
-def _predict_held_out(
+def _chosen(
     form: Form,
     runs: Runs,
     seconds: np.ndarray,
@@ -107,18 +119,18 @@ def _predict_held_out(
     setting: Conditions,
     groups: np.ndarray,
     judged: np.ndarray,
-) -> np.ndarray:
-    """Predict the seconds of each judged row from all rows but its group; NaN for the others."""
-    predicted = np.full(len(rows), np.nan)
+) -> Chosen:
+    """Fit to all rows; predict each judged row from all but its group (NaN for the others)."""
+    held_out = np.full(len(rows), np.nan)
     # A search from the fit to all rows ends sooner; the guess that holds a parameter is from the fitted rows alone.
-    first = fit_form(form, runs, seconds, rows, setting) if isinstance(form, GpuLayers) else None
+    first = fit_form(form, runs, seconds, rows, setting)
     for group in sorted(set(groups[judged])):
         out = judged & (groups == group)
-        predicted[out] = _predict_from(~out, form, runs, seconds, rows, setting, first)[out]
-    return predicted
+        held_out[out] = predict_from(~out, form, runs, seconds, rows, setting, first)[out]
+    return Chosen(form, first, held_out)
 
 
-def _predict_from(
+def predict_from(
     on: np.ndarray,
     form: Form,
     runs: Runs,
@@ -131,13 +143,3 @@ def _predict_from(
     parameters = fit_form(form, runs, seconds, rows, setting, on, first)
     _, usual, _ = host_seconds(runs, on)
     return np.exp(log_seconds(form, runs._replace(host=runs.launches * usual), parameters))
-
-
-def reach_on_trial(form: Form, runs: Runs, seconds: np.ndarray, rows: pd.DataFrame, setting: Conditions) -> Reach:
-    first = fit_form(form, runs, seconds, rows, setting) if isinstance(form, GpuLayers) else None
-    return reach_of(
-        rows["batch"].to_numpy(),
-        runs.extent,
-        lambda on: _predict_from(on, form, runs, seconds, rows, setting, first),
-        seconds,
-    )

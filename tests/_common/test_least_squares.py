@@ -15,8 +15,14 @@ def line(at: np.ndarray) -> np.ndarray:
     return np.log(slope * X + offset)
 
 
+def slopes(at: np.ndarray) -> np.ndarray:
+    slope, offset = np.exp(at[:2])
+    parts = np.stack([slope * X, np.full(len(X), offset), *np.zeros((len(at) - 2, len(X)))], axis=1)
+    return parts / (slope * X + offset)[:, None]
+
+
 def fitted(logs: np.ndarray, start=(0.0, 0.0), spread=(10.0, 10.0)) -> np.ndarray:
-    return fit_logs(line, logs, np.full(len(X), 0.05), np.array(start), np.array(spread))
+    return fit_logs(line, slopes, logs, np.full(len(X), 0.05), np.array(start), np.array(spread))
 
 
 @given(st.floats(0.01, 100), st.floats(0.01, 100))

@@ -48,7 +48,7 @@ def test_a_predicted_ratio_is_as_uncertain_as_nine_in_ten_predictions(error_90, 
 
 def test_a_predicted_ratio_has_the_wider_interval_of_its_two_networks():
     """One beyond the fitted networks has a wider interval than the stated error."""
-    bought = BOUGHT.assign(predicted_ms=10.0, high_ms=[11.0, 14.0])
+    bought = BOUGHT.assign(predicted_ms=10.0, high_90_ms=[11.0, 14.0])
     ratio = flops_bought(bought, "dWr", "w", 6.0, known_within(0.2))
     assert (ratio["low"], ratio["high"]) == pytest.approx((1.5 / 1.4, 1.5 * 1.4))
 

@@ -95,15 +95,15 @@ def test_a_baseline_is_right_where_the_device_is_that_simple():
 
 
 def test_a_curve_is_what_is_predicted_of_each_network(at_two_batches):
-    base, strategies, scales = fs.network("RegNetY-400MF"), ["w", "dwr", 0.37], [0.01, 0.25, 1, 3, 64, 4096]
+    base, strategies, scales = fs.network("RegNetY-400MF"), ["w", "dwr", 0.37], [0.01, 0.25, 1, 3, 64, 40960]
     together = at_two_batches.curve(base, [fs.strategy(each) for each in strategies], scales, batch=3)
     networks = [fs.scale(base, each, s) for each in strategies for s in scales]
     one_by_one = at_two_batches.predict(networks, 3, strict=False)
     for column, found in zip(("predicted_ms", "low_ms", "high_ms"), together[:3], strict=True):
         assert found == pytest.approx(one_by_one[column].to_numpy(), rel=1e-9, nan_ok=True)
     assert together.notes == one_by_one["note"].tolist()
-    assert np.isnan(together.ms[[0, 5]]).all()
-    assert np.isfinite(together.ms[[1, 2, 3, 4]]).all()
+    assert np.isnan(together.ms[5])
+    assert np.isfinite(together.ms[:5]).all()
 
 
 def test_layers_add_up_and_say_what_bounds_them(at_two_batches):
@@ -116,10 +116,15 @@ def test_layers_add_up_and_say_what_bounds_them(at_two_batches):
     assert set(model.layers("EfficientNet-B0", batch=1)["bound"]) >= {"launch"}
 
 
-def test_the_band_is_the_stated_error(model):
-    one = model.predict("ResNet-50").iloc[0]
-    off = 1 + model.rates()["error"][0]
-    assert (one.low_ms, one.high_ms) == pytest.approx((one.predicted_ms / off, one.predicted_ms * off))
+def test_rates_given_by_hand_have_their_stated_errors():
+    """They hold everywhere."""
+    model = made_up_device()
+    model = fs.RuntimeModel(
+        "layers", {key: each._replace(error=0.1, error_90=0.4) for key, each in model.fitted.items()}
+    )
+    one = model.predict("ResNet-50", 4).iloc[0]
+    assert (one.low_ms, one.high_ms) == pytest.approx((one.predicted_ms / 1.1, one.predicted_ms * 1.1))
+    assert (one.low_90_ms, one.high_90_ms) == pytest.approx((one.predicted_ms / 1.4, one.predicted_ms * 1.4))
 
 
 def test_settings_are_fitted_apart(measured):
