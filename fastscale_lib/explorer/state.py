@@ -168,10 +168,10 @@ class State(T.HasTraits):
     def _check_network(self, proposal: dict[str, Any]) -> Network | Family:
         network = _or_trait_error(network_or_family, proposal["value"])
         if isinstance(network, Family):
-            if not isinstance(network.resolution, int) or network.resolution > LARGEST_RESOLUTION:
+            if max(network.size) > LARGEST_RESOLUTION:
                 raise T.TraitError(
-                    f"network: {network.name} has images of {network.resolution} pixels, but here they are square, and "
-                    f"of {LARGEST_RESOLUTION} at most; try fs.explore(family.at(224))"
+                    f"network: {network.name} has images of {network.resolution} pixels, but here sides are "
+                    f"{LARGEST_RESOLUTION} at most; try fs.explore(family.at(224))"
                 )
             return network
         if (own := max(both_sides(_own_resolution(network)))) > LARGEST_RESOLUTION:
@@ -218,14 +218,14 @@ class State(T.HasTraits):
 
     @T.validate("resolution")
     def _check_resolution(self, proposal: dict[str, Any]) -> Resolution:
-        if isinstance(self.network, Family):
-            number = _whole("resolution", proposal["value"], 1, LARGEST_RESOLUTION, "pixels")
-            return _or_trait_error(self.network.at, number).resolution
-        least = self.network.total_stride  # below it the last stage would see less than a pixel
-        given = proposal["value"]
+        network, given = self.network, proposal["value"]
+        family = isinstance(network, Family)
+        least = 1 if family else network.total_stride  # below it the last stage would see less than a pixel
         for side in given if isinstance(given, tuple | list) and len(given) == 2 else [given]:
             _whole("resolution", side, least, LARGEST_RESOLUTION, "pixels")
-        return _or_trait_error(lambda value: self.network.replace(resolution=value), given).resolution
+        return _or_trait_error(
+            network.at if family else lambda value: network.replace(resolution=value), given
+        ).resolution
 
     @T.validate("batch")
     def _check_batch(self, proposal: dict[str, Any]) -> int:

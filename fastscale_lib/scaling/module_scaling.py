@@ -103,6 +103,10 @@ def scale_family_to(family: Family, strategy: Strategy, metric: Metric, target: 
 
 def family_columns(family: Family, strategies: Sequence[Strategy], scales: np.ndarray, stages: bool) -> dict[str, Any]:
     """Compute the columns of `sweep` for a family, one module after the other."""
+    for each in strategies:
+        if each.exponents.w == each.exponents.r == 0 and len(scales) > 2:  # the ends first: depths between may follow
+            scale_family(family, each, float(scales.min()))
+            scale_family(family, each, float(scales.max()))
     scaled = [scale_family(family, each, s) for each in strategies for s in scales.tolist()]
     columns: dict[str, Any] = {
         "network": [family.name] * len(scaled),

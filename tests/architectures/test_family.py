@@ -332,6 +332,39 @@ def test_sizes_that_cannot_be_made_are_refused():
         fs.scale_to(plain(), "r", params=1e6)
 
 
+class Difficult(Plain):
+    """Looks at values, takes two inputs, or calls what is not known."""
+
+    def __init__(self, blocks: int = 2, which: str = "") -> None:
+        super().__init__(blocks)
+        self.which = which
+
+    def forward(self, input: torch.Tensor, other: torch.Tensor | None = None) -> torch.Tensor:
+        if self.which == "values" and input.sum() > 0:
+            input = -input
+        if self.which == "two inputs":
+            assert other is not None, "other is missing"
+            input = input + other
+        if self.which == "not known":
+            input = torch.fft.fft2(input).real
+        return super().forward(input)
+
+
+def test_what_cannot_be_traced_is_said_of_a_family():
+    def made(which: str, **more: Any) -> fs.architectures.Family:
+        return fs.family(Difficult, which=which, resolution=32, depth={"blocks": 2}, **more)
+
+    with pytest.raises(NetworkError, match="Difficult cannot be traced, since its forward pass looks at values"):
+        made("values")
+    with pytest.raises(NetworkError, match="other is missing"):
+        made("two inputs")
+    pair = made("two inputs", example=lambda size: (torch.zeros(1, 3, *size), torch.zeros(1, 3, *size)))
+    assert fs.complexity(fs.scale(pair, depth=2)) == fs.complexity(fs.scale(plain(), depth=2))
+    assert "not known, and counted as 0: aten._fft_c2c" in str(fs.complexity(made("not known")))
+    with pytest.raises(NetworkError, match="unexpected keyword argument 'heads'"):
+        made("", heads=3)
+
+
 def test_a_tiny_family_that_rounding_holds_for_a_while_is_scaled():
     tiny, way = fs.family(lambda d, w: Plain(blocks=d(1), channels=w(8)), resolution=8), "d14_w56_g56_r30"
     assert fs.scale(tiny, way, 4).complexity == tiny.complexity

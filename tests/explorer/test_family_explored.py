@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
 
 import pytest
 from helpers.explorer_view import trace
@@ -65,8 +66,17 @@ def test_what_a_family_has_instead_is_said(x, family):
     assert "fs.measure(explorer.scaled()) times it" in x.message
     assert x.to_csv().count("\n") == 1 + 3 * len(FAMILY_SCALES)
     assert "channels" in x.to_html()
-    with pytest.raises(TraitError, match="here they are square"):
-        fs.explore(family.at((32, 64)))
+    with pytest.raises(TraitError, match=r"sides are .* at most; try"):
+        fs.explore(family.at((32, 65536)))
+
+
+def test_a_family_of_images_that_are_not_square_is_explored(family):
+    with closing(fs.explore(family.at((32, 64)), ["w"], 0.5, 4.0)) as x:
+        assert x.resolution == (32, 64)
+        assert x.counted("w") == fs.complexity(fs.scale(family.at((32, 64)), "w", 4))
+        x.resolution = (64, 32)
+        assert x.scaled("w").resolution == (64, 32)
+        assert x.counted("w").flops == fs.complexity(fs.scale(family.at((64, 32)), "w", 4)).flops
 
 
 def test_in_a_kernel_the_curves_follow_the_marks(family):

@@ -17,6 +17,7 @@ from .identities import digest_of, named
 from .keywords import RULES
 from .modules import image_size, trace
 from .records import Trace, TracedComplexity
+from .repeats import Traces
 from .sources import Size, Source, Steps, refusal, side_step, width_rule
 
 if TYPE_CHECKING:
@@ -280,7 +281,11 @@ class Family:
         place = memo.place_of(make, [*arguments, exact, self._source.image]) if self._shared.keep else None
         counts = memo.read(place) if place else None
         if counts is None:
-            counts = self._traced(keywords, size).complexity
+            counts = self._shared.traces.counted(
+                repr([self._source.besides_depths(keywords), size]),
+                tuple(self._source.sizes(keywords, "depth")),
+                lambda: self._traced(keywords, size),
+            )
             if place:
                 memo.write(place, counts)
         self._shared.counts[key] = counts
@@ -323,6 +328,7 @@ class Shared:
         self.confirmed = ""
         self.made_by: dict[str, Any] | None = None  # of a family that another process has sent
         self.steps = Steps()
+        self.traces = Traces()
 
 
 class MeasuredLaws(NamedTuple):

@@ -72,6 +72,11 @@ class Keywords:
         """List the paths that grow with their numbers: with the base, they tell all keywords."""
         return [[path, numbers(keywords, path)] for path in (*self.depth, *self.width)]
 
+    def besides_depths(self, keywords: Mapping[str, Any]) -> list[Any]:
+        """List the paths that grow, but numbers of blocks, with their numbers."""
+        paths = (*(path for path in self.depth if path.startswith(INVERSE)), *self.width)
+        return [[path, numbers(keywords, path)] for path in paths]
+
     def sizes(self, keywords: Mapping[str, Any], which: str) -> list[Any]:
         """List the numbers that are the depths, or the widths."""
         return [each for path in getattr(self, which) if path[:2] != INVERSE for each in numbers(keywords, path)]
@@ -115,6 +120,10 @@ class FunctionOfFactors:
     def exact(self, keywords: Mapping[str, Any]) -> list[Any]:
         """List the factors, and how widths are rounded."""
         return [keywords["d"], keywords["w"], keywords["rule"].step]
+
+    def besides_depths(self, keywords: Mapping[str, Any]) -> list[Any]:
+        """List what tells the size: which depths the function makes of its factor is its own affair."""
+        return self.exact(keywords)
 
     def sizes(self, keywords: Mapping[str, Any], which: str) -> list[Any]:
         """List nothing: which sizes the function asks for is its own affair."""
