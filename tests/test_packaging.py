@@ -196,7 +196,7 @@ def carried(wheel: Path) -> set[str]:
 
 def test_wheel_carries_the_library_the_notebooks_and_the_data(source, wheel):
     assert carried(wheel) == shipped_of(source)
-    assert wheel.stat().st_size < 800_000  # some 680 kB, of which the notebooks and the measured rows are 190
+    assert wheel.stat().st_size < 1_200_000  # some 910 kB, of which data and notebooks are a third
 
 
 def test_wheel_of_the_source_distribution_carries_the_same(source, wheel, tmp_path):
