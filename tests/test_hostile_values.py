@@ -429,6 +429,17 @@ CALLS: dict[str, tuple[Callable[..., Any], Callable[[], dict[str, Any]]]] = {
             **{"precision": "fp32", "model": None, "memory": True},
         },
     ),
+    "which": (
+        fs.which,
+        lambda: {
+            **{"device": "rtx-4090", "ms": 20.0, "batch": 64, "gb": 8.0, "min_top1": 70.0, "scaled": False},
+            **{"sure": False, "rows": 5, "mode": "inference", "precision": "fp16", "compile": False},
+        },
+    ),
+    "RuntimeModel.of": (
+        fs.RuntimeModel.of,
+        lambda: {"device_name": "rtx-4070", "measured": None, "channels_last": False},
+    ),
     "Plan": (
         fs.Plan,
         lambda: {

@@ -78,11 +78,10 @@ def which(
     key = model.setting(**(setting if isinstance(device, RuntimeModel) else {}))
     curve = model.curve_of(known.ops, known.extent, batch, **key.row((*Conditions.FIT, "torch")))
     images = model.batch(batch, **key.row((*Conditions.FIT, "torch")))
-    times, off = curve.ms, np.maximum(curve.high_ms / curve.ms, 1 + model.fitted[key].error_90)
-    low, high = times / off, times * off
+    times, low, high = curve.ms, curve.low_90_ms, curve.high_90_ms
     memory = known.memory(images, str(key.precision)) / 1e9 if key.mode == "inference" else np.full(len(times), np.nan)
     if most_gb < math.inf and key.mode != "inference":
-        raise BudgetError(f"which: gb={gb} is for inference; fs.peak_memory counts what a training step takes")
+        raise BudgetError(f"which: gb={most_gb:g} is for inference; fs.peak_memory counts what a training step takes")
     table = known.table.assign(
         fits=np.select([high <= budget, times <= budget, low <= budget], ["yes", "likely", "perhaps"], "no"),
         time_ms=times,
@@ -97,7 +96,7 @@ def which(
         within &= table["top1_accuracy_pct"].to_numpy() >= min_top1
     table = table[within]
     asked = ", ".join(
-        [f"{budget:g} ms", *([f"{gb:g} GB"] if gb else []), *([f"top-1 ≥ {min_top1:g} %"] if min_top1 else [])]
+        [f"{budget:g} ms", *([f"{most_gb:g} GB"] if gb else []), *([f"top-1 ≥ {min_top1:g} %"] if min_top1 else [])]
     )
     listed = in_order(table, budget)
     if not (listed["fits"] == "yes").any():

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias
 import numpy as np
 import pandas as pd
 
-from .._common.checks import check_flag, check_whole, several
+from .._common.checks import check_flag, check_whole, several, shown
 from .._common.frames import rows as rows_of
 from ..architectures.definition import Network
 from ..architectures.operation_lists import KINDS, Operations, operations
@@ -29,6 +29,7 @@ from ..architectures.traced.module_family import Family
 from ..architectures.traced.modules import is_module
 from ..architectures.zoo import network as named_network
 from ..records.conditions import Conditions
+from ..records.measurement import Measurement
 from ..scaling.module_scaling import network_or_modules
 from ..scaling.rounding import scaled_dimensions
 from ..scaling.strategies import ScalesLike, StrategiesLike, as_list, grid_factors, scale_factors
@@ -128,6 +129,9 @@ class RuntimeModel:
             PredictionError: the model has several settings, or a row has no time or description, or is not predicted.
         """
         key = self.setting()
+        measured = measured.to_dict() if isinstance(measured, Measurement) else measured
+        if not isinstance(measured, pd.DataFrame | Mapping):
+            raise PredictionError(f"adjusted: measured is {shown(measured)}, but must be what fs.measure() returns")
         frame = measured if isinstance(measured, pd.DataFrame) else pd.DataFrame([dict(measured)])
         if missing := sorted({"description", "batch", "median_ms"} - set(frame.dropna(axis="columns").columns)):
             raise PredictionError(f"adjusted: the measured rows lack {', '.join(missing)}; fs.measure() gives them")
@@ -319,6 +323,8 @@ class RuntimeModel:
 
         def has(key: Conditions, name: str, value: Any) -> bool:
             own = getattr(key, name)
+            if not isinstance(value, str | bool | int | float | np.generic | None):
+                return False
             return own == value or (name == "precision" and own == "amp" and value in ("fp16", "bf16"))
 
         return [key for key in self.fitted if all(has(key, name, value) for name, value in wanted.items())]

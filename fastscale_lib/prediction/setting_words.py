@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .._common.checks import shown
 from ..records.conditions import Conditions
 
 
@@ -33,4 +34,4 @@ def ambiguous(found: Sequence[Conditions], wanted: Mapping[str, Any]) -> str:
 
 
 def _told(setting: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}={value!r}" for name, value in setting.items())
+    return ", ".join(f"{name}={shown(value)}" for name, value in setting.items())

@@ -85,7 +85,7 @@ def estimated_profile(device_name: str) -> dict[str, Any]:
                 "families": sorted({family for each in sources.values() for family in each["families"]}),
                 **errors,
                 "host": [0.0, 0.0, 0.0],
-                "reach": {**nearest["reach"], "batches": [min(batches), max(batches)], "bands": list(errors.values())},
+                "reach": {**nearest["reach"], "batches": [min(batches), max(batches)]},
             }
         )
     source = f"{sheet['source']}, and the profiles of {', '.join(each for each in _profiled() if each != device_name)}"
