@@ -21,6 +21,7 @@ from ._common.plain_files import read_plain
 from ._common.shell import open_closed_streams, say, sigterm_as_ctrl_c
 from .architectures.definition import Network
 from .architectures.parts import NetworkError
+from .architectures.traced.module_family import Family
 from .architectures.zoo import network as named_network
 from .measuring.cluster import on_cluster
 from .measuring.peak_rates import ceilings
@@ -273,7 +274,9 @@ def _network(given: str) -> Network:
     return Network.from_dict(read_plain("network", given, NetworkError))
 
 
-def _train_one(networks: Sequence[Network], data: dict, recipe: Recipe, asked: argparse.Namespace) -> dict[str, Any]:
+def _train_one(
+    networks: Sequence[Network | Family], data: dict, recipe: Recipe, asked: argparse.Namespace
+) -> dict[str, Any]:
     if (count := len(networks) * len(asked.seeds)) > 1 or asked.scheduler:
         where = "a cluster" if asked.scheduler else f"{count} trainings"
         raise SettingError(f"--checkpoint is for one training, here, but {where} is asked for; leave it out")
