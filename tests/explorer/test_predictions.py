@@ -102,6 +102,10 @@ def test_the_status_says_where_the_band_is_wider(x, model):
 
 
 def test_a_line_ends_where_nothing_can_be_told_and_the_status_says_why(x, model):
+    [(setting, fitted)] = model.fitted.items()
+    assert fitted.reach is not None
+    near = fitted.reach._replace(up=fitted.reach.up._replace(times=2.0))  # as fits to few rows have it
+    model = fs.RuntimeModel("layers", {setting: fitted._replace(reach=near)})
     x.network = "RegNetY-32GF"
     x.model = model
     told = model.curve(x.base, [x.slider], SCALES, 8)
