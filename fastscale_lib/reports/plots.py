@@ -66,10 +66,12 @@ def drawing(figure: Mapping[str, Any]) -> Drawing | None:
 
 def still(figure: Mapping[str, Any], width: int) -> str | None:
     """Draw a figure as SVG that a page shows small; None where plotly would have to draw it."""
-    try:
-        return picture(figure, width, themed=True).svg
-    except _UNDRAWN:
-        return None
+    for room in (width, WIDE):  # where long labels leave the panels no room, all of it is shown smaller
+        try:
+            return picture(figure, room, themed=True).svg
+        except _UNDRAWN:
+            continue
+    return None
 
 
 def _slider(sliders: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:

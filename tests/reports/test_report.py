@@ -64,7 +64,7 @@ class Quick:
         self.fails, self.takes_s = {}, {}
         monkeypatch.setattr(engine, "execute", self.execute)
         monkeypatch.setattr(engine, "_machine", lambda tasks: {"device": "a CPU", **self.machine})
-        monkeypatch.setattr(engine.pages, "render", lambda report: report.title)
+        monkeypatch.setattr(engine.pages, "render", lambda report, names: report.title)
         monkeypatch.setattr(engine.pages, "index", lambda reports: "\n".join(report.name for report in reports))
         self.machine = {}
         write(folder, "01_first", parameters="alpha: Share = 0.8\nscales: list[float] = [1.0]")
@@ -318,8 +318,10 @@ def test_a_folder_that_cannot_be_written_is_said(quick):
 
 
 def test_a_disk_without_room_for_the_pages_is_said_before_anything_runs(quick, monkeypatch):
-    monkeypatch.setattr(engine.shutil, "disk_usage", lambda path: SimpleNamespace(free=7_000_000))
-    with pytest.raises(SelectionError, match="has 7 MB left, but pages of at most 6 MB each may take 12 MB; make room"):
+    monkeypatch.setattr(engine.shutil, "disk_usage", lambda path: SimpleNamespace(free=2_000_000))
+    with pytest.raises(
+        SelectionError, match="has 2 MB left, but pages of at most 1.5 MB each may take 3 MB; make room"
+    ):
         quick()
     assert quick.ran == []
     assert len(quick("01")[0]) == 1  # one has room
@@ -656,7 +658,7 @@ def test_a_report_that_is_stopped_ends_its_kernels_and_goes_on(folder, tmp_path,
 
 
 def test_a_report_that_no_page_can_be_made_of_says_so(quick, monkeypatch):
-    def render(report):
+    def render(report, names):
         return report.title if report.name == "01_first" else {}["<b>"]
 
     monkeypatch.setattr(engine.pages, "render", render)
@@ -727,11 +729,13 @@ def test_whatever_a_notebook_shows_there_is_an_index_and_a_sentence(tmp_path, mo
 
 
 def test_a_page_that_is_too_large_is_made_and_said_to_be(quick, capsys, monkeypatch):
-    monkeypatch.setattr(engine.pages, "render", lambda report: "x" * (6_400_000 if report.name == "01_first" else 1))
+    monkeypatch.setattr(
+        engine.pages, "render", lambda report, names: "x" * (1_900_000 if report.name == "01_first" else 1)
+    )
     assert cli.main(["report", "--notebooks", str(quick.folder), "--out", str(quick.out)]) == 0
     said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("fastscale: ")]
     assert said == [
-        "fastscale: 01_first: the page has 6.4 MB, more than 6 MB; fewer networks, strategies or points make it smaller"
+        "fastscale: 01_first: the page has 1.9 MB, more than 1.5 MB; fewer networks, strategies or points make it smaller"
     ]
 
 
