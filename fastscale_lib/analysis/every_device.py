@@ -8,15 +8,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .._common.device_kinds import kind_of
 from .._common.frames import dicts
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
+from ..prediction.sheets import data_sheets
 from ..records.conditions import distinct_labels
 from ..scaling.matched import equal_flops
 from .profiled import DeviceSetting, device_settings
 from .times import measured_times, times_ratio
 
-_COLUMNS = ("device", "evidence", "scale", "strategy", "ratio", "low", "high", "error", "doubt")
+_COLUMNS = ("device", "kind", "evidence", "scale", "strategy", "ratio", "low", "high", "error", "doubt")
 
 
 def on_every_device(
@@ -37,7 +39,8 @@ def on_every_device(
         strategies: the first is the one that the others are compared with; default: w, dWr, dw, dwr.
 
     Returns:
-        One row per device and strategy. Columns: device (with its setting), evidence ("predicted" or "measured"),
+        One row per device and strategy. Columns: device (with its setting), kind ("GPU" or "CPU"), evidence
+        ("predicted" or "measured"),
         scale, strategy, ratio (time over that of the first strategy), low and high (predicted: the ratio divided and
         multiplied by 1 + error; measured: the 95 % interval, NaN where there is none), error (median of the profile's
         on families left out; NaN of measured rows), doubt (why a measured ratio decides nothing; None: it does).
@@ -58,8 +61,9 @@ def _predicted(device: DeviceSetting, ways: list[str], scaled: list[Network], sc
     if np.isnan(times).any():
         return []
     ratios, error = times / times[0], device.error
+    kind = "GPU" if device.setting["device_name"] in set(data_sheets()["device_name"]) else "CPU"
     return [
-        (device.title, "predicted", scale, way, ratio, ratio / (1 + error), ratio * (1 + error), error, None)
+        (device.title, kind, "predicted", scale, way, ratio, ratio / (1 + error), ratio * (1 + error), error, None)
         for way, ratio in zip(ways, ratios, strict=True)
     ]
 
@@ -70,13 +74,15 @@ def _measured(rows: pd.DataFrame, network: Network | str, ways: list[str], scale
     inference = rows[(rows["mode"] == "inference") & ~(rows["scale"] > 1.02 * scale)]
     times = measured_times(inference, named_network(network), ways)
     found: list[tuple[Any, ...]] = []
-    for device, own in times.assign(device=distinct_labels(times)).groupby("device", sort=False):
+    for device, own in times.assign(label=distinct_labels(times)).groupby("label", sort=False):
+        found_kind = kind_of(str(own["device"].iloc[0]))
+        kind = "CPU" if found_kind is not None and found_kind.by_threads else "GPU"
         by_way = {row["strategy"]: row for row in dicts(own)}
         for way in ways if set(by_way) == set(ways) else ():
             ratio = times_ratio(by_way[way], by_way[ways[0]])
             ends = (1.0, 1.0) if way == ways[0] else (ratio["low"], ratio["high"])
             value = by_way[way]["ms_per_image"] / by_way[ways[0]]["ms_per_image"]
-            found.append((device, "measured", by_way[way]["scale"], way, value, *ends, np.nan, ratio["doubt"]))
+            found.append((device, kind, "measured", by_way[way]["scale"], way, value, *ends, np.nan, ratio["doubt"]))
     return found
 
 

@@ -103,18 +103,25 @@ def figure_one_text(network: Network | str, activations: pd.DataFrame, times: pd
         f"Scaled to {largest:.0f} times its flops, {name} has {last['dwr']:.1f} times the activations by dwr that "
         f"it has by width scaling (w), and {last['dWr']:.1f} times by fast scaling (dWr)."
     ]
-    for evidence, words in (("measured", "measured on"), ("predicted", "predicted for")):
-        own = times[times["evidence"] == evidence]
-        ratios = own.pivot(index="device", columns="strategy", values="ratio")
-        if not len(ratios):
-            continue
-        span = {way: _span(ratios[way]) for way in ("dWr", "dwr")}
-        settings = f"{len(ratios)} setting{'s' * (len(ratios) > 1)}"
-        said.append(
-            f"At {own['scale'].median():.2g} times its flops, dwr takes {span['dwr']} times as long as w, and dWr "
-            f"{span['dWr']} ({words} {settings})."
-        )
+    for kind in ("GPU", "CPU"):
+        of_kind = times[times["kind"] == kind]
+        told = [
+            _times_told(evidence, of_kind[of_kind["evidence"] == evidence]) for evidence in ("measured", "predicted")
+        ]
+        if any(told):
+            said.append(f"On {kind}s, {'; '.join(filter(None, told))}.")
     return " ".join(said)
+
+
+def _times_told(evidence: str, times: pd.DataFrame) -> str:
+    ratios = times.pivot(index="device", columns="strategy", values="ratio")
+    if not len(ratios):
+        return ""
+    settings = f"{len(ratios)} setting{'s' * (len(ratios) > 1)}"
+    return (
+        f"at {times['scale'].median():.2g} times its flops, dwr takes {_span(ratios['dwr'])} times as long as w, "
+        f"and dWr {_span(ratios['dWr'])} ({evidence}, {settings})"
+    )
 
 
 def _span(ratios: pd.Series) -> str:

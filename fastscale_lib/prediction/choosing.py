@@ -40,9 +40,9 @@ def which(
     Times are predicted with a band that holds nine in ten networks of families left out. A network `fits` ("yes") if
     the whole band is within the budget, is "likely" to if the prediction is, and "perhaps" does if only a part of the
     band is. The first rows are the three most accurate that fit and the two others that are most probably the most
-    accurate within the budget (`chance`): the truly best is among these five in 94 to 100 % of budgets, and of those
-    that fit some 2 % do not, as tests/benchmarks/bench_which.py found on published rows. The rest follow by accuracy,
-    and then networks without a published accuracy by flops.
+    accurate within the budget (`chance`). How often the truly best is among these five, and how often one that fits
+    does not, tests/benchmarks/bench_which.py finds on published rows. The rest follow by accuracy, and then networks
+    without a published accuracy by flops.
 
     Arguments:
         device: name of a device, as `RuntimeModel.of` takes it; or a model, as `calibrate` makes one.

@@ -16,7 +16,7 @@ from .fitted import SETTING, plain_fit, read_fits
 from .forms import PredictionError
 from .model import RuntimeModel
 from .profile_files import find_profile, shipped_profiles
-from .sheets import data_sheets, estimated_profile
+from .sheets import ESTIMATE, data_sheets, estimated_profile
 from .timed_rows import LEAST_ROWS, timed_rows
 
 
@@ -57,14 +57,17 @@ def devices() -> pd.DataFrame:
         One row per device and setting, what was calibrated here first: device_name; known_by ("calibrated here",
         "profile" of published rows, "data sheet" for an estimate, "not calibrated" for this machine); mode, precision,
         channels_last, compile, torch; error (median, as a fraction, of families that were left out; of an estimate, of
-        GPUs that were) and error_90; rows, families, batches; memory_gb; source and made, as for `profiles`. What is
-        not known is missing.
+        GPUs that were; missing where no estimate was tried on a GPU of the kind) and error_90; rows, families, batches;
+        memory_gb; source and made, as for `profiles`. What is not known is missing.
     """
     memory = dict(zip(data_sheets()["device_name"], data_sheets()["memory_gb"], strict=True))
     listed = [_calibrated_here(), profiles().assign(known_by="profile")]
     for name in memory:
         if name not in shipped_profiles():
-            listed.append(_rows_of(estimated_profile(name)).assign(known_by="data sheet"))
+            estimated = estimated_profile(name)
+            found = _rows_of(estimated).assign(known_by="data sheet")
+            untried = {} if estimated["note"] == ESTIMATE else {"error": float("nan"), "error_90": float("nan")}
+            listed.append(found.assign(**untried))
     table = pd.concat(listed, ignore_index=True).astype({"rows": "Int64", "families": "Int64"})
     return table.assign(memory_gb=table["device_name"].map(memory)).reindex(columns=_LISTED)
 

@@ -60,3 +60,10 @@ def test_without_measured_rows_devices_are_predicted():
     none = fs.records.read_rows([])
     alone = fs.analysis.on_every_device(none, "EfficientNet-B0", strategies=["w", "dwr"])
     assert set(alone["evidence"]) == {"predicted"}
+
+
+def test_gpus_and_cpus_are_told_apart(everywhere):
+    kinds = everywhere.drop_duplicates("device").set_index("device")["kind"]
+    for device, kind in kinds.items():
+        assert kind == ("GPU" if str(device).startswith(("RTX", "NVIDIA")) else "CPU")
+    assert set(kinds) == {"GPU", "CPU"}

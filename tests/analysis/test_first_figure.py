@@ -39,6 +39,7 @@ def test_the_sentences_say_what_the_frames_hold():
     times = pd.DataFrame(
         {
             "device": "a GPU",
+            "kind": "GPU",
             "evidence": "measured",
             "scale": 4.0,
             "strategy": ["w", "dWr", "dwr"],
@@ -48,6 +49,6 @@ def test_the_sentences_say_what_the_frames_hold():
     text = fs.analysis.figure_one_text("EfficientNet-B0", activations, times)
     assert text.startswith("Scaled to 16 times its flops, EfficientNet-B0 has 2.0 times the activations by dwr")
     assert text.endswith(
-        "At 4 times its flops, dwr takes 1.49 times as long as w, and dWr 1.06 (measured on 1 setting)."
+        "On GPUs, at 4 times its flops, dwr takes 1.49 times as long as w, and dWr 1.06 (measured, 1 setting)."
     )
     assert "measured" not in fs.analysis.figure_one_text("EfficientNet-B0", activations, times.iloc[:0])

@@ -161,7 +161,6 @@ class _Drawing:
         head, top = heading(self.layout, self.steps[self.active], self.colours, self.paint, self.width)
         titles, others = self._panel_titles()
         grid = arranged(self.layout, self.axes, self.panels, titles, self.width, top, self.narrow)
-        self.height = grid.bottom
         parts, spots = [head], []
         for pair, cell in grid.cells.items():
             parts += frame(cell, self.layout, self.narrow, self.paint, self.css)
