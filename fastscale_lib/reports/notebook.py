@@ -21,6 +21,9 @@ class Inputs(NamedTuple):
     folder: Path
     stores: list[Path]
 
+    def _ipython_display_(self) -> None:
+        """Show nothing where a cell ends with `start`: paths tell a reader nothing."""
+
     def shipped(self, under: str = "") -> list[Path]:
         """List the stores of the data folder, by name.
 

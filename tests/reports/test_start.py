@@ -4,6 +4,7 @@ from pathlib import Path
 
 import plotly.io as pio
 import pytest
+from IPython.core.formatters import DisplayFormatter
 
 import fastscale_lib as fs
 
@@ -41,6 +42,10 @@ def test_parameters_are_brought_into_their_types_and_checked():
     assert namespace["scale"] == 2.0
     with pytest.raises(fs.reports.ParameterError, match="scale is 'large', but must be a number"):
         fs.reports.start({"__annotations__": {"scale": float}, "scale": "large"})
+
+
+def test_a_cell_that_ends_with_the_start_shows_no_path():
+    assert DisplayFormatter().format(started()) == ({}, {})
 
 
 def test_a_folder_that_is_not_there_is_refused_in_a_sentence(tmp_path):
