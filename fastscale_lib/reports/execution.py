@@ -26,6 +26,8 @@ from .selection import Task
 
 _LOOK_S = 0.05  # between two looks at whether it is done
 _PATIENCE_S = 10.0  # for a process that is told to end
+_STARTS = 3  # of a kernel that dies before it answers
+_UNSTARTED = "Kernel died before replying"  # as jupyter_client says
 
 
 class Stopped(Exception):
@@ -141,21 +143,27 @@ def _run(notebook: Path, parameters: dict[str, Any]) -> int:
     with light_imports():
         from papermill import PapermillExecutionError, execute_notebook
 
-    try:
-        execute_notebook(
-            _literal(str(notebook)),
-            _literal(notebook.name),
-            parameters,
-            kernel_name="python3",
-            language="python",
-            progress_bar=False,
-            store_widget_state=False,
-            shutdown_kernel="immediate",
-        )
-    except PapermillExecutionError:
-        return 1  # the notebook shows it
-    finally:
-        _tidy(Path(notebook.name))
+    for starts in range(1, _STARTS + 1):
+        try:
+            execute_notebook(
+                _literal(str(notebook)),
+                _literal(notebook.name),
+                parameters,
+                kernel_name="python3",
+                language="python",
+                progress_bar=False,
+                store_widget_state=False,
+                shutdown_kernel="immediate",
+            )
+        except PapermillExecutionError:
+            return 1  # the notebook shows it
+        except RuntimeError as error:  # kernels that start at once may take the same port; no cell has run
+            if _UNSTARTED not in str(error) or starts == _STARTS:
+                raise
+        else:
+            break
+        finally:
+            _tidy(Path(notebook.name))
     return 0
 
 
