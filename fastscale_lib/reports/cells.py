@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,8 @@ LEAD = "lead"  # tag of a cell whose outputs the index shows
 PICTURES = ("image/png", "image/jpeg", "image/svg+xml")
 _TO_HTML = mistune.create_markdown(escape=False, plugins=["table", "strikethrough"])
 _TO_CODE = HtmlFormatter(nowrap=True)
+_CAPTION = re.compile(r"\*\*(Figure|Table)\.\*\* ")
+_CAPTIONED = {"Figure": ("figure", "picture"), "Table": ("html", "verdicts")}
 _HEADING = re.compile(r"<h([1-6])>(.*?)</h\1>", re.DOTALL)
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 
@@ -37,11 +40,12 @@ class Heading(NamedTuple):
 
 
 class Part(NamedTuple):
-    """One output: its kind (html, text, figure, picture, verdicts, widget, error), and content."""
+    """One output: html, text, figure, picture, verdicts, widget or error; its caption is HTML."""
 
     kind: str
     content: Any
     label: str = ""
+    caption: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,13 +73,21 @@ class Story:
 
 
 def story(notebook: Path, title: str) -> Story:
-    """Read an executed notebook; `title` is for one that does not begin with a heading."""
+    """Read an executed notebook; `title` is for one that does not begin with a heading.
+
+    Markdown that begins with `**Figure.** ` or `**Table.** ` below a code cell is the caption of the last figure or
+    table that this cell shows, and gets a number. Where the cell shows none, there is no caption.
+    """
     stored = json.loads(notebook.read_text("utf-8"))["cells"]
-    cells, headings = [], _Headings()
+    cells: list[Cell] = []
+    headings, captions = _Headings(), _Captions()
     for cell in stored:
         source = _joined(cell["source"])
         if cell["cell_type"] == "markdown":
-            cells.append(Cell(html=headings.anchored(sanitised(_rendered(source)))))
+            if cells and cells[-1].code:
+                source = captions.taken(source, cells[-1].parts)
+            if text := headings.anchored(sanitised(_rendered(source))):
+                cells.append(Cell(html=text))
         elif cell["cell_type"] == "code" and source.strip():
             parts = [part for output in cell["outputs"] for part in _parts(output)]
             lead = LEAD in cell.get("metadata", {}).get("tags", ())
@@ -101,6 +113,33 @@ class _Headings:
         anchor = f"section-{len(self.found) + 1}"
         self.found.append(Heading(level, anchor, re.sub(r"</?a\b[^>]*>", "", inner)))
         return f'<h{level} id="{anchor}">{inner}</h{level}>'
+
+
+class _Captions:
+    """Captions of figures and of tables, numbered in the order in which they come."""
+
+    def __init__(self) -> None:
+        self.last = Counter[str]()
+
+    def taken(self, source: str, parts: list[Part]) -> str:
+        """Give a caption to the part above that it describes, and return what is left to show."""
+        if not (begins := _CAPTION.match(source)):
+            return source
+        text, _, rest = source.partition("\n\n")
+        what = begins[1]
+        places = [place for place, part in enumerate(parts) if _takes(what, part)]
+        if places:
+            self.last[what] += 1
+            numbered = f"**{what} {self.last[what]}.** {text[begins.end() :]}"
+            caption = sanitised(_rendered(numbered)).strip().removeprefix("<p>").removesuffix("</p>")
+            parts[places[-1]] = parts[places[-1]]._replace(caption=caption)
+        return rest
+
+
+def _takes(what: str, part: Part) -> bool:
+    """Return whether a caption of this kind can be this part's."""
+    is_text = part.kind == "html" and "<table" not in part.content
+    return part.kind in _CAPTIONED[what] and not is_text and not part.caption
 
 
 def _parts(output: Mapping[str, Any]) -> Iterator[Part]:

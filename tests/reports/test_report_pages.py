@@ -174,6 +174,8 @@ def test_the_page_of_each_notebook_draws_all_its_figures_as_svg(path, executed, 
     drawn = [plots.drawing(plots.defused({"data": each["data"], "layout": each["layout"]})) for each in shown]
     assert None not in drawn  # plotly, which is large, has nothing to draw
     assert Page(made).data == [json.loads(plots.embedded(each.data)) for each in drawn if each]
+    written = [each for each in notebook.cells if re.match(r"\*\*(Figure|Table)\.\*\* ", each.source)]
+    assert len(captions(made)) == len(written)  # each stands below what it describes
 
 
 # What a page shows
@@ -276,6 +278,48 @@ def test_a_description_names_panels_and_counts_what_is_too_much():
     said = plots.described(many.to_plotly_json())
     assert said.startswith("Figure: bold; panels: left: r = 0.9; from left to right: s 2; shown: line 0, line 1,")
     assert said.endswith("and 18 more.")
+
+
+def captions(text: str) -> list[str]:
+    return re.findall(r"<figcaption>(.*?)</figcaption>", text, re.DOTALL)
+
+
+def test_markdown_below_a_figure_or_a_table_is_its_numbered_caption(tmp_path):
+    table = {"text/html": "<table><tr><td>cell</td></tr></table>"}
+    cells = [
+        code("draw()", sliding("first"), sliding("second"), table, {"text/html": "<p>said</p>"}),
+        prose("**Figure.** Lines *rise* by α.\n\nAnd prose goes on."),
+        code("show()", table, table),
+        prose("**Table.** Cells, <script>x</script>each one."),
+        code("picture()", {"image/png": "AAAA"}),
+        prose("**Figure.** A picture."),
+    ]
+    made = pages.render(report(tmp_path, cells))
+    assert captions(made) == [
+        "<strong>Figure 1.</strong> Lines <em>rise</em> by α.",
+        "<strong>Table 1.</strong> Cells, each one.",
+        "<strong>Figure 2.</strong> A picture.",
+    ]
+    figures = re.findall(r"<figure>(.*?)</figure>", made, re.DOTALL)
+    assert ["<figcaption>" in each for each in figures] == [False, True, True, True]  # the last of several has it
+    assert figures[2].index("<figcaption>") < figures[2].index("<table")  # a table's stands above it
+    assert "And prose goes on." in Page(made).text
+    assert "**" not in Page(made).text
+
+
+def test_a_caption_without_its_figure_is_not_shown(tmp_path):
+    cells = [code("draw()", {"text/plain": "not measured"}), prose("**Figure.** Times."), prose("**Figure.** Prose.")]
+    made = pages.render(report(tmp_path, cells))
+    assert captions(made) == []
+    assert "Times." not in made
+    assert "Prose." not in made
+
+
+def test_text_like_a_caption_elsewhere_is_text(tmp_path):
+    cells = [code("x"), prose("Between."), prose("**Figure.** Alone."), prose("A **Figure.** within.")]
+    made = pages.render(report(tmp_path, cells))
+    assert captions(made) == []
+    assert "<strong>Figure.</strong> Alone." in made
 
 
 def test_pictures_and_texts_of_other_kinds(tmp_path):
