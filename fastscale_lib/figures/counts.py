@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-import plotly.io as pio
 from plotly.subplots import make_subplots
 
 from .._common.frames import rows as rows_of
-from .._common.light_imports import light_imports
 from ..scaling.strategies import strategy as named_strategy
 from .theme import (
     DASHED,
@@ -30,9 +28,6 @@ from .theme import (
     style,
     titled,
 )
-
-with light_imports():
-    _ = pio.renderers  # plotly imports it, and nbformat, when it is first read
 
 
 def curve(frame: Frame, y: str, x: str = "flops", **more: Any) -> dict[str, Any]:

@@ -12,7 +12,11 @@ import pandas as pd
 import plotly.graph_objects as go
 import plotly.io as pio
 
+from .._common.light_imports import light_imports
 from ..architectures.resolutions import size_text
+
+with light_imports():
+    _ = pio.renderers  # plotly imports it, and nbformat, when it is first read
 
 Frame = pd.DataFrame | Mapping[str, Any]
 

@@ -14,6 +14,13 @@ USES = {
 import fastscale_lib as fs, plotly.graph_objects as go
 from fastscale_lib import figures
 figures.complexity_curves(fs.sweep("ResNet-50", ["w"], [1, 2]))._repr_mimebundle_()""",
+    "a figure that counts nothing": """
+import fastscale_lib as fs
+fs.figures.errors(fs.records.published_errors())._repr_mimebundle_()""",
+    "the start of a notebook": """
+import fastscale_lib as fs
+from fastscale_lib.figures import theme
+theme.offline()""",
     "a report's notebook": """
 from fastscale_lib._common.light_imports import light_imports
 with light_imports():
