@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
+from .._common.wording import counted, span
 from ..architectures.counting import complexity
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
@@ -117,13 +118,8 @@ def _times_told(evidence: str, times: pd.DataFrame) -> str:
     ratios = times.pivot(index="device", columns="strategy", values="ratio")
     if not len(ratios):
         return ""
-    settings = f"{len(ratios)} setting{'s' * (len(ratios) > 1)}"
+    settings = counted(len(ratios), "setting")
     return (
-        f"at {times['scale'].median():.2g} times its flops, dwr takes {_span(ratios['dwr'])} times as long as w, "
-        f"and dWr {_span(ratios['dWr'])} ({evidence}, {settings})"
+        f"at {times['scale'].median():.2g} times its flops, dwr takes {span(ratios['dwr'])} times as long as w, "
+        f"and dWr {span(ratios['dWr'])} ({evidence}, {settings})"
     )
-
-
-def _span(ratios: pd.Series) -> str:
-    low, high = f"{ratios.min():.2f}", f"{ratios.max():.2f}"
-    return low if low == high else f"{low} to {high}"

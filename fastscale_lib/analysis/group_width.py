@@ -17,12 +17,13 @@ from ..architectures.provenance import GROUP_WIDTHS
 from ..architectures.zoo import network as named_network
 from ..prediction.device_profiles import profile_model
 from ..prediction.model import RuntimeModel
+from ..scaling.grids import sweep
 from ..scaling.matched import equal_flops
 from ..scaling.rounding import scale as scaled
 from ..scaling.strategies import Strategy
 from ..scaling.strategies import strategy as named_strategy
 from .claims import BEYOND, Claim
-from .laws_counted import law_table
+from .laws_counted import base_counts, law_table
 
 _GROUPED = "conv in groups"
 
@@ -127,6 +128,43 @@ def flops_by_kind_scaled(networks: Iterable[str], strategies: Iterable[str], sca
     return pd.DataFrame.from_dict(found, orient="index").fillna(0)
 
 
+def counts_over_laws(counts: pd.DataFrame, laws: pd.DataFrame) -> pd.DataFrame:
+    """Divide counts of scaled networks by those of the laws.
+
+    Arguments:
+        counts: rows of `sweep`.
+        laws: rows of `fs.scaling.laws`, of the same networks, strategies and scale factors.
+
+    Returns:
+        The columns of counts, and flops_over_law, params_over_law and activations_over_law.
+    """
+    keys = ["network", "strategy", "scale"]
+    merged = counts.merge(laws[[*keys, *METRICS]], how="left", on=keys, suffixes=("", "_law"))
+    return merged.assign(**{f"{metric}_over_law": merged[metric] / merged[f"{metric}_law"] for metric in METRICS})
+
+
+def group_width_alone(networks: Sequence[str], scales: Sequence[float]) -> pd.DataFrame:
+    """Scale nothing but the group width of networks.
+
+    Arguments:
+        networks: names of base networks.
+        scales: scale factors of the group width.
+
+    Returns:
+        Index: network, scale. Columns: group widths and widths (of the stages); flops, params, activations (relative
+        to the base network).
+
+    Raises:
+        NetworkError: there is no such network.
+        StrategyError: a scale factor is not above 0.
+    """
+    rows = sweep(networks, "g1", scales)
+    sizes = rows[["group_widths", "widths"]].rename(columns={"group_widths": "group widths"})
+    counts = rows[list(METRICS)] / base_counts(networks).loc[rows["network"]].to_numpy()
+    index = pd.MultiIndex.from_frame(rows[["network", "scale"]])
+    return sizes.join(counts).set_index(index)
+
+
 def grouped_exponents(
     networks: Sequence[str], strategies: Iterable[str], scale_from: float, scale_to: float
 ) -> pd.DataFrame:
@@ -193,7 +231,7 @@ def group_width_claims(
         StrategyError: there is no such strategy.
     """
     claims, at_scale = [], f"at s = {scale:g}"
-    for follows, stays in _differing_in_group_width(strategies):
+    for follows, stays in differing_in_group_width(strategies):
         counts, equal = (
             each.xs(stays, level="strategy") / each.xs(follows, level="strategy") for each in (grown, at_equal)
         )
@@ -208,8 +246,8 @@ def group_width_claims(
     return claims
 
 
-def _differing_in_group_width(strategies: Iterable[str]) -> list[tuple[str, str]]:
-    """Pair strategies that differ only in group width: the one that scales it as width first."""
+def differing_in_group_width(strategies: Iterable[str]) -> list[tuple[str, str]]:
+    """Pair strategies that differ only in group width, the one that scales it first."""
     ways = [named_strategy(each) for each in strategies]
     alike = [(a, b) for a, b in permutations(ways, 2) if a.exponents._replace(g=0) == b.exponents._replace(g=0)]
     return [(a.name, b.name) for a, b in alike if a.exponents.g == a.exponents.w and b.exponents.g == 0]

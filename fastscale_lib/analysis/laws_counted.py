@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from .._common.frames import dicts
 from .._common.frames import rows as rows_of
+from .._common.wording import listed
 from ..architectures.counting import METRICS, complexity
 from ..architectures.definition import Network
+from ..architectures.parts import Metric
 from ..architectures.zoo import network as named_network
-from ..scaling.grids import sweep
 from ..scaling.matched import equal_flops
 from ..scaling.strategies import StrategyLike
 from ..scaling.strategies import strategy as named_strategy
@@ -74,26 +77,6 @@ def relative_to_base(rows: pd.DataFrame, networks: Iterable[Network | str]) -> p
     return counts.div(base_counts(networks), level="network")
 
 
-def relative_to_width(networks: Sequence[Network | str], strategies: Iterable[str], scale: float) -> pd.DataFrame:
-    """Divide the counts of scaled networks by those of the same network scaled by w.
-
-    Arguments:
-        networks: base networks, as Networks or names.
-        strategies: names of strategies.
-        scale: scale factor of flops, before rounding.
-
-    Returns:
-        Index: network. Columns: metric (activations, flops), strategy.
-
-    Raises:
-        NetworkError: there is no such network.
-        StrategyError: there is no such strategy, or the scale factor is not above 0.
-    """
-    ways = [named_strategy(name).name for name in dict.fromkeys([*strategies, "w"])]
-    relative = relative_to_base(sweep(networks, ways, scale, stages=False), networks)[["activations", "flops"]]
-    return (relative / relative.xs("w", level="strategy")).unstack("strategy")
-
-
 def growth_at_equal_flops(networks: Iterable[Network | str], strategies: Iterable[str], scale: float) -> pd.DataFrame:
     """Scale networks to the same flops, and compute the exponents of their activations.
 
@@ -117,6 +100,19 @@ def growth_at_equal_flops(networks: Iterable[Network | str], strategies: Iterabl
     return equal.assign(law=laws, exponent=np.log(equal["activations"]) / np.log(equal["flops"]))
 
 
+def exponents_beside_laws(equal: pd.DataFrame) -> pd.DataFrame:
+    """Arrange exponents of activations by strategy, beside their laws.
+
+    Arguments:
+        equal: of `growth_at_equal_flops`.
+
+    Returns:
+        Index: strategy. Columns: law (a Fraction), and one per network.
+    """
+    exponents = equal["exponent"].unstack("network", sort=False)
+    return exponents.assign(law=equal["law"].groupby("strategy").first())[["law", *exponents]].rename_axis(columns=None)
+
+
 def distance_from_laws(fits: pd.DataFrame) -> pd.DataFrame:
     """Find the largest distance of fitted exponents from their laws, over all networks.
 
@@ -124,11 +120,77 @@ def distance_from_laws(fits: pd.DataFrame) -> pd.DataFrame:
         fits: rows of `fit_exponents`, of one or several ranges of scale factors.
 
     Returns:
-        Index: scale_from, scale_to, metric. One column per strategy.
+        Index: strategy. Columns: range of scale factors ("s from 1 to 64"), metric.
     """
     off = (fits["fitted"] - fits["law"].astype(float)).abs()
-    by = [fits["scale_from"], fits["scale_to"], fits["metric"], fits["strategy"]]
-    return off.groupby(by, sort=False).max().unstack()
+    by = [_ranges(fits), fits["metric"], fits["strategy"]]
+    return off.groupby(by, sort=False).max().unstack([0, 1]).rename_axis(columns=[None, None])
+
+
+def _ranges(fits: pd.DataFrame) -> pd.Series:
+    ends = zip(fits["scale_from"], fits["scale_to"], strict=True)
+    return pd.Series([f"s from {low:,.7g} to {high:,.7g}" for low, high in ends], fits.index, dtype=object)
+
+
+def growth_text(counts: pd.DataFrame, metrics: Iterable[Metric] = ("activations", "params")) -> str:
+    """Say how counts have grown at the largest scale factor, beside the laws.
+
+    Arguments:
+        counts: rows of `sweep`, of one or several base networks.
+        metrics: that are told; default: activations and params.
+    """
+    largest = counts[counts["scale"] == counts["scale"].max()]
+    scale, said = float(largest["scale"].iloc[0]), []
+    for network, rows in largest.groupby("network", sort=False):
+        base = complexity(str(network))
+        told = [_growth(dicts(rows), metric, getattr(base, metric), scale) for metric in metrics]
+        said.append(f"{network} has {', and '.join(told)}")
+    return f"At s = {scale:g}, with the laws' values in parentheses, {'; '.join(said)}."
+
+
+def _growth(rows: list[dict[str, Any]], metric: Metric, base: float, scale: float) -> str:
+    laws = [scale ** float(getattr(named_strategy(row["strategy"]).laws, metric)) for row in rows]
+    times = [f"{row[metric] / base:.3g} ({law:.3g})" for row, law in zip(rows, laws, strict=True)]
+    first, *rest = [f"under {row['strategy']}" for row in rows]
+    told = [f"{times[0]} times its {metric} {first}", *(f"{x} {way}" for x, way in zip(times[1:], rest, strict=True))]
+    return listed(told)
+
+
+def equal_flops_text(equal: pd.DataFrame, scale: float) -> str:
+    """Say whether activations at equal flops follow the laws, and which is farthest off.
+
+    Arguments:
+        equal: of `growth_at_equal_flops`.
+        scale: target flops relative to the base network, as there.
+    """
+    swapped = _swapped(equal)
+    known = equal.dropna().reset_index()
+    if not len(known):
+        return "At the flops of the base network nothing grows, so there are no exponents."
+    row = known.loc[(known["exponent"] - known["law"].astype(float)).abs().idxmax()]
+    order = "all come" if not sum(swapped) else f"all but {sum(swapped)} come"
+    said = f"Of {len(swapped)} pairs of strategies, {order} in the order of the laws. " if swapped else ""
+    return (
+        f"At {scale:g} times the flops, {row['strategy']} is farthest from its law, in {row['network']}: activations "
+        f"grow with exponent {row['exponent']:.3f}, and the law is {float(row['law']):.3f}. {said}".strip()
+    )
+
+
+def fits_text(fits: pd.DataFrame) -> str:
+    """Say how far fitted exponents lie from their laws, in each range of scale factors.
+
+    Arguments:
+        fits: rows of `fit_exponents`, of one or several ranges.
+    """
+    off = fits["fitted"] - fits["law"].astype(float)
+    said = []
+    for span, rows in fits.assign(off=off).groupby(_ranges(fits), sort=False):
+        row = rows.loc[rows["off"].abs().idxmax()]
+        said.append(
+            f"Fitted for {span}, exponents differ from the laws by at most {abs(row['off']):.3f} ({row['metric']} of "
+            f"{row['network']} under {row['strategy']}); {int((rows['off'] < 0).sum())} of {len(rows)} are too low."
+        )
+    return " ".join(said)
 
 
 def exponent_claims(fits: pd.DataFrame, tolerance: float) -> list[Claim]:
@@ -175,8 +237,13 @@ def exponent_order_claim(equal: pd.DataFrame, scale: float) -> Claim:
         equal: of `growth_at_equal_flops`.
         scale: target flops relative to the base network, as there.
     """
-    networks = [rows for _, rows in equal.dropna().groupby(level="network")]
-    pairs = [pair for rows in networks for pair in combinations(rows_of(rows), 2)]
-    swapped = [(one.law - two.law) * (one.exponent - two.exponent) < 0 for one, two in pairs]
+    swapped = _swapped(equal)
     text = f"pairs of strategies in another order than the laws', at {scale:g}× flops"
     return Claim(text, 0, sum(swapped) if swapped else None, scope=BEYOND, details=f"{len(swapped)} pairs")
+
+
+def _swapped(equal: pd.DataFrame) -> list[bool]:
+    """Compare the order of each pair of strategies with the laws', network by network."""
+    networks = [rows for _, rows in equal.dropna().groupby(level="network")]
+    pairs = [pair for rows in networks for pair in combinations(rows_of(rows), 2)]
+    return [(one.law - two.law) * (one.exponent - two.exponent) < 0 for one, two in pairs]

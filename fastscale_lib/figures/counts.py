@@ -29,6 +29,7 @@ from .theme import (
     titled,
 )
 
+_WITH_LAWS = 4  # strategies along an axis that leave room for their laws
 
 def curve(frame: Frame, y: str, x: str = "flops", **more: Any) -> dict[str, Any]:
     """Make the trace of a metric of one network under one strategy.
@@ -130,28 +131,38 @@ def complexity_curves(
     y: Sequence[str] = ("activations", "params"),
     x: str = "flops",
     title: str | None = None,
+    by: str | None = None,
 ) -> go.Figure:
-    """Draw metrics of one network under several strategies, with one panel per metric.
+    """Draw metrics of networks under several strategies, with one panel per metric.
 
     Arguments:
-        frame: rows of `sweep`, of one network.
-        laws: rows of `laws`, of the same network and strategies, drawn dashed; default: None.
+        frame: rows of `sweep`, of one network, or of several if `by` tells them apart.
+        laws: rows of `laws`, of the same networks and strategies, drawn dashed; default: None.
         y: columns of the metrics; default: activations, params.
         x: column of the x axis; default: flops.
         title: of the figure; default: None.
+        by: column with one row of panels per value, as "network"; default: None, one row.
     """
-    figure = make_subplots(rows=1, cols=len(y), horizontal_spacing=0.11)
+    groups = dict(list(frame.groupby(by, sort=False))) if by else {"": frame}
+    titles = [f"{name}: {METRICS[metric].label}" for name in groups for metric in y] if by else None
+    gap = 0.36 / len(groups) if by else 0.0
+    figure = make_subplots(len(groups), len(y), horizontal_spacing=0.11, vertical_spacing=gap, subplot_titles=titles)
     if laws is not None:
         figure.add_trace(legend_key("law", mode="lines", line=DASHED))
-    for column, metric in enumerate(y, 1):
-        for name, rows in frame.groupby("strategy", sort=False):
-            figure.add_trace(curve(rows, metric, x, showlegend=column == 1), row=1, col=column)
-            if laws is not None:
-                figure.add_trace(law(laws[laws["strategy"] == name], metric, x), row=1, col=column)
-        figure.update_xaxes(**log_axis(x), row=1, col=column)
-        figure.update_yaxes(**log_axis(metric), row=1, col=column)
-    figure.update_layout(**layout(title), height=420)
-    return titled(figure)
+    seen: set[str] = set()
+    for row, (group, counts) in enumerate(groups.items(), 1):
+        lines = laws if laws is None or not by else laws[laws[by] == group]
+        for column, metric in enumerate(y, 1):
+            where: dict[str, Any] = {"row": row, "col": column}
+            for name, rows in counts.groupby("strategy", sort=False):
+                figure.add_trace(curve(rows, metric, x, showlegend=name not in seen), **where)
+                seen.add(str(name))
+                if lines is not None:
+                    figure.add_trace(law(lines[lines["strategy"] == name], metric, x), **where)
+            figure.update_xaxes(**log_axis(x), **where)
+            figure.update_yaxes(**log_axis(metric), **where)
+    figure.update_layout(**layout(title), height=420 if not by else 130 + 270 * len(groups))
+    return panels_titled(figure, legend=1 + 0.12 / len(groups), size=13) if by else titled(figure)
 
 
 def exponents(fits: pd.DataFrame, title: str | None = None) -> go.Figure:
@@ -175,7 +186,8 @@ def exponents(fits: pd.DataFrame, title: str | None = None) -> go.Figure:
         rows = fits[fits["metric"] == metric]
         figure.add_trace(_departures(rows, strategies, list(fits["network"].unique()), ranges[0]), row=1, col=column)
         laws = dict(zip(rows["strategy"], rows["law"], strict=True))
-        texts = [f"{label(name)}<br>s<sup>{laws[name]}</sup>" for name in strategies]
+        few = len(strategies) <= _WITH_LAWS
+        texts = [f"{label(name)}<br>s<sup>{laws[name]}</sup>" if few else label(name) for name in strategies]
         ticks = {"tickvals": list(range(len(strategies))), "ticktext": texts, "range": [-0.5, len(strategies) - 0.5]}
         figure.update_xaxes(**ticks, showgrid=False, zeroline=False, row=1, col=column)
     figure.update_yaxes(zeroline=True, zerolinecolor=INK)

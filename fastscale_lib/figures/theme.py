@@ -48,6 +48,9 @@ METRICS = {
     "counted_memory_bytes": Metric("counted memory", "bytes", steps=""),
     "scale": Metric("scale factor s", "times the flops wanted", "~g"),
     "alpha": Metric("α", "share of width", "~g"),
+    "flops_over_law": Metric("flops", "relative to the law", "~g", "D1"),
+    "params_over_law": Metric("params", "relative to the law", "~g", "D1"),
+    "activations_over_law": Metric("activations", "relative to the law", "~g", "D1"),
     "times_asked": Metric("count", "times s × base", "~g"),
 }
 

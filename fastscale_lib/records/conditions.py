@@ -147,6 +147,21 @@ def distinct_labels(rows: pd.DataFrame, briefly: bool = False) -> list[str]:
     return [found[case] for case in each]
 
 
+def short_titles(rows: pd.DataFrame) -> list[str]:
+    """Name the case of each row by device, mode and precision.
+
+    Where other cases have the same, the source is added.
+
+    Arguments:
+        rows: with the columns of `Conditions.CORRELATE`.
+    """
+    columns = list(Conditions.CORRELATE)
+    cases = [tuple(None if pd.isna(value) else value for value in case) for case in rows[columns].to_numpy()]
+    titles = {case: joined(case[1:]) for case in cases}
+    each = list(titles.values())
+    return [titles[case] if each.count(titles[case]) == 1 else f"{titles[case]} ({case[0]})" for case in cases]
+
+
 def joined(values: Iterable[Any]) -> str:
     """Join all known values for the title of a panel: "pycls_zoo_v100 · V100 · training"."""
     return " · ".join(str(value) for value in values if not pd.isna(value))

@@ -166,3 +166,20 @@ def test_a_device_without_a_profile_has_no_times_of_powers_of_two():
 def test_a_profile_that_knows_one_kind_of_groups_gives_no_times():
     found = fs.analysis.beside_powers_of_two(["RegNetX-400MF"], ["dWr"], [2], "Core i7-12700H", 1)
     assert list(found.columns) == ["multiples of 8", "powers of two", "flops", "params", "activations"]
+
+
+def test_counts_are_relative_to_the_laws():
+    case = ["RegNetX-400MF"], ["w", "w1"], [1, 4, 16]
+    counts, laws = fs.sweep(*case), fs.scaling.laws(*case)
+    over = fs.analysis.counts_over_laws(counts, laws)
+    assert over["flops_over_law"].tolist() == pytest.approx((counts["flops"] / laws["flops"]).tolist())
+    assert over["activations_over_law"].iloc[0] == 1
+
+
+def test_group_width_alone_keeps_activations():
+    table = fs.analysis.group_width_alone(["RegNetZ-500MF"], [1, 8])
+    network = fs.scale("RegNetZ-500MF", "g1", 8)
+    row = table.T["RegNetZ-500MF", 8]
+    assert row["group widths"] == "-".join(map(str, network.group_widths))
+    assert row["flops"] == fs.complexity(network).flops / fs.complexity("RegNetZ-500MF").flops
+    assert row["activations"] == 1

@@ -62,17 +62,6 @@ def test_counts_are_relative_to_the_own_base():
     assert table.T["ResNet-101", "w"].tolist() == [one / other for one, other in zip(scaled, base, strict=True)]
 
 
-def test_at_one_scale_factor_dWr_stays_closest_to_w():
-    table = fs.analysis.relative_to_width(ZOO, ["dwr", "dWr", "dw"], 64)
-    assert table.index.tolist() == ZOO
-    activations, flops = table["activations"], table["flops"]
-    assert (activations["w"] == 1).all()
-    assert activations["dWr"].between(1.4, 1.6).all()
-    assert activations["dw"].between(2, 2.5).all()
-    assert activations["dwr"].between(3, 3.5).all()
-    assert flops.stack().between(0.9, 1.25).all()  # rounding gives each strategy more or less
-
-
 def test_at_equal_flops_activations_are_ordered_as_the_laws(equal):
     assert list(equal.columns) == ["flops", "params", "activations", "law", "exponent"]
     assert equal["flops"].between(15.84, 16.16).all()
@@ -88,11 +77,54 @@ def test_at_equal_flops_activations_are_ordered_as_the_laws(equal):
 def test_the_largest_distance_from_the_laws_is_kept(large):
     near = fs.scaling.fit_exponents(ZOO, PAPERS, np.geomspace(1, 64, 64))
     table = fs.analysis.distance_from_laws(pd.concat([near, large]))
-    assert list(table.columns) == PAPERS
-    assert table.loc[1].max(axis=None) == pytest.approx(0.07, abs=0.005)
-    assert table.loc[1024].max(axis=None) <= 0.02
+    assert list(table.index) == PAPERS
+    assert table["s from 1 to 64"].max(axis=None) == pytest.approx(0.07, abs=0.005)
+    assert table["s from 1,024 to 1,048,576"].max(axis=None) <= 0.02
     rows = near[(near["metric"] == "params") & (near["strategy"] == "dw")]
-    assert table.loc[(1, 64, "params"), "dw"] == (rows["fitted"] - rows["law"].astype(float)).abs().max()
+    largest = (rows["fitted"] - rows["law"].astype(float)).abs().max()
+    assert table.loc["dw", ("s from 1 to 64", "params")] == largest
+
+
+# Sentences
+
+
+def test_growth_is_told_beside_the_laws():
+    counts = fs.sweep("ResNet-50", ["w", "r"], [1, 4, 16])
+    grown = {way: fs.complexity(fs.scale("ResNet-50", way, 16)).activations for way in ("w", "r")}
+    times = {way: f"{count / fs.complexity('ResNet-50').activations:.3g}" for way, count in grown.items()}
+    assert fs.analysis.growth_text(counts, ["activations"]) == (
+        "At s = 16, with the laws' values in parentheses, "
+        f"ResNet-50 has {times['w']} (4) times its activations under w and {times['r']} (16) under r."
+    )
+    assert "params under w" in fs.analysis.growth_text(counts)
+
+
+def test_the_farthest_network_and_the_order_are_told(equal):
+    text = fs.analysis.equal_flops_text(equal, 16)
+    assert text.startswith("At 16 times the flops, dw is farthest from its law, in RegNetZ-500MF: ")
+    assert text.endswith("Of 18 pairs of strategies, all come in the order of the laws.")
+    swapped = equal.copy()
+    swapped.loc[(ZOO[0], "w"), "exponent"] = 0.65  # above dWr's
+    assert "all but 1 come" in fs.analysis.equal_flops_text(swapped, 16)
+    alone = fs.analysis.growth_at_equal_flops(["ResNet-50"], ["w"], 1)
+    assert fs.analysis.equal_flops_text(alone, 1).startswith("At the flops of the base network nothing grows")
+
+
+def test_each_range_of_fits_is_told(large):
+    near = fs.scaling.fit_exponents(["ResNet-50"], ["w"], [1, 4, 16])
+    few, many = fs.analysis.fits_text(near), fs.analysis.fits_text(pd.concat([near, large]))
+    assert many.startswith(few + " Fitted for s from 1,024 to 1,048,576, exponents differ from the laws by at most ")
+    assert few.endswith("of 3 are too low.")
+
+
+def test_exponents_stand_beside_their_law(equal):
+    table = fs.analysis.exponents_beside_laws(equal)
+    assert table.columns.tolist() == ["law", *ZOO]
+    assert table["law"].to_dict() == {way: fs.strategy(way).laws.activations for way in PAPERS}
+    assert table.loc["dw", ZOO[1]] == equal.loc[(ZOO[1], "dw"), "exponent"]
+
+
+# Claims
 
 
 def test_of_several_networks_the_one_farthest_off_is_judged(large):

@@ -13,7 +13,6 @@ WRONG = {
     "NetworkError": {
         "base_counts": lambda f: f(["nope"]),
         "relative_to_base": lambda f: f(fs.sweep(BASE, "w", 2), ["nope"]),
-        "relative_to_width": lambda f: f(["nope"], ["w"], 2),
         "growth_at_equal_flops": lambda f: f(["nope"], ["w"], 2),
         "last_block": lambda f: f("nope", ["w"], 2),
         "flops_by_kind_scaled": lambda f: f(["nope"], ["w"], 2),
@@ -23,7 +22,6 @@ WRONG = {
     },
     "StrategyError": {
         "law_table": lambda f: f(["wide"]),
-        "relative_to_width": lambda f: f([BASE], ["w"], 0),
         "growth_at_equal_flops": lambda f: f([BASE], ["wide"], 2),
         "grouped_laws": lambda f: f(["wide"]),
         "only_width": lambda f: f(["wide"]),

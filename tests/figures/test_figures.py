@@ -125,6 +125,14 @@ def test_axes_are_logarithmic_and_say_their_units(frame):
     assert {layout_of(figure)[f"{axis}axis{n}"].type for axis in "xy" for n in ("", 2, 3)} == {"log"}
 
 
+def test_each_network_has_a_row_of_panels():
+    case = [NAME, "RegNetX-400MF"], ["w", "dwr"], SCALES
+    figure = figures.complexity_curves(fs.sweep(*case), fs.scaling.laws(*case), by="network")
+    titles = [note.text for note in figure.layout.annotations]
+    assert titles == [f"{name}: {metric}" for name in case[0] for metric in ("activations", "params")]
+    assert [trace.name for trace in traces(figure) if trace.showlegend is not False] == ["law", "w", "dwr"]
+
+
 @pytest.mark.parametrize("metric", theme.METRICS)
 def test_every_quantity_shows_its_unit(metric):
     assert figures.log_axis(metric)["title"]["text"].endswith(f" ({theme.METRICS[metric].unit})")

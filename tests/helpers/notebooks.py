@@ -46,6 +46,12 @@ def tables(notebook: nbformat.NotebookNode) -> list[list[list[str]]]:
     ]
 
 
+def texts(notebook: nbformat.NotebookNode) -> list[str]:
+    """The sentences that an executed notebook computes."""
+    shown = [output.data for output in outputs(notebook) if "data" in output]
+    return ["".join(each["text/markdown"]) for each in shown if "text/markdown" in each]
+
+
 def verdicts(notebook: nbformat.NotebookNode) -> pd.DataFrame:
     """The table of claims, the last that is shown; numbers as they stand there, with three digits."""
     header, *rows = tables(notebook)[-1]

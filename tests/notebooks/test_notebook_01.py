@@ -12,7 +12,7 @@ from fastscale_lib.analysis import FAILS, HOLDS, UNTESTED
 from fastscale_lib.reports import ParameterError
 
 COUNTING = named("01_complexity_of_scaled_networks")
-WAYS = ["w", "dw", "dwr", "dWr"]
+WAYS = ["d", "w", "r", "dw", "dr", "wr", "dwr", "dWr"]
 
 
 def test_the_laws_shown_are_those_of_the_strategies(executed):
@@ -24,27 +24,30 @@ def test_the_laws_shown_are_those_of_the_strategies(executed):
         assert rows[f"α = {alpha}"] == rows[name]
 
 
-def test_laws_hold_for_large_s_and_their_order_in_practice(executed):
+def test_the_24_laws_hold_for_large_s_and_their_order_in_practice(executed):
     shown = verdicts(executed(COUNTING))
-    assert set(shown.filter(like="for large s", axis="index")["verdict"]) == {HOLDS}
-    at_equal = shown.filter(regex="^activations under .* at 16× flops", axis="index")
-    assert at_equal["verdict"].tolist() == [HOLDS, FAILS, FAILS, HOLDS]
+    large = shown.filter(like="for large s", axis="index")["verdict"]
+    assert (len(large), set(large)) == (3 * len(WAYS), {HOLDS})
+    at_equal = shown.filter(regex="^activations under .* at 16× flops", axis="index")["verdict"]
+    expected = {"d": FAILS, "w": HOLDS, "r": HOLDS, "dw": FAILS, "dr": FAILS, "wr": HOLDS, "dwr": FAILS, "dWr": HOLDS}
+    assert at_equal.tolist() == [expected[way] for way in WAYS]
     order = shown.loc["pairs of strategies in another order than the laws', at 16× flops"]
-    assert order[["found", "details", "verdict"]].tolist() == ["0.000", "18 pairs", HOLDS]
+    assert order[["found", "details", "verdict"]].tolist() == ["0.000", "84 pairs", HOLDS]
 
 
 def test_the_scorecard_is_made_from_the_fits_and_counts_shown(executed):
     """Three digits of each: of the networks, the one farthest off."""
     shown = verdicts(executed(COUNTING))
-    [equal] = [rows for rows in tables(executed(COUNTING)) if rows[0][-1] == "exponent"]
-    [off] = [rows for rows in tables(executed(COUNTING)) if rows[1][:3] == ["scale_from", "scale_to", "metric"]]
-    for place, name in enumerate(WAYS):
+    [equal] = [rows for rows in tables(executed(COUNTING)) if rows[0][1] == "law"]
+    [off] = [rows for rows in tables(executed(COUNTING)) if "s from 1 to 64" in rows[0]]
+    exponents, distances = ({row[0]: row[1:] for row in rows} for rows in (equal, off))
+    for name in WAYS:
         row = shown.loc[f"activations under {name}, at 16× flops"]
-        assert row["found"] in [each[-1] for each in equal if name in each]
-        for each in off[-3:]:  # the large scale factors
-            row = shown.loc[f"{each[-5]} under {name}, for large s"]
+        assert row["found"] in exponents[name]
+        for place, metric in enumerate(("flops", "params", "activations"), 3):  # the large scale factors
+            row = shown.loc[f"{metric} under {name}, for large s"]
             distance = abs(float(row["found"]) - float(row["paper"]))
-            assert distance == pytest.approx(float(each[place - 4]), abs=0.0011)
+            assert distance == pytest.approx(float(distances[name][place]), abs=0.0011)
 
 
 def test_a_classifier_is_a_large_part_of_a_small_network():
@@ -69,7 +72,7 @@ def test_the_lines_of_the_readme_give_a_notebook_and_a_page(tmp_path):
     assert [name for name, *_ in tables(notebook)[0][2:]] == asked
     shown = verdicts(notebook)
     assert set(shown["evidence"]) == {"counted"}
-    assert set(shown["details"]) == {*asked, "12 pairs"}
+    assert set(shown["details"]) == {*asked, "56 pairs"}
 
     page = (tmp_path / "complexity.html").read_text("utf-8")
     assert "Plotly.newPlot" in page

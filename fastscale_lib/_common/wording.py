@@ -1,0 +1,28 @@
+"""Words that sentences on findings share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def listed(texts: Iterable[str]) -> str:
+    """Join texts as a sentence lists them: "a, b and c"."""
+    *first, last = [*texts] or [""]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def span(values: Iterable[float], form: str = ".2f") -> str:
+    """Write the range of numbers, "0.84 to 1.07", or one number if both ends look alike.
+
+    Arguments:
+        values: one or more numbers.
+        form: how each is formatted; default: two decimals.
+    """
+    known = list(values)
+    low, high = format(min(known), form), format(max(known), form)
+    return low if low == high else f"{low} to {high}"
+
+
+def counted(number: int, thing: str) -> str:
+    """Write a number of things: "1 network", "3 networks"."""
+    return f"{number:,} {thing}{'s' * (number != 1)}"

@@ -1,0 +1,153 @@
+"""Sentences on which count time follows, and on how well times are predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from .._common.device_kinds import CPU, kind_of
+from .._common.frames import dicts
+from .._common.wording import counted, listed, span
+from ..prediction.forms import BY
+from ..records.conditions import short_titles
+from .within_base import within_base_table
+
+
+def leads_text(lead: pd.DataFrame, timings: pd.DataFrame, metric: str) -> str:
+    """Say in how many comparisons this metric has the higher correlation with time.
+
+    A comparison is of one case, one statistic and one other metric.
+
+    Arguments:
+        lead: of `leads`.
+        timings: the frame that `leads` was given.
+        metric: the one that `leads` was given.
+    """
+    kinds = timings.drop_duplicates(["source", "device_name"]).set_index(["source", "device_name"])["device"]
+    named = lead.assign(case=short_titles(lead)).dropna(subset="lead")
+    keys = pd.MultiIndex.from_frame(named[["source", "device_name"]])
+    said = [
+        _leads_of(where, rows, metric)
+        for where, rows in _by_kind(named, kinds.reindex(keys).to_numpy()).items()
+        if len(rows)
+    ]
+    return " ".join(said) or "There are too few timings to correlate."
+
+
+def _leads_of(where: str, rows: pd.DataFrame, metric: str) -> str:
+    ahead, behind, lower = (int(each.sum()) for each in (*_decided(rows), rows["lead"] < 0))
+    said = f"{where}: {metric} have the higher r in {len(rows) - lower} of {counted(len(rows), 'comparison')}; "
+    said += f"the interval excludes 0 in {ahead} of them"
+    if not lower:
+        return f"{said}."
+    cases = rows[rows["lead"] < 0].groupby(["case", "other"], sort=False)["statistic"].agg(listed)
+    told = listed(f"{other} ({statistics}) in {case}" for (case, other), statistics in cases.items())
+    return f"{said}. Another has the higher r, in {behind} surely: {told}."
+
+
+def _decided(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    return rows["verdict"] == "ahead", rows["verdict"] == "behind"
+
+
+def _by_kind(rows: pd.DataFrame, devices: pd.Series) -> Mapping[str, pd.DataFrame]:
+    """Split rows into those of GPUs and of CPUs."""
+    cpu = pd.Series([isinstance(each, str) and kind_of(each) is CPU for each in devices], rows.index, dtype=bool)
+    return {"On GPUs": rows[~cpu], "On CPUs": rows[cpu]}
+
+
+def leads_everywhere_text(found: pd.DataFrame, metric: str) -> str:
+    """Say in how many published settings this metric has the higher correlation.
+
+    Arguments:
+        found: of `leads_everywhere`.
+        metric: the one that it was given.
+    """
+    said = []
+    for where, part in _by_kind(found, found["device"]).items():
+        told = []
+        for kind, rows in part.groupby("kind", sort=False):
+            ahead, behind = (int(each.sum()) for each in _decided(rows))
+            higher = f"{int((rows['lead'] > 0).sum())} of {counted(len(rows), 'setting')} for {kind}"
+            told.append(f"{higher} (the interval excludes 0 for it in {ahead}, against it in {behind})")
+        said += [f"{where}, {metric} have the higher r in {listed(told)}."] if told else []
+    return " ".join(said)
+
+
+def within_base_text(timed: pd.DataFrame) -> str:
+    """Say how often times within one base network come in the order of activations.
+
+    Arguments:
+        timed: of `times_within_bases`.
+    """
+    said = []
+    for where, rows in _by_kind(timed, timed["device"]).items():
+        table = within_base_table(rows)
+        if not len(table):
+            continue
+        by_activations, by_params = table["Spearman, activations"], table["Spearman, params"]
+        said.append(
+            f"{where}, times come in exactly the order of activations in {int((by_activations == 1).sum())} of "
+            f"{counted(len(table), 'case')}; activations rank them better than params in "
+            f"{int((by_activations > by_params).sum())}."
+        )
+    return " ".join(said) or "No base network was measured under three strategies that reach the same flops."
+
+
+def prediction_text(errors: pd.DataFrame) -> str:
+    """Say how well times of unseen families are predicted by layers, beside the best baseline.
+
+    Arguments:
+        errors: of `errors_by_store`.
+    """
+    known = errors[errors["error"].notna()].assign(case=lambda rows: short_titles(rows))
+    said = []
+    for case, rows in known.groupby("case", sort=False):
+        error = rows.set_index("by")["error"]
+        best = error.drop("layers").idxmin()
+        said.append(f"{case}: {error['layers']:.1%} by layers, {error[best]:.1%} by {best}")
+    text = f"Median error, beside that of the best baseline: {'; '.join(said)}." if said else ""
+    missing = errors[errors["reason"].notna()].drop_duplicates(["source", "reason"])
+    return f"{text} " * bool(said) + " ".join(f"No model: {row['reason']}." for row in dicts(missing))
+
+
+def errors_table(errors: pd.DataFrame) -> pd.DataFrame:
+    """Arrange the errors of predicted times in one row per case.
+
+    Arguments:
+        errors: of `errors_by_store`.
+
+    Returns:
+        Index: case. Columns: one per model (median error, and the 90th percentile in parentheses), rows.
+    """
+    known = errors[errors["error"].notna()]
+    known = known.assign(
+        case=short_titles(known),
+        told=[f"{row['error']:.1%} ({row['error_90']:.0%})" for row in dicts(known)],
+    )
+    table = known.pivot(index="case", columns="by", values="told").reindex(columns=list(BY))
+    return (
+        table.assign(rows=known.groupby("case")["rows"].first()).loc[known["case"].unique()].rename_axis(columns=None)
+    )
+
+
+def roofline_text(near: pd.DataFrame) -> str:
+    """Say which family comes nearest to the ceilings in each case, and which least.
+
+    Arguments:
+        near: of `rows_beside_ceilings`.
+    """
+    known = near.dropna(subset="roofline_share")
+    if not len(known):
+        return "None of these rows has measured ceilings."
+    medians = known.assign(case=short_titles(known)).groupby(["case", "family"], sort=False)["roofline_share"].median()
+    said = []
+    for case, shares in medians.groupby(level="case", sort=False):
+        own = shares.droplevel("case")
+        last = f", {own.idxmin()} least ({own.min():.2f})" if len(own) > 1 else ""
+        said.append(f"{case}: {own.idxmax()} ({own.max():.2f}){last}")
+    above = int((known["roofline_share"] > 1).sum())
+    return (
+        f"The family nearest to the ceilings, by its median share: {'; '.join(said)}. Shares of single rows go from "
+        f"{span(known['roofline_share'])}; {above} of {len(known)} are above 1."
+    )
