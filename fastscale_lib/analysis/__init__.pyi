@@ -121,6 +121,12 @@ from .regime_tables import times_by_regime as times_by_regime
 from .runtime_claims import lead_claims as lead_claims
 from .runtime_claims import prediction_claims as prediction_claims
 from .runtime_claims import reported_claims as reported_claims
+from .runtime_sentences import errors_table as errors_table
+from .runtime_sentences import leads_everywhere_text as leads_everywhere_text
+from .runtime_sentences import leads_text as leads_text
+from .runtime_sentences import prediction_text as prediction_text
+from .runtime_sentences import roofline_text as roofline_text
+from .runtime_sentences import within_base_text as within_base_text
 from .runtime_tables import all_timings as all_timings
 from .runtime_tables import ceilings_table as ceilings_table
 from .runtime_tables import correlation_table as correlation_table
@@ -128,7 +134,6 @@ from .runtime_tables import errors_by_store as errors_by_store
 from .runtime_tables import lead_table as lead_table
 from .runtime_tables import read_ceilings as read_ceilings
 from .runtime_tables import rows_beside_ceilings as rows_beside_ceilings
-from .runtime_tables import shares_by_family as shares_by_family
 from .runtime_tables import timings_by_case as timings_by_case
 from .runtime_tables import timings_overview as timings_overview
 from .seeds import Difference as Difference

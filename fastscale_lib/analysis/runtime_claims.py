@@ -10,7 +10,7 @@ import pandas as pd
 from .._common.device_kinds import CUDA
 from .._common.frames import dicts
 from .._common.frames import rows as rows_of
-from ..records.conditions import Conditions, distinct_labels
+from ..records.conditions import Conditions, distinct_labels, short_titles
 from .claims import BEYOND, PAPER, Claim, place, scope_on
 
 # Over all models of Figure 9 of Early Convolutions (Xiao et al., 2021): Pearson's r of training time.
@@ -35,9 +35,9 @@ def lead_claims(lead: pd.DataFrame, timings: pd.DataFrame, metric: str, measured
     """
     scope = PAPER if metric == "activations" else BEYOND
     text = f"number of comparisons with another metric above {metric}"
-    groups = Conditions.groups(timings, Conditions.CORRELATE)
-    devices = {each.title(): next(iter(rows["device"].dropna()), None) for each, rows in groups}
-    lead = lead.assign(case=[Conditions.of(row).title() for row in dicts(lead)])
+    groups = timings.groupby(short_titles(timings), sort=False)
+    devices = {name: next(iter(rows["device"].dropna()), None) for name, rows in groups}
+    lead = lead.assign(case=short_titles(lead))
     claims = []
     for name, rows in lead.groupby("case", sort=False):
         device, first = devices[str(name)], rows.iloc[0]

@@ -37,13 +37,13 @@ def leads_text(lead: pd.DataFrame, timings: pd.DataFrame, metric: str) -> str:
 
 def _leads_of(where: str, rows: pd.DataFrame, metric: str) -> str:
     ahead, behind, lower = (int(each.sum()) for each in (*_decided(rows), rows["lead"] < 0))
-    said = f"{where}: {metric} have the higher r in {len(rows) - lower} of {counted(len(rows), 'comparison')}; "
-    said += f"the interval excludes 0 in {ahead} of them"
+    said = f"{where}, {metric} have the higher r in {len(rows) - lower} of {counted(len(rows), 'comparison')}; "
+    said += f"the interval excludes 0 for them in {ahead}, and against them in {behind}."
     if not lower:
-        return f"{said}."
-    cases = rows[rows["lead"] < 0].groupby(["case", "other"], sort=False)["statistic"].agg(listed)
-    told = listed(f"{other} ({statistics}) in {case}" for (case, other), statistics in cases.items())
-    return f"{said}. Another has the higher r, in {behind} surely: {told}."
+        return said
+    cases = rows[rows["lead"] < 0].drop_duplicates(["case", "other"]).groupby("case", sort=False)["other"].agg(listed)
+    told = "; ".join(f"{others} in {case}" for case, others in cases.items())
+    return f"{said} By one statistic or more another has the higher r: {told}."
 
 
 def _decided(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
@@ -69,7 +69,7 @@ def leads_everywhere_text(found: pd.DataFrame, metric: str) -> str:
         for kind, rows in part.groupby("kind", sort=False):
             ahead, behind = (int(each.sum()) for each in _decided(rows))
             higher = f"{int((rows['lead'] > 0).sum())} of {counted(len(rows), 'setting')} for {kind}"
-            told.append(f"{higher} (the interval excludes 0 for it in {ahead}, against it in {behind})")
+            told.append(f"{higher} (surely in {ahead}, surely lower in {behind})")
         said += [f"{where}, {metric} have the higher r in {listed(told)}."] if told else []
     return " ".join(said)
 
@@ -105,7 +105,7 @@ def prediction_text(errors: pd.DataFrame) -> str:
     for case, rows in known.groupby("case", sort=False):
         error = rows.set_index("by")["error"]
         best = error.drop("layers").idxmin()
-        said.append(f"{case}: {error['layers']:.1%} by layers, {error[best]:.1%} by {best}")
+        said.append(f"{case}: {100 * error['layers']:.1f} % by layers, {100 * error[best]:.1f} % by {best}")
     text = f"Median error, beside that of the best baseline: {'; '.join(said)}." if said else ""
     missing = errors[errors["reason"].notna()].drop_duplicates(["source", "reason"])
     return f"{text} " * bool(said) + " ".join(f"No model: {row['reason']}." for row in dicts(missing))
@@ -123,7 +123,7 @@ def errors_table(errors: pd.DataFrame) -> pd.DataFrame:
     known = errors[errors["error"].notna()]
     known = known.assign(
         case=short_titles(known),
-        told=[f"{row['error']:.1%} ({row['error_90']:.0%})" for row in dicts(known)],
+        told=[f"{100 * row['error']:.1f} % ({100 * row['error_90']:.0f} %)" for row in dicts(known)],
     )
     table = known.pivot(index="case", columns="by", values="told").reindex(columns=list(BY))
     return (

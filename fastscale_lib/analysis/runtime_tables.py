@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from .._common.digits import significant
-from .._common.frames import rows as rows_of
+from .._common.frames import dicts
 from ..measuring.peak_rates import Ceilings
 from ..prediction.forms import PredictionError
 from ..prediction.roofline import roofline_share
 from ..prediction.timed_rows import families_of
 from ..prediction.unseen import prediction_errors
-from ..records.conditions import Conditions, joined
+from ..records.conditions import Conditions, short_titles
 from ..records.published_rows import published, published_form
 from ..records.rows import read_rows
 from ..records.store import Store
@@ -51,7 +52,7 @@ def timings_by_case(timings: pd.DataFrame) -> dict[str, pd.DataFrame]:
     Returns:
         The rows of each case, by its name.
     """
-    return {each.title(): rows for each, rows in Conditions.groups(timings, Conditions.CORRELATE)}
+    return {str(case): rows for case, rows in timings.groupby(_cases(timings), sort=False)}
 
 
 def timings_overview(timings: pd.DataFrame) -> pd.DataFrame:
@@ -61,14 +62,14 @@ def timings_overview(timings: pd.DataFrame) -> pd.DataFrame:
         timings: of `all_timings`.
 
     Returns:
-        Index: the case. Columns: timings; networks; families; batch and ms/image (smallest to largest, on one device);
+        Index: the case. Columns: source; timings; families; batch and ms/image (smallest to largest, on one device);
         launch-bound (how many of the timings are).
     """
     return pd.DataFrame.from_dict(
         {
             case: {
+                "source": rows["source"].iloc[0],
                 "timings": len(rows),
-                "networks": rows["network"].nunique(),
                 "families": rows["family"].nunique(),
                 "batch": " to ".join(f"{size:,}" for size in rows["batch"].agg(["min", "max"]).dropna().unique()),
                 "ms/image": " to ".join(map(significant, rows["ms_per_image"].agg(["min", "max"]))),
@@ -95,15 +96,26 @@ def correlation_table(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def lead_table(lead: pd.DataFrame) -> pd.DataFrame:
-    """Arrange leads in one row per case, statistic and other metric.
+    """Arrange leads in one row per case.
 
     Arguments:
         lead: of `leads`.
 
     Returns:
-        Index: case, statistic, other. Columns: lead, low, high, verdict.
+        Index: the case. Columns: other ("over flops"), statistic. Values: "+0.12 (0.01 to 0.23) ahead", with the
+        interval where there is one, and the verdict where it is decided.
     """
-    return lead.assign(case=_cases(lead)).set_index(["case", "statistic", "other"])[["lead", "low", "high", "verdict"]]
+    told = [_lead(row) for row in dicts(lead)]
+    named = lead.assign(case=_cases(lead), told=told, other="over " + lead["other"].astype(str))
+    table = named.pivot(index="case", columns=["other", "statistic"], values="told")
+    return table.loc[named["case"].unique()].rename_axis(columns=[None, None])
+
+
+def _lead(row: Mapping[str, Any]) -> str:
+    if pd.isna(row["lead"]):
+        return "–"
+    interval = f" ({row['low']:.2f} to {row['high']:.2f})" if pd.notna(row["low"]) else ""
+    return f"{row['lead']:+.2f}{interval}" + f" {row['verdict']}" * (row["verdict"] in ("ahead", "behind"))
 
 
 def errors_by_store(stores: Paths) -> pd.DataFrame:
@@ -187,22 +199,6 @@ def rows_beside_ceilings(stores: Paths, known: list[Ceilings]) -> pd.DataFrame:
     return pd.concat(near, ignore_index=True).reindex(columns=columns) if near else pd.DataFrame(columns=columns)
 
 
-def shares_by_family(near: pd.DataFrame) -> pd.DataFrame:
-    """Summarise the shares of the roofline by family.
-
-    Arguments:
-        near: of `rows_beside_ceilings`.
-
-    Returns:
-        Index: the columns of `Conditions.CORRELATE`; family. Columns: rows; with_ceilings (how many have any); lowest,
-        median and highest (share).
-    """
-    by = near.groupby([*Conditions.CORRELATE, "family"], sort=False)["roofline_share"]
-    columns = {"rows": by.size(), "with_ceilings": by.count()}
-    return pd.DataFrame({**columns, "lowest": by.min(), "median": by.median(), "highest": by.max()})
-
-
 def _cases(frame: pd.DataFrame) -> pd.Series:
     """Name the case of each row."""
-    rows = rows_of(frame[list(Conditions.CORRELATE)])
-    return pd.Series([joined(row) for row in rows], frame.index, dtype=object)
+    return pd.Series(short_titles(frame), frame.index, dtype=object)

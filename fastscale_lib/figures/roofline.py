@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from ..records.conditions import Conditions
+from ..records.conditions import short_titles
 from .theme import DASHED, INK, METRICS, Style, axis_title, label, layout, numbers, panels_titled, style
 
 _COLUMNS = 2
@@ -24,11 +24,11 @@ def roofline_shares(frame: pd.DataFrame, title: str | None = None) -> go.Figure:
         title: of the figure; default: None.
     """
     frame = frame[frame["roofline_share"].notna()]
-    groups = {key.title(): rows for key, rows in Conditions.groups(frame, Conditions.CORRELATE)}
+    groups = {str(name): rows for name, rows in frame.groupby(short_titles(frame), sort=False)}
     families = list(dict.fromkeys(frame["family"]))
     columns = min(max(len(groups), 1), _COLUMNS)
     lines = max(-(-len(groups) // columns), 1)
-    tall = 34 * max(len(families), 1) + 20  # pixels of a panel
+    tall = 24 * max(len(families), 1) + 20  # pixels of a panel
     titles = [text if len(text) <= _LONGEST else text.replace(" · ", "<br>", 1) for text in groups]  # two lines
     inside = lines * tall + 100 * (lines - 1)
     spacing: dict[str, Any] = {"horizontal_spacing": 0.03, "vertical_spacing": 100 / inside if lines > 1 else 0}
@@ -40,8 +40,9 @@ def roofline_shares(frame: pd.DataFrame, title: str | None = None) -> go.Figure:
             figure.add_trace({**_marks(some, str(strategy)), "showlegend": strategy not in seen}, **where)
             seen.add(str(strategy))
         figure.add_vline(x=1, line=DASHED, **where)
-        figure.update_xaxes(title=axis_title(METRICS["roofline_share"].title), **where)
-    figure.update_xaxes(rangemode="tozero")
+        if place >= len(groups) - columns:  # the last of its column
+            figure.update_xaxes(title=axis_title(METRICS["roofline_share"].title), **where)
+    figure.update_xaxes(range=[0, 1.05 * max(1.0, *frame["roofline_share"])] if len(frame) else None)
     figure.update_yaxes(categoryorder="array", categoryarray=families[::-1], automargin=True)
     figure.update_layout(**layout(title), height=165 + inside)
     return panels_titled(figure, top=120, legend=1 + 42 / inside)

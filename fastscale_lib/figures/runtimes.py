@@ -14,7 +14,7 @@ from .._common.frames import rows as rows_of
 from .._common.statistics import pearson
 from ..analysis.correlation import complete
 from ..architectures.counting import METRICS as COUNTS
-from ..records.conditions import joined
+from ..records.conditions import Conditions, joined, short_titles
 from .theme import (
     DASHED,
     MANY_TICKS,
@@ -41,43 +41,57 @@ def runtime(
 ) -> go.Figure:
     """Draw time per image over counts, with one panel per metric and one marker per network.
 
-    The title of a panel is Pearson's r, of logarithms if the axes are logarithmic; the dashed line is least squares on
-    these axes. The 8 largest families have their own style.
+    Each device, mode and precision has a row of panels. The title of a panel is Pearson's r, of logarithms if the axes
+    are logarithmic; the dashed line is least squares on these axes. The 8 largest families have their own style.
 
     Arguments:
-        frame: timings as `published` returns them, of one device, mode and precision.
+        frame: timings as `published` returns them.
         metrics: columns of counts; those without values are not drawn; default: flops, params, activations.
         log: logarithmic axes, or linear ones from 0; default: True.
         title: of the figure; default: None.
     """
     frame = frame.reset_index(drop=True)
-    known = complete(frame, metrics)
-    shown = list(known.columns.drop("ms_per_image"))
-    rows = frame.loc[known.index]
-    named = list(rows["family"].value_counts().index[:NAMED_FAMILIES])
-    families = rows["family"].where(rows["family"].isin(named), OTHERS)
-    scaled = known.apply(np.log) if log else known
+    cases = {str(name): complete(rows, metrics) for name, rows in frame.groupby(short_titles(frame), sort=False)}
+    shown = [metric for metric in metrics if any(metric in known for known in cases.values())]
+    families = frame["family"].loc[[place for known in cases.values() for place in known.index]]
+    named = list(families.value_counts().index[:NAMED_FAMILIES])
+    families = families.where(families.isin(named), OTHERS)
     figure = make_subplots(
-        1,
-        max(len(shown), 1),
-        shared_yaxes=True,
-        horizontal_spacing=0.03,
+        *(len(cases), max(len(shown), 1)),
+        **{"shared_yaxes": True, "horizontal_spacing": 0.03, "vertical_spacing": 0.5 / max(len(cases), 2)},
         subplot_titles=[
-            f"{METRICS[metric].label}: r{' of logs' if log else ''} = {_r(scaled, metric)}" for metric in shown
+            _panel_title(name if len(cases) > 1 and metric == shown[0] else "", known, metric, log)
+            for name, known in cases.items()
+            for metric in shown
         ],
     )
     axis = log_axis if log else plain_axis
-    for column, metric in enumerate(shown, 1):
-        for family, look in family_styles(families, named).items():
-            trace = _networks(rows[families == family], metric, family, look, showlegend=column == 1)
-            figure.add_trace(trace, row=1, col=column)
-        figure.add_trace(_least_squares(scaled, metric, log), row=1, col=column)
-        figure.update_xaxes(**axis(metric), row=1, col=column)
-        if log and known[metric].max() > MANY_TICKS * known[metric].min():
-            figure.update_xaxes(dtick=1, row=1, col=column)
-        figure.update_yaxes(axis("ms_per_image") | ({} if column == 1 else {"title": None}), row=1, col=column)
-    figure.update_layout(**layout(title), height=400)
-    return panels_titled(figure)
+    seen: set[str] = set()
+    for row, known in enumerate(cases.values(), 1):
+        scaled = known.apply(np.log) if log else known
+        for column, metric in enumerate((each for each in shown if each in known), 1):
+            where: dict[str, Any] = {"row": row, "col": column}
+            own = families.loc[known.index]
+            for family, look in family_styles(own, named).items():
+                rows = frame.loc[known.index][own == family]
+                figure.add_trace(_networks(rows, metric, family, look, showlegend=family not in seen), **where)
+                seen.add(family)
+            figure.add_trace(_least_squares(scaled, metric, log), **where)
+            last = {} if row == len(cases) else {"title": None}
+            figure.update_xaxes(axis(metric) | last, **where)
+            if log and known[metric].max() > MANY_TICKS * known[metric].min():
+                figure.update_xaxes(dtick=1, **where)
+            figure.update_yaxes(axis("ms_per_image") | ({} if column == 1 else {"title": None}), **where)
+    figure.update_layout(**layout(title), height=400 if len(cases) == 1 else 130 + 190 * len(cases))
+    return panels_titled(figure, legend=1 + 0.1 / len(cases) if cases else 1.1)
+
+
+def _panel_title(case: str, known: pd.DataFrame, metric: str, log: bool) -> str:
+    if metric not in known:
+        return ""
+    scaled = known.apply(np.log) if log else known
+    r = f"{METRICS[metric].label}: r{' of logs' if log else ''} = {_r(scaled, metric)}"
+    return f"{case}<br>{r}" if case else r
 
 
 def correlations(found: pd.DataFrame, title: str | None = None) -> go.Figure:
@@ -88,7 +102,8 @@ def correlations(found: pd.DataFrame, title: str | None = None) -> go.Figure:
         title: of the figure; default: None.
     """
     by = list(found.columns)[: list(found.columns).index("metric")]
-    found = found.assign(case=[joined(key) for key in rows_of(found[by])])
+    usual = by == list(Conditions.CORRELATE)
+    found = found.assign(case=short_titles(found) if usual else [joined(key) for key in rows_of(found[by])])
     cases, statistics, metrics = (list(found[name].unique()) for name in ("case", "statistic", "metric"))
     figure = make_subplots(1, len(statistics), subplot_titles=statistics, shared_yaxes=True, horizontal_spacing=0.03)
     for column, statistic in enumerate(statistics, 1):

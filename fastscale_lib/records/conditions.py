@@ -118,10 +118,6 @@ class Conditions:
             words += [f"{name}={bool(value)}"] if value is not None and value != self.USUAL[name] else []
         return ", ".join(str(word) for word in words if word is not None)
 
-    def title(self) -> str:
-        """Join all known values for the title of a panel: "pycls_zoo_v100 · V100 · training"."""
-        return joined(getattr(self, field.name) for field in fields(self))
-
 
 def distinct_labels(rows: pd.DataFrame, briefly: bool = False) -> list[str]:
     """Name the case of each row by as few words as distinguish it from the frame's other cases.

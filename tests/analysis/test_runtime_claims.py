@@ -26,7 +26,7 @@ def judged(frame: pd.DataFrame, metric: str = "activations", measured=()) -> lis
 def test_times_that_follow_activations_hold_and_those_of_flops_fail():
     [followed, *_] = judged(timings("table", "cuda", "activations"))
     assert followed.claim == (
-        "number of comparisons with another metric above activations, on a GPU: table · A chip · training · fp32"
+        "number of comparisons with another metric above activations, on a GPU: A chip · training · fp32"
     )
     assert (followed.found, followed.verdict, followed.scope, followed.evidence) == (0, HOLDS, PAPER, "published")
     [other, *_] = judged(timings("table", "cuda", "flops"))
@@ -64,7 +64,7 @@ def test_cpus_unknown_devices_and_other_metrics_are_beyond_the_paper(device, met
 def test_too_few_rows_are_not_judged():
     [claim, _] = judged(timings("table", "cuda", "activations").head(2))
     assert claim.verdict == UNTESTED
-    assert claim.details == "too few rows of table · A chip · training · fp32 to correlate"
+    assert claim.details == "too few rows of A chip · training · fp32 to correlate"
 
 
 def test_reported_correlations_are_of_early_convolutions_on_plain_axes():

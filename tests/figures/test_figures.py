@@ -215,6 +215,13 @@ def test_the_correlation_stands_above_each_panel(timings, log, statistic):
     assert written == [f"{metric}: {name} = {found[metric]:.2f}" for metric in METRICS]
 
 
+def test_each_case_has_a_row_of_panels(timings):
+    both = pd.concat([timings, timings.assign(mode="training")])
+    rows = [annotation.split("<br>")[0] for annotation in annotations(figures.runtime(both))][:: len(METRICS)]
+    assert len(rows) == 2
+    assert rows[1].startswith(timings["device_name"].iloc[0])
+
+
 @pytest.mark.parametrize("log", [True, False])
 def test_the_line_is_that_of_least_squares_on_the_axes_as_drawn(timings, log):
     [line] = [trace for trace in of_panel(figures.runtime(timings, log=log), 3) if trace.mode == "lines"]
@@ -254,7 +261,7 @@ def test_correlations_are_drawn_with_their_intervals(timings):
     found = correlations(published())
     figure = figures.correlations(found)
     assert annotations(figure) == ["Pearson", "Pearson of logs", "Spearman"]
-    assert layout_of(figure).yaxis.ticktext[0] == "pycls_zoo_v100 · V100 · inference"
+    assert layout_of(figure).yaxis.ticktext[0] == "V100 · inference"
     for trace in traces(figure):
         metric = trace.legendgroup
         statistic = annotations(figure)[int((trace.xaxis or "x")[1:] or 1) - 1]

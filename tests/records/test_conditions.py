@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import fastscale_lib as fs
-from fastscale_lib.records.conditions import LARGEST, Conditions, distinct_labels
+from fastscale_lib.records.conditions import LARGEST, Conditions, distinct_labels, short_titles
 
 CPU = Conditions("mine.jsonl", "cpu", "AMD EPYC", 2, "inference", "fp32", True, False, False, 4)
 SUBSETS = ("FIT", "CASE", "CORRELATE", "HELD", "MACHINE", "COMPARE", "TRAINED")
@@ -58,9 +58,12 @@ def test_a_label_names_the_device_and_unusual_settings(changed, label):
     assert replace(CPU, **changed).label() == label
 
 
-def test_a_title_joins_what_is_known():
-    assert Conditions(source="timm.csv", mode="training").title() == "timm.csv · training"
-    assert Conditions.of({"source": "zoo", "device_name": "V100", "precision": None}).title() == "zoo · V100"
+def test_a_short_title_names_the_source_only_of_cases_that_are_alike():
+    rows = pd.DataFrame(
+        {"source": ["a", "b", "b"], "device_name": "V100", "mode": ["training", "training", "inference"]}
+    )
+    rows["precision"] = None
+    assert short_titles(rows) == ["V100 · training (a)", "V100 · training (b)", "V100 · inference"]
 
 
 @pytest.mark.parametrize(

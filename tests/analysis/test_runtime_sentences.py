@@ -1,0 +1,77 @@
+"""Sentences on runtime and complexity follow the frames they are made from."""
+
+import pandas as pd
+import pytest
+from helpers.notebooks import REPO
+from helpers.zoo_rows import write_store, zoo_rows
+
+import fastscale_lib as fs
+
+CASE = "Made-up · inference · fp32"
+
+
+@pytest.fixture(scope="module", params=["flops", "activations"])
+def follows(request, tmp_path_factory):
+    """A count, and a store of a GPU on which time follows it."""
+    store = tmp_path_factory.mktemp("stores") / "own.jsonl"
+    return request.param, write_store(store, zoo_rows("cuda:0", "Made-up", request.param, 1e7))
+
+
+def test_the_text_says_which_count_time_follows(follows):
+    count, store = follows
+    timings = fs.records.published_form(fs.records.read_rows([store]))
+    text = fs.analysis.leads_text(fs.analysis.leads(timings), timings, "activations")
+    if count == "activations":
+        assert text.startswith("On GPUs, activations have the higher r in 6 of 6 comparisons; ")
+        assert "another" not in text
+    else:
+        assert text.endswith(f"another has the higher r: flops in {CASE}.")
+    assert fs.analysis.leads_text(fs.analysis.leads(timings.iloc[:2]), timings, "flops") == (
+        "There are too few timings to correlate."
+    )
+
+
+def test_errors_are_told_beside_the_best_baseline(follows):
+    count, store = follows
+    errors = fs.analysis.errors_by_store([store])
+    by = errors.set_index("by")["error"]
+    text = fs.analysis.prediction_text(errors)
+    best = by.drop("layers").idxmin()
+    assert text.startswith(f"Median error, beside that of the best baseline: {CASE}: {100 * by['layers']:.1f} % ")
+    assert f"{100 * by[best]:.1f} % by {best}" in text
+    assert count in best
+    table = fs.analysis.errors_table(errors)
+    assert table.loc[CASE, "layers"].startswith(f"{100 * by['layers']:.1f} % (")
+    few = fs.analysis.prediction_text(fs.analysis.errors_by_store([REPO / "data" / "measured" / "nvidia-h200.jsonl"]))
+    assert few.startswith("No model: ")
+
+
+def test_settings_are_counted_by_kind_of_network():
+    frame = pd.DataFrame({"device": ["cuda", "cuda", "cpu"], "kind": "ViT", "lead": [0.1, -0.1, -0.2]})
+    frame["verdict"] = ["ahead", "undecided", "behind"]
+    assert fs.analysis.leads_everywhere_text(frame, "activations") == (
+        "On GPUs, activations have the higher r in 1 of 2 settings for ViT (surely in 1, surely lower in 0). "
+        "On CPUs, activations have the higher r in 0 of 1 setting for ViT (surely in 0, surely lower in 1)."
+    )
+
+
+def test_the_order_within_a_base_is_counted():
+    rows = fs.records.read_rows([REPO / "data" / "measured" / "nvidia-h200.jsonl"])
+    within = fs.analysis.times_within_bases(rows)
+    assert fs.analysis.within_base_text(within).startswith(
+        "On GPUs, times come in exactly the order of activations in "
+    )
+    slower = within.assign(ms_per_image=1 / within["ms_per_image"])
+    assert "the order of activations in 0 of" in fs.analysis.within_base_text(slower)
+    assert fs.analysis.within_base_text(within.iloc[:0]).startswith("No base network was measured")
+
+
+def test_families_are_told_by_their_share_of_the_roofline():
+    frame = pd.DataFrame(
+        {"source": "own", "device_name": "GPU", "mode": "inference", "precision": "fp32"}, index=[0, 1]
+    )
+    frame = frame.assign(family=["ResNet", "RegNetZ"], roofline_share=[1.25, 0.5])
+    text = fs.analysis.roofline_text(frame)
+    assert "GPU · inference · fp32: ResNet (1.25), RegNetZ least (0.50)." in text
+    assert text.endswith("from 0.50 to 1.25; 1 of 2 are above 1.")
+    assert fs.analysis.roofline_text(frame.iloc[:0]) == "None of these rows has measured ceilings."
