@@ -110,7 +110,9 @@ def exponents_beside_laws(equal: pd.DataFrame) -> pd.DataFrame:
         Index: strategy. Columns: law (a Fraction), and one per network.
     """
     exponents = equal["exponent"].unstack("network", sort=False)
-    return exponents.assign(law=equal["law"].groupby("strategy").first())[["law", *exponents]].rename_axis(columns=None)
+    exponents.columns.name = None
+    exponents.insert(0, "law", equal["law"].groupby("strategy").first())
+    return exponents
 
 
 def distance_from_laws(fits: pd.DataFrame) -> pd.DataFrame:

@@ -31,6 +31,7 @@ from .theme import (
 
 _WITH_LAWS = 4  # strategies along an axis that leave room for their laws
 
+
 def curve(frame: Frame, y: str, x: str = "flops", **more: Any) -> dict[str, Any]:
     """Make the trace of a metric of one network under one strategy.
 
