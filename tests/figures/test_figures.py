@@ -216,7 +216,7 @@ def test_the_correlation_stands_above_each_panel(timings, log, statistic):
 
 
 def test_each_case_has_a_row_of_panels(timings):
-    both = pd.concat([timings, timings.assign(mode="training")])
+    both = pd.concat([timings, timings.assign(precision="fp16")])
     rows = [annotation.split("<br>")[0] for annotation in annotations(figures.runtime(both))][:: len(METRICS)]
     assert len(rows) == 2
     assert rows[1].startswith(timings["device_name"].iloc[0])

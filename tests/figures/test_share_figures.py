@@ -38,5 +38,5 @@ def test_each_row_with_ceilings_has_a_marker():
         ("not scaled", [0.4]),
         ("w", [0.3]),
     ]
-    assert annotations(figure) == [f"mine · Some CPU · {mode} · fp32" for mode in ("inference", "training")]
+    assert annotations(figure) == [f"Some CPU · {mode} · fp32" for mode in ("inference", "training")]
     assert traces(roofline_shares(pd.DataFrame([common | rows[3]]))) == []
