@@ -34,7 +34,9 @@ def equal_time_claims(errors: pd.DataFrame, families: Iterable[str], epochs: int
         source = f"Early Convolutions, Table 2, {epochs} epochs; the bases differ, too"
         details = source if len(gap) else "no times that both families reach"
         found = gap.max() if len(gap) else None
-        claims.append(Claim(text, 0, found, tolerance, relation="<", evidence="published", details=details))
+        shared: dict[str, Any] = {"relation": "<", "evidence": "published", "details": details}
+        words = f"{{}} points of error for {family} less {_COMPOUND}"
+        claims.append(Claim(text, 0, found, tolerance, **shared, headline="frontier", words=words))
     return claims
 
 
@@ -55,7 +57,9 @@ def one_base_claims(ways: pd.DataFrame, tolerance: float, similar: float) -> lis
         details = f"Tan and Le (2019), Tables 3 and 7: {len(gap)} bases" if len(gap) else missing
         worst = max(gap.tolist(), default=None)
         text = f"error of one base at about equal flops: {one} less {other}"
-        claims.append(Claim(text, 0, worst, off, relation="<", evidence="published", details=details))
+        shared: dict[str, Any] = {"relation": "<", "evidence": "published", "details": details}
+        words = f"{{}} points of error for {one} less {other}"
+        claims.append(Claim(text, 0, worst, off, **shared, headline="accuracy", words=words))
     return claims
 
 
@@ -84,7 +88,7 @@ def trained_claims(errors: pd.DataFrame, scales: Iterable[float], tolerance: flo
                     gaps.append(
                         (f"error of {base} at {scale:g} times its flops: {one} less {other}", setting, gap, off)
                     )
-    shared: dict[str, Any] = {"scope": BEYOND, "evidence": "trained", "relation": "<"}
+    shared: dict[str, Any] = {"scope": BEYOND, "evidence": "trained", "relation": "<", "headline": "accuracy"}
     claims, levels = [], holm_levels([_chance(gap, off) for *_, gap, off in gaps])
     holm = f", Holm over {len(gaps)} comparisons" if len(gaps) > 1 else ""
     for (text, setting, gap, off), level in zip(gaps, levels, strict=True):

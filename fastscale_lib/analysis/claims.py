@@ -33,7 +33,22 @@ RULES = (
     "err in at most 5 % of cases (Holm).",
     "A model is compared with the best baseline, not with the weakest.",
     "Where nothing is left to judge, a claim is not tested here, and the reason is named.",
+    "A central claim of the paper is judged by the paper's claims behind it, without those whose times are in doubt: "
+    "it holds if more than half of them hold and none fails, does not hold if more fail than hold, and is undecided "
+    "otherwise.",
 )
+# The paper's central claims, by the name that a claim which is evidence of one gives.
+HEADLINES = {
+    "fast": "Under fast scaling (dWr), activations grow about as √s when flops grow as s.",
+    "compound": "Under compound scaling (dwr), which is how EfficientNets are scaled, activations grow almost as s.",
+    "equal flops": "At equal flops, fast scaling has fewer activations than dw and dwr, and few more than width (w).",
+    "follows": "On GPUs, runtime follows activations more closely than flops or params.",
+    "one base": "Within one base network at equal flops, times come in the order of activations.",
+    "time": "On GPUs at equal flops, fast scaling is nearly as fast as w, and faster than dw and dwr.",
+    "accuracy": "At equal flops, fast scaling is about as accurate as compound scaling, and both beat width alone.",
+    "frontier": "At equal training time, fast-scaled RegNets err less than EfficientNets.",
+    "pair": "RegNetY-4GF, scaled fast to 16 GF, beats EfficientNet-B4 in activations, memory, time and error.",
+}
 VERDICTS = (HOLDS, FAILS, UNDECIDED, UNTESTED)
 RELATIONS = ("=", "<", ">")
 EVIDENCE = ("counted", "measured", "predicted", "published", "trained")
@@ -64,9 +79,12 @@ class Claim:
         high: upper end of it; default: None, no interval.
         doubt: why `found` cannot decide, as for a time without an interval (`measurement.time_doubt`): the verdict is
             then "undecided"; default: None, it can.
+        headline: the central claim in `HEADLINES` that this is evidence of; default: "", none.
+        words: what `found` is, with {} in its place, as "{} times the time of w"; default: "", the central claim counts
+            verdicts instead.
 
     Raises:
-        ClaimError: (a ValueError) scope, evidence or relation is unknown.
+        ClaimError: (a ValueError) scope, evidence, relation or headline is unknown.
     """
 
     claim: str
@@ -81,11 +99,14 @@ class Claim:
     low: float | None = None
     high: float | None = None
     doubt: str | float | None = None  # NaN in a frame: None
+    headline: str = ""
+    words: str = ""
 
     def __post_init__(self) -> None:
-        for name, allowed in (("relation", RELATIONS), ("evidence", EVIDENCE), ("scope", (PAPER, BEYOND))):
+        known = {"relation": RELATIONS, "evidence": EVIDENCE, "scope": (PAPER, BEYOND), "headline": ("", *HEADLINES)}
+        for name, allowed in known.items():
             if (given := getattr(self, name)) not in allowed:
-                raise ClaimError(f"{name} {given!r:.60} of a claim: give one of {', '.join(allowed)}")
+                raise ClaimError(f"{name} {given!r:.60} of a claim: give one of {', '.join(filter(None, allowed))}")
 
     @property
     def verdict(self) -> str:
@@ -121,7 +142,7 @@ def scorecard(claims: Iterable[Claim]) -> pd.DataFrame:
     frame = pd.DataFrame([astuple(each) for each in claims], columns=_FIELDS)
     numbers = dict.fromkeys(("paper", "found", "low", "high", "tolerance"), float)
     columns = ["claim", "scope", "relation", "paper", "found", "low", "high", "tolerance"]
-    columns += ["evidence", "details", "doubt"]
+    columns += ["evidence", "details", "doubt", "headline", "words"]
     return frame.astype(numbers)[columns].assign(verdict=[each.verdict for each in claims])
 
 
@@ -139,7 +160,7 @@ class Scorecard:
         self.frame = scorecard(claims)
 
     def __repr__(self) -> str:
-        return self.frame.to_string(index=False)
+        return self.frame.drop(columns=["headline", "words"]).to_string(index=False)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         rows = json.loads(self.frame.to_json(orient="records", double_precision=15))  # NaN becomes null
@@ -168,7 +189,7 @@ def _read(row: Mapping[str, Any]) -> Claim:
 
 def _kinds(name: str, tested: bool) -> tuple[tuple[type, ...], str]:
     """Return the types that a field may have, and their name; a tested claim needs numbers."""
-    if name in ("claim", "scope", "evidence", "details", "relation"):
+    if name in ("claim", "scope", "evidence", "details", "relation", "headline", "words"):
         return (str,), "a text"
     if name == "doubt":
         return (str, type(None)), "a text or null"
@@ -184,7 +205,7 @@ def table(verdicts: pd.DataFrame) -> Styler:
         for relation, paper in zip(verdicts["relation"], verdicts["paper"], strict=True)
     ]
     found = [found_text(*each) for each in rows_of(verdicts[["found", "low", "high"]])]
-    shown = verdicts.drop(columns=["relation", "low", "high", "doubt"])
+    shown = verdicts.drop(columns=["relation", "low", "high", "doubt", "headline", "words"])
     shown = shown.assign(paper=expected, found=found, evidence=kinds(verdicts))
     shown["details"] = [details_text(*each) for each in rows_of(verdicts[["details", "doubt"]])]
     left = [{"selector": "th, td", "props": "text-align: left"}]

@@ -127,7 +127,10 @@ def activation_claims(counted: pd.DataFrame, network: str, alpha: float, scales:
         for other, (name, power, equal) in limits.items():
             text = f"{network} at {s:g}× flops, activations: {fast} over {other}"
             ratio = activations[named_strategy(alpha=alpha).name] / activations[name]
-            claims.append(Claim(text, s**power, ratio, equal, scope=scope, relation="<"))
+            headline = "equal flops" if scope == PAPER else ""
+            words = f"{{}} times the activations of {other}"
+            shared: dict[str, Any] = {"scope": scope, "relation": "<", "headline": headline, "words": words}
+            claims.append(Claim(text, s**power, ratio, equal, **shared))
     return claims
 
 
@@ -148,6 +151,7 @@ def time_claims(timed: pd.DataFrame, network: str, alpha: float, nearly: float, 
         GPU did.
     """
     fast, scope = _name_and_scope(alpha)
+    headline = "time" if scope == PAPER else ""
     allowed = dict.fromkeys(OTHERS, 0.0) | {"w": nearly}
     own = timed[timed["base"] == network]
     own = own.assign(named=distinct_labels(own, briefly=True)).set_index("strategy", drop=False)
@@ -167,13 +171,16 @@ def time_claims(timed: pd.DataFrame, network: str, alpha: float, nearly: float, 
                 "evidence": "measured",
                 "details": ours["case"],
                 "relation": "<",
+                "headline": headline,
+                "words": f"{{}} times the time of {other}",
             }
             claims.append(Claim(text, 1, tolerance=most, **shared, **ratio))
     missing = f"no measured rows of {network} scaled by w, dwr, dw and {fast} on a GPU ({mode})"
     missing += "; published tables time none"
     for other, most in () if of_gpus else allowed.items():
         text = f"time on a GPU, {network} at equal flops: {fast} over {other}"
-        claims.append(Claim(text, 1, None, most, scope=scope, evidence="measured", details=missing, relation="<"))
+        shared = {"scope": scope, "evidence": "measured", "details": missing, "relation": "<", "headline": headline}
+        claims.append(Claim(text, 1, None, most, **shared))
     return claims
 
 

@@ -204,10 +204,13 @@ def exponent_claims(fits: pd.DataFrame, tolerance: float) -> list[Claim]:
     """
     off = (fits["fitted"] - fits["law"].astype(float)).abs()
     farthest = fits.loc[off.groupby([fits["metric"], fits["strategy"]], sort=False).idxmax()]
-    return [
-        Claim(f"{row.metric} under {row.strategy}, for large s", row.law, row.fitted, tolerance, details=row.network)
-        for row in rows_of(farthest)
-    ]
+    claims = []
+    for row in rows_of(farthest):
+        text = f"{row.metric} under {row.strategy}, for large s"
+        shown = {"dWr": "fast", "dwr": "compound"}.get(row.strategy, "") if row.metric == "activations" else ""
+        words = f"as s to the power {{}} (the law says {float(row.law):.2f})"
+        claims.append(Claim(text, row.law, row.fitted, tolerance, details=row.network, headline=shown, words=words))
+    return claims
 
 
 def equal_flops_claims(equal: pd.DataFrame, scale: float, tolerance: float) -> list[Claim]:

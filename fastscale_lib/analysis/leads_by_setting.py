@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from .._common.device_kinds import CPU, kind_of
@@ -91,4 +93,5 @@ def _claim(text: str, rows: pd.DataFrame, paper: bool) -> Claim:
     )
     details = f"of {len(rows)} settings of timm's benchmarks"
     scope = PAPER if paper else BEYOND
-    return Claim(text, 0, lower, scope=scope, evidence="published", details=details, low=behind, high=not_ahead)
+    shared: dict[str, Any] = {"scope": scope, "evidence": "published", "details": details}
+    return Claim(text, 0, lower, **shared, low=behind, high=not_ahead, headline="follows" if paper else "")

@@ -10,7 +10,7 @@ import pandas as pd
 from .._common.device_kinds import CUDA
 from .._common.frames import rows as rows_of
 from ..architectures.counting import METRICS
-from .claims import BEYOND, Claim, place, scope_on
+from .claims import BEYOND, PAPER, Claim, place, scope_on
 from .pairs import fast_scaled
 
 _PAPERS = "RegNetY-16GF"  # name in tables of the network that the paper compares with EfficientNet-B4
@@ -120,6 +120,8 @@ def ratio_claims(ratios: Iterable[Ratio]) -> list[Claim]:
             low=each.low,
             high=each.high,
             doubt=each.doubt,
+            headline=_headline(each.scope),
+            words=f"{{}} times the {each.cost}",
         )
         for each in ratios
         if each.cost not in ("flops", "params") and not pd.isna(each.ratio)
@@ -141,8 +143,13 @@ def unmeasured_claims(measured: pd.DataFrame, of: str, scope: str) -> list[Claim
             if there[column].isna().all():
                 text = f"ratio of {cost} in {mode}: {of}, on a GPU"
                 why = f"no measured rows of both on a GPU, {mode}"
-                claims.append(Claim(text, 1, None, scope=scope, evidence="measured", details=why, relation="<"))
+                shared: dict[str, Any] = {"scope": scope, "evidence": "measured", "headline": _headline(scope)}
+                claims.append(Claim(text, 1, None, **shared, details=why, relation="<"))
     return claims
+
+
+def _headline(scope: str) -> str:
+    return "pair" if scope == PAPER else ""
 
 
 def error_claims(
@@ -169,6 +176,7 @@ def error_claims(
         own = _published_scope(made, published_as, scope)
         text_of_row = f"{text}, {row.epochs} epochs: {published_as}, {made}, less {baseline}, in {row.source}"
         evidence: dict[str, Any] = {"evidence": "published", "details": row.source, "scope": own}
+        evidence |= {"headline": _headline(own), "words": "{} points of error"}
         claims.append(Claim(text_of_row, 0, row.difference, tolerance, relation="<", **evidence))
     if not claims:
         evidence = {"evidence": "published", "details": "no published errors of both", "scope": scope}

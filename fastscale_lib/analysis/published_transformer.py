@@ -141,7 +141,7 @@ def published_outcome_claims(published: pd.DataFrame, counts: pd.DataFrame, simi
     for one, other, relation, off in (("dwr", "w", "<", 0), ("dWr", "w", "<", 0), ("dWr", "dwr", "=", similar)):
         text = f"error of {base} at about equal flops, in points: {one} less {other}"
         gap = round(float(errors[one] - errors[other]), 9)
-        claims.append(Claim(text, 0, gap, off, relation=relation, **shared))
+        claims.append(Claim(text, 0, gap, off, relation=relation, headline="accuracy", **shared))
     text, faster = f"images per s of {base} at about equal flops: dWr over dwr", float(speeds["dWr"] / speeds["dwr"])
     claims.append(Claim(text, 1, faster, relation=">", **shared))
     text = f"strategies of {base} that are faster than the next one with fewer activations"

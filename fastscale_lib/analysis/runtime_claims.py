@@ -34,6 +34,7 @@ def lead_claims(lead: pd.DataFrame, timings: pd.DataFrame, metric: str, measured
         One claim per group of timings; and one on a GPU that is not tested, where no store has rows of one.
     """
     scope = PAPER if metric == "activations" else BEYOND
+    headline = "follows" if scope == PAPER else ""
     text = f"number of comparisons with another metric above {metric}"
     groups = timings.groupby(short_titles(timings), sort=False)
     devices = {name: next(iter(rows["device"].dropna()), None) for name, rows in groups}
@@ -54,11 +55,12 @@ def lead_claims(lead: pd.DataFrame, timings: pd.DataFrame, metric: str, measured
                 details=details if tested else f"too few rows of {name} to correlate",
                 low=int((rows["verdict"] == "behind").sum()),
                 high=int((rows["verdict"] != "ahead").sum()),
+                headline=headline,
             )
         )
     if not (timings["device"].eq(CUDA.name) & timings["source"].isin(list(measured))).any():
-        why = "no measured rows of a GPU"
-        claims.append(Claim(f"{text}, on a GPU: measured rows", 0, None, scope=scope, evidence="measured", details=why))
+        missing: dict[str, Any] = {"evidence": "measured", "details": "no measured rows of a GPU", "headline": headline}
+        claims.append(Claim(f"{text}, on a GPU: measured rows", 0, None, scope=scope, **missing))
     return claims
 
 

@@ -107,10 +107,12 @@ def within_base_claims(timed: pd.DataFrame) -> list[Claim]:
                 details=f"{' '.join(part['strategy'])}: {len(pairs)} pairs; Spearman's r {said}",
                 low=sum(_order(*pair, sure=True) < 0 for pair in pairs),
                 high=sum(_order(*pair, sure=True) <= 0 for pair in pairs),
+                headline="one base",
             )
         )
     missing = f"no base network measured on a GPU under {_FEWEST} strategies at equal flops"
-    return claims or [Claim(f"{text}, on a GPU", 0, None, evidence="measured", details=missing)]
+    untested = Claim(f"{text}, on a GPU", 0, None, evidence="measured", details=missing, headline="one base")
+    return claims or [untested]
 
 
 def _parts(timed: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:

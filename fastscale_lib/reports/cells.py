@@ -11,19 +11,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import mistune
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from ..analysis import claims
 from . import plots
+from .markdown import rendered
 from .sanitise import sanitised
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 LEAD = "lead"  # tag of a cell whose outputs the index shows
 PICTURES = ("image/png", "image/jpeg", "image/svg+xml")
-_TO_HTML = mistune.create_markdown(escape=False, plugins=["table", "strikethrough"])
 _TO_CODE = HtmlFormatter(nowrap=True)
 _CAPTION = re.compile(r"\*\*(Figure|Table)\.\*\* ")
 _CAPTIONED = {"Figure": ("figure", "picture"), "Table": ("html", "verdicts")}
@@ -86,7 +85,7 @@ def story(notebook: Path, title: str) -> Story:
         if cell["cell_type"] == "markdown":
             if cells and cells[-1].code:
                 source = captions.taken(source, cells[-1].parts)
-            if text := headings.anchored(sanitised(_rendered(source))):
+            if text := headings.anchored(rendered(source)):
                 cells.append(Cell(html=text))
         elif cell["cell_type"] == "code" and source.strip():
             parts = [part for output in cell["outputs"] for part in _parts(output)]
@@ -131,7 +130,7 @@ class _Captions:
         if places:
             self.last[what] += 1
             numbered = f"**{what} {self.last[what]}.** {text[begins.end() :]}"
-            caption = sanitised(_rendered(numbered)).strip().removeprefix("<p>").removesuffix("</p>")
+            caption = rendered(numbered).strip().removeprefix("<p>").removesuffix("</p>")
             parts[places[-1]] = parts[places[-1]]._replace(caption=caption)
         return rest
 
@@ -166,13 +165,11 @@ def _richest(data: Mapping[str, Any]) -> Iterator[Part]:
         if shown := sanitised(_joined(data["text/html"])).strip():
             yield Part("html", shown)
     elif "text/markdown" in data:
-        yield Part("html", sanitised(_rendered(_joined(data["text/markdown"]))))
+        yield Part("html", rendered(_joined(data["text/markdown"])))
+    elif "$" in (latex := _joined(data.get("text/latex", ""))):
+        yield Part("html", rendered(latex))
     elif "text/plain" in data:
         yield Part("text", _plain(data["text/plain"]))
-
-
-def _rendered(markdown: str) -> str:
-    return str(_TO_HTML(markdown))
 
 
 def _address(kind: str, content: str) -> str:

@@ -21,6 +21,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from ..analysis.claims import BEYOND, EVIDENCE, FAILS, HOLDS, RULES, UNDECIDED, UNTESTED, details_text, found_text
+from ..analysis.headlines import counted, headlines
 from . import plots
 from .cells import Part, story
 from .result import Report
@@ -83,8 +84,9 @@ def _drawn(part: Part) -> Part:
 
 
 def index(reports: Sequence[Report]) -> str:
-    """Render the page of all reports: failures, verdicts by kind of evidence, and pictures."""
+    """Render the page of all reports: failures, central claims, a card of each, and all claims."""
     rows = scorecard(reports)
+    central = headlines(rows)
     kinds = [(kind, rows[rows["kind"] == kind]) for kind in (*EVIDENCE, UNTESTED, BEYOND)]
     failed = [each for each in reports if each.error]
     return _page(
@@ -94,6 +96,8 @@ def index(reports: Sequence[Report]) -> str:
         failed=failed,
         kinds=[(kind, part) for kind, part in kinds if len(part)],
         counts=Counter(rows["verdict"]),
+        headlines=central,
+        judged=counted(central["verdict"]),
         beyond=int((rows["kind"] == BEYOND).sum()),
         made=shared([each.made for each in reports]),
         cards={each.name: _card(each) for each in reports},

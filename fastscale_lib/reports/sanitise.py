@@ -6,7 +6,14 @@ import html
 import re
 from html.parser import HTMLParser
 
-TAGS = frozenset(
+MATHS = frozenset(
+    {
+        *("math", "mrow", "mi", "mn", "mo", "ms", "mtext", "mspace", "mstyle", "mpadded", "mphantom", "menclose"),
+        *("mfrac", "msqrt", "mroot", "msub", "msup", "msubsup", "munder", "mover", "munderover"),
+        *("mmultiscripts", "mprescripts", "none", "mtable", "mtr", "mtd"),
+    }
+)
+TAGS = MATHS | frozenset(
     {
         *("h1", "h2", "h3", "h4", "h5", "h6", "p", "div", "blockquote", "pre", "hr", "br"),
         *("ul", "ol", "li", "dl", "dt", "dd"),
@@ -16,10 +23,18 @@ TAGS = frozenset(
 )
 _EMPTY = frozenset({"br", "hr", "col"})
 _DROPPED = frozenset(  # with all that they hold
-    {"script", "style", "template", "noscript", "iframe", "noembed", "object", "svg", "math"}
-    | {"title", "textarea", "select"}
+    {"script", "style", "template", "noscript", "iframe", "noembed", "object", "svg"} | {"title", "textarea", "select"}
 )
 _NUMBERS = frozenset({"colspan", "rowspan", "start"})
+# Of MathML: what says how it is laid out, in one word or length.
+_OF_MATHS = frozenset(
+    {
+        *("display", "mathvariant", "stretchy", "fence", "form", "separator", "largeop", "movablelimits", "accent"),
+        *("accentunder", "linethickness", "columnalign", "rowspacing", "columnspacing", "columnlines", "rowlines"),
+        *("width", "height", "depth", "lspace", "rspace", "minsize", "maxsize", "displaystyle", "scriptlevel"),
+    }
+)
+_PLAIN = re.compile(r"[\w.%+ -]{1,40}", re.ASCII)
 _ADDRESS = re.compile(r"(https?://|mailto:|#)", re.IGNORECASE)
 _MOST_SPANNED = 1000
 
@@ -72,6 +87,8 @@ def _kept(tag: str, name: str, value: str) -> str:
     """Write an attribute again, or nothing."""
     if name in _NUMBERS and value.isdecimal() and int(value) <= _MOST_SPANNED:
         return f' {name}="{int(value)}"'
+    if tag in MATHS and name in _OF_MATHS and _PLAIN.fullmatch(value):
+        return f' {name}="{value}"'
     if tag == "a" and name == "href" and _ADDRESS.match(value):
         return f' href="{html.escape(value)}" rel="noopener noreferrer"'
     return ""

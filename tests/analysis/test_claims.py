@@ -115,6 +115,7 @@ def test_no_doubt_is_none_or_what_a_frame_makes_of_it():
     [
         ("relation", "≈", "relation '≈' of a claim: give one of =, <, >"),
         ("evidence", "measured on a CPU", "evidence 'measured on a CPU' of a claim: give one of counted, measured, "),
+        ("headline", "mine", "headline 'mine' of a claim: give one of fast, compound, "),
         ("scope", "mine", "scope 'mine' of a claim: give one of the paper's, beyond the paper"),
     ],
 )
@@ -154,7 +155,7 @@ CLAIMS = [
 def test_a_scorecard_has_a_row_for_each_claim():
     frame = scorecard(CLAIMS)
     columns = ["claim", "scope", "relation", "paper", "found", "low", "high", "tolerance", "evidence", "details"]
-    columns += ["doubt", "verdict"]
+    columns += ["doubt", "headline", "words", "verdict"]
     assert list(frame) == columns
     assert frame["claim"].tolist() == [each.claim for each in CLAIMS]
     assert frame["verdict"].tolist() == [HOLDS, FAILS, UNTESTED]

@@ -20,7 +20,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastscale_lib as fs
-from fastscale_lib.analysis.claims import BEYOND, EVIDENCE, MIME, UNTESTED, Claim, ClaimError, Scorecard, gathered
+from fastscale_lib.analysis.claims import (
+    BEYOND,
+    EVIDENCE,
+    HEADLINES,
+    MIME,
+    UNTESTED,
+    Claim,
+    ClaimError,
+    Scorecard,
+    gathered,
+)
 from fastscale_lib.explorer.page import FIGURE_MIME
 from fastscale_lib.reports import pages, plots
 from fastscale_lib.reports.result import LARGEST_PAGE, Report
@@ -97,6 +107,9 @@ def page(told) -> Page:
         ("<b><i>nested</b> after", "<b><i>nested</i></b> after"),
         ("<scr<script>ipt>alert(1)</script>", "ipt&gt;alert(1)"),
         ("<!-- <b>not</b> -->seen", "seen"),
+        ('<math xmlns="x" display="block"><mrow href="javascript:alert(1)" style="x:y"><mi>s</mi></mrow></math>',
+         '<math display="block"><mrow><mi>s</mi></mrow></math>'),
+        ("<math><annotation-xml><style><img src=x onerror=alert(1)></style></annotation-xml></math>", "<math></math>"),
     ],
 )  # fmt: skip
 def test_html_is_rebuilt_from_what_is_harmless(source, harmless):
@@ -106,7 +119,7 @@ def test_html_is_rebuilt_from_what_is_harmless(source, harmless):
 fragments = st.lists(
     st.sampled_from(
         ["<", ">", "</", "/>", "script", "img", "b", "td", "svg", "style", " ", "onerror=", "href=", "x", '"', "'",
-         "<!--", "-->", "javascript:", "&lt;", "&#60;", "\n", "=", "a", "https://e.org"]
+         "math", "mtext", "display=", "<!--", "-->", "javascript:", "&lt;", "&#60;", "\n", "=", "a", "https://e.org"]
     ) | st.text(max_size=3)
 ).map("".join)  # fmt: skip
 
@@ -116,7 +129,7 @@ def test_no_text_gets_a_tag_or_an_attribute_through(text):
     made = Page(sanitised(text))
     assert {tag for tag, _ in made.tags} <= TAGS
     for _, attributes in made.tags:
-        assert set(attributes) <= {"href", "rel", "colspan", "rowspan", "start"}
+        assert set(attributes) <= {"href", "rel", "colspan", "rowspan", "start", "display"}
         assert re.match(r"https?://|mailto:|#", attributes.get("href") or "#", re.IGNORECASE)
     assert sanitised(sanitised(text)) == sanitised(text)
 
@@ -280,6 +293,22 @@ def test_a_description_names_panels_and_counts_what_is_too_much():
     assert said.endswith("and 18 more.")
 
 
+def test_maths_is_drawn_without_scripts(tmp_path):
+    cells = [
+        prose("# With $s^{1/2}$\n\nActivations grow as $\\sqrt{s}$:\n\n$$\na = \\frac{b}{c}\n$$\n\n- in a list $x_1$"),
+        prose("`$code$`, \\$5, $\\left( x$, and $\\href{javascript:alert(1)}{x}$"),
+        code("Math('y^2')", {"text/latex": "$\\displaystyle y^2$", "text/plain": "<Math>"}),
+    ]
+    made = pages.render(report(tmp_path, cells))
+    page = Page(made)
+    assert [each["display"] for each in page.all("math")] == ["inline", "inline", "block", *["inline"] * 3]
+    assert "<msqrt><mrow><mi>s</mi></mrow></msqrt>" in made
+    assert "<mfrac><mrow><mi>b</mi></mrow><mrow><mi>c</mi></mrow></mfrac>" in made
+    assert "$code$, $5, $\\left( x$, and" in page.text  # what cannot be read is shown as it was written
+    assert "javascript:" not in made
+    assert len(page.scripts) == 2
+
+
 def captions(text: str) -> list[str]:
     return re.findall(r"<figcaption>(.*?)</figcaption>", text, re.DOTALL)
 
@@ -365,6 +394,22 @@ def test_the_index_counts_verdicts_by_what_they_rest_on(told):
     places = [made.text.index(kind) for kind in kinds]
     assert places == sorted(places)
     assert {each.get("data-verdict") for each in made.all("tr")} == {None, *pages.CLASSES.values()}
+
+
+def test_the_index_says_in_sentences_what_became_of_the_central_claims(tmp_path):
+    claims = [
+        Claim("time over w", 1, 1.061, 0.25, headline="time", words="{} times the time of w", evidence="measured"),
+        Claim("counts", 1, 1),
+        Claim("r", 0, 1, low=0, high=3, headline="follows", evidence="published"),
+    ]
+    made = report(tmp_path, [prose("# Told"), code("Scorecard(claims)", Scorecard(claims))])
+    page = Page(pages.index([made]))
+    assert "Of 2 central claims, 1 holds, 1 is undecided." in page.text
+    assert f"{HEADLINES['time']} Measured: 1.06 times the time of w." in page.text
+    assert page.text.index(HEADLINES["follows"]) < page.text.index(HEADLINES["time"])  # in their own order
+    assert page.all("a").count({"href": "01_told.html#verdicts", "title": "Told"}) == 2
+    assert "All 3 claims" in page.text  # folded away
+    assert HEADLINES["time"] not in Page(pages.index([everything(tmp_path / "other")])).text
 
 
 def test_the_index_has_a_section_for_each_kind_of_evidence_and_scope(tmp_path):
