@@ -231,12 +231,12 @@ class _Run:
     limit: float | None
     data: Path | None
 
-    def __call__(self, task: Task, stop: threading.Event) -> Report:
+    def __call__(self, task: Task, stop: threading.Event, threads: int | None) -> Report:
         made = {"date": f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC", **self.made}
         began = time.monotonic()
         try:
             key, folder = self.runs.key(task), self.runs.begin(task)
-            error = execute(task, folder, self.limit, stop, self.data)
+            error = execute(task, folder, self.limit, stop, self.data, threads)
             if task.calibrates:  # the probes that it rests on were measured just now
                 key = self.runs.key(task)
             return self.runs.end(task, key, error, time.monotonic() - began, made)
@@ -247,13 +247,18 @@ class _Run:
 
 
 def _executed(todo: Sequence[Task], jobs: int, run: _Run) -> Generator[Report, None, None]:
-    """Yield the reports as they come: several at a time, then, alone, those that measure."""
+    """Yield the reports as they come: several at a time, then, alone, those that measure.
+
+    Those beside each other share the cores: threads of several that wait for one another spend most of their time so.
+    """
     stop = threading.Event()
     beside = [task for task in todo if not task.measures]
     alone = [task for task in todo if task.measures]
-    for group, width in ((beside, jobs), (alone, 1)):
-        with ThreadPoolExecutor(max(1, min(width, len(group))), thread_name_prefix="fastscale report") as threads:
-            futures = [threads.submit(run, task, stop) for task in group]
+    for group, most in ((beside, jobs), (alone, 1)):
+        width = max(1, min(most, len(group)))
+        share = max(1, _jobs(None) // width) if width > 1 else None
+        with ThreadPoolExecutor(width, thread_name_prefix="fastscale report") as threads:
+            futures = [threads.submit(run, task, stop, share) for task in group]
             try:
                 for future in as_completed(futures):
                     yield future.result()

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from .._common.child_process import cause, kill_group, one_line, start_child
+from .._common.files import write_whole
 from .._common.light_imports import light_imports
 from .._common.shipped import DATA_VARIABLE
 from .selection import Task
@@ -28,6 +29,9 @@ _LOOK_S = 0.05  # between two looks at whether it is done
 _PATIENCE_S = 10.0  # for a process that is told to end
 _STARTS = 3  # of a kernel that dies before it answers
 _UNSTARTED = "Kernel died before replying"  # as jupyter_client says
+_ENGINE = "fastscale"
+_THREADS = "OMP_NUM_THREADS"  # torch and numpy read it
+_SAVED_EACH_S = 5.0
 
 
 class Stopped(Exception):
@@ -35,15 +39,21 @@ class Stopped(Exception):
 
 
 def execute(
-    task: Task, folder: Path, limit: float | None, stop: threading.Event, data: Path | None = None
+    task: Task,
+    folder: Path,
+    limit: float | None,
+    stop: threading.Event,
+    data: Path | None = None,
+    threads: int | None = None,
 ) -> str | None:
     """Run a notebook in a folder, and save it there, executed as far as it ran.
 
     Return why it failed, in a sentence, or None. It is ended after `limit` seconds, or once `stop` is set, which raises
-    Stopped. `data` is the folder that `data_folder` finds there.
+    Stopped. `data` is the folder that `data_folder` finds there, and `threads` are how many of them compute, unless
+    OMP_NUM_THREADS says it; default: each library's own number.
     """
     with tempfile.TemporaryFile() as log:
-        process = _start(folder, log, data)
+        process = _start(folder, log, data, threads)
         try:
             with contextlib.suppress(BrokenPipeError):  # it has died already, and the log says of what
                 assert process.stdin is not None  # start_child makes a pipe
@@ -60,13 +70,14 @@ def execute(
         return _error(cells or []) or (_death(process.returncode, log) if process.returncode else None)
 
 
-def _start(folder: Path, log: IO[bytes], data: Path | None) -> subprocess.Popen[str]:
+def _start(folder: Path, log: IO[bytes], data: Path | None, threads: int | None) -> subprocess.Popen[str]:
     """Start the child in a session of its own, which the caller's Ctrl-C does not reach."""
     here = str(Path(__file__).resolve().parents[2])  # for the kernel, which is to have the same library
     ours = {
         "JUPYTER_PREFER_ENV_PATH": "1",  # the kernel is this Python's, not one that the user has installed as python3
         "PLOTLY_RENDERER": "plotly_mimetype",  # figures are kept as data; the page brings plotly.js once
         **({DATA_VARIABLE: str(data)} if data else {}),
+        **({_THREADS: str(threads)} if threads and _THREADS not in os.environ else {}),
     }
     return start_child(__name__, log, stdout=log, cwd=folder, path=[here], environment=ours)
 
@@ -142,13 +153,16 @@ def _end_with_the_caller() -> None:
 def _run(notebook: Path, parameters: dict[str, Any]) -> int:
     with light_imports():
         from papermill import PapermillExecutionError, execute_notebook
+        from papermill.engines import papermill_engines
 
+    papermill_engines.register(_ENGINE, _saving_engine(Path(notebook.name)))
     for starts in range(1, _STARTS + 1):
         try:
             execute_notebook(
                 _literal(str(notebook)),
-                _literal(notebook.name),
+                None,
                 parameters,
+                engine_name=_ENGINE,
                 kernel_name="python3",
                 language="python",
                 progress_bar=False,
@@ -162,20 +176,38 @@ def _run(notebook: Path, parameters: dict[str, Any]) -> int:
                 raise
         else:
             break
-        finally:
-            _tidy(Path(notebook.name))
     return 0
 
 
-def _tidy(executed: Path) -> None:
-    """Remove what papermill has added: marks of errors, and folders of this machine."""
-    import nbformat
-    from papermill.execute import remove_error_markers
+def _saving_engine(executed: Path) -> type:
+    """Make an engine of papermill that saves at the end, and every few seconds before.
 
-    if executed.is_file():
-        notebook = remove_error_markers(nbformat.read(executed, nbformat.NO_CONVERT))
-        notebook.metadata.pop("papermill", None)
-        nbformat.write(notebook, executed)
+    Papermill's own saves it, and validates all of it, before and after each cell: that took a third of the time of a
+    notebook with many figures. What papermill notes beside, folders of this machine among it, is not saved.
+    """
+    from nbformat import NotebookNode
+    from nbformat.v4 import writes
+    from papermill.engines import NBClientEngine
+
+    class Saving(NBClientEngine):
+        @classmethod
+        def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **more: Any) -> Any:
+            def save() -> None:
+                kept = {key: value for key, value in nb_man.nb.metadata.items() if key != "papermill"}
+                write_whole(executed, writes(NotebookNode({**nb_man.nb, "metadata": kept})) + "\n")
+
+            def save_seldom(**_: Any) -> None:
+                if (nb_man.now() - nb_man.last_save_time).total_seconds() > _SAVED_EACH_S:
+                    save()
+                    nb_man.last_save_time = nb_man.now()
+
+            nb_man.save = save_seldom
+            try:
+                return super().execute_managed_notebook(nb_man, kernel_name, **more)
+            finally:
+                save()
+
+    return Saving
 
 
 def _literal(path: str) -> str:
