@@ -143,8 +143,6 @@ class Counted(NamedTuple):
     index: np.ndarray  # which distinct network stands where
     counts: list[np.ndarray]  # flops, params, activations of the distinct networks
     sizes: list[np.ndarray]  # their resolution; of described networks height and width, stem, stages and head
-    lowest: float = FIRST  # exponent of two of the first scale
-    per_octave: float = PER_OCTAVE
 
     def header(self, base: Network | Family) -> dict[str, Any]:
         """Return what a page reads, but for the number of stages and the times."""
@@ -158,8 +156,8 @@ class Counted(NamedTuple):
             "rows": list(self.ways),
             "networks": len(self.first),
             "steps": len(self.index) // len(self.ways),
-            "first": self.lowest,
-            "perOctave": self.per_octave,
+            "first": FIRST,
+            "perOctave": PER_OCTAVE,
             "timeSteps": TIME_STEPS,
             "timeOffset": TIME_OFFSET,
             "errorSteps": ERROR_STEPS,
@@ -167,7 +165,7 @@ class Counted(NamedTuple):
         }
 
 
-@lru_cache(maxsize=2)  # times may be asked for later than counts
+@lru_cache(maxsize=8)  # times may be asked for later than counts
 def _counted(base: Network, more: tuple[str, ...]) -> Counted:
     ways = rows() | {name: named_strategy(name) for name in more}
     columns = sweep_columns(base, list(ways.values()), SCALES, stages=False)

@@ -14,13 +14,15 @@ import pandas as pd
 
 from ..architectures.counting import METRICS, complexity
 from ..architectures.parts import NetworkError
+from ..architectures.resolutions import both_sides
 from ..architectures.traced.module_family import Family
 from ..figures.theme import numbers
 from ..scaling.asymptotics import law_columns
 from ..scaling.module_scaling import family_columns
-from ..scaling.strategies import STRATEGIES, Strategy
+from ..scaling.strategies import STRATEGIES, Strategy, alpha_of
 from ..scaling.strategies import strategy as named_strategy
 from . import panels
+from .app_data import Counted
 from .views import ALPHA, LARGEST_SCALE, SMALLEST_SCALE
 
 FAMILY_SCALES = tuple(np.geomspace(SMALLEST_SCALE, LARGEST_SCALE, 16).tolist())
@@ -44,15 +46,9 @@ class FamilyViews:
         self, base: Family, strategies: Sequence[str], alpha: float, scale: float, times: pd.DataFrame
     ) -> panels.View:
         """What the panels show of a family scaled by these strategies and by the α family."""
-        shown, slider = [named_strategy(name) for name in strategies], named_strategy(alpha=alpha)
-        ways = dict(zip([*strategies, ALPHA], [*shown, slider], strict=True))
-        marks = [family_columns(base, [each], np.array([scale]), True) for each in ways.values()]
-        for each, row in zip(ways.values(), marks, strict=True):
-            self._rows[base, each, scale] = row
-        over_alpha = [(base, each, scale) for each in FAMILY_ALPHAS]
-        curves = {name: [(base, way, s) for s in FAMILY_SCALES] for name, way in ways.items()}
-        wanted = [*curves[ALPHA], *(size for name in strategies for size in curves[name]), *over_alpha]
-        self.todo = [size for size in dict.fromkeys(wanted) if size not in self._rows]
+        slider = named_strategy(alpha=alpha)
+        ways, curves, over_alpha = self._wanted(base, strategies, slider, scale)
+        marks = [self._rows[base, each, scale] or {} for each in ways.values()]
         drawn = {}
         for name, way in ways.items():
             more = {"name": "α (slider)", "legendgroup": ALPHA} if name == ALPHA else {}
@@ -73,6 +69,49 @@ class FamilyViews:
             predicted={},
             band=None,
         )
+
+    def counted(self, base: Family, strategies: Sequence[str], alpha: float, scale: float) -> Counted:
+        """Return what is counted so far, for the page; a row's size that is yet to come is taken by its nearest.
+
+        Arguments:
+            base: the family.
+            strategies: names of those that have a row.
+            alpha: of the slider, whose row is whole; of the other α there is the network at the scale alone.
+            scale: scale factor of the marked networks.
+        """
+        slider = named_strategy(alpha=alpha)
+        named = list(dict.fromkeys(["w", *strategies]))  # others are drawn relative to w
+        ways, curves, over_alpha = self._wanted(base, named, slider, scale)
+        sizes = {name: [*curves[name], (base, ways[name], scale)] for name in named}
+        sizes |= {f"α={alpha_of(way):g}": [(base, way, s)] * (len(FAMILY_SCALES) + 1) for base, way, s in over_alpha}
+        sizes[f"α={alpha:g}"] = [*curves[ALPHA], (base, slider, scale)]
+        found: dict[Size, int] = {}
+        index, rows = [], {}
+        for name, wanted in sizes.items():
+            known = [size for size in wanted if self._rows.get(size)]
+            if known:
+                rows[name] = wanted[0][1]
+                nearest = (min(known, key=lambda each, s=s: abs(np.log(each[2] / s))) for _, _, s in wanted)
+                index += [found.setdefault(size, len(found)) for size in nearest]
+        columns = [row for size in found if (row := self._rows[size])]
+        counts = [np.array([row[metric][0] for row in columns], dtype=np.int64) for metric in METRICS]
+        sides = np.array([both_sides(row["resolution"][0]) for row in columns]).T
+        none = np.zeros(len(columns), dtype=np.int64)  # a family has neither stem nor head that a page would tell
+        return Counted(rows, np.arange(len(found)), np.array(index), counts, [*sides, none, none])
+
+    def _wanted(
+        self, base: Family, strategies: Sequence[str], slider: Strategy, scale: float
+    ) -> tuple[dict[str, Strategy], dict[str, list[Size]], list[Size]]:
+        """Count the marked networks; list the sizes of each curve, and of that over α, and in `todo` those to come."""
+        ways = {**{name: named_strategy(name) for name in strategies}, ALPHA: slider}
+        for each in ways.values():
+            if not self._rows.get((base, each, scale)):
+                self._rows[base, each, scale] = family_columns(base, [each], np.array([scale]), True)
+        over_alpha = [(base, each, scale) for each in FAMILY_ALPHAS]
+        curves = {name: [(base, way, s) for s in FAMILY_SCALES] for name, way in ways.items()}
+        wanted = [*curves[ALPHA], *(size for name in strategies for size in curves[name]), *over_alpha]
+        self.todo = [size for size in dict.fromkeys(wanted) if size not in self._rows]
+        return ways, curves, over_alpha
 
     def count_next(self) -> None:
         """Count the next size of `todo`; one that cannot be made is left out, and remarked."""

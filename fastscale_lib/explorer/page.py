@@ -1,89 +1,41 @@
-"""The explorer as one HTML file: four panels and an α slider that need neither a kernel nor a network."""
+"""The explorer as a plotly figure: four panels and an α slider that need no kernel, as for a report."""
 
 from __future__ import annotations
 
+import base64
 import html
+import os
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-import plotly.io as pio
 
-from .._common.version import __version__
-from ..architectures.counting import complexity
 from ..architectures.definition import Network
 from ..architectures.traced.module_family import Family
-from ..figures.theme import label
-from ..scaling.rounding import scale as scale_network
-from ..scaling.strategies import Strategy
+from ..figures.svg.plot import to_svg
 from . import panels
 from .family_views import FamilyViews
-from .tables import STYLE, comparison_table, complexity_table, network_table
 from .views import Predictor, Views
 
 FIGURE_MIME = "application/vnd.plotly.v1+json"
 ALPHAS = sorted({*np.linspace(0, 1, 21).round(2).tolist(), 1 / 3})
 
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-{style}
-<style>body {{ font-family: system-ui, sans-serif; margin: 1em; color: #222; background: #fff; }}</style>
-</head>
-<body>
-<h1>{title}</h1>
-<p>{summary}</p>
-{figure}
-<div class="fastscale-tables"><div>{counts}</div>{networks}</div>
-<p><small>{source}</small></p>
-</body>
-</html>
-"""
 
-
-def page(figure: go.Figure, base: Any, tabled: Strategy, scale: float, marks: panels.Frame, times: pd.DataFrame) -> str:
-    """Make the page of a `slider_figure` and its tables.
-
-    Arguments:
-        figure: of `slider_figure`.
-        base: the base network.
-        tabled: strategy whose scaled network is shown stage by stage.
-        scale: scale factor of the marked networks.
-        marks: columns of `sweep` for the marked networks.
-        times: measurements, of any scale.
-    """
-    scaled, at_base = scale_network(base, tabled, scale), complexity(base)
-    at_scale = times.loc[times["scale"] == scale]
-    summary = (
-        "Complexity as the network grows: counted (lines), by law (dashed), and at the marked scale. Flops are "
-        f"multiply-adds. The slider sets α of the fast scaling family; the tables are for {label(tabled.name)}."
-    )
-    return _PAGE.format(
-        title=html.escape(f"{base.name} scaled, s = {scale:.3g}"),
-        style=STYLE,
-        summary=html.escape(summary),
-        figure=figure.to_html(
-            full_html=False,
-            include_plotlyjs=True,
-            config={"displaylogo": False, "responsive": True, "showSendToCloud": False},
-            div_id="panels",
-        ),
-        counts=complexity_table(base, complexity(scaled), tabled, scale)
-        + comparison_table(marks, at_base, at_scale, scale),
-        networks=network_table(base) + network_table(scaled),
-        source=f"fastscale {html.escape(__version__)}, after Dollár, Singh, Girshick: Fast and Accurate Model "
-        "Scaling, CVPR 2021.",
-    )
+# In JupyterLab the widget's own output comes next: the picture gives way to it, or stands for one that is not there.
+_STILL = """<div class="fastscale-still"><img alt="{said}" src="data:image/svg+xml;base64,{picture}"></div>
+<style>
+.jp-OutputArea-child:has(.fastscale-still):has(+ .jp-OutputArea-child .fastscale-app) {{ display: none; }}
+.jp-OutputArea-child:has(.fastscale-still) + .jp-OutputArea-child:has(.jupyter-widgets:not(:has(*))) {{
+  display: none;
+}}
+</style>"""
 
 
 def kept_as_data() -> bool:
     """Whether the figures of a notebook stay in it as data, for a page that brings plotly.js itself."""
-    return pio.renderers.default == "plotly_mimetype"
+    return os.environ.get("PLOTLY_RENDERER") == "plotly_mimetype"
 
 
 def slider_figure(
@@ -122,6 +74,23 @@ def slider_figure(
         ],
     )
     return figure
+
+
+def still(
+    base: Network,
+    strategies: Sequence[str],
+    alpha: float,
+    scale: float,
+    times: pd.DataFrame,
+    note: str,
+    predictor: Predictor | None,
+) -> str:
+    """Draw the four panels as HTML, for a notebook without a kernel, or a page made of it."""
+    view = Views().view(base, strategies, alpha, scale, times, predictor)
+    figure = go.Figure(list(panels.traces(view).values()), panels.figure_layout(view, note))
+    picture = base64.b64encode(to_svg(figure).encode()).decode()
+    said = f"{base.name} scaled, s = {scale:.3g}, α = {alpha:.3g}: activations, parameters and time over multiply-adds"
+    return _STILL.format(picture=picture, said=html.escape(said, quote=True))
 
 
 def _whole_view(

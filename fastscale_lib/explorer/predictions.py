@@ -17,10 +17,11 @@ from ..prediction.model import RuntimeModel
 from ..records.conditions import Conditions
 from ..records.measurement import Measurement, measured_row
 from ..records.store import Store, StoreError
+from ..scaling.strategies import strategy as named_strategy
 from .job_queue import Job
 from .state import State
 from .timings import Timings
-from .views import Predictor
+from .views import SCALES, Predictor, remark
 
 LEAST_PROBES = 30  # of the probes, to predict from: some may not fit a small device
 
@@ -44,7 +45,7 @@ class Predictions:
 
     def __init__(self, state: State, timings: Timings) -> None:
         self.state, self.timings = state, timings
-        self.remark = ""  # where what is drawn ends, or is less sure than elsewhere; told by who draws it
+        self._remarked: tuple[Any, str] = None, ""  # what was last remarked, and of what
         self._told = ""
         self._probed = False  # whether there is a new probe to fit to
         self.fitted: dict[tuple, RuntimeModel | None] = {}  # by setting, from the probes that are kept
@@ -88,6 +89,21 @@ class Predictions:
                 "press Predict to measure them"
             )
         return ""
+
+    @property
+    def remark(self) -> str:
+        """Where a line of predicted times ends, or is less sure than elsewhere; "" if nowhere."""
+        state, predictor = self.state, self.predictor
+        ways = *map(named_strategy, state.strategies), state.slider
+        of = predictor, state.base, ways
+        if self._remarked[0] != of:
+            said = ""
+            if predictor:
+                found = predictor.model.curve(state.base, ways, SCALES, predictor.batch, **predictor.setting)
+                parts = (slice(start, start + len(SCALES)) for start in range(0, len(found.ms), len(SCALES)))
+                said = next(filter(None, (remark(found.ms[part], found.notes[part]) for part in parts)), "")
+            self._remarked = of, said
+        return self._remarked[1]
 
     def say(self) -> None:
         """Say in the status where nothing is predicted, or less surely; take back what was said of an earlier state."""

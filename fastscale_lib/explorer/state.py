@@ -22,7 +22,6 @@ from ..scaling.module_scaling import network_or_family
 from ..scaling.rounding import scale
 from ..scaling.strategies import Strategy, scale_factor
 from ..scaling.strategies import strategy as named_strategy
-from .tables import short
 from .views import ALPHA, LARGEST_SCALE, SMALLEST_SCALE
 
 AUTO = "auto"
@@ -265,6 +264,14 @@ class State(T.HasTraits):
 
 
 SETTABLE = {name: trait for name, trait in vars(State).items() if isinstance(trait, Settable)}
+
+
+def short(number: float) -> str:
+    """Four digits and a unit: 1.566 G."""
+    for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(number) >= size:
+            return f"{number / size:.4g} {unit}"
+    return f"{number:.4g}"
 
 
 def _own_resolution(network: Any) -> Any:

@@ -17,8 +17,7 @@ from ..architectures.traced.module_family import Family
 from ..figures.theme import label
 from ..records.measurement import Measurement
 from .job_queue import Job, Measuring, running_loop
-from .state import AUTO, CPU_BATCH, State
-from .tables import short
+from .state import AUTO, CPU_BATCH, State, short
 from .views import ALPHA
 
 REST_S = 0.5  # how long the state must have rested before Live measures

@@ -45,7 +45,7 @@ class Predictor:
             part = slice(number * len(SCALES), (number + 1) * len(SCALES))
             trace = panels.predicted(pair[panels.COUNTED[0]], found.ms[part])
             band = found.low_ms[part], found.high_ms[part]
-            lines[name] = Line(trace, band, _remark(found.ms[part], found.notes[part]))
+            lines[name] = Line(trace, band, remark(found.ms[part], found.notes[part]))
         return lines
 
 
@@ -57,7 +57,7 @@ class Line(NamedTuple):
     remark: str
 
 
-def _remark(ms: np.ndarray, notes: list[str | None]) -> str:
+def remark(ms: np.ndarray, notes: list[str | None]) -> str:
     """Why a line of predicted times ends, or is less sure than elsewhere; "" where it is as sure everywhere."""
     ended = next((note for time, note in zip(ms, notes, strict=True) if np.isnan(time)), None)
     if ended:

@@ -5,44 +5,44 @@ A hand moves a control, a test or a cell sets a trait; both take the same way th
 
 from __future__ import annotations
 
-import asyncio
 import html
 import json
-import time
 from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any, NoReturn
 
-import ipywidgets as widgets
+import ipywidgets
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import traitlets as T
+from IPython.display import display
 
 from .._common.files import write_new
 from ..architectures.counting import METRICS, Complexity
 from ..architectures.definition import Network
 from ..architectures.resolutions import Resolution
 from ..architectures.traced.module_family import Family
+from ..figures.theme import Frame
 from ..measuring.settings import Mode, Precision
-from ..scaling.grids import sweep
-from . import panels
+from ..scaling.grids import sweep, sweep_columns
+from ..scaling.module_scaling import family_columns
 from .cells import cells
-from .controls import Controls
-from .family_views import FAMILY_NOTE, FAMILY_SCALES, FamilyViews
-from .job_queue import running_loop
-from .live import LiveFigure
-from .page import FIGURE_MIME, kept_as_data, page, slider_figure
+from .family_views import FAMILY_NOTE, FAMILY_SCALES
+from .hand import Hand
+from .notebook_page import NotebookPage, Teller
+from .page import FIGURE_MIME, kept_as_data, slider_figure, still
 from .predictions import Predictions
 from .state import SETTABLE, State
 from .timings import ENDED, Timings
-from .views import ALPHA, SCALES, Predictor, Views
+from .views import ALPHA, SCALES, Predictor
 
-_DRAWN_EVERY_S = 0.5  # while sizes of a family are counted
+TOLD = ("devices", "message", "status", "busy", "progress", "measurements", "model")  # beside what is set
 _ENDINGS = {"python": "py", "yaml": "yaml", "csv": "csv", "html": "html"}
 
 
-class Explorer(widgets.VBox, State):
+class Explorer(NotebookPage, State):
     """Slide α and the scale factor; see complexity follow, and time the scaled networks.
 
     Show it as the last expression of a cell. Every argument is a trait, which may be set later as well. Left out,
@@ -72,16 +72,14 @@ class Explorer(widgets.VBox, State):
         self.begin({name: given[name] for name in SETTABLE} | unknown)
         self.timings = Timings(self)
         self.predictions = Predictions(self, self.timings)
-        self._views, self._family_views, self._counting = Views(), FamilyViews(), False
-        self._view = self._make_view()
-        self.figure = LiveFigure(panels.traces(self._view), panels.figure_layout(self._view, self._note()))
-        self._controls = Controls(self, self.time, self.calibrate, self.cancel, self.save)
-        self.children = self._controls.layout(self.figure)
-        self.add_class("fastscale-explorer")
-        self._show_tables()
+        buttons = {"time": self.time, "predict": self.calibrate, "cancel": self.cancel}
+        self._hand = Hand(self, buttons, lambda name, value: self._teller.show(name, value))
+        self._teller = Teller(self, self, self.timings, self.predictions, self._hand)
+        self.on_msg(self._on_message)
         self.when_changed(self._on_change)
-        self.observe(lambda _: self._show(), names=["measurements"])
-        self.observe(self._on_model, names=["model"])
+        self.observe(lambda _: self._tell(), names=list(TOLD))
+        self.observe(lambda _: self.predictions.say(), names=["model"])
+        self._tell()
         if here := cells():
             here.note_made(self)
 
@@ -90,15 +88,27 @@ class Explorer(widgets.VBox, State):
         if here := cells():
             here.note_shown(self)
         self.ask_devices()
-        shown: dict[str, Any] = super()._repr_mimebundle_(**kwargs) or {}
+        shown: dict[str, Any] = dict(ipywidgets.DOMWidget._repr_mimebundle_(self, **kwargs) or {})
         if kept_as_data():
             shown[FIGURE_MIME] = json.loads(self.to_figure().to_json() or "null")
         return shown
 
+    def _ipython_display_(self) -> None:
+        """Show the widget; in a notebook, after a picture that stands for it wherever there is no kernel."""
+        shown = self._repr_mimebundle_()
+        if cells() and not self.ended and not isinstance(self.network, Family) and not kept_as_data():
+            given = self.base, self.strategies, self.alpha, self.scale, self.times
+            display({"text/html": still(*given, self._note("not measured"), self.predictor)}, raw=True)
+            shown["text/html"] = ""  # all that is said of the widget where it is none
+        display(shown, raw=True)
+
     @property
-    def marked(self) -> panels.Frame:
-        """The columns of `sweep` for the marked networks: the chosen strategies', then the slider's."""
-        return self._view.marks
+    def marked(self) -> Frame:
+        """The columns of `sweep` for the networks at the scale: the chosen strategies', then the slider's."""
+        ways = [*map(self.strategy, self.strategies), self.slider]
+        if isinstance(self.base, Family):
+            return family_columns(self.base, ways, np.array([self.scale]), True)
+        return sweep_columns(self.base, ways, [self.scale])
 
     def counted(self, name: str | None = None) -> Complexity:
         """The complexity of the network that `scaled` gives."""
@@ -128,10 +138,12 @@ class Explorer(widgets.VBox, State):
 
     def time(self) -> None:
         """Measure the marked networks, one after another, and return at once; see `wait`."""
+        self._teller.show_own()
         self.timings.time()
 
     def calibrate(self) -> None:
         """Measure the probe networks that `model` needs, in about a minute, and return at once; see `wait`."""
+        self._teller.show_own()
         self.predictions.calibrate()
 
     def cancel(self) -> None:
@@ -154,8 +166,7 @@ class Explorer(widgets.VBox, State):
         """End the widget with all that it is made of, and its measuring; what it holds can still be read."""
         self.live = False
         self.timings.end()
-        for part in _parts(self):
-            part.close()
+        self.layout.close()
         super().close()
         self._repr_mimebundle_ = lambda **_: {"text/plain": ENDED}
 
@@ -183,8 +194,10 @@ class Explorer(widgets.VBox, State):
         )
 
     def to_html(self) -> str:
-        """A page that shows the four panels by itself, without a network or a kernel, with an α slider."""
-        return page(self.to_figure(), self.base, self.strategy(), self.scale, self.marked, self.times)
+        """The explorer as a page that needs neither a kernel nor a network, as it is shown now; see `write_page`."""
+        if isinstance(self.network, Family):
+            return self.to_figure().to_html()
+        return self._teller.page_text()
 
     def save(self, kind: str, folder: str | Path = ".") -> Path:
         """Write "python", "yaml", "csv" or "html" to a new file in the folder, and return its path.
@@ -200,60 +213,19 @@ class Explorer(widgets.VBox, State):
 
     def _on_change(self, name: str) -> None:
         if name not in ("seconds", "live"):
-            self._show(reset=name in ("network", "resolution"))
             self.predictions.say()
-        self._controls.follow()
+        self._tell()
 
-    def _on_model(self, change: dict[str, Any]) -> None:
-        self._show()
-        self.predictions.say()
+    def _on_message(self, _: Any, message: dict[str, Any], buffers: Any) -> None:
+        """Do what a hand asks for on the page."""
+        with self.hold_sync():
+            heard = self._hand.hear(message)
+            self._tell()
+        if not heard:
+            self._teller.confirm()
 
-    def _show(self, reset: bool = False) -> None:
-        """The present state in the figure and the tables; what cannot be scaled is said, and the last picture stays."""
-        try:
-            self._view = self._make_view()
-        except ValueError as error:
-            self.message = str(error)
-            return
-        self.figure.draw(panels.traces(self._view), panels.figure_layout(self._view, self._note()), reset)
-        self._show_tables()
-
-    def _show_tables(self) -> None:
-        self._controls.show_tables(self.counted(), self.marked, self.times)
-
-    def _make_view(self) -> panels.View:
-        if isinstance(self.network, Family):
-            return self._family_view()
-        view = self._views.view(self.base, self.strategies, self.alpha, self.scale, self.times, self.predictor)
-        self.predictions.remark = self._views.remark
-        return view
-
-    def _family_view(self) -> panels.View:
-        """What is counted of a family; the rest is counted while the kernel has nothing to do, else at once."""
-        views, given = self._family_views, (self.base, self.strategies, self.alpha, self.scale, self.times)
-        view, loop = views.view(*given), running_loop()
-        if views.todo and loop is None:
-            while views.todo:
-                views.count_next()
-            view = views.view(*given)
-        elif views.todo and not self._counting:
-            self._counting = True
-            asyncio.get_running_loop().call_soon(self._count_on, time.monotonic())
-        self.status = f"counting modules: {len(views.todo)} to come" if views.todo else views.remark
-        return view
-
-    def _count_on(self, drawn: float) -> None:
-        """Count one size more, draw now and then, and come back once the kernel has answered what came meanwhile."""
-        views, self._counting = self._family_views, False
-        if self.ended or not isinstance(self.network, Family):
-            return
-        if views.todo:
-            views.count_next()
-        if not views.todo or time.monotonic() - drawn > _DRAWN_EVERY_S:
-            self._show()
-        else:
-            self._counting = True
-            asyncio.get_running_loop().call_soon(self._count_on, drawn)
+    def _tell(self) -> None:
+        self._teller.tell()
 
     def _note(self, nothing: str = "nothing measured yet: press Time") -> str:
         """What is said of the timings, above their panel."""
@@ -286,15 +258,6 @@ def _documented() -> str:
 Explorer.__doc__ = f"{Explorer.__doc__}{_documented()}"
 explore = Explorer
 """Make an `Explorer`, to be shown as the last expression of a cell."""
-
-
-def _parts(widget: widgets.Widget) -> Iterator[widgets.Widget]:
-    """Every widget within this one, and what each of them is laid out by."""
-    for child in getattr(widget, "children", ()):
-        yield from _parts(child)
-        yield child
-    # A plotly figure has a layout, too, which is no widget.
-    yield from (each for name in ("layout", "style") if isinstance(each := getattr(widget, name, None), widgets.Widget))
 
 
 def _file_name(name: str) -> str:

@@ -17,8 +17,7 @@ import pytest
 from helpers.waiting import until
 
 REPO = Path(__file__).resolve().parents[2]
-SLOPE = """gd => [...gd.querySelectorAll('.scatterlayer .trace')]
-    .find(node => node.__data__[0].trace.legendgroup === 'α').querySelector('path.js-line').getAttribute('d')"""
+LINES = "box => [...box.querySelectorAll('.counts .line')].map(line => line.getAttribute('d'))"
 
 
 @pytest.fixture
@@ -66,13 +65,14 @@ def _listens(port: int) -> bool:
 
 def test_the_explorer_is_served_as_an_app_that_follows_the_hand(app, page):
     page.goto(app)
-    plot = page.locator(".fastscale-explorer .js-plotly-plot")
-    plot.locator(".scatterlayer .trace path.js-line").first.wait_for()
-    assert plot.count() == 1  # the widget, and not the report's figure beside it
-    before = plot.evaluate(SLOPE)
-    page.get_by_role("button", name="1 w").click()
-    until(lambda: plot.evaluate(SLOPE) != before)
-    page.locator("caption", has_text="EfficientNet-B0").first.wait_for()  # stage by stage, in a table
+    box = page.locator(".fastscale-explorer")
+    box.locator(".sentence b").first.wait_for()
+    assert box.count() == 1
+    assert page.locator(".fastscale-still:visible").count() == 0  # nor the picture that stands where no kernel is
+    before = box.evaluate(LINES)
+    page.get_by_role("slider", name="α").press("Home")
+    until(lambda: box.evaluate(LINES) != before)
+    assert page.locator(".sentence").text_content().startswith("At ")
     icons = "Failed to load resource"  # voila's page asks the network for an icon font, and does without it
     assert [error for error in page.errors if icons not in error] == []
     assert "import fastscale_lib" not in page.content()  # code stays with the notebook

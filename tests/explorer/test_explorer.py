@@ -1,22 +1,20 @@
-"""The explorer without a browser: driven by traits as a cell does, and by its controls' values as a hand does."""
+"""The explorer without a browser: driven by traits as a cell does, and by the page's messages as a hand does."""
 
 import contextlib
 import io
+import json
 import math
 import os
 import re
 import signal
 import time
 from dataclasses import replace
-from html import escape
-from html.parser import HTMLParser
 from typing import Any
 
-import ipywidgets
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.explorer_view import AXES, button, control, named, picture, plain, said, text, trace, within
+from helpers.explorer_view import hand, measuring, picture, plain, press, said, shown, trace
 from helpers.fake_device import TINY
 from helpers.waiting import HANGS_S, until
 from hypothesis import HealthCheck, given, settings
@@ -25,7 +23,8 @@ from traitlets import TraitError
 
 import fastscale_lib as fs
 from fastscale_lib.architectures.counting import METRICS
-from fastscale_lib.explorer.tables import comparison_table, short
+from fastscale_lib.explorer import app_data, notebook_page
+from fastscale_lib.explorer.state import short
 
 BASE, ALPHA = "RegNetY-400MF", "α"
 SMALL = replace(TINY[2], name="Small")
@@ -53,48 +52,9 @@ def x():
 PANELS = {"activations": "", "params": "2"}
 
 
-class Tables(HTMLParser):
-    """The tables of an HTML text by caption, as rows of cells; and every tag in it."""
-
-    def __init__(self, text: str):
-        super().__init__()
-        self.tables, self.tags, self._into = [], [], None
-        self.feed(text)
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append(tag)
-        if tag == "table":
-            self.tables.append(("", []))
-        elif tag == "tr":
-            self.tables[-1][1].append([])
-        elif tag in ("td", "th"):
-            self.tables[-1][1][-1].append("")
-        self._into = tag if tag in ("td", "th", "caption") else self._into
-
-    def handle_endtag(self, tag):
-        self._into = None if tag in ("td", "th", "caption") else self._into
-
-    def handle_data(self, data):
-        if self._into == "caption":
-            caption, rows = self.tables[-1]
-            self.tables[-1] = caption + data, rows
-        elif self._into:
-            self.tables[-1][1][-1][-1] += data
-
-
-def tables(x) -> list[list[list[str]]]:
-    """The rows of: counts, comparison, base network, scaled network."""
-    return [rows for _, rows in Tables(text(x, "class='fastscale-tables'")).tables]
-
-
 def settings_of(x) -> dict:
     names = ("network", "strategies", "alpha", "scale", "flops", "resolution", "batch", "precision", "mode", "device")
     return {name: getattr(x, name) for name in (*names, "seconds", "live", "shown")}
-
-
-def boxes(x) -> dict[str, ipywidgets.Checkbox]:
-    """The strategies' checkboxes by name."""
-    return {box.description: box for box in within(x, ipywidgets.Checkbox) if box.description != "Live"}
 
 
 # The picture is that of the state, by whichever way it was reached
@@ -108,10 +68,10 @@ STATES = st.fixed_dictionaries(
         "strategies": st.lists(st.sampled_from([*fs.scaling.STRATEGIES, "d1_w2_g2_r1"]), unique=True).map(tuple),
         "alpha": ALPHAS,
         "scale": SCALES,
-        "resolution": st.none() | st.integers(32, 400),
+        "resolution": st.sampled_from([None, 64, 160, 321]),
     }
 )
-few = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+few = settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def fresh(state: dict) -> dict:
@@ -136,19 +96,10 @@ def test_set_by_code_in_any_order_it_is_the_picture_of_a_fresh_explorer(x, state
 @few
 @given(STATES)
 def test_set_by_hand_it_is_the_picture_of_a_fresh_explorer(x, state):
-    if isinstance(state["network"], fs.Network):
-        x.network = state["network"]
-    else:
-        control(x, "Family").value = state["network"].split("-")[0]
-        control(x, "Base network").value = state["network"]
+    x.network = state["network"]  # a hand names one of the list
     if state["resolution"] is not None:
-        control(x, "Base resolution (px)").value = str(state["resolution"])
-    if "d1_w2_g2_r1" in state["strategies"]:
-        x.strategies = (*x.strategies, "d1_w2_g2_r1")  # no hand can; its box is there from then on
-    for name, box in boxes(x).items():
-        box.value = name in state["strategies"]
-    control(x, "α, exactly").value = repr(state["alpha"])
-    control(x, "the scale factor s, exactly").value = repr(state["scale"])
+        hand(x, resolution=str(state["resolution"]))
+    hand(x, strategies=list(state["strategies"]), alpha=repr(state["alpha"]), scale=state["scale"])
     reached = {name: getattr(x, name) for name in state}
     assert picture(x) == fresh(reached)
     assert (x.alpha, x.scale, set(x.strategies)) == (state["alpha"], state["scale"], set(state["strategies"]))
@@ -157,42 +108,108 @@ def test_set_by_hand_it_is_the_picture_of_a_fresh_explorer(x, state):
 
 @few
 @given(STATES)
-def test_every_drawn_and_tabled_number_is_that_of_the_core(x, state):
+def test_every_marked_and_tabled_number_is_that_of_the_core(x, state):
     x.network, x.strategies = state["network"], state["strategies"]
     x.alpha, x.scale = state["alpha"], state["scale"]
     base, scales = fs.network(state["network"]), x.curves.scale.unique()
     marked = {name: fs.strategy(name) for name in x.strategies} | {ALPHA: fs.strategy(alpha=x.alpha)}
     counts = {name: fs.complexity(fs.scale(base, each, x.scale)) for name, each in marked.items()}
-    for metric, panel in PANELS.items():
-        for name, each in marked.items():
-            rows = fs.sweep(base, each, scales)
-            assert plain(trace(x, name, panel).x) == rows.flops.tolist()
-            assert plain(trace(x, name, panel).y) == rows[metric].tolist()
-        marks = trace(x, "present scale", panel)
-        assert plain(marks.x) == [each.flops for each in counts.values()]
-        assert plain(marks.y) == [getattr(each, metric) for each in counts.values()]
+    for metric in METRICS:
+        assert list(x.marked[metric]) == [getattr(each, metric) for each in counts.values()]
     assert {name: x.counted(name) for name in marked} == counts
     assert x.scaled() == fs.scale(base, marked[ALPHA], x.scale)
+    pd.testing.assert_frame_equal(x.curves, fs.sweep(base, list(marked.values()), scales))
 
-    at_base, comparison = fs.complexity(base), tables(x)[1][1:]
-    assert [row[1] for row in comparison] == [short(each.flops) for each in counts.values()]
-    assert [row[2:5] for row in comparison] == [
-        [f"{getattr(each, metric) / getattr(at_base, metric):.3g}×" for metric in METRICS] for each in counts.values()
-    ]
-    assert [row[5] for row in comparison] == [f"{fs.scale(base, m, x.scale).resolution} px" for m in marked.values()]
+
+@few
+@given(STATES)
+def test_the_page_gets_the_counts_of_the_base_network_and_the_state(x, state):
+    """That it draws them as they are is tested in a browser."""
+    x.network, x.strategies = state["network"], state["strategies"]
+    x.alpha, x.scale = state["alpha"], state["scale"]
+    more = tuple(name for name in x.strategies if name not in app_data.STRATEGIES)
+    counted = app_data.network_data(x.base, (), more)
+    assert set(more) <= set(x._base["rows"])
+    if set(x._base["rows"]) == set(counted["rows"]):  # strategies that were chosen before keep their rows
+        same = set(counted) - {"timings", "rows", "laws", "arrays"}  # the order of rows may differ
+        assert {name: x._base[name] for name in same} == {name: counted[name] for name in same}
+    assert shown(x) | {"timing": None} == {
+        "network": x.network.name,
+        "strategies": list(x.strategies),
+        **{name: getattr(x, name) for name in ("alpha", "scale", "shown")},
+        **{"timing": None, "count": "activations", "absolute": False, "laws": False},
+    }
 
 
 def test_all_settings_reach_the_controls_and_back(x):
-    shown = {"batch": "batch", "precision": "precision", "mode": "mode", "device": "Time on", "live": "Live"}
-    for name, value in {"batch": 32, "precision": "bf16", "mode": "training", "device": "cpu", "live": False}.items():
+    for name, value in {"batch": 32, "precision": "bf16", "mode": "training", "device": "cpu"}.items():
         setattr(x, name, value)
-        assert control(x, shown[name]).value == (str(value) if name == "batch" else value)
-    control(x, "batch").value = "16"
-    assert x.batch == 16
-    for name, value in {"precision": "fp16", "mode": "inference", "device": "auto"}.items():
-        control(x, shown[name]).value = value
-        assert getattr(x, name) == value
-    assert x.message == ""
+        assert measuring(x)["fields"][name] == str(value)
+    x.live = False
+    assert measuring(x)["live"] is False
+    hand(x, batch="16", precision="fp16", mode="inference", device="auto")
+    assert (x.batch, x.precision, x.mode, x.device, x.message) == (16, "fp16", "inference", "auto", "")
+
+
+def test_a_cpu_is_offered_the_precisions_it_is_measured_in(x):
+    offered = lambda: [value for value, _ in measuring(x)["choices"]["precision"]]  # noqa: E731
+    assert offered() == ["fp32", "bf16", "fp16"]  # no device is known yet
+    x.devices = {"cpu": "Some CPU"}
+    assert offered() == ["fp32", "bf16"]
+    x.devices = {"cpu": "Some CPU", "cuda:0": "Some GPU"}
+    assert offered() == ["fp32", "bf16", "fp16"]
+    x.device = "cpu"
+    x.precision = "fp16"  # by a cell: what is set is shown
+    assert offered() == ["fp32", "bf16", "fp16"]
+
+
+# What a hand says is confirmed, and is done once
+
+
+def test_each_message_is_confirmed_and_done_once(x):
+    say = lambda number, **changed: x._handle_custom_msg({"view": "v", "id": number, "set": changed}, [])  # noqa: E731
+    say(1, alpha=0.4)
+    assert (x.alpha, x._shown["heard"]["v"]) == (0.4, 1)
+    x.alpha = 0.6  # a cell
+    say(1, alpha=0.4)  # the page has not heard that it was done, and says it again
+    assert x.alpha == 0.6
+    say(2, alpha=0.7, scale=2.0)
+    assert (x.alpha, x.scale, x._shown["heard"]["v"]) == (0.7, 2, 2)
+
+
+def test_a_wrong_field_is_named_until_it_is_right(x):
+    hand(x, batch="-1")
+    assert measuring(x)["wrong"] == "batch"
+    hand(x, batch="4")
+    assert (measuring(x)["wrong"], x.batch) == (None, 4)
+
+
+def test_axes_and_counts_that_are_chosen_are_there_after_a_reload(x):
+    hand(x, count="params", absolute=True)
+    assert (shown(x)["count"], shown(x)["absolute"]) == ("params", True)
+
+
+def test_times_are_predicted_when_the_page_asks_for_them(x):
+    first, second = [each["label"] for each in x._times["timings"]][:2]
+    assert shown(x)["timing"] == first
+    assert [each for each in x._times["timings"] if "arrays" in each] == []
+    hand(x, timing=second)
+    hand(x, times=second)
+    assert shown(x)["timing"] == second
+    timings = {each.label: each for each in app_data.shipped_timings()}
+    assert [each for each in x._times["timings"] if each.get("arrays")] == app_data.times_data(
+        x.base, [timings[second]]
+    )
+    x.network = "ResNet-50"  # has other times
+    assert [each for each in x._times["timings"] if "arrays" in each] == []
+    assert shown(x)["timing"] == second
+
+
+def test_explorers_share_the_code_of_the_page(x):
+    other = fs.explore(SMALL)
+    assert x._code == other._code == f"IPY_MODEL_{notebook_page._code().model_id}"
+    assert len(x._esm) < 20_000
+    other.close()
 
 
 # What follows what
@@ -210,54 +227,25 @@ def test_flops_are_the_scale_times_the_base_s(x):
     assert x.scale == 64
 
 
-def test_flops_by_hand_are_in_units_of_a_billion(x):
-    base = fs.complexity(x.base).flops
-    control(x, "flops asked (G multiply-adds)").value = f"{8 * base / 1e9:.9g}"
-    assert x.scale == pytest.approx(8, rel=1e-8)
-    assert control(x, "Scale s").value == pytest.approx(8)
-    assert control(x, "the scale factor s, exactly").value == "8"
-    control(x, "Scale s").value = 2
-    assert float(control(x, "flops asked (G multiply-adds)").value) == pytest.approx(2 * base / 1e9, rel=1e-5)
+@pytest.mark.parametrize(
+    ("text", "flops"), [("3.2e9", 3.2e9), ("1500M", 1.5e9), ("3.2 G", 3.2e9), ("8e8", 8e8), (3.2e9, 3.2e9)]
+)
+def test_typed_flops(x, text, flops):
+    hand(x, flops=text)
+    assert (x.flops, x.message) == (flops, "")
+    assert x.scale == flops / fs.complexity(x.base).flops
 
 
-@pytest.mark.parametrize(("name", "value"), [("alpha", 1 / 3), ("alpha", 0.123), ("scale", 5), ("scale", 0.3)])
-def test_a_value_between_two_steps_of_a_slider_stays(x, name, value):
-    """The page rounds what a slider shows to its steps, and sends that back."""
-    setattr(x, name, value)
-    slider = control(x, {"alpha": "α", "scale": "Scale s"}[name])
-    shown = slider.value
-    slider.value = shown * (1 + 1e-12)  # as a page that prints and reads decimals does
-    assert getattr(x, name) == value
-    slider.value = 0.5
-    assert getattr(x, name) == 0.5
-
-
-def test_a_slider_is_not_sent_back_what_it_said(x):
-    """Else it would jump back under a hand that has moved on."""
-    for slider, values in (
-        (control(x, "α"), [k / 100 for k in range(101)]),
-        (control(x, "Scale s"), [2 ** (k / 20) for k in range(-40, 121)]),
-    ):
-        for value in values:
-            slider.value = value
-            assert slider.value == value
+@pytest.mark.parametrize(("text", "side"), [("192", 192), ("192x224", (192, 224)), (" 192 × 192", 192)])
+def test_typed_resolution(x, text, side):
+    hand(x, resolution=text)
+    assert (x.resolution, x.message) == (side, "")
 
 
 @pytest.mark.parametrize(("text", "alpha"), [("1/3", 1 / 3), ("0.25", 0.25), (" .5 ", 0.5), ("1e-3", 0.001)])
 def test_typed_alpha(x, text, alpha):
-    control(x, "α, exactly").value = text
+    hand(x, alpha=text)
     assert (x.alpha, x.message) == (alpha, "")
-
-
-@pytest.mark.parametrize("s", [0.25, 1 / 3, 64])
-def test_the_flops_that_are_shown_may_be_typed(x, s):
-    """At the ends too, where the digits that are shown may lie a rounding beyond."""
-    x.scale = s
-    shown = control(x, "flops asked (G multiply-adds)").value
-    x.scale = 4
-    control(x, "flops asked (G multiply-adds)").value = shown
-    assert x.message == ""
-    assert x.scale == pytest.approx(s, rel=1e-5)
 
 
 def test_another_network_brings_its_resolution_and_keeps_the_scale(x):
@@ -265,7 +253,7 @@ def test_another_network_brings_its_resolution_and_keeps_the_scale(x):
     x.network = "EfficientNet-B3"
     assert (x.resolution, x.scale, x.alpha) == (fs.network("EfficientNet-B3").resolution, 6, 0.25)
     assert x.flops == 6 * fs.complexity("EfficientNet-B3").flops
-    assert control(x, "Base resolution (px)").value == str(x.resolution)
+    assert measuring(x)["fields"]["resolution"] == str(x.resolution)
 
 
 def test_the_resolution_is_the_base_s(x):
@@ -275,36 +263,24 @@ def test_the_resolution_is_the_base_s(x):
     assert x.scaled() == fs.scale(replace(fs.network(BASE), resolution=192), fs.strategy(alpha=0.8), 2)
 
 
-def test_the_marks_on_the_alpha_slider_set_it(x):
-    x.alpha = 0.5
-    for mark, alpha in {"⅓ dwr": 1 / 3, "0.8 dWr": 0.8, "1 w": 1.0}.items():
-        button(x, mark).click()
-        assert x.alpha == alpha
-        assert control(x, "α").value == pytest.approx(alpha, abs=0.005)
-        assert control(x, "α, exactly").value == f"{alpha:.4g}"
-    for alpha, name in ((1 / 3, "dwr"), (0.8, "dWr"), (1, "w")):
-        x.alpha = alpha
-        assert x.scaled().dimensions == x.scaled(name).dimensions
-
-
-def test_the_explicit_grammar_is_drawn_as_well(x):
+def test_an_explicit_strategy_gets_a_row_that_it_keeps(x):
     x.strategies = ("w", "d1_w2_g2_r1")
-    rows = fs.sweep(BASE, "d1_w2_g2_r1", x.curves.scale.unique())
-    assert plain(trace(x, "d1_w2_g2_r1").y) == rows.activations.tolist()
-    boxes(x)["d1_w2_g2_r1"].value = False
-    assert x.strategies == ("w",)
-    boxes(x)["d1_w2_g2_r1"].value = True
+    assert "d1_w2_g2_r1" in x._base["rows"]
+    assert [each["name"] for each in x._base["strategies"]] == ["d1_w2_g2_r1"]
+    hand(x, strategies=["w"])
+    assert "d1_w2_g2_r1" in x._base["rows"]
+    hand(x, strategies=["w", "d1_w2_g2_r1"])
     assert x.strategies == ("w", "d1_w2_g2_r1")
-    x.strategies = ("d3_w1", "dwr")
-    assert picture(x) == fresh({"network": BASE, "strategies": ("d3_w1", "dwr")})
+    drawn = trace(x.to_figure(), "d1_w2_g2_r1")
+    rows = fs.sweep(BASE, "d1_w2_g2_r1", x.curves.scale.unique())
+    assert plain(drawn.y) == rows.activations.tolist()
 
 
 def test_no_strategy_but_the_slider_s(x):
-    for box in boxes(x).values():
-        box.value = False
+    hand(x, strategies=[])
     assert x.strategies == ()
     assert x.curves.strategy.unique().tolist() == ["alpha=0.8"]
-    assert len(plain(trace(x, "present scale").x)) == 1
+    assert len(x.marked["flops"]) == 1
 
 
 def test_the_same_strategy_twice_is_one(x):
@@ -313,24 +289,25 @@ def test_the_same_strategy_twice_is_one(x):
 
 
 def test_what_is_shown_goes_back_to_the_slider_when_it_is_unchecked(x):
-    control(x, "Scaled network by").value = "dw"
+    hand(x, shown="dw")
     assert x.shown == "dw"
     assert x.scaled() == fs.scale(BASE, "dw", 4)
-    boxes(x)["w"].value = False
+    hand(x, strategies=["dw"])
     assert x.shown == "dw"
-    boxes(x)["dw"].value = False
-    assert (x.shown, control(x, "Scaled network by").value) == (ALPHA, ALPHA)
+    hand(x, strategies=["d"])
+    assert (x.shown, shown(x)["shown"]) == (ALPHA, ALPHA)
     assert x.scaled() == fs.scale(BASE, fs.strategy(alpha=0.8), 4)
     assert x.message == ""
 
 
-# The panels
+# The figure, which is plotly's
 
 
 def test_laws_are_dashed_and_are_the_laws(x):
     x.scale, x.alpha = 8, 0.25
+    figure = x.to_figure()
     for metric, panel in PANELS.items():
-        drawn = trace(x, "laws", panel)
+        drawn = trace(figure, "laws", panel)
         assert drawn.line.dash == "dash"
         segments = [[]]
         for flops, count in zip(plain(drawn.x), plain(drawn.y), strict=True):
@@ -344,35 +321,28 @@ def test_laws_are_dashed_and_are_the_laws(x):
 def test_the_law_on_hover_is_the_strategy_s(x, alpha):
     x.alpha = alpha
     exponent = fs.strategy(alpha=alpha).laws.activations
-    assert f"s<sup>{exponent}</sup>" in trace(x, "laws").text[-1]
+    assert f"s<sup>{exponent}</sup>" in trace(x.to_figure(), "laws").text[-1]
 
 
 def test_the_effect_of_alpha_at_the_present_scale(x):
     x.scale, x.alpha = 8, 0.4
     base = fs.complexity(x.base)
+    figure = x.to_figure()
     for metric in METRICS:
-        drawn = trace(x, metric, "4")
+        drawn = trace(figure, metric, "4")
         alphas = plain(drawn.x)
         assert {0, 1 / 3, 0.8, 1} <= set(alphas)
         for alpha, times in zip(alphas[::8], plain(drawn.y)[::8], strict=True):
             count = getattr(fs.complexity(fs.scale(BASE, alpha, 8)), metric)
             assert times == count / (8 * getattr(base, metric))
-    present = trace(x, "present α", "4")
+    present = trace(figure, "present α", "4")
     now = fs.complexity(fs.scale(BASE, 0.4, 8))
     assert set(plain(present.x)) == {0.4}
     assert sorted(plain(present.y)) == sorted(getattr(now, m) / (8 * getattr(base, m)) for m in METRICS)
 
 
-def test_the_panels_name_what_they_show_and_in_which_unit(x):
-    titles = {name: x.figure.layout[name].title.text for name in AXES}
-    assert {titles[name] for name in ("xaxis", "xaxis2", "xaxis3")} == {"flops (multiply-adds)"}
-    assert (titles["yaxis"], titles["yaxis2"]) == ("activations (elements)", "params (weights)")
-    assert (titles["yaxis3"], titles["yaxis4"]) == ("time (ms/batch)", "count (times s × base)")
-    assert {note.text for note in x.figure.layout.annotations} >= {"dwr", "dWr", "w"}
-
-
 def test_hover_tells_the_stages(x):
-    text = trace(x, "dWr").text[-1]
+    text = trace(x.to_figure(), "dWr").text[-1]
     row = fs.sweep(BASE, "dWr", 64).iloc[0]
     assert all(
         part in text for part in (row.depths, row.widths, row.group_widths, f"{row.resolution}×{row.resolution}")
@@ -394,63 +364,13 @@ TIMES = {"w": "3.76×", "dw": "3.91×", "dwr": "4.4×", "dWr": "3.58×", ALPHA: 
 
 
 def test_each_mark_tells_its_own_flops(at_four):
+    figure = at_four.to_figure()
     for panel in PANELS.values():
-        marks = trace(at_four, "present scale", panel)
+        marks = trace(figure, "present scale", panel)
         assert [text.split("<br>")[0].split(": ")[1] for text in marks.text] == [
             f"{times} the base's flops" for times in TIMES.values()
         ]
         assert "flops %{x:.4s}" in marks.hovertemplate
-
-
-def test_the_table_tells_that_flops_differ_at_the_same_scale(at_four):
-    caption, [head, *rows] = Tables(text(at_four, "class='fastscale-tables'")).tables[1]
-    assert caption == "All at s = 4, counted, and as times the base; flops differ by up to 23%"
-    assert [row[head.index("counted flops")] for row in rows] == ["1.45 G", "1.51 G", "1.697 G", "1.381 G", "1.381 G"]
-    assert [row[head.index("flops")] for row in rows] == list(TIMES.values())
-    at_four.strategies = ()
-    assert (
-        Tables(text(at_four, "class='fastscale-tables'")).tables[1][0] == "All at s = 4, counted, and as times the base"
-    )
-
-
-def test_the_field_says_that_its_flops_are_those_asked_for(at_four):
-    field = named(at_four, "flops asked (G multiply-adds)", ipywidgets.Text)
-    assert (field.description, field.value) == ("flops asked (G multiply-adds)", "1.5433")
-    assert float(field.value) * 1e9 == pytest.approx(4 * fs.complexity("EfficientNet-B0").flops, rel=1e-5)
-
-
-# The tables
-
-
-def test_times_are_tabled_with_their_interval_or_their_doubt():
-    frame, doubt = fs.sweep(BASE, ["w", "dw", "dWr"], 4), "a single block of runs gives no interval"
-    times = pd.DataFrame({"strategy": ["w", "dw"], "median_ms": [12.345, 20.0], "doubt": [None, doubt]})
-    times = times.assign(low_ms=[12.0, math.nan], high_ms=[13.04, math.nan])
-    [(_, rows)] = Tables(comparison_table(frame, fs.complexity(BASE), times, 4)).tables
-    assert [row[-1] for row in rows[1:]] == ["12.35 (12 to 13)", f"20 ({doubt})", "–"]
-
-
-def test_the_counts_are_asked_counted_and_times_the_base(x):
-    x.shown, x.scale = "dWr", 4
-    base, counted = fs.complexity(BASE), fs.complexity(fs.scale(BASE, "dWr", 4))
-    units = {"k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
-    for metric, row, exponent in zip(METRICS, tables(x)[0][1:], ("1", "9/10", "3/5"), strict=True):
-        title, *numbers, times, law = row
-        asked, count = (float(text.split()[0]) * units[text.split()[1]] for text in numbers)
-        assert title.startswith(metric)
-        assert asked == pytest.approx(getattr(base, metric) * 4 ** eval(exponent), rel=1e-3)
-        assert count == pytest.approx(getattr(counted, metric), rel=1e-3)
-        assert float(times.rstrip("×")) == pytest.approx(getattr(counted, metric) / getattr(base, metric), rel=1e-2)
-        assert law == f"s{exponent}"
-    assert "multiply-adds" in tables(x)[0][1][0]
-
-
-@pytest.mark.parametrize("name", ["w", "dWr", ALPHA])
-def test_base_and_scaled_network_stage_by_stage(x, name):
-    x.shown = name
-    for net, rows in zip((x.base, x.scaled()), tables(x)[2:], strict=True):
-        stages = [row[1:4] for row in rows if row[0].startswith("stage")]
-        assert stages == [list(map(str, stage)) for stage in zip(net.depths, net.widths, net.group_widths, strict=True)]
 
 
 # Networks of one's own
@@ -461,14 +381,22 @@ def test_a_network_of_one_s_own(stem):
     net = fs.anynet(name="Mine", depths=[1, 2], widths=[16, 32], stem=stem, stem_width=8, resolution=32, classes=10)
     x = fs.explore(net, strategies=("w", "r"), scale=2)
     assert x.network == net
-    assert control(x, "Base network").value == "Mine"
-    assert plain(trace(x, "w").y) == fs.sweep(net, "w", x.curves.scale.unique()).activations.tolist()
-    x.network = BASE
-    assert control(x, "Base network").value == BASE
-    control(x, "Family").value = "EfficientNet"
-    assert x.network == fs.network("EfficientNet-B0")
-    x.network = net
-    assert (x.resolution, control(x, "Base network").value, x.message) == (32, "Mine", "")
+    assert shown(x)["network"] == x._base["name"] == "Mine"
+    assert plain(trace(x.to_figure(), "w").y) == fs.sweep(net, "w", x.curves.scale.unique()).activations.tolist()
+    hand(x, network="EfficientNet-B0")
+    assert (x.network, x._base["name"]) == (fs.network("EfficientNet-B0"), "EfficientNet-B0")
+    hand(x, network="Mine")  # which is still to be had
+    assert (x.network, x.resolution, x.message) == (net, 32, "")
+
+
+def test_a_network_of_one_s_own_with_a_published_name_is_told_apart(x):
+    own = replace(fs.network("ResNet-50"), resolution=160)
+    x.network = own
+    hand(x, network=BASE)
+    hand(x, network="ResNet-50")
+    assert x.network == own
+    x.network = "ResNet-50"
+    assert x.resolution == 224
 
 
 def test_a_network_that_is_smaller_than_its_stride_is_shown_at_its_stride():
@@ -568,50 +496,53 @@ def test_an_unknown_trait_is_refused():
 
 
 BY_HAND = [
-    ("flops asked (G multiply-adds)", "0", r"^flops: .*0.* multiply-adds wanted, but RegNetY-400MF .* from .* to "),
-    ("flops asked (G multiply-adds)", "-3", "^flops: "),
-    ("flops asked (G multiply-adds)", "a lot", "^flops: 'a lot'"),
-    ("flops asked (G multiply-adds)", "", "^flops: "),
-    ("flops asked (G multiply-adds)", "nan", "^flops: 'nan'"),
-    ("flops asked (G multiply-adds)", "inf", "^flops: 'inf'"),
-    ("flops asked (G multiply-adds)", "1e999", "^flops: "),
-    ("α, exactly", "much", "^strategy: alpha is 'much'"),
-    ("α, exactly", "1.5", "^strategy: alpha is 1.5"),
-    ("the scale factor s, exactly", "0", "^scale: the scale factor is 0.0"),
-    ("the scale factor s, exactly", "1000", "^scale: the factor is 1000, but here goes from 0.25 to 64"),
+    ("flops", "0", r"^flops: .*0.* multiply-adds wanted, but RegNetY-400MF .* from .* to "),
+    ("flops", "-3", "^flops: "),
+    ("flops", "a lot", "^flops: 'a lot'"),
+    ("flops", "", "^flops: "),
+    ("flops", "nan", "^flops: 'nan'"),
+    ("flops", "inf", "^flops: 'inf'"),
+    ("flops", "1e999", "^flops: "),
+    ("alpha", "much", "^strategy: alpha is 'much'"),
+    ("alpha", "1.5", "^strategy: alpha is 1.5"),
+    ("scale", "0", "^scale: the scale factor is 0.0"),
+    ("scale", "1000", "^scale: the factor is 1000, but here goes from 0.25 to 64"),
     ("batch", "1e6", "^batch: 1000000 images"),
     ("batch", "many", "^batch: 'many'"),
     ("batch", "2.5", "^batch: 2.5 images"),
     ("batch", "-1", "^batch: -1 images, but must be a whole number from 1 to "),
     ("batch", "0", "^batch: 0"),
-    ("Base resolution (px)", "7", "^resolution: 7 pixels, but must be a whole number from 32 to "),
-    ("Base resolution (px)", "99999", "^resolution: 99999"),
+    ("resolution", "7", "^resolution: 7 pixels, but must be a whole number from 32 to "),
+    ("resolution", "99999", "^resolution: 99999"),
+    ("network", "nothing", "nothing"),
+    ("strategies", ["w", "quick"], "quick"),
+    ("precision", "fp7", "^precision: 'fp7'"),
 ]
 
 
-@pytest.mark.parametrize(("written", "value", "sentence"), BY_HAND, ids=repr)
-def test_a_wrong_value_by_hand_is_answered_in_place_until_a_good_one_comes(x, written, value, sentence):
-    before, seen, tabled = settings_of(x), picture(x), text(x, "class='fastscale-tables'")
-    control(x, written).value = value
+@pytest.mark.parametrize(("name", "value", "sentence"), BY_HAND, ids=repr)
+def test_a_wrong_value_by_hand_is_answered_in_place_until_a_good_one_comes(x, name, value, sentence):
+    before, seen = settings_of(x), picture(x)
+    hand(x, **{name: value})
     assert re.search(sentence, said(x))
+    assert measuring(x)["wrong"] == name
     assert settings_of(x) == before
     assert picture(x) == seen
-    assert text(x, "class='fastscale-tables'") == tabled
-    control(x, "α").value = 0.5
+    hand(x, alpha=0.5)
     assert said(x) == ""
     assert x.alpha == 0.5
-    assert str(control(x, written).value) != str(value)  # the control shows the present state again
+    assert measuring(x)["wrong"] is None
 
 
 def test_the_present_value_by_hand_clears_the_message_as_well(x):
-    control(x, "batch").value = "-1"
+    hand(x, batch="-1")
     assert x.message
-    control(x, "batch").value = str(x.batch)
+    hand(x, batch=str(x.batch))
     assert said(x) == ""
 
 
 def test_a_good_value_by_code_clears_the_message(x):
-    control(x, "batch").value = "-1"
+    hand(x, batch="-1")
     x.batch = 4
     assert said(x) == ""
 
@@ -622,8 +553,8 @@ def test_a_device_that_is_not_there_is_refused_once_the_devices_are_known(x):
         x.device = "cuda:0"
     assert x.device == "auto"
     x.device = "cpu"
-    assert control(x, "Time on").value == "cpu"
-    assert any("Some CPU" in label for label, _ in named(x, "Time on", ipywidgets.Dropdown).options)
+    assert measuring(x)["fields"]["device"] == "cpu"
+    assert ("cpu", "cpu · Some CPU") in measuring(x)["choices"]["device"]
 
 
 # Sharing
@@ -661,20 +592,15 @@ def test_csv_is_the_curves(exporting):
     pd.testing.assert_frame_equal(again, exporting.curves, check_dtype=False)
 
 
-def test_a_page_stands_alone(exporting):
+def test_a_page_stands_alone_and_begins_where_the_explorer_is(exporting):
     page = exporting.to_html()
     assert page.lstrip().lower().startswith("<!doctype html")
-    read = Tables(page)
     assert not re.search(r"<(script|link|img|iframe)[^>]+(src|href)\s*=\s*[\"']?(https?:)?//", page)
-    assert len(read.tables) >= 2
-    assert "α" in page
-    assert '"steps"' in page  # the slider's, computed beforehand
-
-
-def test_a_page_shows_the_strategy_that_is_shown(exporting):
-    """What is tabled beside the figure in the notebook is tabled in the page."""
-    rows = [rows for _, rows in Tables(exporting.to_html()).tables]
-    assert tables(exporting)[3] in rows
+    start, _ = json.JSONDecoder().raw_decode(page.split('"start": ')[1])
+    assert {name: start[name] for name in ("network", "alpha", "scale", "shown")} == {
+        **{name: getattr(exporting, name) for name in ("alpha", "scale", "shown")},
+        "network": SMALL.name,
+    }
 
 
 @pytest.mark.parametrize("kind", ["python", "yaml", "csv", "html"])
@@ -696,86 +622,17 @@ def test_file_names_are_plain(tmp_path, name):
     assert fs.Network.from_yaml(path.read_text("utf-8")) == x.scaled()
 
 
-def test_saving_by_hand(x, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for kind in ("Python", "YAML", "CSV"):
-        button(x, kind).click()
-    [python] = tmp_path.glob("*.py")
-    assert x.message == ""
-    assert {path.suffix for path in tmp_path.iterdir()} == {".py", ".yaml", ".csv"}
-    assert tmp_path.glob("*.csv").__next__().name in text(x, ">saved ")
-    assert python.read_text("utf-8") == x.to_python()
-
-
-def test_what_cannot_be_saved_is_said(x, tmp_path, monkeypatch):
+def test_what_cannot_be_saved_is_said(x):
     with pytest.raises(TraitError, match="'pdf' cannot be saved; use one of python, yaml, csv, html"):
         x.save("pdf")
-    gone = tmp_path / "gone"
-    gone.mkdir()
-    monkeypatch.chdir(gone)
-    gone.rmdir()
-    button(x, "Python").click()
-    assert said(x)
 
 
-def test_names_are_escaped_wherever_they_are_shown(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_names_are_escaped_wherever_they_are_shown():
     x = fs.explore(replace(SMALL, name=NASTY), strategies=("w",))
-    control(x, "flops asked (G multiply-adds)").value = "0"
-    assert NASTY in x.message
-    button(x, "YAML").click()
-    shown = [
-        text(x, "class='fastscale-tables'"),
-        text(x, "class='fastscale-message'"),
-        text(x, "class='fastscale-status'"),
-    ]
-    control(x, "flops asked (G multiply-adds)").value = NASTY
-    assert NASTY in x.message
-    shown += [text(x, "class='fastscale-message'"), text(x, "class='fastscale-status'")]
-    assert escape(NASTY) in shown[0]
-    for each in [*shown, x.to_html()]:
-        assert "img" not in Tables(each).tags
-        assert "</script><img" not in each
-    assert "<img" not in str(x.figure.to_plotly_json())
-
-
-# What the page is told
-
-
-def test_a_reloaded_page_gets_the_present_figure(x):
-    first = x.figure.get_state()
-    control(x, "α").value, x.scale = 0.4, 8
-    x.network, x.strategies = "ResNet-50", ("d", "dWr")
-    x.alpha = 0.3
-    state = x.figure.get_state()
-    assert plain(state["_widget_data"]) == picture(x)["data"] != plain(first["_widget_data"])
-    assert {name: plain(state["_widget_layout"][name]["range"]) for name in AXES} == picture(x)["ranges"]
-    assert state.get("_py2js_animate") is None
-    assert state["_widget_data"][0]["x"] is not None
-
-
-def test_a_zoom_survives_moves_but_not_another_network(x):
-    x.figure.plotly_relayout({"xaxis.range": [9.0, 9.5], "yaxis4.range": [0.0, 0.5]})
-    control(x, "α").value, control(x, "Scale s").value = 0.3, 20
-    boxes(x)["d"].value = True
-    x.batch = 5
-    zoomed = picture(x)["ranges"]
-    assert (zoomed["xaxis"], zoomed["yaxis4"]) == ([9, 9.5], [0, 0.5])
-    state = {"strategies": x.strategies, "alpha": 0.3, "scale": 20}
-    unzoomed = fresh({**state, "network": BASE})["ranges"]
-    assert {name: limits for name, limits in zoomed.items() if name not in ("xaxis", "yaxis4")} == {
-        name: limits for name, limits in unzoomed.items() if name not in ("xaxis", "yaxis4")
-    }
-    assert plain(x.figure.get_state()["_widget_layout"]["xaxis"]["range"]) == [9, 9.5]
-    x.network = "EfficientNet-B0"
-    assert picture(x) == fresh({**state, "network": "EfficientNet-B0"})
-
-
-def test_axes_stay_where_they_are_while_sliding(x):
-    before = picture(x)["ranges"]
-    x.scale, x.alpha = 64, 0
-    after = picture(x)["ranges"]
-    assert before == after
+    hand(x, flops="0")
+    assert NASTY in said(x)  # as text, which the page shows as text
+    assert "</script><img" not in x.to_html()
+    assert "<img" not in str(x.to_figure().to_plotly_json())
 
 
 # Timing
@@ -800,13 +657,14 @@ def timing(timed):
 
 
 def points(x):
-    return plain(trace(x, "measured", "3").x), plain(trace(x, "measured", "3").y)
+    """The flops and the times of the points that the page is told."""
+    return [each["flops"] for each in x._points], [each["ms"] for each in x._points]
 
 
 def test_all_marked_networks_are_timed_and_equal_ones_once(timing):
     timing.time()
     assert timing.busy
-    assert button(timing, "Time").disabled
+    assert measuring(timing)["busy"]
     assert timing.wait(HANGS_S)
     assert not timing.busy
     assert (timing.message, timing.progress) == ("", 1)
@@ -816,31 +674,30 @@ def test_all_marked_networks_are_timed_and_equal_ones_once(timing):
     assert fast != by_width
     flops = [short(timing.counted(name).flops) for name in ("w", "dWr")]
     assert timing.status == f"timed 2 networks (w: {flops[0]}, dWr and α = 0.8: {flops[1]} flops)"
-    assert not button(timing, "Time").disabled
+    assert not measuring(timing)["busy"]
 
     times = timing.times
     assert times.flops.tolist() == [timing.counted(name).flops for name in ("w", "dWr", ALPHA)]
     assert points(timing) == (times.flops.tolist(), times.median_ms.tolist())
-    drawn = trace(timing, "measured", "3")
-    assert np.allclose(drawn.y + drawn.error_y.array, times.high_ms, equal_nan=True)  # a busy machine gives no interval
-    assert np.allclose(drawn.y - drawn.error_y.arrayminus, times.low_ms, equal_nan=True)
+    for point, measurement in zip(timing._points, [by_width, fast, slider], strict=True):
+        ends = (point["low"] or math.nan, point["high"] or math.nan)
+        assert np.allclose(ends, (measurement.low_ms, measurement.high_ms), equal_nan=True)
+        assert (point["doubt"], point["label"]) == (measurement.doubt, shown(timing)["timing"])
+        assert by_width.device_name in point["text"]
     assert by_width.device == "cpu"
-    notes = [note.text for note in timing.figure.layout.annotations]
-    assert f"measured on {escape(by_width.where)}, batch 2, fp32 inference" in notes
     assert by_width.where.startswith("CPU: ")
-    assert all(by_width.device_name in text for text in drawn.text)
+    assert shown(timing)["timing"] == f"this machine: {timing.devices['cpu']}, batch 2, inference fp32"
     base = fs.complexity(SMALL).flops
-    assert [text.split("<br>")[0] for text in drawn.text] == [
+    assert [point["text"].split("\n")[0] for point in timing._points] == [
         f"{name}, s = 2: {short(flops)} flops, {flops / base:.3g}× the base's"
         for name, flops in zip(("w", "dWr", "α = 0.8"), times.flops, strict=True)
     ]
-    assert [row[-1].split()[0] for row in tables(timing)[1][1:]] == [f"{ms:.4g}" for ms in times.median_ms]
     assert "cpu" in timing.devices
 
 
 def test_a_setting_that_no_network_can_be_timed_in_is_said(timing):
     timing.precision = "fp16"  # which a CPU is not measured in
-    button(timing, "Time").click()
+    press(timing, "time")
     assert timing.wait(HANGS_S)
     timing.precision, why = "fp32", timing.status
     assert why == "timed 0 of 2; 2 failed: precision is 'fp16', but a CPU is measured in fp32 or bf16; try bf16"
@@ -885,7 +742,6 @@ def test_times_are_of_the_present_settings(timing):
         assert len(timing.times) == 1
     timing.scale = 3
     assert len(points(timing)[0]) == 1  # that of another scale stays in the picture
-    assert tables(timing)[1][1][-1] == "–"
 
 
 def test_timing_again_replaces_the_time(timing):
@@ -898,9 +754,9 @@ def test_timing_again_replaces_the_time(timing):
 
 def test_cancel_leaves_what_was_measured_and_the_next_press_works(timing):
     timing.seconds, timing.strategies = 0.5, ("w", "d", "r", "dw", "dwr")
-    button(timing, "Time").click()
+    press(timing, "time")
     until(lambda: timing.measurements)
-    button(timing, "Cancel").click()
+    press(timing, "cancel")
     assert timing.wait(HANGS_S)
     assert not timing.busy
     assert 1 <= len(timing.measurements) < 5
@@ -908,7 +764,7 @@ def test_cancel_leaves_what_was_measured_and_the_next_press_works(timing):
     assert timing.message == ""
     left = timing.measurements
     timing.seconds, timing.strategies = 0.2, ()
-    button(timing, "Time").click()
+    press(timing, "time")
     assert timing.wait(HANGS_S)
     assert timing.measurements[: len(left)] == left
     assert timing.measurements[-1].strategy == "alpha=0.8"
@@ -918,7 +774,7 @@ def test_cancel_leaves_what_was_measured_and_the_next_press_works(timing):
 @pytest.mark.skipif(os.name != "posix", reason="kills by a signal")
 def test_a_kill_is_a_sentence_and_the_next_press_works(timing):
     timing.strategies, timing.seconds = (), 30
-    button(timing, "Time").click()
+    press(timing, "time")
     until(lambda: "timing 1 of 1" in timing.status and timing.progress > 0)
     os.kill(timing.timings.pid, signal.SIGKILL)
     assert timing.wait(HANGS_S)
@@ -928,7 +784,7 @@ def test_a_kill_is_a_sentence_and_the_next_press_works(timing):
     )
     assert timing.measurements == ()
     timing.seconds = 0.2
-    button(timing, "Time").click()
+    press(timing, "time")
     assert timing.wait(HANGS_S)
     assert said(timing) == ""
     assert len(timing.measurements) == 1
@@ -955,12 +811,12 @@ def test_memory_that_runs_out_is_a_sentence_and_the_next_press_works(timing):
     pid = timing.timings.pid
     with little_memory(pid):
         timing.batch, timing.resolution = 65536, 2048
-        button(timing, "Time").click()
+        press(timing, "time")
         assert timing.wait(HANGS_S)
     assert not timing.busy
     assert re.search("^α = 0.8: Small .*: memory ran out on cpu in inference with batch 65536; try ", said(timing))
     timing.batch, timing.resolution = 2, 32
-    button(timing, "Time").click()
+    press(timing, "time")
     assert timing.wait(HANGS_S)
     assert said(timing) == ""
     assert timing.timings.pid == pid
@@ -970,12 +826,12 @@ def test_memory_that_runs_out_is_a_sentence_and_the_next_press_works(timing):
 def test_live_times_what_has_rested_and_drops_what_was_overtaken(timing):
     few = timing.batch
     timing.strategies, timing.seconds, timing.batch = (), 600, 256 * few  # of which a dozen runs take a while
-    control(timing, "Live").value = True
-    control(timing, "Scale s").value = 3
+    hand(timing, live=True)
+    hand(timing, scale=3)
     until(lambda: "timing 1 of 1" in timing.status and timing.busy)
     timing.seconds, timing.batch = 0.2, few
     for scale in (4, 5, 6):
-        control(timing, "Scale s").value = scale
+        hand(timing, scale=scale)
     until(lambda: timing.measurements)
     assert timing.wait(HANGS_S)
     assert [each.scale for each in timing.measurements] == [6]

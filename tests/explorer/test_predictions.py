@@ -7,11 +7,12 @@ from importlib.metadata import version
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.explorer_view import button, picture, plain, said, trace
+from helpers.explorer_view import hand, picture, plain, press, said, shown, trace
 from helpers.fake_device import HERE, TINY, by_layers, rows
 from helpers.waiting import HANGS_S, until
 
 import fastscale_lib as fs
+from fastscale_lib.explorer import app_data
 from fastscale_lib.explorer import predictions as predicting
 from fastscale_lib.explorer.views import SCALES
 from fastscale_lib.measuring.environment import cpu_name
@@ -44,46 +45,40 @@ def x():
 
 
 def curve(x, name: str) -> tuple[list, list]:
-    [drawn] = [t for t in x.figure.data if t.xaxis == "x3" and t.legendgroup == name and t.visible is not False]
+    """Flops and milliseconds of a strategy's line in the figure."""
+    drawn_lines = x.to_figure().data
+    [drawn] = [t for t in drawn_lines if t.xaxis == "x3" and t.legendgroup == name and t.visible is not False]
     return plain(drawn.x), plain(drawn.y)
 
 
 def test_a_model_draws_a_curve_for_each_strategy(x, model):
     x.model = model
-    for name in (*x.strategies, "α"):
+    for name in (x.strategies[0], "α"):
         flops, ms = curve(x, name)
         strategy = x.strategy(name)
         assert ms == pytest.approx(model.curve(x.base, [strategy], SCALES, 8).ms.tolist())
         assert flops == fs.sweep(BASE, strategy, SCALES)["flops"].tolist()
-    assert "lines: predicted, ± " in x.figure.layout.annotations[-1].text
-    assert plain(x.figure.layout.yaxis3.range) != [0, 2]
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("alpha", 0.3),
-        ("scale", 16),
-        ("batch", 32),
-        ("network", "ResNet-50"),
-        ("resolution", 160),
-        ("strategies", ("d",)),
-    ],
-)
-def test_the_curves_follow_every_control(x, model, name, value):
+def test_the_page_may_choose_the_times_of_a_model(x, model):
+    before = [each["label"] for each in x._times["timings"]]
     x.model = model
-    setattr(x, name, value)
-    fresh = fs.explore(BASE, device="cpu", batch=8)
-    setattr(fresh, name, value)
-    fresh.model = model
-    assert picture(x) == picture(fresh)
-    fresh.close()
+    label = "the model given, batch 8, inference fp32"
+    assert [each["label"] for each in x._times["timings"]] == [label, *before]
+    hand(x, times=label)
+    timing = app_data.Timing(label, "predicted", model, 8, x.predictor.setting)
+    assert x._times["timings"][0] == app_data.times_data(x.base, [timing])[0]
+    x.model = None
+    after = [each["label"] for each in x._times["timings"]]  # with those of measured rows, which were read meanwhile
+    assert after[: len(before)] == before
+    assert shown(x)["timing"] == before[0]
 
 
 def test_the_band_is_the_stated_error(x, model):
     x.model = model
-    _, ms = curve(x, "α")
-    band = np.array(plain(trace(x, "error", "3").y)).reshape(2, -1)
+    figure = x.to_figure()
+    ms = plain(next(t for t in figure.data if t.xaxis == "x3" and t.legendgroup == "α").y)
+    band = np.array(plain(trace(figure, "error", "3").y)).reshape(2, -1)
     of_slider = model.curve(x.base, [x.slider], SCALES, 8)
     assert band[0] == pytest.approx(of_slider.high_ms)
     assert band[1][::-1] == pytest.approx(of_slider.low_ms)
@@ -111,41 +106,26 @@ def test_a_line_ends_where_nothing_can_be_told_and_the_status_says_why(x, model)
     told = model.curve(x.base, [x.slider], SCALES, 8)
     known = np.isfinite(told.ms)
     assert 0 < known.sum() < len(SCALES)
+    figure = x.to_figure()
     _, ms = curve(x, "α")
     assert [each is None for each in ms] == (~known).tolist()
-    band = np.array(plain(trace(x, "error", "3").y)).reshape(2, -1)  # without a gap, which would cut it in two
+    band = np.array(plain(trace(figure, "error", "3").y)).reshape(2, -1)  # without a gap, which would cut it in two
     assert band[0] == pytest.approx(told.high_ms[known])
     assert "; where a line ends, a network is not predicted: it has " in x.status
     assert "measure rows of larger networks" in x.status
-    assert np.isfinite(plain(x.figure.layout.yaxis3.range)).all()
+    assert np.isfinite(plain(figure.layout.yaxis3.range)).all()
 
 
 def test_at_a_batch_that_was_not_fitted_no_line_is_drawn_and_it_says_why(x, model):
-    without = len(x.figure.data)
     x.model = model
     x.batch = 1024
     assert x.predictor is None
-    assert len([each for each in x.figure.data if each.visible is not False]) <= without
-    assert not [each for each in x.figure.data if each.yaxis == "y3" and each.name in x.strategies and each.visible]
+    assert not [each for each in x._times["timings"] if each["label"].startswith("the model given")]
     assert x.status.startswith("predict: batch 1,024 is beyond the fitted rows, of batch 4 to 64")
-    assert "nothing predicted for batch 1024, fp32 inference" in x.figure.layout.annotations[-1].text
+    assert "nothing predicted for batch 1024, fp32 inference" in x.to_figure().layout.annotations[-1].text
     x.batch = 16
     assert x.predictor
     assert "batch 1,024" not in x.status
-
-
-def test_a_move_predicts_only_the_curve_that_moves(x, model, monkeypatch):
-    asked = []
-    curve = fs.RuntimeModel.curve
-    monkeypatch.setattr(
-        fs.RuntimeModel, "curve", lambda *given, **more: asked.append(given[2]) or curve(*given, **more)
-    )
-    x.model = model
-    assert [len(strategies) for strategies in asked] == [8, 1]
-    x.scale = 16
-    assert len(asked) == 2
-    x.alpha = 0.3
-    assert [list(strategies) for strategies in asked[2:]] == [[fs.strategy(alpha=0.3)]]
 
 
 def test_nothing_is_predicted_where_the_model_knows_no_such_setting(x, model):
@@ -160,20 +140,18 @@ def test_nothing_is_predicted_where_the_model_knows_no_such_setting(x, model):
     assert picture(x) == before
 
 
-def test_the_page_draws_them_too(x, model):
-    without = x.to_html()
+def test_the_page_as_a_file_has_them_too(x, model):
     x.model = model
-    assert "lines: predicted" in x.to_html()
-    assert "lines: predicted" not in without
+    assert "the model given, batch 8, inference fp32" in x.to_html()
 
 
 def test_a_press_measures_the_probes_once_and_predicts(x, probes):
     x.ask_devices()
     assert x.wait(HANGS_S)
     assert (x.busy, x.model) == (False, None)
-    button(x, "Predict").click()
+    press(x, "predict")
     assert x.busy
-    assert button(x, "Predict").disabled
+    assert x._panel["busy"]
     assert x.wait(HANGS_S)
     assert said(x) == ""
     assert x.status.startswith("timed 12 networks; times are predicted, with a median error of ")
@@ -194,13 +172,14 @@ def test_a_press_measures_the_probes_once_and_predicts(x, probes):
     other.ask_devices()
     assert other.wait(HANGS_S)
     assert other.predictor
-    assert curve(other, "w") == curve(x, "w")
+    assert other.predictor
+    assert other.predictor.model.predict(TINY, 8).equals(x.predictor.model.predict(TINY, 8))
     other.mode = "training"
     assert other.model is None
     other.mode = "inference"
     assert other.model
     other.close()
-    button(x, "Predict").click()
+    press(x, "predict")
     assert not x.busy
     assert len(fs.Store(calibration.kept_in())) == 12
 
@@ -252,7 +231,7 @@ def test_where_probes_cannot_be_kept_none_is_measured(x, probes, tmp_path, conte
         calibration.kept_in().parent.mkdir()
         calibration.kept_in().write_text(content)
     x.devices = {"cpu": cpu_name()}
-    button(x, "Predict").click()
+    press(x, "predict")
     assert re.fullmatch(r"store: .*calibration\.jsonl (cannot be written|is no store of measurements).*", said(x))
     assert not x.busy
     x.devices = {"cpu": cpu_name(), "cuda:0": "Made-up"}  # a device more: kept probes are looked for again
@@ -274,7 +253,7 @@ def test_a_full_disk_ends_the_measuring_of_probes_in_a_sentence(x, probes, monke
 
 
 def test_before_the_devices_are_known_it_asks_for_patience(x):
-    button(x, "Predict").click()
+    press(x, "predict")
     assert said(x) == "predict: the devices are not known yet; try again in a moment"
 
 

@@ -12,7 +12,6 @@ from html.parser import HTMLParser
 
 import numpy as np
 import plotly.graph_objects as go
-import plotly.io as pio
 import pytest
 from helpers.executed_notebooks import HOSTILE, MADE, code, everything, prose, report, sliding
 from helpers.notebooks import NOTEBOOKS, outputs
@@ -509,9 +508,9 @@ def test_a_kept_run_is_called_one(told):
 def test_where_figures_stay_as_data_the_explorer_brings_one(monkeypatch):
     explorer = fs.explore("RegNetX-400MF")
     try:
-        monkeypatch.setattr(pio.renderers, "default", "plotly_mimetype+notebook")
+        monkeypatch.delenv("PLOTLY_RENDERER", raising=False)
         assert FIGURE_MIME not in explorer._repr_mimebundle_()
-        monkeypatch.setattr(pio.renderers, "default", "plotly_mimetype")
+        monkeypatch.setenv("PLOTLY_RENDERER", "plotly_mimetype")
         shown = explorer._repr_mimebundle_()
         assert "application/vnd.jupyter.widget-view+json" in shown
         assert shown[FIGURE_MIME] == json.loads(str(explorer.to_figure().to_json()))

@@ -21,6 +21,7 @@
  * @property {number} steps Scales of each row, from `first` on.
  * @property {number} first Exponent of two of the first scale.
  * @property {number} perOctave Steps from one scale to twice it.
+ * @property {number[]} [scales] The scale of each step, where they are not evenly spaced.
  * @property {{label: string, note: string, arrays?: string}[]} timings Without arrays where they are yet to come.
  * @property {number} timeSteps Steps of a time's logarithm to base 2, which is what the arrays hold.
  * @property {number} timeOffset The step of 1 ms; step 0 is no time.
@@ -143,6 +144,11 @@ export class Counts {
   /** The scale factor of a step. @param {number} step */
   scale(step) {
     return 2 ** (this.header.first + step / this.header.perOctave);
+  }
+
+  /** The scale factor that a row's network at a step was scaled by. @param {number} step */
+  scaleOf(step) {
+    return this.header.scales?.[step] ?? this.scale(step);
   }
 
   /** The step of a scale factor. @param {number} scale */

@@ -42,7 +42,7 @@ export function linesCsv({ counts, drawn, state, timing, predicted }) {
   const lines = [["network", "strategy", "scale", "flops", "params", "activations", "resolution", ...(ms ? [`predicted_ms on ${timing.label}`] : [])]];
   for (const way of drawn)
     counts.row(way.row).forEach((at, step) => {
-      const cells = [counts.scale(step), counts.flops[at], counts.params[at], counts.activations[at], counts.side(at), ...(ms ? [ms[at]] : [])];
+      const cells = [counts.scaleOf(step), counts.flops[at], counts.params[at], counts.activations[at], counts.side(at), ...(ms ? [ms[at]] : [])];
       lines.push([state.network, way.key === ALPHA ? `alpha=${state.alpha}` : way.name, ...cells.map(String)]);
     });
   return lines.map((cells) => cells.map((each) => (/[",]/.test(each) ? `"${each.replaceAll('"', '""')}"` : each)).join(",")).join("\n") + "\n";

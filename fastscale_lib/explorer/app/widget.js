@@ -118,6 +118,7 @@ function measuring(hand) {
   const fields = new Map();
   const field = (/** @type {string} */ name, /** @type {string} */ label, /** @type {string} */ title, /** @type {HTMLInputElement | HTMLSelectElement} */ control) => {
     fields.set(name, control);
+    control.setAttribute("aria-label", label); // that of the element around a list has the list's own texts
     control.onchange = () => hand.set({ [name]: control.value });
     return made("label", { title }, made("span", {}, label), control);
   };
