@@ -210,7 +210,7 @@ def test_the_notebook_shows_four_panels_none_of_them_empty(story, tmp_path):
 def test_nothing_overlaps_or_is_cut(story, width, tmp_path):
     story.page.set_viewport_size({"width": width, "height": 800})
     story.box.evaluate("box => box.scrollIntoView()")
-    with contextlib.suppress(pytest.fail.Exception):
+    with contextlib.suppress(AssertionError):
         until(story.page, lambda: not story.box.evaluate(UGLY))
     story.nb.screenshot(tmp_path / f"{width}.png")
     assert story.box.evaluate(UGLY) == []
