@@ -32,6 +32,9 @@ TINY = fs.anynet(name="Tiny", depths=[1, 1], widths=[16, 32], strides=[1, 2], gr
     "",  # for a second view
 ]
 
+# A cell is the active one from here on, until a control of another cell has the focus.
+LAST_CELL = "panel.content.activeCellIndex = 2; panel.content.activeCell.model.sharedModel.setSource(arg);"
+
 # In the page: what is drawn in a chart, as paths, and where its marks stand.
 DRAWN = """(box, panel) => ({
     lines: [...box.querySelectorAll(`.${panel} .line`)].map(line => line.getAttribute('d')),
@@ -182,6 +185,7 @@ def x(notebook) -> Iterator[Shown]:
     until(notebook.page, lambda: not shown.kernel("busy"))
     shown.set(**START)
     notebook.execute("explorer.message, explorer.measurements = '', ()")
+    notebook.panel("arg.forEach((source, i) => panel.content.widgets[i].model.sharedModel.setSource(source));", CELLS)
     assert shown.follows()
     assert shown.boxes.count() == 1
     yield shown
@@ -267,24 +271,22 @@ def test_a_burst_of_keys_ends_where_the_kernel_does(x):
 
 def test_the_hand_is_not_thrown_back_while_the_kernel_is_busy(x):
     before = x.drawn("counts")
-    x.nb.panel("panel.content.activeCellIndex = 2; panel.content.activeCell.model.sharedModel.setSource(arg);",
-               "import time; time.sleep(3)")  # fmt: skip
-    x.nb.panel("void jupyterapp.commands.execute('notebook:run-cell');")
+    x.nb.panel(f"{LAST_CELL} void jupyterapp.commands.execute('notebook:run-cell');", "import time; time.sleep(3)")
     for _ in range(10):
         x.slider("α").press("ArrowLeft")
     until(x.page, lambda: x.drawn("counts") != before)  # without the kernel
     assert x.sliders()[0] == pytest.approx(0.7)
     until(x.page, lambda: x.kernel("alpha") == pytest.approx(0.7))
     assert x.sliders()[0] == pytest.approx(0.7)
-    x.nb.panel("panel.content.activeCell.model.sharedModel.setSource('');")
 
 
 def test_a_message_that_is_lost_is_said_again(x):
     """As where the kernel has ended the thread that was to take it."""
     x.nb.execute("hear = explorer._hand.hear")
-    x.nb.execute("explorer._hand.hear = lambda message: setattr(explorer._hand, 'hear', hear)")
+    x.nb.execute("explorer._hand.hear = lambda message: False")
     x.slider("α").press("ArrowLeft")
     until(x.page, lambda: x.box.locator(".late").is_visible())
+    x.nb.execute("explorer._hand.hear = hear")
     until(x.page, lambda: x.kernel("alpha") == 0.79)
     until(x.page, lambda: not x.box.locator(".late").is_visible())
 
@@ -348,10 +350,7 @@ def test_wrong_input_by_a_cell_is_answered_there(x):
 
 
 def test_two_views_of_one_explorer(x):
-    x.nb.panel(
-        "panel.content.activeCellIndex = 2; panel.content.activeCell.model.sharedModel.setSource(arg);", "explorer"
-    )
-    x.nb.panel("await jupyterapp.commands.execute('notebook:run-cell');")
+    x.nb.panel(f"{LAST_CELL} await jupyterapp.commands.execute('notebook:run-cell');", "explorer")
     second = Shown(x.nb, view=1)
     until(x.page, lambda: second.boxes.count() == 2 and second.drawn()["lines"])
     assert second.follows()
@@ -361,8 +360,7 @@ def test_two_views_of_one_explorer(x):
     second.slider("Scale s").press("ArrowRight")
     until(x.page, lambda: x.kernel("scale") > 4)
     assert x.follows()
-    x.nb.panel("await jupyterapp.commands.execute('notebook:clear-cell-output');")
-    x.nb.panel("panel.content.activeCell.model.sharedModel.setSource('');")
+    x.nb.panel(f"{LAST_CELL} await jupyterapp.commands.execute('notebook:clear-cell-output');", "")
     until(x.page, lambda: x.boxes.count() == 1)
     x.slider("α").press("ArrowLeft")
     until(x.page, lambda: x.kernel("alpha") == 0.78)

@@ -215,6 +215,18 @@ async function render({ model, el }) {
   async function sync() {
     if (syncs) return void (again = true);
     syncs = true;
+    try {
+      await take();
+    } finally {
+      syncs = false;
+    }
+    if (again) {
+      again = false;
+      await sync();
+    }
+  }
+
+  async function take() {
     const [now, times, shown] = ["_base", "_times", "_shown"].map((name) => model.get(name));
     hand.heard(shown.heard);
     if (now !== took.base) {
@@ -230,11 +242,6 @@ async function render({ model, el }) {
     page.setMeasured(model.get("_points"));
     controls.show(model.get("_panel"));
     ask();
-    syncs = false;
-    if (again) {
-      again = false;
-      sync();
-    }
   }
 
   /** Ask for the times that are chosen, where they are not here yet. */
