@@ -338,6 +338,15 @@ def test_wrong_input_is_answered_in_place(x, label, text, sentence):
     assert x.field(label).get_attribute("aria-invalid") == "false"
 
 
+def test_what_is_being_typed_is_not_overwritten(x):
+    x.field("batch").fill("16")
+    x.set(scale=5)
+    assert x.follows()
+    x.field("batch").press("Enter")
+    until(x.page, lambda: x.kernel("batch") == 16)
+    assert x.field("batch").input_value() == "16"
+
+
 def test_wrong_input_by_a_cell_is_answered_there(x):
     good = x.drawn()
     with pytest.raises(RuntimeError, match="TraitError: strategy: alpha is 2, but must be a number from 0 to 1"):

@@ -116,10 +116,17 @@ function made(tag, properties = {}, ...children) {
 function measuring(hand) {
   /** @type {Map<string, HTMLInputElement | HTMLSelectElement>} */
   const fields = new Map();
+  /** Those in which someone types: what comes from the kernel meanwhile does not overwrite it. @type {Set<string>} */
+  const typed = new Set();
   const field = (/** @type {string} */ name, /** @type {string} */ label, /** @type {string} */ title, /** @type {HTMLInputElement | HTMLSelectElement} */ control) => {
     fields.set(name, control);
     control.setAttribute("aria-label", label); // that of the element around a list has the list's own texts
-    control.onchange = () => hand.set({ [name]: control.value });
+    control.oninput = () => typed.add(name);
+    control.onblur = () => typed.delete(name);
+    control.onchange = () => {
+      typed.delete(name);
+      hand.set({ [name]: control.value });
+    };
     return made("label", { title }, made("span", {}, label), control);
   };
   const text = (/** @type {number} */ size) => /** @type {HTMLInputElement} */ (made("input", { type: "text", size, spellcheck: false }));
@@ -162,7 +169,7 @@ function measuring(hand) {
       }
       const wrong = panel.wrong === name;
       control.setAttribute("aria-invalid", String(wrong));
-      if (!wrong && !(control instanceof HTMLInputElement && control === document.activeElement && hand.behind)) control.value = panel.fields[name];
+      if (!wrong && !typed.has(name) && !hand.behind) control.value = panel.fields[name];
     }
     live.checked = panel.live;
     time.disabled = predict.disabled = panel.busy;
