@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
 import threading
 from collections.abc import Mapping
 from functools import lru_cache
@@ -24,6 +25,7 @@ from .selection import Task
 
 _RUN, _EARLIER = "run.json", ".earlier"
 _KEPT = 50  # runs that are kept aside; in a checkout each change of the library leaves one behind
+_GIT_S = 10.0  # that git may take to name the commit
 _LIBRARY = Path(__file__).resolve().parents[1]
 
 
@@ -149,6 +151,20 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:  # fastscale itself, used from a source tree
             found[name] = "unknown"
     return found
+
+
+@lru_cache
+def commit() -> dict[str, str]:
+    """Return the commit of the checkout that holds the library, by "commit"; nothing elsewhere."""
+    root = _LIBRARY.parent
+    if not (root / ".git").exists():
+        return {}
+    asked = ["git", "-C", str(root), "describe", "--always", "--dirty=, changed", "--exclude=*"]
+    try:
+        done = subprocess.run(asked, capture_output=True, text=True, timeout=_GIT_S)
+    except (OSError, subprocess.TimeoutExpired):  # there is no git, or its disk does not answer
+        return {}
+    return {"commit": done.stdout.strip()} if done.returncode == 0 else {}
 
 
 def _kept(place: Path, key: str) -> bool:

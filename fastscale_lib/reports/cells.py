@@ -6,7 +6,7 @@ import base64
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,7 +21,8 @@ from .markdown import rendered
 from .sanitise import sanitised
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
-LEAD = "lead"  # tag of a cell whose outputs the index shows
+LEAD = "lead"  # tag of a cell that comes first on its page, and whose outputs the index shows
+FINDING = "finding"  # tag of one that comes first on its page
 PICTURES = ("image/png", "image/jpeg", "image/svg+xml")
 _TO_CODE = HtmlFormatter(nowrap=True)
 _CAPTION = re.compile(r"\*\*(Figure|Table)\.\*\* ")
@@ -64,22 +65,50 @@ class Cell:
 
 @dataclass(frozen=True)
 class Story:
-    """The whole notebook: its title, its cells, and its other headings."""
+    """A whole notebook: its title, the cells that come first, the others, and headings."""
 
     title: str
-    cells: list[Cell]
+    first: list[Cell]
+    others: list[Cell]
     headings: list[Heading]
+
+    @property
+    def cells(self) -> list[Cell]:
+        """List all cells, in the order of the page."""
+        return [*self.first, *self.others]
 
 
 def story(notebook: Path, title: str) -> Story:
     """Read an executed notebook; `title` is for one that does not begin with a heading.
 
     Markdown that begins with `**Figure.** ` or `**Table.** ` below a code cell is the caption of the last figure or
-    table that this cell shows, and gets a number. Where the cell shows none, there is no caption.
+    table that this cell shows, and gets a number. Where the cell shows none, there is no caption. Code cells tagged
+    "finding" or "lead" come first, with their captions.
     """
     stored = json.loads(notebook.read_text("utf-8"))["cells"]
-    cells: list[Cell] = []
     headings, captions = _Headings(), _Captions()
+    first, others = (_shown(part, headings, captions) for part in _divided(stored))
+    return Story(headings.title or sanitised(title), first, others, headings.found)
+
+
+def _divided(stored: Sequence[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+    """Divide the cells into those that come first, each with its caption, and the others."""
+    first, others = [], []
+    goes_first = False
+    for cell in stored:
+        is_caption = cell["cell_type"] == "markdown" and _CAPTION.match(_joined(cell["source"]))
+        tagged = bool(cell.get("outputs")) and not {LEAD, FINDING}.isdisjoint(_tags(cell))
+        goes_first = tagged or (goes_first and bool(is_caption))
+        (first if goes_first else others).append(cell)
+    return first, others
+
+
+def _tags(cell: Mapping[str, Any]) -> Sequence[str]:
+    return cell.get("metadata", {}).get("tags", ())
+
+
+def _shown(stored: Sequence[Mapping[str, Any]], headings: _Headings, captions: _Captions) -> list[Cell]:
+    cells: list[Cell] = []
     for cell in stored:
         source = _joined(cell["source"])
         if cell["cell_type"] == "markdown":
@@ -89,9 +118,9 @@ def story(notebook: Path, title: str) -> Story:
                 cells.append(Cell(html=text))
         elif cell["cell_type"] == "code" and source.strip():
             parts = [part for output in cell["outputs"] for part in _parts(output)]
-            lead = LEAD in cell.get("metadata", {}).get("tags", ())
+            lead = LEAD in _tags(cell)
             cells.append(Cell("", cell["execution_count"], highlight(source, PythonLexer(), _TO_CODE), parts, lead))
-    return Story(headings.title or sanitised(title), cells, headings.found)
+    return cells
 
 
 class _Headings:

@@ -36,11 +36,11 @@ from ..measuring.worker import Worker
 from ..records.published_rows import PublishedError, data_folder, is_data_folder
 from ..training import datasets
 from . import pages
-from .cache import Runs, versions
+from .cache import Runs, commit, versions
 from .execution import Stopped, execute
 from .expected import VERDICTS_FILE, verdicts_text
 from .result import LARGEST_PAGE, Report
-from .selection import PROFILES, SelectionError, Task, notebooks_folder, tasks
+from .selection import PROFILES, SelectionError, Task, is_own, notebooks_folder, tasks
 
 try:
     import fcntl
@@ -116,28 +116,29 @@ def report(
         _check_space(out, todo)
         runs = Runs(out, {**machine, **_here()}, data)
         runs.prune()
-        reports = {} if force else _cached(todo, runs, profile)
+        names = [task.name for task in todo]
+        site = pages.Site(names, is_own(folder))
+        reports = {} if force else _cached(todo, runs, profile, site)
         tally = Tally(progress or Line(), len(reports), len(todo), 0)
         missing = [task for task in todo if task.name not in reports]
-        one = _Run(runs, {**machine, "profile": profile or "none"}, limit, data)
+        one = _Run(runs, {**machine, **commit(), "profile": profile or "none"}, limit, data)
         with contextlib.closing(_executed(missing, jobs, one)) as done:
             for each in done:
-                reports[each.name] = _written(each, [task.name for task in todo])
+                reports[each.name] = _written(each, site)
                 tally.count(each.name, reports[each.name].error is None)
-        ordered = [reports[task.name] for task in todo]
-        _write_beside(out / pages.INDEX, pages.index(ordered))
+        ordered = [reports[name] for name in names]
+        _write_beside(out / pages.INDEX, pages.index(ordered, site))
         _write_beside(out / VERDICTS_FILE, verdicts_text(ordered))
     return ordered
 
 
-def _cached(todo: Sequence[Task], runs: Runs, profile: str | None) -> dict[str, Report]:
+def _cached(todo: Sequence[Task], runs: Runs, profile: str | None, site: pages.Site) -> dict[str, Report]:
     """Return the reports that need no run, by name, with their pages written."""
     found = {}
     for task in todo:
         if report := runs.find(task):
-            found[task.name] = _written(
-                replace(report, made={**report.made, "profile": profile or "none"}), [each.name for each in todo]
-            )
+            report = replace(report, made={**report.made, "profile": profile or "none"})
+            found[task.name] = _written(report, site)
     return found
 
 
@@ -269,12 +270,12 @@ def _executed(todo: Sequence[Task], jobs: int, run: _Run) -> Generator[Report, N
                 raise
 
 
-def _written(report: Report, names: Sequence[str]) -> Report:
+def _written(report: Report, site: pages.Site) -> Report:
     """Write the page of one of these reports; if no page can be made of it, one that says why."""
     if report.shown:
         try:
-            page = pages.render(report, names)
-            pages.index([report])  # the index shows it, too
+            page = pages.render(report, site)
+            pages.index([report], site)  # the index shows it, too
         except Exception as error:  # a notebook may show what no page can; the others are still made
             said = f"no page can be made of it: {_named(error)}"
             report = replace(report, error=f"{report.error}; {said}" if report.error else said, shown=False)

@@ -23,7 +23,7 @@ from plotly.offline import get_plotlyjs
 from ..analysis.claims import BEYOND, EVIDENCE, FAILS, HOLDS, RULES, UNDECIDED, UNTESTED, details_text, found_text
 from ..analysis.headlines import counted, headlines
 from . import plots
-from .cells import Part, story
+from .cells import Part, Story, story
 from .result import Report
 
 SYMBOLS = {HOLDS: "✓", FAILS: "✗", UNDECIDED: "?", UNTESTED: "○"}
@@ -34,30 +34,59 @@ _HERE = resources.files(_PACKAGE)
 _DARK_COLOURS = "/* colours on dark paper */"
 
 
-def render(report: Report, names: Sequence[str] = ()) -> str:
+class Site(NamedTuple):
+    """What the pages of one call share.
+
+    Attributes:
+        names: of all reports, in the order of their pages; none, and no page leads anywhere.
+        paper: whether the notebooks are fastscale's own, on the paper; those of others carry their own titles alone.
+    """
+
+    names: Sequence[str] = ()
+    paper: bool = True
+
+
+ALONE = Site()
+
+
+def render(report: Report, site: Site = ALONE) -> str:
     """Render the page of one report, as complete HTML.
 
-    It shows the cells with code folded, figures, parameters and verdicts, and leads to the index and to the pages
-    before and after it. Its own scripts are named by their hash in a Content-Security-Policy, so no other runs,
-    whatever a parameter contains.
+    It shows findings first, or the central claims that its own claims are evidence of; then the cells with code folded,
+    figures, parameters and verdicts. It leads to the index and to the pages before and after it. Its own scripts are
+    named by their hash in a Content-Security-Policy, so no other runs, whatever a parameter contains.
 
     Arguments:
         report: to show.
-        names: of all reports, in the order of their pages; default: none, and no page leads anywhere.
+        site: the pages that this is one of; default: none but this.
     """
     told = story(report.notebook, report.title)
     for cell in told.cells:
         cell.parts[:] = map(_drawn, cell.parts)
+    _name_verdicts(told)
+    verdicts = report.verdicts()
     failed = next((cell for cell in told.cells if cell.failed), None)
     undrawn = any(part.kind == "figure" for cell in told.cells for part in cell.parts)
     return _page(
         "report.html.j2",
         undrawn,
+        site,
+        report.made,
         **{"report": report, "story": told, "failed": failed, "changed": report.changed},
-        counts=Counter(report.verdicts()["verdict"]),
-        ways=_ways(report.name, names),
+        counts=Counter(verdicts["verdict"]),
+        headlines=headlines(verdicts.assign(report=report.name)),
+        ways=_ways(report.name, site.names),
         command=_command(report),
     )
+
+
+def _name_verdicts(told: Story) -> None:
+    """Give the first scorecard of a page the anchor that links lead to."""
+    for cell in told.cells:
+        for place, part in enumerate(cell.parts):
+            if part.kind == "verdicts":
+                cell.parts[place] = part._replace(label="verdicts")
+                return
 
 
 def _ways(name: str, names: Sequence[str]) -> list[tuple[str, str, str]]:
@@ -83,15 +112,18 @@ def _drawn(part: Part) -> Part:
     return part._replace(kind="drawing", content=made) if made else part
 
 
-def index(reports: Sequence[Report]) -> str:
+def index(reports: Sequence[Report], site: Site = ALONE) -> str:
     """Render the page of all reports: failures, central claims, a card of each, and all claims."""
     rows = scorecard(reports)
     central = headlines(rows)
     kinds = [(kind, rows[rows["kind"] == kind]) for kind in (*EVIDENCE, UNTESTED, BEYOND)]
     failed = [each for each in reports if each.error]
+    made = shared([each.made for each in reports])
     return _page(
         "index.html.j2",
         False,
+        site,
+        made,
         reports=[*failed, *(each for each in reports if not each.error)],
         failed=failed,
         kinds=[(kind, part) for kind, part in kinds if len(part)],
@@ -99,7 +131,7 @@ def index(reports: Sequence[Report]) -> str:
         headlines=central,
         judged=counted(central["verdict"]),
         beyond=int((rows["kind"] == BEYOND).sum()),
-        made=shared([each.made for each in reports]),
+        made=made,
         cards={each.name: _card(each) for each in reports},
         leads=[(each, part) for each in reports if each.shown for part in _lead(each)],
     )
@@ -150,14 +182,17 @@ def _card(report: Report) -> Card:
     return Card(quote(report.page.name), report.size / 1e6, picture, Counter(report.verdicts()["verdict"]))
 
 
-def _page(template: str, undrawn: bool, **content: Any) -> str:
-    """Fill a template; plotly comes along where it has to draw."""
+def _page(template: str, undrawn: bool, site: Site, entries: Mapping[str, str], **content: Any) -> str:
+    """Fill a template; plotly comes along where it has to draw, and the footer says what made the page."""
+    by = [f"{label} {entries[label]}" for label in ("fastscale", "commit") if label in entries]
     scripts = [_text("page.js"), _text("drawings.js"), *([_plotly(), _text("figures.js")] if undrawn else [])]
     page = (
         _templates()
         .get_template(template)
         .render(
             **content,
+            paper=site.paper,
+            by=", ".join(by),
             scripts=[Markup(script) for script in scripts],
             allowed=" ".join(f"'sha256-{_hash(script)}'" for script in scripts),
             style=Markup(_text("page.css") + _DARK_COLOURS),

@@ -98,6 +98,12 @@ def notebooks_folder() -> Path:
     return found
 
 
+def is_own(notebooks: Path) -> bool:
+    """Tell fastscale's own notebooks, or a copy of them, from other people's."""
+    shipped = find_folder("notebooks", PROFILES)
+    return shipped is not None and all((notebooks / path.name).exists() for path in shipped.glob("*.ipynb"))
+
+
 def _chosen(folder: Path, only: Sequence[str]) -> list[Path]:
     found = sorted(path for path in folder.glob("*.ipynb") if not path.name.startswith("."))
     if not found:

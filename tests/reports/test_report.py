@@ -64,8 +64,8 @@ class Quick:
         self.fails, self.takes_s = {}, {}
         monkeypatch.setattr(engine, "execute", self.execute)
         monkeypatch.setattr(engine, "_machine", lambda tasks: {"device": "a CPU", **self.machine})
-        monkeypatch.setattr(engine.pages, "render", lambda report, names: report.title)
-        monkeypatch.setattr(engine.pages, "index", lambda reports: "\n".join(report.name for report in reports))
+        monkeypatch.setattr(engine.pages, "render", lambda report, site: report.title)
+        monkeypatch.setattr(engine.pages, "index", lambda reports, site: "\n".join(report.name for report in reports))
         self.machine = {}
         write(folder, "01_first", parameters="alpha: Share = 0.8\nscales: list[float] = [1.0]")
         write(folder, "02_second", parameters="network: str = 'ResNet-50'\nmeasure: bool = False")
@@ -595,6 +595,22 @@ def test_a_report_says_where_and_by_what_it_was_made(ran):
     run = json.loads((ran["01"].notebook.parent / "run.json").read_text())
     assert run["made"] == made
     assert run["parameters"] == ran["01"].parameters
+
+
+def test_fastscale_s_own_notebooks_are_told_from_others(tmp_path, folder):
+    shutil.copytree(REPO / "notebooks", tmp_path / "copy")
+    write(folder, "01_mine")
+    assert [selection.is_own(each) for each in (REPO / "notebooks", tmp_path / "copy", folder)] == [True, True, False]
+
+
+def test_a_checkout_s_commit_is_known():
+    known = cache.commit()
+    if (REPO / ".git").exists():
+        asked = ["git", "-C", str(REPO), "rev-parse", "HEAD"]
+        head = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+        assert head.startswith(known["commit"].removesuffix(", changed"))
+    else:
+        assert known == {}
 
 
 def test_a_notebook_that_takes_too_long_is_ended(folder, tmp_path):

@@ -207,11 +207,58 @@ def test_a_page_has_language_title_contents_and_a_way_past_them(page, told):
 
 
 def test_a_page_leads_to_the_index_and_to_the_pages_beside_it(told):
-    made = Page(pages.render(told, ["00_before", told.name, "02_after α"]))
+    made = Page(pages.render(told, pages.Site(["00_before", told.name, "02_after α"])))
     found = [each["href"] for each in made.all("a") if str(each["href"]).endswith(".html")]
     assert found == ["index.html", "00_before.html", "02_after%20%CE%B1.html"]
     alone = Page(pages.render(told))
     assert [each for each in alone.all("a") if str(each["href"]).endswith(".html")] == []
+
+
+def tagged(tag: str, cell):
+    cell.metadata["tags"] = [tag]
+    return cell
+
+
+def test_what_is_tagged_a_finding_comes_first_with_its_caption(tmp_path):
+    cells = [
+        prose("# Told\n\nThe question."),
+        code("draw()", sliding("early")),
+        prose("**Figure.** An early one."),
+        tagged("finding", code("said", {"text/markdown": "It came out at *2*."})),
+        tagged("finding", code("draw()", sliding("key"))),
+        prose("**Figure.** The key."),
+        tagged("finding", code("did not run")),
+        prose("The end."),
+    ]
+    made = pages.render(report(tmp_path, cells))
+    text = Page(made).text
+    order = ("It came out at 2.", "Figure 1. The key.", "Parameters, versions", "The question", "Figure 2. An early")
+    places = [text.rindex(each) for each in order]
+    assert places == sorted(places)
+    assert text.index("An early one") < text.index("did not run") < text.index("The end.")
+
+
+def test_a_page_without_findings_begins_with_its_central_claims(tmp_path):
+    claims = [Claim("time over w", 1, 1.061, 0.25, headline="time", words="{} times the time of w")]
+    text = Page(pages.render(report(tmp_path, [prose("# Told"), prose("Text."), code("x", Scorecard(claims))]))).text
+    assert text.index(f"{HEADLINES['time']} Counted: 1.06 times the time of w.") < text.index("Text.")
+
+
+def test_the_footer_says_what_made_a_page(tmp_path):
+    made = {"fastscale": "1.2.3", "commit": "abc1234, changed"}
+    alike = [everything(tmp_path / name, name=name, made=made) for name in ("01_told", "02_told")]
+    for text in (pages.render(alike[0]), pages.index(alike)):
+        footer = text[text.index("<footer>") :]
+        assert "Made by fastscale 1.2.3, commit abc1234, changed." in footer
+        assert "arxiv.org/abs/2103.06877" in footer
+
+
+def test_other_people_s_notebooks_carry_their_own_titles(told):
+    site = pages.Site([told.name], paper=False)
+    for text in (pages.render(told, site), pages.index([told], site)):
+        assert "All of it" in text
+        assert "Fast and accurate model scaling" not in text
+        assert "2103.06877" not in text
 
 
 def test_a_page_names_the_command_that_makes_it(tmp_path):
