@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -149,8 +149,12 @@ def _step_widths(block: BlockType, stage: Stage, width: Any, group_width: Any, s
 def _crossing(base: Network, strategy: Strategy, metric: Metric, target: float, group_widths: GroupWidths) -> float:
     """Bisect log s for where the count crosses the target; return the nearer end if it does not."""
 
+    @cache
+    def counted_with(dims: Dimensions) -> int:
+        return getattr(count(base, dims), metric)
+
     def counted(s: float) -> int:
-        return getattr(complexity(scale(base, strategy, s, group_widths=group_widths)), metric)
+        return counted_with(scaled_dimensions(base, *factors(strategy, s), group_widths=group_widths))
 
     low, high = _SMALLEST_S, _LARGEST_S
     growth_of(base.name, strategy, metric, counted)
