@@ -59,6 +59,10 @@ class Cell:
     lead: bool = False  # tagged "lead": the index shows what it shows
 
     @property
+    def pictured(self) -> bool:
+        return any(part.kind in ("figure", "drawing", "picture") for part in self.parts)
+
+    @property
     def failed(self) -> bool:
         return any(part.kind == "error" for part in self.parts)
 
@@ -83,7 +87,7 @@ def story(notebook: Path, title: str) -> Story:
 
     Markdown that begins with `**Figure.** ` or `**Table.** ` below a code cell is the caption of the last figure or
     table that this cell shows, and gets a number. Where the cell shows none, there is no caption. Code cells tagged
-    "finding" or "lead" come first, with their captions.
+    "finding" or "lead" come first: figures with their captions instead of where they stand, sentences there, too.
     """
     stored = json.loads(notebook.read_text("utf-8"))["cells"]
     headings, captions = _Headings(), _Captions()
@@ -92,15 +96,22 @@ def story(notebook: Path, title: str) -> Story:
 
 
 def _divided(stored: Sequence[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
-    """Divide the cells into those that come first, each with its caption, and the others."""
+    """Divide the cells: those that come first, and the others, where sentences stand again."""
     first, others = [], []
-    goes_first = False
+    moved = False
     for cell in stored:
-        is_caption = cell["cell_type"] == "markdown" and _CAPTION.match(_joined(cell["source"]))
+        is_caption = cell["cell_type"] == "markdown" and bool(_CAPTION.match(_joined(cell["source"])))
         tagged = bool(cell.get("outputs")) and not {LEAD, FINDING}.isdisjoint(_tags(cell))
-        goes_first = tagged or (goes_first and bool(is_caption))
-        (first if goes_first else others).append(cell)
+        moved = (tagged and _has_picture(cell)) or (moved and is_caption)
+        if tagged or moved:
+            first.append(cell)
+        if not moved:
+            others.append(cell)
     return first, others
+
+
+def _has_picture(cell: Mapping[str, Any]) -> bool:
+    return any(kind in output.get("data", ()) for output in cell["outputs"] for kind in (plots.MIME, *PICTURES))
 
 
 def _tags(cell: Mapping[str, Any]) -> Sequence[str]:

@@ -183,7 +183,7 @@ def _card(report: Report) -> Card:
 
 
 def _page(template: str, undrawn: bool, site: Site, entries: Mapping[str, str], **content: Any) -> str:
-    """Fill a template; plotly comes along where it has to draw, and the footer says what made the page."""
+    """Fill a template, with plotly where it has to draw; the footer says what made the page."""
     by = [f"{label} {entries[label]}" for label in ("fastscale", "commit") if label in entries]
     scripts = [_text("page.js"), _text("drawings.js"), *([_plotly(), _text("figures.js")] if undrawn else [])]
     page = (

@@ -232,7 +232,10 @@ def test_what_is_tagged_a_finding_comes_first_with_its_caption(tmp_path):
     ]
     made = pages.render(report(tmp_path, cells))
     text = Page(made).text
-    order = ("It came out at 2.", "Figure 1. The key.", "Parameters, versions", "The question", "Figure 2. An early")
+    assert text.count("It came out at 2.") == 2  # the sentence stands where it belongs, too
+    assert text.count("The key.") == 1
+    text = text.replace("It came out at 2.", "First sentence.", 1)
+    order = ("First sentence.", "Figure 1. The key.", "Parameters, versions", "The question", "Figure 2. An early")
     places = [text.rindex(each) for each in order]
     assert places == sorted(places)
     assert text.index("An early one") < text.index("did not run") < text.index("The end.")
