@@ -6,7 +6,7 @@ import base64
 import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -16,7 +16,9 @@ from .._common.errors import FastscaleError
 from ..architectures.counting import METRICS, complexity
 from ..architectures.definition import Network
 from ..architectures.operation_lists import operations
+from ..architectures.parts import NetworkError
 from ..architectures.resolutions import both_sides, side_text
+from ..architectures.timm_models import to_timm
 from ..architectures.traced.module_family import Family
 from ..prediction.device_profiles import profile_model, profiles
 from ..prediction.forms import PredictionError
@@ -24,7 +26,7 @@ from ..prediction.model import RuntimeModel
 from ..prediction.reach import Extent
 from ..scaling.asymptotics import law_parts
 from ..scaling.grids import sweep_columns
-from ..scaling.rounding import scaled_dimensions
+from ..scaling.rounding import scale, scaled_dimensions
 from ..scaling.strategies import Strategy, grid_factors
 from ..scaling.strategies import strategy as named_strategy
 
@@ -51,6 +53,8 @@ MARGIN = 0.5  # octaves beyond LEAST and MOST, so that a network of these flops 
 FIRST = float(np.log2(LEAST) - MARGIN)
 STEPS = round((np.log2(MOST) + MARGIN - FIRST) * PER_OCTAVE) + 1
 SCALES = 2.0 ** (FIRST + np.arange(STEPS) / PER_OCTAVE)
+_TIMM_SIZES = ("depths", "dims", "layers", "channels", "cardinality", "base_width")
+_TIMM_SIZES += ("embed_dim", "depth", "num_heads", "img_size")
 _CHUNK = 512  # networks whose operations are listed at once
 
 
@@ -121,7 +125,7 @@ def network_data(base: Network, timings: Sequence[Timing] = (), more: tuple[str,
         name: [_law_text(law_parts(base, each, name)) for each in counted.ways.values()]
         for name in ("params", "activations")
     }
-    more_of_it = {"stages": len(base.stages), "laws": laws, "yaml": _yaml_parts(base)}
+    more_of_it = {"stages": len(base.stages), "laws": laws, "yaml": _yaml_parts(base), "timm": _timm_line(base)}
     return counted.header(base) | more_of_it | {"timings": times_data(base, timings, more)}
 
 
@@ -197,6 +201,26 @@ def _yaml_parts(base: Network) -> list[str]:
     text = base.to_yaml().split("\n", 1)[1]
     pair = r"(?<=resolution: \[)\d+|(?<=, )\d+(?=\]\nstem:)"  # height and width of images that are not square
     return re.split(rf"(?:(?<=resolution: )|(?<=width: )|(?<=depth: ))\d+|{pair}", text)
+
+
+def _timm_line(base: Network) -> dict[str, Any]:
+    """The line of timm that makes what is scaled from a base, with names for its sizes; or why there is none.
+
+    timm takes sizes of ConvNeXts, vision transformers and ResNets. The keywords of the others are looked for, network
+    by network, which only Python does.
+    """
+    try:
+        name = to_timm(base).name
+        if name.startswith("regnet") or (base.ends_grow and base.patches is None):
+            return {"why": f"timm's {name} takes no sizes of stages: its keywords are looked for, if there are any"}
+        found = to_timm(scale(base, "d", 2))
+    except NetworkError as error:
+        return {"why": str(error)}
+    sizes = [name for name in _TIMM_SIZES if name in found.kwargs]
+    marked = replace(found, kwargs=found.kwargs | {name: f"{{{name}}}" for name in sizes})
+    template = re.sub(r"'(\{\w+\})'", r"\1", str(marked))
+    expansion = base.widths[0] // found.kwargs["channels"][0] if "channels" in sizes else 1
+    return {"template": template, "expansion": expansion, "bottleneck": float(base.stages[0].bottleneck)}
 
 
 def _timing_data(timing: Timing, ms: np.ndarray, error: np.ndarray) -> dict[str, str]:

@@ -29,6 +29,10 @@ SCRIPTS = (
     "chart.js",
     "exports.js",
     "panels.js",
+    "picture.js",
+    "controls.js",
+    "pointer.js",
+    "takeaway.js",
     "app.js",
 )  # each imports those before it alone
 START: dict[str, Any] = {

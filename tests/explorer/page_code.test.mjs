@@ -7,7 +7,7 @@ import { test } from "node:test";
 const APP = "../../fastscale_lib/explorer/app";
 const { Counts, powerLaw } = await import(`${APP}/counts.js`);
 const { ticks } = await import(`${APP}/chart.js`);
-const { networkYaml } = await import(`${APP}/exports.js`);
+const { networkYaml, timmCode } = await import(`${APP}/exports.js`);
 const { fragmentOf, NAMED_ALPHAS, stateOf, View } = await import(`${APP}/state.js`);
 const { short, typedAlpha, typedScale } = await import(`${APP}/text.js`);
 
@@ -60,7 +60,7 @@ for (const name of CASES ? readdirSync(CASES).filter((each) => each.endsWith(".j
       const row = Array.from(counts.row(view.shown.row));
       assert.equal(off(view.shown.network), Math.min(...row.map(off)));
       assert.deepEqual(stateOf(fragmentOf(view.state, header), data), view.state);
-      return { yaml: networkYaml(view), law: view.law(view.shown), scale: counts.scale(row.indexOf(view.shown.network)) };
+      return { yaml: networkYaml(view), timm: timmCode(view), law: view.law(view.shown), scale: counts.scale(row.indexOf(view.shown.network)) };
     });
     writeFileSync(`${CASES}/${name}.told`, JSON.stringify(told));
   });

@@ -17,7 +17,8 @@ from fastscale_lib.explorer import app_data
 
 SCRIPT = Path(__file__).parent / "page_code.test.mjs"
 # Each kind of block, and every twentieth network of the zoo, in the order of their names.
-NAMES = sorted({*sorted(fs.networks())[::20], "EfficientNet-B0", "ViT-S/16"})
+TIMM_TAKES_SIZES = ("ConvNeXt-T", "ResNet-18", "ResNet-50", "ResNeXt-50", "ViT-S/16")
+NAMES = sorted({*sorted(fs.networks())[::20], *TIMM_TAKES_SIZES, "EfficientNet-B0"})
 SAMPLE = [*map(fs.network, NAMES), replace(fs.network("ResNet-50", resolution=(320, 640)), name="ResNet-50 wide")]
 STATES = [
     {"alpha": 1 / 3, "scale": 4.0, "strategies": ["w"], "shown": "α"},
@@ -64,6 +65,28 @@ def test_the_yaml_is_the_network_that_scale_makes(folder, ran, number):
     for state, told in zip(STATES, json.loads((folder / f"{number}.json.told").read_text()), strict=True):
         way = fs.strategy(alpha=state["alpha"]) if state["shown"] == "α" else state["shown"]
         assert fs.Network.from_yaml(told["yaml"]) == fs.scale(SAMPLE[number], way, told["scale"]), ran.stdout
+
+
+@pytest.mark.parametrize("number", range(len(SAMPLE)), ids=[each.name for each in SAMPLE])
+def test_the_line_of_timm_is_that_of_to_timm(folder, ran, number):
+    for state, told in zip(STATES, json.loads((folder / f"{number}.json.told").read_text()), strict=True):
+        way = fs.strategy(alpha=state["alpha"]) if state["shown"] == "α" else state["shown"]
+        code, _, why = told["timm"].partition("  # ")
+        try:
+            line = str(fs.architectures.to_timm(fs.scale(SAMPLE[number], way, told["scale"])))
+        except fs.architectures.NetworkError:
+            line = None
+        if why:
+            assert line is None or "keywords are looked for" in why
+            assert code.startswith("print(fs.architectures.to_timm(fs.scale("), ran.stdout
+        else:
+            assert code == line
+
+
+def test_timm_s_line_is_told_where_it_takes_sizes(folder, ran):
+    told = [json.loads((folder / f"{number}.json.told").read_text()) for number in range(len(SAMPLE))]
+    plain = {net.name for net, each in zip(SAMPLE, told, strict=True) if not any("  # " in one["timm"] for one in each)}
+    assert {"ConvNeXt-T", "ResNet-18", "ResNet-50", "ViT-S/16"} <= plain, ran.stdout
 
 
 def test_the_law_of_a_strategy_is_that_of_its_exponents(folder, ran):

@@ -38,10 +38,12 @@ export class Chart {
   /**
    * @param {HTMLElement} box
    * @param {{left: number, right: number, top: number, bottom: number}} margin Room for ticks and names, in pixels.
+   * @param {string} title Of the x axis.
    * @param {boolean} namesLeft Whether lines are named at their left ends, and the ticks stand at the right.
    */
-  constructor(box, margin, namesLeft = false) {
+  constructor(box, margin, title, namesLeft = false) {
     this.margin = margin;
+    this.title = title;
     this.namesLeft = namesLeft;
     this.root = svg("svg", { role: "img" }, box);
     this.grid = svg("g", { class: "grid" }, this.root);
@@ -93,7 +95,8 @@ export class Chart {
       svg("text", { ...place, y: this.y(at) + 4 }, this.grid).textContent = y.text(at);
     }
     for (const at of x.ticks)
-      svg("text", { x: this.x(at), y: this.height - bottom + 18, "text-anchor": "middle" }, this.grid).textContent = x.text(at);
+      svg("text", { x: this.x(at), y: this.height - bottom + 17, "text-anchor": "middle" }, this.grid).textContent = x.text(at);
+    svg("text", { x: (left + this.width - right) / 2, y: this.height - bottom + 34, "text-anchor": "middle" }, this.grid).textContent = this.title;
   }
 
   /** @param {string} key @param {string} tag @param {Element} parent @returns {SVGElement} */

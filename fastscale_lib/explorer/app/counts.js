@@ -10,6 +10,14 @@
  */
 
 /**
+ * @typedef {object} Timm The line of timm that makes a network, or why there is none.
+ * @property {string} [template] With the names of sizes in braces.
+ * @property {number} [expansion] How many times timm's width of a stage is ours.
+ * @property {number} [bottleneck] A block's inner width, as a part of the stage's.
+ * @property {string} [why]
+ */
+
+/**
  * @typedef {object} Header What the file says of a base network beside the arrays.
  * @property {string} name
  * @property {string} resolution Side of the images in pixels, or height×width.
@@ -27,6 +35,7 @@
  * @property {number} timeOffset The step of 1 ms; step 0 is no time.
  * @property {number} errorSteps Steps of an error of 1.
  * @property {string[]} [yaml] The base network's YAML without its name, cut where the sizes stand.
+ * @property {Timm} [timm] How timm makes what is scaled from it.
  * @property {import("./state.js").Point[]} [measured] Its measured times.
  * @property {string} arrays The arrays, compressed by zlib, in base64; as those of each timing.
  */

@@ -56,10 +56,25 @@ export function select(label, names) {
   return made;
 }
 
-/** @param {HTMLSelectElement} list @param {string[]} names */
+/** @type {WeakMap<HTMLSelectElement, string>} */
+const listed = new WeakMap();
+
+/** List these names, if they are not listed already. @param {HTMLSelectElement} list @param {string[]} names */
 export function options(list, names) {
-  if (names.join() === [...list.options].map((each) => each.text).join()) return;
+  const all = names.join("\n");
+  if (listed.get(list) === all) return;
+  listed.set(list, all);
   list.replaceChildren(...names.map((name, value) => html("option", { value }, name)));
+}
+
+/**
+ * Words that are a list, too: all of what is chosen is read, on several lines where it is long.
+ * @param {string} words Before what is chosen. @param {HTMLSelectElement} list
+ */
+export function pick(words, list) {
+  const said = html("span");
+  const made = html("span", { className: "pick" }, said, list);
+  return { made, show: () => write(said, words + (list.selectedOptions[0]?.text ?? "")) };
 }
 
 /** @param {string} label @param {number} min @param {number} max @param {number} step */
@@ -74,10 +89,10 @@ export function marksOf(places) {
   );
 }
 
-/** A checkbox and its words. @param {string} words */
-export function checkbox(words) {
+/** A checkbox and its words. @param {string} words @param {string} title */
+export function checkbox(words, title) {
   const box = /** @type {HTMLInputElement} */ (html("input", { type: "checkbox" }));
-  return { box, label: html("label", {}, box, words) };
+  return { box, label: html("label", { title }, box, words) };
 }
 
 /** @param {string} text @param {string} title @param {() => void} act */

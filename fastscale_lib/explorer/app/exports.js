@@ -36,6 +36,40 @@ export function networkYaml(view) {
   return `name: ${JSON.stringify(`${name} ${strategy} ×${Number(scale.toPrecision(6))}`)}\n${body}scaling: ${JSON.stringify(made)}\n`;
 }
 
+/** Values as Python writes a tuple. @param {number[]} values */
+const tuple = (values) => `(${values.join(", ")}${values.length === 1 ? "," : ""})`;
+
+/** The line of timm that makes the shown network; where its keywords are no plain sizes, the line of Python that looks for them. @param {View} view */
+export function timmCode(view) {
+  const { counts, shown } = view;
+  const { template = "", expansion = 1, bottleneck = 1, why = "timm has no keywords for these sizes: this says why" } = counts.header.timm ?? {};
+  const stages = counts.stages(shown.network);
+  const depths = stages.map(({ depth }) => depth);
+  const widths = stages.map(({ width }) => width);
+  const planes = widths.map((each) => each / expansion);
+  const inner = widths.map((each) => each * bottleneck);
+  const cardinality = inner[0] / stages[0].group;
+  const makes = (/** @type {number} */ base) => planes.every((each, i) => Math.floor(each * (base / 64)) * cardinality === inner[i]);
+  const bases = inner.map((each, i) => (64 * each) / (cardinality * planes[i])).flatMap((each) => [Math.round(each), each]);
+  /** @type {Record<string, unknown>} */
+  const sizes = {
+    depths: tuple(depths),
+    dims: tuple(widths),
+    layers: tuple(depths),
+    channels: tuple(planes),
+    cardinality: inner.every((each, i) => each / stages[i].group === cardinality) ? cardinality : undefined,
+    base_width: bases.find(makes),
+    embed_dim: widths[0],
+    depth: depths[0],
+    num_heads: widths[0] / stages[0].group,
+    img_size: counts.resolution[shown.network] === counts.across[shown.network] ? counts.side(shown.network) : tuple([counts.resolution[shown.network], counts.across[shown.network]]),
+  };
+  const named = [...template.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
+  if (!template || !planes.every(Number.isInteger) || named.some((name) => sizes[name] === undefined))
+    return `print(fs.architectures.to_timm(${networkCode(view)}))  # ${why}`;
+  return template.replace(/\{(\w+)\}/g, (_, name) => String(sizes[name]));
+}
+
 /** All networks of all lines, as a table of comma-separated values. @param {View} view */
 export function linesCsv({ counts, drawn, state, timing, predicted }) {
   const ms = predicted ? timing.ms : null;

@@ -186,7 +186,19 @@ export class View {
       if (!most) parts.push(" the activations of ", [least.name]);
       if (takes) parts.push(" and takes ", [takes], most ? "" : source);
     }
-    parts.push(timing && !timing.predicted && this.points.length ? `. Times on ${timing.label} are measured, not predicted.` : ".");
+    parts.push(...this._fastest(), timing && !timing.predicted && this.points.length ? `. Times on ${timing.label} are measured, not predicted.` : ".");
     return parts;
+  }
+
+  /** Which network is the fastest for its flops, and by how much, if the predictions can tell. @returns {(string | [string])[]} */
+  _fastest() {
+    const { counts, timing, drawn } = this;
+    const ms = this.predicted ? counts.relative(timing.ms) : [];
+    const apart = drawn.filter((way) => way !== this.slider || !drawn.some(({ name }) => name === this.same));
+    const [first, second] = apart.filter(({ network }) => ms[network] > 0).sort((a, b) => ms[a.network] - ms[b.network]);
+    if (!second) return [];
+    const ahead = ms[second.network] / ms[first.network];
+    if (ahead - 1 < Math.max(timing.error[first.network], timing.error[second.network])) return ["; ", [first.name], " and ", [second.name], " are the fastest"];
+    return ["; ", [first.name], " is the fastest, ", [times(ahead)], " as fast as ", [second.name]];
   }
 }
