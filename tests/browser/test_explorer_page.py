@@ -7,6 +7,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from helpers.fake_device import by_layers, rows
 from helpers.waiting import until as wait_until
 
 import fastscale_lib as fs
-from fastscale_lib.explorer import app_data
+from fastscale_lib.explorer import app_data, app_measured
+from fastscale_lib.records.conditions import Conditions
 
 REPO = Path(__file__).resolve().parents[2]
 BASES = ("EfficientNet-B0", "RegNetY-4.0GF", "ConvNeXt-T", "ViT-S/16")
@@ -27,6 +29,7 @@ COUNTED = """([name, count]) => {
     if (counts.header.name !== name) throw new Error(counts.header.name);
     return Array.from(counts.index, (network) => counts[count][network]);
 }"""
+PANELS = ("counts", "time", "trade", "network")
 DRAWN = "panel => [...document.querySelectorAll(`.${panel} .line`)].map(line => line.getAttribute('d'))"
 
 
@@ -103,6 +106,14 @@ def test_the_first_screen_tells_the_paper_s_message(open_page):
     factor = float(said.split("dwr makes ")[1].split("×")[0])
     assert factor == pytest.approx(activations["dwr"] / activations["dWr"], rel=0.03)
     assert "as long on a made-up device, batch 4 (predicted, ±" in said
+    ahead = re.search(r"; (\S+) is the fastest, ([0-9.]+)× as fast as (\S+)\.$", said)
+    assert ahead
+    model = fs.RuntimeModel.fit(rows(by_layers))
+    ways = ("w", "dWr", "dw", "dwr")
+    nets = [fs.scale_to(base, way, flops=flops) for way in ways]
+    ms = dict(zip(ways, model.predict(nets, 4)["predicted_ms"], strict=True))
+    assert [ahead[1], ahead[3]] == sorted(ms, key=ms.__getitem__)[:2]
+    assert float(ahead[2]) == pytest.approx(ms[ahead[3]] / ms[ahead[1]], rel=0.03)
     for panel in ("counts", "time", "trade"):
         assert len(page.evaluate(DRAWN, panel)) >= 3, panel
 
@@ -268,6 +279,17 @@ def test_laws_are_told_under_the_pointer_and_by_a_switch(open_page):
     until(page, lambda: "laws=all" in page.url)
 
 
+def test_the_shown_network_is_copied_as_timm_makes_it(open_page):
+    page = open_page("#network=ConvNeXt-T&strategies=w,dwr&shown=dwr&scale=4")
+    page.get_by_role("button", name="Copy timm").click()
+    copied = page.locator(".exports [role=status]")
+    until(page, lambda: "timm.create_model('convnext_tiny', depths=(" in copied.text_content())
+    page.get_by_label("Base network").select_option(index=0)
+    until(page, lambda: state(page)["network"] == "EfficientNet-B0")
+    page.get_by_role("button", name="Copy timm").click()
+    until(page, lambda: "  # timm's efficientnet_b0 takes no sizes of stages" in copied.text_content())
+
+
 def test_the_shown_network_is_copied_as_yaml(open_page):
     page = open_page("#network=RegNetY-4.0GF&strategies=w,dwr&shown=dwr&scale=8")
     page.get_by_role("button", name="Copy YAML").click()
@@ -347,33 +369,89 @@ def test_the_table_of_curves_is_saved(open_page):
     assert [int(row["activations"]) for row in found] == counted["activations"].tolist()
 
 
-# Texts that are cut, by the page, their chart or a box; and names or ticks of a chart that overlap.
-CUT = """() => [...document.querySelectorAll('.chart text, small, h2, .sentence, summary')].filter(text => {
-    const [box, outer] = [text, text.closest('.chart') ?? document.body].map(each => each.getBoundingClientRect());
-    const clipped = !text.ownerSVGElement && text.scrollWidth > text.clientWidth + 1;
-    return clipped || box.left < outer.left - 1 || box.right > outer.right + 1;
-}).map(text => text.textContent)"""
-OVER = """() => [...document.querySelectorAll('.chart')].flatMap(chart => {
-    const texts = [...chart.querySelectorAll('.names text, .grid text')];
-    const all = texts.map(text => [text.textContent, text.getBoundingClientRect()]);
+# Texts, fields, sliders and lists that are seen, and are cut or lie over another.
+FAULTS = """() => {
+    const seen = element => element.checkVisibility({ opacityProperty: true, visibilityProperty: true });
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), items = [], cut = [];
+    const add = (name, box, element) => {
+        const outer = (element.closest('.chart, .silhouette') ?? document.documentElement).getBoundingClientRect();
+        if (box.left < outer.left - 1 || box.right > outer.right + 1) cut.push(`${name} leaves its place`);
+        items.push([name, box]);
+    };
+    for (let text; (text = texts.nextNode()); ) {
+        const parent = text.parentElement;
+        const told = parent.closest('script, style, select, .spoken, .fastscale-title'); // to a screen reader alone
+        if (told || !text.data.trim() || !seen(parent)) continue;
+        const range = document.createRange();
+        range.selectNodeContents(text);
+        for (const box of range.getClientRects()) add(text.data, box, parent);
+        const block = parent.closest('p, small, h2, button, td, th, summary');
+        if (block && block.scrollWidth > block.clientWidth + 1 && block.clientWidth) cut.push(`${text.data} is cut`);
+    }
+    for (const field of document.querySelectorAll('.typed, [type=range], .base select')) {
+        if (!seen(field)) continue;
+        add(field.ariaLabel, field.getBoundingClientRect(), field);
+        if (field.scrollWidth > field.clientWidth + 1) cut.push(`${field.value} is cut`);
+        if (field.tagName !== 'SELECT') continue;
+        const alone = field.cloneNode();
+        alone.append(field.selectedOptions[0].cloneNode(true));
+        alone.style.cssText = 'position: absolute; width: max-content; max-width: none';
+        field.parentElement.append(alone);
+        if (alone.offsetWidth > field.offsetWidth + 1) cut.push(`${field.selectedOptions[0].text} is cut`);
+        alone.remove();
+    }
     const over = (a, b) => a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 4 && b.top < a.bottom - 4;
-    return all.flatMap(([one, a], i) => all.slice(i + 1).filter(([, b]) => over(a, b)).map(([two]) => [one, two]));
-})"""
+    items.forEach(([one, a], i) => {
+        for (const [two, b] of items.slice(i + 1)) if (over(a, b)) cut.push(`${one} lies over ${two}`);
+    });
+    return cut;
+}"""
+
+
+@pytest.fixture(scope="module")
+def long_names(tmp_path_factory) -> Path:
+    """The file of a base network and a device whose names are the longest of all that are shipped."""
+    base = replace(fs.network("EfficientNet-B0"), name=max(fs.networks(), key=len))
+    devices = [*fs.devices()["device_name"], *(Conditions.of(row).label() for row in app_measured.shipped_rows())]
+    label = max((f"{each}, channels last, compiled, batch 4096" for each in fs.devices()["device_name"]), key=len)
+    timing = fs.explorer.Timing(max(label, *devices, key=len), "predicted", fs.RuntimeModel.fit(rows(by_layers)), 4)
+    return fs.explorer.write_page(tmp_path_factory.mktemp("long") / "explorer.html", [base, "ViT-S/16"], [timing])
+
+
+ALL = "#strategies=w,dWr,dw,dwr,d,r,dr,wr&laws=all"
 
 
 @pytest.mark.parametrize("width", [390, 600, 900, 1280, 1440, 1920])
-def test_nothing_is_cut_and_nothing_overlaps(open_page, width):
-    page = open_page("#strategies=w,dWr,dw,dwr,d,r,dr,wr&laws=all", viewport={"width": width, "height": 800})
-    for fragment in ("", "absolute"):
-        if fragment:
-            before = page.evaluate(DRAWN, "time")
-            page.get_by_role("checkbox", name="absolute").check()
-            until(page, lambda before=before: page.evaluate(DRAWN, "time") != before)
+def test_nothing_is_cut_and_nothing_overlaps(long_names, new_page, width):
+    height = {1440: 900, 1920: 1080}.get(width, 800)
+    page = new_page(viewport={"width": width, "height": height}, color_scheme="dark" if width % 20 else "light")
+    for fragment in (ALL, f"{ALL}&axes=absolute&count=params&alpha=0.8&scale=0.25", f"{ALL}&network=ViT-S/16"):
+        page.goto("about:blank")
+        page.goto(long_names.as_uri() + fragment)
+        page.wait_for_function("globalThis.explorer")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert page.evaluate(CUT) == []
-        assert page.evaluate(OVER) == []
-    if width == 1280:
-        assert page.locator(".panels").bounding_box()["y"] + page.locator(".panels").bounding_box()["height"] <= 800
+        assert page.evaluate(FAULTS) == [], fragment
+        tops = [round(page.locator(f"section.{name}").bounding_box()["y"]) for name in PANELS]
+        in_a_row = 4 if width >= 1280 else 2 if width == 900 else 1
+        assert len(set(tops)) == 4 // in_a_row
+        if in_a_row == 4:
+            assert page.evaluate("document.documentElement.scrollHeight") <= height
+
+
+def test_on_paper_nothing_is_cut_and_nothing_overlaps(long_names, new_page):
+    page = new_page(viewport={"width": 720, "height": 1000})  # as wide as A4 between its margins
+    page.goto(long_names.as_uri() + ALL)
+    page.wait_for_function("globalThis.explorer")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    assert page.evaluate(FAULTS) == []
+
+
+def test_a_network_without_times_says_so(open_page):
+    page = open_page("#network=ViT-S/16")
+    assert page.locator(".time .empty").text_content() == "no time is known of this network"
+    assert not page.locator(".time .grid").is_visible()
+    assert "as long on" not in says(page)
 
 
 def test_what_an_address_gets_wrong_is_left_as_at_the_start(open_page):

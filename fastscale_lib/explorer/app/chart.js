@@ -148,6 +148,7 @@ export class Chart {
     const seen = hair !== null && x(hair) >= low && x(hair) <= high;
     set(this.hair, { x1: seen ? x(hair) : 0, x2: seen ? x(hair) : 0, y1: top, y2: this.height - bottom, visibility: seen ? "visible" : "hidden" });
     write(this.empty, named.length || measured.length ? "" : why);
+    this.root.classList.toggle("bare", this.empty.textContent !== "");
     set(this.empty, { x: (left + this.width - right) / 2, y: (top + this.height - bottom) / 2 });
     for (const [key, element] of this.kept)
       if (!this._used.has(key)) {

@@ -69,12 +69,12 @@ export function options(list, names) {
 
 /**
  * Words that are a list, too: all of what is chosen is read, on several lines where it is long.
- * @param {string} words Before what is chosen. @param {HTMLSelectElement} list
+ * @param {HTMLSelectElement} list @param {(chosen: string) => string} say
  */
-export function pick(words, list) {
+export function pick(list, say) {
   const said = html("span");
   const made = html("span", { className: "pick" }, said, list);
-  return { made, show: () => write(said, words + (list.selectedOptions[0]?.text ?? "")) };
+  return { made, show: () => write(said, say(list.selectedOptions[0]?.text ?? "")) };
 }
 
 /** @param {string} label @param {number} min @param {number} max @param {number} step */

@@ -25,7 +25,11 @@ export class Picture {
     this.count.onchange = () => change({ count: this.count.selectedIndex ? "params" : "activations" });
     this.shown = select("Network of", []);
     this.shown.onchange = () => change({ shown: view().drawn[this.shown.selectedIndex].key });
-    this.titles = [pick("", this.count), pick("Time on ", this.timing), pick("The network by ", this.shown)];
+    this.titles = [
+      pick(this.count, (name) => name[0].toUpperCase() + name.slice(1)),
+      pick(this.timing, (name) => (name ? `Time on ${name}` : "Time")),
+      pick(this.shown, (name) => `The network by ${name}`),
+    ];
     const panel = (/** @type {string} */ name, /** @type {string} */ label, /** @type {Node | string} */ title, /** @type {Node[]} */ below = []) => {
       const about = html("small");
       const box = html("div", { className: name === "network" ? "silhouette" : "chart" });
@@ -93,9 +97,10 @@ export class Picture {
 }
 
 /** @param {View} view */
-function aboutTimes({ timing, points, reference, predicted, error, state }) {
+function aboutTimes(view) {
+  const { timing, points, reference, state } = view;
   if (!timing) return "";
   const beyond = points.filter(({ flops }) => Number.isNaN(reference(flops))).length;
   const unit = state.absolute ? "a batch" : `relative to w${beyond ? ` (${beyond} beyond it)` : ""}`;
-  return [...(predicted ? [`${timing.note} ±${percent(error)} %`] : []), ...(points.length ? ["◆ measured"] : []), unit].join(", ");
+  return [...(view.predicted ? [`${timing.note} ±${percent(view.error)} %`] : []), ...(points.length ? ["◆ measured"] : []), unit].join(", ");
 }
