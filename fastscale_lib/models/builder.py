@@ -11,6 +11,7 @@ from .._common.device_kinds import CUDA, kind_of
 from ..architectures.definition import Network, check_blocks
 from ..architectures.parts import NetworkError
 from ..architectures.traced.module_family import Family
+from ..architectures.traced.without_data import META, made_on
 from ..architectures.zoo import network as named_network
 from .modules import ConvNet
 
@@ -39,7 +40,7 @@ def build(
 
     Arguments:
         network: a Network, the name of a base network, or a Family, whose callable makes its module.
-        device: a device of torch, including "meta"; default: torch's own.
+        device: a device of torch; default: torch's own. On "meta" there are no weights, and no time goes into them.
         drop_path: probability of dropping the last residual branch for a sample in training; default: 0. It grows
             linearly from the first block to the last (Huang et al., Deep Networks with Stochastic Depth, 2016).
         zero_gamma: whether the last BN of each residual branch starts at γ = 0, so that blocks start as identities
@@ -65,7 +66,10 @@ def build(
         return network.module(_check_device(device))
     network = named_network(network)
     check_blocks("build", network)
-    return ConvNet(network, _check_device(device), drop, zero_gamma)
+    target = _check_device(device)
+    if target == META:
+        return made_on(META, lambda: ConvNet(network, META, drop, zero_gamma))
+    return ConvNet(network, target, drop, zero_gamma)
 
 
 def _check_device(device: str | torch.device | None) -> torch.device | None:

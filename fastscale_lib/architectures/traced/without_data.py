@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -13,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from ..._common.device_kinds import CPU as CPU_KIND
 from ..._common.device_kinds import kind_of
 
+Made = TypeVar("Made")
 CPU = torch.device("cpu")
 META = torch.device("meta")
 _RANDOM = {"uniform_", "normal_", "erfinv_"}
@@ -43,7 +44,7 @@ def make_without_data(make: Callable[[], Any]) -> nn.Module:
         return made_on(CPU, make)
 
 
-def made_on(device: torch.device, make: Callable[[], Any]) -> nn.Module:
+def made_on(device: torch.device, make: Callable[[], Made]) -> Made:
     """Make a module on this device, with weights left unset."""
     with (
         torch.random.fork_rng(devices=[]) if kind_of(device.type) is CPU_KIND else nullcontext(),
