@@ -35,6 +35,7 @@ class BlockType:
         has_gate: whether there may be squeeze-and-excitation.
         cuts_off: whether a stride cuts off the pixels that are left over, so that an image may end up with none.
         takes_tokens: whether the block works on tokens, which a stem must make.
+        linear_if_wide: whether timm runs the 1×1 convolutions of wide networks as linear layers.
     """
 
     name: str
@@ -44,6 +45,7 @@ class BlockType:
     has_gate = True
     cuts_off = False
     takes_tokens = False
+    linear_if_wide = False
 
     def parts(self, b: BlockSizes) -> tuple:
         """List the layers of one block, in order.

@@ -29,6 +29,7 @@ class ConvNeXt(BlockType):
     ends_grow = True
     cuts_off = True
     has_gate = False
+    linear_if_wide = True
     response_norm = False  # after the activation, instead of the layer scale
 
     def parts(self, b):

@@ -19,6 +19,10 @@ from .traced.records import TracedOperation
 from .traversal import Placed, describe, place
 from .zoo import network as named_network
 
+# Channels of the stem from which timm runs the 1×1 convolutions of ConvNeXt as linear layers on channels-last pixels
+# (its argument conv_mlp: True for Atto to Nano, False from T on).
+_LINEAR_FROM = 96
+
 
 class Operation(NamedTuple):
     """One operation on one image, `times` over (an int, a bool, or an array of them).
@@ -72,7 +76,14 @@ def operations(network: Network | Family, dims: Dimensions | None = None, size: 
         side = placed[-1].side_out
         found += [_operation(each, run.activation, run.times) for each in placed]
     columns = zip(*found, strict=True)
-    return Operations(*(_stack(column, size, _type(name)) for name, column in _named(columns)))
+    listed = Operations(*(_stack(column, size, _type(name)) for name, column in _named(columns)))
+    return _with_linear_layers(listed, dims) if network.block_types[0].linear_if_wide else listed
+
+
+def _with_linear_layers(ops: Operations, dims: Dimensions) -> Operations:
+    """Count 1×1 convolutions of wide networks as the linear layers that timm runs instead."""
+    linear = (ops.kind == KIND_INDEX["conv 1×1"]) & (np.asarray(dims.stem_width) >= _LINEAR_FROM)
+    return ops._replace(kind=np.where(linear, KIND_INDEX["token linear"], ops.kind))
 
 
 def _operation(placed: Placed, activation: str, times: Any) -> Operation:

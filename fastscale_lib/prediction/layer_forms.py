@@ -11,14 +11,16 @@ from ..architectures.operation_lists import KINDS, Operations
 
 _WIDEST = 128  # channels a group that GPU libraries have fast kernels for, if they are a power of two
 _LAUNCH, _TELLS_LAUNCH = 5e-6, 8  # seconds; held where all batches are larger, which cannot tell it
-_DENSE = ("conv 1×1", "conv k×k", "conv in groups", "conv in groups of 2^k")
-_RATES = (*_DENSE, "conv depthwise", "linear", "token linear", "attention")
+_DENSE = ("conv 1×1", "conv k×k", "conv in groups", "conv in groups of 2^k", "token linear")
+_RATES = (*_DENSE, "conv depthwise", "linear", "attention")
 _SHARES = ("conv", "norm", "smooth", "pool", "layer norm", "token linear", "attention")
+_LAYER_NORM = _SHARES.index("layer norm")
 _DEPTHWISE = ("depthwise 5×5", "depthwise 7×7", "depthwise stride 2")
 _WEIGHTS = ("k×k", "groups", "tokens")  # those of other kinds are moved "weights" times
 NAMES = (
     *_RATES,  # multiply-adds per second
     *("half width", "half width of outputs", "half width of other groups"),  # channels at which half a rate is reached
+    "half width of layer norm",  # channels below which most of its threads are idle
     *_DEPTHWISE,  # factors of the rate
     *("slowed by weights", "slowing weights"),  # how much more time arithmetic takes; bytes at which half of that
     *("memory", "cache", "cache size"),  # bytes per second of large and small operations, and bytes between them
@@ -38,6 +40,9 @@ _LIKE_CONVNETS = {
 }
 _ONES = {f"weights of {kind}": 1.0 for kind in _WEIGHTS}
 _NOT_SLOWED = {"slowed by weights": 1e-9, "slowing weights": 1e6}
+# A GPU normalises each pixel or token by a block of threads, which has more of them than some have channels; rows tell
+# this width from the share of data only where narrow ConvNeXts are among them.
+_NORM_BY_BLOCK, _NORM_BY_VECTOR = {"half width of layer norm": 64.0}, {"half width of layer norm": 1e-9}
 
 
 class Design(NamedTuple):
@@ -48,11 +53,13 @@ class Design(NamedTuple):
             overlap; 4 takes nearly the largest.
         tied: names of parameters, and the fitted one that stands for each.
         held: names of parameters that are not fitted, and their values.
+        narrow_tokens: whether few channels slow linear layers on tokens as they slow convolutions; default: True.
     """
 
     order: int
     tied: Mapping[str, str]
     held: Mapping[str, float]
+    narrow_tokens: bool = True
 
 
 # By name, as profiles keep them. "few" is for few rows; a processor of many rows tells more rates apart.
@@ -60,12 +67,20 @@ DESIGNS = {
     "few": Design(
         4,
         _LIKE_CONVNETS,
-        {"depthwise 5×5": 1.0, "depthwise 7×7": 1.0, "depthwise stride 2": 1.0, **_NOT_SLOWED, **_ONES},
+        {
+            "depthwise 5×5": 1.0,
+            "depthwise 7×7": 1.0,
+            "depthwise stride 2": 1.0,
+            **_NORM_BY_VECTOR,
+            **_NOT_SLOWED,
+            **_ONES,
+        },
     ),
-    "gpu": Design(1, {}, {**_NOT_SLOWED, **_ONES}),
-    "gpu, overlapping": Design(2, {}, {**_NOT_SLOWED, **_ONES}),
-    "cpu": Design(1, _ALIKE, _ONES),
-    "cpu, weights by kind": Design(1, _ALIKE, {}),
+    "gpu": Design(1, {}, {**_NORM_BY_BLOCK, **_NOT_SLOWED, **_ONES}, narrow_tokens=False),
+    "gpu, overlapping": Design(2, {}, {**_NORM_BY_BLOCK, **_NOT_SLOWED, **_ONES}, narrow_tokens=False),
+    "cpu": Design(1, _ALIKE, {**_NORM_BY_VECTOR, **_ONES}),
+    "cpu, weights by kind": Design(1, _ALIKE, _NORM_BY_VECTOR),
+    "cpu, tokens at full rate": Design(1, _ALIKE, _NORM_BY_VECTOR, narrow_tokens=False),
 }
 
 
@@ -75,7 +90,6 @@ class Places(NamedTuple):
     rate: np.ndarray
     share: np.ndarray
     weights: np.ndarray
-    dense: np.ndarray
     other_groups: np.ndarray
     five: np.ndarray
     seven: np.ndarray
@@ -96,7 +110,6 @@ class Places(NamedTuple):
             rates,
             shares,
             weights,
-            rates < len(_DENSE),
             in_groups & ~even,
             depthwise & (ops.kernel == 5),
             depthwise & (ops.kernel > 5),
@@ -127,9 +140,10 @@ class Layers:
     """
 
     def __init__(self, design: str = "few") -> None:
-        order, tied, held = DESIGNS[design]
+        order, tied, held, narrow_tokens = DESIGNS[design]
         self.design, self.order = design, order
         self.names: tuple[str, ...] = tuple(name for name in NAMES if name not in tied and name not in held)
+        self._dense = _DENSE if narrow_tokens else tuple(kind for kind in _DENSE if kind != "token linear")
         self._held = np.log(list(held.values()))
         at = {name: number for number, name in enumerate((*self.names, *held))}
         self._at = np.array([at[tied.get(name, name)] for name in NAMES])
@@ -182,6 +196,9 @@ class Layers:
         """Return the seconds that arithmetic, data and launch take together."""
         return norm(self.order, *parts)
 
+    def _is_dense(self, places: Places) -> np.ndarray:
+        return np.isin(places.rate, _of(*self._dense))
+
     def _values(self, parameters: np.ndarray) -> dict[str, float]:
         return dict(zip(NAMES, np.exp(np.concatenate([parameters, self._held])[self._at]), strict=True))
 
@@ -199,10 +216,11 @@ class Layers:
         )
         factor = np.where(places.five, value["depthwise 5×5"], np.where(places.seven, value["depthwise 7×7"], 1.0))
         factor = factor * np.where(places.two, value["depthwise stride 2"], 1.0)
-        plain = size * ops.weights
-        slowing = np.where(places.dense, plain / (plain + value["slowing weights"]), 0.0)
-        rate = rates[places.rate] * np.where(places.dense, used, factor) / (1 + value["slowed by weights"] * slowing)
-        moved, weights = size * batch * ops.moved * shares[places.share], plain * often[places.weights]
+        dense, plain = self._is_dense(places), size * ops.weights
+        slowing = np.where(dense, plain / (plain + value["slowing weights"]), 0.0)
+        rate = rates[places.rate] * np.where(dense, used, factor) / (1 + value["slowed by weights"] * slowing)
+        idle = np.where(places.share == _LAYER_NORM, value["half width of layer norm"] / ops.width, 0.0)
+        moved, weights = size * batch * ops.moved * shares[places.share] * (1 + idle), plain * often[places.weights]
         large = (moved + weights) / (moved + weights + value["cache size"])
         data = (moved + weights) * (large / value["memory"] + (1 - large) / value["cache"])
         launch = np.broadcast_to(value["launch"], np.shape(data))
@@ -224,9 +242,9 @@ class Layers:
         def marked(where: np.ndarray, each: np.ndarray) -> np.ndarray:
             return by_place(np.where(where, 0, 1), 2, each)[:, :1]
 
-        half = _half_width(places, value)
+        dense, half = self._is_dense(places), _half_width(places, value)
         unused = arithmetic * half / (ops.width + half)
-        out = value["half width of outputs"]
+        out, narrow = value["half width of outputs"], value["half width of layer norm"]
         slowed = (
             arithmetic * value["slowed by weights"] * parts.slowing / (1 + value["slowed by weights"] * parts.slowing)
         )
@@ -238,9 +256,10 @@ class Layers:
         everywhere = np.zeros_like(run)
         columns = (
             -by_place(places.rate, len(_RATES) + 1, arithmetic)[:, :-1],
-            marked(places.dense & ~places.other_groups, unused),
-            marked(places.dense, arithmetic * out / (ops.outputs + out)),
+            marked(dense & ~places.other_groups, unused),
+            marked(dense, arithmetic * out / (ops.outputs + out)),
             marked(places.other_groups, unused),
+            marked(places.share == _LAYER_NORM, per_byte * parts.moved * narrow / (ops.width + narrow)),
             -marked(places.five, arithmetic),
             -marked(places.seven, arithmetic),
             -marked(places.two, arithmetic),

@@ -18,8 +18,6 @@ from ..architectures.operation_lists import KINDS, Operations
 
 SIZES = ("multiply-adds", "weights", "elements moved")
 BANDS = (0.5, 0.9)  # the shares of networks that the two bands of a prediction are for
-# Fits of 60 rows and more below 4 G multiply-adds were tried on networks up to 190 times as large: their bands of nine
-# in ten held 85 % of these on average, from 65 to 98 % by setting.
 _FAR, _MANY_ROWS = 200.0, 60
 _SMALL_SHARE, _TIMES_SHARE = 0.1, 4  # a kind may have this share of a network, or so many times that of the rows
 _UNSEEN_SHARE = 0.01  # and this one where no row has the kind at all
@@ -109,6 +107,11 @@ class Judged(NamedTuple):
     notes: list[str | None]
 
 
+# A trial sees a few times the fitted sizes, and may see no error grow. Bands widen by this power at least, which fits
+# below 4 G multiply-adds needed on networks up to 190 times as large.
+_LEAST_WIDENING = Bands(0.01, 0.04)
+
+
 def reach_of(
     batches: np.ndarray,
     extent: Extent,
@@ -151,7 +154,8 @@ def _tried(
         return Trial(1.0, Bands(0.0, 0.0))
     off = np.abs(np.log(predicted_from(fitted) / seconds))[out]
     excess = np.maximum(off - logs[:, None], 0) / ratio[out]
-    widening = Bands(*(float(np.quantile(each, share)) for each, share in zip(excess, BANDS, strict=True)))
+    shares = zip(excess, BANDS, _LEAST_WIDENING, strict=True)
+    widening = Bands(*(max(float(np.quantile(each, share)), least) for each, share, least in shares))
     return Trial(max(_FAR if many else 1.0, float(np.exp(ratio.max()))), widening)
 
 

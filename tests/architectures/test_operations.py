@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from helpers.other_libraries import import_library
 from hypothesis import given
 from hypothesis import strategies as st
 
 import fastscale_lib as fs
 from fastscale_lib.architectures.operation_lists import KINDS, Operations, operations
 from fastscale_lib.architectures.resolutions import both_sides
+from fastscale_lib.scaling.module_scaling import network_or_modules
 from fastscale_lib.scaling.rounding import scaled_dimensions
 from fastscale_lib.scaling.strategies import grid_factors
 
@@ -81,6 +83,27 @@ def test_flops_by_kind_are_those_of_the_layers(name):
     rows |= {"token linear": (layers["kind"] == "linear") & ~rows["linear"], "attention": layers["kind"] == "attention"}
     rows |= {"conv 1×1": conv & (layers["groups"] == 1) & (layers["kernel"] == 1)}
     rows |= {"conv k×k": conv & (layers["groups"] == 1) & (layers["kernel"] > 1)}
+    if name.startswith("ConvNeXt") and fs.network(name).stem.width >= 96:  # as timm runs them
+        rows["token linear"] |= rows.pop("conv 1×1")
     expected = {kind: layers[of_kind]["flops"].sum() for kind, of_kind in rows.items() if of_kind.any()}
     assert fs.architectures.flops_by_kind(name) == expected
     assert sum(expected.values()) == fs.complexity(name).flops
+
+
+@pytest.mark.parametrize(
+    ("name", "theirs"), [("ConvNeXt-Nano", "convnext_nano"), ("ConvNeXt-T", "convnext_tiny")], ids=["narrow", "wide"]
+)
+def test_a_convnext_runs_what_the_trace_of_timm_s_runs(name, theirs):
+    """Narrow ones have 1×1 convolutions, and wide ones linear layers on channels-last pixels."""
+    timm = import_library("timm")
+    described = operations(fs.network(name))
+    traced = operations(network_or_modules(timm.create_model(theirs), 224))
+    for kind in KINDS:
+        assert total(described, "flops", kind) == total(traced, "flops", kind), kind
+        assert total(described, "moved", kind) == total(traced, "moved", kind), kind
+    assert (total(described, "flops", "conv 1×1") > 0) == (theirs == "convnext_nano")
+    assert (total(described, "flops", "token linear") > 0) == (theirs == "convnext_tiny")
+    scaled = operations(
+        fs.network("ConvNeXt-Nano"), fs.network("ConvNeXt-Nano").dimensions._replace(stem_width=np.array([80, 96])), 2
+    )
+    assert (total(scaled, "flops", "conv 1×1") > 0).tolist() == [True, False]

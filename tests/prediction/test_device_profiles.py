@@ -1,10 +1,14 @@
 """Device profiles: what is shipped, what it predicts, and that a profile is the model that it was made of."""
 
+import numpy as np
 import pytest
 from helpers.fake_device import BASES, by_layers, made_up_device, rows
 
 import fastscale_lib as fs
 from fastscale_lib.prediction import profile_files
+from fastscale_lib.prediction.forms import fit_form
+from fastscale_lib.prediction.layer_forms import Layers
+from fastscale_lib.prediction.timed_rows import families_of, timed_rows, timed_runs
 
 
 @pytest.fixture
@@ -28,6 +32,22 @@ def test_a_profile_predicts_what_the_model_does_that_it_was_made_of(kept):
     assert other["note"].isna().tolist() == one["note"].isna().tolist()
     listed = fs.prediction.profiles().iloc[0]
     assert (listed["rows"], listed["source"], listed["batches"]) == (42, "made up for a test", "4")
+
+
+def test_a_shipped_profile_is_the_fit_to_its_published_rows():
+    """To a thousandth: the shipped rows have images a second, and the profile was made of ms, both rounded."""
+    [kept] = [each for each in profile_files.find_profile("RTX 3090")["settings"] if each["setting"]["channels_last"]]
+    times = fs.records.timm_times()
+    times = times[times["device_name"].eq("RTX 3090") & times["torch"].eq("2.4.0") & times["channels_last"].eq(True)]
+    [(setting, published)] = timed_rows(times)
+    assert len(published) == kept["rows"] > 250
+    assert sorted(set(families_of(published))) == kept["families"]
+    runs, seconds = timed_runs(published)
+    form = Layers(kept["form"]["design"])
+    again = np.exp(fit_form(form, runs, seconds, published, setting))
+    assert dict(zip(form.names, again, strict=True)) == pytest.approx(kept["parameters"], rel=1e-3)
+    batches = published["batch"]
+    assert [batches.min(), batches.max()] == kept["reach"]["batches"]
 
 
 def test_the_shipped_profiles_say_what_they_are_from():
