@@ -25,7 +25,7 @@ By = Literal["layers", "flops", "params", "activations", "flops and activations"
 BY: dict[By, tuple[str, ...]] = {by: () if by == "layers" else tuple(by.split(" and ")) for by in get_args(By)}
 _MANY_ROWS = 60  # that the parameters of more designs take
 _OF_MANY = {  # by whether on a CPU
-    True: ("cpu", "cpu, weights by kind", "cpu, tokens at full rate"),
+    True: ("cpu", "cpu, weights by kind", "cpu, tokens at full rate", "few"),
     False: ("gpu", "gpu, overlapping"),
 }
 _NOISE = 0.05  # relative error of any model: rows that are more exact than this weigh no more

@@ -35,7 +35,7 @@ def test_a_profile_predicts_what_the_model_does_that_it_was_made_of(kept):
 
 
 def test_a_shipped_profile_is_the_fit_to_its_published_rows():
-    """To a thousandth: the shipped rows have images a second, and the profile was made of ms, both rounded."""
+    """To half a percent: the shipped rows have images a second, and the profile was made of ms, both rounded."""
     [kept] = [each for each in profile_files.find_profile("RTX 3090")["settings"] if each["setting"]["channels_last"]]
     times = fs.records.timm_times()
     times = times[times["device_name"].eq("RTX 3090") & times["torch"].eq("2.4.0") & times["channels_last"].eq(True)]
@@ -45,7 +45,7 @@ def test_a_shipped_profile_is_the_fit_to_its_published_rows():
     runs, seconds = timed_runs(published)
     form = Layers(kept["form"]["design"])
     again = np.exp(fit_form(form, runs, seconds, published, setting))
-    assert dict(zip(form.names, again, strict=True)) == pytest.approx(kept["parameters"], rel=1e-3)
+    assert dict(zip(form.names, again, strict=True)) == pytest.approx(kept["parameters"], rel=5e-3)
     batches = published["batch"]
     assert [batches.min(), batches.max()] == kept["reach"]["batches"]
 

@@ -88,7 +88,7 @@ def test_the_form_that_predicts_families_left_out_best_is_taken(many):
 def test_a_cpu_with_many_rows_may_have_two_half_widths_and_slowing_weights(many):
     """Each network stands with one image in a run in published rows, and its weights are read anew."""
     designs = [form.design for form in forms_of("layers", many.assign(device="cpu")) if isinstance(form, Layers)]
-    assert designs == ["cpu", "cpu, weights by kind", "cpu, tokens at full rate"]
+    assert designs == ["cpu", "cpu, weights by kind", "cpu, tokens at full rate", "few"]
     assert {"half width of outputs", "slowed by weights", "depthwise 7×7"} <= set(Layers("cpu").names)
     network = fs.network("Wide-ResNet-50-2")
     ops = fs.architectures.operation_lists.operations(network)

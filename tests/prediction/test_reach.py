@@ -157,10 +157,12 @@ def test_the_bands_hold_on_the_trial_that_they_are_widened_by(monkeypatch):
     seconds = np.exp(model._form(key).log_seconds(runs, model.fitted[key].parameters))
     off = np.abs(np.log(1e3 * seconds / frame.loc[beyond, "median_ms"]))
     reach = reach_of(fitted)
-    for share, band, grows in zip((0.5, 0.9), reach.bands, reach.up.widening, strict=True):
+    leasts = (0.01, 0.04)  # however well a trial went
+    for share, band, grows, least in zip((0.5, 0.9), reach.bands, reach.up.widening, leasts, strict=True):
+        assert grows >= least
         within = off <= (np.log1p(band) + grows * np.log(times[beyond])) * 1.01
         assert share <= within.mean() + 1e-9
-        assert within.mean() <= share + 0.1 or grows == 0
+        assert within.mean() <= share + 0.1 or grows == least
 
 
 def test_a_network_far_beyond_all_fitted_is_refused(epyc):
