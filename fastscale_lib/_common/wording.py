@@ -23,6 +23,11 @@ def span(values: Iterable[float], form: str = ".2f") -> str:
     return low if low == high else f"{low} to {high}"
 
 
+def bullets(intro: str, texts: Iterable[str]) -> str:
+    """Write texts as a list in Markdown, below a sentence."""
+    return "\n".join([f"{intro}:", "", *(f"- {text}" for text in texts)])
+
+
 def counted(number: int, thing: str) -> str:
     """Write a number of things: "1 network", "3 networks"."""
     return f"{number:,} {thing}{'s' * (number != 1)}"

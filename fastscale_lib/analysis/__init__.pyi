@@ -46,12 +46,15 @@ from .exponents_for_time import simplex as simplex
 from .exponents_for_time import time_by_kind as time_by_kind
 from .fast_scaling import activation_claims as activation_claims
 from .fast_scaling import fast_scaling_ratios as fast_scaling_ratios
-from .fast_scaling import how_often_faster as how_often_faster
-from .fast_scaling import measured_beside_predicted as measured_beside_predicted
 from .fast_scaling import measured_times_of_bases as measured_times_of_bases
 from .fast_scaling import predicted_times_beside as predicted_times_beside
+from .fast_scaling import relative_times as relative_times
 from .fast_scaling import time_claims as time_claims
+from .fast_scaling_sentences import how_often_faster_text as how_often_faster_text
+from .fast_scaling_sentences import predictions_text as predictions_text
+from .fast_scaling_sentences import relative_times_text as relative_times_text
 from .first_figure import activations_beside_width as activations_beside_width
+from .first_figure import devices_text as devices_text
 from .first_figure import figure_one_text as figure_one_text
 from .first_figure import published_accuracy as published_accuracy
 from .group_width import beside_powers_of_two as beside_powers_of_two

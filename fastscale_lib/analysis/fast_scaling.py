@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
 from .._common.device_kinds import CUDA
+from .._common.frames import dicts
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
 from ..records.conditions import distinct_labels
@@ -17,6 +19,7 @@ from .claims import BEYOND, PAPER, Claim, place, scope_on
 from .times import measured_bases, measured_times, predicted_times, times_ratio
 
 OTHERS = ("w", "dwr", "dw")  # what fast scaling is compared with
+_SAME = {"found": 1.0, "low": 1.0, "high": 1.0}  # w over itself
 _PAPERS_ALPHA = 0.8
 
 
@@ -56,21 +59,30 @@ def predicted_times_beside(rows: pd.DataFrame, counted: pd.DataFrame, timed: pd.
     return times.assign(case=distinct_labels(times))
 
 
-def measured_beside_predicted(timed: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
-    """Tabulate measured times with their intervals beside the predicted ones, in ms/image.
+def relative_times(timed: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
+    """Divide measured and predicted times by those of width scaling.
 
     Arguments:
         timed: rows of `measured_times_of_bases`, of one base network.
         predicted: of `predicted_times_beside`.
 
     Returns:
-        Index: device (the case), scale, strategy. Columns: measured, low, high, predicted, doubt ("" for none).
+        One row per case and strategy, of the cases that timed w. Columns: case, scale, strategy, alpha, ratio (measured
+        time over that of w), low and high (its ends, as of `times_ratio`), doubt (why the time decides nothing), and
+        predicted (the same ratio of predicted times; NaN where there are none).
     """
     keys = ["case", "scale", "strategy"]
-    beside = timed.merge(predicted[[*keys, "ms_per_image"]], how="left", on=keys, suffixes=("", "_predicted"))
-    shown = {"ms_per_image": "measured", "low_ms": "low", "high_ms": "high", "ms_per_image_predicted": "predicted"}
-    table = beside.fillna({"doubt": ""}).set_index(keys)[[*shown, "doubt"]].rename(columns=shown)
-    return table.rename_axis(["device", "scale", "strategy"])
+    expected = predicted.drop_duplicates(keys).set_index(keys)["ms_per_image"]
+    found = []
+    for case, own in timed.groupby("case", sort=False):
+        rows = {row["strategy"]: row for row in dicts(own)}
+        for name, row in rows.items() if "w" in rows else ():
+            ratio = times_ratio(row, rows["w"]) if name != "w" else {**_SAME, "doubt": row["doubt"]}
+            one, other = (expected.get((case, row["scale"], way), math.nan) for way in (name, "w"))
+            ends = (ratio["found"], ratio["low"], ratio["high"], ratio["doubt"], one / other)
+            found.append((case, row["scale"], name, row["alpha"], *ends))
+    columns = ["case", "scale", "strategy", "alpha", "ratio", "low", "high", "doubt", "predicted"]
+    return pd.DataFrame(found, columns=columns)
 
 
 def fast_scaling_ratios(timed: pd.DataFrame, alpha: float) -> pd.DataFrame:
@@ -91,19 +103,6 @@ def fast_scaling_ratios(timed: pd.DataFrame, alpha: float) -> pd.DataFrame:
     asked = timed["strategy"].isin(OTHERS) | timed["alpha"].eq(alpha)
     ratios["in doubt"] = timed[asked].drop_duplicates([*keys, "strategy"]).groupby(keys)["doubt"].count()
     return ratios.rename_axis(["device", "base network"])
-
-
-def how_often_faster(ratios: pd.DataFrame) -> pd.DataFrame:
-    """Count the base networks for which fast scaling took less time than w, dwr and dw.
-
-    Arguments:
-        ratios: of `fast_scaling_ratios`.
-
-    Returns:
-        One row per device. Columns: w, dwr, dw (for how many base networks); base networks (how many there are).
-    """
-    by_device = ratios[list(OTHERS)].lt(1).groupby("device", sort=False)
-    return by_device.sum().assign(**{"base networks": by_device.size()})
 
 
 def activation_claims(counted: pd.DataFrame, network: str, alpha: float, scales: Sequence[float]) -> list[Claim]:

@@ -104,6 +104,16 @@ def figure_one_text(network: Network | str, activations: pd.DataFrame, times: pd
         f"Scaled to {largest:.0f} times its flops, {name} has {last['dwr']:.1f} times the activations by dwr that "
         f"it has by width scaling (w), and {last['dWr']:.1f} times by fast scaling (dWr)."
     ]
+    return " ".join([*said, devices_text(times)]).strip()
+
+
+def devices_text(times: pd.DataFrame) -> str:
+    """Say how long dwr and dWr take relative to w, on GPUs and on CPUs.
+
+    Arguments:
+        times: of `on_every_device`.
+    """
+    said = []
     for kind in ("GPU", "CPU"):
         of_kind = times[times["kind"] == kind]
         told = [

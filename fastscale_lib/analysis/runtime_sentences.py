@@ -8,7 +8,7 @@ import pandas as pd
 
 from .._common.device_kinds import CPU, kind_of
 from .._common.frames import dicts
-from .._common.wording import counted, listed, span
+from .._common.wording import bullets, counted, listed, span
 from ..prediction.forms import BY
 from ..records.conditions import short_titles
 from .within_base import within_base_table
@@ -106,9 +106,9 @@ def prediction_text(errors: pd.DataFrame) -> str:
         error = rows.set_index("by")["error"]
         best = error.drop("layers").idxmin()
         said.append(f"{case}: {100 * error['layers']:.1f} % by layers, {100 * error[best]:.1f} % by {best}")
-    text = f"Median error, beside that of the best baseline: {'; '.join(said)}." if said else ""
     missing = errors[errors["reason"].notna()].drop_duplicates(["source", "reason"])
-    return f"{text} " * bool(said) + " ".join(f"No model: {row['reason']}." for row in dicts(missing))
+    said += [f"no model: {row['reason']}" for row in dicts(missing)]
+    return bullets("Median error, beside that of the best baseline", said)
 
 
 def errors_table(errors: pd.DataFrame) -> pd.DataFrame:
@@ -147,7 +147,5 @@ def roofline_text(near: pd.DataFrame) -> str:
         last = f", {own.idxmin()} least ({own.min():.2f})" if len(own) > 1 else ""
         said.append(f"{case}: {own.idxmax()} ({own.max():.2f}){last}")
     above = int((known["roofline_share"] > 1).sum())
-    return (
-        f"The family nearest to the ceilings, by its median share: {'; '.join(said)}. Shares of single rows go from "
-        f"{span(known['roofline_share'])}; {above} of {len(known)} are above 1."
-    )
+    shares = f"shares of single rows: {span(known['roofline_share'])}, {above} of {len(known)} above 1"
+    return bullets("The family nearest to the ceilings, by its median share", [*said, shares])

@@ -2,6 +2,7 @@ from .accuracy import errors as errors
 from .accuracy import scaled_errors as scaled_errors
 from .accuracy import seed_panels as seed_panels
 from .alpha import counts_over_alpha as counts_over_alpha
+from .alpha import relative_times as relative_times
 from .alpha import times_over_alpha as times_over_alpha
 from .budget_choices import choices as choices
 from .cost import bought as bought

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,24 @@ from plotly.subplots import make_subplots
 from .._common.digits import significant
 from .._common.frames import rows as rows_of
 from ..analysis.times import knee
-from .theme import DASHED, INK, METRICS, STYLES, axis_title, layout, numbers, panels_titled, titled, whiskers
+from ..records.conditions import distinct_labels
+from ..scaling.strategies import strategy as named_strategy
+from .theme import (
+    DASHED,
+    INK,
+    METRICS,
+    STYLES,
+    axis_title,
+    label,
+    layout,
+    legend_key,
+    numbers,
+    panels_titled,
+    titled,
+    whiskers,
+)
 
+_COLUMNS = 2  # of panels
 _ALPHA: dict[str, Any] = {"title": axis_title(METRICS["alpha"].title), "range": [-0.03, 1.03], "zeroline": False}
 
 
@@ -49,46 +66,50 @@ def counts_over_alpha(
             for trace in traces:
                 in_legend = column == 1 and trace["mode"] != "markers"
                 figure.add_trace({**trace, "visible": s == scales[-1], "showlegend": in_legend}, **where)
-        figure.add_hline(1 + nearly, **_near_line(nearly), **where)
+        note: dict[str, Any] = {"annotation_text": _near_text(nearly), "annotation_position": "top right"}
+        figure.add_hline(1 + nearly, line=_NEAR, **note, **where)
         figure.update_xaxes(**_ALPHA, **where)
         relative = axis_title(f"{METRICS[metric].label}, relative to α = 1")
         figure.update_yaxes(title=relative, rangemode="tozero", **where)
     figure.update_layout(**layout(title), height=470)
     per_scale = 2 * family["network"].nunique() + (laws is not None)
     figure.update_layout(sliders=[_slider(scales, per_scale, len(y))], margin={"b": 110})
-    figure.update_annotations(font_size=11)
     return titled(figure)
 
 
 def times_over_alpha(
     predicted: pd.DataFrame, measured: pd.DataFrame | None = None, nearly: float = 0.25, title: str | None = None
 ) -> go.Figure:
-    """Draw predicted and measured times over α at equal flops, with one panel per scale.
+    """Draw predicted and measured times over α at equal flops: a row of panels per case, one per scale.
 
     A band shows the error of the prediction, a vertical line the knee, and a dotted line 1 + nearly times the predicted
     time of α = 1.
 
     Arguments:
-        predicted: rows of `predicted_times`, of one case and network.
-        measured: rows of `measured_times`, of the same case and network; only those with an α are drawn, with an open
+        predicted: rows of `predicted_times`, of one network, with a column case.
+        measured: rows of `measured_times`, of the same cases and network; only those with an α are drawn, with an open
             marker if there is a doubt; default: None.
         nearly: allowed excess over α = 1 at the knee, as a fraction; default: 0.25.
         title: of the figure; default: None.
     """
-    scales = list(predicted["scale"].unique())
+    cases, scales = (list(predicted[name].unique()) for name in ("case", "scale"))
+    named = dict(zip(predicted["case"], distinct_labels(predicted, briefly=True), strict=True))
     panels = [f"{s:g} × the flops" for s in scales]
-    figure = make_subplots(1, len(scales), subplot_titles=panels, horizontal_spacing=0.06)
-    for column, s in enumerate(scales, 1):
-        where: dict[str, Any] = {"row": 1, "col": column}
-        rows = predicted[(predicted["scale"] == s) & predicted["alpha"].notna()].sort_values("alpha")
-        for trace in _predicted(rows):
-            figure.add_trace(trace | {"showlegend": column == 1}, **where)
+    heads = [text for case in cases for text in (f"{_broken(named[case])}<br>{panels[0]}", *panels[1:])]
+    rows, columns = max(len(cases), 1), max(len(scales), 1)
+    spaces: dict[str, Any] = {"horizontal_spacing": 0.06, "vertical_spacing": 0.5 / max(rows, 2)}
+    figure = make_subplots(rows, columns, subplot_titles=heads, **spaces)
+    for place, (case, s) in enumerate(product(cases, scales)):
+        where: dict[str, Any] = {"row": place // columns + 1, "col": place % columns + 1}
+        own = predicted[(predicted["case"] == case) & (predicted["scale"] == s)]
+        own = own[own["alpha"].notna()].sort_values("alpha")
+        for trace in _predicted(own):
+            figure.add_trace(trace | {"showlegend": not place}, **where)
         if measured is not None:
-            there = measured[(measured["scale"] == s) & measured["alpha"].notna()]
-            figure.add_trace(_measured(there) | {"showlegend": column == 1 and len(measured) > 0}, **where)
-        wide = (1 + nearly) * rows["ms_per_image"].iloc[-1]
-        figure.add_hline(wide, **_near_line(nearly), **where)
-        at = knee(rows["alpha"], rows["ms_per_image"], nearly)
+            there = measured[(measured["case"] == case) & (measured["scale"] == s) & measured["alpha"].notna()]
+            figure.add_trace(_measured(there) | {"showlegend": not place and len(measured) > 0}, **where)
+        figure.add_hline((1 + nearly) * own["ms_per_image"].iloc[-1], line=_NEAR, **where)
+        at = knee(own["alpha"], own["ms_per_image"], nearly)
         note: dict[str, Any] = {
             "annotation_text": f"knee {at:g}",
             "annotation_position": "bottom right" if at < 0.6 else "bottom left",
@@ -96,14 +117,73 @@ def times_over_alpha(
         figure.add_vline(at, line={"color": STYLES["dWr"].colour, "width": 1.5}, **note, **where)
         figure.update_xaxes(**_ALPHA, **where)
         figure.update_yaxes(rangemode="tozero", **where)
+    figure.add_trace(legend_key(_near_text(nearly), mode="lines", line=_NEAR))
     figure.update_yaxes(title=axis_title(METRICS["ms_per_image"].title), col=1)
-    figure.update_layout(**layout(title), height=400)
-    return panels_titled(figure)
+    figure.update_layout(**layout(title), height=130 + 270 * rows)
+    return panels_titled(figure, legend=1 + 0.12 / rows)
 
 
-def _near_line(nearly: float) -> dict[str, Any]:
-    note = {"annotation_text": f"{1 + nearly:g} × α = 1", "annotation_position": "top right"}
-    return {"line": {"color": INK, "width": 1, "dash": "dot"}, **note}
+def relative_times(frame: pd.DataFrame, nearly: float = 0.25, title: str | None = None) -> go.Figure:
+    """Draw measured and predicted times relative to width scaling over α, with one panel per case.
+
+    A strategy that is not of the family of α, as dw, stands at the α whose law of activations it has. Measured times
+    have whiskers at the ends of their interval, and an open marker where they decide nothing.
+
+    Arguments:
+        frame: of `fs.analysis.relative_times`.
+        nearly: allowed excess over width scaling, a dotted line; default: 0.25.
+        title: of the figure; default: None.
+    """
+    cases = list(frame["case"].unique())
+    lines, columns = max(-(-len(cases) // _COLUMNS), 1), min(_COLUMNS, max(len(cases), 1))
+    spaces: dict[str, Any] = {"horizontal_spacing": 0.06, "vertical_spacing": 0.5 / max(lines, 2)}
+    figure = make_subplots(lines, columns, subplot_titles=[_broken(case) for case in cases], **spaces)
+    for place, case in enumerate(cases):
+        where: dict[str, Any] = {"row": place // columns + 1, "col": place % columns + 1}
+        for trace in _relative(frame[frame["case"] == case]):
+            figure.add_trace(trace | {"showlegend": not place}, **where)
+        figure.add_hline(1 + nearly, line=_NEAR, **where)
+        figure.update_xaxes(**_ALPHA | {"range": [0, 1.1]}, **where)
+    figure.add_trace(legend_key(_near_text(nearly), mode="lines", line=_NEAR))
+    ends = numbers(frame[["ratio", "low", "high", "predicted"]]) if len(frame) else np.ones(1)
+    figure.update_yaxes(range=[0.95 * np.nanmin(ends), 1.1 * max(np.nanmax(ends), 1 + nearly)])
+    figure.update_yaxes(title=axis_title("time relative to w"), col=1)
+    figure.update_layout(**layout(title), height=130 + 270 * lines)
+    return panels_titled(figure, legend=1 + 0.16 / lines)
+
+
+def _relative(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Make markers of measured times with their names and ratios, and of predicted ones."""
+    alphas = [float(2 - 2 * named_strategy(name).laws.activations) for name in rows["strategy"]]
+    shared = {"type": "scatter", "x": alphas, "hovertemplate": "%{text}<extra></extra>"}
+    names = [label(name) for name in rows["strategy"]]
+    measured, predicted = (
+        [f"{name}{said} {ratio:.2f}" for name, ratio in zip(names, rows[column], strict=True)]
+        for column, said in (("ratio", ""), ("predicted", ", predicted:"))
+    )
+    symbols = ["diamond" + "-open" * isinstance(doubt, str) for doubt in rows["doubt"]]
+    return [
+        shared
+        | {"mode": "markers", "name": "predicted", "y": numbers(rows["predicted"]), "text": predicted}
+        | {"marker": {"color": STYLES["w"].colour, "symbol": "circle-open", "size": 8}},
+        shared
+        | {"mode": "markers+text", "name": "measured (open: decides nothing)", "y": numbers(rows["ratio"])}
+        | {"text": measured, "textposition": "top center"}
+        | {"error_y": whiskers(rows["ratio"], rows["low"], rows["high"], INK)}
+        | {"marker": {"color": STYLES["dwr"].colour, "symbol": symbols, "size": 10}},
+    ]
+
+
+def _broken(case: str) -> str:
+    """Break the name of a case into two lines, the device and its settings."""
+    return str(case).replace(", ", "<br>", 1)
+
+
+_NEAR = {"color": INK, "width": 1, "dash": "dot"}
+
+
+def _near_text(nearly: float) -> str:
+    return f"{1 + nearly:g} × the value at α = 1"
 
 
 def _counts(rows: pd.DataFrame, metric: str, nearly: float) -> list[dict[str, Any]]:

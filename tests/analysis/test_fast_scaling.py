@@ -11,10 +11,9 @@ from fastscale_lib.analysis.claims import BEYOND, FAILS, HOLDS, PAPER, UNDECIDED
 from fastscale_lib.analysis.fast_scaling import (
     activation_claims,
     fast_scaling_ratios,
-    how_often_faster,
-    measured_beside_predicted,
     measured_times_of_bases,
     predicted_times_beside,
+    relative_times,
     time_claims,
 )
 
@@ -102,7 +101,10 @@ def test_ratios_are_of_each_base_network_that_has_all_four():
     assert table.index.tolist() == [("A chip, training", B0), ("A chip, training", "RegNetX")]
     assert table[["w", "dwr", "dw"]].iloc[0].tolist() == pytest.approx([1.05, 1.05 / 1.2, 1.05 / 1.1])
     assert table["in doubt"].tolist() == [0, 4]
-    assert how_often_faster(table).loc["A chip, training"].to_dict() == {"w": 0, "dwr": 2, "dw": 2, "base networks": 2}
+    assert fs.analysis.how_often_faster_text(table).endswith(
+        "- A chip, training: of 2 base networks, faster than w for 0, than dwr for 2 and than dw for 2"
+    )
+    assert fs.analysis.how_often_faster_text(table.iloc[:0]).startswith("No device has measured")
 
 
 @pytest.fixture(scope="module")
@@ -124,9 +126,29 @@ def test_measured_times_stand_beside_the_predicted_ones(stored):
     assert set(own["strategy"]) <= {"w", "dwr", "dw", "dWr", "alpha=0.8"}
     assert {"ResNet-50", B0} <= set(times["base"])
     predicted = predicted_times_beside(stored, fs.equal_flops("ResNet-50", [0.8, 1.0], [2.0]), times)
-    table = measured_beside_predicted(own, predicted)
-    assert table.index.names == ["device", "scale", "strategy"]
-    assert len(table) == len(own)
-    assert table["measured"].tolist() == own["ms_per_image"].tolist()
-    assert (table["predicted"] / table["measured"]).between(0.8, 1.25).all()
-    assert (table["doubt"] == "").all()
+    table = relative_times(own, predicted)
+    assert set(table["case"]) == set(own["case"])
+    for case, shown in table.groupby("case"):
+        measured = own[own["case"] == case].set_index("strategy")["ms_per_image"]
+        assert shown.set_index("strategy")["ratio"].to_dict() == pytest.approx((measured / measured["w"]).to_dict())
+    assert (table["predicted"] / table["ratio"]).between(0.8, 1.25).all()
+    text = fs.analysis.predictions_text(predicted)
+    assert text.startswith("Times are predicted for:\n\n- ")
+    assert f"median error {100 * predicted['error'].iloc[0]:.1f} %" in text
+    assert fs.analysis.predictions_text(predicted.iloc[:0]).startswith("There are no measured rows")
+
+
+@pytest.mark.parametrize(
+    ("ms", "said"),
+    [
+        ((1.0, 1.3, 1.2, 1.1), "dWr 1.10, dw 1.20 and dwr 1.30 times the time of w, in the paper's order"),
+        ((1.0, 1.1, 1.2, 1.3), "dwr 1.10, dw 1.20 and dWr 1.30 times the time of w, not in the paper's order"),
+    ],
+)
+def test_measured_times_are_told_relative_to_w(ms, said):
+    nothing = pd.DataFrame(columns=["case", "scale", "strategy", "ms_per_image"])
+    times = relative_times(timed(ms=ms), nothing)
+    assert fs.analysis.relative_times_text(times).endswith(f"- A chip, training, at 4 times the flops: {said}")
+    doubtful = relative_times(timed(ms=ms, doubt="a single block of runs"), nothing)
+    assert fs.analysis.relative_times_text(doubtful).endswith(")")
+    assert fs.analysis.relative_times_text(times.iloc[:0]).startswith("No device has measured")

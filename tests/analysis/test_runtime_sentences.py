@@ -38,13 +38,13 @@ def test_errors_are_told_beside_the_best_baseline(follows):
     by = errors.set_index("by")["error"]
     text = fs.analysis.prediction_text(errors)
     best = by.drop("layers").idxmin()
-    assert text.startswith(f"Median error, beside that of the best baseline: {CASE}: {100 * by['layers']:.1f} % ")
+    assert text.startswith(f"Median error, beside that of the best baseline:\n\n- {CASE}: {100 * by['layers']:.1f} % ")
     assert f"{100 * by[best]:.1f} % by {best}" in text
     assert count in best
     table = fs.analysis.errors_table(errors)
     assert table.loc[CASE, "layers"].startswith(f"{100 * by['layers']:.1f} % (")
     few = fs.analysis.prediction_text(fs.analysis.errors_by_store([REPO / "data" / "measured" / "nvidia-h200.jsonl"]))
-    assert few.startswith("No model: ")
+    assert "\n- no model: " in few
 
 
 def test_settings_are_counted_by_kind_of_network():
@@ -73,6 +73,6 @@ def test_families_are_told_by_their_share_of_the_roofline():
     )
     frame = frame.assign(family=["ResNet", "RegNetZ"], roofline_share=[1.25, 0.5])
     text = fs.analysis.roofline_text(frame)
-    assert "GPU · inference · fp32: ResNet (1.25), RegNetZ least (0.50)." in text
-    assert text.endswith("from 0.50 to 1.25; 1 of 2 are above 1.")
+    assert "GPU · inference · fp32: ResNet (1.25), RegNetZ least (0.50)\n" in text
+    assert text.endswith("- shares of single rows: 0.50 to 1.25, 1 of 2 above 1")
     assert fs.analysis.roofline_text(frame.iloc[:0]) == "None of these rows has measured ceilings."

@@ -1,12 +1,13 @@
 """Figures over α: what the slider shows, where the knee stands, and what was measured."""
 
 import numpy as np
+import pandas as pd
 import pytest
-from helpers.figures import layout_of, traces
+from helpers.figures import annotations, layout_of, traces
 
 import fastscale_lib as fs
 from fastscale_lib.analysis.times import knee
-from fastscale_lib.figures.alpha import counts_over_alpha, times_over_alpha
+from fastscale_lib.figures.alpha import counts_over_alpha, relative_times, times_over_alpha
 
 ALPHAS = [0.0, 0.5, 0.8, 1.0]
 SCALES = [2.0, 16.0]
@@ -45,10 +46,21 @@ def test_a_ring_marks_each_knee(counted):
     assert all(len(each.x) == 0 for each in traces(everywhere) if each.name.endswith(": knee"))
 
 
+CASE = {"source": "own.jsonl", "device": "cpu", "device_name": "A chip", "threads": 2, "mode": "inference"}
+CASE |= {
+    "precision": "fp32",
+    "channels_last": True,
+    "compile": False,
+    "tf32": False,
+    "batch": 4,
+    "case": "A chip, fp32",
+}
+
+
 def test_predicted_and_measured_times_stand_in_the_panel_of_their_scale(counted):
     rows = counted[counted["network"] == NETWORKS[0]]
     time = rows["activations"] / 1e5
-    predicted = rows.assign(ms_per_image=time, low_ms=time / 1.1, high_ms=time * 1.1, error=0.1)
+    predicted = rows.assign(ms_per_image=time, low_ms=time / 1.1, high_ms=time * 1.1, error=0.1, **CASE)
     measured = predicted[(predicted["scale"] == 16) & (predicted["alpha"] == 0.8)]
     figure = times_over_alpha(predicted, measured, nearly=0.25)
     for axis, s in (("y", 2.0), ("y2", 16.0)):
@@ -58,6 +70,27 @@ def test_predicted_and_measured_times_stand_in_the_panel_of_their_scale(counted)
         assert list(points.x) == ([0.8] if s == 16 else [])
     band = traces(figure)[0]
     assert band.name == "its median error, ±10%"
+    assert traces(figure)[-1].name == "1.25 × the value at α = 1"
     beyond = times_over_alpha(predicted.assign(note="it has 2 times the weights of the largest"), nearly=0.25)
     assert traces(beyond)[0].name == "its median error, ±10%, wider beyond the fitted networks"
     assert np.max(band.y) == pytest.approx(1.1 * time[rows["scale"] == 2].max())
+
+
+def test_each_device_has_a_row_of_panels(counted):
+    rows = counted[counted["network"] == NETWORKS[0]].assign(ms_per_image=1.0, low_ms=0.9, high_ms=1.1, error=0.1)
+    both = [rows.assign(**CASE), rows.assign(**CASE | {"device_name": "Another", "case": "Another, fp32"})]
+    titles = annotations(times_over_alpha(pd.concat(both)))
+    assert [title for title in titles if "×" in title] == [
+        *("A chip<br>2 × the flops", "16 × the flops", "Another<br>2 × the flops", "16 × the flops"),
+    ]
+
+
+def test_measured_ratios_stand_at_their_alpha_with_their_names():
+    """dw at the α whose law of activations it has: s to the power 3/4 = 1 − α/2."""
+    frame = pd.DataFrame({"strategy": ["w", "dw", "dwr"], "ratio": [1.0, 1.2, 1.3], "low": 1.0, "high": 1.4})
+    frame = frame.assign(case="A chip, fp32", doubt=[None, "5 blocks", None], predicted=np.nan)
+    [measured] = [each for each in traces(relative_times(frame)) if each.name.startswith("measured")]
+    assert list(measured.x) == pytest.approx([1, 1 / 2, 1 / 3])
+    assert list(measured.text) == ["w 1.00", "dw 1.20", "dwr 1.30"]
+    assert list(measured.marker.symbol) == ["diamond", "diamond-open", "diamond"]
+    assert len(traces(relative_times(frame.iloc[:0]))) == 1  # the dotted line's key
