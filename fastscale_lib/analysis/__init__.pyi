@@ -42,6 +42,9 @@ from .every_device import devices_table as devices_table
 from .every_device import on_every_device as on_every_device
 from .exponents_for_time import compare_rules as compare_rules
 from .exponents_for_time import exponent_map as exponent_map
+from .exponents_for_time import kinds_text as kinds_text
+from .exponents_for_time import profile_errors_text as profile_errors_text
+from .exponents_for_time import rules_text as rules_text
 from .exponents_for_time import simplex as simplex
 from .exponents_for_time import time_by_kind as time_by_kind
 from .fast_scaling import activation_claims as activation_claims

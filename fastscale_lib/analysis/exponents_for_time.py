@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from .._common.checks import AnalysisError, check_real, check_whole
+from .._common.wording import bullets, counted, listed, span
 from ..architectures.counting import complexity
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
@@ -19,6 +20,7 @@ from .profiled import DeviceSetting
 _REACH, _POINTS = (0.25, 2.0), 16  # of the scale factors around the one asked for, through which a curve is laid
 _FINE = 201  # points at which a curve is read; the middle one is at the scale
 _MOST_STEPS = 40
+FASTEST = "fastest, d–w–r in %"
 _BUDGET_OF = "dWr"  # whose time at the scale is the budget
 
 
@@ -96,21 +98,39 @@ def compare_rules(maps: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         maps: of `exponent_map`, by the device's title.
 
     Returns:
-        One row per rule, time relative to that of the fastest point, and one "fastest" with its shares of depth, width
-        and resolution in percent; one column per device. A device without any prediction has no values.
+        One row per device. Columns: fastest (the shares of depth, width and resolution of the fastest point, in
+        percent: "5–95–0"), and one per rule (time relative to that of the fastest point). A device without any
+        prediction has no values.
     """
     found = {}
     for title, points in maps.items():
         known = points.dropna(subset="ms").sort_values("ms")
         shares = ["–".join(f"{100 * share:.0f}" for share in known.iloc[0][["d", "w", "r"]])] if len(known) else []
         ratios = points.dropna(subset="rule").set_index("rule")["ms"] / known["ms"].min()
-        found[title] = dict(zip(["fastest: d–w–r, %"], shares, strict=False))
-        found[title] |= {rule: f"{ratio:.2f}" for rule, ratio in ratios.dropna().items()}
-    return pd.DataFrame(found)
+        found[title] = dict(zip([FASTEST], shares, strict=False)) | ratios.dropna().to_dict()
+    return pd.DataFrame.from_dict(found, orient="index")
+
+
+def rules_text(compared: pd.DataFrame, rules: Iterable[str]) -> str:
+    """Say where the fastest points lie, and how much longer the rules take.
+
+    Arguments:
+        compared: of `compare_rules`.
+        rules: names of its columns that are told.
+    """
+    known = compared.dropna() if FASTEST in compared else compared.iloc[:0]
+    if not len(known):
+        return "No time of these networks is predicted on these devices."
+    width = [int(shares.split("–")[1]) for shares in known[FASTEST]]
+    told = listed(f"{rule} {span(known[rule])}" for rule in rules)
+    return (
+        f"On {counted(len(known), 'device setting')}, width has {span(width, '.0f')} % of the scaling at the fastest "
+        f"point. Relative to that point, these take: {told} times as long."
+    )
 
 
 def time_by_kind(
-    network: Network | str, device: DeviceSetting, scale: float, rules: Iterable[str] | None = None
+    network: Network | str, device: DeviceSetting, scale: float, rules: Iterable[str] | None = None, kinds: int = 5
 ) -> pd.DataFrame:
     """Split the predicted time of networks scaled to equal flops by kind of layer.
 
@@ -119,10 +139,11 @@ def time_by_kind(
         device: as for `exponent_map`.
         scale: flops relative to the base network's.
         rules: names of `fs.scaling.published_rules`; default: all.
+        kinds: how many kinds of layers have a column of their own, those that take most time; default: 5.
 
     Returns:
-        One row per rule, and "base" for the network itself at `scale` times its time. One column per kind of layer,
-        most time first: its time as a fraction of the whole time of the first rule; and all together.
+        One row per rule, and "base" for the network itself at `scale` times its time. One column per kind of layer, and
+        other: its time as a fraction of the whole time of the first rule; and all together.
     """
     known = published_rules()["strategy"]
     ways = known if rules is None else known[list(rules)]
@@ -132,7 +153,35 @@ def time_by_kind(
     rows["base"] = rows["base"] * scale
     table = pd.DataFrame.from_dict(rows, orient="index").fillna(0.0)
     table = table[table.sum().sort_values(ascending=False).index] / table.loc[ways.index[0]].sum()
-    return table.assign(all=table.sum(axis=1))
+    own, rest = table.iloc[:, :kinds], table.iloc[:, kinds:]
+    return own.assign(other=rest.sum(axis=1), all=table.sum(axis=1))
+
+
+def kinds_text(table: pd.DataFrame) -> str:
+    """Say in which kind of layer the time of each rule differs most from that of the first.
+
+    Arguments:
+        table: of `time_by_kind`.
+    """
+    first, *others = [name for name in table.index if name != "base"]
+    said = []
+    for rule in others:
+        longer = table.loc[rule] - table.loc[first]
+        kind = longer.drop("all").abs().idxmax()
+        said.append(f"{rule} {longer['all']:+.2f}, most of it in {kind} ({longer[kind]:+.2f})")
+    return f"Time less that of {first}, as a fraction of it: {'; '.join(said)}." if said else ""
+
+
+def profile_errors_text(devices: Iterable[DeviceSetting]) -> str:
+    """Say how large the error of the devices' profiles is on families of networks left out.
+
+    Arguments:
+        devices: of `device_settings`.
+    """
+    return bullets(
+        "Error of the profiles on families of networks that they have not seen, the median and the 90th percentile",
+        [f"{each.title}: {100 * each.error:.1f} % and {100 * each.error_90:.0f} %" for each in devices],
+    )
 
 
 def _ms_by_kind(network: Network, device: DeviceSetting) -> pd.Series:

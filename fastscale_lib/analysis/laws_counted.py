@@ -126,7 +126,9 @@ def distance_from_laws(fits: pd.DataFrame) -> pd.DataFrame:
     """
     off = (fits["fitted"] - fits["law"].astype(float)).abs()
     by = [_ranges(fits), fits["metric"], fits["strategy"]]
-    return off.groupby(by, sort=False).max().unstack([0, 1]).rename_axis(columns=[None, None])
+    table = off.groupby(by, sort=False).max().unstack([0, 1])
+    table.columns.names = [None, None]
+    return table
 
 
 def _ranges(fits: pd.DataFrame) -> pd.Series:

@@ -1,6 +1,7 @@
 """Time over all exponents of depth, width and resolution, predicted for devices that have a profile."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import fastscale_lib as fs
@@ -78,20 +79,41 @@ def test_on_a_gpu_width_is_fastest_and_buys_most(points):
 
 def test_rules_are_compared_with_the_fastest_point(points):
     table = fs.analysis.compare_rules({"a GPU": points, "the same": points})
-    assert table.index[0] == "fastest: d–w–r, %"
-    assert (table["a GPU"] == table["the same"]).all()
-    assert float(table["a GPU"]["dwr"]) == pytest.approx(
-        points.set_index("rule")["ms"]["dwr"] / points["ms"].min(), abs=0.005
+    assert table.columns[0] == "fastest, d–w–r in %"
+    assert table.loc["a GPU"].tolist() == table.loc["the same"].tolist()
+    assert table.loc["a GPU", "dwr"] == points.set_index("rule")["ms"]["dwr"] / points["ms"].min()
+    best = points.loc[points["ms"].idxmin(), "w"]
+    assert fs.analysis.rules_text(table, ["dwr"]) == (
+        f"On 2 device settings, width has {100 * best:.0f} % of the scaling at the fastest point. "
+        f"Relative to that point, these take: dwr {table.loc['a GPU', 'dwr']:.2f} times as long."
     )
+    none = fs.analysis.compare_rules({"a GPU": points.assign(ms=np.nan)})
+    assert fs.analysis.rules_text(none, ["dwr"]).startswith("No time of these networks")
 
 
 def test_kinds_of_layers_add_up_to_the_time_of_each_rule(gpu):
     table = fs.analysis.time_by_kind("EfficientNet-B0", gpu, SCALE, ["w", "dwr"])
     assert list(table.index) == ["base", "w", "dwr"]
+    assert list(table.columns)[-2:] == ["other", "all"]
+    assert len(table.columns) == 7
     assert table.loc["w", "all"] == pytest.approx(1)
     assert np.allclose(table.drop(columns="all").sum(axis=1), table["all"])
     by_kind = table.loc["dwr"] / table.loc["w"]
     assert by_kind["conv depthwise"] > by_kind["conv 1×1"] > 1
+
+
+def test_the_kind_that_makes_a_rule_slower_is_told():
+    table = pd.DataFrame(
+        {"conv 1×1": [4, 0.5, 0.6], "norm": [4, 0.5, 0.9], "all": [8, 1, 1.5]}, index=["base", "w", "dwr"]
+    )
+    text = fs.analysis.kinds_text(table)
+    assert text == "Time less that of w, as a fraction of it: dwr +0.50, most of it in norm (+0.40)."
+    assert fs.analysis.kinds_text(table.iloc[:2]) == ""
+
+
+def test_each_profile_s_errors_are_told(gpu):
+    said = fs.analysis.profile_errors_text([gpu]).splitlines()[-1]
+    assert said == f"- {gpu.title}: {100 * gpu.error:.1f} % and {100 * gpu.error_90:.0f} %"
 
 
 def test_a_network_beyond_the_profile_has_no_map(gpu):

@@ -42,7 +42,7 @@ def test_errors_are_told_beside_the_best_baseline(follows):
     assert f"{100 * by[best]:.1f} % by {best}" in text
     assert count in best
     table = fs.analysis.errors_table(errors)
-    assert table.loc[CASE, "layers"].startswith(f"{100 * by['layers']:.1f} % (")
+    assert str(table.loc[CASE, "layers"]).startswith(f"{100 * by['layers']:.1f} % (")
     few = fs.analysis.prediction_text(fs.analysis.errors_by_store([REPO / "data" / "measured" / "nvidia-h200.jsonl"]))
     assert "\n- no model: " in few
 

@@ -88,7 +88,7 @@ def test_each_device_has_a_row_of_panels(counted):
 def test_measured_ratios_stand_at_their_alpha_with_their_names():
     """dw at the α whose law of activations it has: s to the power 3/4 = 1 − α/2."""
     frame = pd.DataFrame({"strategy": ["w", "dw", "dwr"], "ratio": [1.0, 1.2, 1.3], "low": 1.0, "high": 1.4})
-    frame = frame.assign(case="A chip, fp32", doubt=[None, "5 blocks", None], predicted=np.nan)
+    frame = frame.assign(case="A chip, fp32", doubt=pd.Series([None, "5 blocks", None]), predicted=np.nan)
     [measured] = [each for each in traces(relative_times(frame)) if each.name.startswith("measured")]
     assert list(measured.x) == pytest.approx([1, 1 / 2, 1 / 3])
     assert list(measured.text) == ["w 1.00", "dw 1.20", "dwr 1.30"]

@@ -1,6 +1,6 @@
 """Figure 1 as a notebook: what it says is computed, and the index shows it."""
 
-from helpers.notebooks import named, outputs
+from helpers.notebooks import named, texts
 from helpers.played_notebooks import played
 
 import fastscale_lib as fs
@@ -8,15 +8,8 @@ import fastscale_lib as fs
 FIGURE_ONE = named("11_figure_1")
 
 
-def said(notebook) -> str:
-    """The text that the notebook computes."""
-    return next(
-        "".join(each.data["text/markdown"]) for each in outputs(notebook) if "text/markdown" in each.get("data", {})
-    )
-
-
 def test_the_text_is_that_of_the_figure(executed):
-    text = said(executed(FIGURE_ONE))
+    [text] = texts(executed(FIGURE_ONE))
     activations = fs.analysis.activations_beside_width("EfficientNet-B0")
     rows = fs.records.read_rows((fs.records.data_folder() / "measured").glob("*.jsonl"))
     times = fs.analysis.on_every_device(rows, "EfficientNet-B0")
@@ -34,5 +27,5 @@ def test_on_a_gpu_fast_scaling_is_nearly_as_fast_as_width(executed):
 
 
 def test_another_network_will_do():
-    text = said(played(FIGURE_ONE, {"network": "RegNetX-400MF", "largest": 8.0}))
+    [text] = texts(played(FIGURE_ONE, {"network": "RegNetX-400MF", "largest": 8.0}))
     assert "RegNetX-400MF" in text
