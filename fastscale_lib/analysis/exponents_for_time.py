@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from .._common.checks import AnalysisError, check_real, check_whole
-from .._common.wording import bullets, counted, listed, span
+from .._common.wording import bullets, counted, span
 from ..architectures.counting import complexity
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
@@ -122,10 +122,10 @@ def rules_text(compared: pd.DataFrame, rules: Iterable[str]) -> str:
     if not len(known):
         return "No time of these networks is predicted on these devices."
     width = [int(shares.split("–")[1]) for shares in known[FASTEST]]
-    told = listed(f"{rule} {span(known[rule])}" for rule in rules)
+    told = "; ".join(f"{rule} {span(known[rule])}" for rule in rules)
     return (
         f"On {counted(len(known), 'device setting')}, width has {span(width, '.0f')} % of the scaling at the fastest "
-        f"point. Relative to that point, these take: {told} times as long."
+        f"point. Times relative to that point: {told}."
     )
 
 
@@ -168,8 +168,10 @@ def kinds_text(table: pd.DataFrame) -> str:
     for rule in others:
         longer = table.loc[rule] - table.loc[first]
         kind = longer.drop("all").abs().idxmax()
-        said.append(f"{rule} {longer['all']:+.2f}, most of it in {kind} ({longer[kind]:+.2f})")
-    return f"Time less that of {first}, as a fraction of it: {'; '.join(said)}." if said else ""
+        said.append(f"{rule} {longer['all']:+.2f} ({kind} {longer[kind]:+.2f})")
+    if not said:
+        return ""
+    return f"Time less that of {first}, as a fraction of it, with the kind that differs most: {'; '.join(said)}."
 
 
 def profile_errors_text(devices: Iterable[DeviceSetting]) -> str:
@@ -179,7 +181,7 @@ def profile_errors_text(devices: Iterable[DeviceSetting]) -> str:
         devices: of `device_settings`.
     """
     return bullets(
-        "Error of the profiles on families of networks that they have not seen, the median and the 90th percentile",
+        "Error of the profiles on families of networks left out, the median and the 90th percentile",
         [f"{each.title}: {100 * each.error:.1f} % and {100 * each.error_90:.0f} %" for each in devices],
     )
 
