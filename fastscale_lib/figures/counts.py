@@ -16,6 +16,7 @@ from .theme import (
     DASHED,
     INK,
     METRICS,
+    STYLES,
     Frame,
     hover,
     label,
@@ -169,8 +170,8 @@ def complexity_curves(
 def exponents(fits: pd.DataFrame, title: str | None = None) -> go.Figure:
     """Draw fitted exponents less those of the laws, with one panel per metric.
 
-    The strategies are along the x axis, with the networks side by side, in their order. Markers of the first range of s
-    are open, others filled.
+    The strategies are along the x axis, with the networks side by side, each with a marker of its own. Markers of the
+    first range of s are open, others filled.
 
     Arguments:
         fits: rows of `fit_exponents`, of one or several networks and ranges of s.
@@ -183,9 +184,14 @@ def exponents(fits: pd.DataFrame, title: str | None = None) -> go.Figure:
     for number, (low, high) in enumerate(ranges):
         marker = {"color": INK, "symbol": "circle" if number else "circle-open", "size": 8}
         figure.add_trace(legend_key(f"s from {low:,.7g} to {high:,.7g}", mode="markers", marker=marker))
+    networks = list(fits["network"].unique())
+    for place, network in enumerate(networks):
+        figure.add_trace(legend_key(network, mode="markers", marker=_marker(place, "")))
     for column, metric in enumerate(metrics, 1):
         rows = fits[fits["metric"] == metric]
-        figure.add_trace(_departures(rows, strategies, list(fits["network"].unique()), ranges[0]), row=1, col=column)
+        for place, network in enumerate(networks):
+            trace = _departures(rows[rows["network"] == network], strategies, place, len(networks), ranges[0])
+            figure.add_trace(trace, row=1, col=column)
         laws = dict(zip(rows["strategy"], rows["law"], strict=True))
         few = len(strategies) <= _WITH_LAWS
         texts = [f"{label(name)}<br>s<sup>{laws[name]}</sup>" if few else label(name) for name in strategies]
@@ -197,29 +203,31 @@ def exponents(fits: pd.DataFrame, title: str | None = None) -> go.Figure:
     return panels_titled(figure, size=13)
 
 
-def _departures(rows: pd.DataFrame, strategies: list, networks: list, first: tuple[float, float]) -> dict[str, Any]:
-    """Make a marker for each fit of one metric, in the style of its strategy."""
-    step = 0.7 / len(networks)
-    places = {name: (rank + 0.5) * step - 0.35 for rank, name in enumerate(networks)}
-    styles = [style(name) for name in rows["strategy"]]
+def _marker(place: int, end: str) -> dict[str, Any]:
+    """Make the marker of a network by its place, of a strategy's colours and symbols."""
+    looks = list(STYLES.values())
+    colour, symbol = looks[(place + 1) % len(looks)]
+    return {"color": colour, "symbol": f"{symbol}{end}", "size": 9, "line": {"color": colour, "width": 1.5}}
+
+
+def _departures(
+    rows: pd.DataFrame, strategies: list, place: int, count: int, first: tuple[float, float]
+) -> dict[str, Any]:
+    """Make a marker for each fit of one metric and network, which stands at this place among `count`."""
     opened = ["-open" if each == first else "" for each in zip(rows["scale_from"], rows["scale_to"], strict=True)]
-    colours = [each.colour for each in styles]
+    shift = (place + 0.5) * 0.7 / count - 0.35
+    look = _marker(place, "")
     return {
         "type": "scatter",
         "mode": "markers",
         "showlegend": False,
-        "x": [strategies.index(row.strategy) + places[row.network] for row in rows_of(rows)],
+        "x": [strategies.index(row.strategy) + shift for row in rows_of(rows)],
         "y": numbers(rows["fitted"]) - numbers(rows["law"]),
         "text": [
             f"<b>{label(row.strategy)}</b>, {row.network}<br>s from {row.scale_from:,.7g} to {row.scale_to:,.7g}<br>"
             f"fitted {row.fitted:.3f}, law {row.law}<br>counts off the fit by up to {row.residual:.1%}"
             for row in rows_of(rows)
         ],
-        "marker": {
-            "color": colours,
-            "symbol": [each.symbol.removesuffix("-open") + end for each, end in zip(styles, opened, strict=True)],
-            "size": 9,
-            "line": {"color": colours, "width": 1.5},
-        },
+        "marker": {**look, "symbol": [look["symbol"] + end for end in opened]},
         "hovertemplate": "%{text}<extra></extra>",
     }

@@ -133,6 +133,18 @@ def test_each_network_has_a_row_of_panels():
     assert [trace.name for trace in traces(figure) if trace.showlegend is not False] == ["law", "w", "dwr"]
 
 
+def test_each_network_has_a_marker_of_its_own_among_fitted_exponents():
+    names = [NAME, "RegNetX-400MF"]
+    near, large = (fs.scaling.fit_exponents(names, ["w", "dwr"], scales) for scales in ([1, 4, 16], [1024, 4096]))
+    figure = figures.exponents(pd.concat([near, large]))
+    keys = {trace.name: trace.marker.symbol for trace in traces(figure) if trace.name and trace.name in names}
+    assert len(set(keys.values())) == 2
+    for network, trace in zip(names, of_panel(figure, 1)[-2:], strict=True):
+        assert set(trace.marker.symbol) == {keys[network], f"{keys[network]}-open"}
+        rows = near[(near["network"] == network) & (near["metric"] == "flops")]
+        assert list(trace.y)[: len(rows)] == pytest.approx((rows["fitted"] - rows["law"].astype(float)).tolist())
+
+
 @pytest.mark.parametrize("metric", theme.METRICS)
 def test_every_quantity_shows_its_unit(metric):
     assert figures.log_axis(metric)["title"]["text"].endswith(f" ({theme.METRICS[metric].unit})")

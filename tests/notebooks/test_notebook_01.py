@@ -12,7 +12,7 @@ from fastscale_lib.analysis import FAILS, HOLDS, UNTESTED
 from fastscale_lib.reports import ParameterError
 
 COUNTING = named("01_complexity_of_scaled_networks")
-WAYS = ["d", "w", "r", "dw", "dr", "wr", "dwr", "dWr"]
+WAYS = ["w", "dWr", "dw", "dwr", "d", "r", "dr", "wr"]
 
 
 def test_the_laws_shown_are_those_of_the_strategies(executed):
