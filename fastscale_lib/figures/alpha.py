@@ -80,9 +80,9 @@ def counts_over_alpha(
 def times_over_alpha(
     predicted: pd.DataFrame, measured: pd.DataFrame | None = None, nearly: float = 0.25, title: str | None = None
 ) -> go.Figure:
-    """Draw predicted and measured times over α at equal flops: a row of panels per case, one per scale.
+    """Draw predicted and measured times over α at equal flops, with one panel per scale.
 
-    A band shows the error of the prediction, a vertical line the knee, and a dotted line 1 + nearly times the predicted
+    Each case has a row of panels. A band shows the error of the prediction, a vertical line the knee, and a dotted line 1 + nearly times the predicted
     time of α = 1.
 
     Arguments:
@@ -124,7 +124,7 @@ def times_over_alpha(
 
 
 def relative_times(frame: pd.DataFrame, nearly: float = 0.25, title: str | None = None) -> go.Figure:
-    """Draw measured and predicted times relative to width scaling over α, with one panel per case.
+    """Draw times relative to width scaling over α, with one panel per case.
 
     A strategy that is not of the family of α, as dw, stands at the α whose law of activations it has. Measured times
     have whiskers at the ends of their interval, and an open marker where they decide nothing.

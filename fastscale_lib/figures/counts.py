@@ -213,7 +213,7 @@ def _marker(place: int, end: str) -> dict[str, Any]:
 def _departures(
     rows: pd.DataFrame, strategies: list, place: int, count: int, first: tuple[float, float]
 ) -> dict[str, Any]:
-    """Make a marker for each fit of one metric and network, which stands at this place among `count`."""
+    """Make a marker for each fit of one metric and network, at its place among `count`."""
     opened = ["-open" if each == first else "" for each in zip(rows["scale_from"], rows["scale_to"], strict=True)]
     shift = (place + 0.5) * 0.7 / count - 0.35
     look = _marker(place, "")
