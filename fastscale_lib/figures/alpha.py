@@ -82,8 +82,8 @@ def times_over_alpha(
 ) -> go.Figure:
     """Draw predicted and measured times over α at equal flops, with one panel per scale.
 
-    Each case has a row of panels. A band shows the error of the prediction, a vertical line the knee, and a dotted line 1 + nearly times the predicted
-    time of α = 1.
+    Each case has a row of panels. A band shows the error of the prediction, a vertical line the knee, and a dotted line
+    1 + nearly times the predicted time of α = 1.
 
     Arguments:
         predicted: rows of `predicted_times`, of one network, with a column case.
