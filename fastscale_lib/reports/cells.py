@@ -19,6 +19,7 @@ from ..analysis import claims
 from . import plots
 from .markdown import rendered
 from .sanitise import sanitised
+from .tables import tidy
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 LEAD = "lead"  # tag of a cell that comes first on its page, and whose outputs the index shows
@@ -202,7 +203,7 @@ def _richest(data: Mapping[str, Any]) -> Iterator[Part]:
     elif picture := next((kind for kind in PICTURES if kind in data), None):
         yield Part("picture", _address(picture, _joined(data[picture])), _joined(data.get("text/plain", "")))
     elif "text/html" in data:
-        if shown := sanitised(_joined(data["text/html"])).strip():
+        if shown := tidy(sanitised(_joined(data["text/html"])).strip()):
             yield Part("html", shown)
     elif "text/markdown" in data:
         yield Part("html", rendered(_joined(data["text/markdown"])))

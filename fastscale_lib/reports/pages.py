@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import math
 import re
 import shlex
 from collections import Counter
@@ -20,11 +19,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from ..analysis.claims import BEYOND, EVIDENCE, FAILS, HOLDS, RULES, UNDECIDED, UNTESTED, details_text, found_text
+from ..analysis.claims import BEYOND, EVIDENCE, FAILS, HOLDS, RULES, UNDECIDED, UNTESTED, details_text
 from ..analysis.headlines import counted, headlines
 from . import plots
 from .cells import Part, Story, story
 from .result import Report
+from .tables import is_wide, number
 
 SYMBOLS = {HOLDS: "✓", FAILS: "✗", UNDECIDED: "?", UNTESTED: "○"}
 INDEX = "index.html"
@@ -214,8 +214,9 @@ def _templates() -> Environment:
     made.filters |= {
         "harmless": Markup,  # what `cells` has sanitised
         "embedded": lambda value: Markup(plots.embedded(value)),
-        "number": _number,
-        "found": found_text,
+        "number": number,
+        "found": _found,
+        "wide": is_wide,
         "details": details_text,
         "short": _short,
         "value": _value,
@@ -223,8 +224,9 @@ def _templates() -> Environment:
     return made
 
 
-def _number(value: float) -> str:
-    return "–" if value is None or math.isnan(value) else f"{value:,.3f}"
+def _found(found: float, low: float, high: float) -> str:
+    """Write a number with its interval, if it has one."""
+    return number(found) + (f" ({number(low)} to {number(high)})" if pd.notna(low) and pd.notna(found) else "")
 
 
 def _short(name: str) -> str:

@@ -401,6 +401,15 @@ def test_a_table_that_is_too_wide_scrolls_and_its_edge_is_shaded(opened, wide, w
     assert last["x"] + last["width"] <= box["x"] + box["width"] + 1
 
 
+@pytest.mark.parametrize("width", [1280, 1600])
+def test_a_table_of_many_columns_takes_the_width_of_the_window(opened, wide, width):
+    page = opened(wide, viewport={"width": width, "height": 900})
+    box, column = page.locator(".scroll:has(table)").bounding_box(), page.locator("main").bounding_box()
+    assert box["x"] + box["width"] > column["x"] + column["width"]
+    assert box["x"] + box["width"] <= width - 16
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 def test_a_table_over_several_printed_pages_repeats_its_head(opened, tmp_path):
     """Chromium leaves the text of buttons out of a repeated head: on paper it stands without them."""
     page = opened(pages.render(report(tmp_path, [code("long", pd.DataFrame({"heading": range(200)}), sliding())])))
@@ -415,6 +424,8 @@ def test_the_index_draws_its_pictures_and_chooses_verdicts(opened, tmp_path):
     assert picture.get_attribute("aria-label").startswith("Figure: counts, plain")
     assert picture.locator("svg g[data-key] path").count() > 8
     rows = page.locator("tr[data-verdict]:visible")
+    assert rows.count() == 0  # folded away
+    page.get_by_text("All 5 claims").click()
     assert rows.count() == 5
     page.get_by_role("button", name="does not hold").click()
     assert rows.count() == 1

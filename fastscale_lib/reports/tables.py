@@ -1,0 +1,47 @@
+"""Tables of a page: numbers in significant digits, and room for many columns."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from .._common.digits import significant
+
+MOST_COLUMNS = 6  # of a table in the width of the text; one of more gets the width of the window
+_DIGITS = 4
+_CELL = re.compile(r"(<t[dh][^>]*>)\s*([^<]*?)\s*(</t[dh]>)")
+_NUMBER = re.compile(r"-?\d[\d,]*\.\d+")
+_MISSING = re.compile(r"nan|none|nat|&lt;na&gt;", re.IGNORECASE)
+
+
+def number(value: float | None) -> str:
+    """Write a number with four significant digits at most, its whole part in full; – for NaN."""
+    if value is None or math.isnan(value):
+        return "–"
+    if not math.isfinite(value) or value == round(value):
+        return f"{value:,.0f}"
+    text = significant(value, _DIGITS)
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def tidy(html: str) -> str:
+    """Shorten the numbers in a table's cells as `number` does.
+
+    Numbers without a decimal point are exact counts, and stay.
+    """
+    return _CELL.sub(lambda cell: f"{cell[1]}{_tidy_text(cell[2])}{cell[3]}", html)
+
+
+def _tidy_text(text: str) -> str:
+    if _MISSING.fullmatch(text):
+        return "–"
+    if not _NUMBER.fullmatch(text):
+        return text
+    digits = text.lstrip("-0.,").replace(",", "").replace(".", "")
+    return number(float(text.replace(",", ""))) if len(digits) > _DIGITS else text
+
+
+def is_wide(html: str) -> bool:
+    """Tell whether a table has more columns than the text has room for."""
+    rows = html.split("<tr")[1:]
+    return max((len(re.findall(r"<t[dh][ >]", row)) for row in rows), default=0) > MOST_COLUMNS

@@ -1,0 +1,66 @@
+"""Tables of pages: significant digits, a dash for what is missing, and the window's width for many columns."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from helpers.executed_notebooks import code, report
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastscale_lib.reports import pages
+from fastscale_lib.reports.tables import MOST_COLUMNS, is_wide, number, tidy
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (907.724, "907.7"),
+        (0.0643219, "0.06432"),
+        (3.0, "3"),
+        (1.055, "1.055"),
+        (0.5, "0.5"),
+        (513028.4, "513,028"),
+        (-0.92712, "-0.9271"),
+        (0.99996, "1"),
+        (float("nan"), "–"),
+        (None, "–"),
+    ],
+)
+def test_numbers_have_four_significant_digits_at_most(value, text):
+    assert number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [
+        ("907.724", "907.7"),
+        ("513,028.0", "513,028"),
+        (" 0.064321 ", "0.06432"),
+        ("NaN", "–"),
+        ("&lt;NA&gt;", "–"),
+        ("1.20", "1.20"),  # as its author wrote it
+        ("5288548", "5288548"),  # an exact count
+        ("torch 2.13.01", "torch 2.13.01"),
+        ("1.6e+10", "1.6e+10"),
+    ],
+)
+def test_cells_are_shortened_where_they_are_numbers(cell, shown):
+    assert tidy(f"<td>{cell}</td>") == f"<td>{shown}</td>"
+
+
+@given(st.floats(-1e9, 1e9))
+def test_a_shortened_number_is_within_half_a_digit_of_the_whole_one(value):
+    shown = number(value).replace(",", "")
+    assert float(shown) == pytest.approx(value, rel=0.0005, abs=1e-300)
+
+
+@pytest.mark.parametrize("columns", [1, MOST_COLUMNS - 1, MOST_COLUMNS, MOST_COLUMNS + 4])
+def test_more_than_six_columns_get_the_width_of_the_window(columns, tmp_path):
+    frame = pd.DataFrame([[0.123456] * columns])
+    html = str(frame.to_html(index=False))
+    assert is_wide(html) == (columns > MOST_COLUMNS)
+    page = pages.render(report(tmp_path, [code("frame", {"text/html": html})]))
+    assert ('class="scroll wide"' in page) == (columns > MOST_COLUMNS)
+    assert "0.1235" in page
+    assert "0.123456" not in page
