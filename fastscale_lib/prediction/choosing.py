@@ -16,7 +16,7 @@ from .budgets import BudgetError
 from .contenders import contenders
 from .model import RuntimeModel
 
-SURE_FIRST, FIRST = 3, 5  # of the first rows: surely within, and all
+SURE_FIRST, FIRST = 2, 5  # of the first rows: surely within, and all
 _NINETY = 1.645  # standard deviations on each side that hold nine in ten
 _KEPT_UNKNOWN = 5  # rows of networks without a published accuracy, after those with one
 _COLUMNS = ["network", "strategy", "scale", "resolution", "top1_accuracy_pct", "weights", "fits", "chance"]
@@ -39,7 +39,7 @@ def which(
 
     Times are predicted with a band that holds nine in ten networks of families left out. A network `fits` ("yes") if
     the whole band is within the budget, is "likely" to if the prediction is, and "perhaps" does if only a part of the
-    band is. The first rows are the three most accurate that fit and the two others that are most probably the most
+    band is. The first rows are the two most accurate that fit and the three others that are most probably the most
     accurate within the budget (`chance`). How often the truly best is among these five, and how often one that fits
     does not, tests/benchmarks/bench_which.py finds on published rows. The rest follow by accuracy, and then networks
     without a published accuracy by flops.

@@ -27,7 +27,7 @@ def add_commands(commands: Any) -> None:
         "which",
         help="the networks that run within a budget of time, with published accuracy",
         description=(
-            "Choose among published and scaled networks: first the three most accurate that surely fit, then two that "
+            "Choose among published and scaled networks: first the two most accurate that surely fit, then three that "
             "may be the best, then the rest."
         ),
         epilog="Exit status: 0 some fit, 2 none fits or the command is wrong.",

@@ -14,8 +14,8 @@ from fastscale_lib.prediction.contenders import contenders
 
 def test_the_first_rows_are_the_most_accurate_that_surely_fit():
     found = fs.which("rtx-4090", ms=20, batch=64)
-    assert found["fits"].head(3).eq("yes").all()
-    assert found["top1_accuracy_pct"].head(3).is_monotonic_decreasing
+    assert found["fits"].head(2).eq("yes").all()
+    assert found["top1_accuracy_pct"].head(2).is_monotonic_decreasing
     fit = found[found["fits"] == "yes"]
     assert (fit["high_ms"] <= 20).all()
     assert ((found["low_ms"] < found["time_ms"]) & (found["time_ms"] < found["high_ms"])).all()
@@ -68,14 +68,14 @@ def test_a_gpu_by_its_data_sheet_says_that_times_are_estimates():
     assert found.attrs["setting"].startswith("RTX 4070, inference, amp")
 
 
-def test_the_likeliest_to_be_the_best_come_fourth_and_fifth():
-    """Of networks that are surely within, and two that may be, all told by their times."""
+def test_the_likeliest_to_be_the_best_come_third_to_fifth():
+    """Of networks that are surely within, and three that may be, all told by their times."""
     table = fs.which("rtx-4090", ms=20, rows=None, scaled=False)
     ordered = in_order(table, 20)
-    assert ordered["fits"].head(3).eq("yes").all()
+    assert ordered["fits"].head(2).eq("yes").all()
     known = ordered[ordered["top1_accuracy_pct"].notna()]
-    others = known[known["fits"] != "no"].iloc[3:]
-    assert others["chance"].head(2).min() >= others["chance"].iloc[2:].max()
+    others = known[known["fits"] != "no"].iloc[2:]
+    assert others["chance"].head(3).min() >= others["chance"].iloc[3:].max()
     assert known["chance"].sum() == pytest.approx(1, abs=0.05)
     assert np.isnan(ordered[ordered["top1_accuracy_pct"].isna()]["chance"]).all()
 
