@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -12,9 +13,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
 from hypothesis import settings
+
+from fastscale_lib._common.light_imports import light_imports
+
+with light_imports():  # for every test of this process
+    import nbformat
+
+# One thread for each process, these and those that they start: several wait for each other, spinning, where other
+# tests keep the processors busy. It is set before numpy and torch are loaded, which read it once.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # The same examples on every run; `pytest --hypothesis-profile=explore` draws new and more ones.
 settings.register_profile("ci", derandomize=True, deadline=None, max_examples=100, database=None)

@@ -30,11 +30,6 @@ TINY = fs.anynet(name="Tiny", depths=[1], widths=[16], group_widths=8, stem_widt
 PLAN = Plan(TINY, ["d", "w"], [1, 4, 9, 16], [1, 2], seconds=0.05, interval=0.2, device="cpu")  # of 14 points
 
 
-@pytest.fixture(autouse=True)
-def one_thread(monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-
-
 @pytest.fixture
 def store(tmp_path) -> Store:
     return Store(tmp_path / "rows.jsonl")

@@ -43,8 +43,9 @@ def trap(tmp_path) -> Path:
 def in_folder(folder: Path, command: list[str], **environment: str) -> subprocess.CompletedProcess:
     """Run the command in this folder, without this process's PYTHONPATH."""
     kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONSAFEPATH")}
-    given = {**kept, "OMP_NUM_THREADS": "1", **environment}
-    return subprocess.run(command, cwd=folder, env=given, capture_output=True, text=True, timeout=HANGS_S)
+    return subprocess.run(
+        command, cwd=folder, env={**kept, **environment}, capture_output=True, text=True, timeout=HANGS_S
+    )
 
 
 SWEEP = ["sweep", "plan.json", "--store", "rows.jsonl"]

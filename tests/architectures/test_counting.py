@@ -26,9 +26,10 @@ METRICS = ["flops", "params", "activations"]
 # One network
 
 
-@pytest.mark.parametrize("row", SCALED, ids=str)
-def test_a_scaled_network_counts_as_in_pycls_to_the_last_digit(row):
-    assert fs.complexity(fs.scale(row.network, row.strategy, row.scale)) == row.complexity
+@pytest.mark.parametrize("name", sorted({row.network for row in SCALED}))
+def test_a_scaled_network_counts_as_in_pycls_to_the_last_digit(name):
+    for row in (row for row in SCALED if row.network == name):
+        assert fs.complexity(fs.scale(name, row.strategy, row.scale)) == row.complexity, row
 
 
 @pytest.mark.parametrize(("name", "flops_g", "params_m", "activations_m"), PYCLS_ZOO)

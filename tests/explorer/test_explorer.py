@@ -31,14 +31,6 @@ SMALL = replace(TINY[2], name="Small")
 NASTY = "</script><img src=x onerror=alert(1)>&\"' {{x}} $\\frac"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """For the subprocesses: threads that wait for each other are slow where the processors are busy."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OMP_NUM_THREADS", "1")
-        yield
-
-
 @pytest.fixture
 def x():
     made = fs.explore(BASE)

@@ -31,7 +31,6 @@ def model():
 def probes(monkeypatch, tmp_path):
     """Twelve small probes, kept in a folder of the test's own."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setattr(predicting, "probes", lambda: TINY)
     monkeypatch.setattr(predicting, "PROBE_SECONDS", 0.05)
     monkeypatch.setattr(predicting, "LEAST_PROBES", 10)

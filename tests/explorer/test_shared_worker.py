@@ -45,8 +45,7 @@ def alive(pid: int) -> bool:
 
 
 @pytest.fixture
-def two(monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+def two():
     made = Listener(), Listener()
     yield made
     for each in made:

@@ -26,8 +26,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells and
 
 @pytest.fixture(scope="module")
 def worker():
-    with pytest.MonkeyPatch.context() as patch, Worker() as worker:
-        patch.setenv("OMP_NUM_THREADS", "1")
+    with Worker() as worker:
         yield worker
 
 

@@ -35,12 +35,6 @@ SHORT: dict[str, Any] = {"seconds": 0.05, "interval": 0.2, "device": "cpu"}
 PLAN = Plan(TINY, ["d", "w"], [1, 4, 9, 16], [1, 2], **SHORT)  # of 14 points
 
 
-@pytest.fixture(autouse=True)
-def one_thread(monkeypatch):
-    """Give subprocesses one thread: several are slow where other work keeps the processors busy."""
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-
-
 @pytest.fixture
 def store(tmp_path) -> Store:
     return Store(tmp_path / "rows.jsonl")
@@ -509,17 +503,15 @@ def test_in_a_pool(store, pool):
 @pytest.fixture(scope="module")
 def cluster():
     distributed = pytest.importorskip("distributed")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OMP_NUM_THREADS", "1")
-        with distributed.LocalCluster(
-            n_workers=2,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address=None,
-            resources={"GPU": 1},
-        ) as made:
-            yield made
+    with distributed.LocalCluster(
+        n_workers=2,
+        threads_per_worker=1,
+        processes=True,
+        host="127.0.0.1",
+        dashboard_address=None,
+        resources={"GPU": 1},
+    ) as made:
+        yield made
 
 
 @pytest.fixture

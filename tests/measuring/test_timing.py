@@ -31,15 +31,6 @@ def measure(network_or_module, progress=None, **settings) -> Measurement:
     return timing.time_here(source, Settings(**settings), progress)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Several are many times slower where other work keeps the processors busy."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 # What a measurement says.
 
 

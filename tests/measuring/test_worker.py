@@ -15,7 +15,6 @@ import time
 from pathlib import Path
 
 import pytest
-import torch
 from helpers.posix import posix
 from helpers.quick_runs import LONG, SHORT, TINY
 from helpers.waiting import HANGS_S, until
@@ -26,17 +25,6 @@ from fastscale_lib.measuring.environment import read_environment
 from fastscale_lib.measuring.settings import Settings
 from fastscale_lib.measuring.worker import Worker
 from fastscale_lib.records.measurement import MeasureError, SettingError
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Here and in the subprocess: several are slow where other work keeps the processors busy."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OMP_NUM_THREADS", "1")
-        yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -148,9 +148,8 @@ def test_networks_are_scaled_to_flops_and_what_is_off_is_said_in_words():
 
 
 @posix
-def test_on_a_cluster_whose_worker_is_killed_each_training_is_done_once(capsys, monkeypatch):
+def test_on_a_cluster_whose_worker_is_killed_each_training_is_done_once(capsys):
     distributed = pytest.importorskip("distributed")
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     settings = {"n_workers": 2, "threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": None}
     with distributed.LocalCluster(**settings, resources={"GPU": 1}) as cluster:
         with cluster.get_client() as client:

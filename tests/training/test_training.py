@@ -36,16 +36,6 @@ RECIPE = fs.Recipe(epochs=3, batch=16, crop_padding=1, label_smoothing=0.0)
 ALL = replace(RECIPE, randaugment=2, mixup=0.2, drop_path=0.3, zero_gamma=True, label_smoothing=0.1)
 
 
-@pytest.fixture(autouse=True)
-def one_thread(monkeypatch):
-    """Several only wait for each other on small arrays."""
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def quiet(step: Step) -> None:
     """Report no progress."""
 
