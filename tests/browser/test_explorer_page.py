@@ -111,7 +111,7 @@ def test_the_first_screen_tells_the_paper_s_message(open_page):
     model = fs.RuntimeModel.fit(rows(by_layers))
     ways = ("w", "dWr", "dw", "dwr")
     nets = [fs.scale_to(base, way, flops=flops) for way in ways]
-    ms = dict(zip(ways, model.predict(nets, 4)["predicted_ms"], strict=True))
+    ms: dict[str, float] = dict(zip(ways, model.predict(nets, 4)["predicted_ms"], strict=True))
     assert [ahead[1], ahead[3]] == sorted(ms, key=ms.__getitem__)[:2]
     assert float(ahead[2]) == pytest.approx(ms[ahead[3]] / ms[ahead[1]], rel=0.03)
     for panel in ("counts", "time", "trade"):

@@ -2,7 +2,7 @@
 
 import { Controls } from "./controls.js";
 import { Counts } from "./counts.js";
-import { fill, html, write } from "./elements.js";
+import { fill, html, phrase, write } from "./elements.js";
 import { numberRows } from "./panels.js";
 import { Picture } from "./picture.js";
 import { followPointer } from "./pointer.js";
@@ -116,8 +116,7 @@ export async function mount(root, data, host) {
   function draw() {
     view = new View(state, counts, data.strategies, measured ?? counts.header.measured ?? []);
     controls.show(view);
-    const said = view.sentence();
-    if (said.flat().join("") !== sentence.textContent) sentence.replaceChildren(...said.map((each) => (typeof each === "string" ? each : html("b", {}, each[0]))));
+    phrase(sentence, view.sentence());
     picture.draw(view);
     if (all.open) fill(numbers, numberRows(view));
     clearTimeout(rests);

@@ -23,6 +23,22 @@ export function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** Write a phrase in parts, where they are not written already. @param {Element} element @param {(string | [string])[]} parts What stands in brackets is bold. */
+export function phrase(element, parts) {
+  parts.forEach((part, i) => {
+    const bold = typeof part !== "string";
+    const text = bold ? part[0] : part;
+    const there = element.childNodes[i];
+    if (there && (there.nodeName === "B") === bold) {
+      if (there.textContent !== text) there.textContent = text;
+    } else {
+      there?.remove();
+      element.insertBefore(bold ? html("b", {}, text) : document.createTextNode(text), element.childNodes[i] ?? null);
+    }
+  });
+  while (element.childNodes.length > parts.length) element.lastChild?.remove();
+}
+
 /** @type {CanvasRenderingContext2D | null} */
 let ruler = null;
 /** @type {Map<string, number>} */
