@@ -47,7 +47,8 @@ export class Chart {
     this.namesLeft = namesLeft;
     this.root = svg("svg", { role: "img" }, box);
     this.grid = svg("g", { class: "grid" }, this.root);
-    this.bodies = svg("g", {}, this.root);
+    this.still = svg("g", { class: "still" }, this.root); // lines that a move leaves as they are
+    this.moved = svg("g", {}, this.root);
     this.hair = svg("line", { class: "hair" }, this.root);
     this.measured = svg("g", { class: "measured" }, this.root);
     this.points = svg("g", {}, this.root);
@@ -121,7 +122,7 @@ export class Chart {
     const within = (/** @type {number} */ px, /** @type {number} */ py) => px >= low && px <= high && Number.isFinite(py);
     const named = [];
     for (const line of lines) {
-      const drawn = this._keep(`line ${line.key}`, "path", this.bodies);
+      const drawn = this._keep(`line ${line.key}`, "path", line.bold ? this.moved : this.still);
       const at = this._line(line, drawn, within);
       set(drawn, { stroke: line.colour, class: `line${line.bold ? " bold" : ""}${line.points ? " thin" : ""}` });
       if (at !== null && line.name) named.push({ ...line, at });
