@@ -222,7 +222,7 @@ STAND_INS = (
     ("measuring.in_subprocess", "kept_worker", NoWork),
     ("measuring.batch_search", "Worker", NoWork),
     ("measuring.worker", "Child", NoChild),
-    ("prediction.calibration", "probes", lambda: [SMALL]),
+    ("prediction.calibration", "probes", lambda count: (SMALL,)),
     ("reports.engine", "_alone_in", NoWork().measure),
     ("measuring.peak_rates", "measure", NoWork().measure),
     ("measuring.peak_workloads", "Product", lambda *_: None),
@@ -494,7 +494,8 @@ CALLS: dict[str, tuple[Callable[..., Any], Callable[[], dict[str, Any]]]] = {
         without_work(fs.calibrate),
         lambda: {
             **{"device": "cpu", "mode": "inference", "precision": "fp32", "batch": 2, "channels_last": True},
-            **{"compile": False, "tf32": False, "threads": 1, "store": store(), "progress": None},
+            **{"compile": False, "tf32": False, "threads": 1, "store": store(), "progress": None, "count": 10},
+            **{"anew": False},
         },
     ),
     "report": (

@@ -11,7 +11,15 @@ import traitlets as T
 from .._common.device_kinds import CPU, kind_of, named_with_threads
 from ..architectures.definition import Network
 from ..architectures.traced.module_family import Family
-from ..prediction.calibration import PROBE_INTERVAL, PROBE_SECONDS, kept_in, probes
+from ..prediction.calibration import (
+    MOST_PROBES,
+    PROBE_INTERVAL,
+    PROBE_SECONDS,
+    PROBES,
+    calibrated_and_remarks,
+    kept_in,
+    probes,
+)
 from ..prediction.forms import PredictionError
 from ..prediction.model import RuntimeModel
 from ..records.conditions import Conditions
@@ -22,8 +30,6 @@ from .job_queue import Job
 from .state import State
 from .timings import Timings
 from .views import SCALES, Predictor, remark
-
-LEAST_PROBES = 30  # of the probes, to predict from: some may not fit a small device
 
 
 class Probe(NamedTuple):
@@ -49,15 +55,20 @@ class Predictions:
         self._told = ""
         self._probed = False  # whether there is a new probe to fit to
         self.fitted: dict[tuple, RuntimeModel | None] = {}  # by setting, from the probes that are kept
+        self.doubts: dict[tuple, list[str]] = {}  # about each
         state.when_changed(self._on_change)
         state.observe(lambda _: self._find_model(), names=["devices"])
         state.observe(self._on_busy, names=["busy"])
 
-    def calibrate(self) -> None:
-        """Measure the probes that are not kept yet under the present setting, fit a model, and return at once."""
+    def calibrate(self, anew: bool = False) -> None:
+        """Measure the probes that are not kept yet under the present setting, fit a model, and return at once.
+
+        Arguments:
+            anew: measure them again, where they are kept, too; default: False.
+        """
         if not self.state.devices:
             raise T.TraitError("predict: the devices are not known yet; try again in a moment")
-        held = {row["network_id"] for row in self._kept(self.state.settings)}
+        held = set() if anew else {row["network_id"] for row in self._kept(self.state.settings)}
         todo = [probe for probe in probes() if probe.id not in held]
         if not todo:
             self._fit_model(again=True)
@@ -121,8 +132,15 @@ class Predictions:
         """What is predicted and how surely, or why nothing is; "" without a model."""
         if self.predictor is None:
             return self.unpredicted
-        said = f"times are predicted, with a median error of {self.predictor.error:.0%}"
+        said = "; ".join(
+            [f"times are predicted, with a median error of {self.predictor.error:.0%}", *self._doubts_of_model()]
+        )
         return f"{said}; {self.remark}" if self.remark else said
+
+    def _doubts_of_model(self) -> list[str]:
+        """What is doubtful about the probes of the model, if it was fitted to kept ones."""
+        key = self.state.settings
+        return self.doubts.get(key, []) if self.state.model is self.fitted.get(key) else []
 
     def _probe_request(self, probe: Network) -> dict[str, Any]:
         batch, mode, precision, device = self.state.settings
@@ -134,7 +152,7 @@ class Predictions:
         """The probes' rows of this machine's device, made with this torch."""
         batch, mode, precision, device = setting
         asked = {"batch": batch, "mode": mode, "precision": precision, **Conditions.USUAL}
-        known, torch = {probe.id for probe in probes()}, version("torch").split("+")[0]
+        known, torch = {probe.id for probe in probes(MOST_PROBES)}, version("torch").split("+")[0]
         name = self.state.devices.get(device, "")
 
         def here(row: dict[str, Any]) -> bool:
@@ -163,7 +181,8 @@ class Predictions:
         key = self.state.settings
         if again or key not in self.fitted:
             rows = self._kept(key)
-            self.fitted[key] = RuntimeModel.fit(pd.DataFrame(rows)) if len(rows) >= LEAST_PROBES else None
+            enough = len({row["network_id"] for row in rows}) >= PROBES
+            self.fitted[key], self.doubts[key] = calibrated_and_remarks(pd.DataFrame(rows)) if enough else (None, [])
         self.state.model = self.fitted[key]
 
     def _on_change(self, name: str) -> None:

@@ -141,10 +141,14 @@ class Explorer(NotebookPage, State):
         self._teller.show_own()
         self.timings.time()
 
-    def calibrate(self) -> None:
-        """Measure the probe networks that `model` needs, in about a minute, and return at once; see `wait`."""
+    def calibrate(self, anew: bool = False) -> None:
+        """Measure the probe networks that `model` needs, in some seconds, and return at once; see `wait`.
+
+        Arguments:
+            anew: measure them again, where they are kept, too; default: False.
+        """
         self._teller.show_own()
-        self.predictions.calibrate()
+        self.predictions.calibrate(anew)
 
     def cancel(self) -> None:
         """Stop measuring; what was measured stays."""

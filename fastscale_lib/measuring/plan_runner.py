@@ -40,6 +40,7 @@ def measure_plan(
     progress: Callable[[Step], None] | None = None,
     retry: bool = False,
     ahead: int = 64,
+    again: bool = False,
 ) -> pd.DataFrame:
     """Measure the points of a plan that the store does not hold yet, and store each as it comes.
 
@@ -58,6 +59,7 @@ def measure_plan(
         progress: called with a `Step` at the start and after each row; default: a line on stderr.
         retry: measure again what the store holds as failed (out of memory, time limit, died, failed); default: False.
         ahead: how many tasks the executor has at a time, at least twice as many as it has workers; default: 64.
+        again: measure all points, also those that the store holds; the newer rows then stand for them; default: False.
 
     Returns:
         The rows of the plan's points, in their order, with the columns of `Measurement`; base, strategy, scale;
@@ -79,13 +81,14 @@ def measure_plan(
     check_executor(executor)
     check_progress(progress, SettingError)
     retry = check_flag("retry", retry, SettingError, "; try retry=True")
+    again = check_flag("again", again, SettingError, "; try again=True")
     plan, store = _plan(plan), store if isinstance(store, Store) else Store(store)
     store.check()  # before anything is started
     with local_executor(plan.device) if executor is None else contextlib.nullcontext(executor) as executor:
-        sweep = _Sweep(store, ask_environment(executor, plan.device), retry)
+        sweep = _Sweep(store, ask_environment(executor, plan.device), retry, again)
         rows = {point: sweep.held(point) for point in plan.points()}
         todo = [point for point, row in rows.items() if sweep.lacks(row)]
-        failed = 0 if retry else sum(row is not None and not _timed(row) for row in rows.values())
+        failed = 0 if retry or again else sum(row is not None and not _timed(row) for row in rows.values())
         tally = Tally(progress or Line(), len(plan) - len(todo), len(plan), failed)
         with contextlib.closing(measure_points(executor, todo, ahead, plan.device)) as answers:
             for point, answer in answers:
@@ -110,6 +113,7 @@ class _Sweep:
     store: Store
     machine: Mapping[str, Any]
     retry: bool
+    again: bool = False
 
     def frame(self, plan: Plan) -> pd.DataFrame:
         """Return the rows of the plan's points, in their order."""
@@ -125,7 +129,7 @@ class _Sweep:
 
     def lacks(self, row: Mapping[str, Any] | None) -> bool:
         """Tell whether a point with this row is still to be measured."""
-        return row is None or (self.retry and not _timed(row))
+        return row is None or self.again or (self.retry and not _timed(row))
 
     def take(self, point: Point, answer: Answer) -> bool:
         """Store the answer as the point's row, unless another sweep has; True if it has a time."""

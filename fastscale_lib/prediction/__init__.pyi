@@ -1,7 +1,9 @@
 from .budgets import BudgetError as BudgetError
 from .budgets import costs as costs
 from .budgets import within as within
+from .calibration import CalibrationWarning as CalibrationWarning
 from .calibration import calibrate as calibrate
+from .calibration import calibrated as calibrated
 from .calibration import kept_in as kept_in
 from .choosing import which as which
 from .device_profiles import devices as devices

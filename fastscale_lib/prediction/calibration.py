@@ -1,15 +1,20 @@
-"""Calibration: rates fitted to probe networks, which are measured in a minute and kept."""
+"""Calibration: rates fitted to probe networks, which are measured in some seconds and kept."""
 
 from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from .._common.checks import check_whole
+import pandas as pd
+
+from .._common.checks import check_flag, check_whole
 from .._common.device_kinds import kind_of
+from .._common.frames import dicts
 from .._common.progress import Step
 from ..architectures.counting import complexity
 from ..architectures.definition import Network
@@ -18,11 +23,17 @@ from ..measuring.plan_runner import measure_plan
 from ..measuring.plans import Plan
 from ..measuring.settings import Mode, Precision
 from ..measuring.worker import Worker
-from ..records.measurement import SettingError
+from ..records.conditions import Conditions
+from ..records.measurement import SettingError, disturbance
 from ..records.store import Store
+from .fitted import Fitted
+from .from_profiles import fit_from_profiles
 from .model import RuntimeModel
+from .timed_rows import fit_settings
 
-PROBES = 40
+PROBES, MOST_PROBES = 10, 40
+LEAST_UNDISTURBED = 8  # so many probes are fitted to without the disturbed ones
+_WIDE = 0.15  # median error of rows left out, from which a fit is worth a warning
 PROBE_SECONDS, PROBE_INTERVAL = 0.5, 0.02
 _SMALLEST, _LARGEST = 5e7, 1.5e9  # multiply-adds per image: from where launches show to where arithmetic does
 # Every block of the published networks, so that the operations of any family are among them.
@@ -43,7 +54,7 @@ def probes(count: int = PROBES) -> tuple[Network, ...]:
     same in every call; networks of 50 million to 1.5 billion multiply-adds are taken. None is published or scaled.
 
     Arguments:
-        count: of networks; default: 40.
+        count: of networks; default: 10. Those of a larger count begin with those of a smaller.
     """
     draw = random.Random(0)
     found: list[Network] = []
@@ -76,6 +87,10 @@ def _probe(draw: random.Random, number: int) -> Network:
     )
 
 
+class CalibrationWarning(UserWarning):
+    """Probes were disturbed, or no profile explains them."""
+
+
 def calibrate(
     device: str | None = None,
     mode: Mode = "inference",
@@ -88,12 +103,15 @@ def calibrate(
     threads: int | None = None,
     store: Store | str | os.PathLike | None = None,
     progress: Callable[[Step], None] | None = None,
+    count: int = PROBES,
+    anew: bool = False,
 ) -> RuntimeModel:
     """Fit a model to probe networks that are measured on this machine, and kept.
 
-    The first call takes about a minute (training, compiling and large batches longer). A later one with the same
-    setting, batch, device and versions measures nothing. Stopped and called again, it goes on where it was. The model
-    predicts times at this batch alone.
+    The first call takes some 15 seconds (training, compiling and large batches longer). A later one with the same
+    setting, batch, device and versions measures nothing. Stopped and called again, it goes on where it was. Probes
+    that other processes disturbed are replaced by further ones, as many again at most. The fit is from the profile that
+    explains the probes best, see `calibrated`; the model predicts times at this batch alone.
 
     Arguments:
         device: as for `measure`; default: torch's current GPU, else the CPU.
@@ -106,18 +124,26 @@ def calibrate(
         threads: as for `measure`; default: as many as torch takes by itself.
         store: keeps the rows; default: fastscale/calibration.jsonl in the user's cache folder.
         progress: as for `measure_plan`; default: a line on stderr.
+        count: of probes, 10 to 40; default: 10.
+        anew: measure them again, where they are kept, too; default: False.
 
     Raises:
         SettingError: (a ValueError) a setting is wrong or the device is not there.
         PredictionError: too few probes could be measured.
+
+    Warns:
+        CalibrationWarning: as `calibrated` does.
     """
     if batch is not None:
         batch = check_whole("batch", batch, SettingError, remedy="; leave it out for the usual one")
+    count = check_whole("count", count, SettingError, least=PROBES, most=MOST_PROBES, remedy="; try count=10")
+    anew = check_flag("anew", anew, SettingError, "; try anew=True")
     with Worker() as worker:
         kind = kind_of(worker.environment(device=device)["device"])
     assert kind is not None  # torch has found the device
+    drawn = probes(min(2 * count, MOST_PROBES))
     plan = Plan(
-        networks=probes(),
+        networks=drawn,
         batch=kind.probe_batch if batch is None else batch,
         mode=mode,
         precision=precision,
@@ -129,7 +155,72 @@ def calibrate(
         seconds=PROBE_SECONDS,
         interval=PROBE_INTERVAL,
     )
-    return RuntimeModel.fit(measure_plan(plan, kept_in() if store is None else store, progress=progress))
+    kept = kept_in() if store is None else store
+
+    def measured(networks: Sequence[Network]) -> pd.DataFrame:
+        return measure_plan(replace(plan, networks=networks), kept, progress=progress, again=anew)
+
+    rows, further = measured(drawn[:count]), drawn[count:]
+    while further and (lacking := count - int(_quiet(rows).sum())) > 0:
+        rows = pd.concat([rows, measured(further[:lacking])], ignore_index=True)
+        further = further[lacking:]
+    return calibrated(rows)
+
+
+def calibrated(rows: pd.DataFrame) -> RuntimeModel:
+    """Fit a model to few rows of one device, each setting from the profile that explains its rows best.
+
+    The rates of that profile, of a CPU or a GPU as the rows are, are divided by one factor, and each may differ by some
+    40 % beside it; where a fit without any profile is surely nearer, that is taken. Column `prior` of `rates` says
+    which profile it is. The bands are of rows left out, one after another, 1.3 times as wide, since networks of other
+    families are farther off, and no narrower than those of the profile.
+
+    Arguments:
+        rows: as for `RuntimeModel.fit`. Of a network that was measured twice the newer row counts; rows that other
+            processes disturbed are left out, if 8 others are there.
+
+    Raises:
+        PredictionError: as for `RuntimeModel.fit`.
+
+    Warns:
+        CalibrationWarning: rows were disturbed; or half of those left out are 15 % off or more, so that the profile
+            does not fit.
+    """
+    model, remarks = calibrated_and_remarks(rows)
+    for remark in remarks:
+        warnings.warn(f"calibrate: {remark}", CalibrationWarning, stacklevel=2)
+    return model
+
+
+def calibrated_and_remarks(rows: pd.DataFrame) -> tuple[RuntimeModel, list[str]]:
+    """Fit as `calibrated`, and return what it would warn of."""
+    fitted: dict[Conditions, Fitted] = {}
+    remarks = []
+    for setting, of_setting in fit_settings(rows):
+        own = of_setting.drop_duplicates(["network", "batch"], keep="last")
+        quiet = _quiet(own)
+        if not quiet.all():
+            drops = quiet.sum() >= LEAST_UNDISTURBED
+            done = "they are left out" if drops else "they stay in the fit, whose bands are wider for it"
+            cause = disturbance(dicts(own[~quiet])[0])
+            remarks.append(
+                f"{(~quiet).sum()} of {len(own)} probes were disturbed ({cause}); {done}; anew=True measures them again"
+            )
+            own = own[quiet] if drops else own
+        found = fitted[setting] = fit_from_profiles(setting, own)
+        if found.error > _WIDE:
+            remarks.append(
+                f"half of the rows left out are {found.error:.0%} off or more (prior: {found.prior}), so that no "
+                f"profile fits {setting.label()} well; count=40 measures more probes; best on a machine that does "
+                "nothing else"
+            )
+    return RuntimeModel("layers", fitted), remarks
+
+
+def _quiet(rows: pd.DataFrame) -> pd.Series:
+    """Return which rows have a time, and were not disturbed as far as known."""
+    told = [row["median_ms"] > 0 and disturbance(row) is None for row in dicts(rows)]
+    return pd.Series(told, index=rows.index, dtype=bool)
 
 
 def kept_in() -> Path:

@@ -34,6 +34,7 @@ class Fitted(NamedTuple):
         host: seconds per launch: least, median and most of the rows.
         form: the formula, if it is not the usual one of the model; None if it is.
         note: what every prediction is said to be, as "estimate by the data sheet"; None for those of a fit to rows.
+        prior: the profile that it is fitted from, and how many times as long the device takes; None without one.
     """
 
     parameters: np.ndarray
@@ -45,6 +46,7 @@ class Fitted(NamedTuple):
     host: tuple[float, float, float] = (0.0, 0.0, 0.0)
     form: Any = None
     note: str | None = None
+    prior: str | None = None
 
 
 def fit_setting(by: By, setting: Conditions, rows: pd.DataFrame) -> Fitted:

@@ -128,6 +128,7 @@ def fit_form(
     setting: Conditions,
     on: np.ndarray | None = None,
     first: np.ndarray | None = None,
+    guess: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> np.ndarray:
     """Fit the parameters to the rows of one setting.
 
@@ -137,12 +138,13 @@ def fit_form(
         rows: of the store; their half_width weighs them.
         on: mask of the rows to fit to; default: all.
         first: where the search begins; default: at the guess.
+        guess: of the parameters, and how far off each may be; default: that of the form.
     """
     on = np.full(len(seconds), True) if on is None else on
     noise = _NOISE + rows["half_width"].astype(float).fillna(1.0).to_numpy()[on]
     training = setting.mode == "training"
     seen = runs._replace(totals={name: values[on] for name, values in runs.totals.items()})
-    start, spread = form.start(seen, seconds[on], training)  # the other rows must not enter
+    start, spread = guess or form.start(seen, seconds[on], training)  # the other rows must not enter
 
     def slopes(at: np.ndarray) -> np.ndarray:
         """Return the derivatives; the host's launches join the device's time by `longest`."""

@@ -42,7 +42,7 @@ from .mean_times import MeanTimes
 from .reach import Extent, batch_beyond
 from .setting_words import ambiguous, no_such, without
 from .sheets import error_with_one_row
-from .timed_rows import LEAST_ROWS, timed_rows, too_few
+from .timed_rows import fit_settings
 
 if TYPE_CHECKING:
     import torch
@@ -77,21 +77,7 @@ class RuntimeModel:
                 A setting that has fewer, beside others, is passed over.
         """
         form_of(by)  # raises if there is none
-        fitted: dict[Conditions, Fitted] = {}
-        settings = timed_rows(frame)
-        if not settings:
-            what = "time (median_ms)" if frame["median_ms"].isna().all() else "time and the description of its network"
-            raise PredictionError(
-                f"fit: none of the frame's {len(frame)} rows has a {what}; a fit takes {LEAST_ROWS} of one "
-                "setting at least, as fs.calibrate() or fs.measure_plan(plan, store) measures them"
-            )
-        if max(len(rows) for _, rows in settings) < LEAST_ROWS:
-            raise PredictionError(f"fit: {too_few(*max(settings, key=lambda each: len(each[1])))}")
-        for setting, rows in settings:
-            if len(rows) < LEAST_ROWS:
-                continue
-            fitted[setting] = fit_setting(by, setting, rows)
-        return cls(by, fitted)
+        return cls(by, {setting: fit_setting(by, setting, rows) for setting, rows in fit_settings(frame)})
 
     @classmethod
     def of(cls, device_name: str, *, measured: Any = None, **setting: Any) -> RuntimeModel:
@@ -346,8 +332,8 @@ class RuntimeModel:
 
         Returns:
             One row per setting: its values; rows; families; batches of the rows, as "4" or "64 to 256"; error;
-            error_90; launch_us, the median that the host took to launch an operation (NaN if the rows lack it); and the
-            parameters in SI units.
+            error_90; prior, the profile that it was fitted from, if any; launch_us, the median that the host took to
+            launch an operation (NaN if the rows lack it); and the parameters in SI units.
         """
         rows = [
             {
@@ -357,6 +343,7 @@ class RuntimeModel:
                 "batches": each.reach.batches_text if each.reach else "",
                 "error": each.error,
                 "error_90": each.error_90,
+                "prior": each.prior,
                 "launch_us": each.host[1] * 1e6 or np.nan,
                 **dict(zip(self._form(key).names, np.exp(each.parameters), strict=True)),
             }

@@ -134,7 +134,7 @@ def _scaled(fit: Mapping[str, Any], of: Mapping[str, Any], to: Mapping[str, Any]
     """Scale a fit by the ratios of the peaks of two GPUs."""
     ratios = {name: peak / _peaks(of)[name] for name, peak in _peaks(to).items()}
     goes_by = {"memory": "memory", "cache size": "cache size", "cache": "fp32", "conv depthwise": "fp32"}
-    dense = {kind: "dense" for kind in (*KINDS, "conv in groups of 2^k") if kind.startswith(_ARITHMETIC)}
+    dense = {kind: "dense" for kind in (*KINDS, "conv in groups of 2^k") if kind.startswith(ARITHMETIC)}
     by, fitted = {**dense, **goes_by}, fit["parameters"]
     if fitted["cache"] < fitted["memory"]:  # then what is small is slow for another reason, and a cache has no part
         del by["cache size"]
@@ -144,7 +144,7 @@ def _scaled(fit: Mapping[str, Any], of: Mapping[str, Any], to: Mapping[str, Any]
     }
 
 
-_ARITHMETIC = ("conv", "linear", "token linear", "attention")  # kinds whose rate is of multiply-adds
+ARITHMETIC = ("conv", "linear", "token linear", "attention")  # kinds whose rate is of multiply-adds
 
 
 def _errors(setting: Mapping[str, Any], tried: bool) -> dict[str, float]:

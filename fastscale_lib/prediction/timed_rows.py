@@ -53,6 +53,24 @@ def timed_rows(frame: pd.DataFrame) -> list[tuple[Conditions, pd.DataFrame]]:
     return found
 
 
+def fit_settings(frame: pd.DataFrame) -> list[tuple[Conditions, pd.DataFrame]]:
+    """Split rows by setting, and leave out settings with fewer rows than a fit takes.
+
+    Raises:
+        PredictionError: as for `RuntimeModel.fit`.
+    """
+    settings = timed_rows(frame)
+    if not settings:
+        what = "time (median_ms)" if frame["median_ms"].isna().all() else "time and the description of its network"
+        raise PredictionError(
+            f"fit: none of the frame's {len(frame)} rows has a {what}; a fit takes {LEAST_ROWS} of one "
+            "setting at least, as fs.calibrate() or fs.measure_plan(plan, store) measures them"
+        )
+    if max(len(rows) for _, rows in settings) < LEAST_ROWS:
+        raise PredictionError(f"fit: {too_few(*max(settings, key=lambda each: len(each[1])))}")
+    return [(setting, rows) for setting, rows in settings if len(rows) >= LEAST_ROWS]
+
+
 def too_few(setting: Conditions, rows: pd.DataFrame) -> str:
     """Say that a setting has too few rows."""
     return f"{len(rows)} measured rows for {setting.label()}; a fit takes {LEAST_ROWS} of them at least"

@@ -141,16 +141,7 @@ class Measurement:
     @property
     def warning(self) -> str | None:
         """What disturbed the measurement, in a sentence; None if nothing did, as far as known."""
-        causes = []
-        if self.other_processes:
-            causes.append(
-                f"the GPU was shared with {self.other_processes} other process{'es' * (self.other_processes > 1)}"
-            )
-        if self.load is not None and self.load > BUSY:
-            causes.append(f"other processes used {self.load:.0%} of the machine's cores")
-        if held := sorted({*(self.throttle_before or ()), *(self.throttle_after or ())}):
-            causes.append(f"the GPU's clock was held down ({', '.join(held)})")
-        return "; ".join(causes) or None
+        return disturbance(asdict(self))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, which `from_dict` reads; None for the ends of no interval."""
@@ -269,6 +260,23 @@ def time_doubt(row: Mapping[str, Any]) -> str | None:
     if waits_for_host(row.get("launch_ms"), row.get("median_ms")):
         doubts.append("launch-bound, as the GPU waited for its host")
     return "; ".join(doubts) or None
+
+
+def disturbance(row: Mapping[str, Any]) -> str | None:
+    """Say what disturbed the measurement of a row, in a sentence; None if nothing did, as far as known."""
+    known = {name: value for name, value in row.items() if not _is_missing(value)}
+    causes = []
+    if others := int(known.get("other_processes", 0)):
+        causes.append(f"the GPU was shared with {others} other process{'es' * (others > 1)}")
+    if (load := known.get("load", 0.0)) > BUSY:
+        causes.append(f"other processes used {load:.0%} of the machine's cores")
+    if held := sorted({*known.get("throttle_before", ()), *known.get("throttle_after", ())}):
+        causes.append(f"the GPU's clock was held down ({', '.join(held)})")
+    return "; ".join(causes) or None
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def _few_blocks(blocks: float) -> str:

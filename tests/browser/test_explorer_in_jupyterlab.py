@@ -576,8 +576,8 @@ FEW_PROBES = f"""import sys
 sys.path.insert(0, {str(REPO / "tests")!r})
 from helpers.fake_device import TINY as probes
 from fastscale_lib.explorer import predictions as predicting
-usual = predicting.probes, predicting.PROBE_SECONDS, predicting.LEAST_PROBES
-predicting.probes, predicting.PROBE_SECONDS, predicting.LEAST_PROBES = lambda: probes, 0.05, 10"""
+usual = predicting.probes, predicting.PROBE_SECONDS
+predicting.probes, predicting.PROBE_SECONDS = lambda count=10: probes, 0.05"""
 
 
 @pytest.fixture
@@ -587,7 +587,7 @@ def few_probes(x) -> Iterator[Shown]:
     x.nb.execute("explorer.network = TINY")
     yield x
     x.nb.execute("explorer.cancel(); explorer.predictions.fitted.clear(); explorer.model = None")
-    x.nb.execute("predicting.probes, predicting.PROBE_SECONDS, predicting.LEAST_PROBES = usual")
+    x.nb.execute("predicting.probes, predicting.PROBE_SECONDS = usual")
 
 
 def test_predict_draws_this_machine_s_times_which_stay_as_a_slider_moves(few_probes):

@@ -31,9 +31,8 @@ def model():
 def probes(monkeypatch, tmp_path):
     """Twelve small probes, kept in a folder of the test's own."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(predicting, "probes", lambda: TINY)
+    monkeypatch.setattr(predicting, "probes", lambda count=10: TINY)
     monkeypatch.setattr(predicting, "PROBE_SECONDS", 0.05)
-    monkeypatch.setattr(predicting, "LEAST_PROBES", 10)
 
 
 @pytest.fixture
@@ -182,7 +181,7 @@ def test_a_press_measures_the_probes_once_and_predicts(x, probes):
     assert not x.busy
     assert len(fs.Store(calibration.kept_in())) == 12
 
-    fitted = fs.RuntimeModel.fit(pd.DataFrame(kept))
+    fitted, _ = calibration.calibrated_and_remarks(kept)
     assert x.model.predict(TINY, 8).equals(fitted.predict(TINY, 8))
 
 

@@ -134,7 +134,7 @@ function measuring(hand) {
   const button = (/** @type {string} */ name, /** @type {string} */ label, /** @type {string} */ title) =>
     /** @type {HTMLButtonElement} */ (made("button", { type: "button", title, onclick: () => hand.press(name) }, label));
   const time = button("time", "Time", "Time the marked networks on this machine");
-  const predict = button("predict", "Predict", "Measure 40 small networks once at this batch, in about a minute, and predict the time of others");
+  const predict = button("predict", "Predict", "Measure ten small networks once at this batch, in some 15 s, and predict the time of others");
   const cancel = button("cancel", "Cancel", "Stop timing; what was measured stays");
   const live = /** @type {HTMLInputElement} */ (made("input", { type: "checkbox", onchange: () => hand.set({ live: live.checked }) }));
   const bar = /** @type {HTMLProgressElement} */ (made("progress", { max: 1, hidden: true }));

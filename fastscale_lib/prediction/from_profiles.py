@@ -1,0 +1,175 @@
+"""Few rows of a device, fitted from the profile of another one that explains them best.
+
+A profile is the prior of a fit: all of its rates are divided by one factor, so that its median is right, and each rate
+may then differ by a spread. The rows choose the profile: of those that explain them best by the factor alone, and of a
+fit without any, the one with the least error on rows left out is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from .._common.device_kinds import CPU, kind_of
+from ..records.conditions import Conditions
+from .fitted import Fitted, fit_setting, read_fits
+from .forms import Runs, fit_form, form_of, host_seconds, log_seconds
+from .profile_files import shipped_profiles
+from .reach import BANDS, Bands, Reach
+from .sheets import ARITHMETIC, data_sheets
+from .timed_rows import timed_runs
+
+SPREAD = 0.4  # of each rate beside the common factor; 0.3 and 0.5 are as good, wider ones better on CPUs alone
+_TRIED = 3  # profiles, of those that explain the rows best by the factor alone
+_FOLDS = 10
+_SURELY = (
+    1.25  # how many times as far off a fit from a profile is before one without any is taken: ten rows tell little
+)
+_UNLIKE = 1.3  # how much farther off networks of families are that the rows lack, going by trials on every profile
+_RATES = (*ARITHMETIC, "memory", "cache")  # beginnings of names; but "cache size" is no rate
+
+
+class _Tried(NamedTuple):
+    """A fit from a profile, and the seconds of each row predicted by a fit to the others."""
+
+    key: Conditions
+    profile: Fitted
+    form: Any
+    parameters: np.ndarray
+    held_out: np.ndarray
+
+
+def fit_from_profiles(setting: Conditions, rows: pd.DataFrame, without: str | None = None) -> Fitted:
+    """Fit to the few rows of one setting, from the profile that explains them best.
+
+    Its `prior` says which profile that is. Its bands are of rows left out: the error of as many of them, counting one
+    that is yet to come, and no less than those of the profile. It predicts at the batches of the rows, and networks
+    like those of the profile or the rows.
+
+    Arguments:
+        setting: of the rows.
+        rows: 10 at least; as `timed_rows` splits them.
+        without: a device whose profile is left aside; default: none.
+    """
+    runs, seconds = timed_runs(rows)
+    alone = fit_setting("layers", setting, rows)
+    is_cpu = kind_of(str(rows["device"].iloc[0])) is CPU if "device" in rows else setting.threads is not None
+    known = [each for each in _profiles(is_cpu) if each[0].device_name != without]
+    known = known if is_cpu else _run_alike(setting, known)
+    if not known:
+        return alone
+    nearest = sorted(known, key=lambda each: _unexplained(each[1], runs, seconds))[:_TRIED]
+    tried = [_fit_from(key, profile, runs, seconds, rows, setting) for key, profile in nearest]
+    best = min(tried, key=lambda each: _off(each.held_out, seconds).mean())
+    by_none = _off(_without_profile(runs, seconds, rows, setting), seconds).mean()
+    if _SURELY * by_none < _off(best.held_out, seconds).mean():
+        return alone._replace(prior="none: no profile explains the rows better than they do themselves")
+    return _fitted_from(best, runs, seconds, rows)
+
+
+def _profiles(is_cpu: bool) -> Iterator[tuple[Conditions, Fitted]]:
+    """Yield the settings of all profiled CPUs, or GPUs."""
+    gpus = set(data_sheets()["device_name"])
+    for name, kept in shipped_profiles().items():
+        if (name not in gpus) == is_cpu:
+            yield from read_fits(kept)
+
+
+def _run_alike(setting: Conditions, known: list[tuple[Conditions, Fitted]]) -> list[tuple[Conditions, Fitted]]:
+    """Return the profiles of a GPU's other kernels only where there is none of the same mode, format and compiling."""
+    of_mode = [each for each in known if each[0].mode == setting.mode]
+    alike = [
+        each for each in of_mode if (each[0].compile, each[0].channels_last) == (setting.compile, setting.channels_last)
+    ]
+    return alike or of_mode or known
+
+
+def _unexplained(profile: Fitted, runs: Runs, seconds: np.ndarray) -> float:
+    """Return the mean deviation of the rows from the profile, divided by the common factor."""
+    ratio = np.log(seconds) - _logs(profile, runs)
+    return float(np.abs(ratio - np.median(ratio)).mean())
+
+
+def _logs(profile: Fitted, runs: Runs) -> np.ndarray:
+    return log_seconds(profile.form or form_of("layers"), runs, profile.parameters)
+
+
+def _off(predicted: np.ndarray, seconds: np.ndarray) -> np.ndarray:
+    return np.abs(np.log(predicted / seconds))
+
+
+def _fit_from(
+    key: Conditions, profile: Fitted, runs: Runs, seconds: np.ndarray, rows: pd.DataFrame, setting: Conditions
+) -> _Tried:
+    form = profile.form or form_of("layers")
+    ratio = np.log(seconds) - _logs(profile, runs)
+    slower = np.array([-1 if _is_rate(name) else int(name == "launch") for name in form.names])
+
+    def fit(on: np.ndarray | None = None, first: np.ndarray | None = None) -> np.ndarray:
+        start = profile.parameters + slower * np.median(ratio if on is None else ratio[on])
+        return fit_form(form, runs, seconds, rows, setting, on, first, (start, np.full(len(start), SPREAD)))
+
+    def predict(on: np.ndarray) -> np.ndarray:
+        at_host = runs._replace(host=runs.launches * host_seconds(runs, on)[1])
+        return np.exp(log_seconds(form, at_host, fit(on, parameters)))
+
+    parameters = fit()
+    return _Tried(key, profile, form, parameters, _held_out(predict, len(rows)))
+
+
+def _without_profile(runs: Runs, seconds: np.ndarray, rows: pd.DataFrame, setting: Conditions) -> np.ndarray:
+    form = form_of("layers")
+    first = fit_form(form, runs, seconds, rows, setting)
+
+    def predict(on: np.ndarray) -> np.ndarray:
+        at_host = runs._replace(host=runs.launches * host_seconds(runs, on)[1])
+        return np.exp(log_seconds(form, at_host, fit_form(form, runs, seconds, rows, setting, on, first)))
+
+    return _held_out(predict, len(rows))
+
+
+def _held_out(predict: Any, count: int) -> np.ndarray:
+    """Predict each row from the others; of more than ten rows, each tenth of them at once."""
+    folds, found = np.arange(count) % _FOLDS, np.empty(count)
+    for fold in sorted(set(folds)):
+        found[folds == fold] = predict(folds != fold)[folds == fold]
+    return found
+
+
+def _fitted_from(best: _Tried, runs: Runs, seconds: np.ndarray, rows: pd.DataFrame) -> Fitted:
+    """Describe the fit: its bands, how far it reaches, and which profile it is from."""
+    off = np.sort(np.expm1(_off(best.held_out, seconds)))
+    reach = best.profile.reach
+    assert reach is not None
+    bands = Bands(
+        *(max(_UNLIKE * _with_one_more(off, share), of_it) for share, of_it in zip(BANDS, reach.bands, strict=True))
+    )
+    ends = (int(rows["batch"].min()), int(rows["batch"].max()))
+    own = runs.extent
+    least, most = np.minimum(reach.least, own.sizes.min(axis=0)), np.maximum(reach.most, own.sizes.max(axis=0))
+    shares = np.maximum(reach.shares, own.shares.max(axis=0))
+    factor = float(np.exp(np.median(np.log(seconds) - _logs(best.profile, runs))))
+    prior = f"{best.key.label()}; times × {factor:.3g}"
+    return Fitted(
+        best.parameters,
+        len(rows),
+        best.profile.families,
+        bands.half,
+        bands.ninety,
+        Reach(ends, least, most, shares, reach.up, reach.down, bands),
+        host_seconds(runs),
+        best.form,
+        prior=prior,
+    )
+
+
+def _with_one_more(off: np.ndarray, share: float) -> float:
+    """Return the error that this share of rows is within, one that is yet to come counted (conformal prediction)."""
+    return float(off[min(int(np.ceil(share * (len(off) + 1))), len(off)) - 1])
+
+
+def _is_rate(name: str) -> bool:
+    return name.startswith(_RATES) and name != "cache size"
