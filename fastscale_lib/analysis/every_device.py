@@ -29,7 +29,8 @@ def on_every_device(
 ) -> pd.DataFrame:
     """Compare the times of strategies at equal flops on every device there is.
 
-    They are predicted for each setting of the shipped profiles, and measured in the rows, in inference.
+    They are predicted for each setting of the shipped profiles, and measured in the rows, in inference. A device that
+    has measured rows is not predicted beside: its profile may be fitted to these very rows.
 
     Arguments:
         rows: measured rows, of `read_rows`.
@@ -52,7 +53,9 @@ def on_every_device(
     """
     ways = list(strategies)
     scaled = list(equal_flops(network, ways, scale)["scaled"])
-    found = [row for device in device_settings() for row in _predicted(device, ways, scaled, scale)]
+    measured = set(rows["device_name"]) if "device_name" in rows else set()
+    others = [each for each in device_settings() if each.setting["device_name"] not in measured]
+    found = [row for device in others for row in _predicted(device, ways, scaled, scale)]
     return pd.DataFrame([*found, *_measured(rows, network, ways, scale)], columns=list(_COLUMNS))
 
 

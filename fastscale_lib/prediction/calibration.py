@@ -168,12 +168,12 @@ def calibrate(
 
 
 def calibrated(rows: pd.DataFrame) -> RuntimeModel:
-    """Fit a model to few rows of one device, each setting from the profile that explains its rows best.
+    """Fit a model to few rows of a device, from the profile that explains them best.
 
     The rates of that profile, of a CPU or a GPU as the rows are, are divided by one factor, and each may differ by some
     40 % beside it; where a fit without any profile is surely nearer, that is taken. Column `prior` of `rates` says
-    which profile it is. The bands are of rows left out, one after another, 1.3 times as wide, since networks of other
-    families are farther off, and no narrower than those of the profile.
+    which profile it is. The bands are of families left out (of rows, if all are of one family, as probes are), and no
+    narrower than those of the profile.
 
     Arguments:
         rows: as for `RuntimeModel.fit`. Of a network that was measured twice the newer row counts; rows that other

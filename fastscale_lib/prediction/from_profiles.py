@@ -21,14 +21,14 @@ from .profile_files import shipped_profiles
 from .reach import BANDS, Bands, Reach
 from .sheets import ARITHMETIC, data_sheets
 from .timed_rows import timed_runs
+from .unseen import best_form, held_out_groups
 
 SPREAD = 0.4  # of each rate beside the common factor; 0.3 and 0.5 are as good, wider ones better on CPUs alone
 _TRIED = 3  # profiles, of those that explain the rows best by the factor alone
-_FOLDS = 10
+_FOLDS = 10  # of rows that are of one family, as probes are
 _SURELY = (
     1.25  # how many times as far off a fit from a profile is before one without any is taken: ten rows tell little
 )
-_UNLIKE = 1.3  # how much farther off networks of families are that the rows lack, going by trials on every profile
 _RATES = (*ARITHMETIC, "memory", "cache")  # beginnings of names; but "cache size" is no rate
 
 
@@ -45,9 +45,9 @@ class _Tried(NamedTuple):
 def fit_from_profiles(setting: Conditions, rows: pd.DataFrame, without: str | None = None) -> Fitted:
     """Fit to the few rows of one setting, from the profile that explains them best.
 
-    Its `prior` says which profile that is. Its bands are of rows left out: the error of as many of them, counting one
-    that is yet to come, and no less than those of the profile. It predicts at the batches of the rows, and networks
-    like those of the profile or the rows.
+    Its `prior` says which profile that is. Its bands are of families left out (of rows, if all are of one family): the
+    error of as many of them, counting one that is yet to come, and no less than those of the profile. It predicts at
+    the batches of the rows, and networks like those of the profile or the rows.
 
     Arguments:
         setting: of the rows.
@@ -55,17 +55,17 @@ def fit_from_profiles(setting: Conditions, rows: pd.DataFrame, without: str | No
         without: a device whose profile is left aside; default: none.
     """
     runs, seconds = timed_runs(rows)
-    alone = fit_setting("layers", setting, rows)
     is_cpu = kind_of(str(rows["device"].iloc[0])) is CPU if "device" in rows else setting.threads is not None
     known = [each for each in _profiles(is_cpu) if each[0].device_name != without]
     known = known if is_cpu else _run_alike(setting, known)
     if not known:
-        return alone
+        return fit_setting("layers", setting, rows)
     nearest = sorted(known, key=lambda each: _unexplained(each[1], runs, seconds))[:_TRIED]
     tried = [_fit_from(key, profile, runs, seconds, rows, setting) for key, profile in nearest]
     best = min(tried, key=lambda each: _off(each.held_out, seconds).mean())
-    by_none = _off(_without_profile(runs, seconds, rows, setting), seconds).mean()
-    if _SURELY * by_none < _off(best.held_out, seconds).mean():
+    by_none = best_form("layers", runs, seconds, rows, setting)
+    if _SURELY * _off(by_none.held_out, seconds).mean() < _off(best.held_out, seconds).mean():
+        alone = fit_setting("layers", setting, rows)
         return alone._replace(prior="none: no profile explains the rows better than they do themselves")
     return _fitted_from(best, runs, seconds, rows)
 
@@ -79,7 +79,7 @@ def _profiles(is_cpu: bool) -> Iterator[tuple[Conditions, Fitted]]:
 
 
 def _run_alike(setting: Conditions, known: list[tuple[Conditions, Fitted]]) -> list[tuple[Conditions, Fitted]]:
-    """Return the profiles of a GPU's other kernels only where there is none of the same mode, format and compiling."""
+    """Return the profiles of the same mode, memory format and compiling, or if none is, all."""
     of_mode = [each for each in known if each[0].mode == setting.mode]
     alike = [
         each for each in of_mode if (each[0].compile, each[0].channels_last) == (setting.compile, setting.channels_last)
@@ -112,31 +112,13 @@ def _fit_from(
         start = profile.parameters + slower * np.median(ratio if on is None else ratio[on])
         return fit_form(form, runs, seconds, rows, setting, on, first, (start, np.full(len(start), SPREAD)))
 
-    def predict(on: np.ndarray) -> np.ndarray:
+    parameters, held_out = fit(), np.empty(len(rows))
+    groups = held_out_groups(rows, _FOLDS)
+    for group in sorted(set(groups)):
+        on = groups != group
         at_host = runs._replace(host=runs.launches * host_seconds(runs, on)[1])
-        return np.exp(log_seconds(form, at_host, fit(on, parameters)))
-
-    parameters = fit()
-    return _Tried(key, profile, form, parameters, _held_out(predict, len(rows)))
-
-
-def _without_profile(runs: Runs, seconds: np.ndarray, rows: pd.DataFrame, setting: Conditions) -> np.ndarray:
-    form = form_of("layers")
-    first = fit_form(form, runs, seconds, rows, setting)
-
-    def predict(on: np.ndarray) -> np.ndarray:
-        at_host = runs._replace(host=runs.launches * host_seconds(runs, on)[1])
-        return np.exp(log_seconds(form, at_host, fit_form(form, runs, seconds, rows, setting, on, first)))
-
-    return _held_out(predict, len(rows))
-
-
-def _held_out(predict: Any, count: int) -> np.ndarray:
-    """Predict each row from the others; of more than ten rows, each tenth of them at once."""
-    folds, found = np.arange(count) % _FOLDS, np.empty(count)
-    for fold in sorted(set(folds)):
-        found[folds == fold] = predict(folds != fold)[folds == fold]
-    return found
+        held_out[~on] = np.exp(log_seconds(form, at_host, fit(on, parameters)))[~on]
+    return _Tried(key, profile, form, parameters, held_out)
 
 
 def _fitted_from(best: _Tried, runs: Runs, seconds: np.ndarray, rows: pd.DataFrame) -> Fitted:
@@ -144,9 +126,7 @@ def _fitted_from(best: _Tried, runs: Runs, seconds: np.ndarray, rows: pd.DataFra
     off = np.sort(np.expm1(_off(best.held_out, seconds)))
     reach = best.profile.reach
     assert reach is not None
-    bands = Bands(
-        *(max(_UNLIKE * _with_one_more(off, share), of_it) for share, of_it in zip(BANDS, reach.bands, strict=True))
-    )
+    bands = Bands(*(max(_with_one_more(off, share), of_it) for share, of_it in zip(BANDS, reach.bands, strict=True)))
     ends = (int(rows["batch"].min()), int(rows["batch"].max()))
     own = runs.extent
     least, most = np.minimum(reach.least, own.sizes.min(axis=0)), np.maximum(reach.most, own.sizes.max(axis=0))
@@ -167,7 +147,7 @@ def _fitted_from(best: _Tried, runs: Runs, seconds: np.ndarray, rows: pd.DataFra
 
 
 def _with_one_more(off: np.ndarray, share: float) -> float:
-    """Return the error that this share of rows is within, one that is yet to come counted (conformal prediction)."""
+    """Return the error that this share of rows, and of one more, is within: a conformal one."""
     return float(off[min(int(np.ceil(share * (len(off) + 1))), len(off)) - 1])
 
 

@@ -103,12 +103,16 @@ def best_form(by: By, runs: Runs, seconds: np.ndarray, rows: pd.DataFrame, setti
 
     Each family is held out in turn; if there is only one, each fifth of the rows.
     """
-    groups = np.array(families_of(rows))
-    if len(set(groups)) == 1:
-        groups = np.arange(len(rows)) % _FOLDS
+    groups = held_out_groups(rows)
     everywhere = np.full(len(rows), True)
     tried = [_chosen(form, runs, seconds, rows, setting, groups, everywhere) for form in forms_of(by, rows)]
     return min(tried, key=lambda each: _off(each.held_out, seconds).mean())
+
+
+def held_out_groups(rows: pd.DataFrame, folds: int = _FOLDS) -> np.ndarray:
+    """Group rows by what is held out at a time: families, or of a single one, folds of rows."""
+    groups = np.array(families_of(rows))
+    return groups if len(set(groups)) > 1 else np.arange(len(rows)) % folds
 
 
 def _chosen(

@@ -263,7 +263,7 @@ def time_doubt(row: Mapping[str, Any]) -> str | None:
 
 
 def disturbance(row: Mapping[str, Any]) -> str | None:
-    """Say what disturbed the measurement of a row, in a sentence; None if nothing did, as far as known."""
+    """Say what disturbed the measurement of a row, in a sentence; None if nothing is known."""
     known = {name: value for name, value in row.items() if not _is_missing(value)}
     causes = []
     if others := int(known.get("other_processes", 0)):

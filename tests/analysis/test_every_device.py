@@ -1,5 +1,7 @@
 """Strategies at equal flops on every device: predicted by its profile, or measured."""
 
+import re
+
 import numpy as np
 import pytest
 from helpers.figures import traces
@@ -16,8 +18,10 @@ def everywhere():
 
 
 def test_every_profile_and_every_measured_device_has_all_four(everywhere):
+    """The two CPUs that have a profile of their own measured rows are not predicted beside these."""
     predicted = everywhere[everywhere["evidence"] == "predicted"]
-    assert list(dict.fromkeys(predicted["device"])) == [each.title for each in fs.analysis.device_settings()]
+    titles = [each.title for each in fs.analysis.device_settings()]
+    assert list(dict.fromkeys(predicted["device"])) == [each for each in titles if not re.search("EPYC|Xeon", each)]
     measured = everywhere[everywhere["evidence"] == "measured"]
     assert measured["device"].str.contains("H200").sum() == 2 * len(WAYS)
     for _, rows in everywhere.groupby(["evidence", "device"]):
@@ -34,7 +38,7 @@ def test_the_order_of_the_paper_on_every_gpu(everywhere):
 
 
 def test_a_predicted_ratio_is_that_of_the_networks_at_equal_flops(everywhere):
-    device = fs.analysis.device_settings()[0]
+    device = fs.analysis.device_settings(["RTX 4090"])[0]
     networks = fs.equal_flops("EfficientNet-B0", WAYS, 4)["scaled"]
     ms = device.model.predict(networks, device.batch, **device.setting)["predicted_ms"]
     own = everywhere[everywhere["device"] == device.title]

@@ -1,8 +1,10 @@
 """Device profiles: what is shipped, what it predicts, and that a profile is the model that it was made of."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers.fake_device import BASES, by_layers, made_up_device, rows
+from helpers.notebooks import REPO
 
 import fastscale_lib as fs
 from fastscale_lib.prediction import profile_files
@@ -53,8 +55,9 @@ def test_a_shipped_profile_is_the_fit_to_its_published_rows():
 def test_the_shipped_profiles_say_what_they_are_from():
     shipped = fs.prediction.profiles()
     assert {"RTX 3090", "RTX 4090", "RTX 5090"} <= set(shipped["device_name"])
-    assert shipped["source"].str.contains("timm").all()
-    assert (shipped["rows"] > 100).all()
+    own = shipped["device_name"].str.contains("AMD EPYC|Xeon")
+    assert shipped["source"].str.contains("timm").tolist() == (~own).tolist()
+    assert (shipped.loc[~own, "rows"] > 100).all()
     gpus = shipped["device_name"].str.startswith("RTX")
     assert (shipped.loc[gpus, "error"] <= 0.05).all()
 
@@ -93,3 +96,23 @@ def test_rates_given_by_hand_make_no_profile(tmp_path):
     with pytest.raises(fs.prediction.PredictionError, match="fitted to rows by layers"):
         fs.prediction.write_profiles(baseline, tmp_path, "nobody", "2026-11-26")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("name", "store"), [("EPYC", "amd-epyc-2-threads"), ("xeon", "intel-xeon-2-threads")])
+def test_measured_cpus_have_profiles_of_their_own_rows(name, store):
+    """Both modes, as they were measured: fp32 and batch 4 in channels_last."""
+    folder = REPO / "data" / "measured"
+    rows = pd.concat([fs.Store(folder / each / f"{store}.jsonl").frame() for each in ("", "16gf")], ignore_index=True)
+    shipped = fs.prediction.profiles().set_index("device_name").loc[rows["device_name"].iloc[0]]
+    timed = rows[rows["median_ms"].notna()]
+    assert shipped.set_index("mode")["rows"].to_dict() == timed["mode"].value_counts().to_dict()
+    assert shipped["families"].eq(6).all()
+    assert (shipped["error"] < shipped["error_90"]).all()
+    [key] = fs.RuntimeModel.of(name).fitted
+    assert (key.mode, key.precision, key.channels_last, key.compile) == ("inference", "fp32", True, False)
+    inference = timed[timed["mode"] == "inference"]
+    networks = [fs.Network.from_dict(each) for each in inference["description"]]
+    predicted = fs.RuntimeModel.of(name).predict(networks, 4)["predicted_ms"].to_numpy()
+    assert np.median(np.abs(predicted / inference["median_ms"].to_numpy() - 1)) < shipped["error"].iloc[0]
+    with pytest.raises(fs.prediction.PredictionError, match="batch 64 is beyond the fitted rows, of batch 4"):
+        fs.RuntimeModel.of(name, mode="training").predict("ResNet-50", 64)
