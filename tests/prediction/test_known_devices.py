@@ -30,7 +30,7 @@ def test_what_is_asked_of_a_device_is_found():
 @pytest.mark.parametrize(
     ("name", "setting", "said"),
     [
-        ("abacus", {}, "'abacus' is no device with a profile or a data sheet; there are Core i7-12700H"),
+        ("abacus", {}, "'abacus' is no device with a profile or a data sheet; there are AMD EPYC, Core i7-12700H"),
         ("RTX 4095", {}, "the nearest names are RTX 4090, RTX"),
         ("a100", {}, "'a100' may be A100 40GB or A100 80GB; say which"),
         ("rtx", {}, "or 2[0-9] more; say which"),
