@@ -1,4 +1,4 @@
-"""What the explorer's page computes with: all counts and predicted times of a base network over α and s, as arrays."""
+"""Counts and predicted times of a base network over α and s, as the page's arrays."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def shipped_timings() -> list[Timing]:
 
 
 def rows() -> dict[str, Strategy]:
-    """Return the strategies that the page knows, by their names there: every α of the slider, and the named ones."""
+    """Return the page's strategies by name: every α of the slider, and the named ones."""
     slider = {f"α={number / (ALPHAS - 1):g}": named_strategy(alpha=number / (ALPHAS - 1)) for number in range(ALPHAS)}
     return slider | {name: named_strategy(name) for name in STRATEGIES}
 
@@ -130,7 +130,7 @@ def network_data(base: Network, timings: Sequence[Timing] = (), more: tuple[str,
 
 
 def times_data(base: Network, timings: Sequence[Timing], more: tuple[str, ...] = ()) -> list[dict[str, str]]:
-    """Predict the times of the networks of `network_data`, by each timing whose model predicts any of them."""
+    """Predict the times of the networks of `network_data`, by each model that predicts any."""
     if not timings:
         return []
     counted = _counted(base, more)
@@ -140,7 +140,7 @@ def times_data(base: Network, timings: Sequence[Timing], more: tuple[str, ...] =
 
 
 class Counted(NamedTuple):
-    """A base network, or family, under every row and scale: what each distinct network counts, and where it stands."""
+    """The distinct networks of a base or family under every row and scale, and their counts."""
 
     ways: Mapping[str, Strategy]
     first: np.ndarray  # where each distinct network stands first, among rows × scales
@@ -186,7 +186,10 @@ def _counted(base: Network, more: tuple[str, ...]) -> Counted:
 
 
 def _law_text(parts: Sequence[tuple[int, Any]]) -> str:
-    """The power of s by which a count grows, or the sum of powers with their shares; below 1 % they are left out."""
+    """Write the power of s by which a count grows, or powers with their shares.
+
+    Beside one of over 99 % the others are left out.
+    """
     whole = sum(part for part, _ in parts)
     powers = [f"s^{float(exponent):.3g}" for _, exponent in parts]
     if len(parts) == 1:
@@ -197,17 +200,17 @@ def _law_text(parts: Sequence[tuple[int, Any]]) -> str:
 
 
 def _yaml_parts(base: Network) -> list[str]:
-    """The base network's YAML without its name, cut where the sizes that scaling changes stand."""
+    """Cut a base network's YAML, without its name, where the sizes that scaling changes stand."""
     text = base.to_yaml().split("\n", 1)[1]
     pair = r"(?<=resolution: \[)\d+|(?<=, )\d+(?=\]\nstem:)"  # height and width of images that are not square
     return re.split(rf"(?:(?<=resolution: )|(?<=width: )|(?<=depth: ))\d+|{pair}", text)
 
 
 def _timm_line(base: Network) -> dict[str, Any]:
-    """The line of timm that makes what is scaled from a base, with names for its sizes; or why there is none.
+    """Write the line of timm that makes what is scaled from a base; or say why there is none.
 
-    timm takes sizes of ConvNeXts, vision transformers and ResNets. The keywords of the others are looked for, network
-    by network, which only Python does.
+    Names in braces stand for sizes. timm takes those of ConvNeXts, vision transformers and ResNets. The keywords of the
+    others are looked for, network by network, which only Python does.
     """
     try:
         name = to_timm(base).name
@@ -241,7 +244,7 @@ def _packed(arrays: Sequence[np.ndarray]) -> str:
 def _predicted(
     base: Network, powers: Sequence[Any], size: int, timings: Sequence[Timing]
 ) -> Iterator[tuple[Timing, np.ndarray, np.ndarray]]:
-    """Yield milliseconds and errors of the base scaled by these factors, for each timing whose model predicts any.
+    """Yield milliseconds and errors of the scaled base, for each timing that predicts any.
 
     All models share the networks' operations, which are listed for a few networks at a time, so that they stay in the
     processor's cache.
@@ -266,5 +269,5 @@ def _predicted(
 
 
 def _taken(factor: Any, part: Any) -> Any:
-    """The factors of some networks; one that no strategy changes is a number."""
+    """Take the factors of some networks; one that no strategy changes is a number."""
     return factor[part] if isinstance(factor, np.ndarray) else factor

@@ -1,4 +1,4 @@
-"""Measured times for the explorer's page: rows of a store as points, and under which of its times each is shown."""
+"""Measured times for the explorer's page: rows of a store as points."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def shipped_rows() -> tuple[Mapping[str, Any], ...]:
 
 
 def rows_of(measured: Measured | None) -> list[Mapping[str, Any]]:
-    """Read the rows that have a time and the description of a network; None are those of the shipped stores."""
+    """Read the rows with a time and the description of a network; None: the shipped rows."""
     if measured is None:
         return list(shipped_rows())
     if isinstance(measured, Store):
@@ -44,9 +44,10 @@ def rows_of(measured: Measured | None) -> list[Mapping[str, Any]]:
 
 
 def points(base: Network, rows: Iterable[Mapping[str, Any]], timings: Sequence[Timing] = ()) -> list[dict[str, Any]]:
-    """Make points of the rows whose networks are this base network with other sizes; see `Point` of state.js.
+    """Make points of the rows whose networks are this base network with other sizes.
 
-    A row of the device, setting and batch of a predicted time is shown with it, the others under labels of their own.
+    See `Point` of state.js. A row of the device, setting and batch of a predicted time is shown with it, the others
+    under labels of their own.
     """
     predicted = [(timing, timing.model.setting(**timing.setting)) for timing in timings]
     found = []

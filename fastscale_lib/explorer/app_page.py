@@ -81,7 +81,7 @@ globalThis.explorer = await mount(document.getElementById("explorer"), data, add
 
 @cache
 def script() -> str:
-    """Return the page's code as one module: the files one after another, without their imports and exports."""
+    """Return the page's code as one module: its files without their imports and exports."""
     code = "\n".join((FOLDER / name).read_text(encoding="utf-8") for name in SCRIPTS)
     return re.sub(r"^(import .*? from .*;\n|export )", "", code, flags=re.MULTILINE)
 
@@ -92,10 +92,11 @@ def write_page(
     timings: Sequence[Timing] | None = None,
     measured: Measured | None = None,
 ) -> Path:
-    """Write the explorer of these base networks as one HTML file, which needs no kernel and no network connection.
+    """Write the explorer of base networks as one HTML file, which needs no kernel.
 
-    Both sliders, the strategies, the device and the axes work in it; what it shows stands in its address, so that a
-    link says it. Every count is what `sweep` counts; predicted times are those of the models.
+    Nor does it need a network connection. Both sliders, the strategies, the device and the axes work in it; what it
+    shows stands in its address, so that a link says it. Every count is what `sweep` counts; predicted times are those
+    of the models.
 
     Arguments:
         path: where to write; a file that is there is replaced.
@@ -161,7 +162,7 @@ def page_text(
 
 
 def _with_points(header: dict[str, Any], found: list[dict[str, Any]]) -> dict[str, Any]:
-    """Add measured times to a network's data; those of a device without predictions have a label of their own."""
+    """Add measured times to a network's data, with labels for devices without predictions."""
     known = {each["label"] for each in header["timings"]}
     others = dict.fromkeys(each["label"] for each in found if each["label"] not in known)
     timings = [*header["timings"], *({"label": label, "note": "measured"} for label in others)]

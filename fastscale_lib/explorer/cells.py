@@ -1,4 +1,4 @@
-"""Which cell of the notebook shows which explorer: one whose cells have all run again is let go.
+"""The explorers of a notebook's cells: one whose cells have all run again is let go.
 
 A cell that runs again replaces what it showed, but nobody tells the widgets that were shown: they would live, and
 measure, as long as the kernel.
@@ -21,7 +21,7 @@ class Closable(Protocol):
 
 
 class Cells:
-    """The explorers of a kernel, each with the cells that it is seen in, by the run that showed it there.
+    """The explorers of a kernel, and in which run of which cell each was shown.
 
     An explorer that was never shown by itself, as one in a box of the user's, belongs to the cell that made it.
     """
@@ -44,7 +44,7 @@ class Cells:
         self._seen[explorer] |= self._present()
 
     def _present(self) -> dict[str, str]:
-        """The cell that runs, and its run; nothing where the page gives its cells no ids."""
+        """Return the cell that runs, and its run; nothing where cells have no ids."""
         message = self._shell.get_parent() or {}
         cell = message.get("metadata", {}).get("cellId")
         return {cell: message["header"]["msg_id"]} if cell else {}
@@ -58,7 +58,7 @@ class Cells:
                         self._let_go(explorer)
 
     def _let_go(self, explorer: Closable) -> None:
-        """Stop its work; end it as well, unless a variable of the notebook holds it: then it may be shown again."""
+        """Stop its work; end it as well, unless a variable of the notebook holds it."""
         variables = self._shell.user_ns.items()
         named = any(value is explorer for name, value in variables if not name.startswith("_"))
         if named or explorer not in self._shown:
@@ -71,7 +71,7 @@ _CELLS: Cells | None = None
 
 
 def cells() -> Cells | None:
-    """The cells of this kernel; None where there is no kernel, as in a test or a script."""
+    """Return the cells of this kernel; None where there is none, as in a test or a script."""
     global _CELLS
     shell = get_ipython()
     if _CELLS is None and hasattr(shell, "kernel"):

@@ -1,4 +1,4 @@
-"""The explorer's picture: four panels over flops (activations, params, time) and over α, from data frames.
+"""The explorer's figure: panels over flops and over α, from data frames.
 
 The same traces make the live figure, which is told only what changed, and the page that is shared.
 """
@@ -50,7 +50,7 @@ class View(NamedTuple):
 
 
 def traces(view: View) -> Traces:
-    """Every trace of the four panels by name, as plain dicts, in a fixed order for the same curves."""
+    """Return all traces by name, as plain dicts, in a fixed order for the same curves."""
     made: Traces = {}
     for panel in COUNTED:
         for name, pair in view.curves.items():
@@ -70,7 +70,7 @@ def traces(view: View) -> Traces:
 
 
 def _marks_text(view: View) -> list[str]:
-    """For each mark, how many times the base's flops it has: those at the same scale differ."""
+    """Tell of each mark how many times the base's flops it has: at one scale they differ."""
     columns = (view.marks["strategy"], view.marks["scale"], view.marks["flops"], stages_text(view.marks))
     return [
         f"{label(name)}: {flops / view.asked['flops'] * s:.3g}× the base's flops<br>{stages}"
@@ -79,7 +79,7 @@ def _marks_text(view: View) -> list[str]:
 
 
 def counted(frame: Frame, **more: Any) -> Traces:
-    """A strategy's curves in the panels of activations and params, from its rows of a sweep."""
+    """Draw a strategy's activations and params from its rows of a sweep."""
     text = stages_text(frame)
     return {
         panel: curve(frame, panel, showlegend=panel == COUNTED[0], text=text, **axes(panel), **more)
@@ -88,7 +88,7 @@ def counted(frame: Frame, **more: Any) -> Traces:
 
 
 def predicted(drawn: dict[str, Any], ms: np.ndarray) -> dict[str, Any]:
-    """A strategy's curve of predicted times, over the points of its curve of counts."""
+    """Draw a strategy's predicted times over the points of its curve of counts."""
     return {**drawn, **axes("time"), "y": ms, "showlegend": False, "hovertemplate": _PREDICTED.format(drawn["name"])}
 
 
@@ -97,7 +97,7 @@ def axes(panel: str) -> dict[str, str]:
 
 
 def figure_layout(view: View, note: str, height: int = 600) -> dict:
-    """The four panels' axes, their titles and ranges, the marks at the named α, and what is said of the timings."""
+    """Lay out the panels: axes, ranges, the named α, and what is said of the timings."""
     made = {**layout(), "height": height, "hovermode": "closest", "uirevision": "explorer"}
     made["margin"] |= {"t": 52, "autoexpand": False}  # two rows of legend: plotly's own room outlives its need
     made["legend"] |= {"tracegroupgap": 0, "y": 1.01}
@@ -125,7 +125,7 @@ def figure_layout(view: View, note: str, height: int = 600) -> dict:
 
 
 def count_ranges(curves: dict[str, Traces]) -> dict[str, list[float]]:
-    """Ranges of the axes of counts that hold all these curves, shown or not, so that they stay where they are."""
+    """Return ranges of the axes of counts that hold all these curves, shown or not."""
     drawn = [pair[panel] for pair in curves.values() for panel in COUNTED]
     flops = log_range(np.concatenate([trace["x"] for trace in drawn]))
     ranges = {"xaxis": flops, "xaxis2": flops, "xaxis3": flops}
@@ -135,7 +135,7 @@ def count_ranges(curves: dict[str, Traces]) -> dict[str, list[float]]:
 
 
 def alpha_range(alphas: Frame, base: Any) -> list[float]:
-    """The range of the axis of counts over α that holds these rows of the α family at several scales."""
+    """Return the range over α that holds these rows of the α family at several scales."""
     asked = numbers(alphas["scale"])
     ratios = [numbers(alphas[metric]) / (asked * getattr(base, metric)) for metric in ("flops", *COUNTED)]
     return log_range(np.concatenate(ratios))
@@ -150,7 +150,7 @@ def _time_range(view: View) -> list[float]:
 
 
 def log_range(values: np.ndarray) -> list[float]:
-    """The range of a logarithmic axis that holds these values, with some room."""
+    """Return the range of a logarithmic axis that holds these values, with some room."""
     low, high = np.log10(values.min()), np.log10(values.max())
     room = 0.05 * (high - low) + 0.03
     return [float(low - room), float(high + room)]
@@ -167,7 +167,7 @@ def _axis(metric: str) -> dict[str, Any]:
 
 
 def _laws(laws: Frame, panel: str) -> dict[str, Any]:
-    """All laws as one trace, since each trace costs time at every move; a gap lies between two of them."""
+    """Draw all laws as one trace, as each costs time at every move; with gaps between."""
     names, flops, counts = (list(laws[column]) for column in ("strategy", "flops", panel))
     points: list[tuple[float, float, str]] = []
     scales = numbers(laws["scale"])
@@ -223,7 +223,7 @@ def _times(times: pd.DataFrame) -> dict[str, Any]:
 
 
 def _band(trace: dict[str, Any], low: np.ndarray, high: np.ndarray) -> dict[str, Any]:
-    """How far the slider's predicted times may be off."""
+    """Draw how far the slider's predicted times may be off."""
     told = np.isfinite(low)  # a gap would cut the band in two
     x, low, high = trace["x"][told], low[told], high[told]
     return {
@@ -260,7 +260,7 @@ def _over_alpha(view: View, metric: str, text: list[str]) -> dict[str, Any]:
 
 
 def _present(view: View) -> dict[str, Any]:
-    """The three metrics at the present α."""
+    """Draw the three metrics at the present α."""
     row = int(np.nanargmin(np.abs(numbers(view.marks["alpha"]) - view.alpha)))
     colours = [METRIC_STYLES[metric][0] for metric in ("flops", *COUNTED)]
     return {
