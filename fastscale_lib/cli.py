@@ -13,6 +13,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -32,7 +33,7 @@ from .prediction.commands import add_commands
 from .records.measurement import BUSY, MeasureError, SettingError
 from .records.store import Store, StoreError
 from .reports.parameter_types import ParameterError
-from .reports.selection import split
+from .reports.selection import notebooks_folder, parameters_text, split
 from .training.comparisons import train_all
 from .training.datasets import dataset
 from .training.job import check_places, train
@@ -207,6 +208,8 @@ def _add_report(commands: Any) -> None:
         "--notebooks", metavar="DIR", help="where they are; default: those of the checkout, or installed"
     )
     reports.add_argument("--limit", type=float, metavar="SECONDS", help="that each notebook may take")
+    reports.add_argument("--offline", action="store_true", help="fetch no data set that is not on this machine")
+    reports.add_argument("--parameters", action="store_true", help="list what the notebooks take, and run none")
     reports.add_argument(
         "--expect", metavar="FILE", help="fail where a claim does not hold that does in FILE: verdicts.json of a run"
     )
@@ -300,13 +303,16 @@ def _report(asked: argparse.Namespace) -> int:
         from .reports.engine import report
         from .reports.expected import read_expected, unmet
 
+        if asked.parameters:
+            print(parameters_text(Path(asked.notebooks) if asked.notebooks else notebooks_folder(), asked.only))
+            return DONE
         expected = [] if asked.expect is None else read_expected(asked.expect)
         parameters, grid = _parameters(asked.p, asked.grid)
-        settings = {name: getattr(asked, name) for name in ("profile", "jobs", "out", "force", "notebooks", "limit")}
+        names = ("profile", "jobs", "out", "force", "notebooks", "limit", "offline")
+        settings = {name: getattr(asked, name) for name in names}
         reports = report(asked.only, parameters=parameters, grid=grid, **settings)
-    except ParameterError as error:  # a sentence, and the list of what a notebook takes
-        say(f"fastscale: {error}")
-        return WRONG
+    except ParameterError as error:
+        return _end(WRONG, str(error))
     except ModuleNotFoundError as error:
         return _end(
             WRONG, f"report takes the package {error.name}, which is not installed; pip install fastscale has it"

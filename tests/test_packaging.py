@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -273,3 +274,11 @@ def test_installed_wheel_makes_a_report_of_its_own_notebooks(installed, tmp_path
     done = outside(installed, tmp_path, "-m", "fastscale_lib", "report", "--only", "05", "-p", "live=0")
     assert done.stdout.startswith("1 ran, 0 failed, 0 from the cache; verdicts: ")
     assert (tmp_path / "reports" / "05_accuracy_of_scaled_networks.html").is_file()
+
+
+def test_installed_wheel_does_what_the_example_for_gitlab_says(installed, tmp_path):
+    job = yaml.safe_load((REPO / "docs" / "examples" / "gitlab-ci.yml").read_text("utf-8"))["report"]
+    line = job["script"][-1].replace("$NETWORKS", job["variables"]["NETWORKS"])
+    outside(installed, tmp_path, "-m", "fastscale_lib", *shlex.split(line)[1:])
+    kept = sorted(path.name for path in tmp_path.glob(job["artifacts"]["paths"][0]))
+    assert kept == ["01_complexity_of_scaled_networks.html", "index.html"]

@@ -6,6 +6,7 @@ import contextlib
 from pathlib import Path
 
 DATA_VARIABLE = "FASTSCALE_DATA"  # environment variable that names the data folder
+OFFLINE_VARIABLE = "FASTSCALE_OFFLINE"  # environment variable that, set to anything, forbids fetching data sets
 LIBRARY = Path(__file__).resolve().parents[1]
 
 

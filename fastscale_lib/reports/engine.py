@@ -59,6 +59,7 @@ def report(
     force: bool = False,
     notebooks: str | PathLike | None = None,
     limit: float | None = None,
+    offline: bool = False,
     progress: Callable[[Step], None] | None = None,
 ) -> list[Report]:
     """Run notebooks with parameters, and write a page of each and an index of all.
@@ -85,6 +86,7 @@ def report(
             folder or above it; else those that are installed with the library. They read the `data` beside them, if
             that is a checkout's.
         limit: seconds that each may take; default: no limit.
+        offline: whether to forbid fetching a data set that is not on this machine; default: False.
         progress: called with a `Step` at the start and after each notebook; default: a line on stderr.
 
     Returns:
@@ -92,8 +94,7 @@ def report(
         which page has more than 1.5 MB.
 
     Raises:
-        ParameterError: (a ValueError) no notebook takes such a parameter, or one does not take its value; the message
-            lists what it takes.
+        ParameterError: (a ValueError) no notebook takes such a parameter, or one does not take its value.
         SelectionError: (a ValueError) there is no such notebook, profile or folder, or it is in use, cannot be written
             or has no room for the pages; jobs or limit is no such number.
         PublishedError: (a ValueError) the environment variable FASTSCALE_DATA names a folder without the data.
@@ -109,6 +110,7 @@ def report(
     if profile is not None:
         check_text("profile", profile, SelectionError, "; leave it out for the fast one")
     force = check_flag("force", force, SelectionError)
+    offline = check_flag("offline", offline, SelectionError)
     profile = profile or ("fast" if (folder / PROFILES).is_file() else None)
     todo = tasks(folder, only, profile, parameters, grid)
     data, machine = _data_beside(folder), _machine(todo)
@@ -121,7 +123,7 @@ def report(
         reports = {} if force else _cached(todo, runs, profile, site)
         tally = Tally(progress or Line(), len(reports), len(todo), 0)
         missing = [task for task in todo if task.name not in reports]
-        one = _Run(runs, {**machine, **commit(), "profile": profile or "none"}, limit, data)
+        one = _Run(runs, {**machine, **commit(), "profile": profile or "none"}, limit, data, offline)
         with contextlib.closing(_executed(missing, jobs, one)) as done:
             for each in done:
                 reports[each.name] = _written(each, site)
@@ -231,13 +233,14 @@ class _Run:
     made: Mapping[str, str]
     limit: float | None
     data: Path | None
+    offline: bool
 
     def __call__(self, task: Task, stop: threading.Event, threads: int | None) -> Report:
         made = {"date": f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC", **self.made}
         began = time.monotonic()
         try:
             key, folder = self.runs.key(task), self.runs.begin(task)
-            error = execute(task, folder, self.limit, stop, self.data, threads)
+            error = execute(task, folder, self.limit, stop, self.data, threads, self.offline)
             if task.calibrates:  # the probes that it rests on were measured just now
                 key = self.runs.key(task)
             return self.runs.end(task, key, error, time.monotonic() - began, made)

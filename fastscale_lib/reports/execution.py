@@ -22,7 +22,7 @@ from typing import IO, Any
 from .._common.child_process import cause, kill_group, one_line, start_child
 from .._common.files import write_whole
 from .._common.light_imports import light_imports
-from .._common.shipped import DATA_VARIABLE
+from .._common.shipped import DATA_VARIABLE, OFFLINE_VARIABLE
 from .selection import Task
 
 _LOOK_S = 0.05  # between two looks at whether it is done
@@ -45,15 +45,16 @@ def execute(
     stop: threading.Event,
     data: Path | None = None,
     threads: int | None = None,
+    offline: bool = False,
 ) -> str | None:
     """Run a notebook in a folder, and save it there, executed as far as it ran.
 
     Return why it failed, in a sentence, or None. It is ended after `limit` seconds, or once `stop` is set, which raises
     Stopped. `data` is the folder that `data_folder` finds there, and `threads` are how many of them compute, unless
-    OMP_NUM_THREADS says it; default: each library's own number.
+    OMP_NUM_THREADS says it; default: each library's own number. `offline` forbids fetching data sets.
     """
     with tempfile.TemporaryFile() as log:
-        process = _start(folder, log, data, threads)
+        process = _start(folder, log, data, threads, offline)
         try:
             with contextlib.suppress(BrokenPipeError):  # it has died already, and the log says of what
                 assert process.stdin is not None  # start_child makes a pipe
@@ -70,13 +71,16 @@ def execute(
         return _error(cells or []) or (_death(process.returncode, log) if process.returncode else None)
 
 
-def _start(folder: Path, log: IO[bytes], data: Path | None, threads: int | None) -> subprocess.Popen[str]:
+def _start(
+    folder: Path, log: IO[bytes], data: Path | None, threads: int | None, offline: bool
+) -> subprocess.Popen[str]:
     """Start the child in a session of its own, which the caller's Ctrl-C does not reach."""
     here = str(Path(__file__).resolve().parents[2])  # for the kernel, which is to have the same library
     ours = {
         "JUPYTER_PREFER_ENV_PATH": "1",  # the kernel is this Python's, not one that the user has installed as python3
         "PLOTLY_RENDERER": "plotly_mimetype",  # figures are kept as data; the page brings plotly.js once
         **({DATA_VARIABLE: str(data)} if data else {}),
+        **({OFFLINE_VARIABLE: "1"} if offline else {}),
         **({_THREADS: str(threads)} if threads and _THREADS not in os.environ else {}),
     }
     return start_child(__name__, log, stdout=log, cwd=folder, path=[here], environment=ours)

@@ -152,8 +152,18 @@ def _profile(folder: Path, name: str) -> dict[str, dict[str, Any]]:
 def _check_known(name: str, takes: Mapping[Path, Mapping[str, Parameter]]) -> None:
     known = list(dict.fromkeys(each for mine in takes.values() for each in mine))
     if name not in known:
-        lists = "\n".join(_listed(path, mine) for path, mine in takes.items())
-        raise ParameterError(f"{shown(name)} is no parameter of the notebooks asked for{nearest(name, known)}\n{lists}")
+        said = f"{shown(name)} is no parameter of the notebooks asked for, which fastscale report --parameters lists"
+        raise ParameterError(f"{said}{nearest(name, known)}")
+
+
+def parameters_text(folder: Path, only: Sequence[str]) -> str:
+    """List what notebooks take, with types, defaults and comments, a line each.
+
+    Arguments:
+        folder: that holds them.
+        only: names of notebooks, or what they begin with; (): all.
+    """
+    return "\n".join(_listed(path, _takes(path)) for path in _chosen(folder, only))
 
 
 def _listed(path: Path, takes: Mapping[str, Parameter]) -> str:
@@ -177,7 +187,7 @@ def _of_one(
         fixed = {name: _settle(each, values.get(name, each.default)) for name, each in takes.items()}
         axes = [[(name, value) for value in _axis(takes[name], asked)] for name, asked in grid.items()]
     except ParameterError as error:
-        raise ParameterError(f"{path.stem}: {error}\n{_listed(path, takes)}") from None
+        raise ParameterError(f"{path.stem}: {error}") from None
     return [Task(_name(path.stem, point), path, {**fixed, **dict(point)}) for point in product(*axes)]
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from .._common.checks import check_choice, check_path, check_text, check_whole, shown
 from .._common.files import write_whole
+from .._common.shipped import OFFLINE_VARIABLE
 from .image_files import DataError, read_cifar, read_idx, read_idx_pair
 
 DEBIAN = Path("/usr/share/datasets")  # where packages such as dataset-fashion-mnist put theirs
@@ -214,6 +215,12 @@ def _fetch_file(name: str, folder: Path, sha256: str) -> None:
 
     if (folder / name).is_file():
         return
+    if os.environ.get(OFFLINE_VARIABLE):
+        raise DataError(
+            f"dataset: Fashion-MNIST is not in {DEBIAN / 'fashion-mnist'} or {folder}, and nothing is fetched, since "
+            f"{OFFLINE_VARIABLE} is set, as fastscale report --offline does; install Debian's package "
+            "dataset-fashion-mnist, or say where the files are with path="
+        )
     try:
         with urlopen(URL + name, timeout=_FETCH_S) as answer:
             data = answer.read()

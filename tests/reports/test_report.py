@@ -70,7 +70,7 @@ class Quick:
         write(folder, "01_first", parameters="alpha: Share = 0.8\nscales: list[float] = [1.0]")
         write(folder, "02_second", parameters="network: str = 'ResNet-50'\nmeasure: bool = False")
 
-    def execute(self, task, folder, limit, stop, data=None):
+    def execute(self, task, folder, limit, stop, *_):
         began = time.monotonic()
         time.sleep(self.takes_s.get(task.name, 0))
         self.ran.append(task.name)
@@ -189,12 +189,13 @@ def refused(capsys, folder, *arguments: str) -> str:
     [
         (
             "-p alpa=0.7",
-            "'alpa' is no parameter of the notebooks asked for; did you mean alpha?\n01_first takes\n  alpha",
+            "'alpa' is no parameter of the notebooks asked for, which fastscale report --parameters lists; did you "
+            "mean alpha?",
         ),
-        ("--only 02 -p alpha=0.7", "'alpha' is no parameter of the notebooks asked for\n02_second takes\n  network"),
+        ("--only 02 -p alpha=0.7", "'alpha' is no parameter of the notebooks asked for, which fastscale report"),
         (
             "-p alpha=1.5",
-            "01_first: alpha is '1.5', but must be a number 0 to 1; try alpha=0.8\n01_first takes\n  alpha",
+            "01_first: alpha is '1.5', but must be a number 0 to 1; try alpha=0.8",
         ),
         ("-p alpha=0.5,0.8", "several at once are a grid"),
         ("-p network=ResNet-51", "02_second: network: 'ResNet-51' is not a base network; the nearest names are ResNet"),
@@ -216,7 +217,17 @@ def test_what_is_wrong_is_said_before_anything_runs(quick, capsys, arguments, sa
     shown = refused(capsys, quick.folder, *shlex.split(arguments))
     assert shown.startswith("fastscale: ")
     assert said in shown
+    assert shown.count("\n") == 1  # a sentence
     assert "Traceback" not in shown
+
+
+def test_what_notebooks_take_is_listed_on_request(quick, capsys):
+    assert cli.main(["report", "--notebooks", str(quick.folder), "--parameters", "--only", "01"]) == cli.DONE
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "01_first takes"
+    assert [line.split(":")[0].strip() for line in said[1:]] == ["alpha", "scales"]
+    assert quick.ran == []
+    assert cli.main(["report", "--notebooks", str(quick.folder), "--parameters", "--only", "09"]) == cli.WRONG
 
 
 @pytest.mark.parametrize(
@@ -495,9 +506,9 @@ def test_a_caller_who_gives_up_stops_what_runs(quick, monkeypatch):
     """As Ctrl-C does: what is in hand is told to stop, what waits never begins."""
     told = []
 
-    def execute(task, folder, limit, stop, data):
+    def execute(task, folder, limit, stop, *_):
         if task.name == "01_first":
-            return quick.execute(task, folder, limit, stop, data)
+            return quick.execute(task, folder, limit, stop)
         told.append((task.name, stop.wait(30)))
         raise Stopped
 

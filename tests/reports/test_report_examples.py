@@ -15,8 +15,9 @@ from fastscale_lib.reports.selection import tasks
 
 TOLD = (REPO / "notebooks" / "README.md").read_text("utf-8")
 BOTH = TOLD + (REPO / "README.md").read_text("utf-8")
-GITHUB, GITLAB = (yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", TOLD, re.DOTALL))
-GITLAB = GITLAB["report"]
+EXAMPLES = REPO / "docs" / "examples"
+GITHUB = yaml.safe_load((EXAMPLES / "github.yml").read_text("utf-8"))
+GITLAB = yaml.safe_load((EXAMPLES / "gitlab-ci.yml").read_text("utf-8"))["report"]
 STORES = ("gpu.jsonl", "gpu_16gf.jsonl")
 
 
@@ -85,12 +86,24 @@ def test_both_examples_for_ci_give_the_same_command_and_keep_the_pages():
     assert inputs["networks"]["default"] == GITLAB["variables"]["NETWORKS"]
 
 
+def test_the_examples_take_the_pinned_torch_s_build_for_cpus():
+    [pin] = re.findall(r"^torch==\S+", (REPO / "constraints.txt").read_text("utf-8"), re.MULTILINE)
+    assert f'"{pin}+cpu" .' in GITLAB["script"][0]
+    index = GITHUB["jobs"]["report"]["env"]["PIP_EXTRA_INDEX_URL"], GITLAB["variables"]["PIP_EXTRA_INDEX_URL"]
+    assert index == ("${{ vars.TORCH_CPU_INDEX }}", "$TORCH_CPU_INDEX")
+
+
+def test_the_documentation_shows_the_examples():
+    told = (REPO / "docs" / "how-to" / "ci.md").read_text("utf-8")
+    shown = re.findall(r'^--8<-- "(.+)"$', told, re.MULTILINE)
+    assert [REPO / each for each in shown] == sorted(EXAMPLES.iterdir())
+
+
 def test_the_example_for_gitlab_makes_the_page_of_these_networks(tmp_path: Path, monkeypatch):
     """Word for word, where this environment stands for the `pip install`."""
     install, *script = GITLAB["script"]
-    assert install == "pip install -c constraints.txt ."
-    for name, value in GITLAB["variables"].items():
-        monkeypatch.setenv(name, value)
+    assert install.startswith("pip install -c constraints.txt ")
+    monkeypatch.setenv("NETWORKS", GITLAB["variables"]["NETWORKS"])
     said = shell("\n".join(script), tmp_path)
 
     stem = named("01_complexity_of_scaled_networks").stem

@@ -101,6 +101,15 @@ def test_what_is_fetched_and_wrong_is_not_kept(tmp_path, server):
     assert len(server) == 5
 
 
+def test_nothing_is_fetched_where_that_is_forbidden(server, monkeypatch):
+    monkeypatch.setenv("FASTSCALE_OFFLINE", "1")
+    with pytest.raises(
+        fs.training.DataError, match=r"nothing is fetched, since FASTSCALE_OFFLINE is set, as fastscale"
+    ):
+        fs.dataset("fashion-mnist")
+    assert server == []
+
+
 def test_an_answer_that_is_cut_short_is_said_in_a_sentence(tmp_path, known, monkeypatch):
     """As where a connection ends too early: fewer bytes come than the answer's head says."""
 
