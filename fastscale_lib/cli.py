@@ -18,6 +18,7 @@ from typing import Any
 
 import pandas as pd
 
+from ._common.frames import dicts
 from ._common.plain_files import read_plain
 from ._common.shell import open_closed_streams, say, sigterm_as_ctrl_c
 from .architectures.definition import Network
@@ -30,7 +31,7 @@ from .measuring.plan_runner import measure_plan
 from .measuring.plans import Plan
 from .measuring.settings import PRECISIONS
 from .prediction.commands import add_commands
-from .records.measurement import BUSY, MeasureError, SettingError
+from .records.measurement import MeasureError, SettingError, shared_use
 from .records.store import Store, StoreError
 from .reports.parameter_types import ParameterError
 from .reports.selection import notebooks_folder, parameters_text, split
@@ -232,7 +233,7 @@ def _doubts(measured: pd.DataFrame) -> str:
     """Say how many times are doubtful."""
     measured = measured.reindex(columns=["converged", "load", "other_processes"])  # another executor may lack them
     wide = int((~measured["converged"].astype(bool)).sum())
-    shared = (measured["load"].astype(float) > BUSY) | (measured["other_processes"].astype(float) > 0)
+    shared = pd.Series([shared_use(row) is not None for row in dicts(measured)], measured.index, dtype=bool)
     said = [
         *([f"{wide:,} of {len(measured):,} times did not come within the interval asked for"] * bool(wide)),
         *([f"{shared.sum():,} were taken while other processes used the device"] * bool(shared.any())),

@@ -13,6 +13,7 @@ from .accuracy import error_gaps
 from .claims import BEYOND, Claim
 from .seeds import Difference, error_difference, errors_by_setting
 
+_TRANSFORMERS = ("DeiT", "ViT")  # beginnings of their names
 _COMPOUND = "EfficientNet"  # the family that was scaled by dwr
 
 
@@ -40,10 +41,25 @@ def equal_time_claims(errors: pd.DataFrame, families: Iterable[str], epochs: int
     return claims
 
 
+def equal_flops_error_claim(errors: pd.DataFrame, similar: float) -> Claim:
+    """Claim that RegNetZ, scaled by dWr, errs no more than EfficientNet at equal flops.
+
+    Arguments:
+        errors: rows of the table that quotes both ("mvit_table17").
+        similar: percentage points by which dWr may be worse.
+    """
+    gap = error_gaps(errors, "RegNetZ", _COMPOUND)["gap"]
+    details = "Fan et al. (2021), Table 17; the bases differ, too" if len(gap) else "no flops that both families reach"
+    text = f"error at equal flops: RegNetZ (dWr) less {_COMPOUND} (dwr)"
+    found = gap.max() if len(gap) else None
+    return Claim(text, 0, found, similar, relation="<", evidence="published", details=details)
+
+
 def one_base_claims(ways: pd.DataFrame, tolerance: float, similar: float) -> list[Claim]:
     """Claim that dwr and dWr err less than w, and dWr no more than dwr, at equal flops.
 
-    Of several base networks the one that is worst for the claim is judged.
+    Of several base networks the one that is worst for the claim is judged. A vision transformer is judged by itself,
+    beyond the paper.
 
     Arguments:
         ways: of `errors_of_one_base`.
@@ -52,14 +68,19 @@ def one_base_claims(ways: pd.DataFrame, tolerance: float, similar: float) -> lis
     """
     claims = []
     for one, other, off in _pairs(tolerance, similar):
-        gap = (ways[one] - ways[other]).dropna()
-        missing = f"no table at hand has errors of one base under both {one} and {other}; the paper draws them"
+        gaps = (ways[one] - ways[other]).dropna().round(9)
+        gap = gaps[[not str(name).startswith(_TRANSFORMERS) for name in gaps.index]]
+        missing = f"no table has errors of one ConvNet under both {one} and {other}; the paper draws them"
         details = f"Tan and Le (2019), Tables 3 and 7: {len(gap)} bases" if len(gap) else missing
-        worst = max(gap.tolist(), default=None)
+        shared: dict[str, Any] = {"relation": "<", "evidence": "published"}
         text = f"error of one base at about equal flops: {one} less {other}"
-        shared: dict[str, Any] = {"relation": "<", "evidence": "published", "details": details}
         words = f"{{}} points of error for {one} less {other}"
-        claims.append(Claim(text, 0, worst, off, **shared, headline="accuracy", words=words))
+        worst = max(gap.tolist(), default=None)
+        claims.append(Claim(text, 0, worst, off, details=details, **shared, headline="accuracy", words=words))
+        for name, found in gaps.drop(gap.index).items():
+            text = f"error of {name}, a transformer, at about equal flops: {one} less {other}"
+            details = "Fang et al. (2021), Tables 1 and 4"
+            claims.append(Claim(text, 0, found, off, scope=BEYOND, details=details, **shared))
     return claims
 
 

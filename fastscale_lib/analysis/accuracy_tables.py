@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 import pandas as pd
 
+from ..records.published_rows import published_errors
+from ..records.scaled_tables import published_scaling
 from ..scaling.strategies import strategy as named_strategy
 from .accuracy import error_gaps, growth
 
@@ -68,6 +71,26 @@ def gaps_to_family(tables: Mapping[str, pd.DataFrame], other: str) -> pd.DataFra
                 rows.append((name, family, cost, gap.min(), gap.max()))
     frame = pd.DataFrame(rows, columns=["table", "family", "at equal", "smallest gap", "largest gap"])
     return frame.pivot(index=["table", "family"], columns="at equal", values=["smallest gap", "largest gap"])
+
+
+def scaled_from_one_base(folder: str | os.PathLike) -> pd.DataFrame:
+    """Gather the published networks that were scaled from one base by several strategies.
+
+    Arguments:
+        folder: of the published tables.
+
+    Returns:
+        Rows of `published_errors` that name their base, and those of `published_scaling` in the same columns: DeiT-Ti,
+        a vision transformer.
+
+    Raises:
+        PublishedError: there is no such folder, or a table is missing.
+    """
+    errors = published_errors(folder=folder)
+    rows = errors[errors["base"].notna()]
+    others = published_scaling(folder)
+    others = others.assign(family=others["base"]).reindex(columns=errors.columns).astype(errors.dtypes.to_dict())
+    return pd.concat([rows, others], ignore_index=True)
 
 
 def errors_of_one_base(errors: pd.DataFrame) -> pd.DataFrame:

@@ -23,14 +23,20 @@ RULES = (
     "Other devices and images, laws at one scale by a tolerance of ours, and pairs that rounding may swap are "
     "beyond the paper.",
     "A claim holds if it is true for the whole interval of what was found, does not hold if it is false for the "
-    "whole interval, and is undecided otherwise. A number without an interval is judged by itself.",
-    "A time that waits for its host (launch-bound) decides nothing, and neither does one of fewer than six blocks "
-    "of runs, which has no 95 % interval. Intervals of times are within one run: they do not cover other days.",
+    "whole interval, and is undecided otherwise. Counts are exact, and published figures are taken as they stand: "
+    "without an interval, a number is judged by itself.",
+    "Measured times that judge nothing are left out: those that were made while others used more than a twentieth "
+    "of the machine or another process its GPU, and those that wait for their host (launch-bound).",
+    "A measured time of fewer than six blocks of runs has no 95 % interval; its range is called a range, and leaves "
+    "a claim undecided, as does a single block. The ratio of two times may be whatever their two 95 % intervals "
+    "allow. Such intervals are within one run: they do not cover other days.",
+    "A ratio of two predicted times has a band: it is divided and multiplied by one plus the error within which "
+    "nine in ten unseen networks stayed. An order of predicted times is sure where this band does not turn it.",
     "Correlations have intervals over families, from a bootstrap that draws whole families: all samples are "
     "enumerated for up to nine of them, so that no seed decides. Of six families such an interval covers the truth "
-    "in 86 % of cases.",
-    "Errors over seeds are compared one-sided, as no worse than, by Welch's interval; several comparisons together "
-    "err in at most 5 % of cases (Holm).",
+    "in 86 % of cases. Comparisons of correlations within one claim err together in at most 5 % of cases (Holm).",
+    "Errors over seeds are compared by Welch's interval; several comparisons together err in at most 5 % of cases "
+    "(Holm). That something is similar, or nearly as good, is judged one-sided: as no worse than.",
     "A model is compared with the best baseline, not with the weakest.",
     "Where nothing is left to judge, a claim is not tested here, and the reason is named.",
     "A central claim of the paper is judged by the paper's claims behind it, without those whose times are in doubt: "
@@ -53,6 +59,7 @@ VERDICTS = (HOLDS, FAILS, UNDECIDED, UNTESTED)
 RELATIONS = ("=", "<", ">")
 EVIDENCE = ("counted", "measured", "predicted", "published", "trained")
 PAPER, BEYOND = "the paper's", "beyond the paper"
+WITHIN_ONE_RUN = "interval within one run"  # of measured times: other days may differ by more
 MIME = "application/vnd.fastscale.claims+json"  # under which an executed notebook keeps its verdicts as data
 
 

@@ -15,7 +15,7 @@ from ..architectures.zoo import network as named_network
 from ..records.conditions import distinct_labels
 from ..scaling.matched import equal_flops
 from ..scaling.strategies import strategy as named_strategy
-from .claims import BEYOND, PAPER, Claim, place, scope_on
+from .claims import BEYOND, PAPER, WITHIN_ONE_RUN, Claim, place, scope_on
 from .times import measured_bases, measured_times, predicted_times, times_ratio
 
 OTHERS = ("w", "dwr", "dw")  # what fast scaling is compared with
@@ -168,7 +168,7 @@ def time_claims(timed: pd.DataFrame, network: str, alpha: float, nearly: float, 
             shared: dict[str, Any] = {
                 "scope": own_scope,
                 "evidence": "measured",
-                "details": ours["case"],
+                "details": f"{ours['case']}; {WITHIN_ONE_RUN}" if pd.notna(ratio["low"]) else ours["case"],
                 "relation": "<",
                 "headline": headline,
                 "words": f"{{}} times the time of {other}",

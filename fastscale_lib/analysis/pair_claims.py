@@ -10,7 +10,7 @@ import pandas as pd
 from .._common.device_kinds import CUDA
 from .._common.frames import rows as rows_of
 from ..architectures.counting import METRICS
-from .claims import BEYOND, PAPER, Claim, place, scope_on
+from .claims import BEYOND, PAPER, WITHIN_ONE_RUN, Claim, details_text, place, scope_on
 from .pairs import fast_scaled
 
 _PAPERS = "RegNetY-16GF"  # name in tables of the network that the paper compares with EfficientNet-B4
@@ -30,6 +30,7 @@ class Ratio(NamedTuple):
         high: upper end; NaN: none.
         on: name of the device; "" for counts.
         doubt: as of a `Claim`.
+        left_out: why the times judge nothing, so that there is no ratio; None: they may.
     """
 
     cost: str
@@ -42,6 +43,7 @@ class Ratio(NamedTuple):
     high: float = float("nan")
     on: str = ""
     doubt: str | None = None
+    left_out: str | None = None
 
 
 def counted_ratios(counts: pd.DataFrame, peaks: pd.DataFrame, of: str, details: str, scope: str) -> list[Ratio]:
@@ -86,7 +88,7 @@ def published_ratios(times: pd.DataFrame, published_as: str, baseline: str, scop
 def measured_ratios(measured: pd.DataFrame, of: str, scope: str) -> list[Ratio]:
     """Compute the ratios of measured times and memory.
 
-    Those of other devices than GPUs are beyond the paper.
+    Times have an interval within one run. Ratios of other devices than GPUs are beyond the paper.
 
     Arguments:
         measured: of `measured_pairs`, and a column named (device and settings in words).
@@ -95,10 +97,12 @@ def measured_ratios(measured: pd.DataFrame, of: str, scope: str) -> list[Ratio]:
     """
     ratios = []
     for row in rows_of(measured):
-        shared = f"{of}, on {place(row.device)} ({row.named})", "measured", row.named
-        own, on = scope_on(row.device, scope), row.device_name
-        ratios.append(Ratio(f"time in {row.mode}", *shared, row.ratio, own, row.low, row.high, on, row.doubt))
-        ratios.append(Ratio(f"measured memory in {row.mode}", *shared, row.memory_ratio, own, on=on))
+        words, own, on = f"{of}, on {place(row.device)} ({row.named})", scope_on(row.device, scope), row.device_name
+        details = f"{row.named}; {WITHIN_ONE_RUN}" if pd.notna(row.low) else row.named
+        judged = row.ratio, own, row.low, row.high, on, row.doubt, row.left_out
+        ratios.append(Ratio(f"time in {row.mode}", words, "measured", details, *judged))
+        memory = row.memory_ratio, own
+        ratios.append(Ratio(f"measured memory in {row.mode}", words, "measured", row.named, *memory, on=on))
     return ratios
 
 
@@ -106,25 +110,26 @@ def ratio_claims(ratios: Iterable[Ratio]) -> list[Claim]:
     """Claim that the first network costs less.
 
     Arguments:
-        ratios: those of flops and params, and those that are NaN, are not judged.
+        ratios: those of flops and params, and those that are NaN, are not judged; where rows were left out, that is
+            said.
     """
     return [
         Claim(
             f"ratio of {each.cost}: {each.of}",
             1,
-            each.ratio,
+            None if pd.isna(each.ratio) else each.ratio,
             scope=each.scope,
             evidence=each.evidence,
-            details=each.details,
+            details=details_text(each.details, each.left_out),
             relation="<",
             low=each.low,
             high=each.high,
-            doubt=each.doubt,
+            doubt=None if each.left_out else each.doubt,
             headline=_headline(each.scope),
             words=f"{{}} times the {each.cost}",
         )
         for each in ratios
-        if each.cost not in ("flops", "params") and not pd.isna(each.ratio)
+        if each.cost not in ("flops", "params") and (not pd.isna(each.ratio) or each.left_out)
     ]
 
 
@@ -140,7 +145,7 @@ def unmeasured_claims(measured: pd.DataFrame, of: str, scope: str) -> list[Claim
     for mode in ("inference", "training"):
         there = measured[(measured["device"] == CUDA.name) & (measured["mode"] == mode)]
         for cost, column in (("time", "ratio"), ("measured memory", "memory_ratio")):
-            if there[column].isna().all():
+            if there.empty or (column == "memory_ratio" and there[column].isna().all()):
                 text = f"ratio of {cost} in {mode}: {of}, on a GPU"
                 why = f"no measured rows of both on a GPU, {mode}"
                 shared: dict[str, Any] = {"scope": scope, "evidence": "measured", "headline": _headline(scope)}

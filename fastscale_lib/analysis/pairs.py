@@ -14,7 +14,7 @@ from ..architectures.definition import Network
 from ..architectures.parts import NetworkError
 from ..architectures.zoo import network as named_network
 from ..records.conditions import Conditions
-from ..records.measurement import joined_doubts, ratio_ends, time_doubt
+from ..records.measurement import joined_doubts, judges_nothing, ratio_ends, time_doubt
 from ..records.published_rows import published
 from ..records.rows import read_rows
 from ..scaling.strategies import strategy as named_strategy
@@ -77,7 +77,8 @@ def measured_pairs(paths: Iterable[str | os.PathLike], one: Network, other: Netw
     """Pair the measured times of two networks.
 
     A row belongs to a network that was scaled to a target if it was scaled from the same base by the same strategy to
-    flops within 5 %; to any other network, if it computes the same. Of several such rows the last is taken.
+    flops within 5 %; to any other network, if it computes the same. Of several such rows the last that may judge is
+    taken, else the last.
 
     Arguments:
         paths: of the stores.
@@ -87,44 +88,78 @@ def measured_pairs(paths: Iterable[str | os.PathLike], one: Network, other: Netw
     Returns:
         One row per store, device and setting that has both. Columns: those of `Conditions.CASE` (source is the name of
         the file); one_flops and other_flops (multiply-adds of the networks that were timed); one_ms and other_ms
-        (medians, ms/batch); ratio (one_ms / other_ms); low and high (what it can be if both medians are within their
-        95 % intervals; NaN where one has none); doubt (why the times cannot decide, as `measurement.time_doubt`; None:
-        they can); memory_ratio (of peak_memory_bytes; NaN on a CPU).
+        (medians, ms/batch); ratio (one_ms / other_ms; NaN where left_out); low and high (what it can be if both medians
+        are within their 95 % intervals; NaN where one has none); doubt (why the times cannot decide, as
+        `measurement.time_doubt`; None: they can); left_out (why they judge nothing, as `measurement.judges_nothing`;
+        None: they may); one_bytes and other_bytes (peak memory; NaN on a CPU); memory_ratio.
 
     Raises:
         PublishedError: there is no such file.
         StoreError: a file is not a store.
     """
     timed = _timed(read_rows(paths))
-    columns = [*Conditions.CASE, "flops", "doubt", *_NUMBERS]
+    columns = [*Conditions.CASE, "flops", "doubt", "left_out", *_NUMBERS]
     both = []
     for network in (one, other):
-        found = timed[[_is_of(row, network) for row in dicts(timed)]].reindex(columns=columns)
+        found = timed[[is_of(row, network) for row in dicts(timed)]].reindex(columns=columns)
         found = found.astype(dict.fromkeys(_NUMBERS, float)).astype({"flops": "Int64"})
-        both.append(found.drop_duplicates(list(Conditions.CASE), keep="last"))
+        found = found.loc[found["left_out"].isna().sort_values(kind="stable").index]  # those that may judge last
+        both.append(found.drop_duplicates(list(Conditions.CASE), keep="last").sort_index())
     pairs = both[0].merge(both[1], on=list(Conditions.CASE), suffixes=("", "_other"))
-    low, high = ratio_ends(*((pairs["low_ms" + end], pairs["high_ms" + end]) for end in ("", "_other")))
-    doubts = zip(pairs["doubt"], pairs["doubt_other"], strict=True)
+    said = {
+        name: pd.Series(
+            [
+                joined_doubts({_short_name(one): first, _short_name(other): second})
+                for first, second in zip(pairs[name], pairs[name + "_other"], strict=True)
+            ],
+            pairs.index,
+            dtype=object,
+        )
+        for name in ("doubt", "left_out")
+    }
+    judging = pairs.where(said["left_out"].isna())
+    low, high = ratio_ends(*((judging["low_ms" + end], judging["high_ms" + end]) for end in ("", "_other")))
     return pairs[list(Conditions.CASE)].assign(
         one_flops=pairs["flops"],
         other_flops=pairs["flops_other"],
         one_ms=pairs["median_ms"],
         other_ms=pairs["median_ms_other"],
-        ratio=pairs["median_ms"] / pairs["median_ms_other"],
+        ratio=judging["median_ms"] / judging["median_ms_other"],
         low=low,
         high=high,
-        doubt=[joined_doubts({one.name: first, other.name: second}) for first, second in doubts],
+        **said,
+        one_bytes=pairs["peak_memory_bytes"],
+        other_bytes=pairs["peak_memory_bytes_other"],
         memory_ratio=pairs["peak_memory_bytes"] / pairs["peak_memory_bytes_other"],
     )
 
 
+def _short_name(network: Network) -> str:
+    made = network.scaling
+    return network.name if made is None else f"{made.base} {made.strategy}"
+
+
 def _timed(rows: pd.DataFrame) -> pd.DataFrame:
-    """Select the rows with a time, and add the column doubt."""
+    """Select the rows with a time, and add the columns doubt and left_out."""
     rows = rows[rows["median_ms"].notna()] if "median_ms" in rows else rows.iloc[:0]
-    return rows.assign(doubt=pd.Series([time_doubt(row) for row in dicts(rows)], rows.index, dtype=object))
+    said = {"doubt": time_doubt, "left_out": judges_nothing}
+    return rows.assign(
+        **{
+            name: pd.Series([reason(row) for row in dicts(rows)], rows.index, dtype=object)
+            for name, reason in said.items()
+        }
+    )
 
 
-def _is_of(row: Mapping[str, Any], network: Network) -> bool:
+def is_of(row: Mapping[str, Any], network: Network) -> bool:
+    """Tell whether a measured row is of a network, or of one scaled alike.
+
+    Flops may differ by 5 %, as sizes are rounded.
+
+    Arguments:
+        row: of `read_rows`.
+        network: a network; one that was scaled to a target is known by its base and strategy.
+    """
     made = network.scaling
     if made is None or made.target is None:
         return row.get("network_id") == network.id

@@ -20,9 +20,9 @@ _REPORTED = {"flops": 0.75, "params": 0.71, "activations": 0.93}
 def lead_claims(lead: pd.DataFrame, timings: pd.DataFrame, metric: str, measured: Collection[str] = ()) -> list[Claim]:
     """Claim that no other metric has a higher correlation with time than this one.
 
-    The number found is how many comparisons (statistics by other metrics) contradict. The lower end of its interval
-    counts the verdicts "behind", the upper end those other than "ahead". The paper's claim is on activations and GPUs;
-    others are beyond it.
+    The number found is how many comparisons (statistics by other metrics) contradict; verdicts are corrected for their
+    number (Holm). The lower end of its interval counts the verdicts "behind", the upper end those other than "ahead".
+    The paper's claim is on activations and GPUs; others are beyond it.
 
     Arguments:
         lead: of `leads`.
@@ -44,7 +44,8 @@ def lead_claims(lead: pd.DataFrame, timings: pd.DataFrame, metric: str, measured
         device, first = devices[str(name)], rows.iloc[0]
         verdicts = [f"{other} {', '.join(each)}" for other, each in rows.groupby("other", sort=False)["verdict"]]
         is_measured, tested = first["source"] in measured, rows["lead"].notna().all()
-        details = "; ".join([first["device_name"] if is_measured else str(name), *verdicts])
+        holm = f"Holm over {len(rows)} comparisons"
+        details = "; ".join([first["device_name"] if is_measured else str(name), *verdicts, holm])
         claims.append(
             Claim(
                 f"{text}, on {place(device)}: {name}",

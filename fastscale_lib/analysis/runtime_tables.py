@@ -19,6 +19,7 @@ from ..prediction.unseen import prediction_errors
 from ..records.conditions import Conditions, short_titles
 from ..records.published_rows import published, published_form
 from ..records.rows import read_rows
+from ..records.rows_that_judge import undisturbed
 from ..records.store import Store
 from ..records.timm_tables import read_timm
 from .correlation import STATISTICS
@@ -119,7 +120,7 @@ def _lead(row: Mapping[str, Any]) -> str:
 
 
 def errors_by_store(stores: Paths) -> pd.DataFrame:
-    """Compute `prediction_errors` for each store.
+    """Compute `prediction_errors` for each store, on its undisturbed rows.
 
     Arguments:
         stores: paths of stores.
@@ -136,7 +137,7 @@ def errors_by_store(stores: Paths) -> pd.DataFrame:
     found = []
     for path in map(Path, stores):
         try:
-            errors = prediction_errors(read_rows([path]))
+            errors = prediction_errors(undisturbed(read_rows([path])))
         except PredictionError as error:
             errors = pd.DataFrame({"reason": [str(error)]})
         found.append(errors.assign(source=path.name))
@@ -182,7 +183,7 @@ def rows_beside_ceilings(stores: Paths, known: list[Ceilings]) -> pd.DataFrame:
         known: of `read_ceilings`.
 
     Returns:
-        One row per measured row with a time. Columns: those of `Conditions.CORRELATE`; family; network; strategy;
+        One row per undisturbed row with a time. Columns: those of `Conditions.CORRELATE`; family; network; strategy;
         roofline_share (NaN if the device has no ceilings in this precision).
 
     Raises:
@@ -192,7 +193,7 @@ def rows_beside_ceilings(stores: Paths, known: list[Ceilings]) -> pd.DataFrame:
     columns = [*Conditions.CORRELATE, "family", "network", "strategy", "roofline_share"]
     near = []
     for path in stores:
-        rows = read_rows([path])
+        rows = undisturbed(read_rows([path]))
         rows = rows[rows["median_ms"].notna()].assign(description=rows.get("description"))
         if len(rows):
             near.append(rows.assign(family=families_of(rows), roofline_share=roofline_share(rows, known)))

@@ -15,6 +15,7 @@ from .._common.checks import AnalysisError, check_frame, check_real, shown
 from .._common.statistics import student
 from ..architectures.counting import METRICS
 from ..records.conditions import Conditions
+from ..records.rows_that_judge import undisturbed
 from ..scaling.strategies import StrategyLike
 from ..scaling.strategies import strategy as named_strategy
 
@@ -178,7 +179,7 @@ def _times(rows: pd.DataFrame, ids: pd.Index, precision: str | None) -> tuple[li
     if "median_ms" not in rows:
         return [math.nan] * len(ids), None
     measured = rows[(rows["mode"] == "training") & rows["median_ms"].notna() & rows["network_id"].isin(ids)]
-    measured = measured.reindex(columns=["network_id", "median_ms", "batch", *Conditions.FIT])
+    measured = undisturbed(measured).reindex(columns=["network_id", "median_ms", "batch", *Conditions.FIT])
     if precision is not None:
         measured = measured[measured["precision"] == precision]
     ways = [group for _, group in Conditions.groups(measured, Conditions.FIT)]

@@ -18,10 +18,14 @@ from ..prediction.forms import PredictionError
 from ..prediction.model import RuntimeModel
 from ..records.conditions import LARGEST, Conditions, kind_names
 from ..records.measurement import joined_doubts, ratio_ends, time_doubt, without_range
+from ..records.rows_that_judge import judging, undisturbed
 from ..scaling.strategies import Strategy, StrategyLike, alpha_of, scale_factor
 from ..scaling.strategies import strategy as named_strategy
 
 _TIMES = ("strategy", "alpha", "scale", "ms_per_image", "low_ms", "high_ms")
+_PREDICTED = {"ms_per_image": "predicted_ms"} | {
+    name: name for name in ("low_ms", "high_ms", "low_90_ms", "high_90_ms")
+}  # columns per image, and those of `RuntimeModel.predict` per run
 _EXACT = 1e-9  # share of the way between two measured networks up to which only the nearer one's time is used
 
 
@@ -94,7 +98,7 @@ def measured_times(
     Networks scaled by one factor differ in flops, because sizes are rounded. The logarithm of time, and of the ends of
     its interval, is therefore interpolated linearly in the logarithm of flops, between a strategy's two nearest
     networks; the base network belongs to every strategy. Nothing is extrapolated: a target outside the range of a
-    strategy has no row.
+    strategy has no row. Rows that judge nothing (`measurement.judges_nothing`) are left out.
 
     Arguments:
         rows: of `read_rows`, or of one store.
@@ -118,7 +122,7 @@ def measured_times(
     scales = None if scales is None else [scale_factor(s) for s in several(scales)]
     check_frame("measured_times: rows", rows, AnalysisError)
     found = []
-    for case, timed in Conditions.groups(_labelled(rows), Conditions.CASE):
+    for case, timed in Conditions.groups(judging(_labelled(rows)), Conditions.CASE):
         timed = _of_base(timed, base)
         curves = {way: curve for way, curve in _curves(timed, base) if wanted is None or way.exponents in wanted}
         if not curves:
@@ -150,9 +154,9 @@ def predicted_times(rows: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row per case and network. Columns: those of `Conditions.CASE`; network; strategy; alpha; scale;
-        ms_per_image, low_ms and high_ms (as of `RuntimeModel.predict`); error (the model's median error on unseen
-        families, as a fraction); reason (why there is no prediction; None: there is one); note (why the interval is
-        wider than error; None: it is not).
+        ms_per_image, low_ms and high_ms, low_90_ms and high_90_ms (as of `RuntimeModel.predict`); error (the model's
+        median error on unseen families, as a fraction); reason (why there is no prediction; None: there is one); note
+        (why the interval is wider than error; None: it is not).
 
     Raises:
         AnalysisError: (a ValueError) rows or frame is not a frame, or the latter lacks a column.
@@ -165,12 +169,12 @@ def predicted_times(rows: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
         try:
             times = _predict(case, timed, list(frame["scaled"]))
         except PredictionError as error:
-            times = dict.fromkeys(("ms_per_image", "low_ms", "high_ms", "error"), np.nan) | {
+            times = dict.fromkeys((*_PREDICTED, "error"), np.nan) | {
                 "reason": str(error),
                 "note": None,
             }
         found.append(shown.assign(**times))
-    names = [*Conditions.CASE, "network", *_TIMES, "error", "reason", "note"]
+    names = [*Conditions.CASE, "network", *_TIMES, "low_90_ms", "high_90_ms", "error", "reason", "note"]
     return pd.concat(found, ignore_index=True)[names] if found else pd.DataFrame(columns=names)
 
 
@@ -184,16 +188,15 @@ def _predict(case: Conditions, timed: pd.DataFrame, networks: list[Network]) -> 
     model = RuntimeModel.fit(alike)
     [fitted] = model.fitted.values()
     times = model.predict(networks, case.batch, strict=False)
-    per_image = {"ms_per_image": "predicted_ms", "low_ms": "low_ms", "high_ms": "high_ms"}
-    columns: dict[str, Any] = {name: times[column].to_numpy() / case.batch for name, column in per_image.items()}
+    columns: dict[str, Any] = {name: times[column].to_numpy() / case.batch for name, column in _PREDICTED.items()}
     known = times["predicted_ms"].notna()
     notes = {"reason": times["note"].mask(known, None), "note": times["note"].where(known, None)}
     return columns | {"error": fitted.error} | {name: found.to_numpy() for name, found in notes.items()}
 
 
 def _labelled(rows: pd.DataFrame) -> pd.DataFrame:
-    """Select the rows with a time, and add their source, kind of device, and requested batch."""
-    rows = rows[rows["median_ms"].notna()] if "median_ms" in rows else rows.iloc[:0]
+    """Select the undisturbed rows with a time, and add source, kind of device, requested batch."""
+    rows = undisturbed(rows[rows["median_ms"].notna()]) if "median_ms" in rows else rows.iloc[:0]
     if missing := sorted({"base", "strategy", "flops", "device", *Conditions.FIT, "batch"} - set(rows)):
         if len(rows):
             raise PredictionError(

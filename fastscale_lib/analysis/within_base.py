@@ -15,7 +15,7 @@ from .._common.frames import dicts
 from .._common.statistics import pearson
 from ..architectures.counting import complexity
 from ..records.conditions import Conditions, distinct_labels
-from ..records.measurement import waits_for_host
+from ..records.rows_that_judge import judging
 from .claims import Claim, place
 from .times import measured_bases, measured_times
 
@@ -29,7 +29,7 @@ def times_within_bases(rows: pd.DataFrame) -> pd.DataFrame:
     """Compute the times of each base network's strategies at equal flops, beside their counts.
 
     Arguments:
-        rows: of `read_rows`, or of one store. Those that are launch-bound are left out.
+        rows: of `read_rows`, or of one store. Those that judge nothing (`fs.records.judging`) are left out.
 
     Returns:
         One row per case, base network and strategy, at the largest flops that all its strategies reach, for three
@@ -41,9 +41,7 @@ def times_within_bases(rows: pd.DataFrame) -> pd.DataFrame:
         AnalysisError: (a ValueError) rows is not a frame.
     """
     check_frame("times_within_bases: rows", rows, AnalysisError)
-    if {"launch_ms", "median_ms"} <= set(rows):
-        waits = [waits_for_host(*pair) for pair in zip(rows["launch_ms"], rows["median_ms"], strict=True)]
-        rows = rows[[not each for each in waits]]
+    rows = judging(rows)
     found = []
     for base in measured_bases(rows):
         for _, timed in Conditions.groups(measured_times(rows, base), Conditions.CASE):

@@ -12,6 +12,7 @@ from .counts import curve as curve
 from .counts import exponents as exponents
 from .counts import law as law
 from .counts import marks as marks
+from .designed_ratios import relative_to_designed as relative_to_designed
 from .device_panels import leads_map as leads_map
 from .device_panels import on_every_device as on_every_device
 from .exponents_measured import attention_shares as attention_shares

@@ -11,6 +11,7 @@ from .._common.checks import shown
 from ..measuring.settings import Mode, Precision
 from ..records.conditions import Conditions
 from ..records.rows import read_rows
+from ..records.rows_that_judge import undisturbed
 from .budgets import BudgetError
 from .model import RuntimeModel
 from .timed_rows import LEAST_ROWS
@@ -73,7 +74,7 @@ def _measured(
     paths: Iterable[str | os.PathLike], mode: Mode, precision: Precision, device_name: str, batch: int | None
 ) -> dict[str, pd.DataFrame]:
     """Return for each device the rows of the setting with most of them around this batch."""
-    rows = read_rows(paths)
+    rows = undisturbed(read_rows(paths))
     if not len(rows):
         return {}
     if device_name and device_name not in set(rows["device_name"]):

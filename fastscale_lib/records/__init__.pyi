@@ -12,6 +12,8 @@ from .published_rows import published_errors as published_errors
 from .published_rows import published_form as published_form
 from .published_timm import timm_times as timm_times
 from .rows import read_rows as read_rows
+from .rows_that_judge import judging as judging
+from .rows_that_judge import undisturbed as undisturbed
 from .scaled_tables import published_scaling as published_scaling
 from .store import Store as Store
 from .store import StoreError as StoreError

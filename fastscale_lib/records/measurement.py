@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 LEAST_BLOCKS = 6  # with fewer, no two order statistics enclose the median with 95 % probability
 _LONGEST, _MOST_NAMED = 40, 20  # characters of a key, and keys, in a message
+_LAUNCHES = "launch-bound, as the GPU waited for its host"
 _LAUNCH_BOUND = 0.9  # of the median; the rest allows for the error of both times
-BUSY = 0.1  # of all cores; a desktop's own work stays below
+BUSY = 0.05  # of all cores, used by others; rows above it judge nothing
 
 
 class MeasureError(FastscaleError, RuntimeError):
@@ -67,7 +68,8 @@ class Measurement:
     - `clock_mhz`, `power_w`, `temperature_c` and `throttle` (why the clock was lowered, in words; () if it was not):
       of the busy GPU, before the first timed block and after the last.
     - `other_processes`: other processes on the GPU, the larger number of those two moments.
-    - `load`: share of the machine's cores that other processes used during the timed part, 0 to 1.
+    - `load`: share of the machine's cores that other processes used during the timed part, 0 to 1; above 0.05 the time
+      judges nothing.
     - `interval`: the requested half-width, as a fraction of the median, by which `converged` is judged.
     """
 
@@ -175,7 +177,8 @@ class Measurement:
     def __str__(self) -> str:
         median, low, high = _same_digits(self.median_ms, self.low_ms, self.high_ms)
         known = has_interval(self.blocks)
-        spread = f"{low} to {high}, 95 % interval" if known else f"{_few_blocks(self.blocks)}: no interval"
+        few = f"{_few_blocks(self.blocks)}{_range_text(self.blocks, self.half_width)}: no interval"
+        spread = f"{low} to {high}, 95 % interval" if known else few
         precision = self.precision + (" (TF32)" if self.tf32 else "")
         return (
             f"{median} ms ({spread}) · {self.images_per_s:,.0f} images/s · {self.where} · "
@@ -252,27 +255,46 @@ def waits_for_host(launch_ms: float | None, median_ms: float | None) -> bool | N
 
 
 def time_doubt(row: Mapping[str, Any]) -> str | None:
-    """Say why the time of a measured row cannot decide a claim; None if it can."""
+    """Say why the time of a measured row cannot decide a claim; None if it can.
+
+    Of fewer than 6 blocks the spread is known as their range, which is no 95 % interval.
+    """
     doubts = []
     blocks = row.get("blocks")
     if blocks is not None and not has_interval(blocks):
-        doubts.append(f"{_few_blocks(blocks)} give{'s' * (blocks == 1)} no interval")
+        known = _range_text(blocks, row.get("half_width"))
+        doubts.append(f"{_few_blocks(blocks)}{known} give{'s' * (blocks == 1)} no interval")
     if waits_for_host(row.get("launch_ms"), row.get("median_ms")):
-        doubts.append("launch-bound, as the GPU waited for its host")
+        doubts.append(_LAUNCHES)
     return "; ".join(doubts) or None
 
 
 def disturbance(row: Mapping[str, Any]) -> str | None:
     """Say what disturbed the measurement of a row, in a sentence; None if nothing is known."""
-    known = {name: value for name, value in row.items() if not _is_missing(value)}
-    causes = []
-    if others := int(known.get("other_processes", 0)):
-        causes.append(f"the GPU was shared with {others} other process{'es' * (others > 1)}")
-    if (load := known.get("load", 0.0)) > BUSY:
-        causes.append(f"other processes used {load:.0%} of the machine's cores")
-    if held := sorted({*known.get("throttle_before", ()), *known.get("throttle_after", ())}):
-        causes.append(f"the GPU's clock was held down ({', '.join(held)})")
+    known = {name: row[name] for name in ("throttle_before", "throttle_after") if not _is_missing(row.get(name))}
+    held = sorted({*known.get("throttle_before", ()), *known.get("throttle_after", ())})
+    clock = f"the GPU's clock was held down ({', '.join(held)})" if held else None
+    return "; ".join(filter(None, [shared_use(row), clock])) or None
+
+
+def shared_use(row: Mapping[str, Any]) -> str | None:
+    """Say who else used the machine while a row was measured; None for nobody, if known."""
+    causes, others, load = [], row.get("other_processes"), row.get("load")
+    if others is not None and others > 0:
+        causes.append(f"the GPU was shared with {others:g} other process{'es' * (others > 1)}")
+    if load is not None and load > BUSY:
+        causes.append(f"other processes used {100 * load:.2g} % of the machine's cores")
     return "; ".join(causes) or None
+
+
+def judges_nothing(row: Mapping[str, Any]) -> str | None:
+    """Say why the time of a measured row judges nothing at all; None if it may judge.
+
+    It was measured while others used the machine, or is launch-bound. Such a row is left out; one of few blocks
+    (`time_doubt`) stays, and leaves a claim undecided.
+    """
+    bound = waits_for_host(row.get("launch_ms"), row.get("median_ms"))
+    return "; ".join(filter(None, [shared_use(row), _LAUNCHES if bound else None])) or None
 
 
 def _is_missing(value: Any) -> bool:
@@ -281,6 +303,17 @@ def _is_missing(value: Any) -> bool:
 
 def _few_blocks(blocks: float) -> str:
     return "a single block of runs" if blocks == 1 else f"{blocks:g} blocks of runs"
+
+
+def _range_text(blocks: float, half_width: float | None) -> str:
+    """Write the range of few blocks, from `half_width`; "" where there is none."""
+    if blocks < 2 or half_width is None or math.isnan(half_width):
+        return ""
+    return f" (range ±{_percent(half_width)})"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %"
 
 
 def ratio_ends(one: tuple[Any, Any], other: tuple[Any, Any]) -> tuple[Any, Any]:

@@ -16,6 +16,7 @@ from .._common.errors import FastscaleError
 from .._common.shipped import DATA_VARIABLE
 from .conditions import kind_names
 from .measurement import waits_for_host
+from .rows_that_judge import undisturbed
 
 # The columns of all timings and their dtypes. All but network may be missing, as sources differ in what they say.
 COLUMNS = {
@@ -82,11 +83,11 @@ _TIMINGS = (
         lambda t: t["epoch_minutes_8gpu"] * _HOUR_MS / 60 * 8 / IMAGENET_IMAGES,
     ),
 )
-_SCALED = "efficientnet_scaled"
+_SCALED, _QUOTED = "efficientnet_scaled", "mvit_table17"
 # How a family's networks were scaled from its smallest. pycls's RegNets were not scaled, but each found by a search.
 _GROWN = {"EfficientNet": "dwr", "ResNet": "d", "ResNeXt": "d"}
 # Xiao et al. do not name their strategy: from 4 GF on, counts grow as by dWr.
-_GROWN_IN = {_EARLY: {"RegNetY": "dWr", "RegNetZ": "dWr"}}
+_GROWN_IN = {_EARLY: {"RegNetY": "dWr", "RegNetZ": "dWr"}, _QUOTED: {"RegNetZ": "dWr"}}
 
 
 def published(name: str | None = None, folder: str | os.PathLike | None = None) -> pd.DataFrame:
@@ -160,8 +161,9 @@ def published_errors(name: str | None = None, folder: str | os.PathLike | None =
 
     Arguments:
         name: one table, "pycls_zoo_v100" (100 epochs), "early_convolutions_table2" (100, 200 and 400 epochs) or
-            "efficientnet_scaled" (bases scaled in several ways; Tan and Le: EfficientNet, 2019, Tables 3 and 7);
-            default: all.
+            "efficientnet_scaled" (bases scaled in several ways; Tan and Le: EfficientNet, 2019, Tables 3 and 7) or
+            "mvit_table17" (RegNetZ, scaled by dWr, beside EfficientNet, as Fan et al. quote them: Multiscale Vision
+            Transformers, 2021, Table 17); default: all.
         folder: folder with the tables; default: `published` in `data_folder()`.
 
     Returns:
@@ -173,7 +175,7 @@ def published_errors(name: str | None = None, folder: str | os.PathLike | None =
     Raises:
         PublishedError: there is no table of this name, or no such folder.
     """
-    known = {_ZOO: _zoo_errors, _EARLY: _early_errors, _SCALED: _scaled_errors}
+    known = {_ZOO: _zoo_errors, _EARLY: _early_errors, _SCALED: _scaled_errors, _QUOTED: _quoted_errors}
     if name is not None:
         check_choice("published_errors: name", name, known, PublishedError)
     folder = table_folder("published_errors", folder)
@@ -188,8 +190,9 @@ def _error_rows(name: str, read: Callable[[pd.DataFrame], pd.DataFrame], folder:
     if "family" not in rows:
         rows["family"] = rows["network"].map(family)
         rows["strategy"] = rows["family"].map({**_GROWN, **_GROWN_IN.get(name, {})})
-    if "activations_m" in rows:
-        rows = rows.assign(params=counts(rows["params_m"], 1e6), activations=counts(rows["activations_m"], 1e6))
+    for count in ("params", "activations"):
+        if f"{count}_m" in rows:
+            rows[count] = counts(rows[f"{count}_m"], 1e6)
     for timing in _TIMINGS:
         if timing.table == name:
             rows[f"{timing.mode}_ms_per_image"] = timing.ms_per_image(rows)
@@ -212,11 +215,16 @@ def _scaled_errors(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(network=names, family=families, top1_error_pct=(100 - table["top1_accuracy_pct"]).round(1))
 
 
+def _quoted_errors(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(top1_error_pct=(100 - table["top1_accuracy_pct"]).round(1))
+
+
 def published_form(rows: pd.DataFrame) -> pd.DataFrame:
     """Bring measured rows into the form of `published`; rows without a time are dropped.
 
-    A scaled network belongs to its base network's family. launch_bound says whether the GPU waited for its host; it is
-    missing if unknown, as on a CPU. Counts are those of `complexity`, by the conventions of `published`.
+    So are those that were measured while others used the machine (`undisturbed`). A scaled network belongs to its base
+    network's family. launch_bound says whether the GPU waited for its host; it is missing if unknown, as on a CPU.
+    Counts are those of `complexity`, by the conventions of `published`.
 
     Arguments:
         rows: a frame from `read_rows`: the fields of a `Measurement`, flops, params, activations and source.
@@ -226,7 +234,8 @@ def published_form(rows: pd.DataFrame) -> pd.DataFrame:
     """
     check_frame("published_form: rows", rows, PublishedError)
     if "reason" in rows:
-        rows = rows[rows["reason"].isna()].reset_index(drop=True)
+        rows = rows[rows["reason"].isna()]
+    rows = undisturbed(rows).reset_index(drop=True)
     if not len(rows):
         return with_conventions(tidy({"network": pd.Series([], dtype=object)}), CONVENTIONS)
     check_frame("published_form: rows", rows, PublishedError, ["source"])

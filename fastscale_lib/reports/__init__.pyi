@@ -6,7 +6,6 @@ from .notebook import Inputs as Inputs
 from .notebook import start as start
 from .parameter_types import CurvePoints as CurvePoints
 from .parameter_types import DataFolder as DataFolder
-from .parameter_types import FashionImages as FashionImages
 from .parameter_types import FastScaledFamily as FastScaledFamily
 from .parameter_types import FloatAboveOne as FloatAboveOne
 from .parameter_types import LargeFrom as LargeFrom

@@ -116,7 +116,6 @@ SliderScale = Annotated[float, Range(0.25, 64)]  # scale factors of the explorer
 CurvePoints = Annotated[int, Range(2, 128)]  # points of a curve: with more of them a page is too large to mail
 LargeFrom = Annotated[float, Range(1, 10_000)]  # the ends of a range of scale factors, which are apart
 LargeTo = Annotated[float, Range(100_000)]
-FashionImages = Annotated[int, Range(0, 60_000)]  # of Fashion-MNIST's training images
 FastScaledFamily = Literal["RegNetY", "RegNetZ"]  # of Early Convolutions, Table 2
 
 DataFolder = Annotated[str, Holding(("published", "measured"))]

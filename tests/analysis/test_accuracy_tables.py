@@ -13,7 +13,11 @@ TABLES = {"early": EARLY, "zoo": ZOO}
 
 def test_each_family_of_a_table_has_a_row():
     table = fs.analysis.families_overview(ERRORS)
-    assert set(table.index.get_level_values("source")) == {"pycls_zoo_v100", "early_convolutions_table2"}
+    assert set(table.index.get_level_values("source")) == {
+        "pycls_zoo_v100",
+        "early_convolutions_table2",
+        "mvit_table17",
+    }
     rows = ZOO[ZOO["family"] == "RegNetY"]
     row = table.T["pycls_zoo_v100", "RegNetY", "–"]
     assert row["networks"] == rows["network"].nunique()

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 import fastscale_lib as fs
-from fastscale_lib.analysis.claims import BEYOND, FAILS, HOLDS, UNTESTED
+from fastscale_lib.analysis.claims import BEYOND, FAILS, HOLDS, UNDECIDED, UNTESTED
 from fastscale_lib.analysis.order_claims import (
     growth_claims,
     order_claim,
@@ -36,18 +36,31 @@ def test_an_order_is_counted_pair_by_pair():
     assert order_claim(IN_ORDER, ["w"]).verdict == UNTESTED
 
 
+def predicted(device: str, band: float) -> pd.DataFrame:
+    """Times of two regimes in the order of the laws, whose 90 % bands are so wide."""
+    rows = IN_ORDER.assign(regime=["RegNetY-800MF", "RegNetY-1.6GF"]).melt("regime", var_name="strategy")
+    rows = rows.rename(columns={"value": "ms_per_image"}).assign(case="A chip, training", network="RegNetY-400MF")
+    rows = rows.assign(device=device, named="A chip", source="own.jsonl", error=0.08)
+    return rows.assign(high_90_ms=rows["ms_per_image"] * (1 + band))
+
+
 @pytest.mark.parametrize("device", ["cuda", "cpu"])
-def test_times_are_judged_by_device(device):
-    index = pd.MultiIndex.from_product([["A chip, training"], ["RegNetY-400MF"], ["RegNetY-800MF", "RegNetY-1.6GF"]])
-    times = IN_ORDER.set_axis(index.set_names(["case", "network", "regime"]))
-    told = {"device": device, "named": "A chip", "source": "own.jsonl", "error": 0.08, "widest": 0.2}
-    cases = pd.DataFrame([told], index=["A chip, training"])
-    claim, *rest = time_order_claims(times, cases, WAYS, "training")
-    assert (claim.found, claim.verdict, claim.scope, claim.evidence) == (0, HOLDS, BEYOND, "predicted")
-    assert claim.details == (
-        "rows of A chip, training, of own.jsonl, median error 8%, 20% of networks beyond the fitted; 6 pairs"
-    )
+def test_predicted_times_are_judged_by_device_and_by_their_bands(device):
+    claim, *rest = time_order_claims(predicted(device, 0.15), WAYS, "training")
+    assert (claim.found, claim.low, claim.high, claim.verdict) == (0, 0, 0, HOLDS)
+    assert (claim.scope, claim.evidence) == (BEYOND, "predicted")
+    assert claim.details == ("rows of A chip, training, of own.jsonl, median error 8%, nine in ten within 15%; 6 pairs")
     assert [each.verdict for each in rest] == ([] if device == "cuda" else [UNTESTED])
+
+
+def test_a_band_wider_than_a_ratio_leaves_its_order_open():
+    """The least ratio is 1.2 (dWr over w), the next 1.25 and 4/3; the others are 1.5 and 2."""
+    found = {band: time_order_claims(predicted("cuda", band), WAYS, "training")[0] for band in (0.22, 0.4, 1.1)}
+    assert [(each.found, each.low, each.high) for each in found.values()] == [(0, 0, 1), (0, 0, 3), (0, 0, 6)]
+    assert {each.verdict for each in found.values()} == {UNDECIDED}
+    turned = predicted("cuda", 0.15).replace({"strategy": {"w": "dwr", "dwr": "w"}})
+    [claim] = time_order_claims(turned, WAYS, "training")
+    assert (claim.found, claim.low, claim.high, claim.verdict) == (6, 6, 6, FAILS)
 
 
 def test_errors_within_those_of_the_same_networks_tell_nothing():

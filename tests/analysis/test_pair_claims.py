@@ -20,7 +20,9 @@ BOTH = "Big over Rival"
 
 def measured(device: str, **more) -> pd.DataFrame:
     row = {"device": device, "device_name": "A chip", "mode": "training", "named": "A chip, training", "ratio": 0.8}
-    return pd.DataFrame([row | {"low": 0.7, "high": 0.9, "doubt": None, "memory_ratio": math.nan} | more])
+    return pd.DataFrame(
+        [row | {"low": 0.7, "high": 0.9, "doubt": None, "left_out": None, "memory_ratio": math.nan} | more]
+    )
 
 
 def test_counted_ratios_are_of_counts_and_memory():

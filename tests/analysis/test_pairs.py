@@ -50,18 +50,32 @@ def test_rows_of_one_setting_make_a_pair(store):
     assert pair.memory_ratio == pytest.approx(0.75)
 
 
-def test_a_ratio_without_an_interval_or_of_the_hosts_time_is_in_doubt(store):
+def test_a_ratio_without_an_interval_is_in_doubt_and_of_host_time_none(store):
     """Rows hold the range of too few blocks, as older files do."""
     store.add(measured(BIG, 30.0, blocks=6))
     store.add(measured(RIVAL, 40.0, blocks=1, low_ms=40.0, high_ms=40.0))
     store.add(measured(BIG, 30.0, blocks=9, precision="fp32", launch_ms=5.0))
     store.add(measured(RIVAL, 40.0, blocks=9, precision="fp32", launch_ms=37.0))
     few, waits = rows_of(measured_pairs([store.path], BIG, RIVAL))
-    assert (few.ratio, waits.ratio) == (0.75, 0.75)
+    assert few.ratio == 0.75
+    assert (waits.one_ms, waits.other_ms, waits.memory_ratio) == (30.0, 40.0, 0.75)
     assert few.doubt == f"{RIVAL.name}: a single block of runs gives no interval"
     assert [math.isnan(end) for end in (few.low, few.high)] == [True, True]
-    assert waits.doubt == f"{RIVAL.name}: launch-bound, as the GPU waited for its host"
-    assert waits.low < 0.75 < waits.high
+    assert waits.left_out == f"{RIVAL.name}: launch-bound, as the GPU waited for its host"
+    assert [math.isnan(each) for each in (waits.ratio, waits.low, waits.high)] == [True] * 3
+
+
+def test_rows_of_a_machine_in_use_make_no_ratio_where_others_do(store):
+    """Of several rows of a network the last that was measured alone counts."""
+    store.add(measured(BIG, 30.0, load=0.04))
+    store.add(measured(RIVAL, 60.0, load=0.06))
+    [busy] = rows_of(measured_pairs([store.path], BIG, RIVAL))
+    assert math.isnan(busy.ratio)
+    assert busy.left_out == f"{RIVAL.name}: other processes used 6 % of the machine's cores"
+    store.add(measured(RIVAL, 40.0, load=0.0))
+    store.add(measured(RIVAL, 50.0, other_processes=1))
+    [pair] = rows_of(measured_pairs([store.path], BIG, RIVAL))
+    assert (pair.ratio, pair.left_out) == (0.75, None)
 
 
 def test_the_flops_of_what_was_timed_stand_beside(store):

@@ -42,14 +42,14 @@ def test_times_are_predicted_for_each_case_and_regime(frame, every):
     [case] = cases.index
     assert case.startswith("AMD EPYC, 2 threads")
     row = cases.to_dict("index")[case]
-    assert (row["device"], row["named"], row["not told"]) == ("cpu", "AMD EPYC", 0)
-    assert row["widest"] >= row["error"]
+    assert (row["device"], row["named"], row["left_out"]) == ("cpu", "AMD EPYC", 0)
+    assert row["widest_90"] >= row["error"]
 
 
 def test_what_is_beyond_the_model_is_counted_and_left_out(every):
     unknown = every["strategy"] == "w"
     lost = every.assign(ms_per_image=every["ms_per_image"].mask(unknown), high_ms=every["high_ms"].mask(unknown))
-    assert fs.analysis.predicted_cases(lost)["not told"].tolist() == [unknown.sum()]
+    assert fs.analysis.predicted_cases(lost)["left_out"].tolist() == [unknown.sum()]
     assert fs.analysis.time_table(lost, WAYS)["w"].isna().all()
     none = every.assign(ms_per_image=float("nan"))
     assert fs.analysis.predicted_cases(none).empty

@@ -2,6 +2,7 @@
 
 import json
 
+import pandas as pd
 import pytest
 from helpers.measured_pair import BIG, RIVAL, measured
 from helpers.notebooks import REPO, named, outputs, verdicts
@@ -75,7 +76,9 @@ def test_what_no_gpu_has_measured_is_said_to_be_untested_until_one_has(executed,
     ):
         row = found.loc[f"ratio of {cost} in training: {BOTH}, on a GPU (Some GPU, training, bf16, batch 64)"]
         assert (row["found"], row["verdict"]) == (ratio, verdict)
-        assert row[["evidence", "details"]].tolist() == ["measured", "Some GPU, training, bf16, batch 64"]
+        assert row["evidence"] == "measured"
+        within = "; interval within one run" * (cost == "time")
+        assert row["details"] == f"Some GPU, training, bf16, batch 64{within}"
 
 
 def ratio_on(found, device: str, mode: str) -> tuple[list[float], str]:
@@ -83,7 +86,9 @@ def ratio_on(found, device: str, mode: str) -> tuple[list[float], str]:
     row = found.loc[f"ratio of time in {mode}: {BOTH}, on a CPU ({device}, 2 threads, {mode}, fp32, batch 4)"]
     assert row["scope"] == BEYOND
     assert row["details"].startswith(f"{device}, 2 threads, {mode}, fp32, batch 4")
-    assert ("blocks of runs give no interval" in row["details"]) == (" to " not in row["found"])
+    if row["found"] == "–":
+        return [], row["verdict"]
+    assert ("give no interval" in row["details"]) == (" to " not in row["found"])
     return [float(each) for each in row["found"].rstrip(")").replace(" (", " to ").split(" to ")], row["verdict"]
 
 
@@ -94,8 +99,8 @@ def test_times_on_a_cpu_are_beyond_the_paper_and_judged_by_their_intervals(execu
         (_, low, high), judged = ratio_on(found, device, "inference")
         assert judged == FAILS
         assert 1 < low < high
-        ratio, judged = ratio_on(found, device, "training")
-        assert (len(ratio), judged) == (1, UNDECIDED)
+    training = [ratio_on(found, device, "training") for device in CPUS]
+    assert [(len(ratio), judged) for ratio, judged in training] == [(0, UNTESTED), (1, UNDECIDED)]
     beyond = (found["scope"] == BEYOND).tolist()
     assert beyond == sorted(beyond)  # after the paper's own
 
@@ -110,18 +115,21 @@ def test_cpus_take_longer_for_it_in_inference_and_training_is_open(executed):
         assert len(two) == 2
         assert two["blocks"].between(2, 4).all()
         assert name == "intel-xeon" or two["runs"].eq(2).all()
-    epyc, xeon = (ratio_on(found, device, "training")[0] for device in CPUS)
+        disturbed = two["load"] > 0.05
+        assert disturbed.all() if name == "amd-epyc" else not disturbed.any()
+    (_, xeon) = (ratio_on(found, device, "training")[0] for device in CPUS)
     assert xeon[0] == pytest.approx(1, abs=0.02)
-    assert epyc[0] == pytest.approx(1.15, abs=0.005)
+    [epyc] = found.filter(like="time in training", axis="index").filter(like=CPUS[0], axis="index")["details"]
+    assert "other processes used 10 % of the machine's cores" in epyc
 
 
 def test_a_gpu_needs_less_memory_and_its_time_decides_nothing(executed):
     found = verdicts(executed(PAIR))
     where = f"{BOTH}, on a GPU (NVIDIA H200, inference, bf16, batch 64)"
     time, memory = (found.loc[f"ratio of {cost} in inference: {where}"] for cost in ("time", "measured memory"))
-    assert float(time["found"].split()[0]) == pytest.approx(1.05, abs=0.006)
+    assert time["found"] == "–"
     assert float(memory["found"]) == pytest.approx(0.91, abs=0.006)
-    assert (time["verdict"], memory["verdict"]) == (UNDECIDED, HOLDS)
+    assert (time["verdict"], memory["verdict"]) == (UNTESTED, HOLDS)
     assert time["details"].endswith("; EfficientNet-B4: launch-bound, as the GPU waited for its host")
     rows = fs.Store(REPO / "data/measured/16gf/nvidia-h200.jsonl").frame().set_index(["network", "mode", "precision"])
     rival = rows.loc[("EfficientNet-B4", "inference", "bf16")]
@@ -154,3 +162,46 @@ def test_every_ratio_is_drawn(on_a_gpu):
     memory = {"peak memory in inference", "peak memory in training", "measured memory in training, Some GPU"}
     assert costs >= memory | {"flops", "params", "activations", "time in training, Some GPU"}
     assert costs >= {"time in training, V100", "time in training, V100-32GB"}
+
+
+# What the sentences tell
+
+
+def told(notebook) -> str:
+    """The sentences that the cells of a notebook computed."""
+    data = [output.get("data", {}) for output in outputs(notebook)]
+    return " ".join(each["text/markdown"] for each in data if "text/markdown" in each)
+
+
+def test_sentences_follow_the_stores(executed, on_a_gpu):
+    shipped, own = told(executed(PAIR)), told(on_a_gpu)
+    assert "Of 25 measured times 2 were made while others used more than 5 % of the machine" in shipped
+    assert "without the wait it would take no longer, so the ratio would be at least the 1.05 that was timed" in shipped
+    assert "takes less time (0.75 times, 0.61 to 0.92, with 3.6 times the flops)" in own
+    assert "launch-bound network" not in own
+    assert "Not decided" in shipped
+    assert "Not decided" not in own
+
+
+def test_sentences_follow_the_pair(executed):
+    assert "3.61 times the flops, 3.75 times the params and 0.539 times the activations" in told(executed(PAIR))
+    counts = pd.DataFrame([fs.complexity(name) for name in ("ResNet-18", "ResNet-50")], index=["small", "large"])
+    text = fs.analysis.pair_counts_text(counts)
+    assert text.startswith("**What came out.** small has 0.444 times the flops")
+    errors = pd.DataFrame({"difference": [-1.0, 0.5]})
+    said = fs.analysis.pair_errors_text(errors, "small", "large")
+    assert said.endswith("in 1 of 2 rows; the difference to large is -1.0 to +0.5 percentage points.")
+
+
+def test_a_gpu_holds_more_than_is_counted_in_inference(executed):
+    """RegNetY's excess is about one of its largest outputs, EfficientNet-B4's a tenth of one."""
+    held = fs.analysis.memory_beside_counted([REPO / "data/measured/16gf/nvidia-h200.jsonl"], [BIG, RIVAL])
+    assert len(held) == 5
+    over = held["beyond the count, %"].droplevel(1)
+    assert over["RegNetY-4.0GF dWr ×4"].between(25, 40).sum() == 2  # in inference
+    assert over["RegNetY-4.0GF dWr ×4"].between(0, 2).sum() == 2  # in training
+    assert over["EfficientNet-B4"] == pytest.approx(4, abs=0.5)
+    share = held["of the largest output"].droplevel(1)
+    assert share["RegNetY-4.0GF dWr ×4"].max() == pytest.approx(0.95, abs=0.01)
+    assert fs.analysis.memory_excess_text(held) in told(executed(PAIR))
+    assert fs.analysis.memory_excess_text(held.head(0)).startswith("No run on a GPU")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from helpers.fake_device import rows
-from helpers.notebooks import REPO, named, tables, verdicts
+from helpers.notebooks import REPO, named, outputs, tables, verdicts
 from helpers.played_notebooks import played
 
 import fastscale_lib as fs
@@ -27,10 +27,9 @@ def test_designed_networks_have_about_as_few_activations_as_w(executed, ratios):
     assert 1.2 < ratios["w"].max() < 1.3
     assert 1.6 < ratios["dWr"].max() < 1.7  # at RegNetY-64GF
     assert (ratios.loc["RegNetX-400MF", "w"] < 1).all()
-    [shown] = [rows for rows in tables(executed(SEARCHING)) if [row[0] for row in rows[1:]] == ["min", "max"]]
-    assert {shown[0][place]: float(shown[2][place]) for place in (1, 2, 3)} == ratios[["w", "dwr", "dWr"]].max().round(
-        2
-    ).to_dict()
+    [shown] = [rows for rows in tables(executed(SEARCHING)) if [row[0] for row in rows[1:]] == ["min", "median", "max"]]
+    found = {shown[0][place]: float(shown[3][place]) for place in (1, 2, 3)}
+    assert found == ratios[["w", "dwr", "dWr"]].max().round(2).to_dict()
     last = ratios[ratios.index.get_level_values("regime").str.endswith("32GF")]["dwr"]
     assert (round(last.min(), 1), round(last.max(), 1)) == (1.7, 3.9)
     assert fs.complexity("RegNetY-32GF").flops / fs.complexity("RegNetY-400MF").flops == pytest.approx(80, rel=0.02)
@@ -88,28 +87,51 @@ def test_without_rows_of_a_gpu_its_times_are_not_judged(executed):
     assert shown.index.is_unique
 
 
-def model_of(device: str) -> fs.RuntimeModel:
-    model = fs.prediction.fitted_model([REPO / "data" / "measured" / CPUS[device]], "inference", "fp32")
-    assert model is not None
-    return model
+def predicted(rows, bases, ways=("w", "dWr")) -> tuple:
+    frame = fs.scaling.regimes(bases, ways)
+    every = fs.analysis.times_by_regime(rows, frame)
+    return fs.analysis.ratios_to_designed(every, "ms_per_image"), fs.analysis.predicted_cases(every), list(ways)
 
 
-def test_by_prediction_fast_scaling_alone_keeps_up_on_both_cpus(executed):
-    [table] = [rows for rows in tables(executed(SEARCHING)) if rows[0][:3] == ["", "source", "error"]]
-    means = {row[0].split(",")[0]: dict(zip(table[0][2:], map(float, row[2:]), strict=True)) for row in table[2:]}
-    epyc, xeon = (means[name] for name in CPUS)
-    for name, shown in means.items():
-        [fitted] = model_of(name).fitted.values()
-        assert fitted.reach is not None
-        assert shown["error"] == pytest.approx(fitted.error, abs=6e-4)
-        assert shown["widest"] > shown["error"]  # of networks larger than all fitted
-        assert shown["not told"] == 0  # also one scaled to RegNetY-256GF is told, with a wide band
-    assert epyc["dwr"] == pytest.approx(1.1, abs=0.02)
-    assert (epyc["w"], epyc["dWr"]) == pytest.approx((1, 1), abs=0.025)
-    assert xeon["dWr"] == pytest.approx(1, abs=0.05)
-    assert min(xeon["w"], xeon["dwr"]) > 1.1
-    weights = [model_of(name).rates()["weights"].iloc[0] for name in CPUS]
-    assert weights[1] > 5 * weights[0]
+def test_sentences_on_predicted_times_follow_base_and_mode(executed):
+    shown = " ".join(told(executed(SEARCHING)))
+    rows_ = fs.records.read_rows([REPO / "data" / "measured" / CPUS["AMD EPYC"]])
+    texts = []
+    for mode, base in (("inference", "RegNetX-4.0GF"), ("training", "RegNetX-8.0GF")):
+        ratios, cases, ways = predicted(rows_[rows_["mode"] == mode], [base])
+        texts.append(fs.analysis.predicted_ratios_text(ratios, cases, ways))
+        means = ratios.groupby("strategy")["ratio"].mean()
+        assert f"are w {means['w']:.2f} and dWr {means['dWr']:.2f}; " in texts[-1]
+        assert f", {mode}, fp32" in texts[-1]
+    assert texts[0] != texts[1]
+    assert fs.analysis.predicted_ratios_text(ratios.head(0), cases, ways).startswith("No times were predicted")
+    assert "For AMD EPYC, 2 threads, inference, fp32, batch 4, mean times relative to the designed networks" in shown
+
+
+def test_sentences_on_activations_follow_the_strategies(executed):
+    both = []
+    for ways in (["w", "dwr", "dWr"], ["d", "w"]):
+        ratios = fs.analysis.ratios_to_designed(fs.scaling.regimes(BASES, ways), "activations")
+        both.append(fs.analysis.regimes_text(ratios, ways))
+    assert both[0] in told(executed(SEARCHING))
+    assert "(36 pairs of a base and a regime), activations are by w 0.70 to 1.22 times (median 0.95)" in both[0]
+    assert "by d " in both[1]
+    assert "dWr" not in both[1]
+
+
+def test_the_sentence_on_both_tables_says_what_training_may_explain():
+    both = fs.analysis.scaled_and_designed_errors(fs.records.published_errors())
+    assert fs.analysis.both_tables_text(both).endswith("So the training may explain all of it.")
+    assert "by -0.7 to -4.4" in fs.analysis.both_tables_text(both)
+    more = both.assign(gap=both["gap"].mask(both["family"] == "RegNetY", -9.0))
+    assert fs.analysis.both_tables_text(more).endswith("put down to the training of the two tables.")
+    assert fs.analysis.both_tables_text(both.head(0)).startswith("The tables share no")
+
+
+def told(notebook) -> list[str]:
+    """The sentences that the cells of a notebook computed."""
+    data = [output.get("data", {}) for output in outputs(notebook)]
+    return [each["text/markdown"] for each in data if "text/markdown" in each]
 
 
 def test_rows_of_a_gpu_are_judged(tmp_path):

@@ -5,6 +5,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -122,7 +123,10 @@ def test_what_is_no_measurement_is_not_compared(pair, said):
 @pytest.mark.parametrize(("blocks", "said"), [(1, "a single block of runs gives"), (5, "5 blocks of runs give")])
 def test_fewer_than_six_blocks_have_no_interval(blocks, said):
     """Also of a row made when the range, or the median twice, stood in its place."""
-    for found in (timed(10, 0, blocks=blocks), Measurement.from_dict({**ONE.to_dict(), "blocks": blocks})):
+    for found in (
+        timed(10, 0, blocks=blocks, half_width=None),
+        Measurement.from_dict({**ONE.to_dict(), "blocks": blocks, "half_width": None}),
+    ):
         assert math.isnan(found.low_ms)
         assert math.isnan(found.high_ms)
         assert found.doubt == f"{said} no interval"
@@ -165,7 +169,8 @@ def test_a_run_that_waits_for_its_launches_is_launch_bound(launch, bound):
         ({"other_processes": 0, "load": 0.05, "throttle_before": (), "throttle_after": ()}, None),
         ({"other_processes": 1}, "the GPU was shared with 1 other process"),
         ({"other_processes": 3}, "the GPU was shared with 3 other processes"),
-        ({"load": 0.5}, "other processes used 50% of the machine's cores"),
+        ({"load": 0.06}, "other processes used 6 % of the machine's cores"),
+        ({"load": 0.5}, "other processes used 50 % of the machine's cores"),
         (
             {"throttle_before": ("power cap",), "throttle_after": ("thermal slowdown", "power cap")},
             "the GPU's clock was held down (power cap, thermal slowdown)",
@@ -174,6 +179,31 @@ def test_a_run_that_waits_for_its_launches_is_launch_bound(launch, bound):
 )
 def test_a_disturbed_measurement_warns(beside, warning):
     assert timed(10, **beside).warning == warning
+
+
+def test_few_blocks_have_a_range_that_is_called_one():
+    """In words and as a doubt; a single block has not even that."""
+    few = timed(10, blocks=4, half_width=0.123)
+    assert few.doubt == "4 blocks of runs (range ±12 %) give no interval"
+    assert "(4 blocks of runs (range ±12 %): no interval)" in str(few)
+    assert timed(10, blocks=1, half_width=None).doubt == "a single block of runs gives no interval"
+
+
+def test_rows_of_a_machine_in_use_and_the_hosts_times_are_left_out():
+    rows = pd.DataFrame(
+        {
+            "network": list("abcde"),
+            "median_ms": 10.0,
+            "load": [0.0, 0.06, None, None, 0.05],
+            "other_processes": [None, None, 1, 0, 0],
+            "launch_ms": [None, None, None, 9.0, 8.9],
+        }
+    )
+    assert list(fs.records.undisturbed(rows)["network"]) == list("ade")
+    assert list(fs.records.judging(rows)["network"]) == list("ae")
+    unknown = rows[["network"]]
+    assert fs.records.judging(unknown).equals(unknown)
+    assert fs.records.judging(rows.iloc[:0]).empty
 
 
 # Rows.

@@ -204,10 +204,10 @@ def test_published_and_measured_rows_go_into_one_frame(tmp_path):
 
 
 def test_errors_have_the_same_columns_whatever_the_source():
-    for name in [*NAMES, "efficientnet_scaled"]:
+    for name in [*NAMES, "efficientnet_scaled", "mvit_table17"]:
         frame = published_errors(name)
         assert {column: str(kind) for column, kind in frame.dtypes.items()} == ERROR_COLUMNS
-    assert set(published_errors()["source"]) == {*NAMES, "efficientnet_scaled"}
+    assert set(published_errors()["source"]) == {*NAMES, "efficientnet_scaled", "mvit_table17"}
 
 
 def test_a_network_has_a_row_for_each_length_of_training():

@@ -1,0 +1,210 @@
+"""Tell what came out of published and trained errors, and show their tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from .._common.digits import significant
+from .._common.frames import dicts
+from .._common.frames import rows as rows_of
+from .claims import FAILS, HOLDS, Claim
+from .seeds import errors_by_setting
+
+_SOURCES = {
+    "pycls_zoo_v100": "pycls",
+    "early_convolutions_table2": "Early Convolutions",
+    "mvit_table17": "MViT, Table 17",
+    "efficientnet_scaled": "Tan and Le",
+    "yolos_deit_tiny": "YOLOS",
+}
+_NEAR = 0.05  # exponents that differ by less agree
+_ALIKE = 0.05  # relative difference of flops of networks that are named together
+
+
+def listed(names: Iterable[str]) -> str:
+    """Join names as a sentence does: "a", "a and b", "a, b and c"; "none" for none."""
+    *some, last = list(names) or ["none"]
+    return f"{', '.join(some)} and {last}" if some else last
+
+
+def families_shown(overview: pd.DataFrame) -> pd.DataFrame:
+    """Show the families of published networks with ranges and units.
+
+    Arguments:
+        overview: of `families_overview`.
+    """
+    rows = {
+        (family, _SOURCES.get(source, source)): {
+            "scaled by": strategy,
+            "networks": row.networks,
+            "flops, G": f"{row.flops_from / 1e9:.2g} to {row.flops_to / 1e9:.2g}",
+            "top-1 error, %": f"{row.error_from:.1f} to {row.error_to:.1f}",
+        }
+        for (source, family, strategy), row in zip(overview.index, rows_of(overview), strict=True)
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["family", "table"])
+
+
+def growth_shown(table: pd.DataFrame) -> pd.DataFrame:
+    """Show fitted exponents beside their laws.
+
+    Arguments:
+        table: of `growth_beside_laws`.
+    """
+    shown = ("activations", "law", "params", "params from 4 GF on", "law of params")
+    return pd.DataFrame.from_dict(
+        {
+            _family(row): {
+                "scaled by": row["strategy"],
+                **{name: "–" if pd.isna(row[name]) else f"{row[name]:.2f}" for name in shown},
+            }
+            for row in dicts(table)
+        },
+        orient="index",
+    )
+
+
+def _family(row: Mapping[str, Any]) -> str:
+    return f"{row['family']} ({_SOURCES.get(row['source'], row['source'])})"
+
+
+def growth_text(table: pd.DataFrame) -> str:
+    """Say which families' counts grow by the law of the strategy that is named for them.
+
+    Arguments:
+        table: of `growth_beside_laws`.
+    """
+    said = []
+    for found, law, name in (("activations", "law", "activations"), ("params from 4 GF on", "law of params", "params")):
+        known = table.dropna(subset=[found])
+        near = (known[found] - known[law]).abs() < _NEAR
+        follow = [f"{_family(row)} by {row['strategy']}" for row in dicts(known[near])]
+        others = [f"{_family(row)}, {row[found]:.2f} and not {row[law]:.2f}" for row in dicts(known[~near])]
+        where = "" if found == name else ", from 4 GF on,"
+        said.append(f"In {name}{where} these grow by their strategy's law, within {_NEAR}: {listed(follow)}.")
+        said += [f"These do not: {'; '.join(others)}."] if others else []
+    return "**What came out.** " + " ".join(said)
+
+
+def gaps_text(gaps: pd.DataFrame, other: str) -> str:
+    """Say which families are ahead of one at equal flops and at equal training time.
+
+    Arguments:
+        gaps: of `gaps_to_family`.
+        other: the family that is compared with.
+    """
+    said = []
+    for table in gaps.index.get_level_values("table").unique():
+        part = gaps[gaps.index.get_level_values("table") == table].droplevel("table")
+        flops, time = (_sides(part, cost) for cost in ("flops", "training_ms_per_image"))
+        text = f"In {table}, beside {other} at equal flops, {_sides_text(flops)}. At equal time, {_sides_text(time)}."
+        turned = [name for name, side in flops.items() if side != _AHEAD and time.get(name) == _AHEAD]
+        verb = "is" if len(turned) == 1 else "are"
+        said.append(text + (f" {listed(turned)} {verb} ahead only at equal time: flops mislead." if turned else ""))
+    return "**What came out.** " + " ".join(said)
+
+
+_AHEAD, _BEHIND, _MIXED = "ahead throughout", "behind throughout", "ahead in part"
+
+
+def _sides(part: pd.DataFrame, cost: str) -> dict[str, str]:
+    known = part.dropna(subset=[("smallest gap", cost), ("largest gap", cost)])
+    ends = zip(known.index, known["smallest gap", cost], known["largest gap", cost], strict=True)
+    return {str(name): _AHEAD if high < 0 else _BEHIND if low > 0 else _MIXED for name, low, high in ends}
+
+
+def _sides_text(sides: Mapping[str, str]) -> str:
+    groups = {side: [name for name, each in sides.items() if each == side] for side in (_AHEAD, _BEHIND, _MIXED)}
+    parts = [f"{listed(names)} {'is' if len(names) == 1 else 'are'} {side}" for side, names in groups.items() if names]
+    return "; ".join(parts) or "no family has networks to compare"
+
+
+def one_base_text(ways: pd.DataFrame) -> str:
+    """Say which strategy has the lowest published error of each base network.
+
+    Arguments:
+        ways: of `errors_of_one_base`.
+    """
+    best = ways.dropna(how="all").astype(float).idxmin(axis=1)
+    said = [f"{way} for {listed(names.index)}" for way, names in best.groupby(best)]
+    text = (
+        f"**What came out.** The lowest published error of its base: {'; '.join(said)}."
+        if said
+        else "Nothing is published."
+    )
+    both = ways.dropna(subset=["dWr", "dwr"]) if {"dWr", "dwr"} <= set(ways) else ways.head(0)
+    fast = [
+        f"of {name} {row['dWr']:.1f} % by dWr beside {row['dwr']:.1f} % by dwr"
+        + (f" and {row['w']:.1f} % by w" if pd.notna(row.get("w")) else "")
+        for name, row in both.iterrows()
+    ]
+    return text + (
+        f" Errors under fast scaling: {listed(fast)}." if fast else " None of these tables has a network scaled by dWr."
+    )
+
+
+def seeds_shown(errors: pd.DataFrame) -> pd.DataFrame:
+    """Show errors over seeds with their intervals.
+
+    Arguments:
+        errors: of `seed_errors`.
+    """
+    rows = {
+        _network(row): {
+            "seeds": row.seeds,
+            "top-1 error, %": f"{row.error:.2f}",
+            "95 % interval": "–" if pd.isna(row.low) else f"{row.low:.2f} to {row.high:.2f}",
+            "flops, M": f"{row.flops / 1e6:.2f}",
+            "training, ms/image": "–" if pd.isna(row.training_ms_per_image) else significant(row.training_ms_per_image),
+        }
+        for row in rows_of(errors)
+    }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _seeds(rows: pd.DataFrame) -> str:
+    least, most = int(rows["seeds"].min()), int(rows["seeds"].max())
+    return f"{least} to {most} seeds" if most > least else f"{most} seed{'s' * (most > 1)}"
+
+
+def _network(row: Any) -> str:
+    return row.base if pd.isna(row.strategy) else f"{row.base} {row.strategy} ×{row.scale:.2g}"
+
+
+def seeds_text(errors: pd.DataFrame, claims: Iterable[Claim], scales: Iterable[float]) -> str:
+    """Say which strategies have the lowest and highest errors, and what the seeds settle.
+
+    Arguments:
+        errors: of `seed_errors`, on test images.
+        claims: of `trained_claims`, on these errors.
+        scales: flops relative to the base, at which strategies are compared.
+    """
+    said, scales = [], list(scales)
+    for base, data, part in errors_by_setting(errors):
+        for scale in scales:
+            there = part[(part["scale"] / scale - 1).abs() < _ALIKE].dropna(subset="strategy")
+            if len(there) > 1:
+                order = there.sort_values("error")
+                first, last = order.iloc[0], order.iloc[-1]
+                said.append(
+                    f"From {base} at {scale:g} times its flops ({data}, {_seeds(there)}), "
+                    f"{first['strategy']} has the lowest mean error ({first['error']:.2f} %) and {last['strategy']} "
+                    f"the highest ({last['error']:.2f} %)."
+                )
+    claims = [each for each in claims if each.found is not None]
+    if not said or not claims:
+        return "**What came out.** No networks were trained at these sizes with several seeds: nothing is compared."
+    texts = {
+        verdict: [each.claim.removeprefix("error of ") for each in claims if each.verdict == verdict]
+        for verdict in (HOLDS, FAILS)
+    }
+    settled = [
+        *([f"no worse: {listed(texts[HOLDS])}"] * bool(texts[HOLDS])),
+        *([f"worse: {listed(texts[FAILS])}"] * bool(texts[FAILS])),
+    ]
+    count = len(texts[HOLDS]) + len(texts[FAILS])
+    ending = f" ({'; '.join(settled)})" if settled else ""
+    return f"**What came out.** {' '.join(said)} Of {len(claims)} comparisons the seeds settle {count}{ending}."

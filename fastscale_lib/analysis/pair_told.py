@@ -1,0 +1,194 @@
+"""Tell what came out of the comparison of two networks, and show its tables."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+
+import pandas as pd
+
+from .._common.digits import significant
+from .._common.frames import dicts
+from .._common.frames import rows as rows_of
+from ..architectures.counting import METRICS, layers
+from ..architectures.definition import Network
+from ..measuring.counted_memory import PeakMemory, peak_memory
+from ..measuring.settings import Precision
+from ..records.conditions import distinct_labels
+from ..records.rows import read_rows
+from .accuracy_told import listed
+from .pairs import is_of
+
+_BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
+
+
+def pair_counts_text(counts: pd.DataFrame) -> str:
+    """Say how the counts of the first network compare with those of the second.
+
+    Arguments:
+        counts: columns flops, params, activations; two rows.
+    """
+    one, other = counts.index
+    first, second = dicts(counts)
+    ratios = [f"{significant(first[name] / second[name])} times the {name}" for name in METRICS]
+    return f"**What came out.** {one} has {listed(ratios)} of {other}."
+
+
+def pair_memory_text(
+    pair: Mapping[str, Network], counted: Mapping[tuple[str, str], PeakMemory], batch: int, precision: Precision
+) -> str:
+    """Say how the counted memory of two networks compares, also in inference of one image.
+
+    Arguments:
+        pair: the two networks by name.
+        counted: by mode and name.
+        batch: images in a run, of `counted`.
+        precision: of the run.
+    """
+    one, other = pair
+    said = []
+    for mode in dict.fromkeys(mode for mode, _ in counted):
+        first, second = (counted[mode, name] for name in pair)
+        outputs = [f"{100 * each.activations_bytes / each.peak_bytes:.0f} %" for each in (first, second)]
+        said.append(
+            f"in {mode} {significant(first.peak_bytes / second.peak_bytes)} times the memory of {other}, where outputs "
+            f"of layers are {listed(outputs)} of the two"
+        )
+    single = [peak_memory(each, 1, "inference", precision).peak_bytes for each in pair.values()]
+    return (
+        f"**What came out.** At a batch of {batch}, {one} needs {'; '.join(said)}. In inference of one image, where "
+        f"weights count for more, it needs {significant(single[0] / single[1])} times as much."
+    )
+
+
+def memory_beside_counted(paths: Iterable[str | os.PathLike], networks: Iterable[Network]) -> pd.DataFrame:
+    """Compare the memory that GPUs held in measured runs with what is counted for them.
+
+    Arguments:
+        paths: of the stores; rows without a peak of memory are ignored.
+        networks: those that are asked for.
+
+    Returns:
+        Index: network, and device with its settings. Columns: counted, MB; measured, MB; beyond the count (percent);
+        of the largest output (that excess over the bytes of the largest output of a layer).
+
+    Raises:
+        PublishedError: there is no such file.
+        StoreError: a file is not a store.
+    """
+    wanted, rows = list(networks), read_rows(paths)
+    rows = rows[rows["peak_memory_bytes"].notna()] if "peak_memory_bytes" in rows else rows.iloc[:0]
+    rows = rows[[any(is_of(row, each) for each in wanted) for row in dicts(rows)]] if len(rows) else rows
+    found = {}
+    for row, label in zip(dicts(rows), distinct_labels(rows, briefly=True) if len(rows) else [], strict=True):
+        network, batch = Network.from_dict(row["description"]), int(row["batch"])
+        counted = peak_memory(network, batch, row["mode"], row["precision"]).peak_bytes
+        largest = int(layers(network)["activations"].max()) * batch * _BYTES.get(row["precision"], 4)
+        excess = row["peak_memory_bytes"] - counted
+        found[row["network"], label] = {
+            "counted, MB": f"{counted / 1e6:,.0f}",
+            "measured, MB": f"{row['peak_memory_bytes'] / 1e6:,.0f}",
+            "beyond the count, %": 100 * excess / counted,
+            "of the largest output": excess / largest,
+        }
+    table = pd.DataFrame.from_dict(found, orient="index")
+    return table.rename_axis(["network", "device and settings"]) if len(table) else table
+
+
+def memory_excess_text(table: pd.DataFrame) -> str:
+    """Say how much more memory GPUs held than is counted.
+
+    Arguments:
+        table: of `memory_beside_counted`.
+    """
+    if not len(table):
+        return "No run on a GPU was measured: the count stands alone."
+    excess = table["beyond the count, %"]
+    training = excess.index.get_level_values(1).str.contains("training")
+    said = []
+    for mode, part in (("training", excess[training]), ("inference", excess[~training])):
+        if len(part):
+            said.append(f"in {mode} {part.min():.0f} to {part.max():.0f} % more than is counted")
+    place = int(excess.to_numpy().argmax())
+    name, where = list(table.index)[place]
+    share = float(table["of the largest output"].iloc[place])
+    return (
+        f"**What came out.** GPUs held {listed(said)}; the most beyond the count is that of {name} ({where}), which is "
+        f"{significant(share, 2)} times its largest output."
+    )
+
+
+def pair_times_shown(measured: pd.DataFrame, one: str, other: str) -> pd.DataFrame:
+    """Show measured ratios with their intervals, or with the reason why they judge nothing.
+
+    Arguments:
+        measured: of `measured_pairs`, with a column named (device and settings in words).
+        one: the first network in words.
+        other: the second.
+    """
+    rows = {
+        row.named: {
+            f"{one}, ms/batch": significant(row.one_ms),
+            f"{other}, ms/batch": significant(row.other_ms),
+            "ratio": "–" if pd.isna(row.ratio) else significant(row.ratio),
+            "may be": "–" if pd.isna(row.low) else f"{significant(row.low)} to {significant(row.high)}",
+            "ratio of memory": significant(row.memory_ratio),
+            "decides nothing, since": row.left_out or row.doubt or "–",
+        }
+        for row in rows_of(measured)
+    }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def pair_times_text(published: pd.DataFrame, measured: pd.DataFrame, one: str, other: str) -> str:
+    """Say what published and measured times tell of two networks.
+
+    Arguments:
+        published: of `published_pairs`.
+        measured: as for `pair_times_shown`.
+        one: the first network in words.
+        other: the second.
+    """
+    said = [
+        f"Published times relative to {other}: "
+        + listed(f"{row.ratio:.2f} in {row.mode} on a {row.device_name}" for row in rows_of(published))
+        + "."
+    ] * bool(len(published))
+    decided = measured[measured["low"].notna() & measured["left_out"].isna() & measured["doubt"].isna()]
+    for row in rows_of(decided):
+        side = "less time" if row.high < 1 else "more time" if row.low > 1 else "about as much time"
+        said.append(
+            f"On {row.named}, {one} takes {side} ({row.ratio:.2f} times, {row.low:.2f} to {row.high:.2f}, with "
+            f"{row.one_flops / row.other_flops:.2g} times the flops)."
+        )
+    rest = measured.drop(index=decided.index)
+    if len(rest):
+        reasons = listed(f"{row.named} ({row.left_out or row.doubt or 'no interval'})" for row in rows_of(rest))
+        said.append(f"Not decided: {reasons}.")
+    for row in rows_of(rest.dropna(subset="left_out")):
+        waits = [name for name in (one, other) if f"{name}: launch-bound" in row.left_out]
+        if waits == [other]:
+            said.append(
+                f"On {row.named}, {other} waited for its host; without the wait it would take no longer, so the ratio "
+                f"would be at least the {row.one_ms / row.other_ms:.2f} that was timed."
+            )
+    memory = measured.dropna(subset="memory_ratio")
+    said += [f"Measured memory is {row.memory_ratio:.2f} times on {row.named}." for row in rows_of(memory)]
+    return "**What came out.** " + (" ".join(said) or "No table and no store has times of both.")
+
+
+def pair_errors_text(errors: pd.DataFrame, one: str, other: str) -> str:
+    """Say in how many tables the first network has the lower error.
+
+    Arguments:
+        errors: column difference (first less second, in percentage points).
+        one: the first network.
+        other: the second.
+    """
+    if not len(errors):
+        return "No table has errors of both."
+    lower, gaps = int((errors["difference"] < 0).sum()), errors["difference"]
+    return (
+        f"**What came out.** {one} has the lower error in {lower} of {len(errors)} rows; the difference to {other} is "
+        f"{gaps.min():+.1f} to {gaps.max():+.1f} percentage points."
+    )
