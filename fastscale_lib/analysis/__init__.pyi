@@ -11,13 +11,17 @@ from .accuracy_tables import families_overview as families_overview
 from .accuracy_tables import gaps_to_family as gaps_to_family
 from .accuracy_tables import growth_beside_laws as growth_beside_laws
 from .accuracy_tables import scaled_from_one_base as scaled_from_one_base
+from .accuracy_told import families_growth_text as families_growth_text
 from .accuracy_told import families_shown as families_shown
 from .accuracy_told import gaps_text as gaps_text
 from .accuracy_told import growth_shown as growth_shown
-from .accuracy_told import growth_text as growth_text
 from .accuracy_told import one_base_text as one_base_text
 from .accuracy_told import seeds_shown as seeds_shown
 from .accuracy_told import seeds_text as seeds_text
+from .beyond_told import attention_text as attention_text
+from .beyond_told import beside_width_text as beside_width_text
+from .beyond_told import measured_laws_text as measured_laws_text
+from .beyond_told import published_scaling_text as published_scaling_text
 from .budget_claims import bought_by_time_claims as bought_by_time_claims
 from .budget_claims import bought_claims as bought_claims
 from .budget_claims import device_kind as device_kind
@@ -35,6 +39,8 @@ from .budgets_bought import model_errors as model_errors
 from .budgets_bought import models_by_device as models_by_device
 from .budgets_bought import time_bought as time_bought
 from .budgets_bought import with_fast_scaling as with_fast_scaling
+from .budgets_told import bought_on_each_text as bought_on_each_text
+from .budgets_told import bought_text as bought_text
 from .claims import BEYOND as BEYOND
 from .claims import EVIDENCE as EVIDENCE
 from .claims import FAILS as FAILS

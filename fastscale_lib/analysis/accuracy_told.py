@@ -10,6 +10,7 @@ import pandas as pd
 from .._common.digits import significant
 from .._common.frames import dicts
 from .._common.frames import rows as rows_of
+from .._common.wording import listed
 from .claims import FAILS, HOLDS, Claim
 from .seeds import errors_by_setting
 
@@ -22,12 +23,6 @@ _SOURCES = {
 }
 _NEAR = 0.05  # exponents that differ by less agree
 _ALIKE = 0.05  # relative difference of flops of networks that are named together
-
-
-def listed(names: Iterable[str]) -> str:
-    """Join names as a sentence does: "a", "a and b", "a, b and c"; "none" for none."""
-    *some, last = list(names) or ["none"]
-    return f"{', '.join(some)} and {last}" if some else last
 
 
 def families_shown(overview: pd.DataFrame) -> pd.DataFrame:
@@ -71,7 +66,7 @@ def _family(row: Mapping[str, Any]) -> str:
     return f"{row['family']} ({_SOURCES.get(row['source'], row['source'])})"
 
 
-def growth_text(table: pd.DataFrame) -> str:
+def families_growth_text(table: pd.DataFrame) -> str:
     """Say which families' counts grow by the law of the strategy that is named for them.
 
     Arguments:
@@ -84,7 +79,7 @@ def growth_text(table: pd.DataFrame) -> str:
         follow = [f"{_family(row)} by {row['strategy']}" for row in dicts(known[near])]
         others = [f"{_family(row)}, {row[found]:.2f} and not {row[law]:.2f}" for row in dicts(known[~near])]
         where = "" if found == name else ", from 4 GF on,"
-        said.append(f"In {name}{where} these grow by their strategy's law, within {_NEAR}: {listed(follow)}.")
+        said.append(f"In {name}{where} these grow by their strategy's law, within {_NEAR}: {listed(follow) or 'none'}.")
         said += [f"These do not: {'; '.join(others)}."] if others else []
     return "**What came out.** " + " ".join(said)
 

@@ -10,13 +10,13 @@ import pandas as pd
 from .._common.digits import significant
 from .._common.frames import dicts
 from .._common.frames import rows as rows_of
+from .._common.wording import listed
 from ..architectures.counting import METRICS, layers
 from ..architectures.definition import Network
 from ..measuring.counted_memory import PeakMemory, peak_memory
 from ..measuring.settings import Precision
 from ..records.conditions import distinct_labels
 from ..records.rows import read_rows
-from .accuracy_told import listed
 from .pairs import is_of
 
 _BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from .._common.frames import dicts
-from .accuracy_told import listed
+from .._common.wording import listed
 
 
 def ratios_to_designed(frame: pd.DataFrame, value: str) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from .._common.wording import counted
 from ..records.measurement import BUSY, has_interval
 from ..records.rows_that_judge import judging, undisturbed
 
@@ -21,17 +22,12 @@ def measured_rows_text(rows: pd.DataFrame) -> str:
     left = judging(alone)
     few = int((~left["blocks"].map(has_interval)).sum()) if "blocks" in left else 0
     disturbed, bound = len(timed) - len(alone), len(alone) - len(left)
+    busy = f"{disturbed or 'none'} {'were' if disturbed > 1 else 'was'} made while others used more than"
+    out = f", and {'are' if disturbed > 1 else 'is'} left out" * bool(disturbed)
+    waits = f"{bound or 'none'} {'are' if bound > 1 else 'is'} launch-bound" + ", and judges nothing" * (bound == 1)
+    waits += ", and judge nothing" * (bound > 1)
     return (
-        f"Of {len(timed):,} measured time{'s' * (len(timed) != 1)} {disturbed} {_was(disturbed)} made while others "
-        f"used more than {100 * BUSY:g} % of the machine, or its GPU, and {_is(disturbed)} left out. Of the others, "
-        f"{bound} {_is(bound)} launch-bound and judge{'s' * (bound == 1)} nothing; {few} come{'s' * (few == 1)} from "
-        "fewer than six blocks of runs, with a range instead of a 95 % interval."
+        f"Of {counted(len(timed), 'measured time')} {busy} {100 * BUSY:g} % of the machine, or its GPU{out}. Of the "
+        f"others, {waits}; {few or 'none'} come{'s' * (few <= 1)} from fewer than six blocks of runs, with a range "
+        "instead of a 95 % interval."
     )
-
-
-def _was(number: int) -> str:
-    return "was" if number == 1 else "were"
-
-
-def _is(number: int) -> str:
-    return "is" if number == 1 else "are"

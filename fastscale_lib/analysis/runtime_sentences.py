@@ -38,7 +38,7 @@ def leads_text(lead: pd.DataFrame, timings: pd.DataFrame, metric: str) -> str:
 def _leads_of(where: str, rows: pd.DataFrame, metric: str) -> str:
     ahead, behind, lower = (int(each.sum()) for each in (*_decided(rows), rows["lead"] < 0))
     said = f"{where}, {metric} have the higher r in {len(rows) - lower} of {counted(len(rows), 'comparison')}; "
-    said += f"the interval excludes 0 for them in {ahead}, and against them in {behind}."
+    said += f"after correction for several comparisons they are surely ahead in {ahead}, and surely behind in {behind}."
     if not lower:
         return said
     cases = rows[rows["lead"] < 0].drop_duplicates(["case", "other"]).groupby("case", sort=False)["other"].agg(listed)

@@ -88,7 +88,7 @@ def test_sentences_on_seeds_follow_the_sizes_that_are_judged():
 
 def test_sentences_on_growth_and_one_base_name_what_is_published():
     errors = fs.records.published_errors()
-    text = fs.analysis.growth_text(fs.analysis.growth_beside_laws(errors))
+    text = fs.analysis.families_growth_text(fs.analysis.growth_beside_laws(errors))
     assert "RegNetZ (Early Convolutions) by dWr" in text.partition("These do not")[0]
     assert "ResNet (pycls), 0.67 and not 1.00" in text
     ways = fs.analysis.errors_of_one_base(fs.analysis.scaled_from_one_base(REPO / "data" / "published"))
@@ -99,7 +99,7 @@ def test_sentences_on_growth_and_one_base_name_what_is_published():
 
 def test_the_notebook_shows_these_sentences(executed):
     shown = told(executed(ACCURACY))
-    assert fs.analysis.growth_text(fs.analysis.growth_beside_laws(fs.records.published_errors())) in shown
+    assert fs.analysis.families_growth_text(fs.analysis.growth_beside_laws(fs.records.published_errors())) in shown
     assert sum(text.startswith("**What came out.**") for text in shown) == 4
 
 
