@@ -56,7 +56,7 @@ def _evidence(tested: list[dict]) -> str:
     said = []
     for kind in EVIDENCE:
         own = [row for row in tested if row["evidence"] == kind]
-        sources = {row["details"] for row in [row for row in own if not _doubted(row)] or own}
+        sources = {row["details"].split("; ")[0] for row in [row for row in own if not _doubted(row)] or own}
         source = next(iter(sources)) if kind != "counted" and len(sources) == 1 else ""
         said += [f"{kind}: {source}" if source else kind] if own else []
     return "; ".join(said)

@@ -139,8 +139,8 @@ def index(reports: Sequence[Report], site: Site = ALONE) -> str:
 
 def _lead(report: Report) -> list[Part]:
     """Return what the cells tagged "lead" show, with figures drawn as SVG."""
-    cells = story(report.notebook, report.title).cells
-    found = [_drawn(part) for cell in cells if cell.lead for part in cell.parts]
+    first = story(report.notebook, report.title).first  # sentences stand among the others, too
+    found = [_drawn(part) for cell in first if cell.lead for part in cell.parts]
     return [part for part in found if part.kind in ("drawing", "html")]
 
 

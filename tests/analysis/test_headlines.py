@@ -72,7 +72,7 @@ def test_numbers_without_words_are_counted_by_verdict():
 
 
 def test_evidence_from_one_source_is_named():
-    chip, table = {"details": "NVIDIA H200, bf16"}, {"details": "Table 2", "evidence": "published"}
+    chip, table = {"details": "NVIDIA H200, bf16; flops ahead"}, {"details": "Table 2", "evidence": "published"}
     assert judged(timed(0.8, **chip), timed(0.9, **chip))["evidence"] == "measured: NVIDIA H200, bf16"
     assert judged(timed(0.8, **chip), HELD, timed(0.8, **table))["evidence"] == "measured; published: Table 2"
 

@@ -241,6 +241,12 @@ def test_what_is_tagged_a_finding_comes_first_with_its_caption(tmp_path):
     assert text.index("An early one") < text.index("did not run") < text.index("The end.")
 
 
+def test_the_index_shows_what_is_tagged_lead_once(tmp_path):
+    cells = [prose("# Told"), tagged("lead", code("said", {"text/markdown": "It came out."})), code("x")]
+    text = Page(pages.index([report(tmp_path, cells)])).text
+    assert text.count("It came out.") == 1
+
+
 def test_a_page_without_findings_begins_with_its_central_claims(tmp_path):
     claims = [Claim("time over w", 1, 1.061, 0.25, headline="time", words="{} times the time of w")]
     text = Page(pages.render(report(tmp_path, [prose("# Told"), prose("Text."), code("x", Scorecard(claims))]))).text
