@@ -36,26 +36,29 @@ def fit_logs(
         first: where the search begins; default: at the start. From a fit to nearly the same, it ends sooner.
     """
 
-    def residuals(at: np.ndarray) -> np.ndarray:
-        scaled = (predicted(at) - logs) / noise
+    def deviations(at: np.ndarray) -> np.ndarray:
+        return (predicted(at) - logs) / noise
+
+    def residuals(at: np.ndarray, scaled: np.ndarray) -> np.ndarray:
         # The square root of the pseudo-Huber loss, with the sign of the deviation.
         soft = np.sign(scaled) * np.sqrt(2 * (np.sqrt(1 + scaled**2) - 1))
         return np.concatenate([soft, (at - start) / spread])
 
-    def jacobian(at: np.ndarray) -> np.ndarray:
-        scaled = (predicted(at) - logs) / noise
+    def jacobian(at: np.ndarray, scaled: np.ndarray) -> np.ndarray:
         root = np.sqrt(1 + scaled**2)
         softened = np.sqrt((root + 1) / 2) / root  # derivative of the soft residual, 1 where it is quadratic
         return np.concatenate([slopes(at) * (softened / noise)[:, None], np.diag(1 / spread)])
 
     at, damping = np.array(start if first is None else first, dtype=float), 1e-2 if first is None else 1e-4
-    left = residuals(at)
+    scaled = deviations(at)
+    left = residuals(at, scaled)
     for _ in range(_ROUNDS):
-        slope = jacobian(at)
+        slope = jacobian(at, scaled)
         curvature, downhill = slope.T @ slope, -slope.T @ left
         while True:
             step = np.linalg.solve(curvature + damping * np.diag(np.diag(curvature)), downhill)
-            then = residuals(at + step)
+            then_scaled = deviations(at + step)
+            then = residuals(at + step, then_scaled)
             gain = left @ left - then @ then
             if gain > 0 or damping > _STUCK:
                 break
@@ -63,7 +66,7 @@ def fit_logs(
         if not gain > 0:
             return at
         enough = gain < (_ENOUGH if first is None else _NEAR) * (left @ left)
-        at, left, damping = at + step, then, damping / 5
+        at, scaled, left, damping = at + step, then_scaled, then, damping / 5
         if enough:
             break
     return at
