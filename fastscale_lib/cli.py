@@ -13,14 +13,13 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from ._common.frames import dicts
 from ._common.plain_files import read_plain
-from ._common.shell import open_closed_streams, say, sigterm_as_ctrl_c
+from ._common.shell import DONE, FAILED, STOPPED, WRONG, open_closed_streams, say, sigterm_as_ctrl_c
 from .architectures.definition import Network
 from .architectures.parts import NetworkError
 from .architectures.traced.module_family import Family
@@ -33,15 +32,13 @@ from .measuring.settings import PRECISIONS
 from .prediction.commands import add_commands
 from .records.measurement import MeasureError, SettingError, shared_use
 from .records.store import Store, StoreError
-from .reports.parameter_types import ParameterError
-from .reports.selection import notebooks_folder, parameters_text, split
+from .reports.command import add_report
 from .training.comparisons import train_all
 from .training.datasets import dataset
 from .training.job import check_places, train
 from .training.recipe import Recipe
 from .training.torchrun import reported_elsewhere
 
-DONE, FAILED, WRONG, STOPPED = 0, 1, 2, 130
 _AHEAD = 64  # least number of tasks given to a cluster at a time; a large cluster gets two per worker
 
 _SWEEP_EPILOG = """\
@@ -136,7 +133,7 @@ def _parser() -> argparse.ArgumentParser:
     limits.set_defaults(command=_ceilings)
     add_commands(commands)
     _add_train(commands)
-    _add_report(commands)
+    add_report(commands)
     return parser
 
 
@@ -176,45 +173,6 @@ def _add_train(commands: Any) -> None:
     )
     trains.add_argument("--retry", action="store_true", help="try again what the store holds as failed")
     trains.set_defaults(command=_train)
-
-
-def _add_report(commands: Any) -> None:
-    reports = commands.add_parser(
-        "report",
-        help="run the notebooks with parameters; a page of each, and a scorecard",
-        description=(
-            "Run notebooks, several at a time, and write a page of each, DIR/<name>.html, and DIR/index.html with the "
-            "scorecard. What has run already with the same parameters, source, library, data, device and versions is "
-            "not run again."
-        ),
-        epilog=(
-            "A list stands in brackets: -p scales=[1,2,8]. With --grid, values with commas between get a report each: "
-            "-p alpha=0.5,0.8 or -p scales=[1,2],[1,4]. Exit status: 0 all ran, whatever the verdicts, 1 some failed, "
-            "or a claim that is expected to hold does not, 2 the command or a parameter is wrong, and nothing was "
-            "run, 130 stopped."
-        ),
-    )
-    reports.add_argument(
-        "--profile", help="fast (the default) or paper: the notebooks' parameters in their profiles.yaml"
-    )
-    reports.add_argument("--only", nargs="+", default=[], metavar="NAME", help="what notebooks' names begin with: 04")
-    reports.add_argument(
-        "-p", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the notebooks that take it"
-    )
-    reports.add_argument("--grid", action="store_true", help="values with commas between get a report each")
-    reports.add_argument("--jobs", type=int, metavar="N", help="notebooks run at a time; default: one per core")
-    reports.add_argument("--out", default="reports", metavar="DIR", help="default: reports")
-    reports.add_argument("--force", action="store_true", help="run again what has run already")
-    reports.add_argument(
-        "--notebooks", metavar="DIR", help="where they are; default: those of the checkout, or installed"
-    )
-    reports.add_argument("--limit", type=float, metavar="SECONDS", help="that each notebook may take")
-    reports.add_argument("--offline", action="store_true", help="fetch no data set that is not on this machine")
-    reports.add_argument("--parameters", action="store_true", help="list what the notebooks take, and run none")
-    reports.add_argument(
-        "--expect", metavar="FILE", help="fail where a claim does not hold that does in FILE: verdicts.json of a run"
-    )
-    reports.set_defaults(command=_report)
 
 
 def _sweep(asked: argparse.Namespace) -> int:
@@ -297,62 +255,6 @@ def _tell_errors(rows: pd.DataFrame) -> None:
             errors = f"top-1 error {row['top1_error']:.2f} %, top-5 {row['top5_error']:.2f} %"
             said = f"{errors} ({row['part']} images, {row['weights']} weights), {row['seconds']:,.0f} s"
         print(f"{row['network']}, seed {row['seed']}: {said}")
-
-
-def _report(asked: argparse.Namespace) -> int:
-    try:
-        from .reports.engine import report
-        from .reports.expected import read_expected, unmet
-
-        if asked.parameters:
-            print(parameters_text(Path(asked.notebooks) if asked.notebooks else notebooks_folder(), asked.only))
-            return DONE
-        expected = [] if asked.expect is None else read_expected(asked.expect)
-        parameters, grid = _parameters(asked.p, asked.grid)
-        names = ("profile", "jobs", "out", "force", "notebooks", "limit", "offline")
-        settings = {name: getattr(asked, name) for name in names}
-        reports = report(asked.only, parameters=parameters, grid=grid, **settings)
-    except ParameterError as error:
-        return _end(WRONG, str(error))
-    except ModuleNotFoundError as error:
-        return _end(
-            WRONG, f"report takes the package {error.name}, which is not installed; pip install fastscale has it"
-        )
-    failed = [each for each in reports if each.error]
-    for each in failed:
-        say(f"fastscale: {each.name} failed: {each.error}")
-    for each in filter(lambda each: each.too_large, reports):
-        say(f"fastscale: {each.name}: {each.too_large}")
-    cached = sum(each.cached for each in reports if not each.error)
-    verdicts = Counter(verdict for each in reports for verdict in each.verdicts()["verdict"])
-    said = ", ".join(f"{verdict} {number}" for verdict, number in verdicts.items()) or "none"
-    print(
-        f"{len(reports) - cached - len(failed)} ran, {len(failed)} failed, {cached} from the cache; "
-        f"verdicts: {said}: {reports[0].page.with_name('index.html')}"
-    )
-    missed = unmet(expected, reports) if expected else []
-    for each in missed:
-        say(f"fastscale: {each}")
-    return FAILED if failed or missed else DONE
-
-
-def _parameters(given: Sequence[str], grid: bool) -> tuple[dict[str, Any], dict[str, list[Any]]]:
-    """Split the values of `-p` into single ones and lists for --grid, by name."""
-    single, several = {}, {}
-    for each in given:
-        name, equals, value = each.partition("=")
-        if not (equals and name):
-            raise ParameterError(f"-p {each}: a parameter is given as NAME=VALUE, as in -p alpha=0.7")
-        if name in single or name in several:
-            raise ParameterError(f"-p {each}: {name} is given twice; give it once, or several values by --grid")
-        values = split(value) if grid else [value]
-        if len(values) > 1:
-            several[name] = values
-        else:
-            single[name] = value
-    if grid and not several:
-        raise ParameterError("--grid has no grid; give a parameter several values, as in -p alpha=0.5,0.8")
-    return single, several
 
 
 @contextlib.contextmanager

@@ -9,6 +9,8 @@ import sys
 import threading
 from collections.abc import Iterator
 
+DONE, FAILED, WRONG, STOPPED = 0, 1, 2, 130  # exit statuses
+
 
 def open_closed_streams() -> None:
     """Open the standard streams that the shell closed, as by 2>&-, on the null device.

@@ -11,6 +11,7 @@ from helpers.notebooks import NOTEBOOKS, REPO, named, outputs, shell, stored
 
 from fastscale_lib import cli
 from fastscale_lib.analysis.claims import MIME
+from fastscale_lib.reports.command import given_parameters
 from fastscale_lib.reports.selection import tasks
 
 TOLD = (REPO / "notebooks" / "README.md").read_text("utf-8")
@@ -38,7 +39,7 @@ def test_the_lines_of_the_command_ask_for_what_there_is(words, tmp_path, monkeyp
     for name in STORES:  # which the lines before it write
         (tmp_path / name).touch()
     asked = cli._parser().parse_args([word for word in words[1:] if word != "--help"])
-    parameters, grid = cli._parameters(asked.p, asked.grid)
+    parameters, grid = given_parameters(asked.p, asked.grid)
     todo = tasks(REPO / "notebooks", asked.only, asked.profile or "fast", parameters, grid)
     assert len(todo) == (len(NOTEBOOKS) if not asked.only else 2 if grid else 1)
     for name in parameters:
