@@ -37,13 +37,11 @@ def leads_text(lead: pd.DataFrame, timings: pd.DataFrame, metric: str) -> str:
 
 def _leads_of(where: str, rows: pd.DataFrame, metric: str) -> str:
     ahead, behind, lower = (int(each.sum()) for each in (*_decided(rows), rows["lead"] < 0))
-    said = f"{where}, {metric} have the higher r in {len(rows) - lower} of {counted(len(rows), 'comparison')}; "
-    said += f"after correction for several comparisons they are surely ahead in {ahead}, and surely behind in {behind}."
-    if not lower:
-        return said
-    cases = rows[rows["lead"] < 0].drop_duplicates(["case", "other"]).groupby("case", sort=False)["other"].agg(listed)
-    told = "; ".join(f"{others} in {case}" for case, others in cases.items())
-    return f"{said} By one statistic or more another has the higher r: {told}."
+    return (
+        f"{where}, {metric} have the higher r in {len(rows) - lower} of {counted(len(rows), 'comparison')} (cases, "
+        f"statistics and other counts): after correction for several comparisons surely in {ahead}, and surely a lower "
+        f"one in {behind}."
+    )
 
 
 def _decided(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
@@ -101,14 +99,16 @@ def prediction_text(errors: pd.DataFrame) -> str:
         errors: of `errors_by_store`.
     """
     known = errors[errors["error"].notna()].assign(case=lambda rows: short_titles(rows))
-    said = []
-    for case, rows in known.groupby("case", sort=False):
-        error = rows.set_index("by")["error"]
-        best = error.drop("layers").idxmin()
-        said.append(f"{case}: {100 * error['layers']:.1f} % by layers, {100 * error[best]:.1f} % by {best}")
-    missing = errors[errors["reason"].notna()].drop_duplicates(["source", "reason"])
-    said += [f"no model: {row['reason']}" for row in dicts(missing)]
-    return bullets("Median error, beside that of the best baseline", said)
+    missing = [f"No model: {row['reason']}." for row in dicts(errors[errors["reason"].notna()])]
+    table = known.pivot(index="case", columns="by", values="error") * 100
+    if not len(table):
+        return " ".join(missing)
+    layers, best = table["layers"], table.drop(columns="layers").min(axis=1)
+    told = [
+        f"Over {counted(len(table), 'case')}, the median error by layers is {span(layers, '.1f')} %, and by the best "
+        f"baseline of each case {span(best, '.1f')} %; by layers it is smaller in {int((layers < best).sum())}."
+    ]
+    return " ".join([*told, *dict.fromkeys(missing)])
 
 
 def errors_table(errors: pd.DataFrame) -> pd.DataFrame:

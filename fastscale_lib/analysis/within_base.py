@@ -14,7 +14,7 @@ from .._common.device_kinds import CUDA
 from .._common.frames import dicts
 from .._common.statistics import pearson
 from ..architectures.counting import complexity
-from ..records.conditions import Conditions, distinct_labels
+from ..records.conditions import Conditions, distinct_labels, short_titles
 from ..records.rows_that_judge import judging
 from .claims import Claim, place
 from .times import measured_bases, measured_times
@@ -62,13 +62,16 @@ def within_base_table(timed: pd.DataFrame) -> pd.DataFrame:
         timed: of `times_within_bases`.
 
     Returns:
-        Index: case (device and settings in words), base. Columns: strategies (how many), flops (relative to the base),
-        fastest to slowest; Spearman and Pearson of logs, each of params and of activations.
+        Index: case (device, mode and precision, or all settings where that is not enough), base. Columns: strategies
+        (how many), flops (relative to the base), fastest to slowest; Spearman and Pearson of logs, each of params and
+        of activations.
     """
-    rows = []
-    for case, base, part in _parts(timed):
+    rows, parts = [], list(_parts(timed))
+    short = [short_titles(part)[0] for _, _, part in parts]
+    brief = len(set(zip(short, (base for _, base, _ in parts), strict=True))) == len(parts)
+    for (case, base, part), title in zip(parts, short, strict=True):
         ordered = part.sort_values("ms_per_image")
-        row = {"case": case, "base": base, "strategies": len(part), "flops": part["scale"].iloc[0]}
+        row = {"case": title if brief else case, "base": base, "strategies": len(part), "flops": part["scale"].iloc[0]}
         row["fastest to slowest"] = " ".join(ordered["strategy"])
         for metric in _COMPARED:
             row[f"Spearman, {metric}"] = _ranked(part, metric)

@@ -11,8 +11,8 @@ from plotly.subplots import make_subplots
 from ..records.conditions import short_titles
 from .theme import DASHED, INK, METRICS, Style, axis_title, label, layout, numbers, panels_titled, style
 
-_COLUMNS = 2
-_LONGEST = 60  # characters of a panel's title on one line
+_COLUMNS = 3
+_LONGEST = 30  # characters of a panel's title on one line
 
 
 def roofline_shares(frame: pd.DataFrame, title: str | None = None) -> go.Figure:

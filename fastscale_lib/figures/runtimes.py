@@ -35,13 +35,16 @@ from .theme import (
     whiskers,
 )
 
+_COLUMNS = 4  # of panels, where cases stand side by side
+_LONGEST = 30  # characters of a case on one line
+
 
 def runtime(
     frame: pd.DataFrame, metrics: Sequence[str] = COUNTS, log: bool = True, title: str | None = None
 ) -> go.Figure:
     """Draw time per image over counts, with one panel per metric and one marker per network.
 
-    Each device, mode and precision has a row of panels. The title of a panel is Pearson's r, of logarithms if the axes
+    Each device, mode and precision has its panels. The title of a panel is Pearson's r, of logarithms if the axes
     are logarithmic; the dashed line is least squares on these axes. The 8 largest families have their own style.
 
     Arguments:
@@ -56,42 +59,46 @@ def runtime(
     families = frame["family"].loc[[place for known in cases.values() for place in known.index]]
     named = list(families.value_counts().index[:NAMED_FAMILIES])
     families = families.where(families.isin(named), OTHERS)
-    figure = make_subplots(
-        *(len(cases), max(len(shown), 1)),
-        **{"shared_yaxes": True, "horizontal_spacing": 0.03, "vertical_spacing": 0.5 / max(len(cases), 2)},
-        subplot_titles=[
-            _panel_title(name if len(cases) > 1 and metric == shown[0] else "", known, metric, log)
-            for name, known in cases.items()
-            for metric in shown
-        ],
-    )
+    beside = max(1, min(_COLUMNS // max(len(shown), 1), len(cases)))  # cases in a row
+    lines, columns = max(-(-len(cases) // beside), 1), max(len(shown), 1) * beside
+    spaces: dict[str, Any] = {"horizontal_spacing": 0.03, "vertical_spacing": 0.5 / max(lines, 2)}
+    several = len(cases) > 1
+    titles = [
+        _panel_title(name if several and metric == shown[0] else "", known, metric, log, several)
+        for name, known in cases.items()
+        for metric in shown
+    ]
+    figure = make_subplots(lines, columns, shared_yaxes=beside == 1, subplot_titles=titles, **spaces)
     axis = log_axis if log else plain_axis
     seen: set[str] = set()
-    for row, known in enumerate(cases.values(), 1):
+    for place, known in enumerate(cases.values()):
         scaled = known.apply(np.log) if log else known
-        for column, metric in enumerate((each for each in shown if each in known), 1):
-            where: dict[str, Any] = {"row": row, "col": column}
+        first = place % beside * len(shown) + 1  # column of the case
+        for column, metric in enumerate((each for each in shown if each in known), first):
+            where: dict[str, Any] = {"row": place // beside + 1, "col": column}
             own = families.loc[known.index]
             for family, look in family_styles(own, named).items():
                 rows = frame.loc[known.index][own == family]
                 figure.add_trace(_networks(rows, metric, family, look, showlegend=family not in seen), **where)
                 seen.add(family)
             figure.add_trace(_least_squares(scaled, metric, log), **where)
-            last = {} if row == len(cases) else {"title": None}
+            last = {} if place >= len(cases) - beside else {"title": None}
             figure.update_xaxes(axis(metric) | last, **where)
             if log and known[metric].max() > MANY_TICKS * known[metric].min():
                 figure.update_xaxes(dtick=1, **where)
-            figure.update_yaxes(axis("ms_per_image") | ({} if column == 1 else {"title": None}), **where)
-    figure.update_layout(**layout(title), height=400 if len(cases) == 1 else 130 + 190 * len(cases))
-    return panels_titled(figure, legend=1 + 0.1 / len(cases) if cases else 1.1)
+            figure.update_yaxes(axis("ms_per_image") | ({} if column == first else {"title": None}), **where)
+    figure.update_layout(**layout(title), height=400 if len(cases) < 2 else 130 + 190 * lines)
+    return panels_titled(figure, legend=1 + 0.1 / lines)
 
 
-def _panel_title(case: str, known: pd.DataFrame, metric: str, log: bool) -> str:
+def _panel_title(case: str, known: pd.DataFrame, metric: str, log: bool, briefly: bool) -> str:
     if metric not in known:
         return ""
     scaled = known.apply(np.log) if log else known
-    r = f"{METRICS[metric].label}: r{' of logs' if log else ''} = {_r(scaled, metric)}"
-    return f"{case}<br>{r}" if case else r
+    statistic = "r of logs" if log and not briefly else "r"
+    r = f"{METRICS[metric].label}: {statistic} = {_r(scaled, metric)}"
+    shown = case if len(case) <= _LONGEST else case.replace(" · ", "<br>", 1)
+    return f"{shown}<br>{r}" if case else r
 
 
 def correlations(found: pd.DataFrame, title: str | None = None) -> go.Figure:

@@ -232,6 +232,9 @@ def test_each_case_has_a_row_of_panels(timings):
     rows = [annotation.split("<br>")[0] for annotation in annotations(figures.runtime(both))][:: len(METRICS)]
     assert len(rows) == 2
     assert rows[1].startswith(timings["device_name"].iloc[0])
+    beside = figures.runtime(both, ["flops", "activations"])
+    assert len({trace.yaxis for trace in traces(beside)}) == 4
+    assert len({layout_of(beside)[f"yaxis{n}"].domain for n in ("", 2, 3, 4)}) == 1  # in one row
 
 
 @pytest.mark.parametrize("log", [True, False])

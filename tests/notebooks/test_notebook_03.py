@@ -48,7 +48,7 @@ def test_sentences_are_computed_from_what_was_read(executed, without_measurement
     assert fs.analysis.leads_everywhere_text(fs.analysis.leads_everywhere(fs.records.timm_times()), "activations") in (
         shipped
     )
-    assert any("no model: 7 measured rows for NVIDIA H200" in text for text in shipped)
+    assert any("No model: 7 measured rows for NVIDIA H200" in text for text in shipped)
     assert "No base network was measured under three strategies that reach the same flops." in other
     assert "None of these rows has measured ceilings." in other
     assert shipped[0] != other[0]
@@ -194,6 +194,6 @@ def test_another_favourite_is_beyond_the_paper_and_a_store_says_why(tmp_path):
     done = played(RUNTIME, parameters)
     shown = verdicts(done)
     assert shown.index[shown["scope"] != BEYOND].tolist() == [f"{ORDER}, on a GPU"]  # which is of activations
-    [reasons] = [text for text in texts(done) if "no model: " in text]
+    [reasons] = [text for text in texts(done) if "No model: " in text]
     assert "a fit takes 10 of them at least" in reasons
     assert "lacks description" in reasons
