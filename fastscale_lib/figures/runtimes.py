@@ -121,7 +121,7 @@ def correlations(found: pd.DataFrame, title: str | None = None) -> go.Figure:
     ticks = {"tickvals": list(range(len(cases))), "ticktext": cases, "range": [len(cases) - 0.5, -0.5]}
     figure.update_yaxes(**ticks, zeroline=False, automargin=True)
     lowest = float(np.nanmin([0, *found["r"], *found["low"]]))
-    figure.update_xaxes(title=axis_title("correlation with time, r"), range=[lowest, 1.03])
+    figure.update_xaxes(title=axis_title("correlation with time, r"), range=[lowest - 0.05 * (lowest < 0), 1.03])
     figure.update_layout(**layout(title), height=170 + 44 * len(cases))
     return panels_titled(figure, legend=1 + 26 / (44 * len(cases) + 45), size=13)
 
