@@ -3,7 +3,7 @@
 import nbformat
 import pytest
 from helpers.fake_device import rows
-from helpers.notebooks import REPO, named, tables, verdicts
+from helpers.notebooks import REPO, named, tables, texts, verdicts
 from helpers.played_notebooks import played
 from helpers.zoo_rows import write_store
 
@@ -266,3 +266,29 @@ def test_own_rows_come_first_and_fast_scaling_is_always_judged(tmp_path):
     assert f"{BOUGHT} activations, dWr over alpha=0.5" in claims.index
     assert f"{BOUGHT} time of inference on a GPU (Made-up), dWr over alpha=0.5" in claims.index
     assert claims.index.str.contains("time of inference on a CPU").sum() == 2
+
+
+# What the sentences tell
+
+
+def test_sentences_follow_the_budgets(executed, without_rows):
+    """In the order of flops; without measured rows no device is named."""
+    shown, other = texts(executed(BUDGET)), texts(without_rows)
+    order = ranked(in_fast_profile(executed(BUDGET))["params"])
+    [bought] = [text for text in shown if "Flops in G that each budget buys" in text]
+    params = bought.partition("params ")[2].partition(";")[0]
+    assert [params.index(f"by {way}") for way in order] == sorted(params.index(f"by {way}") for way in order)
+    assert "under 4 of 4 budgets" in bought
+    assert any(f"On {EPYC}, as predicted, " in text for text in shown)
+    assert "No device has rows enough to predict a time." in other
+    assert any("under 3 of 3 budgets" in text for text in other)
+    assert "There are no measured times." in other
+
+
+def test_a_gap_is_held_to_the_band_of_the_model(fits, by_time):
+    on_each, *_ = fs.analysis.bought_on_each(
+        "RegNetX-200MF", ["w", "dwr", "dWr"], fits["inference"], 3, batch=4, mode="inference", precision="fp32"
+    )
+    text = fs.analysis.bought_on_each_text(on_each, fits["inference"])
+    [fitted] = fits["inference"][EPYC].fitted.values()
+    assert f"which is less than the {100 * fitted.error_90:.0f} % within which nine in ten predictions stay" in text

@@ -1,7 +1,7 @@
 """Beyond ConvNets: what the text says of laws, attention, equal flops and DeiT-Ti comes out of the cells."""
 
 import pytest
-from helpers.notebooks import REPO, named, tables, verdicts
+from helpers.notebooks import REPO, named, tables, texts, verdicts
 from helpers.played_notebooks import played
 
 import fastscale_lib as fs
@@ -93,3 +93,34 @@ def test_other_networks_and_no_transformer_will_do():
     shown = verdicts(played(BEYOND, parameters))
     assert not shown.index.str.contains("attention").any()
     assert shown.index.str.contains("ResNet-50").sum() == 3 + 2
+
+
+# What the sentences tell
+
+
+def test_sentences_on_laws_follow_networks_and_tolerance(executed):
+    laws = fs.analysis.measured_laws([*NETWORKS, *PAPERS])
+    by_default = fs.analysis.measured_laws_text(laws, NETWORKS, 0.1)
+    assert by_default in texts(executed(BEYOND))
+    assert "ViT-S/16 leaves them in flops with r by 2.30, not 2" in by_default
+    assert "ConvNeXt-T follows them all" in by_default
+    loose = fs.analysis.measured_laws_text(laws[laws["network"] == "ViT-S/16"], ["ViT-S/16"], 0.5)
+    assert loose.endswith("within 0.5: ViT-S/16 follows them all.")
+
+
+def test_sentences_on_attention_equal_flops_and_deit_are_shown(executed):
+    shown = texts(executed(BEYOND))
+    equal = fs.analysis.beside_width(NETWORKS, ["w", "dw", "dwr", "dWr"], 16)
+    text = fs.analysis.beside_width_text(equal)
+    assert "dWr 1.30 to 1.32 times" in text
+    assert "faster than the flops in ViT-S/16 under dwr" in text
+    assert any("dWr 1.30 to 1.32 times" in each for each in shown)
+    without = fs.analysis.beside_width_text(equal[equal["network"] == "ConvNeXt-T"])
+    assert "matrices" not in without
+    attention = fs.analysis.attention_by_resolution(["ViT-S/16", "ResNet-18"], [224, 384])
+    assert fs.analysis.attention_text(attention).endswith("ViT-S/16 8 % at 224 px and 20 % at 384 px.")
+    none = fs.analysis.attention_by_resolution(["ResNet-18"], [224])
+    assert fs.analysis.attention_text(none) == "None of these networks has attention."
+    assert any(
+        "Images per second (w 615, dWr 511 and dwr 386) are in the order of activations" in each for each in shown
+    )
