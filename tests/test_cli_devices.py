@@ -1,12 +1,15 @@
 """The commands about devices that one may not have."""
 
 import json
+import re
+from dataclasses import replace
 
 import pytest
-from helpers.fake_device import by_layers, rows
+from helpers.fake_device import TINY, by_layers, rows
 
 import fastscale_lib as fs
 from fastscale_lib import cli
+from fastscale_lib.prediction import calibration
 
 
 def test_devices_are_listed(capsys):
@@ -54,3 +57,41 @@ def test_a_profile_is_made_of_rows_by_one_command(tmp_path, capsys):
     kept = json.loads((tmp_path / "made-up.json").read_text("utf-8"))
     assert (kept["source"], kept["made"], kept["settings"][0]["rows"]) == ("made up", "2026-11-27", 12)
     assert capsys.readouterr().out.strip().endswith("made-up.json")
+
+
+def test_one_s_own_device_is_calibrated_by_one_command(tmp_path, capsys, monkeypatch):
+    """Stopped after two probes, the same command goes on; the third time nothing is left to measure."""
+    monkeypatch.setattr(calibration, "probes", lambda count: TINY[:10])
+    monkeypatch.setattr(calibration, "PROBE_SECONDS", 0.05)
+    store, measure = tmp_path / "kept.jsonl", calibration.measure_plan
+
+    def stopped(plan, *given, **settings):
+        measure(replace(plan, networks=plan.networks[:2]), *given, **settings)
+        raise KeyboardInterrupt
+
+    command = ["calibrate", "--device", "cpu", "--threads", "1", "--store", str(store)]
+    monkeypatch.setattr(calibration, "measure_plan", stopped)
+    assert cli.main(command) == cli.STOPPED
+    assert "run the same command again to go on" in capsys.readouterr().err
+    assert len(fs.Store(store)) == 2
+    monkeypatch.setattr(calibration, "measure_plan", measure)
+    assert cli.main(command) == cli.DONE
+    said = capsys.readouterr()
+    assert re.search(r"inference, fp32: \d+ probes, median error \d+%, nine in ten within \d+%; prior: ", said.out)
+    assert "10/10" in said.err
+    assert len(fs.Store(store)) == 10
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (["--count", "7"], "count is 7, but must be a whole number from 10 to 40; try count=10"),
+        (["--device", "cuda:7"], "cuda:7"),
+        (["--batch", "0"], "batch is 0, but must be a whole number of at least 1"),
+    ],
+)
+def test_a_wrong_calibration_gets_a_sentence(asked, said, tmp_path, capsys):
+    assert cli.main(["calibrate", *asked, "--store", str(tmp_path / "kept.jsonl")]) == cli.WRONG
+    err = capsys.readouterr().err
+    assert said in err
+    assert err.count("\n") == 1

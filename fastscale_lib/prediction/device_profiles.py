@@ -11,7 +11,7 @@ import pandas as pd
 
 from .._common.files import write_whole
 from ..records.store import Store
-from .calibration import kept_in
+from .calibration import calibrated_and_remarks, kept_in
 from .fitted import SETTING, plain_fit, read_fits
 from .forms import PredictionError
 from .model import RuntimeModel
@@ -82,9 +82,13 @@ def _calibrated_here() -> pd.DataFrame:
     frame = Store(here).frame() if here.is_file() else pd.DataFrame()
     found = []
     for setting, rows in timed_rows(frame) if len(frame) else []:
-        if len(rows) >= LEAST_ROWS:
+        if rows["network"].nunique() >= LEAST_ROWS:
+            rows = rows.drop_duplicates(["network", "batch"], keep="last")
             batches = " to ".join(str(each) for each in dict.fromkeys((rows["batch"].min(), rows["batch"].max())))
-            known = {"known_by": "calibrated here", "rows": len(rows), "families": 1, "batches": batches}
+            model, _ = calibrated_and_remarks(rows)
+            [fitted] = model.fitted.values()
+            known = {"known_by": "calibrated here", "rows": fitted.rows, "families": 1, "batches": batches}
+            known |= {"error": fitted.error, "error_90": fitted.error_90, "source": f"probes; prior: {fitted.prior}"}
             found.append({**setting.row(("device_name", *SETTING)), **known, "made": str(rows["date"].max())[:10]})
     return pd.DataFrame(found or [{"device_name": "this machine", "known_by": "not calibrated"}])
 

@@ -66,7 +66,7 @@ def fit_from_profiles(setting: Conditions, rows: pd.DataFrame, without: str | No
     by_none = best_form("layers", runs, seconds, rows, setting)
     if _SURELY * _off(by_none.held_out, seconds).mean() < _off(best.held_out, seconds).mean():
         alone = fit_setting("layers", setting, rows)
-        return alone._replace(prior="none: no profile explains the rows better than they do themselves")
+        return alone._replace(prior="none (no profile explains the rows better than they do themselves)")
     return _fitted_from(best, runs, seconds, rows)
 
 
