@@ -2,6 +2,7 @@
 
 import json
 import re
+import warnings
 from dataclasses import replace
 
 import pytest
@@ -60,7 +61,7 @@ def test_a_profile_is_made_of_rows_by_one_command(tmp_path, capsys):
 
 
 def test_one_s_own_device_is_calibrated_by_one_command(tmp_path, capsys, monkeypatch):
-    """Stopped after two probes, the same command goes on; the third time nothing is left to measure."""
+    """Stopped after two probes, the same command goes on."""
     monkeypatch.setattr(calibration, "probes", lambda count: TINY[:10])
     monkeypatch.setattr(calibration, "PROBE_SECONDS", 0.05)
     store, measure = tmp_path / "kept.jsonl", calibration.measure_plan
@@ -75,7 +76,9 @@ def test_one_s_own_device_is_calibrated_by_one_command(tmp_path, capsys, monkeyp
     assert "run the same command again to go on" in capsys.readouterr().err
     assert len(fs.Store(store)) == 2
     monkeypatch.setattr(calibration, "measure_plan", measure)
-    assert cli.main(command) == cli.DONE
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", fs.prediction.CalibrationWarning)  # whatever else goes on in this machine
+        assert cli.main(command) == cli.DONE
     said = capsys.readouterr()
     assert re.search(r"inference, fp32: \d+ probes, median error \d+%, nine in ten within \d+%; prior: ", said.out)
     assert "10/10" in said.err
