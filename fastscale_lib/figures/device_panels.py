@@ -76,5 +76,5 @@ def leads_map(frame: pd.DataFrame, title: str | None = None) -> go.Figure:
     figure.update_xaxes(title=axis_title("lead of r"), range=across, dtick=0.05, zeroline=False)
     figure.update_yaxes(categoryorder="array", categoryarray=settings[::-1])
     figure.update_yaxes(automargin=True, row=1, col=1)
-    figure.update_layout(**layout(title), height=180 + 26 * len(settings))
+    figure.update_layout(**layout(title), height=180 + 30 * len(settings))
     return panels_titled(figure)
