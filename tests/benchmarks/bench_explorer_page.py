@@ -35,12 +35,10 @@ TRACED = {"includedCategories": ["cc", "benchmark", "input"], "recordMode": "rec
 
 EMPTY = """<!DOCTYPE html><meta charset="utf-8"><body>
 <input type="range" aria-label="α" min="0" max="1" step="0.01" value="0.5">
-<div class="counts"><div class="chart"><svg width="400" height="400"><circle cy="9" r="5"/></svg></div></div>
+<svg width="400" height="400"><circle cy="9" r="5"/></svg>
 <script>
-const circle = document.querySelector("circle"), area = document.querySelector(".chart");
+const circle = document.querySelector("circle");
 document.querySelector("input").oninput = event => circle.setAttribute("cx", 400 * event.target.value);
-area.onpointerdown = event => area.setPointerCapture(event.pointerId);
-area.onpointermove = event => circle.setAttribute("cx", event.clientX);
 </script>"""
 PLOTLY = """<!DOCTYPE html><meta charset="utf-8"><body><input type="range" aria-label="α" min="0" max="100" value="50">
 <div id="figure"></div><script>{plotly}</script><script>
@@ -178,10 +176,8 @@ def test_a_key_press(pages, new_page, report):
 
 
 def test_a_drag(pages, report):
-    gaps = {name: page.drag() for name, page in pages.items()}
-    rows, figures = [], {}
-    for name, each in gaps.items():
-        p50, p95 = np.percentile(each, [50, 95])
-        figures[name] = 1000 / each.mean()
-        rows.append((f"{name}: frames a second", f"{figures[name]:.0f}", f"gaps, p50 and p95: {p50:.1f}, {p95:.1f} ms"))
-    report.table(f"{BASE}, a drag over the first chart", rows, **figures)
+    """Without a floor: of the empty page's moves, the trace names no frame."""
+    gaps = pages["page"].drag()
+    p50, p95 = np.percentile(gaps, [50, 95])
+    rows = [("frames a second", f"{1000 / gaps.mean():.0f}", f"gaps, p50 and p95: {p50:.1f}, {p95:.1f} ms")]
+    report.table(f"{BASE}, a drag over the first chart", rows, frames_per_s=1000 / gaps.mean())
