@@ -54,7 +54,7 @@ def points(base: Network, rows: Iterable[Mapping[str, Any]], timings: Sequence[T
     for row in rows:
         if row.get("base") != base.name or not _is_scaled(base, row["description"]):
             continue
-        measured_at, measurement = Conditions.of(row), _measurement(row)
+        measured_at, measurement = Conditions.of(row), measurement_of(row)
         labels = [timing.label for timing, key in predicted if _alike(timing, key, measured_at)]
         known = pd.notna(measurement.low_ms)
         found.append(
@@ -65,11 +65,16 @@ def points(base: Network, rows: Iterable[Mapping[str, Any]], timings: Sequence[T
                 "ms": float(measurement.median_ms),
                 "low": float(measurement.low_ms) if known else None,
                 "high": float(measurement.high_ms) if known else None,
-                "doubt": "; ".join(filter(None, (measurement.doubt, measurement.warning))) or None,
+                "doubt": doubt_of(measurement),
                 "text": f"{row['network']}\n{measurement}",
             }
         )
     return sorted(found, key=lambda each: ("training" in each["label"], each["label"], each["flops"]))
+
+
+def doubt_of(measurement: Measurement) -> str | None:
+    """Say what keeps a time from deciding anything, and what disturbed it; None if nothing did."""
+    return "; ".join(filter(None, (measurement.doubt, measurement.warning))) or None
 
 
 def _alike(timing: Timing, key: Conditions, row: Conditions) -> bool:
@@ -89,7 +94,8 @@ def _is_scaled(base: Network, description: Mapping[str, Any]) -> bool:
         return False
 
 
-def _measurement(row: Mapping[str, Any]) -> Measurement:
+def measurement_of(row: Mapping[str, Any]) -> Measurement:
+    """Read the measurement of a store's row."""
     given = {name: row[name] for name in _FIELDS if name in row}
     return Measurement.from_dict({name: None if _missing(value) else value for name, value in given.items()})
 

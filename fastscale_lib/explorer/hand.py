@@ -15,7 +15,7 @@ _WHOLE = ("resolution", "batch")
 
 
 class Hand:
-    """Does what the messages of a page ask for, each once, and says in the state what is wrong with one.
+    """Does what the messages of a page ask for, each once, and says in the state what is wrong with them.
 
     Arguments:
         state: whose traits are set.
@@ -29,12 +29,13 @@ class Hand:
         self.state, self._buttons, self._others = state, buttons, others
         self.heard: dict[str, int] = {}  # the last message of each view, which numbers its own
         self.own: dict[str, Any] = {}  # base networks that are not of the zoo, by name
-        self._wrong = ""  # the trait that the message is about
+        self._wrong: dict[str, str] = {}  # what is said of each trait whose value was refused
+        self._said = ""
 
     @property
-    def wrong(self) -> str | None:
-        """The field whose value was refused, as long as the message says so."""
-        return self._wrong or None if self.state.message else None
+    def wrong(self) -> list[str]:
+        """The fields whose values were refused, as long as the message says so."""
+        return list(self._wrong) if self._said and self.state.message == self._said else []
 
     def hear(self, message: Mapping[str, Any]) -> bool:
         """Do what a message asks for; False if it was done before, since a page that hears nothing says it again."""
@@ -42,22 +43,38 @@ class Hand:
         if number <= self.heard.get(view, 0):
             return False
         self.heard[view] = number
-        for name, value in message.get("set", {}).items():
-            value = self.own.get(value, value) if name == "network" else value
-            if name in SETTABLE:
-                self._try(name, lambda name=name, value=value: setattr(self.state, name, value_of(name, value)))
-            else:
-                self._others(name, value)
+        self._set(message.get("set", {}))
         if press := self._buttons.get(message.get("press", "")):
-            self._try("", press)
+            self.state.message = ""
+            if why := _why_not(press):
+                self.state.message = why
         return True
 
-    def _try(self, name: str, action: Callable[[], object]) -> None:
-        self.state.message = ""
-        try:
-            action()
-        except (T.TraitError, ValueError, OSError) as error:
-            self._wrong, self.state.message = name, str(error)
+    def _set(self, given: Mapping[str, Any]) -> None:
+        """Set traits; where one is refused, those that were refused before, and not set since, are said as well."""
+        before = {name: self._wrong[name] for name in self.wrong if name not in given}
+        wrong: dict[str, str] = {}
+        if any(name in SETTABLE for name in given):
+            self.state.message = ""
+        for name, value in given.items():
+            if name not in SETTABLE:
+                self._others(name, value)
+                continue
+            value = self.own.get(value, value) if name == "network" else value
+            if why := _why_not(lambda name=name, value=value: setattr(self.state, name, value_of(name, value))):
+                wrong[name] = why
+        if wrong:
+            self._wrong = before | wrong
+            self._said = self.state.message = "; ".join(self._wrong.values())
+
+
+def _why_not(action: Callable[[], object]) -> str:
+    """Do something; return what is said against it, "" if nothing is."""
+    try:
+        action()
+    except (T.TraitError, ValueError, OSError) as error:
+        return str(error)
+    return ""
 
 
 def value_of(name: str, given: Any) -> Any:

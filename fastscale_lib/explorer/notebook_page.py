@@ -253,6 +253,7 @@ class Teller:
             },
             **{name: getattr(state, name) for name in ("live", "busy", "progress", "status", "message")},
             "wrong": self.hand.wrong,
+            "full": bool(self.timings.fits_not),  # whether a smaller batch may be searched for
         }
 
     def _points(self) -> list[dict[str, Any]]:

@@ -6,7 +6,6 @@ from importlib.metadata import version
 from typing import Any, NamedTuple
 
 import pandas as pd
-import traitlets as T
 
 from .._common.device_kinds import CPU, kind_of, named_with_threads
 from ..architectures.definition import Network
@@ -66,8 +65,8 @@ class Predictions:
         Arguments:
             anew: measure them again, where they are kept, too; default: False.
         """
-        if not self.state.devices:
-            raise T.TraitError("predict: the devices are not known yet; try again in a moment")
+        if self.timings.waits_for_devices(lambda: self.calibrate(anew)):
+            return
         held = set() if anew else {row["network_id"] for row in self._kept(self.state.settings)}
         todo = [probe for probe in probes() if probe.id not in held]
         if not todo:

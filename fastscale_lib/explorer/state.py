@@ -82,11 +82,25 @@ class State(T.HasTraits):
 
     batch_chosen = False  # else the batch is the default, which is smaller where there is no GPU
     _settling = False
+    _made = False
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute that there is; once all is made, a mistyped name is refused."""
+        if self._made and name[0] != "_" and not hasattr(self, name):
+            raise T.TraitError(f"explorer: {quoted(name)} is not known; known are {', '.join(SETTABLE)}")
+        super().__setattr__(name, value)
 
     def begin(self, given: Mapping[str, Any]) -> None:
-        """Give every trait that is set the given value, or its default."""
+        """Give every trait that is set the given value, or its default; of scale and flops one sets the other."""
         if unknown := set(given) - set(SETTABLE):
             raise T.TraitError(f"explorer: {', '.join(sorted(unknown))} is not known; known are {', '.join(SETTABLE)}")
+        if given.get("scale") is None:
+            given = {**given, "scale": SETTABLE["scale"].default_value}
+        elif given.get("flops") is not None:
+            raise T.TraitError(
+                f"flops: {_said(given['flops'])} and scale {quoted(given['scale'])} are both given, but each sets the "
+                "other; give one of them"
+            )
         self._settling = True
         try:
             for name, trait in SETTABLE.items():

@@ -10,12 +10,17 @@ import pandas as pd
 import traitlets as T
 
 from .._common.device_kinds import CPU, kind_of, preferred
+from .._common.errors import FastscaleError
 from ..architectures.counting import complexity
 from ..architectures.definition import Network
 from ..architectures.parts import Dimensions
 from ..architectures.traced.module_family import Family
 from ..figures.theme import label
+from ..measuring.batch_search import LIMIT
+from ..measuring.settings import Settings
 from ..records.measurement import Measurement
+from .app_measured import doubt_of
+from .batch_search import BatchSearch
 from .job_queue import Job, Measuring, running_loop
 from .state import AUTO, CPU_BATCH, State, short
 from .views import ALPHA
@@ -69,11 +74,14 @@ class Timings:
         self.ended = False  # for good: nothing is measured any more
         self._measuring: Measuring | None = None
         self._rest: threading.Timer | None = None
-        self._waiting: bool | None = None  # for the devices: whether to measure again what is known
+        self._waiting: Callable[[], object] | None = None  # what is done once the devices are known
         self._wanted: list[Any] = []  # what is to be measured, of what was asked for last
         self._takers: dict[Hashable, Callable[[Any, Measurement], None]] = {}  # of what has been asked for
         self._done: set[Hashable] = set()  # what of it has been measured
         self._failures: dict[str, list[str]] = {}  # whose measurements failed, by what was said
+        self._networks: dict[Hashable, Network] = {}  # those that are to be measured
+        self._full: list[Marked] = []  # those that did not fit in memory
+        self._search: BatchSearch | None = None
         self._times: tuple[tuple, pd.DataFrame] | None = None  # for what they are, and they
         state.when_changed(lambda _: self._measure_soon())
 
@@ -86,14 +94,15 @@ class Timings:
     def times(self) -> pd.DataFrame:
         """What was measured of the present base network under the present settings; times in ms/batch.
 
-        low_ms and high_ms are NaN where there is no interval; doubt says why a time decides nothing, None where it can.
+        low_ms and high_ms are NaN where there is no interval; doubt says why a time decides nothing, or what disturbed
+        it; None where nothing did.
         """
         key = self.state.measurements, self.state.base, self.state.settings
         if self._times is None or self._times[0] != key:  # three readers ask at every move of a slider
             rows = [
                 (
                     *(t.strategy, t.scale, t.flops, m.median_ms, m.low_ms, m.high_ms),
-                    m.doubt,
+                    doubt_of(m),
                     m.where,
                     f"{t.what}<br>{m}",
                 )
@@ -111,18 +120,61 @@ class Timings:
     def cancel(self) -> None:
         """Stop measuring; what was measured stays."""
         self._waiting = None
+        if self._search:
+            self._search.cancel()
         if self._measuring:
             self._measuring.cancel()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block until nothing is being measured; False if that took longer than `timeout` seconds."""
+        if self._search and not self._search.wait(timeout):
+            return False
         return self._measuring is None or self._measuring.wait(timeout)
+
+    @property
+    def fits_not(self) -> list[Network]:
+        """The networks that did not fit in memory when they were last to be timed under the present settings."""
+        state = self.state
+        return [self._networks[key] for key in self._full if (key.base, key.settings) == (state.base, state.settings)]
+
+    def fit_batch(self) -> None:
+        """Search for the largest batch at which those fit that did not, set it, and return at once; see `wait`."""
+        networks = self.fits_not
+        if not networks:
+            raise T.TraitError("fit: every network that was timed fits at this batch; press Time first at a larger one")
+        batch, mode, precision, device = self.state.settings
+        if batch == 1:
+            raise T.TraitError(f"fit: not even one image fits in the memory of {device}; use a smaller scale")
+        self.state.busy, self.state.progress = True, 0.0
+        self.state.status = f"searching for the largest batch below {batch} that fits"
+        self._search = BatchSearch(self._tell_search, self._end_search)
+        self._search.start(networks, Settings(min(batch, LIMIT + 1), mode, precision, device))
+
+    def _tell_search(self, phase: str, fraction: float) -> None:
+        self.state.progress, self.state.status = fraction, f"searching for the largest batch that fits: trying {phase}"
+
+    def _end_search(self, found: int | FastscaleError) -> None:
+        if self._search is None:  # overtaken by what is measured now
+            return
+        self._search.close()
+        self._search, self._full = None, []
+        if isinstance(found, int):
+            self.state.batch = found
+            much = "" if found == LIMIT else ", about the largest that does"
+            self.state.status = f"batch {found} fits{much}; press Time"
+        elif getattr(found, "reason", "") == "cancelled":
+            self.state.status = "cancelled; what was measured stays"
+        else:
+            self.state.status, self.state.message = "", f"fit: {found}"
+        self.state.progress, self.state.busy = 1.0, False
 
     def stop(self) -> None:
         """Stop measuring, and give the process that measures back; it is taken again when it is needed."""
         self._waiting = None
         if self._rest:
             self._rest.cancel()
+        if self._search:
+            self._search.close()
         if self._measuring:
             self._measuring.close()
 
@@ -159,14 +211,20 @@ class Timings:
                 "time: a module cannot be sent to the process that measures; fs.measure(explorer.scaled()) times it"
             )
             return
-        if not self.state.devices:
-            self.ask_devices()
-            self._waiting, self.state.busy, self.state.status = again, True, "starting the process that measures"
+        if self.waits_for_devices(lambda: self._measure(again)):
             return
         jobs = self._marked(again)
         if not jobs and not self.state.busy:
             return
         self.start(jobs, self._take)
+
+    def waits_for_devices(self, then: Callable[[], object]) -> bool:
+        """Return whether the devices are not known yet; `then` is called once they are."""
+        if self.state.devices:
+            return False
+        self.ask_devices()
+        self._waiting, self.state.busy, self.state.status = then, True, "starting the process that measures"
+        return True
 
     def start(self, jobs: list[Job], take: Callable[[Any, Measurement], None]) -> None:
         """Do these jobs in place of what is in hand, and give each key with its measurement to `take`.
@@ -174,7 +232,11 @@ class Timings:
         A key has `what`, the words for it.
         """
         measurer = self._measurer
-        self._wanted, self._done, self._failures = [job.key for job in jobs], set(), {}
+        if self._search:
+            self._search.close()
+            self._search = None
+        self._wanted, self._done, self._failures, self._full = [job.key for job in jobs], set(), {}, []
+        self._networks = {job.key: Network.from_dict(job.request["network"]) for job in jobs}
         self._takers |= dict.fromkeys(self._wanted, take)
         self.state.busy, self.state.progress = True, 0.0
         if jobs:
@@ -238,9 +300,12 @@ class Timings:
         state.devices = devices
         if missing:
             state.message = f"device: {missing!r} is not there; use one of {AUTO}, {', '.join(devices)}"
-        if self._waiting is not None:
-            again, self._waiting = self._waiting, None
-            self._measure(again)
+        then, self._waiting = self._waiting, None
+        try:
+            if then:
+                then()
+        except (T.TraitError, ValueError, OSError) as error:
+            state.message = str(error)
 
     def _on_progress(self, key: Any, event: dict[str, Any]) -> None:
         if key not in self._wanted:
@@ -269,7 +334,10 @@ class Timings:
         elif key in self._wanted:
             # A wrong setting is wrong for all of them, and those that wait are dropped.
             whose = self._wanted[self._wanted.index(key) :] if event["reason"] == "setting" else [key]
-            self._failures.setdefault(event["message"], []).extend(each.what for each in whose)
+            if event["reason"] == "out of memory" and isinstance(key, Marked):
+                self._full.append(key)
+            text = event["message"].removeprefix(f"{self._networks[key].name}: ")  # what is said of several, once
+            self._failures.setdefault(text, []).extend(each.what for each in whose)
             self.state.message = "; ".join(self._whose(names) + text for text, names in self._failures.items())
 
     def _on_done(self) -> None:

@@ -46,7 +46,7 @@ class Explorer(NotebookPage, State):
     """Slide α and the scale factor; see complexity follow, and time the scaled networks.
 
     Show it as the last expression of a cell. Every argument is a trait, which may be set later as well. Left out,
-    `resolution` is the network's own, `flops` follows the scale, and `batch` is 64, or 8 where there is no GPU.
+    `scale` is 4, or follows from `flops`; `resolution` is the network's own; `batch` is 64, or 8 where there is no GPU.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Explorer(NotebookPage, State):
         network: Network | Family | str = State.network.default_value,
         strategies: str | Sequence[str] = State.strategies.default_value,
         alpha: float = State.alpha.default_value,
-        scale: float = State.scale.default_value,
+        scale: float | None = None,
         *,
         resolution: Resolution | None = State.resolution.default_value,
         flops: float | None = State.flops.default_value,
@@ -72,7 +72,10 @@ class Explorer(NotebookPage, State):
         self.begin({name: given[name] for name in SETTABLE} | unknown)
         self.timings = Timings(self)
         self.predictions = Predictions(self, self.timings)
-        buttons = {"time": self.time, "predict": self.calibrate, "cancel": self.cancel}
+        buttons = {
+            **{"time": self.time, "predict": self.calibrate},
+            **{"fit": self.fit_batch, "cancel": self.cancel},
+        }
         self._hand = Hand(self, buttons, lambda name, value: self._teller.show(name, value))
         self._teller = Teller(self, self, self.timings, self.predictions, self._hand)
         self.on_msg(self._on_message)
@@ -82,6 +85,7 @@ class Explorer(NotebookPage, State):
         self._tell()
         if here := cells():
             here.note_made(self)
+        self._made = True
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         """The widget; beside it, where figures are kept as data, the one that needs no kernel: a page shows that."""
@@ -149,6 +153,14 @@ class Explorer(NotebookPage, State):
         """
         self._teller.show_own()
         self.predictions.calibrate(anew)
+
+    def fit_batch(self) -> None:
+        """Search for the largest batch at which all marked networks fit, set it, and return at once; see `wait`.
+
+        Raises:
+            TraitError: no network was found not to fit at the present batch, by `time`.
+        """
+        self.timings.fit_batch()
 
     def cancel(self) -> None:
         """Stop measuring; what was measured stays."""

@@ -338,6 +338,13 @@ def test_wrong_input_is_answered_in_place(x, label, text, sentence):
     assert x.field(label).get_attribute("aria-invalid") == "false"
 
 
+def test_all_that_is_wrong_is_told_at_once(x):
+    x.enter("batch", "-1")
+    x.enter("base px", "7")
+    until(x.page, lambda: "batch: -1 images" in x.said() and "resolution: 7 pixels" in x.said())
+    assert [x.field(each).get_attribute("aria-invalid") for each in ("batch", "base px")] == ["true", "true"]
+
+
 def test_what_is_being_typed_is_not_overwritten(x):
     x.field("batch").fill("16")
     x.set(scale=5)
@@ -533,6 +540,11 @@ def test_time_says_cpu_and_its_times_are_chosen(tiny):
     until(tiny.page, lambda: "this machine: " in tiny.field("Time on").locator("option:checked").text_content())
     assert "batch 1, inference fp32" in tiny.field("Time on").locator("option:checked").text_content()
     assert tiny.said() == ""
+    until(tiny.page, lambda: tiny.measured() == 2)
+    tiny.slider("Scale s").press("ArrowRight")
+    until(tiny.page, lambda: tiny.kernel("scale") > 4)
+    assert tiny.follows()
+    assert tiny.measured() == 2  # points stay as the sliders move
 
 
 def test_the_kernel_is_free_while_it_measures_until_cancelled(tiny):

@@ -23,7 +23,8 @@ from traitlets import TraitError
 
 import fastscale_lib as fs
 from fastscale_lib.architectures.counting import METRICS
-from fastscale_lib.explorer import app_data, notebook_page
+from fastscale_lib.explorer import app_data, notebook_page, timings
+from fastscale_lib.explorer.app_measured import doubt_of
 from fastscale_lib.explorer.state import short
 
 BASE, ALPHA = "RegNetY-400MF", "α"
@@ -171,9 +172,27 @@ def test_each_message_is_confirmed_and_done_once(x):
 
 def test_a_wrong_field_is_named_until_it_is_right(x):
     hand(x, batch="-1")
-    assert measuring(x)["wrong"] == "batch"
+    assert measuring(x)["wrong"] == ["batch"]
     hand(x, batch="4")
-    assert (measuring(x)["wrong"], x.batch) == (None, 4)
+    assert (measuring(x)["wrong"], x.batch) == ([], 4)
+
+
+def test_all_fields_that_are_wrong_are_named(x):
+    hand(x, batch="-1")
+    hand(x, resolution="7")
+    assert measuring(x)["wrong"] == ["batch", "resolution"]
+    assert re.fullmatch(r"batch: -1 images, .*; resolution: 7 pixels, .*", said(x))
+    hand(x, batch="0", resolution="64")
+    assert measuring(x)["wrong"] == ["batch"]
+    assert said(x).startswith("batch: 0 images")
+    hand(x, resolution="64")
+    assert (measuring(x)["wrong"], said(x)) == ([], "")
+
+
+def test_what_is_wrong_stays_said_where_something_right_is_set_at_once(x):
+    hand(x, batch="-1", alpha=0.25)
+    assert (x.alpha, measuring(x)["wrong"]) == (0.25, ["batch"])
+    assert said(x).startswith("batch: -1 images")
 
 
 def test_axes_and_counts_that_are_chosen_are_there_after_a_reload(x):
@@ -487,6 +506,16 @@ def test_an_unknown_trait_is_refused():
         fs.explore(BASE, **unknown)
 
 
+def test_a_mistyped_trait_is_refused(x):
+    with pytest.raises(TraitError, match=r"'aplha' is not known; known are network, .*alpha"):
+        x.aplha = 0.5
+
+
+def test_scale_and_flops_set_each_other_and_are_not_both_given():
+    with pytest.raises(TraitError, match=r"flops: 2 G and scale 3 are both given, .*; give one of them"):
+        fs.explore(BASE, scale=3, flops=2e9)
+
+
 BY_HAND = [
     ("flops", "0", r"^flops: .*0.* multiply-adds wanted, but RegNetY-400MF .* from .* to "),
     ("flops", "-3", "^flops: "),
@@ -517,13 +546,13 @@ def test_a_wrong_value_by_hand_is_answered_in_place_until_a_good_one_comes(x, na
     before, seen = settings_of(x), picture(x)
     hand(x, **{name: value})
     assert re.search(sentence, said(x))
-    assert measuring(x)["wrong"] == name
+    assert measuring(x)["wrong"] == [name]
     assert settings_of(x) == before
     assert picture(x) == seen
     hand(x, alpha=0.5)
     assert said(x) == ""
     assert x.alpha == 0.5
-    assert measuring(x)["wrong"] is None
+    assert measuring(x)["wrong"] == []
 
 
 def test_the_present_value_by_hand_clears_the_message_as_well(x):
@@ -674,7 +703,7 @@ def test_all_marked_networks_are_timed_and_equal_ones_once(timing):
     for point, measurement in zip(timing._points, [by_width, fast, slider], strict=True):
         ends = (point["low"] or math.nan, point["high"] or math.nan)
         assert np.allclose(ends, (measurement.low_ms, measurement.high_ms), equal_nan=True)
-        assert (point["doubt"], point["label"]) == (measurement.doubt, shown(timing)["timing"])
+        assert (point["doubt"], point["label"]) == (doubt_of(measurement), shown(timing)["timing"])
         assert by_width.device_name in point["text"]
     assert by_width.device == "cpu"
     assert by_width.where.startswith("CPU: ")
@@ -685,6 +714,17 @@ def test_all_marked_networks_are_timed_and_equal_ones_once(timing):
         for name, flops in zip(("w", "dWr", "α = 0.8"), times.flops, strict=True)
     ]
     assert "cpu" in timing.devices
+
+
+def test_a_disturbed_measurement_is_marked_beside_its_point_and_in_the_table(timing):
+    timing.strategies = ()
+    timing.time()
+    assert timing.wait(HANGS_S)
+    [timed] = timing.measurements
+    timing.measurements = (timed._replace(measurement=replace(timed.measurement, load=0.9)),)
+    [point], [doubt] = timing._points, timing.times["doubt"]
+    assert point["doubt"] == doubt
+    assert "other processes used 90% of the machine's cores" in doubt
 
 
 def test_a_setting_that_no_network_can_be_timed_in_is_said(timing):
@@ -806,13 +846,34 @@ def test_memory_that_runs_out_is_a_sentence_and_the_next_press_works(timing):
         press(timing, "time")
         assert timing.wait(HANGS_S)
     assert not timing.busy
-    assert re.search("^α = 0.8: Small .*: memory ran out on cpu in inference with batch 65536; try ", said(timing))
+    assert re.search("^α = 0.8: memory ran out on cpu in inference with batch 65536; try ", said(timing))
     timing.batch, timing.resolution = 2, 32
     press(timing, "time")
     assert timing.wait(HANGS_S)
     assert said(timing) == ""
     assert timing.timings.pid == pid
     assert len(timing.times) == 1
+
+
+def test_a_batch_that_does_not_fit_is_said_once_and_a_smaller_one_is_found(timing, monkeypatch):
+    monkeypatch.setattr(timings, "LIMIT", 32)  # of the search, which tries no more than this
+    timing.time()
+    assert timing.wait(HANGS_S)
+    assert not measuring(timing)["full"]
+    press(timing, "fit")
+    assert said(timing).startswith("fit: every network that was timed fits at this batch")
+    with little_memory(timing.timings.pid):
+        timing.batch = 65536
+        press(timing, "time")
+        assert timing.wait(HANGS_S)
+        assert said(timing).count("memory ran out on cpu") == 1
+        assert measuring(timing)["full"]
+        press(timing, "fit")
+        assert timing.busy
+        assert timing.wait(HANGS_S)
+    assert (said(timing), timing.busy, measuring(timing)["full"]) == ("", False, False)
+    assert (timing.batch, timing.status) == (32, "batch 32 fits; press Time")
+    timing.batch = 2
 
 
 def test_live_times_what_has_rested_and_drops_what_was_overtaken(timing):

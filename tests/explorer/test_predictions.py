@@ -250,9 +250,12 @@ def test_a_full_disk_ends_the_measuring_of_probes_in_a_sentence(x, probes, monke
     assert len(fs.Store(calibration.kept_in())) == 0
 
 
-def test_before_the_devices_are_known_it_asks_for_patience(x):
+def test_before_the_devices_are_known_it_waits_for_them(x, probes):
     press(x, "predict")
-    assert said(x) == "predict: the devices are not known yet; try again in a moment"
+    assert x.busy
+    assert x.wait(HANGS_S)
+    assert (said(x), x.busy) == ("", False)
+    assert x.predictor
 
 
 def test_what_is_no_model_is_refused(x):

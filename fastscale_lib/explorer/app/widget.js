@@ -12,7 +12,8 @@
  * @property {number} progress
  * @property {string} status
  * @property {string} message
- * @property {string | null} wrong The field that the message is about.
+ * @property {boolean} full Whether the batch did not fit in memory.
+ * @property {string[]} wrong The fields that the message is about.
  */
 
 const REST_MS = 100; // a hand that moves is told once it rests this long, or at every such step of its way
@@ -136,6 +137,7 @@ function measuring(hand) {
   const time = button("time", "Time", "Time the marked networks on this machine");
   const predict = button("predict", "Predict", "Measure ten small networks once at this batch, in some 15 s, and predict the time of others");
   const cancel = button("cancel", "Cancel", "Stop timing; what was measured stays");
+  const fit = button("fit", "Largest batch", "Search for the largest batch that fits in memory");
   const live = /** @type {HTMLInputElement} */ (made("input", { type: "checkbox", onchange: () => hand.set({ live: live.checked }) }));
   const bar = /** @type {HTMLProgressElement} */ (made("progress", { max: 1, hidden: true }));
   const status = made("span", { className: "status" });
@@ -152,6 +154,7 @@ function measuring(hand) {
     time,
     made("label", { title: "Time whenever the sliders rest" }, live, "Live"),
     predict,
+    fit,
     cancel,
     bar,
     status,
@@ -167,12 +170,13 @@ function measuring(hand) {
         control.dataset.choices = JSON.stringify(choices);
         control.replaceChildren(...choices.map(([value, label]) => made("option", { value }, label)));
       }
-      const wrong = panel.wrong === name;
+      const wrong = panel.wrong.includes(name);
       control.setAttribute("aria-invalid", String(wrong));
       if (!wrong && !typed.has(name) && !hand.behind) control.value = panel.fields[name];
     }
     live.checked = panel.live;
-    time.disabled = predict.disabled = panel.busy;
+    time.disabled = predict.disabled = fit.disabled = panel.busy;
+    fit.hidden = !panel.full;
     cancel.disabled = !panel.busy;
     bar.hidden = !panel.busy;
     bar.value = panel.progress;
