@@ -1,4 +1,4 @@
-"""The search for a batch that fits, in the process that measures, without blocking the thread that asked for it."""
+"""The search for the largest batch that fits, in the process that measures."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class BatchSearch:
         self._trials.close()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Block until the search has ended and that is told; False if it took longer than `timeout` seconds."""
+        """Block until the search has ended; return False if that took longer than `timeout` seconds."""
         end = math.inf if timeout is None else time.monotonic() + timeout
         while self._thread and self._thread.is_alive():
             self._tell_all()

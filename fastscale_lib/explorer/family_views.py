@@ -1,4 +1,4 @@
-"""What the explorer shows of a family of modules: fewer sizes, each of them made and counted.
+"""What the explorer shows of a family of modules: few sizes, each made and counted.
 
 A size takes a trace, a tenth of a second or so. The marked networks are counted at once, the others when there is time;
 no count is taken from a law or from a line between two points.
@@ -34,7 +34,10 @@ Size = tuple[Family, Strategy, float]
 
 
 class FamilyViews:
-    """Makes views of what is counted; `todo` lists what the last view lacks, `remark` says what cannot be made."""
+    """Views of what is counted.
+
+    `todo` lists what the last view lacks, `remark` says what cannot be made.
+    """
 
     def __init__(self) -> None:
         self.remark = ""
@@ -45,7 +48,7 @@ class FamilyViews:
     def view(
         self, base: Family, strategies: Sequence[str], alpha: float, scale: float, times: pd.DataFrame
     ) -> panels.View:
-        """What the panels show of a family scaled by these strategies and by the α family."""
+        """Return what the panels show of a family scaled by these strategies and the α family."""
         slider = named_strategy(alpha=alpha)
         ways, curves, over_alpha = self._wanted(base, strategies, slider, scale)
         marks = [self._rows[base, each, scale] or {} for each in ways.values()]
@@ -71,7 +74,9 @@ class FamilyViews:
         )
 
     def counted(self, base: Family, strategies: Sequence[str], alpha: float, scale: float) -> Counted:
-        """Return what is counted so far, for the page; a row's size that is yet to come is taken by its nearest.
+        """Return what is counted so far, for the page.
+
+        A row's size that is yet to come is taken by its nearest.
 
         Arguments:
             base: the family.
@@ -102,7 +107,10 @@ class FamilyViews:
     def _wanted(
         self, base: Family, strategies: Sequence[str], slider: Strategy, scale: float
     ) -> tuple[dict[str, Strategy], dict[str, list[Size]], list[Size]]:
-        """Count the marked networks; list the sizes of each curve, and of that over α, and in `todo` those to come."""
+        """Count the marked networks, and list the sizes of all curves.
+
+        Returns the strategies, the sizes of each one's curve, and those of the curve over α; `todo` has those to come.
+        """
         ways = {**{name: named_strategy(name) for name in strategies}, ALPHA: slider}
         for each in ways.values():
             if not self._rows.get((base, each, scale)):
@@ -123,13 +131,13 @@ class FamilyViews:
             self.remark = f"left out: {error}"
 
     def _counted(self, sizes: list[Size], by: str = "scale") -> dict[str, list[Any]]:
-        """The columns of `sweep` for those that are counted, in order."""
+        """Return the columns of `sweep` for those that are counted, in order."""
         found = [row for row in (self._rows.get(size) for size in dict.fromkeys(sizes)) if row]
         found.sort(key=lambda row: float(row[by][0]))
         return {name: [row[name][0] for row in found] for name in found[0]}
 
     def _ranges_of(self, base: Family, ends: np.ndarray) -> dict[str, list[float]]:
-        """Of the axes: those of the paper's strategies by the measured laws, so that they stay while points come in."""
+        """Return the axes' ranges: by the laws, so that they stay while points come in."""
         if self._ranges is None or self._ranges[0] != base:
             laws = law_columns(base, [named_strategy(name) for name in STRATEGIES], ends)
             flops, activations, params = (

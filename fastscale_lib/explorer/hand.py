@@ -1,4 +1,4 @@
-"""What a hand sets on the explorer's page: the value that a field's text means, and its trait."""
+"""What a hand sets on the explorer's page: the values that fields mean, and their traits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WHOLE = ("resolution", "batch")
 
 
 class Hand:
-    """Does what the messages of a page ask for, each once, and says in the state what is wrong with them.
+    """Does what a page's messages ask for, each once; the state says what is wrong with them.
 
     Arguments:
         state: whose traits are set.
@@ -38,7 +38,10 @@ class Hand:
         return list(self._wrong) if self._said and self.state.message == self._said else []
 
     def hear(self, message: Mapping[str, Any]) -> bool:
-        """Do what a message asks for; False if it was done before, since a page that hears nothing says it again."""
+        """Do what a message asks for; return False if it was done before.
+
+        A page that hears nothing says it again.
+        """
         view, number = str(message["view"]), int(message["id"])
         if number <= self.heard.get(view, 0):
             return False
@@ -51,7 +54,7 @@ class Hand:
         return True
 
     def _set(self, given: Mapping[str, Any]) -> None:
-        """Set traits; where one is refused, those that were refused before, and not set since, are said as well."""
+        """Set traits, and say which are refused, with those refused before and not set since."""
         before = {name: self._wrong[name] for name in self.wrong if name not in given}
         wrong: dict[str, str] = {}
         if any(name in SETTABLE for name in given):
@@ -78,7 +81,9 @@ def _why_not(action: Callable[[], object]) -> str:
 
 
 def value_of(name: str, given: Any) -> Any:
-    """Read the number that a field's text means; text that is no number stays as it is, and is refused by its trait.
+    """Read the number that a field's text means.
+
+    Text that is no number stays as it is, and is refused by its trait.
 
     A resolution may be height × width, as 1280x800; flops may have a unit, as 1500M.
     """

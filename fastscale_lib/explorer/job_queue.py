@@ -1,4 +1,4 @@
-"""Several measurements one after another in the subprocess, without blocking the thread that asked for them."""
+"""Several measurements one after another in the subprocess, without blocking who asked."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Job(NamedTuple):
 
 
 class Measuring:
-    """Runs jobs in order; every event of theirs is told to `on_event(key, event)`, and the end of all as "done".
+    """Runs jobs in order, and tells their events, and the end of all as "done".
 
     Where the asking thread runs an event loop (a notebook's kernel does), events are told there, so that widgets
     are touched by one thread alone; elsewhere, by the thread that reads from the worker.
@@ -68,7 +68,10 @@ class Measuring:
             self.worker.cancel()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Block until all is done, telling events from here; False if that took longer than `timeout` seconds."""
+        """Block until all is done; return False if that took longer than `timeout` seconds.
+
+        Events are told from here meanwhile.
+        """
         end = math.inf if timeout is None else time.monotonic() + timeout
         while self._telling.acquire(timeout=_seconds_until(end)):
             try:
@@ -98,7 +101,7 @@ class Measuring:
         self.worker.submit(job.request, lambda event: self._arrived(job, event))
 
     def _arrived(self, job: Job, event: Event) -> None:
-        """In the thread that reads from the worker."""
+        """Note an event; called in the thread that reads from the worker."""
         self._events.append((job, event))
         self._news.set()
         if self._loop is None:
@@ -124,7 +127,7 @@ class Measuring:
                 self._next()
 
     def _replaced(self, event: Event) -> bool:
-        """Whether the job was cancelled for others that now wait."""
+        """Return whether the job was cancelled for others that now wait."""
         return event["reason"] == "cancelled" and bool(self._jobs)
 
 
@@ -133,7 +136,7 @@ def _seconds_until(end: float) -> float:
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
-    """The event loop of the calling thread, if one is running."""
+    """Return the event loop of the calling thread, if one is running."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError:

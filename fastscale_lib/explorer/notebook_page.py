@@ -33,14 +33,14 @@ OWN = "own"  # the choice of times that are of this machine, whatever they are c
 
 
 class _Code(ipywidgets.Widget):
-    """The page's code, which all explorers of a kernel share, so that a notebook's page gets it once."""
+    """The page's code, which all explorers of a kernel share."""
 
     script = T.Unicode().tag(sync=True)
 
 
 @cache
 def _code() -> _Code:
-    return _Code(script=f"{script()}\nexport {{ mount }};\n")
+    return _Code(script=f"{script()}\nexport {{ mount, oneTabStop }};\n")
 
 
 class NotebookPage(anywidget.AnyWidget):
@@ -87,7 +87,7 @@ class Teller:
         page._data = {"networks": networks, "strategies": strategies, "least": LEAST, "most": MOST}
 
     def page_text(self) -> str:
-        """The page as a file that needs no kernel."""
+        """Return the page as a file that needs no kernel."""
         shown, timings = self._shown(), list(self._offered().values())
         labels = [each.label for each in timings]
         timing = labels.index(shown["timing"]) if shown["timing"] in labels else 0
@@ -113,6 +113,11 @@ class Teller:
         finally:
             self._telling = False
 
+    @property
+    def timing(self) -> Timing | None:
+        """The predicted times that the page shows, where it shows any."""
+        return self._offered().get(self.page._shown.get("timing"))
+
     def confirm(self) -> None:
         """Say again what has been heard, to a page that has missed it."""
         self.page.send_state(["_shown", "_panel"])
@@ -122,7 +127,7 @@ class Teller:
         self.look["timing"] = OWN
 
     def show(self, name: str, value: Any) -> None:
-        """Take a choice of the page that is no trait: an axis, a count, the times that it shows or lacks."""
+        """Take a choice of the page that is no trait: an axis, a count, times that it lacks."""
         if name == "times":
             self._measured = points(self.state.base, shipped_rows(), list(self._offered().values()))
             timing = self._offered().get(value)
@@ -134,7 +139,7 @@ class Teller:
             self.look[name] = value
 
     def _tell_base(self) -> None:
-        """The counts of the base network, where they are of another one now, or lack a strategy."""
+        """Send the counts of the base network, where it is another one, or they lack a strategy."""
         state = self.state
         if isinstance(state.base, Family):
             self._tell_family(state.base)
@@ -158,7 +163,7 @@ class Teller:
         self.page._base = {**counts, "strategies": looks, "serial": self.page._base.get("serial", 0) + 1}
 
     def _tell_family(self, base: Family) -> None:
-        """What is counted of a family; the rest is counted while the kernel has nothing to do, else at once."""
+        """Send what is counted of a family; count the rest while the kernel rests, else at once."""
         state, families, loop = self.state, self._families, running_loop()
         given = (base, state.strategies, state.alpha, state.scale)
         counted = families.counted(*given)
@@ -178,7 +183,7 @@ class Teller:
             self._send_base(counted.header(base) | told, more)
 
     def _count_on(self, drawn: float) -> None:
-        """Count one size more, tell now and then, and come back once the kernel has answered what came meanwhile."""
+        """Count one size more, and come back once the kernel has answered what came meanwhile."""
         families, loop, self._counting = self._families, running_loop(), False
         if self.timings.ended or not isinstance(self.state.network, Family) or not loop:
             return
@@ -216,7 +221,7 @@ class Teller:
         return f"{where}, batch {batch}, {mode} {precision}"
 
     def _offered(self) -> dict[str, Timing]:
-        """The predicted times that a page may choose, by their labels; those of this machine first."""
+        """Return the predicted times that a page may choose, those of this machine first."""
         own = self.predictions.predictor
         if not own:
             return self._shipped
@@ -237,7 +242,7 @@ class Teller:
         }
 
     def _panel(self) -> dict[str, Any]:
-        """The fields of measuring, and what is said of it."""
+        """Return the fields of measuring, and what is said of it."""
         state = self.state
         devices = {AUTO: AUTO, **{name: f"{name} · {said}" for name, said in state.devices.items()}}
         devices.setdefault(state.device, state.device)
@@ -257,7 +262,7 @@ class Teller:
         }
 
     def _points(self) -> list[dict[str, Any]]:
-        """What was measured of the base network under the present settings, and the shipped rows of it."""
+        """Return what was measured of the base network under the present settings, and shipped rows."""
         rows = self.timings.times.to_dict("records")
         own = [
             {
@@ -281,12 +286,12 @@ def _counts(base: Network, more: tuple[str, ...]) -> dict[str, Any]:
 
 @lru_cache(maxsize=32)
 def _shipped(base: Network) -> dict[str, Timing]:
-    """The shipped times of a base network, by their labels."""
+    """Return the shipped times of a base network, by their labels."""
     return {each.label: each for each in shipped_timings() if _predicts(each, base)}
 
 
 def _predicts(timing: Timing, network: Network) -> bool:
-    """Whether these times are known of a base network."""
+    """Return whether these times are known of a base network."""
     try:
         timing.model.predict(network, timing.batch, **timing.setting)
     except PredictionError:

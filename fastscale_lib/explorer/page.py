@@ -1,4 +1,4 @@
-"""The explorer as a plotly figure: four panels and an α slider that need no kernel, as for a report."""
+"""The explorer as a plotly figure whose α slider needs no kernel, as for a report."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ ALPHAS = sorted({*np.linspace(0, 1, 21).round(2).tolist(), 1 / 3})
 _STILL = """<div class="fastscale-still"><img alt="{said}" src="data:image/svg+xml;base64,{picture}"></div>
 <style>
 .jp-OutputArea-child:has(.fastscale-still):has(+ .jp-OutputArea-child .fastscale-app) {{ display: none; }}
-.jp-OutputArea-child:has(.fastscale-still) + .jp-OutputArea-child:has(.jupyter-widgets:not(:has(*))) {{
+.jp-OutputArea-child:has(.fastscale-still) + .jp-OutputArea-child:has(.jp-OutputArea-output:not(:has(*))) {{
   display: none;
 }}
 </style>"""
 
 
 def kept_as_data() -> bool:
-    """Whether the figures of a notebook stay in it as data, for a page that brings plotly.js itself."""
+    """Return whether figures stay in a notebook as data, for a page that brings plotly.js."""
     return os.environ.get("PLOTLY_RENDERER") == "plotly_mimetype"
 
 
@@ -47,7 +47,7 @@ def slider_figure(
     note: str,
     predictor: Predictor | None = None,
 ) -> go.Figure:
-    """The four panels with a slider whose steps, computed beforehand, carry what changes with α."""
+    """Make the four panels with a slider whose steps, computed beforehand, change with α."""
     if isinstance(base, Family):  # each α takes seconds to count
         alphas, made = [alpha], [_whole_view(base, strategies, alpha, scale, times)]
     else:
@@ -96,7 +96,7 @@ def still(
 def _whole_view(
     base: Family, strategies: Sequence[str], alpha: float, scale: float, times: pd.DataFrame
 ) -> panels.View:
-    """The view of a family once all of its sizes are counted."""
+    """Return the view of a family, all of whose sizes are counted."""
     views = FamilyViews()
     views.view(base, strategies, alpha, scale, times)
     while views.todo:
@@ -105,7 +105,7 @@ def _whole_view(
 
 
 def _restyle(traces: panels.Traces, names: list[str]) -> dict[str, list[Any]]:
-    """What moves, as lists: a slider's step is passed on to the page as it is."""
+    """Return what moves, as lists: a slider's step is passed on to the page as it is."""
     return {key: [_plain(traces[name].get(key)) for name in names] for key in ("x", "y", "text")}
 
 

@@ -1,4 +1,4 @@
-"""The explorer's predictions: probe networks measured once in the subprocess, and a model fitted to them."""
+"""The explorer's predictions: a model fitted to probe networks that are measured once."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Predictions:
         state.observe(self._on_busy, names=["busy"])
 
     def calibrate(self, anew: bool = False) -> None:
-        """Measure the probes that are not kept yet under the present setting, fit a model, and return at once.
+        """Measure the probes that are not kept under the present setting, and return at once.
 
         Arguments:
             anew: measure them again, where they are kept, too; default: False.
@@ -86,7 +86,7 @@ class Predictions:
 
     @property
     def unpredicted(self) -> str:
-        """Why nothing is predicted under the present setting, where something is under another one; else ""."""
+        """Why nothing is predicted under the present setting, if something is under another."""
         if self.state.model is not None:
             try:
                 self.state.model.batch(self.state.batch, **self._asked)
@@ -116,7 +116,7 @@ class Predictions:
         return self._remarked[1]
 
     def say(self) -> None:
-        """Say in the status where nothing is predicted, or less surely; take back what was said of an earlier state."""
+        """Say in the status where nothing is predicted, or less surely, and take back what was said."""
         told = self.unpredicted or (self.remark and self._told_of_prediction())
         if not self.state.busy and (told or self._told):
             self.state.status = told
@@ -128,7 +128,7 @@ class Predictions:
         return {"mode": mode, "precision": precision, **Conditions.USUAL}
 
     def _told_of_prediction(self) -> str:
-        """What is predicted and how surely, or why nothing is; "" without a model."""
+        """Say what is predicted and how surely, or why nothing is; "" without a model."""
         if self.predictor is None:
             return self.unpredicted
         said = "; ".join(
@@ -137,7 +137,7 @@ class Predictions:
         return f"{said}; {self.remark}" if self.remark else said
 
     def _doubts_of_model(self) -> list[str]:
-        """What is doubtful about the probes of the model, if it was fitted to kept ones."""
+        """Say what is doubtful about the probes of the model, if it was fitted to kept ones."""
         key = self.state.settings
         return self.doubts.get(key, []) if self.state.model is self.fitted.get(key) else []
 
@@ -148,14 +148,14 @@ class Predictions:
         return {"kind": "measure", "network": probe.to_dict(), **how, **budget}
 
     def _kept(self, setting: tuple) -> list[dict[str, Any]]:
-        """The probes' rows of this machine's device, made with this torch."""
+        """Find the probes' rows of this machine's device, made with this torch."""
         batch, mode, precision, device = setting
         asked = {"batch": batch, "mode": mode, "precision": precision, **Conditions.USUAL}
         known, torch = {probe.id for probe in probes(MOST_PROBES)}, version("torch").split("+")[0]
         name = self.state.devices.get(device, "")
 
         def here(row: dict[str, Any]) -> bool:
-            """A CPU with other threads has other rates, as has a GPU whose name goes on."""
+            """Compare names: a CPU with other threads has other rates, as has a GPU whose name goes on."""
             told = row["device_name"]
             return (named_with_threads(told, row["threads"]) if kind_of(device) is CPU else told) == name
 

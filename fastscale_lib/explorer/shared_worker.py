@@ -1,4 +1,4 @@
-"""The process that measures, one for all explorers of a kernel: two at work would disturb each other's times."""
+"""The process that measures, one for all explorers: two would disturb each other."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PATIENCE_S = 0.5
 
 
 class SharedWorker:
-    """A share in the one process that measures; a job waits for its turn while another share's is in hand.
+    """A share in the one process that measures, in which a job waits for its turn.
 
     The process starts with the first job of any share, and ends when no share is left: one that is closed is none,
     until it submits a job again.
@@ -29,15 +29,15 @@ class SharedWorker:
         return worker.pid if worker else None
 
     def submit(self, request: Mapping[str, Any], on_event: Callable[[Event], None]) -> None:
-        """Queue a job, and return at once; its events are told as `Worker.submit` tells them, the last one once."""
+        """Queue a job, and return at once; its events are told as `Worker.submit` tells them."""
         _LINE.submit(_Turn(self, request, on_event))
 
     def cancel(self) -> None:
-        """End this share's jobs, in hand or waiting, each with an "error" event with reason "cancelled"."""
+        """End this share's jobs, each with an "error" event of reason "cancelled"."""
         _LINE.cancel(self)
 
     def close(self) -> None:
-        """Cancel this share's jobs, and end the process if no other share is left. Closing twice is fine."""
+        """Cancel this share's jobs, and end the process if no other share is left."""
         _LINE.close(self)
 
 
@@ -90,7 +90,7 @@ class _Line:
             left.close()
 
     def _go_on(self) -> None:
-        """Start the next job, if none is in hand; one that cannot be started fails, and the one after it is tried."""
+        """Start the next job, if none is in hand; one that cannot be started fails."""
         while True:
             with self._lock:
                 if self._present or not self._waiting:
@@ -105,7 +105,7 @@ class _Line:
             turn.fail("failed", f"the measuring process cannot be started: {reason}")
 
     def _arrived(self, turn: _Turn, event: Event) -> None:
-        """In the thread that reads from the worker."""
+        """Pass an event on; called in the thread that reads from the worker."""
         if event["kind"] != "progress":
             with self._lock:
                 self._present = None

@@ -33,7 +33,9 @@ Given = TypeVar("Given")
 
 
 class Settable(T.TraitType[Got, Given]):
-    """A trait that is set, typed by what is read of it and what may be given; `State` checks every value, even None.
+    """A trait that is set, typed by what is read of it and what may be given.
+
+    `State` checks every value, even None.
 
     Arguments:
         default: None for one that follows from the other traits.
@@ -91,7 +93,11 @@ class State(T.HasTraits):
         super().__setattr__(name, value)
 
     def begin(self, given: Mapping[str, Any]) -> None:
-        """Give every trait that is set the given value, or its default; of scale and flops one sets the other."""
+        """Give every trait that is set the given value, or its default.
+
+        Raises:
+            TraitError: a value is wrong, a name unknown, or scale and flops are both given, which set each other.
+        """
         if unknown := set(given) - set(SETTABLE):
             raise T.TraitError(f"explorer: {', '.join(sorted(unknown))} is not known; known are {', '.join(SETTABLE)}")
         if given.get("scale") is None:
@@ -162,12 +168,12 @@ class State(T.HasTraits):
         return named_strategy(alpha=self.alpha)
 
     def strategy(self, name: str | None = None) -> Strategy:
-        """The strategy of this name ("α" is the slider's); left out: the shown one."""
+        """Return the strategy of this name ("α" is the slider's); left out: the shown one."""
         name = name or self.shown
         return self.slider if name == ALPHA else named_strategy(name)
 
     def scaled(self, name: str | None = None) -> Any:
-        """The base network scaled by this strategy, or by the shown one, to the present scale."""
+        """Scale the base network by this strategy, or the shown one, to the present scale."""
         return scale(self.base, self.strategy(name), self.scale)
 
     def _following(self, name: str) -> Any:
@@ -289,7 +295,7 @@ def short(number: float) -> str:
 
 
 def _own_resolution(network: Any) -> Any:
-    """The resolution at which a base network is taken up: its own, if its last stage sees a pixel at least."""
+    """Return a base network's own resolution, or the least at which its last stage sees a pixel."""
     if isinstance(network, Family):
         return network.resolution
     return each_side(lambda side: max(side, network.total_stride), network.resolution)
@@ -308,7 +314,7 @@ def _or_trait_error(make: Callable[[Any], Any], value: Any, sentence: str | None
 
 
 def _number(value: Any) -> float:
-    """As a float; NaN, which no range holds, for what is no number."""
+    """Convert to a float; NaN, which no range holds, for what is no number."""
     try:
         return math.nan if isinstance(value, bool | str) else float(value)
     except (TypeError, ValueError, OverflowError):

@@ -31,7 +31,7 @@ _COLUMNS = ["strategy", "scale", "flops", "median_ms", "low_ms", "high_ms", "dou
 
 
 class Marked(NamedTuple):
-    """A scaled network to be measured: of which base, under which settings, and by which strategies it comes."""
+    """A scaled network to be measured: its base, the settings, and the strategies that give it."""
 
     base: Network
     settings: tuple
@@ -46,7 +46,7 @@ class Marked(NamedTuple):
 
 
 class Timed(NamedTuple):
-    """A scaled network that was measured: of which base, under which settings, by which strategy, and how long."""
+    """A scaled network that was measured: its base, the settings, its strategy, and its time."""
 
     base: Network
     settings: tuple
@@ -64,7 +64,7 @@ class Timed(NamedTuple):
 
 
 class Timings:
-    """Times the marked networks of a state, one after another in the subprocess, and keeps them in the state.
+    """Times the marked networks of a state in the subprocess, and keeps the times in the state.
 
     What goes on, and what is wrong, is said in the state's `status` and `message`.
     """
@@ -92,7 +92,7 @@ class Timings:
 
     @property
     def times(self) -> pd.DataFrame:
-        """What was measured of the present base network under the present settings; times in ms/batch.
+        """What was measured of the present base network and settings; times in ms/batch.
 
         low_ms and high_ms are NaN where there is no interval; doubt says why a time decides nothing, or what disturbed
         it; None where nothing did.
@@ -133,12 +133,12 @@ class Timings:
 
     @property
     def fits_not(self) -> list[Network]:
-        """The networks that did not fit in memory when they were last to be timed under the present settings."""
+        """The networks that did not fit in memory when they were last to be timed."""
         state = self.state
         return [self._networks[key] for key in self._full if (key.base, key.settings) == (state.base, state.settings)]
 
     def fit_batch(self) -> None:
-        """Search for the largest batch at which those fit that did not, set it, and return at once; see `wait`."""
+        """Search for the largest batch at which those fit that did not, and return at once."""
         networks = self.fits_not
         if not networks:
             raise T.TraitError("fit: every network that was timed fits at this batch; press Time first at a larger one")
@@ -169,7 +169,7 @@ class Timings:
         self.state.progress, self.state.busy = 1.0, False
 
     def stop(self) -> None:
-        """Stop measuring, and give the process that measures back; it is taken again when it is needed."""
+        """Stop measuring, and give the process that measures back, until it is needed again."""
         self._waiting = None
         if self._rest:
             self._rest.cancel()
@@ -189,7 +189,7 @@ class Timings:
             self._measurer.start([Job(None, {"kind": "devices"})])
 
     def _measure_soon(self) -> None:
-        """With `live`, measure once the state has rested; what was being measured is overtaken."""
+        """Measure once the state has rested, with `live`; what is being measured is overtaken."""
         if self._rest:
             self._rest.cancel()
         if not self.state.live or self.ended:
@@ -227,7 +227,7 @@ class Timings:
         return True
 
     def start(self, jobs: list[Job], take: Callable[[Any, Measurement], None]) -> None:
-        """Do these jobs in place of what is in hand, and give each key with its measurement to `take`.
+        """Do these jobs in place of those in hand; give each key and measurement to `take`.
 
         A key has `what`, the words for it.
         """
@@ -245,7 +245,7 @@ class Timings:
         measurer.start(jobs)
 
     def _marked(self, again: bool) -> list[Job]:
-        """A job for each different marked network; those that were measured already only if asked for again."""
+        """Make a job for each different marked network; for those with a time, only if `again`."""
         state = self.state
         known = {(t.base, t.settings, t.network) for t in state.measurements}
         by_network: dict[Dimensions, list[str]] = {}
@@ -349,11 +349,11 @@ class Timings:
         self.state.progress, self.state.busy = 1.0, False  # in this order: who waits for the end finds all of it said
 
     def _whose(self, names: list[str]) -> str:
-        """Of which networks something is said; nothing if it is of all of several."""
+        """Say of which networks something is said; nothing if it is of all of several."""
         return "" if 1 < len(names) == len(self._wanted) else f"{' and '.join(names)}: "
 
     def _outcome(self) -> str:
-        """How many of the networks that were asked for were timed, at which flops; how many were not, and why."""
+        """Say how many networks were timed, at which flops, how many were not, and why."""
         done = [key for key in self._wanted if key in self._done]
         flops = ", ".join(f"{key.what}: {short(key.flops)}" for key in done if isinstance(key, Marked))
         at = f" ({flops} flops)" if flops else ""

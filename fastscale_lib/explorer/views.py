@@ -1,4 +1,4 @@
-"""From the explorer's state to what its four panels show; what has not changed since the last view is kept."""
+"""From the explorer's state to what its four panels show."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class Predictor:
 
     @property
     def error(self) -> float:
-        """How far a prediction may be off, as a fraction: the model's median error on what it has not seen."""
+        """The model's median error on what it has not seen, as a fraction."""
         return self.model.fitted[self.model.setting(**self.setting)].error
 
     def lines(self, base: Network, curves: Mapping[str, panels.Traces], *strategies: Strategy) -> dict[str, Line]:
-        """One for each of the curves, which are of these strategies over `SCALES`."""
+        """Make one for each of the curves, which are of these strategies over `SCALES`."""
         found = self.model.curve(base, strategies, SCALES, self.batch, **self.setting)
         lines = {}
         for number, (name, pair) in enumerate(curves.items()):
@@ -50,7 +50,7 @@ class Predictor:
 
 
 class Line(NamedTuple):
-    """A strategy's predicted times: its trace, how low and high they may lie, and where they end or are less sure."""
+    """A strategy's predicted times: its trace, their band, and where they end or are less sure."""
 
     trace: dict[str, Any]
     band: tuple[np.ndarray, np.ndarray]
@@ -58,7 +58,7 @@ class Line(NamedTuple):
 
 
 def remark(ms: np.ndarray, notes: list[str | None]) -> str:
-    """Why a line of predicted times ends, or is less sure than elsewhere; "" where it is as sure everywhere."""
+    """Say why a line of predicted times ends, or is less sure; "" where it is sure everywhere."""
     ended = next((note for time, note in zip(ms, notes, strict=True) if np.isnan(time)), None)
     if ended:
         return f"where a line ends, a network is {ended}"
@@ -85,7 +85,7 @@ class Views:
         times: pd.DataFrame,
         predictor: Predictor | None = None,
     ) -> panels.View:
-        """What the panels show of a base network scaled by these strategies and by the α family."""
+        """Return what the panels show of a base scaled by these strategies and the α family."""
         at_base = complexity(base)
         shown, slider = [named_strategy(name) for name in strategies], named_strategy(alpha=alpha)
         names = tuple(dict.fromkeys([*STRATEGIES, *strategies]))
@@ -119,14 +119,14 @@ class Views:
         )
 
     def _keep(self, name: str, make: Callable, *on: Any) -> Any:
-        """What `make` gives; that of the last view, if what it depends on has not changed."""
+        """Return what `make` gives; that of the last view, if what it depends on is the same."""
         if self._kept.get(name, (None,))[0] != on:
             self._kept[name] = on, make()
         return self._kept[name][1]
 
 
 def _ranges(base: Network, curves: dict[str, panels.Traces]) -> dict[str, list[float]]:
-    """Of the axes that hold the paper's strategies over all scales, and the whole α family at some of them."""
+    """Return the axes' ranges: the paper's strategies over all scales, the α family at some."""
     ranges = panels.count_ranges({name: curves[name] for name in STRATEGIES})
     return ranges | {"yaxis4": panels.alpha_range(sweep_columns(base, FAMILY, SCALES[::9]), complexity(base))}
 

@@ -88,7 +88,7 @@ class Explorer(NotebookPage, State):
         self._made = True
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        """The widget; beside it, where figures are kept as data, the one that needs no kernel: a page shows that."""
+        """Return the widget, and the figure that needs no kernel, where figures are kept as data."""
         if here := cells():
             here.note_shown(self)
         self.ask_devices()
@@ -98,36 +98,40 @@ class Explorer(NotebookPage, State):
         return shown
 
     def _ipython_display_(self) -> None:
-        """Show the widget; in a notebook, after a picture that stands for it wherever there is no kernel."""
+        """Show the widget; in a notebook, after a picture for where there is no kernel."""
         shown = self._repr_mimebundle_()
         if cells() and not self.ended and not isinstance(self.network, Family) and not kept_as_data():
+            predictor, note = self.predictor, self._note("not measured")
+            if predictor is None and self.times.empty and (timing := self._teller.timing):
+                predictor = Predictor(timing.model, timing.batch, timing.setting)
+                note = f"lines: predicted on {timing.label}, ± {predictor.error:.0%}"
             given = self.base, self.strategies, self.alpha, self.scale, self.times
-            display({"text/html": still(*given, self._note("not measured"), self.predictor)}, raw=True)
+            display({"text/html": still(*given, note, predictor)}, raw=True)
             shown["text/html"] = ""  # all that is said of the widget where it is none
         display(shown, raw=True)
 
     @property
     def marked(self) -> Frame:
-        """The columns of `sweep` for the networks at the scale: the chosen strategies', then the slider's."""
+        """The columns of `sweep` at the scale: the chosen strategies' networks, then the slider's."""
         ways = [*map(self.strategy, self.strategies), self.slider]
         if isinstance(self.base, Family):
             return family_columns(self.base, ways, np.array([self.scale]), True)
         return sweep_columns(self.base, ways, [self.scale])
 
     def counted(self, name: str | None = None) -> Complexity:
-        """The complexity of the network that `scaled` gives."""
+        """Return the complexity of the network that `scaled` gives."""
         row = (*self.strategies, ALPHA).index(name or self.shown)
         return Complexity(*(int(self.marked[metric][row]) for metric in METRICS))
 
     @property
     def curves(self) -> pd.DataFrame:
-        """The rows of `sweep` that are drawn: the chosen strategies and the slider's, over all scales."""
+        """The rows of `sweep` of the chosen strategies and the slider's, over all scales."""
         scales = FAMILY_SCALES if isinstance(self.base, Family) else SCALES
         return sweep(self.base, [*self.strategies, self.slider], scales)
 
     @property
     def times(self) -> pd.DataFrame:
-        """What was measured of the present base network under the present settings; times in ms/batch."""
+        """What was measured of the present base network and settings; times in ms/batch."""
         return self.timings.times
 
     @property
@@ -146,7 +150,7 @@ class Explorer(NotebookPage, State):
         self.timings.time()
 
     def calibrate(self, anew: bool = False) -> None:
-        """Measure the probe networks that `model` needs, in some seconds, and return at once; see `wait`.
+        """Measure the probe networks that `model` needs, and return at once; see `wait`.
 
         Arguments:
             anew: measure them again, where they are kept, too; default: False.
@@ -155,7 +159,7 @@ class Explorer(NotebookPage, State):
         self.predictions.calibrate(anew)
 
     def fit_batch(self) -> None:
-        """Search for the largest batch at which all marked networks fit, set it, and return at once; see `wait`.
+        """Search for the largest batch that fits, to be set, and return at once; see `wait`.
 
         Raises:
             TraitError: no network was found not to fit at the present batch, by `time`.
@@ -171,7 +175,7 @@ class Explorer(NotebookPage, State):
         return self.timings.wait(timeout)
 
     def stop(self) -> None:
-        """Stop measuring, and give the process that measures back; it is taken again when it is needed."""
+        """Stop measuring, and give the process that measures back, until it is needed again."""
         self.timings.stop()
 
     def ask_devices(self) -> None:
@@ -179,7 +183,7 @@ class Explorer(NotebookPage, State):
         self.timings.ask_devices()
 
     def close(self) -> None:
-        """End the widget with all that it is made of, and its measuring; what it holds can still be read."""
+        """End the widget and its measuring; what it holds can still be read."""
         self.live = False
         self.timings.end()
         self.layout.close()
@@ -187,30 +191,30 @@ class Explorer(NotebookPage, State):
         self._repr_mimebundle_ = lambda **_: {"text/plain": ENDED}
 
     def to_python(self) -> str:
-        """Python that makes the shown scaled network."""
+        """Write Python that makes the shown scaled network."""
         network = self.scaled()
         if isinstance(network, Family):
             return f"# {network.scaling}\n# {network.makes}(..., **kwargs) makes it\nkwargs = {network.kwargs!r}\n"
         return f"# {network.scaling}\nimport fastscale_lib as fs\n\nnetwork = {network.to_python()}\n"
 
     def to_yaml(self) -> str:
-        """The shown scaled network as YAML."""
+        """Write the shown scaled network as YAML."""
         if isinstance(self.network, Family):
             raise T.TraitError("explorer: a module has no YAML; save Python, which has the keywords that make it")
         return self.scaled().to_yaml()
 
     def to_csv(self) -> str:
-        """The curves as CSV; flops are multiply-adds."""
+        """Write the curves as CSV; flops are multiply-adds."""
         return self.curves.to_csv(index=False)
 
     def to_figure(self) -> go.Figure:
-        """The four panels as a figure whose α slider needs no kernel: its steps are computed beforehand."""
+        """Make the four panels as a figure whose α slider needs no kernel."""
         return slider_figure(
             self.base, self.strategies, self.alpha, self.scale, self.times, self._note("not measured"), self.predictor
         )
 
     def to_html(self) -> str:
-        """The explorer as a page that needs neither a kernel nor a network, as it is shown now; see `write_page`."""
+        """Write the explorer as a page that needs no kernel, as it is shown now; see `write_page`."""
         if isinstance(self.network, Family):
             return self.to_figure().to_html()
         return self._teller.page_text()
@@ -244,7 +248,7 @@ class Explorer(NotebookPage, State):
         self._teller.tell()
 
     def _note(self, nothing: str = "nothing measured yet: press Time") -> str:
-        """What is said of the timings, above their panel."""
+        """Say what the panel of times shows."""
         if isinstance(self.network, Family):
             return FAMILY_NOTE
         devices, predictor = self.times["device"], self.predictor
@@ -262,7 +266,7 @@ class Explorer(NotebookPage, State):
 
 
 def _documented() -> str:
-    """The traits as the sections of a docstring: those that are set, and those that are read."""
+    """Write the traits as sections of a docstring: those that are set, those that are read."""
     read = (name for name, trait in vars(State).items() if isinstance(trait, T.TraitType) and name not in SETTABLE)
     sections = {"Arguments": SETTABLE, "Attributes": read}
     lines = []
@@ -277,13 +281,13 @@ explore = Explorer
 
 
 def _file_name(name: str) -> str:
-    """A network's name as every file system takes it: RegNetY-4.0GF_dWr_x4."""
+    """Make a network's name one that every file system takes: RegNetY-4.0GF_dWr_x4."""
     plain = "".join(c if c.isascii() and (c.isalnum() or c in "-.=") else "_" for c in name.replace("×", "x"))
     return plain.lstrip("._")[:100] or "network"
 
 
 def _names(folder: Path, stem: str, ending: str) -> Iterator[Path]:
-    """The paths that a new file may have, the best first."""
+    """Yield the paths that a new file may have, the best first."""
     names = (f"{stem}.{ending}" if number == 1 else f"{stem}-{number}.{ending}" for number in count(1))
     return map(folder.joinpath, names)
 

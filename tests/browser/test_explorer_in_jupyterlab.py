@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,7 @@ class Shown:
         return self.box.get_by_role("slider", name=label)
 
     def field(self, label: str) -> Any:
+        self.box.locator(".settings").evaluate("settings => (settings.open = true)")
         return self.box.get_by_label(label, exact=True)
 
     def strategy(self, name: str) -> Any:
@@ -204,6 +206,7 @@ def test_the_notebook_shows_four_panels_none_of_them_empty(story, tmp_path):
     for panel in ("counts", "time", "trade"):
         until(story.page, lambda panel=panel: len(story.drawn(panel)["lines"]) >= 3)
     assert story.box.locator(".silhouette *").count() > 2
+    assert story.page.locator(".jp-CodeCell .jp-InputArea-editor:visible").count() == 0  # a click away
     assert story.sentence().startswith("At ")
     assert "as long on " in story.sentence()
     assert story.page.errors == []
@@ -424,6 +427,24 @@ def test_the_cell_is_run_again_while_it_measures(tiny):
 
 
 # Keys that JupyterLab would take for its own
+
+
+def test_axe_finds_nothing(x):
+    x.page.evaluate(resources.files("axe_playwright_python").joinpath("axe.min.js").read_text())
+    found = x.box.evaluate("box => axe.run(box)")
+    assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found["violations"]] == []
+    assert len(found["passes"]) > 20
+
+
+def test_the_tab_key_stops_twenty_times_at_most_and_its_place_is_seen(x):
+    x.box.locator(".settings").evaluate("settings => (settings.open = false)")
+    x.box.locator(".base select").focus()
+    stops = []
+    while x.box.evaluate("box => box.contains(document.activeElement)"):
+        stops.append(x.page.evaluate("getComputedStyle(document.activeElement).outlineStyle"))
+        x.page.keyboard.press("Tab")
+    assert 10 < len(stops) <= 20
+    assert "none" not in stops[1:]
 
 
 def test_keys_pressed_on_a_control_leave_the_notebook_as_it_is(x):

@@ -29,7 +29,7 @@ def assert_seen(page: Any) -> None:
     seen = page.locator(STILL).evaluate(SEEN)
     assert min(seen["width"], seen["height"]) > 300
     assert seen["colours"] > 20
-    for words in ("model not found", "Error displaying widget", "Explorer("):
+    for words in ("Loading widget", "model not found", "Error displaying widget", "Explorer("):
         assert page.get_by_text(words).locator("visible=true").count() == 0
 
 

@@ -116,17 +116,17 @@ export const button = (text, title, act) => html("button", { type: "button", tit
 
 /** Let arrow keys go through the controls of a group, which is one stop of the Tab key. @param {HTMLElement} group */
 export function oneTabStop(group) {
-  const all = () => [...group.querySelectorAll("input")];
-  const rest = (/** @type {HTMLInputElement} */ at) => all().forEach((each) => (each.tabIndex = each === at ? 0 : -1));
-  group.addEventListener("focusin", (event) => rest(/** @type {HTMLInputElement} */ (event.target)));
+  const all = () => [.../** @type {NodeListOf<HTMLElement>} */ (group.querySelectorAll(":is(input, button):enabled"))];
+  const rest = (/** @type {HTMLElement} */ at) => all().forEach((each) => (each.tabIndex = each === at ? 0 : -1));
+  group.addEventListener("focusin", (event) => rest(/** @type {HTMLElement} */ (event.target)));
   group.addEventListener("keydown", (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (!step) return;
     const each = all();
-    each[(each.indexOf(/** @type {HTMLInputElement} */ (event.target)) + step + each.length) % each.length].focus();
+    each[(each.indexOf(/** @type {HTMLElement} */ (event.target)) + step + each.length) % each.length].focus();
     event.preventDefault();
   });
-  return () => rest(all()[0]);
+  return () => rest(all().find((each) => each === document.activeElement) ?? all()[0]);
 }
 
 /**

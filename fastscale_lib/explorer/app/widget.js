@@ -23,7 +23,7 @@ const LONGEST_MS = 30_000;
 /** The page's code, once a page, by its text. @type {Map<string, Promise<any>>} */
 const codes = ((/** @type {any} */ (globalThis)).fastscaleCode ??= new Map());
 
-/** @param {string} text @returns {Promise<typeof import("./app.js")>} */
+/** @param {string} text @returns {Promise<typeof import("./app.js") & typeof import("./elements.js")>} */
 function imported(text) {
   if (!codes.has(text)) {
     const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
@@ -113,8 +113,11 @@ function made(tag, properties = {}, ...children) {
   return element;
 }
 
-/** The fields and buttons of measuring. @param {ReturnType<typeof line>} hand */
-function measuring(hand) {
+/**
+ * The fields and buttons of measuring.
+ * @param {ReturnType<typeof line>} hand @param {typeof import("./elements.js").oneTabStop} oneTabStop
+ */
+function measuring(hand, oneTabStop) {
   /** @type {Map<string, HTMLInputElement | HTMLSelectElement>} */
   const fields = new Map();
   /** Those in which someone types: what comes from the kernel meanwhile does not overwrite it. @type {Set<string>} */
@@ -145,22 +148,22 @@ function measuring(hand) {
   const late = made("span", { className: "late", hidden: true }, "the kernel is busy: what you set is shown, and said again");
   const message = made("span", { className: "message" });
   message.setAttribute("role", "alert");
-  const nodes = [
+  const buttons = made("span", { className: "buttons" }, time, made("label", { title: "Time whenever the sliders rest" }, live, "Live"), predict, fit, cancel);
+  buttons.setAttribute("role", "toolbar");
+  buttons.setAttribute("aria-label", "Measuring");
+  const restTabStop = oneTabStop(buttons);
+  const says = made("span");
+  const settings = /** @type {HTMLDetailsElement} */ (made(
+    "details",
+    { className: "settings" },
+    made("summary", { title: "What is measured, and on what" }, says),
     field("resolution", "base px", "The side of the base network's images in pixels, or height x width", text(5)),
     field("device", "measure on", "auto: the GPU where there is one, else the CPU", list()),
     field("batch", "batch", "Images a batch", text(4)),
     field("precision", "precision", "The precision of the timed networks", list()),
     field("mode", "mode", "A forward pass, or a training step", list()),
-    time,
-    made("label", { title: "Time whenever the sliders rest" }, live, "Live"),
-    predict,
-    fit,
-    cancel,
-    bar,
-    status,
-    late,
-    message,
-  ];
+  ));
+  const nodes = [settings, buttons, bar, status, late, message];
 
   /** @param {Panel} panel */
   function show(panel) {
@@ -174,10 +177,16 @@ function measuring(hand) {
       control.setAttribute("aria-invalid", String(wrong));
       if (!wrong && !typed.has(name) && !hand.behind) control.value = panel.fields[name];
     }
+    const { device, batch, precision, mode, resolution } = panel.fields;
+    const where = panel.choices.device.find(([value]) => value === device)?.[1] ?? device;
+    const told = `${where}, batch ${batch}, ${precision} ${mode}, base of ${resolution} px`;
+    if (says.textContent !== told) says.textContent = told;
+    settings.open ||= panel.wrong.some((name) => fields.has(name));
     live.checked = panel.live;
     time.disabled = predict.disabled = fit.disabled = panel.busy;
     fit.hidden = !panel.full;
     cancel.disabled = !panel.busy;
+    restTabStop();
     bar.hidden = !panel.busy;
     bar.value = panel.progress;
     if (status.textContent !== panel.status) status.textContent = panel.status;
@@ -191,9 +200,9 @@ async function render({ model, el }) {
   const root = made("div");
   el.classList.add("fastscale-explorer");
   el.append(root);
-  const { mount } = await shared(model);
+  const { mount, oneTabStop } = await shared(model);
   const hand = line(model, (is) => (controls.late.hidden = !is));
-  const controls = measuring(hand);
+  const controls = measuring(hand, oneTabStop);
 
   /** @type {Data} */
   const data = structuredClone(model.get("_data"));
