@@ -116,7 +116,7 @@ class Teller:
     @property
     def timing(self) -> Timing | None:
         """The predicted times that the page shows, where it shows any."""
-        return self._offered().get(self.page._shown.get("timing"))
+        return self._offered().get(str(self.page._shown.get("timing")))
 
     def confirm(self) -> None:
         """Say again what has been heard, to a page that has missed it."""

@@ -27,7 +27,7 @@ ALPHAS = sorted({*np.linspace(0, 1, 21).round(2).tolist(), 1 / 3})
 _STILL = """<div class="fastscale-still"><img alt="{said}" src="data:image/svg+xml;base64,{picture}"></div>
 <style>
 .jp-OutputArea-child:has(.fastscale-still):has(+ .jp-OutputArea-child .fastscale-app) {{ display: none; }}
-.jp-OutputArea-child:has(.fastscale-still) + .jp-OutputArea-child:has(.jp-OutputArea-output:not(:has(*))) {{
+.jp-OutputArea-child:has(.fastscale-still) + .jp-OutputArea-child:not(:has(.jp-OutputArea-output > *)) {{
   display: none;
 }}
 </style>"""

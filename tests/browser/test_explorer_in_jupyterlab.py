@@ -527,6 +527,32 @@ def test_two_notebooks_and_a_kernel_restarted(x, open_shared):
     assert x.follows()
 
 
+# A family of modules
+
+FAMILY = """import fastscale_lib as fs
+from torch import nn
+class Plain(nn.Sequential):
+    def __init__(self, blocks=2, channels=16):
+        middle = [nn.Conv2d(channels, channels, 3, 1, 1) for _ in range(blocks)]
+        super().__init__(nn.Conv2d(3, channels, 3, 2, 1), *middle, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+family = fs.family(Plain, resolution=32, depth={"blocks": 2}, width={"channels": 16})
+explorer = fs.explore(family, ["w", "dwr"], 0.5, 4.0)
+explorer"""
+
+
+def test_a_family_is_drawn_as_it_is_counted_and_follows_the_hand(open_notebook):
+    x = Shown(open_notebook([FAMILY], wait_for=PLOT))
+    until(x.page, lambda: not x.kernel("status"))
+    until(x.page, lambda: len(x.drawn()["lines"]) == 3)
+    before = x.drawn()["marks"]
+    x.slider("Scale s").press("End")
+    until(x.page, lambda: x.kernel("scale") == 64)
+    until(x.page, lambda: x.drawn()["marks"] != before)
+    assert x.follows()
+    assert x.sentence().startswith("At ")
+    assert x.page.errors == []
+
+
 # Timing
 
 

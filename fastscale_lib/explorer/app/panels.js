@@ -45,7 +45,8 @@ export function drawOverFlops(chart, view, what, [least, most]) {
   const base = counts.header.base.flops;
   const [low, high] = [least / 1.06, most * 1.06];
   const values = timed ? (view.predicted ? view.timing.ms : null) : counts[state.count];
-  const ys = values && (state.absolute ? values : counts.relative(values));
+  const absolute = timed ? view.absoluteTimes : state.absolute;
+  const ys = values && (absolute ? values : counts.relative(values));
   const { names, right } = lineNames(view, timed, chart.width / 2);
   chart.margin.right = right;
   const hidden = view.same && state.strategies.includes(view.same) ? view.slider : null; // it would lie on the named one
@@ -54,7 +55,7 @@ export function drawOverFlops(chart, view, what, [least, most]) {
     .map((way) => ({ key: way.key, name: names.get(way.key) ?? "", colour: way.colour, bold: way === view.slider, curve: counts.curve(way.row, /** @type {ArrayLike<number>} */ (ys)) }));
   const colours = new Map(view.ways.map((way) => [way.name, way.colour]));
   const measured = (timed ? view.points : []).map((each) => {
-    const unit = state.absolute ? 1 : view.reference(each.flops);
+    const unit = absolute ? 1 : view.reference(each.flops);
     const [from, to] = [each.low ?? NaN, each.high ?? NaN];
     return { colour: colours.get(each.strategy) ?? "var(--ink)", x: each.flops / base, y: each.ms / unit, low: from / unit, high: to / unit, doubt: Boolean(each.doubt), strategy: each.strategy };
   });
@@ -63,7 +64,7 @@ export function drawOverFlops(chart, view, what, [least, most]) {
   const known = all.flat().filter(Number.isFinite);
   const [from, to] = known.length ? [Math.min(...known), Math.max(...known)] : [1, 1];
   const text = timed ? tickOfTime : tick;
-  const axis = state.absolute ? logarithmic(from / 1.2, to * 1.2, text) : linear(Math.min(1, from), Math.max(1.5, to));
+  const axis = absolute ? logarithmic(from / 1.2, to * 1.2, text) : linear(Math.min(1, from), Math.max(1.5, to));
   const xTicks = [0.25, 1, 4, 16, 64].filter((each) => each >= least && each <= most);
   chart.axes({ low, high, log: true, ticks: xTicks, text: factor }, axis);
   const marks = ys ? view.drawn.map((way) => ({ key: way.key, colour: way.colour, x: counts.flops[way.network] / base, y: ys[way.network] })) : [];

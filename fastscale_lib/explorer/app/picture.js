@@ -98,9 +98,9 @@ export class Picture {
 
 /** @param {View} view */
 function aboutTimes(view) {
-  const { timing, points, reference, state } = view;
+  const { timing, points, reference, absoluteTimes } = view;
   if (!timing) return "";
   const beyond = points.filter(({ flops }) => Number.isNaN(reference(flops))).length;
-  const unit = state.absolute ? "a batch" : `relative to w${beyond ? ` (${beyond} beyond it)` : ""}`;
+  const unit = absoluteTimes ? "a batch" : `relative to w${beyond ? ` (${beyond} beyond it)` : ""}`;
   return [...(view.predicted ? [`${timing.note} ±${percent(view.error)} %`] : []), ...(points.length ? ["◆ measured"] : []), unit].join(", ");
 }

@@ -137,6 +137,12 @@ export class View {
     return this.timing?.predicted ?? false;
   }
 
+  /** Whether times are drawn as they are: so they are, too, where no time of w is known to compare them with. */
+  get absoluteTimes() {
+    const { points, reference } = this;
+    return this.state.absolute || (!this.predicted && points.length > 0 && points.every(({ flops }) => Number.isNaN(reference(flops))));
+  }
+
   /** @param {string} key @param {string} name @param {string} colour @param {number} row @param {boolean} drawn @returns {Way} */
   _way(key, name, colour, row, drawn) {
     return { key, name, colour, row, network: this.counts.nearest(row, this.flops), drawn };
@@ -167,6 +173,7 @@ export class View {
     const off = Math.max(...this.drawn.map((way) => Math.abs(counts.flops[way.network] / this.flops - 1)));
     const at = /** @type {(string | [string])[]} */ (["At ", [short(this.flops)], ` multiply-adds, to within ${percent(off)} %, `]);
     if (!least) return [...at, "no strategy is chosen: choose some above."];
+    if (!most && this.same === least.name) return [...at, [least.name], " is alone: choose strategies to compare it with."];
     const ms = timing ? counts.relative(timing.ms) : null;
     const compared = (/** @type {{network: number}} */ way) => {
       const made = activations[way.network] / activations[least.network];
