@@ -48,7 +48,7 @@ UGLY = """box => {
     const named = node => node.textContent || node.title || node.getAttribute('aria-label') || node.type;
     const controls = '.controls :is(select, input[type=range], .switches label), .chips label'
         + ', .actions :is(select, input, button, label)';
-    const nodes = [...box.querySelectorAll(controls)].filter(node => node.getBoundingClientRect().width);
+    const nodes = [...box.querySelectorAll(controls)].filter(node => node.checkVisibility());
     const overlap = (a, b) => {
         const [p, q] = [a, b].map(node => node.getBoundingClientRect());
         return Math.min(p.right, q.right) - Math.max(p.left, q.left) > 1

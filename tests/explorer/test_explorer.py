@@ -716,7 +716,7 @@ def test_all_marked_networks_are_timed_and_equal_ones_once(timing):
     assert "cpu" in timing.devices
 
 
-def test_a_disturbed_measurement_is_marked_beside_its_point_and_in_the_table(timing):
+def test_a_disturbed_time_is_marked_beside_its_point_and_in_the_table(timing):
     timing.strategies = ()
     timing.time()
     assert timing.wait(HANGS_S)
