@@ -66,10 +66,10 @@ UGLY = """box => {
         ...cut.map(node => `${named(node)} is cut`),
     ];
 }"""
-# What can be scrolled sideways, from the explorer outwards.
+# What can be scrolled sideways, from the explorer to its cell; JupyterLab's line for hidden code does not wrap.
 SIDEWAYS = """box => {
     const wide = [];
-    for (let node = box; node; node = node.parentElement)
+    for (let node = box; !node.matches('.jp-Cell'); node = node.parentElement)
         if (node.scrollWidth > node.clientWidth + 1 && ['auto', 'scroll'].includes(getComputedStyle(node).overflowX))
             wide.push(`${node.className}: ${node.scrollWidth} > ${node.clientWidth}`);
     return wide;

@@ -724,7 +724,7 @@ def test_a_disturbed_time_is_marked_beside_its_point_and_in_the_table(timing):
     timing.measurements = (timed._replace(measurement=replace(timed.measurement, load=0.9)),)
     [point], [doubt] = timing._points, timing.times["doubt"]
     assert point["doubt"] == doubt
-    assert "other processes used 90% of the machine's cores" in doubt
+    assert "other processes used 90 % of the machine's cores" in doubt
 
 
 def test_a_setting_that_no_network_can_be_timed_in_is_said(timing):
