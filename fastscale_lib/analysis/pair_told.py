@@ -10,7 +10,7 @@ import pandas as pd
 from .._common.digits import significant
 from .._common.frames import dicts
 from .._common.frames import rows as rows_of
-from .._common.wording import listed
+from .._common.wording import bullets, listed, span
 from ..architectures.counting import METRICS, layers
 from ..architectures.definition import Network
 from ..measuring.counted_memory import PeakMemory, peak_memory
@@ -108,7 +108,7 @@ def memory_excess_text(table: pd.DataFrame) -> str:
     said = []
     for mode, part in (("training", excess[training]), ("inference", excess[~training])):
         if len(part):
-            said.append(f"in {mode} {part.min():.0f} to {part.max():.0f} % more than is counted")
+            said.append(f"in {mode} {span(part, '.1f')} % more than is counted")
     place = int(excess.to_numpy().argmax())
     name, where = list(table.index)[place]
     share = float(table["of the largest output"].iloc[place])
@@ -163,8 +163,7 @@ def pair_times_text(published: pd.DataFrame, measured: pd.DataFrame, one: str, o
         )
     rest = measured.drop(index=decided.index)
     if len(rest):
-        reasons = listed(f"{row.named} ({row.left_out or row.doubt or 'no interval'})" for row in rows_of(rest))
-        said.append(f"Not decided: {reasons}.")
+        said.append(f"Not decided: {'; '.join(rest['named'])}.")
     for row in rows_of(rest.dropna(subset="left_out")):
         waits = [name for name in (one, other) if f"{name}: launch-bound" in row.left_out]
         if waits == [other]:
@@ -174,7 +173,7 @@ def pair_times_text(published: pd.DataFrame, measured: pd.DataFrame, one: str, o
             )
     memory = measured.dropna(subset="memory_ratio")
     said += [f"Measured memory is {row.memory_ratio:.2f} times on {row.named}." for row in rows_of(memory)]
-    return "**What came out.** " + (" ".join(said) or "No table and no store has times of both.")
+    return bullets("**What came out**", said) if said else "No table and no store has times of both."
 
 
 def pair_errors_text(errors: pd.DataFrame, one: str, other: str) -> str:

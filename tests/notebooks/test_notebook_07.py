@@ -8,7 +8,7 @@ from helpers.notebooks import REPO, named, outputs, tables, verdicts
 from helpers.played_notebooks import played
 
 import fastscale_lib as fs
-from fastscale_lib.analysis.claims import HOLDS, UNTESTED
+from fastscale_lib.analysis.claims import HOLDS, UNDECIDED, UNTESTED
 
 SEARCHING = named("07_scaling_or_searching")
 TIMES = "number of pairs with times in another order than the laws of activations"
@@ -110,12 +110,12 @@ def test_sentences_on_predicted_times_follow_base_and_mode(executed):
 
 def test_sentences_on_activations_follow_the_strategies(executed):
     both = []
-    for ways in (["w", "dwr", "dWr"], ["d", "w"]):
+    for ways in (["w", "dwr", "dWr"], ["dw", "w"]):
         ratios = fs.analysis.ratios_to_designed(fs.scaling.regimes(BASES, ways), "activations")
         both.append(fs.analysis.regimes_text(ratios, ways))
     assert both[0] in told(executed(SEARCHING))
     assert "(36 pairs of a base and a regime), activations are by w 0.70 to 1.22 times (median 0.95)" in both[0]
-    assert "by d " in both[1]
+    assert "by dw " in both[1]
     assert "dWr" not in both[1]
 
 
@@ -147,7 +147,8 @@ def test_rows_of_a_gpu_are_judged(tmp_path):
     shown = verdicts(done)
     row = shown.loc[f"{TIMES}, on a GPU (Made-up)"]
     assert row["details"].startswith("rows of Made-up, inference, fp32, batch 4, of gpu.jsonl, median error")
-    assert (row["found"], row["verdict"]) == ("0.000", HOLDS)
+    assert row["found"].startswith("0.000 (0.000 to ")
+    assert row["verdict"] in (HOLDS, UNDECIDED)  # as the band of the fit has it
     assert not shown.index.str.contains("CPU").any()
     assert not shown.index.str.contains("RegNetX").any()
 
