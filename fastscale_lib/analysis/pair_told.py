@@ -65,7 +65,7 @@ def memory_beside_counted(paths: Iterable[str | os.PathLike], networks: Iterable
     """Compare the memory that GPUs held in measured runs with what is counted for them.
 
     Arguments:
-        paths: of the stores; rows without a peak of memory are ignored.
+        paths: of the stores; rows without a peak of memory or a description are ignored.
         networks: those that are asked for.
 
     Returns:
@@ -77,7 +77,8 @@ def memory_beside_counted(paths: Iterable[str | os.PathLike], networks: Iterable
         StoreError: a file is not a store.
     """
     wanted, rows = list(networks), read_rows(paths)
-    rows = rows[rows["peak_memory_bytes"].notna()] if "peak_memory_bytes" in rows else rows.iloc[:0]
+    needed = ["peak_memory_bytes", "description"]
+    rows = rows.dropna(subset=needed) if set(needed) <= set(rows) else rows.iloc[:0]
     rows = rows[[any(is_of(row, each) for each in wanted) for row in dicts(rows)]] if len(rows) else rows
     found = {}
     for row, label in zip(dicts(rows), distinct_labels(rows, briefly=True) if len(rows) else [], strict=True):
