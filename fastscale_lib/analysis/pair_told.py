@@ -19,6 +19,7 @@ from ..records.conditions import distinct_labels
 from ..records.rows import read_rows
 from .pairs import is_of
 
+_MEMORY = ("counted, MB", "measured, MB", "beyond the count, %", "of the largest output")
 _BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
 
 
@@ -92,8 +93,9 @@ def memory_beside_counted(paths: Iterable[str | os.PathLike], networks: Iterable
             "beyond the count, %": 100 * excess / counted,
             "of the largest output": excess / largest,
         }
-    table = pd.DataFrame.from_dict(found, orient="index")
-    return table.rename_axis(["network", "device and settings"]) if len(table) else table
+    if not found:
+        return pd.DataFrame(columns=list(_MEMORY))
+    return pd.DataFrame.from_dict(found, orient="index").rename_axis(["network", "device and settings"])
 
 
 def memory_excess_text(table: pd.DataFrame) -> str:
