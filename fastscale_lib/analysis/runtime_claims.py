@@ -37,7 +37,7 @@ def lead_claims(lead: pd.DataFrame, timings: pd.DataFrame, metric: str, measured
     headline = "follows" if scope == PAPER else ""
     text = f"number of comparisons with another metric above {metric}"
     groups = timings.groupby(short_titles(timings), sort=False)
-    devices = {name: next(iter(rows["device"].dropna()), None) for name, rows in groups}
+    devices = {str(name): next(iter(rows["device"].dropna()), None) for name, rows in groups}
     lead = lead.assign(case=short_titles(lead))
     claims = []
     for name, rows in lead.groupby("case", sort=False):
