@@ -76,7 +76,7 @@ def one_base_claims(ways: pd.DataFrame, tolerance: float, similar: float) -> lis
         text = f"error of one base at about equal flops: {one} less {other}"
         words = f"{{}} points of error for {one} less {other}"
         worst = max(gap.tolist(), default=None)
-        claims.append(Claim(text, 0, worst, off, details=details, **shared, headline="accuracy", words=words))
+        claims.append(Claim(text, 0, worst, off, details=details, **shared, headline=central_claim(one), words=words))
         for name, found in gaps.drop(gap.index).items():
             text = f"error of {name}, a transformer, at about equal flops: {one} less {other}"
             details = "Fang et al. (2021), Tables 1 and 4"
@@ -106,19 +106,27 @@ def trained_claims(errors: pd.DataFrame, scales: Iterable[float], tolerance: flo
             for one, other, off in _pairs(tolerance, similar):
                 gap = error_difference(part, one, other, scale)
                 if gap is not None and not pd.isna(gap.low):
-                    gaps.append(
-                        (f"error of {base} at {scale:g} times its flops: {one} less {other}", setting, gap, off)
-                    )
-    shared: dict[str, Any] = {"scope": BEYOND, "evidence": "trained", "relation": "<", "headline": "accuracy"}
+                    text = f"error of {base} at {scale:g} times its flops: {one} less {other}"
+                    gaps.append((text, central_claim(one), setting, gap, off))
+    shared: dict[str, Any] = {"scope": BEYOND, "evidence": "trained", "relation": "<"}
     claims, levels = [], holm_levels([_chance(gap, off) for *_, gap, off in gaps])
     holm = f", Holm over {len(gaps)} comparisons" if len(gaps) > 1 else ""
-    for (text, setting, gap, off), level in zip(gaps, levels, strict=True):
+    for (text, headline, setting, gap, off), level in zip(gaps, levels, strict=True):
         low, high = gap.interval(1 - 2 * level)
         details = f"{gap.device}: {setting}, {gap.seeds} seeds; one-sided{holm}"
-        claims.append(Claim(text, 0, gap.found, off, low=low, high=high, **shared, details=details))
+        claims.append(Claim(text, 0, gap.found, off, low=low, high=high, **shared, details=details, headline=headline))
     missing = "no errors of networks trained here with several seeds"
     text = "error of networks trained here: dWr less dwr"
-    return claims or [Claim(text, 0, None, similar, **shared, details=missing)]
+    return claims or [Claim(text, 0, None, similar, **shared, details=missing, headline=central_claim("dWr"))]
+
+
+def central_claim(one: str) -> str:
+    """Name the central claim that a comparison of one strategy's error with another's is evidence of.
+
+    Arguments:
+        one: "dwr" or "dWr", the first of the two strategies.
+    """
+    return "accuracy" if one == "dWr" else "compound accuracy"
 
 
 def _chance(gap: Difference, off: float) -> float:

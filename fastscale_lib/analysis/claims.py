@@ -51,7 +51,8 @@ HEADLINES = {
     "follows": "On GPUs, runtime follows activations more closely than flops or params.",
     "one base": "Within one base network at equal flops, times come in the order of activations.",
     "time": "On GPUs at equal flops, fast scaling is nearly as fast as w, and faster than dw and dwr.",
-    "accuracy": "At equal flops, fast scaling is about as accurate as compound scaling, and both beat width alone.",
+    "compound accuracy": "At equal flops, compound scaling is more accurate than width alone.",
+    "accuracy": "At equal flops, fast scaling is about as accurate as compound scaling, and more than width alone.",
     "frontier": "At equal training time, fast-scaled RegNets err less than EfficientNets.",
     "pair": "RegNetY-4GF, scaled fast to 16 GF, beats EfficientNet-B4 in activations, memory, time and error.",
 }

@@ -16,6 +16,7 @@ from ..architectures.zoo import network as named_network
 from ..scaling.rounding import WIDTH_STEP, resolution_step, scale, unrounded_dimensions
 from ..scaling.strategies import factors
 from ..scaling.strategies import strategy as named_strategy
+from .accuracy_claims import central_claim
 from .claims import BEYOND, Claim
 
 SOURCE = "Fang et al. (2021), Tables 1 and 4"
@@ -143,7 +144,7 @@ def published_outcome_claims(published: pd.DataFrame, counts: pd.DataFrame, simi
     for one, other, off in (("dwr", "w", 0), ("dWr", "w", 0), ("dWr", "dwr", similar)):
         text = f"error of {base} at about equal flops, in points: {one} less {other}"
         gap = round(float(errors[one] - errors[other]), 9)
-        claims.append(Claim(text, 0, gap, off, relation="<", headline="accuracy", **shared))
+        claims.append(Claim(text, 0, gap, off, relation="<", headline=central_claim(one), **shared))
     text, faster = f"images per s of {base} at about equal flops: dWr over dwr", float(speeds["dWr"] / speeds["dwr"])
     claims.append(Claim(text, 1, faster, relation=">", **shared))
     text = f"strategies of {base} that are faster than the next one with fewer activations"
