@@ -299,11 +299,11 @@ def test_a_page_says_which_parameters_are_not_the_notebook_s_own(tmp_path):
     assert [each.get("class") for each in made.all("tr")][:4] == ["changed", None, "changed", "changed"]
     assert "alpha 0.5 instead of 0.8" in made.text
     assert "scales [4.0] instead of [1.0, 2.0]" in made.text
-    assert "The text was written for the notebook's own parameters; here alpha, scales and seed differ." in made.text
+    assert "Not the notebook's own values: alpha, scales and seed." in made.text
     assert "alpha 0.5 instead of 0.8" in Page(pages.index([told])).text
 
     one = with_parameters(tmp_path / "one", source, alpha=0.5)
-    assert "parameters; here alpha differs. Figures" in Page(pages.render(one)).text
+    assert "Not the notebook's own values: alpha." in Page(pages.render(one)).text
 
 
 @pytest.mark.parametrize("source", ["alpha: float = 0.8", "alpha = len('x')", "alpha: float ="])
@@ -312,7 +312,7 @@ def test_where_no_parameter_is_changed_the_page_says_nothing_of_it(tmp_path, sou
     assert told.changed == {}
     made = Page(pages.render(told))
     assert "instead of" not in made.text
-    assert "The text was written for" not in made.text
+    assert "Not the notebook's own values" not in made.text
 
 
 def test_code_is_there_and_folded(page):
