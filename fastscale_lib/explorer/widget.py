@@ -101,10 +101,7 @@ class Explorer(NotebookPage, State):
         """Show the widget; in a notebook, after a picture for where there is no kernel."""
         shown = self._repr_mimebundle_()
         if cells() and not self.ended and not isinstance(self.network, Family) and not kept_as_data():
-            predictor, note = self.predictor, self._note("not measured")
-            if predictor is None and self.times.empty and (timing := self._teller.timing):
-                predictor = Predictor(timing.model, timing.batch, timing.setting)
-                note = f"lines: predicted on {timing.label}, ± {predictor.error:.0%}"
+            predictor, note = self._drawn_times()
             given = self.base, self.strategies, self.alpha, self.scale, self.times
             display({"text/html": still(*given, note, predictor)}, raw=True)
             shown["text/html"] = ""  # all that is said of the widget where it is none
@@ -209,9 +206,8 @@ class Explorer(NotebookPage, State):
 
     def to_figure(self) -> go.Figure:
         """Make the four panels as a figure whose α slider needs no kernel."""
-        return slider_figure(
-            self.base, self.strategies, self.alpha, self.scale, self.times, self._note("not measured"), self.predictor
-        )
+        predictor, note = self._drawn_times()
+        return slider_figure(self.base, self.strategies, self.alpha, self.scale, self.times, note, predictor)
 
     def to_html(self) -> str:
         """Write the explorer as a page that needs no kernel, as it is shown now; see `write_page`."""
@@ -247,12 +243,24 @@ class Explorer(NotebookPage, State):
     def _tell(self) -> None:
         self._teller.tell()
 
-    def _note(self, nothing: str = "nothing measured yet: press Time") -> str:
-        """Say what the panel of times shows."""
+    def _drawn_times(self) -> tuple[Predictor | None, str]:
+        """Return what predicts the times of a figure, and what is said of them.
+
+        Without measured times and a model, these are the predicted times that the page shows.
+        """
+        timing = self._teller.timing
+        if self.predictor or timing is None or not self.times.empty:
+            return self.predictor, self._note()
+        predictor = Predictor(timing.model, timing.batch, timing.setting)
+        said = f"predicted on {timing.label}, ± {predictor.error:.0%}"
+        return predictor, f"{self._note()}<br>{said}" if self.predictions.unpredicted else said
+
+    def _note(self) -> str:
+        """Say what the panel of times shows of this machine."""
         if isinstance(self.network, Family):
             return FAMILY_NOTE
         devices, predictor = self.times["device"], self.predictor
-        said = nothing if devices.empty else f"measured on {html.escape(devices.iloc[-1])}, {self._setting()}"
+        said = "not measured" if devices.empty else f"measured on {html.escape(devices.iloc[-1])}, {self._setting()}"
         if self.predictions.unpredicted and devices.empty:
             return f"nothing predicted for {self._setting()}"
         if predictor is None:

@@ -72,6 +72,24 @@ def test_the_page_may_choose_the_times_of_a_model(x, model):
     assert shown(x)["timing"] == before[0]
 
 
+def test_where_nothing_is_measured_the_figure_draws_the_page_s_times(x):
+    label = shown(x)["timing"]
+    timing = next(each for each in app_data.shipped_timings() if each.label == label)
+    assert x.predictor is None
+    for name in (*x.strategies, "α"):
+        flops, ms = curve(x, name)
+        assert ms == plain(timing.model.curve(x.base, [x.strategy(name)], SCALES, timing.batch, **timing.setting).ms)
+        assert flops == fs.sweep(BASE, x.strategy(name), SCALES)["flops"].tolist()
+    note = x.to_figure().layout.annotations[-1].text
+    assert re.fullmatch(rf"predicted on {re.escape(label)}, ± \d+%", note)
+
+
+def test_the_figure_draws_the_times_that_a_hand_chooses(x):
+    label = [each["label"] for each in x._times["timings"]][-1]
+    hand(x, timing=label)
+    assert f"predicted on {label}, ± " in x.to_figure().layout.annotations[-1].text
+
+
 def test_the_band_is_the_stated_error(x, model):
     x.model = model
     figure = x.to_figure()
@@ -120,7 +138,9 @@ def test_at_a_batch_that_was_not_fitted_no_line_is_drawn_and_it_says_why(x, mode
     assert x.predictor is None
     assert not [each for each in x._times["timings"] if each["label"].startswith("the model given")]
     assert x.status.startswith("predict: batch 1,024 is beyond the fitted rows, of batch 4 to 64")
-    assert "nothing predicted for batch 1024, fp32 inference" in x.to_figure().layout.annotations[-1].text
+    nothing, others = x.to_figure().layout.annotations[-1].text.split("<br>")
+    assert nothing == "nothing predicted for batch 1024, fp32 inference"
+    assert others.startswith(f"predicted on {shown(x)['timing']}, ± ")  # what the page shows: no panel is empty
     x.batch = 16
     assert x.predictor
     assert "batch 1,024" not in x.status

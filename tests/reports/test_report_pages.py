@@ -14,7 +14,7 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 from helpers.executed_notebooks import HOSTILE, MADE, code, everything, prose, report, sliding
-from helpers.notebooks import NOTEBOOKS, outputs
+from helpers.notebooks import NOTEBOOKS, named, outputs
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -573,6 +573,14 @@ def test_where_figures_stay_as_data_the_explorer_brings_one(monkeypatch):
         assert shown[FIGURE_MIME] == json.loads(str(explorer.to_figure().to_json()))
     finally:
         explorer.close()
+
+
+def test_each_panel_of_the_explorer_draws_all_its_lines(executed):
+    shown = outputs(executed(named("00_explorer")))
+    [figure] = [each.data[FIGURE_MIME] for each in shown if FIGURE_MIME in each.get("data", {})]
+    for panel in ("y", "y2", "y3"):
+        lines = [each for each in figure["data"] if each["yaxis"] == panel and each.get("visible") is True]
+        assert {each["legendgroup"] for each in lines} == {"w", "dw", "dwr", "dWr", "α"}
 
 
 def test_a_step_of_the_slider_draws_what_an_explorer_there_draws():
