@@ -22,14 +22,14 @@ export function takeaway(view) {
     URL.revokeObjectURL(link.href);
   };
   const described = [
+    button("Copy code", "The line of Python that makes this explorer", () => copy(explorerCode(view()))),
+    button("Copy network", "The shown network in Python", () => copy(networkCode(view()))),
     button("Copy YAML", "The shown network as YAML", () => copy(networkYaml(view()))),
     button("Copy timm", "The shown network as timm makes it", () => copy(timmCode(view()))),
   ];
   const root = html(
     "p",
     { className: "exports" },
-    button("Copy code", "The line of Python that makes this explorer", () => copy(explorerCode(view()))),
-    button("Copy network", "The shown network in Python", () => copy(networkCode(view()))),
     ...described,
     button("CSV", "All lines as a table", () => download(`${view().state.network}.csv`, linesCsv(view()))),
     copied,
