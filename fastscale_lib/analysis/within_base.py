@@ -99,13 +99,14 @@ def within_base_claims(timed: pd.DataFrame) -> list[Claim]:
         scale = part["scale"].iloc[0]
         pairs = [pair for pair in combinations(dicts(part), 2) if pair[0]["activations"] != pair[1]["activations"]]
         said = ", ".join(f"{_ranked(part, metric):.2f} with {metric}" for metric in _COMPARED)
+        compared = f"{len(pairs)} pairs of {' '.join(part['strategy'])}"
         claims.append(
             Claim(
                 f"{text}, on {place(CUDA.name)}: {base} at {scale:.3g}× flops, {case}",
                 0,
                 sum(_order(*pair, sure=False) < 0 for pair in pairs),
                 evidence="measured",
-                details=f"{' '.join(part['strategy'])}: {len(pairs)} pairs; Spearman's r {said}",
+                details=f"{case.split(', ')[0]}; {compared}; Spearman's r {said}",
                 low=sum(_order(*pair, sure=True) < 0 for pair in pairs),
                 high=sum(_order(*pair, sure=True) <= 0 for pair in pairs),
                 headline="one base",
