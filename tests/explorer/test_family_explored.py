@@ -43,7 +43,8 @@ def x(family):
 def counted(x) -> dict[str, set[tuple[int, int]]]:
     """Flops and activations of the networks of each row that the page gets."""
     header = x._base
-    arrays = np.frombuffer(zlib.decompress(base64.b64decode(header["arrays"])), "<u2").astype(np.int64)
+    low, high = np.frombuffer(zlib.decompress(base64.b64decode(header["arrays"])), np.uint8).reshape(2, -1).astype(int)
+    arrays = np.cumsum(low + 256 * high) % 2**16
     size = header["networks"]
     planes = [arrays[start * size : (start + 1) * size] for start in range(12)]
     flops, _, activations = (

@@ -37,13 +37,24 @@
  * @property {string[]} [yaml] The base network's YAML without its name, cut where the sizes stand.
  * @property {Timm} [timm] How timm makes what is scaled from it.
  * @property {import("./state.js").Point[]} [measured] Its measured times.
- * @property {string} arrays The arrays, compressed by zlib, in base64; as those of each timing.
+ * @property {string} arrays The arrays, as `inflated` reads them; as those of each timing.
  */
 
-/** @param {string} base64 @returns {Promise<ArrayBuffer>} */
+/**
+ * The values of 16 bits in a text: compressed, the low bytes of what each adds to the one before, then the high ones.
+ * @param {string} base64 @returns {Promise<ArrayBuffer>}
+ */
 async function inflated(base64) {
-  const bytes = Uint8Array.from(atob(base64), (each) => each.charCodeAt(0));
-  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).arrayBuffer();
+  const packed = Uint8Array.from(atob(base64), (each) => each.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
+  const values = new Uint16Array(bytes.length / 2);
+  let value = 0;
+  for (let i = 0; i < values.length; i++) {
+    value = (value + bytes[i] + 256 * bytes[values.length + i]) & 0xffff;
+    values[i] = value;
+  }
+  return values.buffer;
 }
 
 /** @typedef {{id: string, xs: number[], ys: number[], ends?: number[]}} Curve The id differs where the points do. */
