@@ -26,7 +26,8 @@ def test_every_settable_trait_is_an_argument_with_its_default(make):
     listed = inspect.signature(make).parameters
     assert list(listed)[:-1] == list(SETTABLE)
     for name, trait in SETTABLE.items():
-        assert listed[name].default == trait.default_value
+        known = listed[name].default
+        assert known == trait.default_value or (name, known) == ("scale", None)  # None: 4, unless flops are given
         assert listed[name].annotation is not inspect.Parameter.empty
         assert f"{name}: {trait.help}" in make.__doc__
 
