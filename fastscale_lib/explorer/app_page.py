@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-import re
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +13,12 @@ from .._common.files import write_whole
 from .._common.version import __version__
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
+from ..figures import explorer_code
 from ..figures.theme import label, style
 from ..scaling.strategies import as_list
 from .app_data import LEAST, MOST, STRATEGIES, ExplorerPageError, Timing, network_data, shipped_timings
 from .app_measured import Measured, points, rows_of
 
-FOLDER = Path(__file__).parent / "app"
-SCRIPTS = (
-    "text.js",
-    "elements.js",
-    "counts.js",
-    "state.js",
-    "chart.js",
-    "exports.js",
-    "panels.js",
-    "picture.js",
-    "controls.js",
-    "pointer.js",
-    "takeaway.js",
-    "app.js",
-)  # each imports those before it alone
 START: dict[str, Any] = {
     "alpha": 0.5,
     "scale": 16.0,
@@ -79,13 +63,6 @@ globalThis.explorer = await mount(document.getElementById("explorer"), data, add
 """
 
 
-@cache
-def script() -> str:
-    """Return the page's code as one module: its files without their imports and exports."""
-    code = "\n".join((FOLDER / name).read_text(encoding="utf-8") for name in SCRIPTS)
-    return re.sub(r"^(import .*? from .*;\n|export )", "", code, flags=re.MULTILINE)
-
-
 def write_page(
     path: str | Path,
     networks: Network | str | Sequence[Network | str],
@@ -119,20 +96,31 @@ def write_page(
     names = [each.name for each in bases]
     if not names or len(set(names)) < len(names):
         raise ExplorerPageError(f"write_page: the base networks are {names}; give at least one, each once")
-    write_whole(
-        Path(path), page_text(bases, shipped_timings() if timings is None else timings, measured=rows_of(measured))
-    )
+    data = page_data(bases, shipped_timings() if timings is None else timings, measured=rows_of(measured))
+    write_whole(Path(path), page_text(data))
     return Path(path)
 
 
-def page_text(
+def page_text(data: Mapping[str, Any]) -> str:
+    """Return the text of the file that `write_page` writes, of what `page_data` returns."""
+    return _PAGE.format(
+        title=html.escape(f"{data['start']['network']}, scaled"),
+        style=explorer_code.style(),
+        script=explorer_code.script(),
+        data=json.dumps(data, ensure_ascii=False).replace("</", "<\\/"),
+        source=f"fastscale {html.escape(__version__)}, after Dollár, Singh, Girshick: Fast and Accurate Model Scaling, "
+        "CVPR 2021.",
+    )
+
+
+def page_data(
     bases: Sequence[Network],
     timings: Sequence[Timing],
     start: Mapping[str, Any] = START,
     more: tuple[str, ...] = (),
     measured: Sequence[Mapping[str, Any]] = (),
-) -> str:
-    """Return the text of the file that `write_page` writes.
+) -> dict[str, Any]:
+    """Return what the page draws.
 
     Arguments:
         bases: base networks, of different names.
@@ -142,26 +130,16 @@ def page_text(
         measured: rows with a time and the description of a network.
     """
     looks = {**STRATEGIES, **{name: label(name) for name in more}}
-    data = {
-        "networks": [
-            _with_points(network_data(each, timings, more), points(each, measured, timings)) for each in bases
-        ],
+    return {
+        "networks": [with_points(network_data(each, timings, more), points(each, measured, timings)) for each in bases],
         "strategies": [{"name": name, "says": says, "colour": style(name).colour} for name, says in looks.items()],
         "start": {**start, "network": bases[0].name},
         "least": LEAST,
         "most": MOST,
     }
-    return _PAGE.format(
-        title=html.escape(f"{bases[0].name}, scaled"),
-        style=(FOLDER / "app.css").read_text(encoding="utf-8"),
-        script=script(),
-        data=json.dumps(data, ensure_ascii=False).replace("</", "<\\/"),
-        source=f"fastscale {html.escape(__version__)}, after Dollár, Singh, Girshick: Fast and Accurate Model Scaling, "
-        "CVPR 2021.",
-    )
 
 
-def _with_points(header: dict[str, Any], found: list[dict[str, Any]]) -> dict[str, Any]:
+def with_points(header: dict[str, Any], found: list[dict[str, Any]]) -> dict[str, Any]:
     """Add measured times to a network's data, with labels for devices without predictions."""
     known = {each["label"] for each in header["timings"]}
     others = dict.fromkeys(each["label"] for each in found if each["label"] not in known)

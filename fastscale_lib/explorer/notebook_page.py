@@ -16,11 +16,12 @@ from ..architectures.definition import Network
 from ..architectures.resolutions import side_text
 from ..architectures.traced.module_family import Family
 from ..architectures.zoo import families, network
+from ..figures.explorer_code import FOLDER, script
 from ..figures.theme import label, style
 from ..prediction.forms import PredictionError
 from .app_data import LEAST, MOST, STRATEGIES, Timing, network_data, shipped_timings, times_data
 from .app_measured import points, shipped_rows
-from .app_page import FOLDER, START, page_text, script
+from .app_page import START, page_data, with_points
 from .family_views import FAMILY_SCALES, FamilyViews
 from .hand import Hand
 from .job_queue import running_loop
@@ -86,12 +87,14 @@ class Teller:
         networks = [{"name": name, "timings": []} for names in families().values() for name in names]
         page._data = {"networks": networks, "strategies": strategies, "least": LEAST, "most": MOST}
 
-    def page_text(self) -> str:
-        """Return the page as a file that needs no kernel."""
-        shown, timings = self._shown(), list(self._offered().values())
-        labels = [each.label for each in timings]
+    def page_data(self) -> dict[str, Any]:
+        """Return what a page that needs no kernel draws."""
+        shown = self._shown()
+        data = page_data([self.state.base], list(self._offered().values()), shown, self._more, shipped_rows())
+        header = with_points(data["networks"][0], [*self._own_points(), *data["networks"][0]["measured"]])
+        labels = [each["label"] for each in header["timings"]]
         timing = labels.index(shown["timing"]) if shown["timing"] in labels else 0
-        return page_text([self.state.base], timings, {**shown, "timing": timing}, self._more, shipped_rows())
+        return {**data, "networks": [header], "start": {**data["start"], "timing": timing}}
 
     def tell(self) -> None:
         """Send what has changed."""
@@ -263,8 +266,10 @@ class Teller:
 
     def _points(self) -> list[dict[str, Any]]:
         """Return what was measured of the base network under the present settings, and shipped rows."""
-        rows = self.timings.times.to_dict("records")
-        own = [
+        return self._own_points() + self._measured
+
+    def _own_points(self) -> list[dict[str, Any]]:
+        return [
             {
                 "label": self._own_label,
                 **{name: each[name] for name in ("strategy", "flops")},
@@ -274,9 +279,8 @@ class Teller:
                 "doubt": each["doubt"] if isinstance(each["doubt"], str) else None,
                 "text": each["text"].replace("<br>", "\n"),
             }
-            for each in rows
+            for each in self.timings.times.to_dict("records")
         ]
-        return own + self._measured
 
 
 @lru_cache(maxsize=8)  # for a cell that runs again, and a base network that is chosen again

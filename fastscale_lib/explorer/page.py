@@ -76,7 +76,7 @@ def slider_figure(
     return figure
 
 
-def still(
+def still_figure(
     base: Network,
     strategies: Sequence[str],
     alpha: float,
@@ -84,10 +84,14 @@ def still(
     times: pd.DataFrame,
     note: str,
     predictor: Predictor | None,
-) -> str:
-    """Draw the four panels as HTML, for a notebook without a kernel, or a page made of it."""
+) -> go.Figure:
+    """Make the four panels as they are shown now."""
     view = Views().view(base, strategies, alpha, scale, times, predictor)
-    figure = go.Figure(list(panels.traces(view).values()), panels.figure_layout(view, note))
+    return go.Figure(list(panels.traces(view).values()), panels.figure_layout(view, note))
+
+
+def still(base: Network, alpha: float, scale: float, figure: go.Figure) -> str:
+    """Draw the four panels as HTML, for a notebook without a kernel, or a page made of it."""
     picture = base64.b64encode(to_svg(figure).encode()).decode()
     said = f"{base.name} scaled, s = {scale:.3g}, α = {alpha:.3g}: activations, parameters and time over multiply-adds"
     return _STILL.format(picture=picture, said=html.escape(said, quote=True))

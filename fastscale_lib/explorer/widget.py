@@ -24,15 +24,17 @@ from ..architectures.counting import METRICS, Complexity
 from ..architectures.definition import Network
 from ..architectures.resolutions import Resolution
 from ..architectures.traced.module_family import Family
+from ..figures.explorer_code import MIME as EXPLORER_MIME
 from ..figures.theme import Frame
 from ..measuring.settings import Mode, Precision
 from ..scaling.grids import sweep, sweep_columns
 from ..scaling.module_scaling import family_columns
+from .app_page import page_text
 from .cells import cells
 from .family_views import FAMILY_NOTE, FAMILY_SCALES
 from .hand import Hand
 from .notebook_page import NotebookPage, Teller
-from .page import FIGURE_MIME, kept_as_data, slider_figure, still
+from .page import FIGURE_MIME, kept_as_data, slider_figure, still, still_figure
 from .predictions import Predictions
 from .state import SETTABLE, State
 from .timings import ENDED, Timings
@@ -94,18 +96,27 @@ class Explorer(NotebookPage, State):
         self.ask_devices()
         shown: dict[str, Any] = dict(ipywidgets.DOMWidget._repr_mimebundle_(self, **kwargs) or {})
         if kept_as_data():
-            shown[FIGURE_MIME] = json.loads(self.to_figure().to_json() or "null")
+            shown |= self._without_kernel()
         return shown
 
     def _ipython_display_(self) -> None:
         """Show the widget; in a notebook, after a picture for where there is no kernel."""
         shown = self._repr_mimebundle_()
         if cells() and not self.ended and not isinstance(self.network, Family) and not kept_as_data():
-            predictor, note = self._drawn_times()
-            given = self.base, self.strategies, self.alpha, self.scale, self.times
-            display({"text/html": still(*given, note, predictor)}, raw=True)
+            display({"text/html": still(self.base, self.alpha, self.scale, self._still_figure(self.base))}, raw=True)
             shown["text/html"] = ""  # all that is said of the widget where it is none
         display(shown, raw=True)
+
+    def _without_kernel(self) -> dict[str, Any]:
+        """Return what a report shows: the page, after a figure for where it does not run."""
+        if isinstance(self.base, Family):
+            return {FIGURE_MIME: json.loads(self.to_figure().to_json() or "null")}
+        figure = self._still_figure(self.base)
+        return {FIGURE_MIME: json.loads(figure.to_json() or "null"), EXPLORER_MIME: self._teller.page_data()}
+
+    def _still_figure(self, base: Network) -> go.Figure:
+        predictor, note = self._drawn_times()
+        return still_figure(base, self.strategies, self.alpha, self.scale, self.times, note, predictor)
 
     @property
     def marked(self) -> Frame:
@@ -213,7 +224,7 @@ class Explorer(NotebookPage, State):
         """Write the explorer as a page that needs no kernel, as it is shown now; see `write_page`."""
         if isinstance(self.network, Family):
             return self.to_figure().to_html()
-        return self._teller.page_text()
+        return page_text(self._teller.page_data())
 
     def save(self, kind: str, folder: str | Path = ".") -> Path:
         """Write "python", "yaml", "csv" or "html" to a new file in the folder, and return its path.

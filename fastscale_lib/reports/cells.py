@@ -16,6 +16,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from ..analysis import claims
+from ..figures import explorer_code
 from . import plots
 from .markdown import rendered
 from .sanitise import sanitised
@@ -41,12 +42,16 @@ class Heading(NamedTuple):
 
 
 class Part(NamedTuple):
-    """One output: html, text, figure, picture, verdicts, widget or error; its caption is HTML."""
+    """One output: html, text, figure, picture, verdicts, widget or error; its caption is HTML.
+
+    A figure may have an explorer, which is shown instead of it where scripts run.
+    """
 
     kind: str
     content: Any
     label: str = ""
     caption: str = ""
+    explorer: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -197,7 +202,7 @@ def _richest(data: Mapping[str, Any]) -> Iterator[Part]:
         yield Part("verdicts", claims.gathered(data[claims.MIME]))
     elif plots.MIME in data:
         figure = plots.defused({name: data[plots.MIME].get(name) or {} for name in ("data", "layout")})
-        yield Part("figure", figure, plots.described(figure))
+        yield Part("figure", figure, plots.described(figure), explorer=data.get(explorer_code.MIME))
     elif WIDGET in data:
         yield Part("widget", None)
     elif picture := next((kind for kind in PICTURES if kind in data), None):

@@ -21,6 +21,7 @@ from plotly.offline import get_plotlyjs
 
 from ..analysis.claims import BEYOND, EVIDENCE, FAILS, HOLDS, RULES, UNDECIDED, UNTESTED, details_text
 from ..analysis.headlines import counted, headlines
+from ..figures import explorer_code
 from . import plots
 from .cells import Part, Story, story
 from .result import Report
@@ -66,10 +67,10 @@ def render(report: Report, site: Site = ALONE) -> str:
     _name_verdicts(told)
     verdicts = report.verdicts()
     failed = next((cell for cell in told.cells if cell.failed), None)
-    undrawn = any(part.kind == "figure" for cell in told.cells for part in cell.parts)
+    parts = [part for cell in told.cells for part in cell.parts]
     return _page(
         "report.html.j2",
-        undrawn,
+        parts,
         site,
         report.made,
         **{"report": report, "story": told, "failed": failed, "changed": report.changed},
@@ -121,7 +122,7 @@ def index(reports: Sequence[Report], site: Site = ALONE) -> str:
     made = shared([each.made for each in reports])
     return _page(
         "index.html.j2",
-        False,
+        (),
         site,
         made,
         reports=[*failed, *(each for each in reports if not each.error)],
@@ -140,7 +141,7 @@ def index(reports: Sequence[Report], site: Site = ALONE) -> str:
 def _lead(report: Report) -> list[Part]:
     """Return what the cells tagged "lead" show, with figures drawn as SVG."""
     first = story(report.notebook, report.title).first  # sentences stand among the others, too
-    found = [_drawn(part) for cell in first if cell.lead for part in cell.parts]
+    found = [_drawn(part)._replace(explorer=None) for cell in first if cell.lead for part in cell.parts]
     return [part for part in found if part.kind in ("drawing", "html")]
 
 
@@ -182,10 +183,12 @@ def _card(report: Report) -> Card:
     return Card(quote(report.page.name), report.size / 1e6, picture, Counter(report.verdicts()["verdict"]))
 
 
-def _page(template: str, undrawn: bool, site: Site, entries: Mapping[str, str], **content: Any) -> str:
-    """Fill a template, with plotly where it has to draw; the footer says what made the page."""
+def _page(template: str, parts: Sequence[Part], site: Site, entries: Mapping[str, str], **content: Any) -> str:
+    """Fill a template, with the scripts that its parts need; the footer says what made it."""
     by = [f"{label} {entries[label]}" for label in ("fastscale", "commit") if label in entries]
+    undrawn = any(part.kind == "figure" for part in parts)
     scripts = [_text("page.js"), _text("drawings.js"), *([_plotly(), _text("figures.js")] if undrawn else [])]
+    modules = [_explorer()] if any(part.explorer for part in parts) else []
     page = (
         _templates()
         .get_template(template)
@@ -194,7 +197,8 @@ def _page(template: str, undrawn: bool, site: Site, entries: Mapping[str, str], 
             paper=site.paper,
             by=", ".join(by),
             scripts=[Markup(script) for script in scripts],
-            allowed=" ".join(f"'sha256-{_hash(script)}'" for script in scripts),
+            modules=[Markup(module) for module in modules],
+            allowed=" ".join(f"'sha256-{_hash(script)}'" for script in (*scripts, *modules)),
             style=Markup(_text("page.css") + _DARK_COLOURS),
         )
     )
@@ -247,6 +251,11 @@ def _text(name: str) -> str:
 @cache
 def _plotly() -> str:
     return get_plotlyjs()
+
+
+@cache
+def _explorer() -> str:
+    return f"{explorer_code.script()}\nconst STYLE = {json.dumps(explorer_code.style())};\n{_text('explorer.js')}"
 
 
 @cache

@@ -160,7 +160,6 @@ def test_plotly_draws_what_is_not_drawn_as_svg(opened, tmp_path):
 # The pages of the notebooks themselves, as the command leaves them
 
 SLIDERS = {
-    "00_explorer": "α",
     "04_fast_scaling": "times the base",
     "05_accuracy_of_scaled_networks": None,
     "09_beyond_convnets": None,
@@ -182,6 +181,60 @@ def test_a_notebook_s_page_draws_every_figure_offline_and_its_slider_moves(opene
         assert plot.evaluate(SEEN) != before
     assert page.errors == []
     assert outside(page) == []
+
+
+def sentence(page) -> str:
+    return page.locator(".live .sentence").text_content()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_the_explorer_itself_stands_in_its_report(opened, page_of, width, scheme):
+    page = opened(
+        page_of(named("00_explorer")).read_text("utf-8"),
+        viewport={"width": width, "height": 900},
+        color_scheme=scheme,
+    )
+    page.wait_for_selector(".live[data-ready]")
+    assert page.locator(".drawing > svg:visible").count() == 0
+    assert page.locator(".live .chart svg:visible").count() == 3
+    assert page.get_by_label("base network").locator("option").count() == 1
+    for slider, key in (("α", "Home"), ("Scale", "End")):
+        before = sentence(page)
+        page.locator(".live").get_by_role("slider", name=re.compile(slider)).press(key)
+        until(lambda before=before: sentence(page) != before)
+    paper = "node => getComputedStyle(node).backgroundColor"
+    explorer = page.locator(".live .fastscale-app")
+    looks = []
+    for _ in range(2):  # as the system has it, then the other way round
+        looks.append(explorer.evaluate(paper))
+        assert looks[-1] == page.locator("body").evaluate(paper)
+        page.get_by_role("button", name=re.compile("^(Dark|Light)$")).click()
+    assert len(set(looks)) == 2
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.errors == []
+    assert outside(page) == []
+
+
+def test_the_explorer_s_figure_stands_there_on_paper(opened, page_of):
+    page = opened(page_of(named("00_explorer")).read_text("utf-8"))
+    page.wait_for_selector(".live[data-ready]")
+    page.emulate_media(media="print")
+    assert page.locator(".drawing > svg:visible").count() == 1
+    assert not page.locator(".live").is_visible()
+
+
+def test_without_javascript_the_explorer_s_figure_stands_there(new_page, page_of):
+    page = new_page(offline=True, java_script_enabled=False)
+    page.goto(page_of(named("00_explorer")).as_uri())
+    assert page.locator(".drawing > svg:visible").count() == 1
+    assert not page.locator(".live").is_visible()
+
+
+def test_an_explorer_that_cannot_be_drawn_leaves_its_figure(opened, page_of):
+    page = opened(page_of(named("00_explorer")).read_text("utf-8").replace('"networks":[{', '"networks":[],"no":[{', 1))
+    until(lambda: page.errors)
+    assert page.locator(".drawing > svg:visible").count() == 1
+    assert not page.locator(".live").is_visible()
 
 
 def test_the_index_of_the_notebooks_draws_a_picture_of_each(opened, reported):

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 
-const APP = "../../fastscale_lib/explorer/app";
+const APP = "../../fastscale_lib/figures/app";
 const { Counts, powerLaw } = await import(`${APP}/counts.js`);
 const { ticks } = await import(`${APP}/chart.js`);
 const { networkYaml, timmCode } = await import(`${APP}/exports.js`);

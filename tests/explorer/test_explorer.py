@@ -682,6 +682,16 @@ def points(x):
     return [each["flops"] for each in x._points], [each["ms"] for each in x._points]
 
 
+def test_what_was_measured_stays_in_the_page_as_a_file(timing):
+    timing.time()
+    assert timing.wait(HANGS_S)
+    found = re.search(r"^const data = (.*);$", timing.to_html(), re.MULTILINE)
+    data = json.loads(found[1])
+    [network] = data["networks"]
+    assert network["measured"][:3] == timing._points
+    assert network["timings"][data["start"]["timing"]]["label"] == shown(timing)["timing"]
+
+
 def test_all_marked_networks_are_timed_and_equal_ones_once(timing):
     timing.time()
     assert timing.busy

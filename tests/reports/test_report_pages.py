@@ -31,6 +31,7 @@ from fastscale_lib.analysis.claims import (
     gathered,
 )
 from fastscale_lib.explorer.page import FIGURE_MIME
+from fastscale_lib.figures import explorer_code
 from fastscale_lib.reports import pages, plots
 from fastscale_lib.reports.result import LARGEST_PAGE, Report
 from fastscale_lib.reports.sanitise import TAGS, sanitised
@@ -61,7 +62,7 @@ class Page(HTMLParser):
 
     def handle_data(self, data):
         kind = self._inside[-1] if self._inside else ""
-        if kind == "script":
+        if kind in ("script", "module"):
             self.scripts.append(data)
         elif kind == "application/json":
             self.data.append(json.loads(data))
@@ -186,6 +187,8 @@ def test_the_page_of_each_notebook_draws_all_its_figures_as_svg(path, executed, 
     drawn = [plots.drawing(plots.defused({"data": each["data"], "layout": each["layout"]})) for each in shown]
     assert None not in drawn  # plotly, which is large, has nothing to draw
     data = [json.loads(plots.embedded(each.data)) for each in drawn if each]
+    of_all = [output.get("data", {}) for output in outputs(notebook)]
+    data += [each[explorer_code.MIME] for each in of_all if explorer_code.MIME in each]
     assert sorted(map(str, Page(made).data)) == sorted(map(str, data))  # findings come first
     written = [each for each in notebook.cells if re.match(r"\*\*(Figure|Table)\.\*\* ", each.source)]
     assert len(captions(made)) == len(written)  # each stands below what it describes
@@ -566,11 +569,12 @@ def test_where_figures_stay_as_data_the_explorer_brings_one(monkeypatch):
     explorer = fs.explore("RegNetX-400MF")
     try:
         monkeypatch.delenv("PLOTLY_RENDERER", raising=False)
-        assert FIGURE_MIME not in explorer._repr_mimebundle_()
+        assert {FIGURE_MIME, explorer_code.MIME}.isdisjoint(explorer._repr_mimebundle_())
         monkeypatch.setenv("PLOTLY_RENDERER", "plotly_mimetype")
         shown = explorer._repr_mimebundle_()
         assert "application/vnd.jupyter.widget-view+json" in shown
-        assert shown[FIGURE_MIME] == json.loads(str(explorer.to_figure().to_json()))
+        assert {each["yaxis"] for each in shown[FIGURE_MIME]["data"]} == {"y", "y2", "y3", "y4"}
+        assert json.dumps(shown[explorer_code.MIME], ensure_ascii=False).replace("</", "<\\/") in explorer.to_html()
     finally:
         explorer.close()
 

@@ -126,7 +126,10 @@ export function oneTabStop(group) {
     each[(each.indexOf(/** @type {HTMLElement} */ (event.target)) + step + each.length) % each.length].focus();
     event.preventDefault();
   });
-  return () => rest(all().find((each) => each === document.activeElement) ?? all()[0]);
+  return () => {
+    const { activeElement } = /** @type {Document | ShadowRoot} */ (group.getRootNode());
+    rest(all().find((each) => each === activeElement) ?? all()[0]);
+  };
 }
 
 /**
