@@ -686,6 +686,7 @@ def test_what_was_measured_stays_in_the_page_as_a_file(timing):
     timing.time()
     assert timing.wait(HANGS_S)
     found = re.search(r"^const data = (.*);$", timing.to_html(), re.MULTILINE)
+    assert found
     data = json.loads(found[1])
     [network] = data["networks"]
     assert network["measured"][:3] == timing._points
