@@ -105,7 +105,7 @@ def test_disturbed_probes_are_left_out_and_said():
     rows = timed(i7, count=12)
     rows.loc[[3, 7], "median_ms"] *= 5
     rows.loc[[3, 7], "load"] = 0.6
-    with pytest.warns(fs.prediction.CalibrationWarning, match="2 of 12 probes were disturbed .*60%.* are left out"):
+    with pytest.warns(fs.prediction.CalibrationWarning, match="2 of 12 probes were disturbed .*60 %.* are left out"):
         model = fs.prediction.calibrated(rows)
     assert model.rates()["rows"].tolist() == [10]
     assert model.predict("ResNet-50", 1)["predicted_ms"][0] == pytest.approx(
