@@ -121,7 +121,7 @@ def trained_claims(errors: pd.DataFrame, scales: Iterable[float], tolerance: flo
 
 
 def central_claim(one: str) -> str:
-    """Name the central claim that a comparison of one strategy's error with another's is evidence of.
+    """Name the central claim that comparing the errors of two strategies is evidence of.
 
     Arguments:
         one: "dwr" or "dWr", the first of the two strategies.

@@ -240,7 +240,7 @@ def _timing_data(timing: Timing, ms: np.ndarray, error: np.ndarray) -> dict[str,
 
 
 def _packed(arrays: Sequence[np.ndarray]) -> str:
-    """Compress arrays of 16 bits as text: what each value adds to the one before, low bytes first.
+    """Compress arrays of 16 bits as text: differences of neighbours, low bytes first.
 
     `inflated` of counts.js undoes it. The text is half as long as that of the values themselves.
     """
