@@ -118,4 +118,4 @@ def test_the_explorer_takes_a_list_as_plain_papermill_hands_it_on(tmp_path):
     parameters = {"network": "resnet50", "strategies": "[w, dWr]", "scale": "2"}
     path = named("00_explorer")
     notebook = papermill.execute_notebook(path, tmp_path / "out.ipynb", parameters, progress_bar=False)
-    assert "ResNet-50 alpha=0.8 ×2" in outputs(notebook)[-1].data["text/plain"]
+    assert "ResNet-50 alpha=0.5 ×2" in outputs(notebook)[-1].data["text/plain"]
