@@ -51,7 +51,7 @@ coverage: $(STAMP)  ## Run the test suite and report which lines it reached
 	$(BIN)/python -m pytest --cov --cov-report=term --cov-report=html:build/coverage $(ARGS)
 
 docs: $(STAMP)  ## Build the documentation into build/docs, warnings as errors
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet $(ARGS)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
 
 lint: $(STAMP) $(TYPESCRIPT)  ## Check style and types of code and notebooks
 	$(BIN)/ruff check .

@@ -26,8 +26,11 @@ def on_page_markdown(markdown: str, page, **_) -> str:
     at_the_top = {each for each, _ in names(PACKAGE)}
     public = sorted(names(PACKAGE / name), key=lambda pair: (pair[0] not in at_the_top, pair[0].lower()))
     constants = ", ".join(f"`fs.{name}.{each}`" for each, _ in public if each.isupper())
+    own = [pair for pair in public if pair[1].startswith(f"{PACKAGE.name}.{name}.")]
+    others = ", ".join(f"`fs.{name}.{each}`" for each, module in public if (each, module) not in own)
     parts = [markdown, f"Constants: {constants}." if constants else ""]
-    for each, module in public:
+    parts.append(f"The same as in the package that defines them: {others}." if others else "")
+    for each, module in own:  # a name has one entry in the reference
         if each.isupper():
             continue
         shown = f"fs.{each}" if each in at_the_top else f"fs.{name}.{each}"
