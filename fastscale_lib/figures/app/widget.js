@@ -45,7 +45,7 @@ async function shared(model) {
  * @param {any} model @param {(late: boolean) => void} tellLate Called where the kernel takes long, and when it has answered.
  */
 function line(model, tellLate) {
-  const view = crypto.randomUUID();
+  const view = crypto.getRandomValues(new Uint32Array(4)).join("-"); // randomUUID is of secure contexts alone
   /** @type {{set?: Record<string, unknown>, press?: string}[]} */
   const waiting = [];
   /** @type {{view: string, id: number} | null} */

@@ -1,0 +1,70 @@
+"""The explorer's view with a kernel that answers when a test says so, at an address that is no secure context."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from helpers.waiting import until
+
+import fastscale_lib as fs
+from fastscale_lib.explorer import notebook_page
+
+ADDRESS = "http://gpu-server:8888/"  # that of another machine, without a certificate
+TRAITS = ("_code", "_data", "_base", "_times", "_shown", "_panel", "_points")
+RENDER = """async ([view, script, traits]) => {
+    const code = await import(URL.createObjectURL(new Blob([view], { type: "text/javascript" })));
+    globalThis.said = [];
+    const model = {
+        get: name => traits[name],
+        on: (_, listener) => (globalThis.tell = changed => listener(Object.assign(traits, changed))),
+        off() {},
+        send: message => said.push(message),
+        widget_manager: { get_model: async () => ({ get: () => script }) },
+    };
+    await code.default.render({ model, el: document.body });
+}"""
+
+
+@dataclass
+class Shown:
+    """The view, and the explorer that answers it."""
+
+    page: Any
+    explorer: fs.explorer.Explorer
+
+    def traits(self) -> dict[str, Any]:
+        return {name: getattr(self.explorer, name) for name in TRAITS}
+
+    def show(self) -> None:
+        self.page.evaluate(RENDER, [self.explorer._esm, notebook_page._code().script, self.traits()])
+
+    def answer_until(self, condition: Callable[[], Any]) -> None:
+        """Hear what the view says, and tell it what follows, until the condition holds."""
+        until(condition, pause=self._answer)
+
+    def _answer(self) -> None:
+        for message in self.page.evaluate("said.splice(0)"):
+            self.explorer._handle_custom_msg(message, [])
+        self.page.evaluate("changed => tell(changed)", self.traits())
+
+
+@pytest.fixture
+def x(page) -> Iterator[Shown]:
+    page.route(f"{ADDRESS}**", lambda route: route.fulfill(body="<!doctype html>", content_type="text/html"))
+    page.goto(ADDRESS)
+    with closing(fs.explore("EfficientNet-B0", ["w", "dwr"], 0.5, 4)) as explorer:
+        made = Shown(page, explorer)
+        made.show()
+        yield made
+    assert page.errors == []
+
+
+def test_it_is_drawn_where_the_address_is_no_secure_context(x):
+    assert x.page.evaluate("isSecureContext") is False
+    assert x.page.locator(".counts .line").count() >= 3
+    x.page.get_by_role("slider", name="α").press("ArrowRight")
+    x.answer_until(lambda: x.explorer.alpha == 0.51)
