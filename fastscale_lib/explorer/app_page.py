@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import html
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from .._common.checks import shown as quoted
 from .._common.files import write_whole
+from .._common.json_text import embedded
 from .._common.version import __version__
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
@@ -107,7 +107,7 @@ def page_text(data: Mapping[str, Any]) -> str:
         title=html.escape(f"{data['start']['network']}, scaled"),
         style=explorer_code.style(),
         script=explorer_code.script(),
-        data=json.dumps(data, ensure_ascii=False).replace("</", "<\\/"),
+        data=embedded(data),
         source=f"fastscale {html.escape(__version__)}, after Dollár, Singh, Girshick: Fast and Accurate Model Scaling, "
         "CVPR 2021.",
     )

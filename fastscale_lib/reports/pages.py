@@ -19,6 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from .._common.json_text import embedded
 from ..analysis.claims import BEYOND, EVIDENCE, FAILS, HOLDS, RULES, UNDECIDED, UNTESTED, details_text
 from ..analysis.headlines import counted, headlines
 from ..figures import explorer_code
@@ -217,7 +218,7 @@ def _templates() -> Environment:
     made.globals |= {"rules": RULES, "symbols": SYMBOLS, "classes": CLASSES, "untested": UNTESTED}
     made.filters |= {
         "harmless": Markup,  # what `cells` has sanitised
-        "embedded": lambda value: Markup(plots.embedded(value)),
+        "embedded": lambda value: Markup(embedded(value)),
         "number": number,
         "found": _found,
         "wide": is_wide,

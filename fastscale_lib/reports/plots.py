@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -111,11 +110,6 @@ def _luminance(rgb: Sequence[float]) -> float:
     parts = (value / 255 for value in rgb)
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def embedded(value: Any) -> str:
-    """Write JSON that can stand in a script element without ending it."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def described(figure: Mapping[str, Any]) -> str:

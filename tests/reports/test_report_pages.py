@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastscale_lib as fs
+from fastscale_lib._common.json_text import embedded
 from fastscale_lib.analysis.claims import (
     BEYOND,
     EVIDENCE,
@@ -149,7 +150,7 @@ def test_a_figure_s_texts_keep_plotly_s_plain_markup_and_no_more():
 
 @given(st.recursive(st.text() | st.integers() | st.none(), st.lists) | fragments)
 def test_data_in_a_page_comes_out_as_it_went_in_and_ends_no_script(value):
-    text = plots.embedded(value)
+    text = embedded(value)
     assert "<" not in text
     assert json.loads(text) == value
 
@@ -186,7 +187,7 @@ def test_the_page_of_each_notebook_draws_all_its_figures_as_svg(path, executed, 
     shown = [output.data[FIGURE_MIME] for output in outputs(notebook) if FIGURE_MIME in output.get("data", {})]
     drawn = [plots.drawing(plots.defused({"data": each["data"], "layout": each["layout"]})) for each in shown]
     assert None not in drawn  # plotly, which is large, has nothing to draw
-    data = [json.loads(plots.embedded(each.data)) for each in drawn if each]
+    data = [json.loads(embedded(each.data)) for each in drawn if each]
     of_all = [output.get("data", {}) for output in outputs(notebook)]
     data += [each[explorer_code.MIME] for each in of_all if explorer_code.MIME in each]
     assert sorted(map(str, Page(made).data)) == sorted(map(str, data))  # findings come first
@@ -574,7 +575,7 @@ def test_where_figures_stay_as_data_the_explorer_brings_one(monkeypatch):
         shown = explorer._repr_mimebundle_()
         assert "application/vnd.jupyter.widget-view+json" in shown
         assert {each["yaxis"] for each in shown[FIGURE_MIME]["data"]} == {"y", "y2", "y3", "y4"}
-        assert json.dumps(shown[explorer_code.MIME], ensure_ascii=False).replace("</", "<\\/") in explorer.to_html()
+        assert embedded(shown[explorer_code.MIME]) in explorer.to_html()
     finally:
         explorer.close()
 
