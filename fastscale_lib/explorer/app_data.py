@@ -117,8 +117,8 @@ def network_data(base: Network, timings: Sequence[Timing] = (), more: tuple[str,
         Header of the arrays, with the arrays compressed as text.
 
     Raises:
-        ExplorerPageError: a count does not fit 53 bits, which is what a page counts with, or there are more distinct
-            networks than 16 bits tell apart.
+        ExplorerPageError: a count does not fit 53 bits, which is what a page counts with, or a size 16 bits, or there
+            are more distinct networks than 16 bits tell apart.
     """
     counted = _counted(base, more)
     laws = {
@@ -175,15 +175,24 @@ def _counted(base: Network, more: tuple[str, ...]) -> Counted:
     columns = sweep_columns(base, list(ways.values()), SCALES, stages=False)
     counts = [np.asarray(columns[name], dtype=np.int64) for name in METRICS]
     if max(int(each.max()) for each in counts) >= 2**53:
-        raise ExplorerPageError(f"write_page: {base.name} scaled by {MOST:g} is too large; a page counts up to 2**53")
+        raise ExplorerPageError(
+            f"{base.name} scaled by {MOST:g} is too large: the explorer counts up to 2**53; use a smaller network"
+        )
     dims = scaled_dimensions(base, *grid_factors(list(ways.values()), SCALES))
     flat = (*both_sides(dims.resolution), *dims._replace(resolution=0).flat()[1:])
     sizes = [np.broadcast_to(each, len(counts[0])) for each in flat]
     _, first, index = np.unique(np.column_stack([*counts, *sizes]), axis=0, return_index=True, return_inverse=True)
     order = np.argsort(first)  # neighbours of a row differ little, which compresses best
     first, index = first[order], np.argsort(order)[index.reshape(-1)]
-    if len(first) > 2**16 or max(int(each.max()) for each in sizes) >= 2**16:
-        raise ExplorerPageError(f"write_page: {base.name} scales to more networks than a page holds, which is 65,536")
+    if len(first) > 2**16:
+        raise ExplorerPageError(
+            f"{base.name} scales to {len(first):,} different networks, but the explorer holds 65,536; use fs.sweep"
+        )
+    if (largest := max(int(each.max()) for each in sizes)) >= 2**16:
+        raise ExplorerPageError(
+            f"{base.name} scaled by {MOST:g} has a depth, width or image side of {largest:,}, but here it is below "
+            "65,536; use a smaller network, or fs.sweep"
+        )
     return Counted(ways, first, index, [each[first] for each in counts], [each[first] for each in sizes])
 
 

@@ -40,8 +40,15 @@ class _Code(ipywidgets.Widget):
 
 
 @cache
-def _code() -> _Code:
+def _made_code() -> _Code:
     return _Code(script=f"{script()}\nexport {{ mount, oneTabStop }};\n")
+
+
+def _code() -> _Code:
+    """Return the shared code; made anew where it was closed, as `Widget.close_all` does."""
+    if _made_code().comm is None:
+        _made_code.cache_clear()
+    return _made_code()
 
 
 class NotebookPage(anywidget.AnyWidget):
@@ -107,6 +114,8 @@ class Teller:
                 try:
                     self._tell_base()
                 except ValueError as error:
+                    if not page._base:  # there is no picture to go on with
+                        raise
                     self.state.message = str(error)
                 else:
                     self._tell_times()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any, NoReturn
@@ -71,7 +71,17 @@ class Explorer(NotebookPage, State):
     ) -> None:
         given = dict(locals())
         super().__init__()
-        self.begin({name: given[name] for name in SETTABLE} | unknown)
+        try:
+            self._begin({name: given[name] for name in SETTABLE} | unknown)
+        except BaseException:
+            self.close()
+            raise
+        if here := cells():
+            here.note_made(self)
+        self._made = True
+
+    def _begin(self, given: Mapping[str, Any]) -> None:
+        self.begin(given)
         self.timings = Timings(self)
         self.predictions = Predictions(self, self.timings)
         buttons = {
@@ -85,9 +95,6 @@ class Explorer(NotebookPage, State):
         self.observe(lambda _: self._tell(), names=list(TOLD))
         self.observe(lambda _: self.predictions.say(), names=["model"])
         self._tell()
-        if here := cells():
-            here.note_made(self)
-        self._made = True
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         """Return the widget, and the figure that needs no kernel, where figures are kept as data."""
@@ -192,8 +199,9 @@ class Explorer(NotebookPage, State):
 
     def close(self) -> None:
         """End the widget and its measuring; what it holds can still be read."""
-        self.live = False
-        self.timings.end()
+        if self._made:  # not where an argument was refused
+            self.live = False
+            self.timings.end()
         self.layout.close()
         super().close()
         self._repr_mimebundle_ = lambda **_: {"text/plain": ENDED}

@@ -1,6 +1,7 @@
 """The explorer without a browser: driven by traits as a cell does, and by the page's messages as a hand does."""
 
 import contextlib
+import gc
 import io
 import json
 import math
@@ -9,6 +10,7 @@ import re
 import signal
 import time
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from helpers.fake_device import TINY
 from helpers.waiting import HANGS_S, until
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from ipywidgets.widgets.widget import _instances
 from traitlets import TraitError
 
 import fastscale_lib as fs
@@ -29,7 +32,7 @@ from fastscale_lib.explorer.state import short
 
 BASE, ALPHA = "RegNetY-400MF", "α"
 SMALL = replace(TINY[2], name="Small")
-NASTY = "</script><img src=x onerror=alert(1)>&\"' {{x}} $\\frac"
+NASTY = "<!--<script></script><img src=x onerror=alert(1)>&\"' {{x}} $\\frac"
 
 
 @pytest.fixture
@@ -221,6 +224,15 @@ def test_explorers_share_the_code_of_the_page(x):
     assert x._code == other._code == f"IPY_MODEL_{notebook_page._code().model_id}"
     assert len(x._esm) < 20_000
     other.close()
+
+
+def test_after_all_widgets_were_closed_an_explorer_has_its_code(monkeypatch):
+    """By `ipywidgets.Widget.close_all`, which would close those of other tests, too."""
+    monkeypatch.setattr(notebook_page, "_made_code", cache(notebook_page._made_code.__wrapped__))
+    notebook_page._code().close()
+    with contextlib.closing(fs.explore(SMALL)) as x:
+        assert x._code == f"IPY_MODEL_{notebook_page._code().model_id}"
+        assert notebook_page._code().comm is not None
 
 
 # What follows what
@@ -495,9 +507,36 @@ def test_a_wrong_value_by_code_is_refused_and_changes_nothing(x, name, value):
 @pytest.mark.parametrize(
     ("name", "value"), [("alpha", 2), ("network", "X"), ("flops", 0), ("strategies", "q"), ("resolution", 7)]
 )
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
 def test_a_wrong_value_from_the_start_is_refused(name, value):
+    open_before = set(_instances)
     with pytest.raises(TraitError, match=r"."):
         fs.explorer.Explorer(**{name: value})
+    assert set(_instances) == open_before
+    gc.collect()  # an error then would be printed beside what is said
+
+
+BLOCK: dict[str, Any] = {"block": "vanilla_block", "stem_width": 32}
+TOO_MUCH = {
+    "has a depth, width or image side of": fs.anynet(name="wide", depths=[1, 1], widths=[8192, 16384], **BLOCK),
+    "is too large: the explorer counts up to": fs.anynet(
+        name="large", depths=[20] * 4, widths=[2048] * 4, resolution=2048, **BLOCK
+    ),
+}
+
+
+@pytest.mark.parametrize("sentence", TOO_MUCH)
+def test_what_a_page_cannot_hold_is_said_in_words(x, sentence):
+    network, said_of_it = TOO_MUCH[sentence], rf"^{TOO_MUCH[sentence].name} scaled by 64 {re.escape(sentence)} "
+    open_before = set(_instances)
+    with pytest.raises(fs.explorer.ExplorerPageError, match=said_of_it):
+        fs.explore(network)
+    assert set(_instances) == open_before
+    x.network = network
+    assert re.match(said_of_it, said(x))
+    assert x._base["name"] == shown(x)["network"] == BASE  # as it was
+    x.network = SMALL
+    assert (said(x), x._base["name"]) == ("", SMALL.name)
 
 
 def test_an_unknown_trait_is_refused():
@@ -617,7 +656,7 @@ def test_a_page_stands_alone_and_begins_where_the_explorer_is(exporting):
     page = exporting.to_html()
     assert page.lstrip().lower().startswith("<!doctype html")
     assert not re.search(r"<(script|link|img|iframe)[^>]+(src|href)\s*=\s*[\"']?(https?:)?//", page)
-    start, _ = json.JSONDecoder().raw_decode(page.split('"start": ')[1])
+    start, _ = json.JSONDecoder().raw_decode(page.split('"start":')[1])
     assert {name: start[name] for name in ("network", "alpha", "scale", "shown")} == {
         **{name: getattr(exporting, name) for name in ("alpha", "scale", "shown")},
         "network": SMALL.name,
@@ -652,7 +691,10 @@ def test_names_are_escaped_wherever_they_are_shown():
     x = fs.explore(replace(SMALL, name=NASTY), strategies=("w",))
     hand(x, flops="0")
     assert NASTY in said(x)  # as text, which the page shows as text
-    assert "</script><img" not in x.to_html()
+    page = x.to_html()
+    data = page.split("const data = ")[1].partition(";\nconst address")[0]
+    assert "<" not in data
+    assert json.loads(data)["start"]["network"] == NASTY
     assert "<img" not in str(x.to_figure().to_plotly_json())
 
 
