@@ -10,7 +10,7 @@ import pandas as pd
 from .._common.digits import significant
 from .._common.frames import dicts
 from .._common.frames import rows as rows_of
-from .._common.wording import listed
+from .._common.wording import counted, listed
 from .claims import FAILS, HOLDS, Claim
 from .seeds import errors_by_setting
 
@@ -96,19 +96,19 @@ def gaps_text(gaps: pd.DataFrame, other: str) -> str:
         part = gaps[gaps.index.get_level_values("table") == table].droplevel("table")
         flops, time = (_sides(part, cost) for cost in ("flops", "training_ms_per_image"))
         text = f"In {table}, beside {other} at equal flops, {_sides_text(flops)}. At equal time, {_sides_text(time)}."
-        turned = [name for name, side in flops.items() if side != _AHEAD and time.get(name) == _AHEAD]
+        turned = [name for name, side in flops.items() if side == _BEHIND and time.get(name) == _AHEAD]
         verb = "is" if len(turned) == 1 else "are"
         said.append(text + (f" {listed(turned)} {verb} ahead only at equal time: flops mislead." if turned else ""))
-    return "**What came out.** " + " ".join(said)
+    return "**What came out.** " + " ".join(said) if said else f"There is no family to hold beside {other}."
 
 
-_AHEAD, _BEHIND, _MIXED = "ahead throughout", "behind throughout", "ahead in part"
+_AHEAD, _BEHIND, _MIXED = "ahead throughout", "never ahead", "ahead in part"
 
 
 def _sides(part: pd.DataFrame, cost: str) -> dict[str, str]:
     known = part.dropna(subset=[("smallest gap", cost), ("largest gap", cost)])
     ends = zip(known.index, known["smallest gap", cost], known["largest gap", cost], strict=True)
-    return {str(name): _AHEAD if high < 0 else _BEHIND if low > 0 else _MIXED for name, low, high in ends}
+    return {str(name): _AHEAD if high < 0 else _BEHIND if low >= 0 else _MIXED for name, low, high in ends}
 
 
 def _sides_text(sides: Mapping[str, str]) -> str:
@@ -130,12 +130,10 @@ def one_base_text(ways: pd.DataFrame) -> str:
         if said
         else "Nothing is published."
     )
-    both = ways.dropna(subset=["dWr", "dwr"]) if {"dWr", "dwr"} <= set(ways) else ways.head(0)
-    fast = [
-        f"of {name} {row['dWr']:.1f} % by dWr beside {row['dwr']:.1f} % by dwr"
-        + (f" and {row['w']:.1f} % by w" if pd.notna(row.get("w")) else "")
-        for name, row in both.iterrows()
-    ]
+    fast = []
+    for name, row in ways.dropna(subset="dWr").iterrows() if "dWr" in ways else ():
+        others = listed(f"{row[way]:.1f} % by {way}" for way in ("dwr", "w") if pd.notna(row.get(way)))
+        fast.append(f"of {name} {row['dWr']:.1f} % by dWr" + f" beside {others}" * bool(others))
     return text + (
         f" Errors under fast scaling: {listed(fast)}." if fast else " None of these tables has a network scaled by dWr."
     )
@@ -162,7 +160,7 @@ def seeds_shown(errors: pd.DataFrame) -> pd.DataFrame:
 
 def _seeds(rows: pd.DataFrame) -> str:
     least, most = int(rows["seeds"].min()), int(rows["seeds"].max())
-    return f"{least} to {most} seeds" if most > least else f"{most} seed{'s' * (most > 1)}"
+    return f"{least} to " * (least < most) + counted(most, "seed")
 
 
 def _network(row: Any) -> str:
@@ -202,4 +200,6 @@ def seeds_text(errors: pd.DataFrame, claims: Iterable[Claim], scales: Iterable[f
     ]
     count = len(texts[HOLDS]) + len(texts[FAILS])
     ending = f" ({'; '.join(settled)})" if settled else ""
-    return f"**What came out.** {' '.join(said)} Of {len(claims)} comparisons the seeds settle {count}{ending}."
+    return (
+        f"**What came out.** {' '.join(said)} Of {counted(len(claims), 'comparison')} the seeds settle {count}{ending}."
+    )

@@ -12,7 +12,7 @@ from typing import Any, TypeGuard
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from .._common.device_kinds import CPU, CUDA
+from .._common.device_kinds import CPU, CUDA, kind_of
 from .._common.errors import FastscaleError
 from .._common.frames import rows as rows_of
 
@@ -242,6 +242,19 @@ def details_text(details: str, doubt: str | float | None) -> str:
 def place(kind: str | None) -> str:
     """Name a kind of device in a claim: "a GPU" for "cuda", "a CPU" for "cpu"."""
     return {CUDA.name: "a GPU", CPU.name: "a CPU"}.get(kind or "", "a device of unknown kind")
+
+
+def by_kind(rows: pd.DataFrame, devices: Iterable[Any]) -> dict[str, pd.DataFrame]:
+    """Split rows into those of GPUs, of CPUs and of devices of unknown kind.
+
+    Arguments:
+        rows: any.
+        devices: the device of each row, as "cuda:1"; others, and missing ones, are of unknown kind.
+    """
+    kinds = pd.Series([kind_of(each) for each in devices], rows.index, dtype=object)
+    known = {"GPUs": kinds.map(lambda kind: kind is CUDA), "CPUs": kinds.map(lambda kind: kind is CPU)}
+    parts = {words: rows[each.astype(bool)] for words, each in known.items()}
+    return parts | {"devices of unknown kind": rows[kinds.isna()]}
 
 
 def scope_on(kind: str | None, scope: str = PAPER) -> str:

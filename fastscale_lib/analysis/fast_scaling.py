@@ -101,7 +101,8 @@ def fast_scaling_ratios(timed: pd.DataFrame, alpha: float) -> pd.DataFrame:
     theirs = timed[timed["strategy"].isin(OTHERS)].pivot(index=keys, columns="strategy", values="ms_per_image")
     ratios = theirs.rdiv(ours, axis=0).reindex(columns=list(OTHERS)).dropna()
     asked = timed["strategy"].isin(OTHERS) | timed["alpha"].eq(alpha)
-    ratios["in doubt"] = timed[asked].drop_duplicates([*keys, "strategy"]).groupby(keys)["doubt"].count()
+    doubts = timed[asked].drop_duplicates([*keys, "strategy"]).groupby(keys)["doubt"].count()
+    ratios = ratios.assign(**{"in doubt": doubts.reindex(ratios.index).astype(int)})
     return ratios.rename_axis(["device", "base network"])
 
 

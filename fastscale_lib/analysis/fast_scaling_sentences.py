@@ -33,17 +33,22 @@ def predictions_text(predicted: pd.DataFrame) -> str:
 def relative_times_text(times: pd.DataFrame) -> str:
     """Say how long strategies took relative to width scaling, and whether in the paper's order.
 
+    The paper orders w, dWr, dw and dwr; of other strategies no order is told.
+
     Arguments:
         times: of `relative_times`.
     """
     said = []
     for case, rows in times.groupby("case", sort=False):
         slower = rows[rows["strategy"] != "w"].sort_values("ratio")
+        if not len(slower):
+            continue
         told = listed(f"{row['strategy']} {row['ratio']:.2f}" for row in dicts(slower))
         order = tuple(rows.sort_values("ratio", kind="stable")["strategy"])
-        paper = f", {'in' if order == _PAPERS_ORDER else 'not in'} the paper's order" * (len(order) == 4)
+        paper = f", {'in' if order == _PAPERS_ORDER else 'not in'} the paper's order"
+        paper *= set(order) == set(_PAPERS_ORDER)
         doubtful = slower.loc[slower["doubt"].notna(), "strategy"]
-        doubt = f" (no interval: {listed(doubtful)})" * (len(doubtful) > 0)
+        doubt = f" (in doubt, so not decided: {listed(doubtful)})" * (len(doubtful) > 0)
         said.append(f"{case}, at {rows['scale'].iloc[0]:.3g} times the flops: {told} times the time of w{paper}{doubt}")
     return bullets("As measured", said) if said else "No device has measured times of these strategies."
 
@@ -51,11 +56,16 @@ def relative_times_text(times: pd.DataFrame) -> str:
 def how_often_faster_text(ratios: pd.DataFrame) -> str:
     """Say for how many base networks fast scaling took less time than w, dwr and dw.
 
+    Those with a time in doubt are counted apart.
+
     Arguments:
         ratios: of `fast_scaling_ratios`.
     """
     said = []
     for device, rows in ratios.groupby("device", sort=False):
-        told = listed(f"than {other} for {int((rows[other] < 1).sum())}" for other in OTHERS)
-        said.append(f"{device}: of {counted(len(rows), 'base network')}, faster {told}")
+        sure = rows[rows["in doubt"] == 0]
+        faster = listed(f"than {other} for {int((sure[other] < 1).sum())}" for other in OTHERS)
+        told = [f"of {counted(len(sure), 'base network')}, faster {faster}"] * bool(len(sure))
+        told += [f"{counted(len(rows) - len(sure), 'base network')} in doubt"] * (len(sure) < len(rows))
+        said.append(f"{device}: {'; '.join(told)}")
     return bullets("Fast scaling, as measured", said) if said else "No device has measured all four strategies."

@@ -6,9 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from .._common.device_kinds import CPU, kind_of
 from ..architectures.parts import Metric
-from .claims import BEYOND, PAPER, Claim
+from .claims import BEYOND, PAPER, Claim, by_kind
 from .correlation import holm_verdicts, leads
 
 _KINDS = {"ConvNeXt": "ConvNeXt", "ConvNeXtV2": "ConvNeXt", "ViT": "ViT", "DeiT": "ViT"}
@@ -78,11 +77,9 @@ def leads_claims(found: pd.DataFrame, favourite: str = "activations") -> list[Cl
         found: of `leads_everywhere`.
         favourite: the metric that was held against the other; default: activations.
     """
-    cpu = found["device"].map(lambda device: kind_of(device) is CPU)
-    parts = {"GPUs": found[~cpu], "CPUs": found[cpu]}
     return [
         _claim(f"settings of {where} in which {favourite} have the lower r, {kind}", rows, where == "GPUs" and paper)
-        for where, part in parts.items()
+        for where, part in by_kind(found, found["device"]).items()
         for kind, rows in part.groupby("kind", sort=False)
         for paper in [kind == _CLASSIC and favourite == "activations"]
     ]

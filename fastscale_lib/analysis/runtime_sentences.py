@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pandas as pd
 
-from .._common.device_kinds import CPU, kind_of
 from .._common.frames import dicts
 from .._common.wording import bullets, counted, listed, span
 from ..prediction.forms import BY
-from ..records.conditions import short_titles
+from ..records.conditions import distinct_labels, short_titles
+from .claims import by_kind
 from .within_base import within_base_table
 
 
@@ -24,21 +22,19 @@ def leads_text(lead: pd.DataFrame, timings: pd.DataFrame, metric: str) -> str:
         timings: the frame that `leads` was given.
         metric: the one that `leads` was given.
     """
+    if len(timings) and not len(lead):
+        return f"There is no other count to hold {metric} against."
     kinds = timings.drop_duplicates(["source", "device_name"]).set_index(["source", "device_name"])["device"]
     named = lead.assign(case=short_titles(lead)).dropna(subset="lead")
     keys = pd.MultiIndex.from_frame(named[["source", "device_name"]])
-    said = [
-        _leads_of(where, rows, metric)
-        for where, rows in _by_kind(named, kinds.reindex(keys).to_numpy()).items()
-        if len(rows)
-    ]
+    said = [_leads_of(where, rows, metric) for where, rows in by_kind(named, kinds.reindex(keys)).items() if len(rows)]
     return " ".join(said) or "There are too few timings to correlate."
 
 
 def _leads_of(where: str, rows: pd.DataFrame, metric: str) -> str:
-    ahead, behind, lower = (int(each.sum()) for each in (*_decided(rows), rows["lead"] < 0))
+    ahead, behind, higher = (int(each.sum()) for each in (*_decided(rows), rows["lead"] > 0))
     return (
-        f"{where}, {metric} have the higher r in {len(rows) - lower} of {counted(len(rows), 'comparison')} (cases, "
+        f"On {where}, {metric} have the higher r in {higher} of {counted(len(rows), 'comparison')} (cases, "
         f"statistics and other counts): after correction for several comparisons surely in {ahead}, and surely a lower "
         f"one in {behind}."
     )
@@ -46,12 +42,6 @@ def _leads_of(where: str, rows: pd.DataFrame, metric: str) -> str:
 
 def _decided(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     return rows["verdict"] == "ahead", rows["verdict"] == "behind"
-
-
-def _by_kind(rows: pd.DataFrame, devices: pd.Series) -> Mapping[str, pd.DataFrame]:
-    """Split rows into those of GPUs and of CPUs."""
-    cpu = pd.Series([isinstance(each, str) and kind_of(each) is CPU for each in devices], rows.index, dtype=bool)
-    return {"On GPUs": rows[~cpu], "On CPUs": rows[cpu]}
 
 
 def leads_everywhere_text(found: pd.DataFrame, metric: str) -> str:
@@ -62,14 +52,14 @@ def leads_everywhere_text(found: pd.DataFrame, metric: str) -> str:
         metric: the one that it was given.
     """
     said = []
-    for where, part in _by_kind(found, found["device"]).items():
+    for where, part in by_kind(found, found["device"]).items():
         told = []
         for kind, rows in part.groupby("kind", sort=False):
             ahead, behind = (int(each.sum()) for each in _decided(rows))
             higher = f"{int((rows['lead'] > 0).sum())} of {counted(len(rows), 'setting')} for {kind}"
             told.append(f"{higher} (surely in {ahead}, surely lower in {behind})")
-        said += [f"{where}, {metric} have the higher r in {listed(told)}."] if told else []
-    return " ".join(said)
+        said += [f"On {where}, {metric} have the higher r in {listed(told)}."] if told else []
+    return " ".join(said) or "No such setting was published."
 
 
 def within_base_text(timed: pd.DataFrame) -> str:
@@ -79,13 +69,13 @@ def within_base_text(timed: pd.DataFrame) -> str:
         timed: of `times_within_bases`.
     """
     said = []
-    for where, rows in _by_kind(timed, timed["device"]).items():
+    for where, rows in by_kind(timed, timed["device"]).items():
         table = within_base_table(rows)
         if not len(table):
             continue
         by_activations, by_params = table["Spearman, activations"], table["Spearman, params"]
         said.append(
-            f"{where}, times come in exactly the order of activations in {int((by_activations == 1).sum())} of "
+            f"On {where}, times come in exactly the order of activations in {int((by_activations == 1).sum())} of "
             f"{counted(len(table), 'case')}; activations rank them better than params in "
             f"{int((by_activations > by_params).sum())}."
         )
@@ -98,11 +88,11 @@ def prediction_text(errors: pd.DataFrame) -> str:
     Arguments:
         errors: of `errors_by_store`.
     """
-    known = errors[errors["error"].notna()].assign(case=lambda rows: short_titles(rows))
+    known = errors[errors["error"].notna()].assign(case=lambda rows: distinct_labels(rows))
     missing = [f"No model: {row['reason']}." for row in dicts(errors[errors["reason"].notna()])]
     table = known.pivot(index="case", columns="by", values="error") * 100
     if not len(table):
-        return " ".join(missing)
+        return " ".join(dict.fromkeys(missing)) or "There are no measured rows, so no time is predicted."
     layers, best = table["layers"], table.drop(columns="layers").min(axis=1)
     told = [
         f"Over {counted(len(table), 'case')}, the median error by layers is {span(layers, '.1f')} %, and by the best "
@@ -122,7 +112,7 @@ def errors_table(errors: pd.DataFrame) -> pd.DataFrame:
     """
     known = errors[errors["error"].notna()]
     known = known.assign(
-        case=short_titles(known),
+        case=distinct_labels(known),
         told=[f"{100 * row['error']:.1f} % ({100 * row['error_90']:.0f} %)" for row in dicts(known)],
     )
     table = known.pivot(index="case", columns="by", values="told").reindex(columns=list(BY))

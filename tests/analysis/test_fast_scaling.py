@@ -103,9 +103,17 @@ def test_ratios_are_of_each_base_network_that_has_all_four():
     assert table[["w", "dwr", "dw"]].iloc[0].tolist() == pytest.approx([1.05, 1.05 / 1.2, 1.05 / 1.1])
     assert table["in doubt"].tolist() == [0, 4]
     assert fs.analysis.how_often_faster_text(table).endswith(
-        "- A chip, training: of 2 base networks, faster than w for 0, than dwr for 2 and than dw for 2"
+        "- A chip, training: of 1 base network, faster than w for 0, than dwr for 1 and than dw for 1; "
+        "1 base network in doubt"
     )
-    assert fs.analysis.how_often_faster_text(table.iloc[:0]).startswith("No device has measured")
+    assert fs.analysis.how_often_faster_text(table.iloc[1:]).endswith("- A chip, training: 1 base network in doubt")
+
+
+def test_an_alpha_that_nobody_measured_has_no_ratios():
+    table = fast_scaling_ratios(pd.concat([timed(), timed(base="ResNet-50")]), 0.5)
+    assert (len(table), table["in doubt"].dtype) == (0, int)
+    assert list(table.columns) == ["w", "dwr", "dw", "in doubt"]
+    assert fs.analysis.how_often_faster_text(table) == "No device has measured all four strategies."
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +158,15 @@ def test_measured_times_are_told_relative_to_w(ms, said):
     nothing = pd.DataFrame(columns=["case", "scale", "strategy", "ms_per_image"])
     times = relative_times(timed(ms=ms), nothing)
     assert fs.analysis.relative_times_text(times).endswith(f"- A chip, training, at 4 times the flops: {said}")
-    doubtful = relative_times(timed(ms=ms, doubt="a single block of runs"), nothing)
-    assert fs.analysis.relative_times_text(doubtful).endswith(")")
+    doubtful = fs.analysis.relative_times_text(relative_times(timed(ms=ms, doubt="a single block of runs"), nothing))
+    assert doubtful.partition(" (in doubt, so not decided: ")[0].endswith("the paper's order")
     assert fs.analysis.relative_times_text(times.iloc[:0]).startswith("No device has measured")
+
+
+def test_an_order_is_told_only_of_the_strategies_that_the_paper_orders():
+    nothing = pd.DataFrame(columns=["case", "scale", "strategy", "ms_per_image"])
+    other = timed().replace({"strategy": {"dWr": "alpha=0.5"}, "alpha": {0.8: 0.5}})
+    text = fs.analysis.relative_times_text(relative_times(other, nothing))
+    assert text.endswith("alpha=0.5 1.05, dw 1.10 and dwr 1.20 times the time of w")
+    alone = relative_times(timed().iloc[:1], nothing)
+    assert fs.analysis.relative_times_text(alone).startswith("No device has measured")

@@ -50,6 +50,13 @@ def test_claims_count_the_settings_of_each_kind(found):
     assert cpus.details == "of 3 settings of timm's benchmarks; Holm over these"
 
 
+def test_settings_of_an_unknown_device_are_no_gpus(found):
+    claims = fs.analysis.leads_claims(found[found["kind"] == CLASSIC].assign(device="tpu"))
+    assert [(each.claim, each.scope) for each in claims] == [
+        ("settings of devices of unknown kind in which activations have the lower r, classic ConvNets", BEYOND)
+    ]
+
+
 def test_flops_against_activations_is_the_other_way_round(found):
     other = fs.analysis.leads_everywhere(fs.records.timm_times(), "flops", resamples=1)
     assert other["lead"].tolist() == pytest.approx((-found["lead"]).tolist())

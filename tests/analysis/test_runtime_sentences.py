@@ -7,7 +7,7 @@ from helpers.zoo_rows import write_store, zoo_rows
 
 import fastscale_lib as fs
 
-CASE = "Made-up · inference · fp32"
+CASE = "Made-up, 1 threads, inference, fp32"
 
 
 @pytest.fixture(scope="module", params=["flops", "activations"])
@@ -26,6 +26,14 @@ def test_the_text_says_which_count_time_follows(follows):
     assert fs.analysis.leads_text(fs.analysis.leads(timings.iloc[:2]), timings, "flops") == (
         "There are too few timings to correlate."
     )
+    alone = fs.analysis.leads(timings, metrics=["activations"])
+    assert fs.analysis.leads_text(alone, timings, "activations") == (
+        "There is no other count to hold activations against."
+    )
+    unknown = timings.assign(device=None)
+    text = fs.analysis.leads_text(fs.analysis.leads(unknown), unknown, "activations")
+    assert text.startswith(f"On devices of unknown kind, activations have the higher r in {higher} of 6")
+    assert "GPU" not in text
 
 
 def test_errors_are_told_beside_the_best_baseline(follows):
@@ -44,9 +52,24 @@ def test_errors_are_told_beside_the_best_baseline(follows):
     assert few.startswith("No model: ")
 
 
+def test_settings_of_one_store_are_cases_of_their_own(tmp_path):
+    rows = zoo_rows("cuda:0", "Made-up", "flops", 1e7)
+    store = write_store(tmp_path / "own.jsonl", [row | {"compile": each} for row in rows for each in (True, False)])
+    errors = fs.analysis.errors_by_store([store])
+    assert fs.analysis.prediction_text(errors).startswith("Over 2 cases, the median error by layers is ")
+    assert list(fs.analysis.errors_table(errors).index) == [f"{CASE}, compiled", CASE]
+
+
+def test_without_measured_rows_nothing_is_predicted():
+    none = fs.analysis.errors_by_store([])
+    assert fs.analysis.prediction_text(none) == "There are no measured rows, so no time is predicted."
+    assert fs.analysis.errors_table(none).empty
+
+
 def test_settings_are_counted_by_kind_of_network():
     frame = pd.DataFrame({"device": ["cuda", "cuda", "cpu"], "kind": "ViT", "lead": [0.1, -0.1, -0.2]})
     frame["verdict"] = ["ahead", "undecided", "behind"]
+    assert fs.analysis.leads_everywhere_text(frame.iloc[:0], "flops") == "No such setting was published."
     assert fs.analysis.leads_everywhere_text(frame, "activations") == (
         "On GPUs, activations have the higher r in 1 of 2 settings for ViT (surely in 1, surely lower in 0). "
         "On CPUs, activations have the higher r in 0 of 1 setting for ViT (surely in 0, surely lower in 1)."

@@ -1,0 +1,53 @@
+"""Sentences on published and trained errors say what the tables say, and no more."""
+
+import pandas as pd
+import pytest
+
+import fastscale_lib as fs
+
+
+def gaps(**ends: tuple[float, float, float, float]) -> pd.DataFrame:
+    """Smallest and largest gap of families, at equal flops and then at equal training time."""
+    columns = pd.MultiIndex.from_product([["smallest gap", "largest gap"], ["flops", "training_ms_per_image"]])
+    index = pd.MultiIndex.from_tuples([("the table", name) for name in ends], names=["table", "family"])
+    return pd.DataFrame([(a, c, b, d) for a, b, c, d in ends.values()], index, columns)
+
+
+@pytest.mark.parametrize(
+    ("ends", "side", "misled"),
+    [
+        ((0.0, 2.0, -2.0, -1.0), "never ahead", True),
+        ((0.0, 0.0, -2.0, -1.0), "never ahead", True),
+        ((-1.0, 2.0, -2.0, -1.0), "ahead in part", False),
+        ((-1.0, 0.0, -2.0, -1.0), "ahead in part", False),
+        ((-2.0, -1.0, -2.0, -1.0), "ahead throughout", False),
+        ((1.0, 2.0, -2.0, 0.0), "never ahead", False),
+    ],
+)
+def test_only_who_is_never_ahead_at_equal_flops_turns(ends, side, misled):
+    text = fs.analysis.gaps_text(gaps(RegNetX=ends), "EfficientNet")
+    assert f"beside EfficientNet at equal flops, RegNetX is {side}." in text
+    assert text.endswith("RegNetX is ahead only at equal time: flops mislead.") == misled
+
+
+def test_without_another_family_none_is_compared():
+    none = gaps(RegNetX=(1.0, 2.0, 1.0, 2.0)).iloc[:0]
+    assert fs.analysis.gaps_text(none, "ViT") == "There is no family to hold beside ViT."
+
+
+@pytest.mark.parametrize(
+    ("errors", "ending"),
+    [
+        ({"dWr": 2.0, "dwr": 1.5, "w": 1.0}, "of A 2.0 % by dWr beside 1.5 % by dwr and 1.0 % by w."),
+        ({"dWr": 2.0}, "of A 2.0 % by dWr."),
+        ({"dWr": 2.0, "dwr": None, "w": 3.0}, "of A 2.0 % by dWr beside 3.0 % by w."),
+        ({"dwr": 2.0}, "None of these tables has a network scaled by dWr."),
+    ],
+)
+def test_errors_under_fast_scaling_are_told_beside_what_there_is(errors, ending):
+    assert fs.analysis.one_base_text(pd.DataFrame(errors, index=["A"])).endswith(ending)
+
+
+def test_without_errors_nothing_is_published():
+    ways = fs.analysis.errors_of_one_base(fs.records.published_errors().iloc[:0])
+    assert fs.analysis.one_base_text(ways).startswith("Nothing is published.")
