@@ -119,7 +119,7 @@ class Teller:
                     self.state.message = str(error)
                 else:
                     self._tell_times()
-                    page._shown = self._shown()
+                    page._shown = {**self._shown(), "heard": dict(self.hand.heard)}
                     page._points = self._points()
                 page._panel = self._panel()
         finally:
@@ -250,7 +250,6 @@ class Teller:
             "timing": wanted if wanted in labels else next(iter(labels), None),
             "network": state.base.name,
             "strategies": list(state.strategies),
-            "heard": dict(self.hand.heard),
         }
 
     def _panel(self) -> dict[str, Any]:

@@ -68,3 +68,23 @@ def test_it_is_drawn_where_the_address_is_no_secure_context(x):
     assert x.page.locator(".counts .line").count() >= 3
     x.page.get_by_role("slider", name="α").press("ArrowRight")
     x.answer_until(lambda: x.explorer.alpha == 0.51)
+
+
+def test_the_picture_stays_and_moves_until_another_base_has_come(x):
+    """Also where the kernel is busy for long, or there is none any more."""
+    page = x.page
+    marks = lambda: page.locator(".counts circle").evaluate_all("all => all.map(mark => mark.outerHTML)")  # noqa: E731
+    times = page.get_by_label("Time on")
+    page.get_by_label("Base network").select_option(label="ResNet-50")
+    names = times.locator("option").all_text_contents()
+    times.select_option(index=1)
+    assert times.locator("option:checked").text_content() == names[1]
+    before = marks()
+    page.get_by_role("slider", name="Scale").press("ArrowLeft")
+    until(lambda: marks() != before, pause=lambda: page.wait_for_timeout(20))
+    assert page.locator("[aria-busy=true] .counts").count() == 1
+    assert page.get_by_label("Base network").locator("option:checked").text_content() == "ResNet-50"
+    x.answer_until(lambda: page.locator("[aria-busy=false] .counts").count())
+    assert x.explorer.network.name == "ResNet-50"
+    assert x.explorer._shown["timing"] == times.locator("option:checked").text_content()
+    assert "as long on" in page.locator(".sentence").text_content()

@@ -26,7 +26,7 @@ from traitlets import TraitError
 
 import fastscale_lib as fs
 from fastscale_lib.architectures.counting import METRICS
-from fastscale_lib.explorer import app_data, notebook_page, timings
+from fastscale_lib.explorer import app_data, app_page, notebook_page, timings
 from fastscale_lib.explorer.app_measured import doubt_of
 from fastscale_lib.explorer.state import short
 
@@ -657,6 +657,7 @@ def test_a_page_stands_alone_and_begins_where_the_explorer_is(exporting):
     assert page.lstrip().lower().startswith("<!doctype html")
     assert not re.search(r"<(script|link|img|iframe)[^>]+(src|href)\s*=\s*[\"']?(https?:)?//", page)
     start, _ = json.JSONDecoder().raw_decode(page.split('"start":')[1])
+    assert set(start) == {*app_page.START, "network", "laws"}
     assert {name: start[name] for name in ("network", "alpha", "scale", "shown")} == {
         **{name: getattr(exporting, name) for name in ("alpha", "scale", "shown")},
         "network": SMALL.name,

@@ -24,15 +24,16 @@ let mounted = 0;
  */
 export async function mount(root, data, host) {
   root.classList.add("fastscale-app");
-  const state = stateOf(host.get(), data);
+  const state = stateOf(host.get(), data); // of what is drawn
+  let wanted = state.network; // drawn as soon as its arrays are here and read
+  const headerOf = (/** @type {string} */ name) => /** @type {Header} */ (data.networks.find((each) => each.name === name));
   /** @type {Map<string, Counts>} */
   const read = new Map();
-  const load = async () => {
-    const header = /** @type {Header} */ (data.networks.find((each) => each.name === state.network));
+  const load = async (/** @type {Header} */ header) => {
     if (!read.has(header.name)) read.set(header.name, await Counts.read(header));
     return /** @type {Counts} */ (read.get(header.name));
   };
-  let counts = await load();
+  let counts = await load(headerOf(wanted));
   /** @type {import("./state.js").Point[] | null} */
   let measured = null;
   /** @type {View} */
@@ -62,11 +63,13 @@ export async function mount(root, data, host) {
     follow(changed);
   }
 
-  /** What is set, by a hand or by the host. @param {Partial<State>} changed */
-  function follow(changed) {
+  /** What is set, by a hand or by the host; a base network is shown once its arrays are here. @param {Partial<State>} changed */
+  function follow({ network = wanted, timing = state.timing, ...changed }) {
+    wanted = network;
     Object.assign(state, changed);
-    if (state.network !== counts.header.name) other();
-    else soon();
+    if (wanted !== state.network && headerOf(wanted).arrays) return other(wanted, timing);
+    state.timing = timing;
+    soon();
   }
 
   /** Draw at once, but once a frame: what comes faster is drawn with the next. */
@@ -81,12 +84,11 @@ export async function mount(root, data, host) {
     });
   }
 
-  /** Another base network, once its arrays are here and read. */
-  async function other() {
-    const wanted = state.network;
-    if (!data.networks.find((each) => each.name === wanted)?.arrays) return;
-    const found = await load();
-    if (state.network !== wanted) return;
+  /** Read a base network, and draw it, if by then it is still wanted, or shown. @param {string} name @param {number} timing Which of its times. */
+  async function other(name, timing) {
+    const found = await load(headerOf(name));
+    if (name !== wanted && name !== state.network) return;
+    Object.assign(state, { network: name, timing });
     counts = found;
     newNetwork();
     draw();
@@ -110,14 +112,15 @@ export async function mount(root, data, host) {
     data.networks[at < 0 ? data.networks.length : at] = known;
     controls.listNetworks();
     read.delete(header.name);
-    if (state.network === header.name) await other();
+    if (known.arrays && [wanted, state.network].includes(header.name)) await other(header.name, state.timing);
   }
 
   function draw() {
     view = new View(state, counts, data.strategies, measured ?? counts.header.measured ?? []);
-    controls.show(view);
+    controls.show(view, wanted);
     phrase(sentence, view.sentence());
     picture.draw(view);
+    picture.root.setAttribute("aria-busy", String(wanted !== state.network));
     if (all.open) fill(numbers, numberRows(view));
     clearTimeout(rests);
     rests = setTimeout(rest, KEPT_MS);
@@ -147,7 +150,7 @@ export async function mount(root, data, host) {
     fill(numbers, numberRows(view));
     picture.fit([340, 240]);
     draw();
-    write(printed, controls.words() + (view.timing ? `; time on ${view.timing.label}` : ""));
+    write(printed, controls.words(view) + (view.timing ? `; time on ${view.timing.label}` : ""));
   };
   const fromPaper = () => {
     all.open = wasOpen;
@@ -164,7 +167,6 @@ export async function mount(root, data, host) {
   return {
     state,
     change: follow,
-    draw,
     view: () => view,
     show,
     /** Where the host's own controls stand. */

@@ -96,10 +96,10 @@ export class Controls {
     this.restTabStop();
   }
 
-  /** Show what is set. @param {View} view */
-  show(view) {
+  /** Show what is set. @param {View} view @param {string} network The base network that is chosen, drawn or yet to come. */
+  show(view, network) {
     const { state } = view;
-    const at = String(this.data.networks.findIndex((each) => each.name === state.network));
+    const at = String(this.data.networks.findIndex((each) => each.name === network));
     if (this.network.value !== at) this.network.value = at;
     this.alpha.value = String(state.alpha);
     this.scale.value = String(Math.log2(state.scale));
@@ -114,9 +114,9 @@ export class Controls {
     this.laws.box.checked = state.laws;
   }
 
-  /** What is set, in words: on paper there are no controls. */
-  words() {
+  /** What is drawn, in words: on paper there are no controls. @param {View} view */
+  words(view) {
     const [alpha, scale] = [this.alphaField.input.value, this.scaleField.input.value];
-    return `${this.network.selectedOptions[0]?.text}; α = ${alpha} ${this.alphaSays.textContent}; ${scale} ${this.scaleSays.textContent}`;
+    return `${named(view.counts.header)}; α = ${alpha} ${this.alphaSays.textContent}; ${scale} ${this.scaleSays.textContent}`;
   }
 }

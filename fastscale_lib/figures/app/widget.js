@@ -145,7 +145,7 @@ function measuring(hand, oneTabStop) {
   const bar = /** @type {HTMLProgressElement} */ (made("progress", { max: 1, hidden: true }));
   const status = made("span", { className: "status" });
   status.setAttribute("role", "status");
-  const late = made("span", { className: "late", hidden: true }, "the kernel is busy: what you set is shown, and said again");
+  const late = made("span", { className: "late", hidden: true }, "the kernel is busy: what it has to count is drawn when it answers");
   const message = made("span", { className: "message" });
   message.setAttribute("role", "alert");
   const buttons = made("span", { className: "buttons" }, time, made("label", { title: "Time whenever the sliders rest" }, live, "Live"), predict, fit, cancel);
@@ -258,7 +258,7 @@ async function render({ model, el }) {
       asked.clear();
       await page.show(times);
     }
-    if (!hand.behind) page.change(taken(shown, data.networks.find((each) => each.name === shown.network)?.timings));
+    if (!hand.behind) await page.change(taken(shown, data.networks.find((each) => each.name === shown.network)?.timings));
     page.setMeasured(model.get("_points"));
     controls.show(model.get("_panel"));
     ask();
