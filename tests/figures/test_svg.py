@@ -204,6 +204,26 @@ def test_panels_stand_below_each_other_in_a_narrow_picture():
     assert {"left", "right"} <= set(texts(parsed(figure)))
 
 
+@pytest.mark.parametrize(("width", "narrow"), [(940, False), (360, True)])
+def test_long_names_beside_low_rows_do_not_run_into_each_other(width, narrow):
+    names = [f"NVIDIA GeForce RTX {n}, channels last, compiled, inference" for n in range(20)]
+    root = parsed(go.Figure(go.Scatter(x=[*range(20)], y=names, mode="markers")), width=width, narrow=narrow)
+    lines = [each for each in root.iter(f"{SVG}text") if each.get("text-anchor") == "end" and each.text]
+    heights = sorted(float(each.get("y", 0)) for each in lines)
+    assert " ".join(str(each.text) for each in lines).count("RTX") == len(names)
+    assert min(after - before for before, after in pairwise(heights)) >= 13  # the size of the letters
+
+
+def test_numbers_above_names_take_the_room_that_the_names_need():
+    figure = make_subplots(2, 1)
+    figure.add_scatter(x=[1, 2], y=[1, 2], row=1, col=1)
+    figure.add_scatter(x=[1, 2], y=["the first of two long names", "the second of two long names"], row=2, col=1)
+    numbers, names = (each.attrib for each in panels(parsed(figure, width=800)))
+    assert float(numbers["x"]) < float(names["x"]) - 100
+    ends = [float(each["x"]) + float(each["width"]) for each in (numbers, names)]
+    assert ends[0] == pytest.approx(ends[1], abs=0.2)
+
+
 def test_notes_and_shapes_lie_on_their_axes_and_outside_of_them_are_hidden():
     figure = go.Figure(go.Scatter(x=[0, 1], y=[0, 1]))
     figure.update_layout(xaxis={"range": [0, 1]}, yaxis={"range": [0, 1]})

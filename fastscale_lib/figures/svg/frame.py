@@ -7,7 +7,7 @@ from typing import Any
 
 from . import formats
 from .axes import Axis, Tick, widest
-from .grid import FONT, LINE, RIGHT, TICK, Cell, label_lines, seen, shared_title, x_title
+from .grid import FONT, LABEL_LINE, LINE, RIGHT, TICK, Cell, label_lines, label_room, seen, shared_title, x_title
 from .traces import Paint, px, text_at
 
 Css = Callable[[str], str]
@@ -92,12 +92,12 @@ def _below(cell: Cell, ticks: list[Tick], narrow: bool) -> Iterator[str]:
 def _aside(cell: Cell, ticks: list[Tick], layout: Mapping[str, Any], narrow: bool) -> Iterator[str]:
     axis, aside = cell.panel.y, cell.left - 8
     if _shown(axis, narrow):
-        wide = 0.0
+        wide, room = 0.0, label_room(ticks, cell.panel.height)
         for tick in ticks:
-            lines = label_lines(tick.text, narrow)
-            middle = _height(cell, tick.at) + 4.5 - (len(lines) - 1) * 7
+            lines = label_lines(tick.text, narrow, room)
+            middle = _height(cell, tick.at) + 4.5 - (len(lines) - 1) * LABEL_LINE / 2
             for row, line in enumerate(lines):
-                yield text_at(aside, middle + row * 14, line, "end")
+                yield text_at(aside, middle + row * LABEL_LINE, line, "end")
                 wide = max(wide, formats.width(line, TICK))
         aside -= wide + 4
     title = shared_title(axis, layout, narrow)

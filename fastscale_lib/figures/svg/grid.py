@@ -8,13 +8,15 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from . import formats
-from .axes import Axis
+from .axes import Axis, Tick
 from .traces import FigureError, Panel, amount
 
 FONT, TICK = 13, 13  # pixels: of texts, and of the labels of ticks
 LINE = 18
 RIGHT = 20.0  # pixels right of a panel
 LEAST_PANEL = 220  # pixels: height of a panel in a narrow picture
+LABEL_LINE = 14  # pixels: of the lines of a broken label beside a y axis
+INDENT = 80  # pixels: a panel that needs so much less room for its labels than its column has begins further left
 
 
 class Cell(NamedTuple):
@@ -97,15 +99,18 @@ def arranged(
     if narrow:
         order = sorted(panels, key=lambda pair: place[pair])
         heights = [
-            max(heights[place[pair][0]], LEAST_PANEL) if len(panels) > 1 else max(heights[0], LEAST_PANEL)
+            max(heights[place[pair][0]], LEAST_PANEL, _height_of_labels(axes[pair[1]], heights[place[pair][0]]))
             for pair in order
         ]
         place = {pair: (row, 0) for row, pair in enumerate(order)}
         columns = [(0.0, 1.0)]
     labelled = {pair: _labels_shown(layout, pair, narrow) for pair in panels}
+    beside = {
+        pair: _left(axes[pair[1]], heights[row], labelled[pair][1], layout, narrow) for pair, (row, _) in place.items()
+    }
     left = [10.0] * len(columns)
-    for pair, (row, column) in place.items():
-        left[column] = max(left[column], _left(axes[pair[1]], heights[row], labelled[pair][1], layout, narrow))
+    for pair, (_, column) in place.items():
+        left[column] = max(left[column], beside[pair])
     free = width - sum(left) - RIGHT * len(columns)
     if free < 40 * len(columns):
         raise FigureError("the labels leave no room for the panels")
@@ -117,10 +122,12 @@ def arranged(
         bottom[row] = max(bottom[row], _below(axes[pair[0]], widths[column], labelled[pair][0]))
     lefts = [sum(left[: i + 1]) + sum(widths[:i]) + RIGHT * i for i in range(len(columns))]
     tops = [top + sum(above[: i + 1]) + sum(heights[:i]) + sum(bottom[:i]) for i in range(len(heights))]
+    unused = {pair: left[column] - beside[pair] for pair, (_, column) in place.items()}
+    unused = {pair: room if room > INDENT else 0 for pair, room in unused.items()}
     cells = {
         pair: Cell(
-            Panel(axes[pair[0]], axes[pair[1]], widths[column], heights[row]),
-            lefts[column],
+            Panel(axes[pair[0]], axes[pair[1]], widths[column] + unused[pair], heights[row]),
+            lefts[column] - unused[pair],
             tops[row],
             titles.get(pair, ""),
         )
@@ -159,9 +166,23 @@ def shared_title(axis: Axis, layout: Mapping[str, Any], narrow: bool) -> str:
     return axis_title(axis.spec) or (axis_title(layout.get(axis_key(other), {})) if narrow and other else "")
 
 
-def label_lines(text: str, narrow: bool) -> list[str]:
-    """Return the lines of the label of a y axis's tick; long ones are broken."""
+def label_lines(text: str, narrow: bool, room: float) -> list[str]:
+    """Return the lines of the label of a y axis's tick; long ones are broken, where their lines find room.
+
+    Arguments:
+        text: of the label.
+        narrow: whether the picture is narrow.
+        room: pixels from one label to the next.
+    """
     most = 18 if narrow else 36
+    lines = _broken(text, most)
+    while most < len(text) and len(lines) * LABEL_LINE > room and not narrow:
+        most += 4
+        lines = _broken(text, most)
+    return lines
+
+
+def _broken(text: str, most: int) -> list[str]:
     if len(text) <= most:
         return formats.lines(text)
     lines = [""]
@@ -169,6 +190,18 @@ def label_lines(text: str, narrow: bool) -> list[str]:
         longer = f"{lines[-1]} {word}".strip()
         lines = [*lines[:-1], longer] if len(longer) <= most or not lines[-1] else [*lines, word]
     return lines
+
+
+def label_room(ticks: Sequence[Tick], height: float) -> float:
+    """Return the least number of pixels from one label beside a y axis to the next."""
+    return min((height * abs(after.at - before.at) for before, after in pairwise(ticks)), default=height)
+
+
+def _height_of_labels(axis: Axis, height: float) -> float:
+    """Return the height in which a narrow picture's labels of a y axis do not run into each other."""
+    ticks = axis.ticks(height, TICK, along=False) if axis.kind == "category" else []
+    rows = max((len(label_lines(tick.text, True, height)) for tick in ticks), default=0)
+    return height * rows * LABEL_LINE / label_room(ticks, height) if len(ticks) > 1 else 0
 
 
 def _below(axis: Axis, width: float, labelled: bool) -> float:
@@ -180,6 +213,8 @@ def _below(axis: Axis, width: float, labelled: bool) -> float:
 
 def _left(axis: Axis, height: float, labelled: bool, layout: Mapping[str, Any], narrow: bool) -> float:
     ticks = axis.ticks(height, TICK, along=False) if labelled else []
-    widest = max((formats.width(line, TICK) for tick in ticks for line in label_lines(tick.text, narrow)), default=0.0)
+    room = label_room(ticks, height)
+    lines = (line for tick in ticks for line in label_lines(tick.text, narrow, room))
+    widest = max((formats.width(line, TICK) for line in lines), default=0.0)
     title = shared_title(axis, layout, narrow)
     return 14 + widest + (LINE * len(formats.lines(title)) + 4 if title else 0)
