@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from .._common.statistics import holm_levels, student_tail
+from .._common.wording import counted
 from .accuracy import error_gaps
 from .claims import BEYOND, Claim
 from .seeds import Difference, error_difference, errors_by_setting
@@ -71,7 +72,7 @@ def one_base_claims(ways: pd.DataFrame, tolerance: float, similar: float) -> lis
         gaps = (ways[one] - ways[other]).dropna().round(9)
         gap = gaps[[not str(name).startswith(_TRANSFORMERS) for name in gaps.index]]
         missing = f"no table has errors of one ConvNet under both {one} and {other}; the paper draws them"
-        details = f"Tan and Le (2019), Tables 3 and 7: {len(gap)} bases" if len(gap) else missing
+        details = f"Tan and Le (2019), Tables 3 and 7: {counted(len(gap), 'base')}" if len(gap) else missing
         shared: dict[str, Any] = {"relation": "<", "evidence": "published"}
         text = f"error of one base at about equal flops: {one} less {other}"
         words = f"{{}} points of error for {one} less {other}"
@@ -113,7 +114,7 @@ def trained_claims(errors: pd.DataFrame, scales: Iterable[float], tolerance: flo
     holm = f", Holm over {len(gaps)} comparisons" if len(gaps) > 1 else ""
     for (text, headline, setting, gap, off), level in zip(gaps, levels, strict=True):
         low, high = gap.interval(1 - 2 * level)
-        details = f"{gap.device}: {setting}, {gap.seeds} seeds; one-sided{holm}"
+        details = f"{gap.device}: {setting}, {counted(gap.seeds, 'seed')}; one-sided{holm}"
         claims.append(Claim(text, 0, gap.found, off, low=low, high=high, **shared, details=details, headline=headline))
     missing = "no errors of networks trained here with several seeds"
     text = "error of networks trained here: dWr less dwr"

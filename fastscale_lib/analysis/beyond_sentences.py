@@ -49,11 +49,9 @@ def attention_text(attention: pd.DataFrame) -> str:
     said = []
     for name, own in with_any.groupby("network", sort=False):
         ordered = dicts(own.sort_values("resolution"))
-        first, last = ordered[0], ordered[-1]
-        said.append(
-            f"{name} {100 * first['share']:.0f} % at {first['resolution']} px and {100 * last['share']:.0f} % at "
-            f"{last['resolution']} px"
-        )
+        ends = [ordered[0], *ordered[1:][-1:]]
+        told = listed(f"{100 * each['share']:.0f} % at {each['resolution']} px" for each in ends)
+        said.append(f"{name} {told}")
     return f"**What came out.** Attention's share of the flops: {'; '.join(said)}."
 
 
@@ -67,6 +65,8 @@ def beside_width_text(equal: pd.DataFrame) -> str:
     for strategy, own in equal.groupby("strategy", sort=False):
         if strategy != "w":
             said.append(f"{strategy} {span(own['activations_to_w'])} times")
+    if not said:
+        return "No other strategy stands beside w."
     text = f"**What came out.** Activations relative to those under w, over the networks: {listed(said)}."
     matrices = equal.dropna(subset="matrices_exponent")
     faster = [f"{row.network} under {row.strategy}" for row in rows_of(matrices) if row.matrices_exponent > 1]

@@ -10,6 +10,7 @@ import pandas as pd
 
 from .._common.digits import significant
 from .._common.frames import rows as rows_of
+from .._common.wording import counted
 from ..prediction.model import RuntimeModel
 from ..records.rows import read_rows
 from ..scaling.strategies import strategy as named_strategy
@@ -33,7 +34,7 @@ _SHOWN = {
 def predicted_from(model: RuntimeModel) -> str:
     """Describe a model's rows and error: "42 rows of A chip, 90 % within 12 %"."""
     [(setting, fitted)] = model.fitted.items()
-    return f"{fitted.rows} rows of {setting.device_name}, 90 % within {100 * fitted.error_90:.0f} %"
+    return f"{counted(fitted.rows, 'row')} of {setting.device_name}, 90 % within {100 * fitted.error_90:.0f} %"
 
 
 def device_kind(paths: Iterable[str | os.PathLike], model: RuntimeModel | None) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import pandas as pd
 
 from .._common.frames import rows as rows_of
-from .._common.wording import listed
+from .._common.wording import counted, listed
 from ..prediction.model import RuntimeModel
+from .budget_claims import flops_bought
 
 _BUDGETS = {
     "time_ms": "predicted time",
@@ -33,14 +35,15 @@ def bought_text(bought: Mapping[str, pd.DataFrame]) -> str:
     if not said:
         return "No budget leaves room to scale up."
     first = sum(place <= 2 for place in places)
-    return (
-        f"**What came out.** Flops in G that each budget buys: {'; '.join(said)}. Fast scaling (dWr) is first or "
-        f"second under {first} of {len(places)} budgets."
-    )
+    text = f"**What came out.** Flops in G that each budget buys: {'; '.join(said)}."
+    of_all = counted(len(places), "budget")
+    return text + f" Fast scaling (dWr) is first or second under {first} of {of_all}." * bool(places)
 
 
 def bought_on_each_text(on_each: Mapping[str, pd.DataFrame], models: Mapping[str, RuntimeModel]) -> str:
-    """Say what a time buys on each device, and whether dWr is surely beside or behind the best.
+    """Say what a time buys on each device, and whether dWr is surely behind the best.
+
+    The ratio of the two has the interval of `flops_bought`.
 
     Arguments:
         on_each: rows by device, of `bought_on_each`.
@@ -51,15 +54,13 @@ def bought_on_each_text(on_each: Mapping[str, pd.DataFrame], models: Mapping[str
         order = _ordered(rows)
         if not order:
             continue
-        [fitted] = models[device].fitted.values()
-        known = dict(order)
-        best, most = order[0]
+        best, _ = order[0]
         text = f"On {device}, as predicted, {listed(f'{flops:.2f} G by {way}' for way, flops in order)}"
-        if "dWr" in known and best != "dWr":
-            gap = 1 - known["dWr"] / most
-            side, within = "less" if gap < fitted.error_90 else "more", f"{100 * fitted.error_90:.0f} %"
-            text += f"; dWr buys {100 * gap:.0f} % less than {best}, which is {side} than the {within} within which "
-            text += "nine in ten predictions stay"
+        if "dWr" in dict(order) and best != "dWr":
+            ratio = flops_bought(rows.dropna(subset="flops"), "dWr", best, math.inf, models[device])
+            within = "within" if ratio["high"] >= 1 else "beyond"
+            text += f"; dWr buys {ratio['found']:.2f} times the flops of {best} ({ratio['low']:.2f} to "
+            text += f"{ratio['high']:.2f}), which is {within} the error of the predictions"
         said.append(f"{text}.")
     return "**What came out.** " + " ".join(said) if said else "No device has rows enough to predict a time."
 

@@ -118,11 +118,13 @@ def rules_text(compared: pd.DataFrame, rules: Iterable[str]) -> str:
         compared: of `compare_rules`.
         rules: names of its columns that are told.
     """
-    known = compared.dropna() if FASTEST in compared else compared.iloc[:0]
+    rules = list(rules)
+    known = compared.reindex(columns=[FASTEST, *rules]).dropna(subset=FASTEST)
     if not len(known):
         return "No time of these networks is predicted on these devices."
     width = [int(shares.split("–")[1]) for shares in known[FASTEST]]
-    told = "; ".join(f"{rule} {span(known[rule])}" for rule in rules)
+    times = {rule: known[rule].dropna() for rule in rules}
+    told = "; ".join(f"{rule} {span(own) if len(own) else 'not predicted'}" for rule, own in times.items())
     return (
         f"On {counted(len(known), 'device setting')}, width has {span(width, '.0f')} % of the scaling at the fastest "
         f"point. Times relative to that point: {told}."

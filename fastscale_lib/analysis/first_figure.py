@@ -92,19 +92,24 @@ def activations_beside_width(
 def figure_one_text(network: Network | str, activations: pd.DataFrame, times: pd.DataFrame) -> str:
     """Write what activations and times say, as one paragraph.
 
+    Activations are compared at the largest flops that both strategies reach, interpolated as logarithms.
+
     Arguments:
         network: base network, or its name.
-        activations: of `activations_beside_width`.
+        activations: of `activations_beside_width`, with dwr and dWr.
         times: of `on_every_device`.
     """
     name = named_network(network).name
-    largest = activations["times"].max()
-    last = activations.sort_values("times").groupby("strategy")["relative"].last()
-    said = [
-        f"Scaled to {largest:.0f} times its flops, {name} has {last['dwr']:.1f} times the activations by dwr that "
-        f"it has by width scaling (w), and {last['dWr']:.1f} times by fast scaling (dWr)."
-    ]
-    return " ".join([*said, devices_text(times)]).strip()
+    curves = {way: activations[activations["strategy"] == way].sort_values("times") for way in ("dwr", "dWr")}
+    common = min(own["times"].max() for own in curves.values())  # sizes are rounded: one strategy has fewer flops
+    dwr, fast = (
+        np.exp(np.interp(np.log(common), np.log(own["times"].to_numpy()), np.log(own["relative"].to_numpy())))
+        for own in curves.values()
+    )
+    return (
+        f"Scaled to {common:.0f} times its flops, {name} has {dwr:.1f} times the activations by dwr that it has by "
+        f"width scaling (w), and {fast:.1f} times by fast scaling (dWr). {devices_text(times)}"
+    )
 
 
 def devices_text(times: pd.DataFrame) -> str:
@@ -121,7 +126,7 @@ def devices_text(times: pd.DataFrame) -> str:
         ]
         if any(told):
             said.append(f"On {kind}s, {'; '.join(filter(None, told))}.")
-    return " ".join(said)
+    return " ".join(said) or "No device has times of all these strategies."
 
 
 def _times_told(evidence: str, times: pd.DataFrame) -> str:
@@ -130,6 +135,6 @@ def _times_told(evidence: str, times: pd.DataFrame) -> str:
         return ""
     settings = counted(len(ratios), "setting")
     return (
-        f"at {times['scale'].median():.2g} times its flops, dwr takes {span(ratios['dwr'])} times as long as w, "
-        f"and dWr {span(ratios['dWr'])} ({evidence}, {settings})"
+        f"at {span(times['scale'], '.2g')} times the flops of the base network, dwr takes {span(ratios['dwr'])} times "
+        f"as long as w, and dWr {span(ratios['dWr'])} ({evidence}, {settings})"
     )

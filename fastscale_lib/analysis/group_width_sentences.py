@@ -52,6 +52,8 @@ def powers_of_two_text(beside: pd.DataFrame, device_name: str) -> str:
         beside: of `beside_powers_of_two`.
         device_name: of the device whose times are predicted.
     """
+    if not len(beside):
+        return "None of these networks has a group width to round."
     changed = beside[beside["multiples of 8"] != beside["powers of two"]]
     if not len(changed):
         return "The group widths of all these networks are powers of two either way, so nothing changes."

@@ -118,11 +118,11 @@ def _span(found: list[float]) -> str:
 def _counted(rows: list[dict]) -> str:
     verdicts = [row["verdict"] for row in rows]
     if len(set(verdicts)) > 1:
-        return f"of {len(rows)}, {counted(verdicts)}"
-    return f"the one claim {_SINGLE[verdicts[0]]}" if len(rows) == 1 else f"all {counted(verdicts)}"
+        return f"of {len(rows)}, {verdicts_in_words(verdicts)}"
+    return f"the one claim {_SINGLE[verdicts[0]]}" if len(rows) == 1 else f"all {verdicts_in_words(verdicts)}"
 
 
-def counted(verdicts: Iterable[str]) -> str:
+def verdicts_in_words(verdicts: Iterable[str]) -> str:
     """Count verdicts in words, as "2 hold, 1 is undecided".
 
     Arguments:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from .._common.frames import dicts
 from .._common.frames import rows as rows_of
-from .._common.wording import listed
+from .._common.wording import counted, listed
 from ..architectures.counting import METRICS, complexity
 from ..architectures.definition import Network
 from ..architectures.parts import Metric
@@ -173,7 +173,7 @@ def equal_flops_text(equal: pd.DataFrame, scale: float) -> str:
         return "At the flops of the base network nothing grows, so there are no exponents."
     row = known.loc[(known["exponent"] - known["law"].astype(float)).abs().idxmax()]
     order = "all come" if not sum(swapped) else f"all but {sum(swapped)} come"
-    said = f"Of {len(swapped)} pairs of strategies, {order} in the order of the laws. " if swapped else ""
+    said = f"Of {counted(len(swapped), 'pair')} of strategies, {order} in the order of the laws. " if swapped else ""
     return (
         f"At {scale:g} times the flops, {row['strategy']} is farthest from its law, in {row['network']}: activations "
         f"grow with exponent {row['exponent']:.3f}, and the law is {float(row['law']):.3f}. {said}".strip()
@@ -246,7 +246,7 @@ def exponent_order_claim(equal: pd.DataFrame, scale: float) -> Claim:
     """
     swapped = _swapped(equal)
     text = f"pairs of strategies in another order than the laws', at {scale:g}× flops"
-    return Claim(text, 0, sum(swapped) if swapped else None, scope=BEYOND, details=f"{len(swapped)} pairs")
+    return Claim(text, 0, sum(swapped) if swapped else None, scope=BEYOND, details=counted(len(swapped), "pair"))
 
 
 def _swapped(equal: pd.DataFrame) -> list[bool]:

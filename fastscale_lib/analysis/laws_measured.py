@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from .._common.frames import rows as rows_of
+from .._common.wording import counted
 from ..architectures.counting import METRICS, complexity, layers
 from ..architectures.definition import Network
 from ..architectures.resolutions import each_side
@@ -159,7 +160,8 @@ def attention_claims(attention: pd.DataFrame, tolerance: float) -> list[Claim]:
     if not len(attention):
         return []
     worst = max(rows_of(attention), key=lambda row: abs(row.growth - ATTENTION_GROWTH))
-    details = f"{worst.network}, from {worst.resolution} to {2 * worst.resolution} px, of {len(attention)} doublings"
+    doublings = counted(len(attention), "doubling")
+    details = f"{worst.network}, from {worst.resolution} to {2 * worst.resolution} px, of {doublings}"
     text = "multiply-adds of attention: exponent of r, the farthest from 4"
     return [Claim(text, ATTENTION_GROWTH, worst.growth, tolerance, scope=BEYOND, details=details)]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from .._common.wording import counted
 from ..architectures.parts import Metric
 from .claims import BEYOND, PAPER, Claim, by_kind
 from .correlation import holm_verdicts, leads
@@ -89,7 +90,7 @@ def _claim(text: str, rows: pd.DataFrame, paper: bool) -> Claim:
     behind, lower, not_ahead = (
         int(each.sum()) for each in (rows["verdict"] == "behind", rows["lead"] < 0, rows["verdict"] != "ahead")
     )
-    details = f"of {len(rows)} settings of timm's benchmarks; Holm over these"
+    details = f"of {counted(len(rows), 'setting')} of timm's benchmarks; Holm over these"
     scope = PAPER if paper else BEYOND
     shared: dict[str, Any] = {"scope": scope, "evidence": "published", "details": details}
     return Claim(text, 0, lower, **shared, low=behind, high=not_ahead, headline="follows" if paper else "")

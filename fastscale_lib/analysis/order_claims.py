@@ -9,6 +9,7 @@ from itertools import combinations
 import pandas as pd
 
 from .._common.device_kinds import CUDA
+from .._common.wording import counted
 from ..scaling.strategies import strategy as named_strategy
 from .accuracy import growth
 from .claims import BEYOND, Claim, place
@@ -33,7 +34,7 @@ def growth_claims(frame: pd.DataFrame, strategies: Sequence[str], tolerance: flo
     designed = frame[frame["strategy"] == "designed"].drop_duplicates("regime")
     for family, rows in designed.groupby(designed["regime"].str.split("-").str[0], sort=False):
         text = f"exponent of activations, designed {family} (Radosavovic et al.)"
-        details = f"{len(rows)} networks"
+        details = counted(len(rows), "network")
         claims.append(Claim(text, _DESIGNED_EXPONENT, growth(rows), tolerance, scope=BEYOND, details=details))
     laws = _exponents(strategies)
     for name, rows in frame[frame["strategy"].isin(strategies)].groupby("strategy", sort=False):
@@ -58,7 +59,7 @@ def order_claim(activations: pd.DataFrame, strategies: Sequence[str]) -> Claim:
     pairs = math.comb(len(strategies), 2) * len(activations)
     if len(strategies) < 2:
         return Claim(text, 0, None, scope=BEYOND, details="an order takes two strategies")
-    return Claim(text, 0, _count_swapped(activations, strategies), scope=BEYOND, details=f"{pairs} pairs")
+    return Claim(text, 0, _count_swapped(activations, strategies), scope=BEYOND, details=counted(pairs, "pair"))
 
 
 def time_order_claims(every: pd.DataFrame, strategies: Sequence[str], mode: str) -> list[Claim]:
@@ -90,7 +91,7 @@ def time_order_claims(every: pd.DataFrame, strategies: Sequence[str], mode: str)
                 sum(found < 0 for found, _ in orders) if orders else None,
                 scope=BEYOND,
                 evidence="predicted",
-                details=f"rows of {case}, of {info['source']}, {off}; {len(orders)} pairs",
+                details=f"rows of {case}, of {info['source']}, {off}; {counted(len(orders), 'pair')}",
                 low=sum(sure < 0 for _, sure in orders),
                 high=sum(sure <= 0 for _, sure in orders),
             )
@@ -115,11 +116,21 @@ def _orders(own: pd.DataFrame, strategies: Sequence[str]) -> Iterator[tuple[int,
             yield int(ratio > 1) - int(ratio < 1), int(ratio > off) - int(ratio < 1 / off)
 
 
+def count_within(changed: pd.Series, same: pd.Series) -> int:
+    """Count the numbers that lie within the range of others.
+
+    Arguments:
+        changed: as the gaps between two tables of networks that were scaled in one and designed in the other.
+        same: as the gaps of networks that are the same in both, which show what the tables' training does.
+    """
+    return int(changed.between(same.min(), same.max()).sum())
+
+
 def scaled_and_designed_claim(gaps: pd.Series, scaled: pd.Series, tolerance: float) -> Claim:
     """Claim that scaled networks have no higher error than designed ones of the same flops.
 
     The errors are from two tables with different training. Networks that are the same in both tables show how large
-    that difference is. If the scaled networks differ by no more, the claim is not tested.
+    that difference is. If any of the scaled networks differs by no more, the claim is not tested.
 
     Arguments:
         gaps: for each network, error in the table with the scaled ones less error in the other, in percentage points.
@@ -127,18 +138,18 @@ def scaled_and_designed_claim(gaps: pd.Series, scaled: pd.Series, tolerance: flo
         tolerance: in percentage points.
     """
     same, other = gaps[~scaled], gaps[scaled]
-    decided = not other.between(same.min(), same.max()).any()
+    alike = count_within(other, same)
     gained = f"{-same.max():.1f} to {-same.min():.1f} points"
     details = f"pycls_zoo_v100 and early_convolutions_table2, which train differently, by {gained}"
     why = f"training differs: of the same networks, errors differ by {gained}"
     return Claim(
         "error of RegNetY at equal flops, in points: scaled by dWr less designed",
         0,
-        (other - same.mean()).max() if decided else None,
+        None if alike else (other - same.mean()).max(),
         tolerance,
         scope=BEYOND,
         evidence="published",
-        details=details if decided else f"{why}, and of scaled and designed ones by no more",
+        details=f"{why}, as for {alike} of {counted(len(other), 'scaled network')}" if alike else details,
         relation="<",
     )
 

@@ -10,7 +10,7 @@ import pandas as pd
 from .._common.digits import significant
 from .._common.frames import dicts
 from .._common.frames import rows as rows_of
-from .._common.wording import bullets, listed, span
+from .._common.wording import bullets, counted, listed, span
 from ..architectures.counting import METRICS, layers
 from ..architectures.definition import Network
 from ..measuring.counted_memory import PeakMemory, peak_memory
@@ -19,7 +19,8 @@ from ..records.conditions import distinct_labels
 from ..records.rows import read_rows
 from .pairs import is_of
 
-_MEMORY = ("counted, MB", "measured, MB", "beyond the count, %", "of the largest output")
+_MEMORY = ("mode", "counted, MB", "measured, MB", "beyond the count, %", "of the largest output")
+_ALIKE = "a time that is not distinguishable from that of"
 _BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
 
 
@@ -36,20 +37,20 @@ def pair_counts_text(counts: pd.DataFrame) -> str:
 
 
 def pair_memory_text(
-    pair: Mapping[str, Network], counted: Mapping[tuple[str, str], PeakMemory], batch: int, precision: Precision
+    pair: Mapping[str, Network], memory: Mapping[tuple[str, str], PeakMemory], batch: int, precision: Precision
 ) -> str:
     """Say how the counted memory of two networks compares, also in inference of one image.
 
     Arguments:
         pair: the two networks by name.
-        counted: by mode and name.
-        batch: images in a run, of `counted`.
+        memory: counted, by mode and name.
+        batch: images in a run, of `memory`.
         precision: of the run.
     """
     one, other = pair
     said = []
-    for mode in dict.fromkeys(mode for mode, _ in counted):
-        first, second = (counted[mode, name] for name in pair)
+    for mode in dict.fromkeys(mode for mode, _ in memory):
+        first, second = (memory[mode, name] for name in pair)
         outputs = [f"{100 * each.activations_bytes / each.peak_bytes:.0f} %" for each in (first, second)]
         said.append(
             f"in {mode} {significant(first.peak_bytes / second.peak_bytes)} times the memory of {other}, where outputs "
@@ -70,8 +71,8 @@ def memory_beside_counted(paths: Iterable[str | os.PathLike], networks: Iterable
         networks: those that are asked for.
 
     Returns:
-        Index: network, and device with its settings. Columns: counted, MB; measured, MB; beyond the count (percent);
-        of the largest output (that excess over the bytes of the largest output of a layer).
+        Index: network, and device with its settings. Columns: mode; counted, MB; measured, MB; beyond the count
+        (percent); of the largest output (that excess over the bytes of the largest output of a layer).
 
     Raises:
         PublishedError: there is no such file.
@@ -84,13 +85,14 @@ def memory_beside_counted(paths: Iterable[str | os.PathLike], networks: Iterable
     found = {}
     for row, label in zip(dicts(rows), distinct_labels(rows, briefly=True) if len(rows) else [], strict=True):
         network, batch = Network.from_dict(row["description"]), int(row["batch"])
-        counted = peak_memory(network, batch, row["mode"], row["precision"]).peak_bytes
+        expected = peak_memory(network, batch, row["mode"], row["precision"]).peak_bytes
         largest = int(layers(network)["activations"].max()) * batch * _BYTES.get(row["precision"], 4)
-        excess = row["peak_memory_bytes"] - counted
+        excess = row["peak_memory_bytes"] - expected
         found[row["network"], label] = {
-            "counted, MB": f"{counted / 1e6:,.0f}",
+            "mode": row["mode"],
+            "counted, MB": f"{expected / 1e6:,.0f}",
             "measured, MB": f"{row['peak_memory_bytes'] / 1e6:,.0f}",
-            "beyond the count, %": 100 * excess / counted,
+            "beyond the count, %": 100 * excess / expected,
             "of the largest output": excess / largest,
         }
     if not found:
@@ -99,7 +101,7 @@ def memory_beside_counted(paths: Iterable[str | os.PathLike], networks: Iterable
 
 
 def memory_excess_text(table: pd.DataFrame) -> str:
-    """Say how much more memory GPUs held than is counted.
+    """Say how far the memory that GPUs held lies from what is counted.
 
     Arguments:
         table: of `memory_beside_counted`.
@@ -107,17 +109,16 @@ def memory_excess_text(table: pd.DataFrame) -> str:
     if not len(table):
         return "No run on a GPU was measured: the count stands alone."
     excess = table["beyond the count, %"]
-    training = excess.index.get_level_values(1).str.contains("training")
-    said = []
-    for mode, part in (("training", excess[training]), ("inference", excess[~training])):
-        if len(part):
-            said.append(f"in {mode} {span(part, '.1f')} % more than is counted")
+    said = [f"{span(part, '+.1f')} % in {mode}" for mode, part in excess.groupby(table["mode"], sort=False)]
+    text = f"**What came out.** The memory that GPUs held differs from the count by {listed(said)}"
+    if not excess.max() > 0:
+        return f"{text}: never more than is counted."
     place = int(excess.to_numpy().argmax())
     name, where = list(table.index)[place]
     share = float(table["of the largest output"].iloc[place])
     return (
-        f"**What came out.** GPUs held {listed(said)}; the most beyond the count is that of {name} ({where}), which is "
-        f"{significant(share, 2)} times its largest output."
+        f"{text}; the most beyond it is that of {name} ({where}), which is {significant(share, 2)} times its largest "
+        "output."
     )
 
 
@@ -159,21 +160,19 @@ def pair_times_text(published: pd.DataFrame, measured: pd.DataFrame, one: str, o
     ] * bool(len(published))
     decided = measured[measured["low"].notna() & measured["left_out"].isna() & measured["doubt"].isna()]
     for row in rows_of(decided):
-        side = "less time" if row.high < 1 else "more time" if row.low > 1 else "about as much time"
+        side = "less time than" if row.high < 1 else "more time than" if row.low > 1 else _ALIKE
         said.append(
-            f"On {row.named}, {one} takes {side} ({row.ratio:.2f} times, {row.low:.2f} to {row.high:.2f}, with "
+            f"On {row.named}, {one} takes {side} {other} ({row.ratio:.2f} times, {row.low:.2f} to {row.high:.2f}, with "
             f"{row.one_flops / row.other_flops:.2g} times the flops)."
         )
     rest = measured.drop(index=decided.index)
     if len(rest):
         said.append(f"Not decided: {'; '.join(rest['named'])}.")
-    for row in rows_of(rest.dropna(subset="left_out")):
-        waits = [name for name in (one, other) if f"{name}: launch-bound" in row.left_out]
-        if waits == [other]:
-            said.append(
-                f"On {row.named}, {other} waited for its host; without the wait it would take no longer, so the ratio "
-                f"would be at least the {row.one_ms / row.other_ms:.2f} that was timed."
-            )
+    said += [
+        f"On {row.named}, {other} waited for its host; without the wait it would take no longer, so the ratio would be "
+        f"at least the {row.least_ratio:.2f} that was timed."
+        for row in rows_of(rest.dropna(subset="least_ratio"))
+    ]
     memory = measured.dropna(subset="memory_ratio")
     said += [f"Measured memory is {row.memory_ratio:.2f} times on {row.named}." for row in rows_of(memory)]
     return bullets("**What came out**", said) if said else "No table and no store has times of both."
@@ -191,6 +190,6 @@ def pair_errors_text(errors: pd.DataFrame, one: str, other: str) -> str:
         return "No table has errors of both."
     lower, gaps = int((errors["difference"] < 0).sum()), errors["difference"]
     return (
-        f"**What came out.** {one} has the lower error in {lower} of {len(errors)} rows; the difference to {other} is "
-        f"{gaps.min():+.1f} to {gaps.max():+.1f} percentage points."
+        f"**What came out.** {one} has the lower error in {lower} of {counted(len(errors), 'row')}; the difference to "
+        f"{other} is {span(gaps, '+.1f')} percentage points."
     )

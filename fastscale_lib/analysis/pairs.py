@@ -14,7 +14,7 @@ from ..architectures.definition import Network
 from ..architectures.parts import NetworkError
 from ..architectures.zoo import network as named_network
 from ..records.conditions import Conditions
-from ..records.measurement import joined_doubts, judges_nothing, ratio_ends, time_doubt
+from ..records.measurement import joined_doubts, judges_nothing, ratio_ends, shared_use, time_doubt, waits_for_host
 from ..records.published_rows import published
 from ..records.rows import read_rows
 from ..scaling.strategies import strategy as named_strategy
@@ -91,14 +91,16 @@ def measured_pairs(paths: Iterable[str | os.PathLike], one: Network, other: Netw
         (medians, ms/batch); ratio (one_ms / other_ms; NaN where left_out); low and high (what it can be if both medians
         are within their 95 % intervals; NaN where one has none); doubt (why the times cannot decide, as
         `measurement.time_doubt`; None: they can); left_out (why they judge nothing, as `measurement.judges_nothing`;
-        None: they may); one_bytes and other_bytes (peak memory; NaN on a CPU); memory_ratio.
+        None: they may); least_ratio (one_ms / other_ms where all that is against them is that the other's GPU waited
+        for its host: without the wait the ratio would be no smaller; else NaN); one_bytes and other_bytes (peak memory;
+        NaN on a CPU); memory_ratio.
 
     Raises:
         PublishedError: there is no such file.
         StoreError: a file is not a store.
     """
     timed = _timed(read_rows(paths))
-    columns = [*Conditions.CASE, "flops", "doubt", "left_out", *_NUMBERS]
+    columns = [*Conditions.CASE, "flops", "doubt", "left_out", "only_waits", *_NUMBERS]
     both = []
     for network in (one, other):
         found = timed[[is_of(row, network) for row in dicts(timed)]].reindex(columns=columns)
@@ -117,6 +119,7 @@ def measured_pairs(paths: Iterable[str | os.PathLike], one: Network, other: Netw
         )
         for name in ("doubt", "left_out")
     }
+    waits = pairs["left_out"].isna() & pairs["only_waits_other"].eq(True)
     judging = pairs.where(said["left_out"].isna())
     low, high = ratio_ends(*((judging["low_ms" + end], judging["high_ms" + end]) for end in ("", "_other")))
     return pairs[list(Conditions.CASE)].assign(
@@ -128,10 +131,15 @@ def measured_pairs(paths: Iterable[str | os.PathLike], one: Network, other: Netw
         low=low,
         high=high,
         **said,
+        least_ratio=(pairs["median_ms"] / pairs["median_ms_other"]).where(waits),
         one_bytes=pairs["peak_memory_bytes"],
         other_bytes=pairs["peak_memory_bytes_other"],
         memory_ratio=pairs["peak_memory_bytes"] / pairs["peak_memory_bytes_other"],
     )
+
+
+def _only_waits(row: Mapping[str, Any]) -> bool:
+    return bool(waits_for_host(row.get("launch_ms"), row["median_ms"])) and shared_use(row) is None
 
 
 def _short_name(network: Network) -> str:
@@ -140,9 +148,9 @@ def _short_name(network: Network) -> str:
 
 
 def _timed(rows: pd.DataFrame) -> pd.DataFrame:
-    """Select the rows with a time, and add the columns doubt and left_out."""
+    """Select the rows with a time, and add the columns doubt, left_out and only_waits."""
     rows = rows[rows["median_ms"].notna()] if "median_ms" in rows else rows.iloc[:0]
-    said = {"doubt": time_doubt, "left_out": judges_nothing}
+    said = {"doubt": time_doubt, "left_out": judges_nothing, "only_waits": _only_waits}
     return rows.assign(
         **{
             name: pd.Series([reason(row) for row in dicts(rows)], rows.index, dtype=object)

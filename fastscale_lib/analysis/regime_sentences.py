@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from .._common.frames import dicts
-from .._common.wording import listed
+from .._common.wording import counted, listed
+from .order_claims import count_within
 
 
 def ratios_to_designed(frame: pd.DataFrame, value: str) -> pd.DataFrame:
@@ -40,10 +41,12 @@ def regimes_text(ratios: pd.DataFrame, strategies: Sequence[str]) -> str:
         own = ratios.loc[ratios["strategy"] == way, "ratio"]
         if len(own):
             said.append(f"{way} {own.min():.2f} to {own.max():.2f} times (median {own.median():.2f})")
-    counted = ratios.groupby(["network", "regime"]).ngroups
+    if not said:
+        return "There are no designed networks to hold these strategies against."
+    pairs = counted(ratios.groupby(["network", "regime"]).ngroups, "pair")
     return (
-        f"**What came out.** Relative to the designed networks of the same flops ({counted} pairs of a base and a "
-        f"regime), activations are {listed(f'by {each}' for each in said)}."
+        f"**What came out.** Relative to the designed networks of the same flops ({pairs} of a base and a regime), "
+        f"activations are {listed(f'by {each}' for each in said)}."
     )
 
 
@@ -88,11 +91,12 @@ def predicted_ratios_text(ratios: pd.DataFrame, cases: pd.DataFrame, strategies:
         order = [f"{way} {means[way]:.2f}" for way in strategies if way in means]
         band = 1 + known[str(case)]["widest_90"]
         beyond = int(((own["ratio"] > band) | (own["ratio"] < 1 / band)).sum())
-        missing = known[str(case)]["left_out"]
+        missing = int(known[str(case)]["left_out"])
+        unlike = f", and {counted(missing, 'network')} {'is' if missing == 1 else 'are'} too unlike the fitted ones"
         said.append(
-            f"For {case}, mean times relative to the designed networks are {listed(order)}; {beyond} of {len(own)} "
-            f"ratios lie outside the model's 90 % band"
-            + (f", and {missing} networks are too unlike the fitted ones to predict." if missing else ".")
+            f"For {case}, mean times relative to the designed networks are {listed(order)}; {beyond} of "
+            f"{counted(len(own), 'ratio')} lie outside the model's 90 % band"
+            + (f"{unlike} to predict." if missing else ".")
         )
     return "**What came out.** " + " ".join(said)
 
@@ -127,7 +131,7 @@ def both_tables_text(both: pd.DataFrame, family: str = "RegNetY") -> str:
     if not len(scaled) or not len(same):
         return "The tables share no networks to compare."
     more = (scaled["activations (early)"] / scaled["activations (zoo)"]).astype(float)
-    inside = scaled["gap"].between(same["gap"].min(), same["gap"].max()).all()
+    alike = count_within(scaled["gap"], same["gap"])
     names = listed(f"{row.Index} {row.gap:+.1f}" for row in scaled[["gap"]].itertuples())
     return (
         f"**What came out.** From the zoo to *Early Convolutions* the error changes, in points, by {names} where "
@@ -135,7 +139,9 @@ def both_tables_text(both: pd.DataFrame, family: str = "RegNetY") -> str:
         f"networks that are the same in both tables by {same['gap'].max():+.1f} to {same['gap'].min():+.1f}. "
         + (
             "So the training may explain all of it."
-            if inside
+            if alike == len(scaled)
+            else f"So the training may explain that of {alike} of {counted(len(scaled), 'network')}, and not of all."
+            if alike
             else "So not all of it can be put down to the training of the two tables."
         )
     )

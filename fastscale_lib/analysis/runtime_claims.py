@@ -10,6 +10,7 @@ import pandas as pd
 from .._common.device_kinds import CUDA
 from .._common.frames import dicts
 from .._common.frames import rows as rows_of
+from .._common.wording import counted
 from ..records.conditions import Conditions, distinct_labels, short_titles
 from .claims import BEYOND, PAPER, Claim, place, scope_on
 
@@ -44,7 +45,7 @@ def lead_claims(lead: pd.DataFrame, timings: pd.DataFrame, metric: str, measured
         device, first = devices[str(name)], rows.iloc[0]
         verdicts = [f"{other} {', '.join(each)}" for other, each in rows.groupby("other", sort=False)["verdict"]]
         is_measured, tested = first["source"] in measured, rows["lead"].notna().all()
-        holm = f"Holm over {len(rows)} comparisons"
+        holm = f"Holm over {counted(len(rows), 'comparison')}"
         details = "; ".join([first["device_name"] if is_measured else str(name), *verdicts, holm])
         claims.append(
             Claim(
@@ -84,7 +85,7 @@ def reported_claims(found: pd.DataFrame, tolerance: float) -> list[Claim]:
             tolerance,
             scope=BEYOND,
             evidence="published",
-            details=f"{source}: {row.rows} rows",
+            details=f"{source}: {counted(row.rows, 'row')}",
         )
         for row in rows_of(plain)
         if row.metric in _REPORTED
@@ -116,7 +117,7 @@ def prediction_claims(errors: pd.DataFrame, timings: pd.DataFrame) -> list[Claim
     shared: dict[str, Any] = {"scope": BEYOND, "evidence": "predicted", "relation": "<"}
     for row, name, other in zip(layers, distinct_labels(pd.DataFrame(layers)), best, strict=True):
         where = f"on {place(row['device'])} ({name})"
-        details = f"{row['rows']:g} rows of {name}" if pd.isna(row["reason"]) else row["reason"]
+        details = f"{counted(int(row['rows']), 'row')} of {name}" if pd.isna(row["reason"]) else row["reason"]
         goal = 0.1 if row["device"] == CUDA.name else 0.15
         claims.append(Claim(f"{text}, {where}", goal, row["error"], 1e-9, **shared, details=details))
         ratio = row["error"] / other

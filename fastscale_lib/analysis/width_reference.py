@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from .._common.frames import rows as rows_of
+from .._common.wording import counted
 from ..architectures.counting import complexity
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
@@ -145,7 +146,9 @@ def _order_claims(equal: pd.DataFrame) -> list[Claim]:
         swapped = [(one.law - two.law) * (one.activations - two.activations) < 0 for one, two in pairs]
         text = f"pairs of strategies with activations of {network} in another order than the laws'"
         found = sum(swapped) if pairs else None
-        claims.append(Claim(text, 0, found, scope=BEYOND, details=f"{len(pairs)} pairs at {_times(part)} flops"))
+        claims.append(
+            Claim(text, 0, found, scope=BEYOND, details=f"{counted(len(pairs), 'pair')} at {_times(part)} flops")
+        )
     return claims
 
 

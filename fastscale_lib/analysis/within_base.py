@@ -13,6 +13,7 @@ from .._common.checks import AnalysisError, check_frame
 from .._common.device_kinds import CUDA
 from .._common.frames import dicts
 from .._common.statistics import pearson
+from .._common.wording import counted
 from ..architectures.counting import complexity
 from ..records.conditions import Conditions, distinct_labels, short_titles
 from ..records.rows_that_judge import judging
@@ -99,7 +100,7 @@ def within_base_claims(timed: pd.DataFrame) -> list[Claim]:
         scale = part["scale"].iloc[0]
         pairs = [pair for pair in combinations(dicts(part), 2) if pair[0]["activations"] != pair[1]["activations"]]
         said = ", ".join(f"{_ranked(part, metric):.2f} with {metric}" for metric in _COMPARED)
-        compared = f"{len(pairs)} pairs of {' '.join(part['strategy'])}"
+        compared = f"{counted(len(pairs), 'pair')} of {' '.join(part['strategy'])}"
         claims.append(
             Claim(
                 f"{text}, on {place(CUDA.name)}: {base} at {scale:.3g}× flops, {case}",

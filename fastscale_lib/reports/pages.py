@@ -21,7 +21,7 @@ from plotly.offline import get_plotlyjs
 
 from .._common.json_text import embedded
 from ..analysis.claims import BEYOND, EVIDENCE, FAILS, HOLDS, RULES, UNDECIDED, UNTESTED, details_text
-from ..analysis.headlines import counted, headlines
+from ..analysis.headlines import headlines, verdicts_in_words
 from ..figures import explorer_code
 from . import plots
 from .cells import Part, Story, story
@@ -131,7 +131,7 @@ def index(reports: Sequence[Report], site: Site = ALONE) -> str:
         kinds=[(kind, part) for kind, part in kinds if len(part)],
         counts=Counter(rows["verdict"]),
         headlines=central,
-        judged=counted(central["verdict"]),
+        judged=verdicts_in_words(central["verdict"]),
         beyond=int((rows["kind"] == BEYOND).sum()),
         made=made,
         cards={each.name: _card(each) for each in reports},

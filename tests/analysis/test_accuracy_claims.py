@@ -55,7 +55,7 @@ def test_a_table_with_errors_under_fast_scaling_is_judged():
     assert claims["dWr less w"].found == pytest.approx(20.5 - ways["w"]["EfficientNet-B0"])
     last = claims["dWr less dwr"]
     assert (last.found, last.verdict) == (pytest.approx(20.5 - ways["dwr"]["EfficientNet-B0"]), FAILS)
-    assert last.details.endswith("1 bases")
+    assert last.details.endswith(": 1 base")
 
 
 def test_own_trainings_hold_fail_or_leave_it_undecided():

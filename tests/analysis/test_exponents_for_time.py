@@ -87,6 +87,11 @@ def test_rules_are_compared_with_the_fastest_point(points):
         f"On 2 device settings, width has {100 * best:.0f} % of the scaling at the fastest point. "
         f"Times relative to that point: dwr {table.loc['a GPU', 'dwr']:.2f}."
     )
+    slow = table.assign(dwr=[np.nan, 2.0])  # the model predicts dwr on one of the two devices
+    assert fs.analysis.rules_text(slow, ["dwr", "w", "none"]).endswith(
+        f": dwr 2.00; w {table.loc['a GPU', 'w']:.2f}; none not predicted."
+    )
+    assert fs.analysis.rules_text(slow, iter(["dwr"])).startswith("On 2 device settings, ")
     none = fs.analysis.compare_rules({"a GPU": points.assign(ms=np.nan)})
     assert fs.analysis.rules_text(none, ["dwr"]).startswith("No time of these networks")
 

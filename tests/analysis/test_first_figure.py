@@ -5,6 +5,8 @@ import pytest
 
 import fastscale_lib as fs
 
+NO_TIMES = pd.DataFrame(columns=["device", "kind", "evidence", "scale", "strategy", "ratio"])
+
 
 def test_published_accuracy_compares_networks_of_about_the_same_flops():
     rows = fs.analysis.published_accuracy()
@@ -49,6 +51,23 @@ def test_the_sentences_say_what_the_frames_hold():
     text = fs.analysis.figure_one_text("EfficientNet-B0", activations, times)
     assert text.startswith("Scaled to 16 times its flops, EfficientNet-B0 has 2.0 times the activations by dwr")
     assert text.endswith(
-        "On GPUs, at 4 times its flops, dwr takes 1.49 times as long as w, and dWr 1.06 (measured, 1 setting)."
+        "On GPUs, at 4 times the flops of the base network, dwr takes 1.49 times as long as w, and dWr 1.06 (measured, "
+        "1 setting)."
     )
-    assert "measured" not in fs.analysis.figure_one_text("EfficientNet-B0", activations, times.iloc[:0])
+    without = fs.analysis.figure_one_text("EfficientNet-B0", activations, times.iloc[:0])
+    assert without.endswith("No device has times of all these strategies.")
+    other = times.assign(device="another GPU", scale=2.0)
+    assert "On GPUs, at 2 to 4 times the flops of the base network, " in fs.analysis.devices_text(
+        pd.concat([times, other])
+    )
+
+
+def test_activations_are_told_at_flops_that_both_strategies_reach():
+    """Activations that grow as a power of flops are the same between two networks."""
+    rows = pd.DataFrame({"strategy": ["dwr"] * 3 + ["dWr"] * 2, "times": [1.0, 40.0, 64.0, 1.0, 50.0]})
+    exponents = rows["strategy"].map({"dwr": 1 / 3, "dWr": 0.1})
+    text = fs.analysis.figure_one_text("EfficientNet-B0", rows.assign(relative=rows["times"] ** exponents), NO_TIMES)
+    assert text.startswith(
+        f"Scaled to 50 times its flops, EfficientNet-B0 has {50 ** (1 / 3):.1f} times the activations by dwr that it "
+        f"has by width scaling (w), and {50**0.1:.1f} times by fast scaling (dWr)."
+    )

@@ -44,3 +44,4 @@ def test_powers_of_two_are_told_where_they_differ():
         "last."
     )
     assert "nothing changes" in powers_of_two_text(frame.iloc[1:], "RTX 4090")
+    assert powers_of_two_text(frame.iloc[:0], "RTX 4090") == "None of these networks has a group width to round."

@@ -70,3 +70,21 @@ def test_errors_within_those_of_the_same_networks_tell_nothing():
     assert claim.details.startswith("training differs: of the same networks, errors differ by 1.0 to 4.0 points")
     claim = scaled_and_designed_claim(pd.Series([-4.0, -1.0, -5.0]), scaled, 0.0)
     assert (claim.found, claim.verdict) == (-2.5, HOLDS)
+
+
+@pytest.mark.parametrize(
+    ("gaps", "verdict", "ending"),
+    [
+        ([-2.0, -3.0], UNTESTED, "So the training may explain all of it."),
+        ([-2.0, -9.0], UNTESTED, "So the training may explain that of 1 of 2 networks, and not of all."),
+        ([-8.0, -9.0], HOLDS, "So not all of it can be put down to the training of the two tables."),
+    ],
+)
+def test_claim_and_sentence_count_alike_what_training_may_explain(gaps, verdict, ending):
+    both = pd.DataFrame({"gap": [-4.0, -1.0, *gaps], "family": ["EfficientNet"] * 2 + ["RegNetY"] * 2}, list("abcd"))
+    both = both.assign(**{"activations (early)": 1.0, "activations (zoo)": [1.0, 1.0, 2.0, 2.0]})
+    claim = scaled_and_designed_claim(both["gap"], both["family"] == "RegNetY", 0.0)
+    assert claim.verdict == verdict
+    assert fs.analysis.both_tables_text(both).endswith(ending)
+    if "1 of 2" in ending:
+        assert claim.details.endswith("as for 1 of 2 scaled networks")

@@ -63,6 +63,23 @@ def test_a_ratio_without_an_interval_is_in_doubt_and_of_host_time_none(store):
     assert [math.isnan(end) for end in (few.low, few.high)] == [True, True]
     assert waits.left_out == f"{RIVAL.name}: launch-bound, as the GPU waited for its host"
     assert [math.isnan(each) for each in (waits.ratio, waits.low, waits.high)] == [True] * 3
+    assert (math.isnan(few.least_ratio), waits.least_ratio) == (True, 0.75)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"launch_ms": 29.0}, {"launch_ms": 39.0}),  # both wait, and either may be shorter without
+        ({"launch_ms": 29.0}, {}),
+        ({}, {"launch_ms": 39.0, "load": 0.5}),  # the time may be longer than on a quiet machine
+        ({"load": 0.5}, {"launch_ms": 39.0}),
+    ],
+)
+def test_a_least_ratio_needs_times_whose_only_fault_is_the_other_s_wait(store, one, other):
+    store.add(measured(BIG, 30.0, **one))
+    store.add(measured(RIVAL, 40.0, **other))
+    [pair] = rows_of(measured_pairs([store.path], BIG, RIVAL))
+    assert math.isnan(pair.least_ratio)
 
 
 def test_rows_of_a_machine_in_use_make_no_ratio_where_others_do(store):

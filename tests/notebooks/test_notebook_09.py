@@ -115,10 +115,13 @@ def test_sentences_on_attention_equal_flops_and_deit_are_shown(executed):
     assert "dWr 1.30 to 1.32 times" in text
     assert "faster than the flops in ViT-S/16 under dwr" in text
     assert any("dWr 1.30 to 1.32 times" in each for each in shown)
+    alone = fs.analysis.beside_width_text(equal[equal["strategy"] == "w"])
+    assert alone == "No other strategy stands beside w."
     without = fs.analysis.beside_width_text(equal[equal["network"] == "ConvNeXt-T"])
     assert "matrices" not in without
     attention = fs.analysis.attention_by_resolution(["ViT-S/16", "ResNet-18"], [224, 384])
     assert fs.analysis.attention_text(attention).endswith("ViT-S/16 8 % at 224 px and 20 % at 384 px.")
+    assert fs.analysis.attention_text(attention[attention["resolution"] == 224]).endswith("ViT-S/16 8 % at 224 px.")
     none = fs.analysis.attention_by_resolution(["ResNet-18"], [224])
     assert fs.analysis.attention_text(none) == "None of these networks has attention."
     assert any(
