@@ -12,7 +12,7 @@ from .._common.frames import dicts
 from .._common.frames import rows as rows_of
 from .._common.wording import counted, listed
 from .claims import FAILS, HOLDS, Claim
-from .seeds import errors_by_setting
+from .seeds import errors_by_setting, is_near
 
 _SOURCES = {
     "pycls_zoo_v100": "pycls",
@@ -22,7 +22,6 @@ _SOURCES = {
     "yolos_deit_tiny": "YOLOS",
 }
 _NEAR = 0.05  # exponents that differ by less agree
-_ALIKE = 0.05  # relative difference of flops of networks that are named together
 
 
 def families_shown(overview: pd.DataFrame) -> pd.DataFrame:
@@ -139,12 +138,16 @@ def one_base_text(ways: pd.DataFrame) -> str:
     )
 
 
-def seeds_shown(errors: pd.DataFrame) -> pd.DataFrame:
+def seeds_shown(errors: pd.DataFrame, scales: Iterable[float]) -> pd.DataFrame:
     """Show errors over seeds with their intervals.
 
     Arguments:
         errors: of `seed_errors`.
+        scales: flops relative to the base, at which networks are shown beside the bases.
     """
+    shown = errors["strategy"].isna()
+    for scale in scales:
+        shown |= is_near(errors, scale)
     rows = {
         _network(row): {
             "seeds": row.seeds,
@@ -153,7 +156,7 @@ def seeds_shown(errors: pd.DataFrame) -> pd.DataFrame:
             "flops, M": f"{row.flops / 1e6:.2f}",
             "training, ms/image": "–" if pd.isna(row.training_ms_per_image) else significant(row.training_ms_per_image),
         }
-        for row in rows_of(errors)
+        for row in rows_of(errors[shown])
     }
     return pd.DataFrame.from_dict(rows, orient="index")
 
@@ -178,7 +181,7 @@ def seeds_text(errors: pd.DataFrame, claims: Iterable[Claim], scales: Iterable[f
     said, scales = [], list(scales)
     for base, data, part in errors_by_setting(errors):
         for scale in scales:
-            there = part[(part["scale"] / scale - 1).abs() < _ALIKE].dropna(subset="strategy")
+            there = part[is_near(part, scale)].dropna(subset="strategy")
             if len(there) > 1:
                 order = there.sort_values("error")
                 first, last = order.iloc[0], order.iloc[-1]

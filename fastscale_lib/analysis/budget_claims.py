@@ -14,7 +14,7 @@ from .._common.wording import counted
 from ..prediction.model import RuntimeModel
 from ..records.rows import read_rows
 from ..scaling.strategies import strategy as named_strategy
-from .claims import BEYOND, PAPER, Claim, place, scope_on
+from .claims import BEYOND, PAPER, WITHIN_ONE_RUN, Claim, place, scope_on
 
 # How columns are shown: their heading, and the number to divide by.
 _SHOWN = {
@@ -214,6 +214,7 @@ def measured_time_claims(found: pd.DataFrame, device: str, model: RuntimeModel |
             claims.append(Claim(named, 1, None, **scope, details=why))
         else:
             details = f"{row.on}; predicted from {predicted_from(model)}"
+            details += f"; {WITHIN_ONE_RUN}" * bool(pd.notna(row.low))
             ends: dict[str, Any] = {"low": row.low, "high": row.high, "doubt": row.doubt or None}
             claims.append(Claim(named, 1, row.ratio, fitted.error_90, **scope, details=details, **ends))
     return claims

@@ -84,11 +84,16 @@ def time_order_claims(every: pd.DataFrame, strategies: Sequence[str], mode: str)
         info = cases.loc[case]
         orders = [order for _, own in rows.groupby(["network", "regime"]) for order in _orders(own, strategies)]
         off = f"median error {info['error']:.0%}, nine in ten within {info['widest_90']:.0%}"
+        where = f"{text}, on {place(info['device'])} ({info['named']})"
+        if not orders:
+            none = "the laws order no two of these strategies"
+            claims.append(Claim(where, 0, None, scope=BEYOND, evidence="predicted", details=none))
+            continue
         claims.append(
             Claim(
-                f"{text}, on {place(info['device'])} ({info['named']})",
+                where,
                 0,
-                sum(found < 0 for found, _ in orders) if orders else None,
+                sum(found < 0 for found, _ in orders),
                 scope=BEYOND,
                 evidence="predicted",
                 details=f"rows of {case}, of {info['source']}, {off}; {counted(len(orders), 'pair')}",

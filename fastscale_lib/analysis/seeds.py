@@ -147,7 +147,7 @@ def error_difference(errors: pd.DataFrame, one: StrategyLike, other: StrategyLik
         if len(several := errors[name].unique()) > 1:
             listed = ", ".join(map(shown, several[:3]))
             raise AnalysisError(f"error_difference: errors of one {name} are compared, not of {listed}")
-    errors = errors[(errors["scale"] / scale - 1).abs() < _NEAR]
+    errors = errors[is_near(errors, scale)]
     found = [errors[[_same(name, each) for name in errors["strategy"]]] for each in (one, other)]
     if not all(len(each) for each in found):
         return None
@@ -160,6 +160,16 @@ def error_difference(errors: pd.DataFrame, one: StrategyLike, other: StrategyLik
     found = Difference(gap, gap, gap, seeds, device, math.sqrt(sum(parts)), freedom)
     low, high = found.interval(0.95)
     return found._replace(low=low, high=high)
+
+
+def is_near(errors: pd.DataFrame, scale: float) -> pd.Series:
+    """Tell which networks have about so many times the flops of their base: within 5 %.
+
+    Arguments:
+        errors: rows of `seed_errors`.
+        scale: flops relative to the base.
+    """
+    return (errors["scale"] / scale - 1).abs() < _NEAR
 
 
 def _welch(parts: list[float], freedoms: list[int]) -> int:

@@ -48,6 +48,13 @@ def test_errors_under_fast_scaling_are_told_beside_what_there_is(errors, ending)
     assert fs.analysis.one_base_text(pd.DataFrame(errors, index=["A"])).endswith(ending)
 
 
+def test_errors_over_seeds_are_shown_at_the_scales_that_are_judged():
+    errors = pd.DataFrame({"base": "A", "strategy": [None, "w", "w", "w"], "scale": [1.0, 2.4, 2.6, 4.0], "seeds": 3})
+    errors = errors.assign(error=9.0, low=8.0, high=10.0, flops=1e6, training_ms_per_image=1.0)
+    assert list(fs.analysis.seeds_shown(errors, [2.5]).index) == ["A", "A w ×2.4", "A w ×2.6"]
+    assert list(fs.analysis.seeds_shown(errors, [2.0, 4.0]).index) == ["A", "A w ×4"]
+
+
 def test_without_errors_nothing_is_published():
     ways = fs.analysis.errors_of_one_base(fs.records.published_errors().iloc[:0])
     assert fs.analysis.one_base_text(ways).startswith("Nothing is published.")

@@ -51,6 +51,8 @@ def test_predicted_times_are_judged_by_device_and_by_their_bands(device):
     assert (claim.scope, claim.evidence) == (BEYOND, "predicted")
     assert claim.details == ("rows of A chip, training, of own.jsonl, median error 8%, nine in ten within 15%; 6 pairs")
     assert [each.verdict for each in rest] == ([] if device == "cuda" else [UNTESTED])
+    alone, *_ = time_order_claims(predicted(device, 0.15), ["w"], "training")
+    assert (alone.verdict, alone.low, alone.details) == (UNTESTED, None, "the laws order no two of these strategies")
 
 
 def test_a_band_wider_than_a_ratio_leaves_its_order_open():
