@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike
 from typing import Any
 
@@ -59,7 +59,8 @@ def measure_plan(
         progress: called with a `Step` at the start and after each row; default: a line on stderr.
         retry: measure again what the store holds as failed (out of memory, time limit, died, failed); default: False.
         ahead: how many tasks the executor has at a time, at least twice as many as it has workers; default: 64.
-        again: measure all points, also those that the store holds; the newer rows then stand for them; default: False.
+        again: measure all points, also those that the store holds; the rows returned are the newer ones, also of a
+            point that has failed this time; stopped and called again, it begins anew; default: False.
 
     Returns:
         The rows of the plan's points, in their order, with the columns of `Measurement`; base, strategy, scale;
@@ -114,10 +115,12 @@ class _Sweep:
     machine: Mapping[str, Any]
     retry: bool
     again: bool = False
+    answered: dict[Point, dict[str, Any]] = field(default_factory=dict)  # by this sweep, on this machine
 
     def frame(self, plan: Plan) -> pd.DataFrame:
-        """Return the rows of the plan's points, in their order."""
-        return pd.DataFrame([row for point in plan.points() if (row := self.held(point))])
+        """Return the rows of the plan's points, in their order; of those measured again the newest."""
+        newest = self.answered if self.again else {}
+        return pd.DataFrame([row for point in plan.points() if (row := newest.get(point) or self.held(point))])
 
     def held(self, point: Point, machine: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
         """Find the point's row on this machine, or on another: the last with a time, else the last."""
@@ -147,6 +150,8 @@ class _Sweep:
                 SweepWarning,
                 stacklevel=3,
             )
+        else:
+            self.answered[point] = row
         return _timed(row)
 
     def _key(self, point: Point, machine: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,12 +27,13 @@ from ..records.conditions import Conditions
 from ..records.measurement import SettingError, disturbance
 from ..records.store import Store
 from .fitted import Fitted
-from .from_profiles import fit_from_profiles
+from .from_profiles import differing, fit_from_profiles
 from .model import RuntimeModel
 from .timed_rows import fit_settings
 
 PROBES, MOST_PROBES = 10, 40
 LEAST_UNDISTURBED = 8  # so many probes are fitted to without the disturbed ones
+_OWN_CLOCKS = ("power cap", "application clocks")  # hold a GPU at a speed of its own, which is what is asked for
 _WIDE = 0.15  # median error of rows left out, from which a fit is worth a warning
 PROBE_SECONDS, PROBE_INTERVAL = 0.5, 0.02
 _SMALLEST, _LARGEST = 5e7, 1.5e9  # multiply-adds per image: from where launches show to where arithmetic does
@@ -108,10 +109,9 @@ def calibrate(
 ) -> RuntimeModel:
     """Fit a model to probe networks that are measured on this machine, and kept.
 
-    The first call takes some 15 seconds (training, compiling and large batches longer). A later one with the same
-    setting, batch, device and versions measures nothing. Stopped and called again, it goes on where it was. Probes
-    that other processes disturbed are replaced by further ones, as many again at most. The fit is from the profile that
-    explains the probes best, see `calibrated`; the model predicts times at this batch alone.
+    A later call with the same setting, batch, device and versions measures nothing. Stopped and called again, it goes
+    on where it was. Probes that were disturbed are replaced by further ones, as many again at most. The fit is from the
+    profile that explains the probes best, see `calibrated`; the model predicts times at this batch alone.
 
     Arguments:
         device: as for `measure`; default: torch's current GPU, else the CPU.
@@ -125,7 +125,8 @@ def calibrate(
         store: keeps the rows; default: fastscale/calibration.jsonl in the user's cache folder.
         progress: as for `measure_plan`; default: a line on stderr.
         count: of probes, 10 to 40; default: 10.
-        anew: measure them again, where they are kept, too; default: False.
+        anew: measure all again, where they are kept, too; stopped and called again with it, it begins with the first
+            one; default: False.
 
     Raises:
         SettingError: (a ValueError) a setting is wrong or the device is not there.
@@ -141,7 +142,7 @@ def calibrate(
     with Worker() as worker:
         kind = kind_of(worker.environment(device=device)["device"])
     assert kind is not None  # torch has found the device
-    drawn = probes(min(2 * count, MOST_PROBES))
+    drawn = probes(2 * count)
     plan = Plan(
         networks=drawn,
         batch=kind.probe_batch if batch is None else batch,
@@ -172,19 +173,21 @@ def calibrated(rows: pd.DataFrame) -> RuntimeModel:
 
     The rates of that profile, of a CPU or a GPU as the rows are, are divided by one factor, and each may differ by some
     40 % beside it; where a fit without any profile is surely nearer, that is taken. Column `prior` of `rates` says
-    which profile it is. The bands are of families left out (of rows, if all are of one family, as probes are), and no
-    narrower than those of the profile.
+    which profile it is. The bands are of families left out (of rows, if all are of one family, as probes are); of a fit
+    from a profile no narrower than those of it. They are wider for networks larger or smaller than the rows, and for
+    those with kinds of operations that no row has, as layer norm and attention in probes; their `note` says so.
 
     Arguments:
-        rows: as for `RuntimeModel.fit`. Of a network that was measured twice the newer row counts; rows that other
-            processes disturbed are left out, if 8 others are there.
+        rows: as for `RuntimeModel.fit`. Of a network that was measured twice at a batch the newer row counts; disturbed
+            rows are left out, if 8 others are there: other processes used the machine, or the clock was held down for
+            heat or lack of power. A power cap and application clocks are a device's own speed.
 
     Raises:
         PredictionError: as for `RuntimeModel.fit`.
 
     Warns:
-        CalibrationWarning: rows were disturbed; or half of those left out are 15 % off or more, so that the profile
-            does not fit.
+        CalibrationWarning: rows were disturbed; no profile is of their mode and precision; or half of those left out
+            are 15 % off or more, so that the profile does not fit.
     """
     model, remarks = calibrated_and_remarks(rows)
     for remark in remarks:
@@ -196,31 +199,45 @@ def calibrated_and_remarks(rows: pd.DataFrame) -> tuple[RuntimeModel, list[str]]
     """Fit as `calibrated`, and return what it would warn of."""
     fitted: dict[Conditions, Fitted] = {}
     remarks = []
-    for setting, of_setting in fit_settings(rows):
-        own = of_setting.drop_duplicates(["network", "batch"], keep="last")
+    for setting, own in fit_settings(rows, once=True):
         quiet = _quiet(own)
         if not quiet.all():
             drops = quiet.sum() >= LEAST_UNDISTURBED
             done = "they are left out" if drops else "they stay in the fit, whose bands are wider for it"
-            cause = disturbance(dicts(own[~quiet])[0])
+            cause = _disturbance(dicts(own[~quiet])[0])
             remarks.append(
                 f"{(~quiet).sum()} of {len(own)} probes were disturbed ({cause}); {done}; anew=True measures them again"
             )
             own = own[quiet] if drops else own
         found = fitted[setting] = fit_from_profiles(setting, own)
+        if found.of and (others := differing(setting, found.of)):
+            remarks.append(
+                f"no profile of such a device is of {setting.mode} in {setting.precision}, and the prior is of "
+                f"{' and '.join(others)}; how well a fit from such a one does was not tried, so go by its bands of the "
+                "probes"
+            )
         if found.error > _WIDE:
+            more = f"; count={MOST_PROBES} measures more probes" if len(own) < MOST_PROBES else ""
             remarks.append(
                 f"half of the rows left out are {found.error:.0%} off or more (prior: {found.prior}), so that no "
-                f"profile fits {setting.label()} well; count=40 measures more probes; best on a machine that does "
-                "nothing else"
+                f"profile fits {setting.label()} well{more}; best on a machine that does nothing else"
             )
     return RuntimeModel("layers", fitted), remarks
 
 
 def _quiet(rows: pd.DataFrame) -> pd.Series:
     """Return which rows have a time, and were not disturbed as far as known."""
-    told = [row["median_ms"] > 0 and disturbance(row) is None for row in dicts(rows)]
+    told = [row["median_ms"] > 0 and _disturbance(row) is None for row in dicts(rows)]
     return pd.Series(told, index=rows.index, dtype=bool)
+
+
+def _disturbance(row: Mapping[str, Any]) -> str | None:
+    """Say what disturbed a row, but for clocks that the device holds: they are its own speed."""
+    clocks = {
+        name: row[name] for name in ("throttle_before", "throttle_after") if isinstance(row.get(name), list | tuple)
+    }
+    of_others = {name: [each for each in why if each not in _OWN_CLOCKS] for name, why in clocks.items()}
+    return disturbance({**row, **of_others})
 
 
 def kept_in() -> Path:

@@ -61,7 +61,7 @@ def which(
         top1_accuracy_pct and weights (the best published by timm at this resolution; missing if not known), fits,
         chance (to be the most accurate within the budget), time_ms, low_ms, high_ms (the band), time_from (predicted,
         or an estimate), memory_gb (counted; missing in training), flops, params, activations, note. The frame's
-        `attrs` have the budget, and the setting in words.
+        `attrs` have the budget, and the setting and what its predictions are (`note`, None if nothing) in words.
 
     Raises:
         BudgetError: a budget or accuracy is no number above 0, or no network fits.
@@ -104,7 +104,8 @@ def which(
     listed = listed[listed["fits"] == "yes"] if sure else listed
     listed = listed if most is None else _cut(listed[listed["fits"] != "no"], most)
     listed = listed.reindex(columns=_COLUMNS).reset_index(drop=True)
-    listed.attrs = {"ms": budget, "batch": images, "setting": key.label(), "asked": asked}
+    of_model = {"setting": key.label(), "note": model.fitted[key].note}
+    listed.attrs = {"ms": budget, "batch": images, "asked": asked, **of_model}
     return listed
 
 

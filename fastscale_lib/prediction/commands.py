@@ -10,6 +10,7 @@ import pandas as pd
 from .._common.shell import say
 from ..measuring.settings import PRECISIONS, Mode
 from ..records.rows import read_rows
+from ..records.rows_that_judge import undisturbed
 from ..records.timm_tables import read_timm
 from .calibration import calibrate
 from .choosing import which
@@ -34,7 +35,13 @@ def add_commands(commands: Any) -> None:
         ),
         epilog="Exit status: 0 some fit, 2 none fits or the command is wrong.",
     )
-    chosen.add_argument("--device", required=True, metavar="NAME", help="as fastscale devices lists it: rtx-4090")
+    chosen.add_argument(
+        "--device",
+        required=True,
+        metavar="NAME",
+        help="of a profile or a data sheet that fastscale devices lists, as rtx-4090; for this machine, calibrated, "
+        "call fs.which(fs.calibrate(batch=64), ms=20) in Python",
+    )
     chosen.add_argument("--ms", required=True, type=float, metavar="MS", help="the most that a run of one batch takes")
     chosen.add_argument("--batch", type=int, default=64, metavar="N", help="images in a run; default: 64")
     chosen.add_argument("--gb", type=float, metavar="GB", help="the most memory; default: no limit")
@@ -51,7 +58,8 @@ def add_commands(commands: Any) -> None:
         help="time ten small networks on this machine, by which the times of others are predicted",
         description=(
             "Measure probe networks, and fit to them from the profile that explains them best. Each is on the disk as "
-            "soon as it is measured: stopped at any moment, the same command continues where it stopped."
+            "soon as it is measured: stopped at any moment, the same command continues where it stopped, but with "
+            "--anew it begins with the first one."
         ),
         epilog="Exit status: 0 done, 1 too few could be measured, 2 a setting is wrong, 130 stopped.",
     )
@@ -63,7 +71,7 @@ def add_commands(commands: Any) -> None:
     own.add_argument("--channels-first", action="store_true", help="images in torch's usual memory format")
     own.add_argument("--threads", type=int, metavar="N", help="on a CPU; default: as many as torch takes")
     own.add_argument("--count", type=int, default=10, metavar="N", help="probes, 10 to 40; default: 10")
-    own.add_argument("--anew", action="store_true", help="measure again those that are kept")
+    own.add_argument("--anew", action="store_true", help="measure all again, also those that are kept")
     own.add_argument("--store", metavar="FILE", help="default: fastscale/calibration.jsonl in the user's cache folder")
     own.set_defaults(command=_calibrate)
     profile = commands.add_parser(
@@ -101,8 +109,8 @@ def _which(asked: argparse.Namespace) -> int:
     found = which(asked.device, asked.ms, asked.batch, rows=asked.rows, **how, **setting)
     print(f"within {found.attrs['asked']}, batch {found.attrs['batch']}, {found.attrs['setting']}")
     print(_shown_choices(found).to_string(index=False))
-    if found["time_from"].iloc[0] != "predicted":
-        say("fastscale: these times are estimates by the data sheet of the GPU; fastscale devices has their error")
+    if note := found.attrs["note"]:
+        say(f"fastscale: these times are each an {note}")
     return 0
 
 
@@ -127,7 +135,7 @@ def _shown_choices(found: pd.DataFrame) -> pd.DataFrame:
 
 def _profile(asked: argparse.Namespace) -> int:
     tables = [read_timm(each) if each.endswith(".csv") else read_rows(each) for each in asked.rows]
-    model = RuntimeModel.fit(pd.concat(tables, ignore_index=True))
+    model = RuntimeModel.fit(undisturbed(pd.concat(tables, ignore_index=True)))
     for path in write_profiles(model, asked.out, asked.source, asked.made):
         print(path)
     return 0

@@ -14,6 +14,7 @@ from .sheets import data_sheets, estimated_profile
 _MAKERS = re.compile(r"nvidia|geforce|tesla|intel|amd|\(r\)|\(tm\)|generation")  # words that names may lack
 
 _MOST_LISTED = 6
+HERE = "this machine"  # in `fs.devices`, before the name, which a shipped profile of another machine may have, too
 
 
 def known_device(name: str) -> dict[str, Any]:
@@ -33,6 +34,10 @@ def device_named(name: str) -> str:
         PredictionError: no device has this name, or several have.
     """
     spelt = _spellings()
+    if isinstance(name, str) and _plain(name).startswith(_plain(HERE)):
+        raise PredictionError(
+            f"{shown(name)} has no profile; fs.calibrate() returns its model, and measures no probe again that is kept"
+        )
     asked = _plain(name) if isinstance(name, str) else ""
     if asked in spelt:
         return spelt[asked]

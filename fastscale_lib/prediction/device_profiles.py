@@ -12,12 +12,13 @@ import pandas as pd
 from .._common.files import write_whole
 from ..records.store import Store
 from .calibration import calibrated_and_remarks, kept_in
+from .device_names import HERE
 from .fitted import SETTING, plain_fit, read_fits
 from .forms import PredictionError
 from .model import RuntimeModel
 from .profile_files import find_profile, shipped_profiles
 from .sheets import ESTIMATE, data_sheets, estimated_profile
-from .timed_rows import LEAST_ROWS, timed_rows
+from .timed_rows import LEAST_ROWS, newest, timed_rows
 
 
 def profiles() -> pd.DataFrame:
@@ -55,10 +56,11 @@ def devices() -> pd.DataFrame:
 
     Returns:
         One row per device and setting, what was calibrated here first: device_name; known_by ("calibrated here",
-        "profile" of published rows, "data sheet" for an estimate, "not calibrated" for this machine); mode, precision,
+        "profile" for a shipped one, "data sheet" for an estimate, "not calibrated" for this machine); mode, precision,
         channels_last, compile, torch; error (median, as a fraction, of families that were left out; of an estimate, of
         GPUs that were; missing where no estimate was tried on a GPU of the kind) and error_90; rows, families, batches;
-        memory_gb; source and made, as for `profiles`. What is not known is missing.
+        memory_gb; source and made, as for `profiles`. What is not known is missing. `RuntimeModel.of` takes the names
+        of profiles and data sheets; what was calibrated here is called "this machine: ", and `calibrate` returns it.
     """
     memory = dict(zip(data_sheets()["device_name"], data_sheets()["memory_gb"], strict=True))
     listed = [_calibrated_here(), profiles().assign(known_by="profile")]
@@ -69,7 +71,9 @@ def devices() -> pd.DataFrame:
             untried = {} if estimated["note"] == ESTIMATE else {"error": float("nan"), "error_90": float("nan")}
             listed.append(found.assign(**untried))
     table = pd.concat(listed, ignore_index=True).astype({"rows": "Int64", "families": "Int64"})
-    return table.assign(memory_gb=table["device_name"].map(memory)).reindex(columns=_LISTED)
+    return table.assign(memory_gb=table["device_name"].str.removeprefix(f"{HERE}: ").map(memory)).reindex(
+        columns=_LISTED
+    )
 
 
 _LISTED = ["device_name", "known_by", "mode", "precision", "channels_last", "compile", "torch", "error", "error_90"]
@@ -82,15 +86,16 @@ def _calibrated_here() -> pd.DataFrame:
     frame = Store(here).frame() if here.is_file() else pd.DataFrame()
     found = []
     for setting, rows in timed_rows(frame) if len(frame) else []:
-        if rows["network"].nunique() >= LEAST_ROWS:
-            rows = rows.drop_duplicates(["network", "batch"], keep="last")
+        if len(rows := newest(rows)) >= LEAST_ROWS:
             batches = " to ".join(str(each) for each in dict.fromkeys((rows["batch"].min(), rows["batch"].max())))
             model, _ = calibrated_and_remarks(rows)
             [fitted] = model.fitted.values()
-            known = {"known_by": "calibrated here", "rows": fitted.rows, "families": 1, "batches": batches}
+            known = {"known_by": "calibrated here", "rows": fitted.rows, "batches": batches}
+            known |= {"families": len(fitted.families)}
             known |= {"error": fitted.error, "error_90": fitted.error_90, "source": f"probes; prior: {fitted.prior}"}
-            found.append({**setting.row(("device_name", *SETTING)), **known, "made": str(rows["date"].max())[:10]})
-    return pd.DataFrame(found or [{"device_name": "this machine", "known_by": "not calibrated"}])
+            what = {"device_name": f"{HERE}: {setting.device_name}", **setting.row(SETTING)}
+            found.append({**what, **known, "made": str(rows["date"].max())[:10]})
+    return pd.DataFrame(found or [{"device_name": HERE, "known_by": "not calibrated"}])
 
 
 def profile_model(device_name: str) -> RuntimeModel:
@@ -118,13 +123,18 @@ def write_profiles(model: RuntimeModel, folder: Path | str, source: str, made: s
         Paths of the files.
 
     Raises:
-        PredictionError: the model is a baseline, or a setting has rates given by hand.
+        PredictionError: the model is a baseline; or a setting has rates given by hand, or is from a profile itself.
         OSError: a file cannot be written; no part of it is left.
     """
     devices: dict[str, list[dict[str, Any]]] = {}
     for key, each in model.fitted.items():
         if model.by != "layers" or each.reach is None or each.note:
             raise PredictionError("write_profiles: a profile is made of a model that is fitted to rows by layers")
+        if each.prior:
+            raise PredictionError(
+                f"write_profiles: {key.label()} is a calibration (prior: {each.prior}), and a profile is of rows "
+                "alone; give what RuntimeModel.fit makes of many rows"
+            )
         devices.setdefault(str(key.device_name), []).append(plain_fit(key, each))
     paths = []
     for name, settings in devices.items():

@@ -14,7 +14,7 @@ from .layer_forms import Layers
 from .mean_times import MeanTimes
 from .reach import Bands, Reach, Trial, reach_of
 from .timed_rows import families_of, timed_runs
-from .unseen import best_form, predict_from
+from .unseen import Chosen, best_form, predict_from
 
 SETTING = (*Conditions.FIT[1:], "torch")  # what tells the settings of one device apart
 _DIGITS = 6  # of a parameter: a ten-thousandth of the error of any fit
@@ -35,6 +35,7 @@ class Fitted(NamedTuple):
         form: the formula, if it is not the usual one of the model; None if it is.
         note: what every prediction is said to be, as "estimate by the data sheet"; None for those of a fit to rows.
         prior: the profile that it is fitted from, and how many times as long the device takes; None without one.
+        of: the setting of that profile; None without one.
     """
 
     parameters: np.ndarray
@@ -47,12 +48,20 @@ class Fitted(NamedTuple):
     form: Any = None
     note: str | None = None
     prior: str | None = None
+    of: Conditions | None = None
 
 
-def fit_setting(by: By, setting: Conditions, rows: pd.DataFrame) -> Fitted:
-    """Fit to the rows of one setting; try the fit on rows held out and on other sizes."""
+def fit_setting(by: By, setting: Conditions, rows: pd.DataFrame, chosen: Chosen | None = None) -> Fitted:
+    """Fit to the rows of one setting, and try the fit on rows held out and on other sizes.
+
+    Arguments:
+        by: as for `RuntimeModel.fit`.
+        setting: of the rows.
+        rows: as `timed_rows` splits them.
+        chosen: the fit, if it is made; default: it is made here.
+    """
     runs, seconds = timed_runs(rows)
-    form, parameters, held_out = best_form(by, runs, seconds, rows, setting)
+    form, parameters, held_out = chosen or best_form(by, runs, seconds, rows, setting)
     off = np.abs(held_out / seconds - 1)
     reach = reach_of(
         rows["batch"].to_numpy(),

@@ -18,9 +18,9 @@ from ..records.conditions import Conditions
 from .fitted import Fitted, fit_setting, read_fits
 from .forms import Runs, fit_form, form_of, host_seconds, log_seconds
 from .profile_files import shipped_profiles
-from .reach import BANDS, Bands, Reach
-from .sheets import ARITHMETIC, data_sheets
-from .timed_rows import timed_runs
+from .reach import BANDS, Bands, Borrowed, Reach, Trial
+from .sheets import ARITHMETIC, calibration_errors, data_sheets
+from .timed_rows import families_of, timed_runs
 from .unseen import best_form, held_out_groups
 
 SPREAD = 0.4  # of each rate beside the common factor; 0.3 and 0.5 are as good, wider ones better on CPUs alone
@@ -42,17 +42,35 @@ class _Tried(NamedTuple):
     held_out: np.ndarray
 
 
-def fit_from_profiles(setting: Conditions, rows: pd.DataFrame, without: str | None = None) -> Fitted:
+class Widening(NamedTuple):
+    """How much wider than the profile says the bands of a fit to few rows are.
+
+    Attributes:
+        larger: to which power of the ratio of sizes each band grows for larger networks, beside the profile's trial.
+        unlike: by which factor's logarithm for networks with kinds of operations that no row has; NaN refuses them.
+    """
+
+    larger: Bands
+    unlike: Bands
+
+
+def fit_from_profiles(
+    setting: Conditions, rows: pd.DataFrame, without: str | None = None, widening: Widening | None = None
+) -> Fitted:
     """Fit to the few rows of one setting, from the profile that explains them best.
 
     Its `prior` says which profile that is. Its bands are of families left out (of rows, if all are of one family): the
-    error of as many of them, counting one that is yet to come, and no less than those of the profile. It predicts at
-    the batches of the rows, and networks like those of the profile or the rows.
+    error that so many are within, counting one more that is within none, and no less than those of the profile. It
+    predicts at the batches of the rows. Networks of other sizes have wider bands, by the trials of the profile; larger
+    ones, and those with kinds of operations that no row has, also by the trials of fits to ten rows of other devices.
+
+    Where no profile is like the rows, or a fit without any is surely nearer, it is that of `fit_setting`.
 
     Arguments:
         setting: of the rows.
         rows: 10 at least; as `timed_rows` splits them.
         without: a device whose profile is left aside; default: none.
+        widening: default: that of the trials.
     """
     runs, seconds = timed_runs(rows)
     is_cpu = kind_of(str(rows["device"].iloc[0])) is CPU if "device" in rows else setting.threads is not None
@@ -65,9 +83,10 @@ def fit_from_profiles(setting: Conditions, rows: pd.DataFrame, without: str | No
     best = min(tried, key=lambda each: _off(each.held_out, seconds).mean())
     by_none = best_form("layers", runs, seconds, rows, setting)
     if _SURELY * _off(by_none.held_out, seconds).mean() < _off(best.held_out, seconds).mean():
-        alone = fit_setting("layers", setting, rows)
+        alone = fit_setting("layers", setting, rows, by_none)
         return alone._replace(prior="none (no profile explains the rows better than they do themselves)")
-    return _fitted_from(best, runs, seconds, rows)
+    wider = widening or found_on_trial(calibration_errors(), setting.mode, is_cpu)
+    return _fitted_from(best, runs, seconds, rows, wider)
 
 
 def _profiles(is_cpu: bool) -> Iterator[tuple[Conditions, Fitted]]:
@@ -79,12 +98,23 @@ def _profiles(is_cpu: bool) -> Iterator[tuple[Conditions, Fitted]]:
 
 
 def _run_alike(setting: Conditions, known: list[tuple[Conditions, Fitted]]) -> list[tuple[Conditions, Fitted]]:
-    """Return the profiles of the same mode, memory format and compiling, or if none is, all."""
-    of_mode = [each for each in known if each[0].mode == setting.mode]
-    alike = [
-        each for each in of_mode if (each[0].compile, each[0].channels_last) == (setting.compile, setting.channels_last)
-    ]
-    return alike or of_mode or known
+    """Return the profiles of the same mode, of these those of the same precision, and so on.
+
+    Where none is alike in one of these, that one is passed over.
+    """
+    for names in (("mode",), ("precision",), ("compile", "channels_last")):
+        known = [each for each in known if not differing(setting, each[0], names)] or known
+    return known
+
+
+def differing(setting: Conditions, prior: Conditions, names: tuple[str, ...] = ("mode", "precision")) -> list[str]:
+    """List the values of a prior that are not those of the setting; "amp" is fp16 or bf16."""
+
+    def alike(name: str) -> bool:
+        own, other = getattr(setting, name), getattr(prior, name)
+        return own == other or (other == "amp" and own in ("fp16", "bf16"))
+
+    return [str(getattr(prior, name)) for name in names if not alike(name)]
 
 
 def _unexplained(profile: Fitted, runs: Runs, seconds: np.ndarray) -> float:
@@ -121,7 +151,30 @@ def _fit_from(
     return _Tried(key, profile, form, parameters, held_out)
 
 
-def _fitted_from(best: _Tried, runs: Runs, seconds: np.ndarray, rows: pd.DataFrame) -> Fitted:
+def found_on_trial(tried: pd.DataFrame, mode: str | None, is_cpu: bool, without: str | None = None) -> Widening:
+    """Return how much wider bands were on trial: the most of any CPU, or of any GPU.
+
+    Of trials in this mode, if there are any, else in every one.
+
+    Arguments:
+        tried: as `calibration_errors`.
+        mode: of the rows.
+        is_cpu: whether the rows are of a CPU.
+        without: a device that is left aside; default: none.
+    """
+    names = tried["device_name"]
+    on = names.isin(data_sheets()["device_name"]).ne(is_cpu) & ~names.isin([without])
+
+    def most(what: str) -> Bands:
+        columns = [f"{what}_widening", f"{what}_widening_90"]
+        found = tried[on].dropna(subset=columns)
+        of_mode = found[found["mode"] == mode]
+        return Bands(*(of_mode if len(of_mode) else found)[columns].max().tolist())
+
+    return Widening(most("larger"), most("unlike"))
+
+
+def _fitted_from(best: _Tried, runs: Runs, seconds: np.ndarray, rows: pd.DataFrame, wider: Widening) -> Fitted:
     """Describe the fit: its bands, how far it reaches, and which profile it is from."""
     off = np.sort(np.expm1(_off(best.held_out, seconds)))
     reach = best.profile.reach
@@ -129,25 +182,30 @@ def _fitted_from(best: _Tried, runs: Runs, seconds: np.ndarray, rows: pd.DataFra
     bands = Bands(*(max(_with_one_more(off, share), of_it) for share, of_it in zip(BANDS, reach.bands, strict=True)))
     ends = (int(rows["batch"].min()), int(rows["batch"].max()))
     own = runs.extent
-    least, most = np.minimum(reach.least, own.sizes.min(axis=0)), np.maximum(reach.most, own.sizes.max(axis=0))
-    shares = np.maximum(reach.shares, own.shares.max(axis=0))
+    shares = own.shares.max(axis=0)
+    borrowed = None if np.isnan(wider.unlike).any() else Borrowed(best.key.label(), shares, wider.unlike)
+    up = Trial(reach.up.times, Bands(*np.add(reach.up.widening, wider.larger).tolist()))
+    least, most = own.sizes.min(axis=0), own.sizes.max(axis=0)
     factor = float(np.exp(np.median(np.log(seconds) - _logs(best.profile, runs))))
     prior = f"{best.key.label()}; times × {factor:.3g}"
     return Fitted(
         best.parameters,
         len(rows),
-        best.profile.families,
+        tuple(sorted(set(families_of(rows)))),
         bands.half,
         bands.ninety,
-        Reach(ends, least, most, shares, reach.up, reach.down, bands),
+        Reach(
+            ends, least, most, np.maximum(shares, reach.shares) if borrowed else shares, up, reach.down, bands, borrowed
+        ),
         host_seconds(runs),
         best.form,
         prior=prior,
+        of=best.key,
     )
 
 
 def _with_one_more(off: np.ndarray, share: float) -> float:
-    """Return the error that this share of rows, and of one more, is within: a conformal one."""
+    """Return the error that this share of rows is within, counting one more that is within none."""
     return float(off[min(int(np.ceil(share * (len(off) + 1))), len(off)) - 1])
 
 

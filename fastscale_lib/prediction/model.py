@@ -84,7 +84,8 @@ class RuntimeModel:
         """Return the model of a device: of its shipped profile, or estimated by its data sheet.
 
         Arguments:
-            device_name: of a device that `fs.devices` lists; "rtx-4090", "4090" and "NVIDIA GeForce RTX 4090" are one.
+            device_name: of a profile or data sheet that `fs.devices` lists; "rtx-4090", "4090" and "NVIDIA GeForce RTX
+                4090" are one. What was calibrated on this machine is not among them: `calibrate` returns its model.
             measured: rows measured on the device, as `adjusted` takes them; default: none.
             setting: values of `Conditions.FIT`, as compile=True, or torch: a version; what is not given is the usual:
                 inference, eager, not channels_last. "fp16" and "bf16" are also the precision "amp".

@@ -67,6 +67,20 @@ class Trial(NamedTuple):
     widening: Bands
 
 
+class Borrowed(NamedTuple):
+    """What a fit to few rows has of its prior: rates of kinds of operations that no row has.
+
+    Attributes:
+        prior: the profile, in words.
+        shares: largest share of each kind of operation in the rows themselves.
+        widening: of the two bands, for networks of other kinds: by which factor's logarithm each grows.
+    """
+
+    prior: str
+    shares: np.ndarray
+    widening: Bands
+
+
 class Reach(NamedTuple):
     """The rows of a fit, and trials beyond them.
 
@@ -78,6 +92,7 @@ class Reach(NamedTuple):
         up: trial on larger networks.
         down: trial on smaller networks.
         bands: of networks of families left out, not larger or smaller than the fitted ones.
+        borrowed: what is a profile's; None for a fit to rows alone.
     """
 
     batches: tuple[int, int]
@@ -87,6 +102,7 @@ class Reach(NamedTuple):
     up: Trial
     down: Trial
     bands: Bands
+    borrowed: Borrowed | None = None
 
     @property
     def batches_text(self) -> str:
@@ -181,22 +197,30 @@ def judge(reach: Reach, extent: Extent) -> Judged:
         extent: of the networks.
     """
     ratios = np.maximum(np.stack([extent.sizes - reach.most, reach.least - extent.sizes]).max(axis=2), 0.0)
-    small = np.where(reach.shares > 0, _SMALL_SHARE, _UNSEEN_SHARE)
-    rare = extent.shares > np.maximum(small, _TIMES_SHARE * reach.shares)
+    rare, own = _rare(reach.shares, extent), reach.borrowed
+    unlike = _rare(own.shares, extent) if own else np.zeros_like(rare)
     tried = np.array([[reach.up.times], [reach.down.times]]) * _EVEN
     refused = rare.any(axis=1) | (np.exp(ratios) > tried).any(axis=0)
-    widening = zip(reach.bands, reach.up.widening, reach.down.widening, strict=True)
+    grown = np.vstack([ratios, unlike.any(axis=1)])
+    of_kinds = own.widening if own else Bands(0.0, 0.0)
+    widening = zip(reach.bands, reach.up.widening, reach.down.widening, of_kinds, strict=True)
     bands = Bands(*(
-        np.where(refused, np.nan, (1 + band) * np.exp(np.array(grows) @ ratios) - 1) for band, *grows in widening
+        np.where(refused, np.nan, (1 + band) * np.exp(np.array(grows) @ grown) - 1) for band, *grows in widening
     ))  # fmt: skip
     notes: list[str | None] = [None] * len(refused)
-    for at in np.flatnonzero(refused | (ratios > _EVEN - 1).any(axis=0)).tolist():
+    for at in np.flatnonzero(refused | (grown > _EVEN - 1).any(axis=0)).tolist():
         if rare[at].any():
             notes[at] = _of_rare_kind(reach, extent.shares[at], rare[at])
         else:
             wider = Bands(float(bands.half[at]), float(bands.ninety[at]))
-            notes[at] = _beyond(reach, extent.sizes[at], np.exp(ratios[:, at]).tolist(), wider)
+            notes[at] = _beyond(reach, extent.sizes[at], np.exp(ratios[:, at]).tolist(), unlike[at], wider)
     return Judged(bands, notes)
+
+
+def _rare(shares: np.ndarray, extent: Extent) -> np.ndarray:
+    """Tell of which kinds networks have much more than these shares."""
+    small = np.where(shares > 0, _SMALL_SHARE, _UNSEEN_SHARE)
+    return extent.shares > np.maximum(small, _TIMES_SHARE * shares)
 
 
 def _of_rare_kind(reach: Reach, shares: np.ndarray, rare: np.ndarray) -> str:
@@ -207,7 +231,7 @@ def _of_rare_kind(reach: Reach, shares: np.ndarray, rare: np.ndarray) -> str:
     )
 
 
-def _beyond(reach: Reach, sizes: np.ndarray, beyond: Sequence[float], bands: Bands) -> str:
+def _beyond(reach: Reach, sizes: np.ndarray, beyond: Sequence[float], unlike: np.ndarray, bands: Bands) -> str:
     """Say how far a network is beyond the fitted ones, and how much wider its bands are for it."""
     said = []
     ends = (("largest", reach.most, reach.up, 1), ("smallest", reach.least, reach.down, -1))
@@ -223,6 +247,9 @@ def _beyond(reach: Reach, sizes: np.ndarray, beyond: Sequence[float], bands: Ban
                 f"measure rows of {'larger' if sign > 0 else 'smaller'} networks"
             )
         said.append(f"{ratio} of the {end} fitted network")
+    if reach.borrowed and unlike.any():
+        kinds = ", ".join(KINDS[kind] for kind in np.flatnonzero(unlike))
+        said.append(f"more {kinds} than the fitted networks, which goes by the rates of {reach.borrowed.prior}")
     return (
         f"it has {' and '.join(said)}: half of such are within ± {bands.half:.0%} and nine in ten within "
         f"± {bands.ninety:.0%}, instead of ± {reach.bands.half:.0%} and ± {reach.bands.ninety:.0%}, going by trials"

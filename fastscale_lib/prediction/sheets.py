@@ -21,7 +21,7 @@ from .._common.shipped import find_folder
 from ..architectures.operation_lists import KINDS
 from .profile_files import FOLDER, shipped_profiles
 
-SHEETS, ERRORS = "data_sheets.csv", "estimates.csv"
+SHEETS, ERRORS, CALIBRATIONS = "data_sheets.csv", "estimates.csv", "calibrations.csv"
 ESTIMATE = "estimate by the data sheet"
 _OF_TENSOR_CORES = 1 / 8  # of their peak; 16 GF networks on an H200 lie between this and that of fp32
 _SETTING = ("mode", "precision", "channels_last", "compile")
@@ -53,9 +53,25 @@ def estimate_errors() -> pd.DataFrame:
         error_90 (median and 90th percentile of the absolute error, as fractions); one_error and one_error_90: with
         ResNet-50 measured on the GPU.
     """
-    folder = find_folder("data", f"{FOLDER}/{ERRORS}")
-    assert folder is not None, "an estimate is made of shipped profiles, beside which its errors stand"
-    return pd.read_csv(folder / FOLDER / ERRORS)
+    return _read_errors(ERRORS)
+
+
+@cache
+def calibration_errors() -> pd.DataFrame:
+    """Return the errors of fits to ten small ConvNets from the profiles of other devices.
+
+    Returns:
+        One row per device and setting, as tests/benchmarks/bench_calibration.py writes them: errors, as fractions, of
+        ConvNets of other families, and in columns that begin with "unlike" of networks with kinds of operations that
+        the ten rows lack.
+    """
+    return _read_errors(CALIBRATIONS)
+
+
+def _read_errors(file: str) -> pd.DataFrame:
+    folder = find_folder("data", f"{FOLDER}/{file}")
+    assert folder is not None, "profiles are shipped, and beside them stand the errors of what is made of them"
+    return pd.read_csv(folder / FOLDER / file)
 
 
 @cache

@@ -53,8 +53,18 @@ def timed_rows(frame: pd.DataFrame) -> list[tuple[Conditions, pd.DataFrame]]:
     return found
 
 
-def fit_settings(frame: pd.DataFrame) -> list[tuple[Conditions, pd.DataFrame]]:
+def newest(rows: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the older rows of a network, told by its description, at the same batch."""
+    ids = [Network.from_dict(each).id for each in rows["description"]]
+    return rows[~pd.MultiIndex.from_arrays([ids, rows["batch"]]).duplicated(keep="last")]
+
+
+def fit_settings(frame: pd.DataFrame, once: bool = False) -> list[tuple[Conditions, pd.DataFrame]]:
     """Split rows by setting, and leave out settings with fewer rows than a fit takes.
+
+    Arguments:
+        frame: as for `RuntimeModel.fit`.
+        once: whether of several rows of a network at a batch only the newest counts; default: False.
 
     Raises:
         PredictionError: as for `RuntimeModel.fit`.
@@ -66,6 +76,7 @@ def fit_settings(frame: pd.DataFrame) -> list[tuple[Conditions, pd.DataFrame]]:
             f"fit: none of the frame's {len(frame)} rows has a {what}; a fit takes {LEAST_ROWS} of one "
             "setting at least, as fs.calibrate() or fs.measure_plan(plan, store) measures them"
         )
+    settings = [(setting, newest(rows)) for setting, rows in settings] if once else settings
     if max(len(rows) for _, rows in settings) < LEAST_ROWS:
         raise PredictionError(f"fit: {too_few(*max(settings, key=lambda each: len(each[1])))}")
     return [(setting, rows) for setting, rows in settings if len(rows) >= LEAST_ROWS]

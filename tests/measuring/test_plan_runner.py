@@ -190,6 +190,17 @@ def test_a_failure_is_a_row_and_is_tried_again_only_where_that_is_asked(store, r
     assert len(store) == 4
 
 
+def test_measured_again_a_point_has_its_newest_row_also_of_a_failure(store):
+    """An older time of a point that has failed now would pass for a new one."""
+    plan = Plan("ResNet-50", batch=[64, 128])
+    measure_plan(plan, store, Acting(), quiet)
+    frame = measure_plan(plan, store, Acting(failing("died")), quiet, again=True)
+    assert frame["reason"].tolist() == ["died"] * 2
+    assert frame["median_ms"].isna().all()
+    assert measure_plan(plan, store, Acting(), quiet)["median_ms"].tolist() == [2.0, 2.0]  # these are kept, too
+    assert len(store) == 4
+
+
 def test_the_largest_batch_is_asked_for_and_found_again(store):
     plan = Plan("ResNet-50", batch="largest")
     frame = measure_plan(plan, store, Acting(), quiet)

@@ -1,5 +1,6 @@
 """Probe networks, and a model made of them in one call."""
 
+import contextlib
 import warnings
 
 import numpy as np
@@ -8,8 +9,10 @@ import pytest
 from helpers.fake_device import HERE, TINY
 
 import fastscale_lib as fs
+from fastscale_lib._common.frames import dicts
 from fastscale_lib.architectures.operation_lists import KINDS, operations
 from fastscale_lib.prediction import calibration
+from fastscale_lib.prediction.sheets import calibration_errors
 
 
 @pytest.fixture
@@ -79,12 +82,26 @@ def test_a_device_that_is_not_there_is_refused(tmp_path):
 PROBES = calibration.probes(12)
 
 
-def timed(model: fs.RuntimeModel, times: float = 1.0, load: float = 0.0, count: int = 10) -> pd.DataFrame:
-    """Rows of the probes on a device that takes so many times as long as that of the model."""
-    ms = model.predict(PROBES[:count], model.batch(), strict=False)["predicted_ms"].to_numpy()
+def timed(
+    model: fs.RuntimeModel, times: float = 1.0, load: float = 0.0, count: int = 10, batch: int | None = None
+) -> pd.DataFrame:
+    """Rows of the probes on a CPU that takes so many times as long as the device of the model."""
+    batch = model.batch(batch)
+    ms = model.predict(PROBES[:count], batch, strict=False)["predicted_ms"].to_numpy()
     what = [{"network": each.name, "description": each.to_dict()} for each in PROBES[:count]]
-    rows = pd.DataFrame(what).assign(**{**HERE, "tf32": False}, device="cpu", batch=model.batch(), half_width=0.01)
+    rows = pd.DataFrame(what).assign(**{**HERE, "tf32": False}, device="cpu", batch=batch, half_width=0.01)
     return rows.assign(median_ms=times * ms, load=load)
+
+
+def timed_on_a_gpu(precision: str) -> pd.DataFrame:
+    """Rows of the probes on a GPU that takes twice as long as an RTX 4090."""
+    rows = timed(fs.RuntimeModel.of("4090"), times=2.0, batch=256)
+    return rows.assign(device="cuda:0", threads=None, precision=precision, channels_last=False)
+
+
+def width(row: pd.Series) -> float:
+    """By which factor's logarithm a time may be off: the band of nine in ten."""
+    return float(np.log(row["high_90_ms"] / row["predicted_ms"]))
 
 
 def test_the_profile_that_explains_the_rows_is_the_prior():
@@ -98,6 +115,93 @@ def test_the_profile_that_explains_the_rows_is_the_prior():
     names = ["ResNet-50", "EfficientNet-B0", "RegNetY-4.0GF", "ConvNeXt-T", "DeiT-S"]
     own, of_i7 = (each.predict(names, 1)["predicted_ms"] for each in (model, i7))
     assert (own / of_i7).to_numpy() == pytest.approx(3.0, rel=0.02)
+
+
+def test_kinds_of_operations_that_no_probe_has_widen_the_bands():
+    """They go by the rates of the profile, and by how far off these were on other devices."""
+    model = fs.prediction.calibrated(timed(fs.RuntimeModel.of("i7"), times=3.0))
+    like, *unlike = (model.predict(each, 1).iloc[0] for each in (PROBES[0], "ConvNeXt-Atto", "ViT-Ti/16"))
+    assert like["note"] is None
+    tried = calibration_errors()
+    tried = tried[~tried["device_name"].str.startswith("RTX") & tried["unlike_widening_90"].notna()]
+    assert len(tried)
+    for row in unlike:
+        assert width(row) >= width(like) + tried["unlike_widening_90"].max() - 1e-9
+        assert "than the fitted networks, which goes by the rates of Core i7-12700H" in row["note"]
+    assert "more layer norm than" in unlike[0]["note"]
+    assert "attention than" in unlike[1]["note"]
+
+
+def test_kinds_that_neither_the_probes_nor_the_profile_have_are_refused():
+    model = fs.prediction.calibrated(timed(fs.RuntimeModel.of("xeon")))
+    assert "Xeon" in model.rates()["prior"].iloc[0]
+    with pytest.raises(fs.prediction.PredictionError, match=r"ConvNeXt-T is not predicted: .*of the kind"):
+        model.predict("ConvNeXt-T")
+
+
+def test_networks_larger_than_the_probes_have_wider_bands():
+    """Those of the profile reach to its own largest network, which tells nothing of the fit to probes."""
+    model = fs.prediction.calibrated(timed(fs.RuntimeModel.of("i7")))
+    small, *large = (model.predict(each, 1).iloc[0] for each in (PROBES[0], "RegNetY-4.0GF", "RegNetY-16GF"))
+    assert width(small) < width(large[0]) < width(large[1])
+    assert small["note"] is None
+    assert all("of the largest fitted network" in row["note"] for row in large)
+
+
+def test_a_profile_of_the_precision_is_the_prior_or_its_lack_is_said():
+    model = fs.prediction.calibrated(timed_on_a_gpu("bf16"))  # no warning is an error
+    assert "RTX 4090, inference, amp" in model.rates()["prior"].iloc[0]
+    said = "no profile of such a device is of inference in fp32, and the prior is of amp; .* not tried"
+    with pytest.warns(fs.prediction.CalibrationWarning, match=said):
+        fs.prediction.calibrated(timed_on_a_gpu("fp32"))
+
+
+def test_a_network_at_another_resolution_is_another_row():
+    i7 = fs.RuntimeModel.of("i7")
+    names = ["ResNet-18", "ResNet-50", "EfficientNet-B0", "RegNetY-800MF", "RegNetX-800MF"]
+    networks = [fs.network(name, resolution=side) for name in names for side in (128, 192)]
+    assert len({each.name for each in networks}) == 5
+    ms = i7.predict(networks, 1)["predicted_ms"]
+    what = [{"network": each.name, "description": each.to_dict()} for each in networks]
+    rows = pd.DataFrame(what).assign(**{**HERE, "tf32": False}, device="cpu", batch=1, half_width=0.01, median_ms=ms)
+    assert fs.prediction.calibrated(rows).rates()["rows"].tolist() == [10]
+    twice = pd.concat([rows.assign(median_ms=3 * ms), rows], ignore_index=True)  # the newer row of each counts
+    assert fs.prediction.calibrated(twice).rates()["prior"].iloc[0].endswith("× 1")
+
+
+def test_a_power_cap_disturbs_no_probe_but_heat_does():
+    """A laptop's GPU is held by its cap all the time: that is how fast it is."""
+    rows = timed_on_a_gpu("bf16")
+    held = pd.Series([["power cap"]] * len(rows))
+    assert fs.prediction.calibrated(rows.assign(throttle_before=held, throttle_after=held)).rates()["rows"][0] == 10
+    hot = pd.Series([["power cap", "thermal slowdown"]] * len(rows))
+    with pytest.warns(fs.prediction.CalibrationWarning, match=r"10 of 10 .* disturbed \(.*thermal slowdown\)"):
+        fs.prediction.calibrated(rows.assign(throttle_before=held, throttle_after=hot))
+
+
+def test_no_profile_is_made_of_a_calibration(tmp_path):
+    """It would be called a fit to rows, and be of the rates of another device."""
+    model = fs.prediction.calibrated(timed(fs.RuntimeModel.of("i7")))
+    said = "is a calibration .*prior: Core i7.*, and a profile is of rows alone; give what RuntimeModel.fit makes"
+    with pytest.raises(fs.prediction.PredictionError, match=said):
+        fs.prediction.write_profiles(model, tmp_path, "probes", "2026-11-27")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_calibrated_here_is_listed_as_this_machine(monkeypatch, tmp_path):
+    """A shipped profile may be of another machine of the same name, and is no less there for it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    rows = timed(fs.RuntimeModel.of("epyc"), times=2.0).assign(device_name="AMD EPYC", date="2026-11-27T08:00:00")
+    store = fs.Store(calibration.kept_in())
+    for row in dicts(rows):
+        store.add(row)
+    listed = fs.devices()
+    own = listed.iloc[0]
+    assert (own["device_name"], own["known_by"], own["rows"]) == ("this machine: AMD EPYC", "calibrated here", 10)
+    assert (own["families"], own["made"]) == (1, "2026-11-27")
+    assert "AMD EPYC" in set(listed.loc[listed["known_by"] == "profile", "device_name"])
+    with pytest.raises(fs.prediction.PredictionError, match=r"'this machine: AMD EPYC' .*; fs.calibrate\(\) returns"):
+        fs.RuntimeModel.of(own["device_name"])
 
 
 def test_disturbed_probes_are_left_out_and_said():
@@ -116,6 +220,16 @@ def test_disturbed_probes_are_left_out_and_said():
     assert measured_again.rates()["rows"].tolist() == [12]
 
 
+class NoWorker(contextlib.nullcontext):
+    """Stands in for a process that would tell which device is here."""
+
+    def __enter__(self):
+        return self
+
+    def environment(self, device):
+        return {"device": device}
+
+
 def test_further_probes_are_measured_for_disturbed_ones(monkeypatch, tmp_path):
     """The third and the eleventh are: so twelve are measured, and ten fitted to."""
     asked = []
@@ -127,10 +241,25 @@ def test_further_probes_are_measured_for_disturbed_ones(monkeypatch, tmp_path):
         return rows[rows["network"].isin(asked[-1])]
 
     monkeypatch.setattr(calibration, "measure_plan", measured)
+    monkeypatch.setattr(calibration, "Worker", NoWorker)
     with pytest.warns(fs.prediction.CalibrationWarning, match="2 of 12 probes were disturbed"):
         model = fs.calibrate("cpu", store=tmp_path / "kept.jsonl")
     assert [len(each) for each in asked] == [10, 1, 1]
     assert model.rates()["rows"].tolist() == [10]
+
+
+def test_the_most_probes_have_as_many_again_for_disturbed_ones(monkeypatch, tmp_path):
+    known, asked = calibration.probes(80), []
+
+    def measured(plan, store, progress=None, again=False):
+        asked.extend(plan.networks)
+        return pd.DataFrame({"median_ms": [1.0] * len(plan.networks), "load": 0.5})
+
+    monkeypatch.setattr(calibration, "measure_plan", measured)
+    monkeypatch.setattr(calibration, "calibrated", lambda rows: rows)
+    monkeypatch.setattr(calibration, "Worker", NoWorker)
+    fs.calibrate("cpu", store=tmp_path / "kept.jsonl", count=40)
+    assert asked == list(known)
 
 
 def test_where_all_are_disturbed_they_stay_and_that_is_said():

@@ -19,30 +19,40 @@ def errors():
 
 
 def percent(values: pd.Series) -> str:
-    """The least and the most, as pages write them: "3 to 6 %"."""
+    """Write the least and the most as pages do: "3 to 6 %"."""
     return f"{100 * values.min():.0f} to {100 * values.max():.0f} %"
 
 
 def test_the_page_quotes_what_was_judged(errors):
     page = re.sub(r"\s+", " ", (REPO / "docs" / "how-to" / "device.md").read_text("utf-8"))
-    gpu = errors["device_name"].str.startswith("RTX")
-    inference, cpus = errors[gpu & errors["mode"].eq("inference")], errors[~gpu]
+    gpu, is_inference = errors["device_name"].str.startswith("RTX"), errors["mode"].eq("inference")
+    inference, training = errors[gpu & is_inference], errors[gpu & ~is_inference]
+    i9 = errors["device_name"].str.startswith("Core i9")
+    cpus, [of_i9] = errors[~gpu & ~i9], errors.loc[i9, "error"]
     assert errors["draws"].eq(4).all()
-    assert (
+    assert errors.loc[~gpu & errors["unlike_error"].notna(), "device_name"].str.startswith("Core i9").all()
+    for said in (
         f"on GPUs in inference the median error was {percent(inference['error'])} "
         f"(nine in ten networks: {percent(inference['error_90'])}), where a fit to the same ten rows alone has "
-        f"{percent(inference['few_alone'])}, and one to forty rows {percent(inference['many_alone'])}; "
-        f"on CPUs it was {percent(cpus['error'])}, with or without a profile"
-    ) in page
-    assert percent(cpus["few_alone"]) == percent(cpus["error"])
-    training = errors[gpu & errors["mode"].eq("training")]["error"]
-    assert f"in training on a GPU {100 * training.mean():.0f} %, as there is no profile of that" in page
+        f"{percent(inference['few_alone'])}, and one to forty rows of any size {percent(inference['many_alone'])}; in "
+        f"training on a GPU, of which there is no profile, it was {percent(training['error'])}. "
+        f"On CPUs it was {percent(cpus['error'])}, and {100 * of_i9:.0f} % on a Core i9-10940X",
+        f"were off by {percent(inference['unlike_error'])} on GPUs in inference",
+        f"held {percent(inference['held_ninety'])} of ConvNets on GPUs in inference, "
+        f"{percent(training['held_ninety'])} in training, and {percent(errors.loc[~gpu, 'held_ninety'])} on CPUs; "
+        f"of ConvNeXt and transformers {percent(errors.loc[gpu, 'unlike_held_ninety'])} on GPUs",
+    ):
+        assert said in page
 
 
-def test_the_bands_held_on_networks_of_other_families(errors):
-    assert errors["within_half"].between(0.4, 0.85).all()
-    assert errors["within_ninety"].between(0.8, 1).all()
-    assert errors["within_ninety"].mean() == pytest.approx(0.93, abs=0.03)
+def test_the_bands_that_others_found_hold_more_than_the_profile_s(errors):
+    for kind, share in (("half", 0.5), ("ninety", 0.9)):
+        held, within = errors[f"held_{kind}"], errors[f"within_{kind}"]
+        assert (held >= within).all()
+        assert (held >= share).mean() > (within >= share).mean()
+    inference = errors[errors["device_name"].str.startswith("RTX") & errors["mode"].eq("inference")]
+    assert inference["held_ninety"].between(0.85, 1).all()
+    assert inference["unlike_held_ninety"].between(0.85, 1).all()
 
 
 def test_ten_rows_and_another_gpu_s_profile_predict_other_families():

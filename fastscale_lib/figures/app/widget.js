@@ -138,7 +138,7 @@ function measuring(hand, oneTabStop) {
   const button = (/** @type {string} */ name, /** @type {string} */ label, /** @type {string} */ title) =>
     /** @type {HTMLButtonElement} */ (made("button", { type: "button", title, onclick: () => hand.press(name) }, label));
   const time = button("time", "Time", "Time the marked networks on this machine");
-  const predict = button("predict", "Predict", "Measure ten small networks once at this batch, in some 15 s, and predict the time of others");
+  const predict = button("predict", "Predict", "Measure ten small networks once at this batch, and predict the time of others");
   const cancel = button("cancel", "Cancel", "Stop timing; what was measured stays");
   const fit = button("fit", "Largest batch", "Search for the largest batch that fits in memory");
   const live = /** @type {HTMLInputElement} */ (made("input", { type: "checkbox", onchange: () => hand.set({ live: live.checked }) }));
