@@ -7,7 +7,7 @@ import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -103,6 +103,16 @@ def rows() -> dict[str, Strategy]:
     return slider | {name: named_strategy(name) for name in STRATEGIES}
 
 
+@cache
+def _counted_alphas() -> np.ndarray:
+    return np.array([float(each.alpha) for each in rows().values() if each.alpha is not None])
+
+
+def rows_between(alpha: float) -> tuple[str, ...]:
+    """Return the name of the row that an α needs which has none among `rows`, else nothing."""
+    return () if np.abs(_counted_alphas() - alpha).min() < 1e-9 else (f"α={alpha!r}",)
+
+
 def network_data(base: Network, timings: Sequence[Timing] = (), more: tuple[str, ...] = ()) -> dict[str, Any]:
     """Count and time a base network over all rows and `SCALES`, for `Counts.read` of counts.js.
 
@@ -111,7 +121,7 @@ def network_data(base: Network, timings: Sequence[Timing] = (), more: tuple[str,
     Arguments:
         base: the base network.
         timings: predicted times; one whose model does not predict this network is left out.
-        more: names of further strategies, with a row each.
+        more: names of further strategies, and of an α as "α=0.125", with a row each.
 
     Returns:
         Header of the arrays, with the arrays compressed as text.

@@ -16,7 +16,7 @@ from ..architectures.zoo import network as named_network
 from ..figures import explorer_code
 from ..figures.theme import label, style
 from ..scaling.strategies import as_list
-from .app_data import LEAST, MOST, STRATEGIES, ExplorerPageError, Timing, network_data, shipped_timings
+from .app_data import LEAST, MOST, STRATEGIES, ExplorerPageError, Timing, network_data, rows_between, shipped_timings
 from .app_measured import Measured, points, rows_of
 
 START: dict[str, Any] = {
@@ -129,9 +129,12 @@ def page_data(
         more: strategies beyond those of `STRATEGIES`.
         measured: rows with a time and the description of a network.
     """
+    counted = (*more, *rows_between(start["alpha"]))
     looks = {**STRATEGIES, **{name: label(name) for name in more}}
     return {
-        "networks": [with_points(network_data(each, timings, more), points(each, measured, timings)) for each in bases],
+        "networks": [
+            with_points(network_data(each, timings, counted), points(each, measured, timings)) for each in bases
+        ],
         "strategies": [{"name": name, "says": says, "colour": style(name).colour} for name, says in looks.items()],
         "start": {**start, "network": bases[0].name},
         "least": LEAST,

@@ -19,7 +19,7 @@ from ..architectures.zoo import families, network
 from ..figures.explorer_code import FOLDER, script
 from ..figures.theme import label, style
 from ..prediction.forms import PredictionError
-from .app_data import LEAST, MOST, STRATEGIES, Timing, network_data, shipped_timings, times_data
+from .app_data import LEAST, MOST, STRATEGIES, Timing, network_data, rows_between, shipped_timings, times_data
 from .app_measured import points, shipped_rows
 from .app_page import START, page_data, with_points
 from .family_views import FAMILY_SCALES, FamilyViews
@@ -82,6 +82,7 @@ class Teller:
         self.page, self.state, self.timings, self.predictions, self.hand = page, state, timings, predictions, hand
         self.look: dict[str, Any] = {"timing": None, "count": START["count"], "absolute": False, "laws": False}
         self._more: tuple[str, ...] = ()  # strategies beyond the page's own; they keep their rows
+        self._between: tuple[str, ...] = ()  # the last α that was none of the slider's, which has a row of its own
         self._telling = self._counting = False
         self._families = FamilyViews()
         self._counted: Any = None  # what the arrays of `_base` are of
@@ -143,7 +144,7 @@ class Teller:
         if name == "times":
             self._measured = points(self.state.base, shipped_rows(), list(self._offered().values()))
             timing = self._offered().get(value)
-            told = times_data(self.state.base, [timing], self._more) if timing else []
+            told = times_data(self.state.base, [timing], self._rows) if timing else []
             self._predicted[value] = told[0] if told else {"label": value, "note": "", "arrays": ""}
         elif name == "timing":
             self.look["timing"] = OWN if value == self._own_label else value
@@ -157,17 +158,25 @@ class Teller:
             self._tell_family(state.base)
             return
         more = [name for name in state.strategies if name not in (*STRATEGIES, *self._more)]
-        of = (state.base, *self._more, *more)
+        self._between = rows_between(state.alpha) or self._between
+        of = (state.base, *self._more, *more, *self._between)
         if of == self._counted:
             return
         counts = _counts(state.base, of[1:])
+        again = self._predicted if self._counted and self._counted[0] == state.base else {}
         if not self._in_zoo(state.network):
             self.hand.own[state.network.name] = state.network
         else:
             self.hand.own.pop(state.network.name, None)
-        self._counted, self._more = of, of[1:]
+        self._counted, self._more = of, (*self._more, *more)
         self._shipped = _shipped(state.base)
         self._send_base(counts, self._more)
+        if (shown := self.page._shown.get("timing")) in again:
+            self.show("times", shown)
+
+    @property
+    def _rows(self) -> tuple[str, ...]:
+        return (*self._more, *self._between)
 
     def _send_base(self, counts: dict[str, Any], more: tuple[str, ...]) -> None:
         self._predicted, self._measured, self._own_of = {}, [], None

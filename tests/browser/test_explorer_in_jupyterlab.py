@@ -82,6 +82,11 @@ def until(page: Any, condition: Callable[[], Any]) -> None:
     wait_until(condition, pause=lambda: page.wait_for_timeout(100))
 
 
+def said_alpha(alpha: float) -> str:
+    """An α as the page says it."""
+    return f"{alpha:.2f}" if alpha in (1 / 3, round(alpha, 2)) else f"{alpha:g}"
+
+
 @dataclass
 class Shown:
     """One view of an explorer in a notebook's page, and the explorer's name in the kernel."""
@@ -157,11 +162,12 @@ class Shown:
 
         def same() -> bool:
             wanted.update(self.kernel("_shown"))
-            alpha, scale = self.sliders()
+            _, scale = self.sliders()
+            alpha = self.box.get_by_label("α, typed").input_value()
             ticked = [each for each in wanted["strategies"] if self.strategy(each).is_checked()]
             names = self.drawn()["names"]
             return (
-                abs(alpha - wanted["alpha"]) < 0.0051
+                alpha == said_alpha(wanted["alpha"])
                 and abs(scale / wanted["scale"] - 1) < 0.018
                 and ticked == wanted["strategies"]
                 and all(each in names or each == "w" for each in ticked)
@@ -270,17 +276,6 @@ def test_a_burst_of_keys_ends_where_the_kernel_does(x):
     until(x.page, lambda: x.kernel("alpha") == pytest.approx(0.5))
     until(x.page, lambda: x.kernel("scale") == pytest.approx(2**0.5))
     assert x.follows()
-
-
-def test_the_hand_is_not_thrown_back_while_the_kernel_is_busy(x):
-    before = x.drawn("counts")
-    x.nb.panel(f"{LAST_CELL} void jupyterapp.commands.execute('notebook:run-cell');", "import time; time.sleep(3)")
-    for _ in range(10):
-        x.slider("α").press("ArrowLeft")
-    until(x.page, lambda: x.drawn("counts") != before)  # without the kernel
-    assert x.sliders()[0] == pytest.approx(0.7)
-    until(x.page, lambda: x.kernel("alpha") == pytest.approx(0.7))
-    assert x.sliders()[0] == pytest.approx(0.7)
 
 
 def test_a_message_that_is_lost_is_said_again(x):
@@ -447,6 +442,13 @@ def test_the_tab_key_stops_twenty_times_at_most_and_its_place_is_seen(x):
     assert "none" not in stops[1:]
 
 
+def save_by_keys(x: Shown) -> None:
+    """Press Control+S, which is still JupyterLab's: when it has saved, it has taken every key pressed before."""
+    x.nb.panel("panel.model.dirty = true;")
+    x.page.keyboard.press("Control+s")
+    until(x.page, lambda: not x.nb.panel("return panel.model.dirty;"))
+
+
 def test_keys_pressed_on_a_control_leave_the_notebook_as_it_is(x):
     cells = lambda: x.nb.panel("return panel.model.toJSON().cells.map(c => [c.cell_type, c.source]);")  # noqa: E731
     before = cells()
@@ -456,12 +458,10 @@ def test_keys_pressed_on_a_control_leave_the_notebook_as_it_is(x):
         for key in ("d", "d", "a", "b", "m", "x", "1", "c", "v", "Shift+M", "Shift+L", "0", "0"):
             control.focus()
             x.page.keyboard.press(key)
-    x.page.wait_for_timeout(300)
+    x.slider("α").focus()
+    save_by_keys(x)
     assert cells() == before
     assert x.page.locator(".jp-Dialog").count() == 0
-    x.slider("α").focus()
-    x.page.keyboard.press("Control+s")
-    until(x.page, lambda: not x.nb.panel("return panel.model.dirty;"))  # saving is still JupyterLab's
 
 
 def test_after_a_button_is_pressed_keys_do_not_delete_its_cell(tiny):
@@ -470,13 +470,13 @@ def test_after_a_button_is_pressed_keys_do_not_delete_its_cell(tiny):
     measure_for_long(tiny)  # the button that was pressed is disabled
     tiny.page.keyboard.press("d")
     tiny.page.keyboard.press("d")
-    tiny.page.wait_for_timeout(300)
+    save_by_keys(tiny)
     assert cells() == before
     tiny.button("Cancel").click()
     until(tiny.page, lambda: not tiny.kernel("busy"))
     tiny.page.keyboard.press("d")
     tiny.page.keyboard.press("d")
-    tiny.page.wait_for_timeout(300)
+    save_by_keys(tiny)
     assert cells() == before
 
 

@@ -70,6 +70,45 @@ def test_it_is_drawn_where_the_address_is_no_secure_context(x):
     x.answer_until(lambda: x.explorer.alpha == 0.51)
 
 
+def test_an_alpha_between_hundredths_is_drawn_when_it_is_counted(x):
+    name = lambda: x.page.locator(".counts .names text", has_text="α").text_content()  # noqa: E731
+    x.page.get_by_label("α, typed").fill("12.5 %")
+    x.page.get_by_label("α, typed").press("Enter")
+    x.page.locator("[aria-busy=true] .counts").wait_for()  # what is drawn is the nearest that is counted
+    x.answer_until(lambda: x.page.locator("[aria-busy=false] .counts").count())
+    assert (x.explorer.alpha, name()) == (0.125, "α 0.125")
+    assert "α=0.125" in x.explorer._base["rows"]
+    assert "as long on" in x.page.locator(".sentence").text_content()
+    x.page.get_by_label("α, typed").fill("0.12")
+    x.page.get_by_label("α, typed").press("Enter")
+    until(lambda: name() == "α 0.12", pause=lambda: x.page.wait_for_timeout(20))
+    assert x.page.locator("[aria-busy=false] .counts").count() == 1
+
+
+def test_the_hand_is_not_thrown_back_by_what_it_set_before(x):
+    """While the kernel is busy, as with a cell that runs."""
+    slider = x.page.get_by_role("slider", name="α")
+    slider.evaluate("""slider => {
+        const { get, set } = Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, "value");
+        globalThis.put = [];
+        Object.defineProperty(slider, "value", { get, set(value) { put.push(Number(value)); set.call(this, value); } });
+    }""")
+    x.answer_until(lambda: "as long on" in x.page.locator(".sentence").text_content())
+    slider.press("ArrowLeft")
+    moved = lambda: [each for each in x.page.evaluate("said") if "alpha" in each["set"]]  # noqa: E731
+    until(moved, pause=lambda: x.page.wait_for_timeout(20))
+    first = moved()[0]
+    assert first["set"] == {"alpha": 0.49}
+    for _ in range(9):
+        slider.press("ArrowLeft")
+    x.explorer._handle_custom_msg(first, [])
+    assert x.explorer._shown["alpha"] == 0.49
+    x.page.evaluate("() => (put = [])")
+    x.answer_until(lambda: x.explorer.alpha == 0.4)
+    x.page.evaluate("changed => tell(changed)", x.traits())
+    assert set(x.page.evaluate("put")) == {0.4}
+
+
 def test_the_picture_stays_and_moves_until_another_base_has_come(x):
     """Also where the kernel is busy for long, or there is none any more."""
     page = x.page

@@ -8,7 +8,7 @@ const APP = "../../fastscale_lib/figures/app";
 const { Counts, powerLaw } = await import(`${APP}/counts.js`);
 const { ticks } = await import(`${APP}/chart.js`);
 const { networkYaml, timmCode } = await import(`${APP}/exports.js`);
-const { fragmentOf, NAMED_ALPHAS, stateOf, View } = await import(`${APP}/state.js`);
+const { fragmentOf, NAMED_ALPHAS, saidAlpha, stateOf, View } = await import(`${APP}/state.js`);
 const { short, typedAlpha, typedScale } = await import(`${APP}/text.js`);
 
 test("a share of width is typed in many ways", () => {
@@ -30,6 +30,10 @@ test("numbers have three digits and a unit", () => {
   assert.deepEqual([0.5, 999, 999.7, 6.1732e9, 96.46e6, 1.2e13].map(short), ["0.50", "999", "1.00 k", "6.17 G", "96.5 M", "12.0 T"]);
 });
 
+test("an α is said in hundredths, or as it is", () => {
+  assert.deepEqual([0.5, 1 / 3, 0.125, 0.1234567].map(saidAlpha), ["0.50", "0.33", "0.125", "0.123457"]);
+});
+
 test("ticks are round and lie within", () => {
   assert.deepEqual(ticks(0.6, 3.3, false), [1, 2, 3]);
   assert.deepEqual(ticks(2e6, 4e7, true), [3e6, 1e7, 3e7]);
@@ -45,7 +49,7 @@ test("between points a quantity is a power", () => {
 const CASES = process.env.PAGE_CASES;
 for (const name of CASES ? readdirSync(CASES).filter((each) => each.endsWith(".json")) : []) {
   const { header, counted, strategies, states } = JSON.parse(readFileSync(`${CASES}/${name}`, "utf8"));
-  const data = { networks: [header], strategies, start: { network: header.name, timing: 0, count: "params", shown: "α" }, least: 0.25, most: 64 };
+  const data = { networks: [header], strategies, start: { network: header.name, timing: 0, count: "params", shown: "α", alpha: states.at(-1).alpha }, least: 0.25, most: 64 };
   const counts = await Counts.read(header);
 
   test(`${header.name}: every step counts as sweep does`, () => {
@@ -58,6 +62,7 @@ for (const name of CASES ? readdirSync(CASES).filter((each) => each.endsWith(".j
       const view = new View({ ...data.start, ...state }, counts, strategies);
       const off = (at) => Math.abs(Math.log(counts.flops[at] / view.flops));
       const row = Array.from(counts.row(view.shown.row));
+      assert.ok(view.counted);
       assert.equal(off(view.shown.network), Math.min(...row.map(off)));
       assert.deepEqual(stateOf(fragmentOf(view.state, header), data), view.state);
       return { yaml: networkYaml(view), timm: timmCode(view), law: view.law(view.shown), scale: counts.scale(row.indexOf(view.shown.network)) };

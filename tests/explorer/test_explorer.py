@@ -8,7 +8,6 @@ import math
 import os
 import re
 import signal
-import time
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -123,10 +122,10 @@ def test_the_page_gets_the_counts_of_the_base_network_and_the_state(x, state):
     """That it draws them as they are is tested in a browser."""
     x.network, x.strategies = state["network"], state["strategies"]
     x.alpha, x.scale = state["alpha"], state["scale"]
-    more = tuple(name for name in x.strategies if name not in app_data.STRATEGIES)
+    more = (*(name for name in x.strategies if name not in app_data.STRATEGIES), *app_data.rows_between(x.alpha))
     counted = app_data.network_data(x.base, (), more)
     assert set(more) <= set(x._base["rows"])
-    if set(x._base["rows"]) == set(counted["rows"]):  # strategies that were chosen before keep their rows
+    if set(x._base["rows"]) == set(counted["rows"]):  # strategies and α that were chosen before keep their rows
         same = set(counted) - {"timings", "rows", "laws", "arrays"}  # the order of rows may differ
         assert {name: x._base[name] for name in same} == {name: counted[name] for name in same}
     assert shown(x) | {"timing": None} == {
@@ -213,6 +212,10 @@ def test_times_are_predicted_when_the_page_asks_for_them(x):
     timings = {each.label: each for each in app_data.shipped_timings()}
     assert [each for each in x._times["timings"] if each.get("arrays")] == app_data.times_data(
         x.base, [timings[second]]
+    )
+    x.alpha = 0.125  # has a row of its own, and its times are told with it
+    assert [each for each in x._times["timings"] if each.get("arrays")] == app_data.times_data(
+        x.base, [timings[second]], ("α=0.125",)
     )
     x.network = "ResNet-50"  # has other times
     assert [each for each in x._times["timings"] if "arrays" in each] == []
@@ -931,7 +934,7 @@ def test_a_batch_that_does_not_fit_is_said_once_and_a_smaller_one_is_found(timin
 
 
 def test_live_times_what_has_rested_and_drops_what_was_overtaken(timing):
-    few = timing.batch
+    few, rested = timing.batch, lambda: until(lambda: not timing.timings._rest.is_alive())
     timing.strategies, timing.seconds, timing.batch = (), 600, 256 * few  # of which a dozen runs take a while
     hand(timing, live=True)
     hand(timing, scale=3)
@@ -945,12 +948,12 @@ def test_live_times_what_has_rested_and_drops_what_was_overtaken(timing):
     assert (timing.message, timing.busy) == ("", False)
     timing.scale = 6.001  # the same network after rounding
     assert timing.scaled().dimensions == timing.measurements[0].network
-    time.sleep(0.8)
+    rested()
     assert timing.wait(HANGS_S)
     assert len(timing.measurements) == 1
     timing.live = False
     timing.scale = 8
-    time.sleep(0.8)
+    rested()
     assert timing.wait(HANGS_S)
     assert len(timing.measurements) == 1
 

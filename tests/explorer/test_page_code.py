@@ -25,6 +25,7 @@ STATES = [
     {"alpha": 0.37, "scale": 23.7, "strategies": ["w"], "shown": "α"},
     {"alpha": 0.5, "scale": 0.3, "strategies": ["w", "dWr"], "shown": "dWr"},
     {"alpha": 0.5, "scale": 64.0, "strategies": ["d", "wr"], "shown": "wr"},
+    {"alpha": 0.125, "scale": 5.0, "strategies": ["w"], "shown": "α"},  # between hundredths: it has a row of its own
 ]
 
 
@@ -39,12 +40,13 @@ def folder(tmp_path_factory) -> Path:
     """What Python counts of each network of the sample."""
     folder = tmp_path_factory.mktemp("cases")
     strategies = [{"name": name, "says": says, "colour": "red"} for name, says in app_data.STRATEGIES.items()]
-    ways = list(app_data.rows().values())
+    [between] = app_data.rows_between(0.125)
+    ways = [*app_data.rows().values(), fs.strategy(between)]
     for number, base in enumerate(SAMPLE):
         counted = fs.sweep(base, ways, app_data.SCALES, stages=False)
         columns = {each: counted[each].tolist() for each in ("flops", "params", "activations")}
         columns["resolution"] = [side_text(each) for each in counted["resolution"]]
-        header = app_data.network_data(base)
+        header = app_data.network_data(base, (), (between,))
         case = {"header": header, "counted": columns, "strategies": strategies, "states": STATES}
         (folder / f"{number}.json").write_text(json.dumps(case))
     return folder
@@ -57,7 +59,7 @@ def ran(folder) -> subprocess.CompletedProcess[str]:
 
 def test_every_step_of_the_sample_counts_as_sweep_does(ran):
     assert ran.returncode == 0, ran.stdout
-    assert f"pass {5 + 2 * len(SAMPLE)}\n" in ran.stdout
+    assert f"pass {6 + 2 * len(SAMPLE)}\n" in ran.stdout
 
 
 @pytest.mark.parametrize("number", range(len(SAMPLE)), ids=[each.name for each in SAMPLE])
@@ -91,4 +93,6 @@ def test_timm_s_line_is_told_where_it_takes_sizes(folder, ran):
 
 def test_the_law_of_a_strategy_is_that_of_its_exponents(folder, ran):
     law = {each["law"] for each in json.loads((folder / f"{NAMES.index('EfficientNet-B0')}.json.told").read_text())}
-    assert law == {"s^0.667", "s^0.685", "s^0.9", "s^0.5"}, ran.stdout  # params of α = 1/3 and 0.37, of dWr and wr
+    assert law == {"s^0.667", "s^0.685", "s^0.9", "s^0.5", "s^0.562"}, (
+        ran.stdout
+    )  # params of α = 1/3 and 0.37, dWr, wr, 1/8

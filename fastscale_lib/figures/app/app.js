@@ -120,7 +120,7 @@ export async function mount(root, data, host) {
     controls.show(view, wanted);
     phrase(sentence, view.sentence());
     picture.draw(view);
-    picture.root.setAttribute("aria-busy", String(wanted !== state.network));
+    picture.root.setAttribute("aria-busy", String(wanted !== state.network || !view.counted));
     if (all.open) fill(numbers, numberRows(view));
     clearTimeout(rests);
     rests = setTimeout(rest, KEPT_MS);

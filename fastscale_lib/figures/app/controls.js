@@ -1,7 +1,7 @@
 // What a hand sets above the picture: the base network, α and the scale, the strategies, the switches.
 
 import { checkbox, field, html, marksOf, oneTabStop, options, range, select, write } from "./elements.js";
-import { NAMED_ALPHAS } from "./state.js";
+import { NAMED_ALPHAS, saidAlpha } from "./state.js";
 import { digits, factor, quoted, short, times, typedAlpha, typedScale } from "./text.js";
 
 /** @typedef {import("./state.js").State} State */
@@ -33,7 +33,7 @@ export class Controls {
     this.alphaField = field("α, typed", `${id}-alpha`, (text) => {
       const value = typedAlpha(text, NAMED_ALPHAS);
       if (!(value >= 0 && value <= 1)) return `α: ${quoted(text)} is no share from 0 to 1; type one as 0.8, 80 % or 1/3, or a name as dWr.`;
-      const counted = anyAlpha || counts().rowOf.has(`α=${Number(value.toPrecision(6))}`) || NAMED_ALPHAS.some(([each]) => each === value);
+      const counted = anyAlpha || counts().hasAlpha(value) || NAMED_ALPHAS.some(([each]) => each === value);
       if (!counted) return `α: ${quoted(text)} lies between the hundredths that are counted here; type ${value.toFixed(2)}.`;
       change({ alpha: value });
       return null;
@@ -103,9 +103,9 @@ export class Controls {
     if (this.network.value !== at) this.network.value = at;
     this.alpha.value = String(state.alpha);
     this.scale.value = String(Math.log2(state.scale));
-    this.alpha.setAttribute("aria-valuetext", digits(state.alpha) + (view.same ? `, ${view.same}` : ""));
+    this.alpha.setAttribute("aria-valuetext", saidAlpha(state.alpha) + (view.same ? `, ${view.same}` : ""));
     this.scale.setAttribute("aria-valuetext", `${digits(state.scale)} times, ${short(view.flops)} multiply-adds`);
-    this.alphaField.show(digits(state.alpha));
+    this.alphaField.show(saidAlpha(state.alpha));
     this.scaleField.show(times(state.scale));
     write(this.alphaSays, view.same ? `= ${view.same}` : "");
     write(this.scaleSays, `= ${short(view.flops)} multiply-adds`);

@@ -149,6 +149,11 @@ export class Counts {
     return this.alphas.reduce((best, each) => (Math.abs(each.alpha - alpha) < Math.abs(best.alpha - alpha) ? each : best));
   }
 
+  /** Whether an α has a row of its own. @param {number} alpha */
+  hasAlpha(alpha) {
+    return Math.abs(this.nearAlpha(alpha).alpha - alpha) < 1e-6;
+  }
+
   /** The networks of a row, by step. @param {number} row */
   row(row) {
     return this.index.subarray(row * this.header.steps, (row + 1) * this.header.steps);

@@ -2,7 +2,7 @@
 
 import { ticks } from "./chart.js";
 import { set, svg, widest, write } from "./elements.js";
-import { COUNTS, NAMED_ALPHAS } from "./state.js";
+import { COUNTS, NAMED_ALPHAS, saidAlpha } from "./state.js";
 import { factor, milliseconds, short, tick, tickOfTime, times } from "./text.js";
 
 /** @typedef {import("./state.js").View} View */
@@ -199,7 +199,7 @@ export function under(view, what, at) {
     const one = counts.nearest(row, view.flops);
     const rows = [["activations", ...both(one, counts.activations, short)], ["parameters", ...both(one, counts.params, short)]];
     if (view.predicted) rows.unshift(["time", ...both(one, timing.ms, milliseconds)]);
-    return { head: `α ${alpha.toFixed(2)}, ${short(counts.flops[one])} multiply-adds`, rows };
+    return { head: `α ${saidAlpha(alpha)}, ${short(counts.flops[one])} multiply-adds`, rows };
   }
   const timed = what === "time";
   const flops = at * counts.header.base.flops;

@@ -42,6 +42,13 @@ import { digits, percent, short, times } from "./text.js";
 const BEYOND = 1.1; // measured networks are at nearly the same flops: w is known a little beyond its last point
 export const ALPHA = "α";
 export const NAMED_ALPHAS = /** @type {const} */ ([[0, "dr"], [1 / 3, "dwr"], [0.8, "dWr"], [1, "w"]]);
+/** An α as it is said: in hundredths, and with more digits where it lies between them. @param {number} alpha */
+export function saidAlpha(alpha) {
+  const hundredths = digits(alpha);
+  const exact = Math.abs(Number(hundredths) - alpha) < 1e-6 || NAMED_ALPHAS.some(([named]) => named === alpha);
+  return exact ? hundredths : String(Number(alpha.toPrecision(6)));
+}
+
 export const COUNTS = /** @type {const} */ ({ activations: "activations", params: "parameters" });
 
 /** The state that an address names, and the start for the rest. @param {string} fragment @param {Data} data @returns {State} */
@@ -54,13 +61,14 @@ export function stateOf(fragment, data) {
   };
   const header = data.networks.find((each) => each.name === given.get("network"));
   if (header) state.network = header.name;
-  // What is counted are the named α and hundredths: an address in between shows the nearest.
+  // What is counted are the named α, hundredths and the start: an address in between shows the nearest.
   const alpha = number("alpha", 0, 1, state.alpha);
-  state.alpha = NAMED_ALPHAS.find(([named]) => Math.abs(named - alpha) < 1e-5)?.[0] ?? Math.round(100 * alpha) / 100;
+  const known = [state.alpha, ...NAMED_ALPHAS.map(([named]) => named)].find((each) => Math.abs(each - alpha) < 1e-5);
+  state.alpha = known ?? Math.round(100 * alpha) / 100;
   state.scale = number("scale", data.least, data.most, state.scale);
-  const known = (/** @type {string} */ name) => data.strategies.some((each) => each.name === name);
+  const listed = (/** @type {string} */ name) => data.strategies.some((each) => each.name === name);
   const strategies = given.get("strategies");
-  if (strategies !== null) state.strategies = strategies.split(",").filter(known);
+  if (strategies !== null) state.strategies = strategies.split(",").filter(listed);
   const timings = /** @type {import("./counts.js").Header} */ (data.networks.find((each) => each.name === state.network)).timings;
   const timing = timings.findIndex((each) => each.label === given.get("time"));
   if (timing >= 0) state.timing = timing;
@@ -68,7 +76,7 @@ export function stateOf(fragment, data) {
   if (given.get("axes") === "absolute") state.absolute = true;
   if (given.get("laws") === "all") state.laws = true;
   const shown = given.get("shown");
-  if (shown === ALPHA || (shown !== null && known(shown))) state.shown = shown;
+  if (shown === ALPHA || (shown !== null && listed(shown))) state.shown = shown;
   return state;
 }
 
@@ -113,7 +121,7 @@ export class View {
     );
     /** The named strategy that the slider stands on, if any. */
     this.same = NAMED_ALPHAS.find(([alpha]) => Math.abs(alpha - state.alpha) < 1e-9)?.[1] ?? null;
-    this.slider = this._way(ALPHA, `α ${digits(state.alpha)}`, "var(--ink)", this.row, true);
+    this.slider = this._way(ALPHA, `α ${saidAlpha(state.alpha)}`, "var(--ink)", this.row, true);
     /** The strategies that are drawn, the slider's last. */
     this.drawn = [...this.ways.filter((each) => each.drawn), this.slider];
     this.timing = counts.timings[state.timing];
@@ -126,10 +134,14 @@ export class View {
       : powerLaw(points.filter(({ strategy }) => strategy === "w" || !strategy).map(({ flops, ms }) => /** @type {[number, number]} */ ([flops, ms])).sort(([a], [b]) => a - b), BEYOND);
   }
 
-  /** The row of the slider's α: a page counts hundredths and the named ones, a host may bring others. */
+  /** The row of the slider's α, or of the nearest, until a host brings its own. */
   get row() {
-    const { rowOf } = this.counts;
-    return rowOf.get(this.same ?? `α=${Number(this.state.alpha.toPrecision(6))}`) ?? this.counts.nearAlpha(this.state.alpha).row;
+    return this.counts.rowOf.get(this.same ?? "") ?? this.counts.nearAlpha(this.state.alpha).row;
+  }
+
+  /** Whether the slider's α is counted: hundredths and the named ones are, others where a host brings them. */
+  get counted() {
+    return this.counts.rowOf.has(this.same ?? "") || this.counts.hasAlpha(this.state.alpha);
   }
 
   /** Whether times are predicted, of any network. */

@@ -2,7 +2,10 @@
 
 /** @typedef {import("./app.js").State} State */
 /** @typedef {import("./app.js").Data} Data */
-/** @typedef {Omit<State, "timing"> & {timing: string | null, heard: Record<string, number>}} Shown What the kernel says. */
+/**
+ * The kernel's state; `heard` has the number of the last message that the kernel took of each view.
+ * @typedef {Omit<State, "timing"> & {timing: string | null, heard: Record<string, number>}} Shown
+ */
 /**
  * @typedef {object} Panel What the fields beside the buttons show.
  * @property {Record<string, string>} fields
@@ -249,14 +252,11 @@ async function render({ model, el }) {
   async function take() {
     const [now, times, shown] = ["_base", "_times", "_shown"].map((name) => model.get(name));
     hand.heard(shown.heard);
-    if (now !== took.base) {
-      took.base = now;
-      await page.show(now, now.strategies);
-    }
-    if (times !== took.times && times.serial === now.serial) {
-      took.times = times;
-      asked.clear();
-      await page.show(times);
+    const known = times.serial === now.serial;
+    if (now !== took.base || (known && times !== took.times)) {
+      if (known) asked.clear();
+      Object.assign(took, { base: now, times });
+      await page.show({ ...now, ...(known ? times : {}) }, now.strategies);
     }
     if (!hand.behind) await page.change(taken(shown, data.networks.find((each) => each.name === shown.network)?.timings));
     page.setMeasured(model.get("_points"));
