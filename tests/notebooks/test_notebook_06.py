@@ -24,7 +24,7 @@ def on_a_gpu(tmp_path_factory):
     (folder / "own.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (folder / "data").mkdir()
     (folder / "data" / "published").symlink_to(REPO / "data" / "published")
-    parameters = {"stores": [str(folder / "own.jsonl")], "data": str(folder / "data"), "batch": 2}
+    parameters = {"stores": [str(folder / "own.jsonl")], "data": str(folder / "data"), "batch": 1}
     return played(PAIR, parameters)
 
 
