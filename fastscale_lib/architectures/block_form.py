@@ -1,10 +1,12 @@
-"""What a block type answers, and the numbers that one block is made of."""
+"""What a block type answers, the numbers that one block is made of, and layers that blocks share."""
 
 from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple
 
 from .._common.checks import shown
+from .._common.integers import at_least
+from .layer_types import Activation, Conv, Gate, GlobalPool, Norm, Residual
 from .parts import NetworkError, Stage
 
 
@@ -25,7 +27,7 @@ class BlockSizes(NamedTuple):
 
 
 class BlockType:
-    """Describe a block type; one instance stands in `BLOCKS` under its `name`.
+    """Describe a block type; instances stand in `BLOCKS` under their names, variants with fields of their own.
 
     Fields:
         convolutions: "depthwise" if the group width is 1, "dense" if it is the stage's width; None if it may vary, and
@@ -46,6 +48,9 @@ class BlockType:
     cuts_off = False
     takes_tokens = False
     linear_if_wide = False
+
+    def __init__(self, **variant: Any) -> None:
+        vars(self).update(variant)
 
     def parts(self, b: BlockSizes) -> tuple:
         """List the layers of one block, in order.
@@ -88,3 +93,37 @@ class BlockType:
         if self.convolutions is None:
             raise NotImplementedError
         return 1 if self.convolutions == "depthwise" else width
+
+
+def conv_norm(
+    suffix: str, width_in, width_out, kernel: int = 1, stride: int = 1, group_width=None, last: bool = False
+) -> tuple:
+    """Make a convolution without bias, and its batch norm."""
+    return (
+        Conv(f"conv{suffix}", width_in, width_out, kernel, stride, group_width),
+        Norm(f"norm{suffix}", width_out, last),
+    )
+
+
+def squeeze_excite(b: BlockSizes, width, hidden, activation: str | None = None, gate: str = "sigmoid") -> tuple:
+    """List squeeze-and-excitation; nothing if its ratio is 0.
+
+    Global pool, 1×1 with bias, activation, 1×1 with bias, gate, product. Hu et al., Squeeze-and-Excitation Networks,
+    2018, section 3.
+    """
+    if not b.se_ratio:
+        return ()
+    hidden = at_least(1, hidden)
+    parts = (
+        GlobalPool("pool", width),
+        Conv("reduce", width, hidden, bias=True),
+        Activation("act", hidden, activation),
+        Conv("expand", hidden, width, bias=True),
+        Activation(gate, width, gate),
+    )
+    return (Gate("se", width, parts),)
+
+
+def where_unchanged(b: BlockSizes, branch: tuple) -> Residual:
+    """Add the input to the branch where their shapes agree."""
+    return Residual(b.width, branch, added=False if b.stride > 1 else b.width_in == b.width)

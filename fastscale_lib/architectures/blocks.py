@@ -10,33 +10,33 @@ from __future__ import annotations
 from typing import Any
 
 from .._common.integers import at_least, nearest_multiple
-from .block_form import BlockType
-from .conv_parts import conv_norm
+from .block_form import BlockType, conv_norm
 from .layer_types import Activation, GlobalPool, Linear, MaxPool
-from .mobile_blocks import EdgeResidual, FusedMBConv, MBConv, MBConvDivisible
-from .modern_blocks import ConvNeXt, ConvNeXtV2, ScaledTransformer, Transformer, patch_stem
+from .mobile_blocks import FusedMBConv, MBConv, MBConvDivisible
+from .modern_blocks import ConvNeXt, Transformer, patch_stem
 from .parts import STEMS, Head, Patches, check_known
-from .residual_blocks import (
-    Basic,
-    BasicPooled,
-    BasicSqueezed,
-    Bottleneck,
-    BottleneckLinear,
-    BottleneckPooled,
-    BottleneckPooledSqueezed,
-    BottleneckSqueezed,
-    BottleneckStride1x1,
-    Vanilla,
-)
+from .residual_blocks import Basic, Bottleneck, BottleneckLinear, Vanilla
 from .token_layers import LayerNorm, TokenPool
 
 BLOCKS: dict[str, BlockType] = {
     block.name: block
     for block in (
-        *(Bottleneck(), BottleneckLinear(), Basic(), MBConv(), Vanilla(), BottleneckStride1x1()),
-        *(BottleneckPooled(), BottleneckSqueezed(), BottleneckPooledSqueezed(), BasicPooled(), BasicSqueezed()),
-        *(MBConvDivisible(), FusedMBConv(), EdgeResidual()),
-        *(ConvNeXt(), ConvNeXtV2(), Transformer(), ScaledTransformer()),
+        *(Bottleneck(), BottleneckLinear(), Basic(), MBConv(), Vanilla()),
+        # The stride on the first 1×1, as first published (pycls: STRIDE_1X1).
+        Bottleneck(name="res_bottleneck_stride_1x1_block", stride_1x1=True),
+        # Of ResNet-D (He et al., Bag of Tricks, 2019); with SE at the end, of a hidden width in multiples of 8 (Hu et
+        # al., Squeeze-and-Excitation Networks, 2018, section 4); with both (Bello et al., Revisiting ResNets, 2021).
+        Bottleneck(name="res_bottleneck_d_block", pooled=True),
+        Bottleneck(name="res_bottleneck_se_block", squeezed_last=True),
+        Bottleneck(name="res_bottleneck_d_se_block", pooled=True, squeezed_last=True),
+        Basic(name="res_basic_d_block", pooled=True),
+        Basic(name="res_basic_se_block", squeezed_last=True),
+        *(MBConvDivisible(), FusedMBConv()),
+        # With its linear 1×1 also without expansion; the name is timm's, as in EfficientNetV2-RW.
+        FusedMBConv(name="edge_residual", merges=False),
+        *(ConvNeXt(), ConvNeXt(name="convnext_v2", response_norm=True)),
+        # With a layer scale at the end of each branch: DeiT III.
+        *(Transformer(), Transformer(name="transformer_layer_scale", layer_scale=True)),
     )
 }
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .._common.integers import divisible, whole_multiple
-from .block_form import BlockSizes, BlockType
-from .conv_parts import conv_norm, squeeze_excite, where_unchanged
+from .block_form import BlockSizes, BlockType, conv_norm, squeeze_excite, where_unchanged
 from .layer_types import Activation
 from .parts import NetworkError
 
@@ -94,13 +93,3 @@ class FusedMBConv(MBConv):
             *conv_norm("2", inner, b.width, last=True),
         )
         return (where_unchanged(b, branch),)
-
-
-class EdgeResidual(FusedMBConv):
-    """The fused MBConv that keeps its linear 1×1 without expansion.
-
-    The name is timm's, as in EfficientNetV2-RW.
-    """
-
-    name = "edge_residual"
-    merges = False

@@ -55,13 +55,6 @@ class ConvNeXt(BlockType):
         _check_inner(number, stage)
 
 
-class ConvNeXtV2(ConvNeXt):
-    """The ConvNeXt block with global response normalisation instead of the layer scale."""
-
-    name = "convnext_v2"
-    response_norm = True
-
-
 class Transformer(BlockType):
     """Attention and an MLP, each after a layer norm and within a residual.
 
@@ -121,13 +114,6 @@ class Transformer(BlockType):
 
     def undivided(self, width, bottleneck):
         return HEAD_WIDTH
-
-
-class ScaledTransformer(Transformer):
-    """The transformer block with a layer scale at the end of each branch (DeiT III)."""
-
-    name = "transformer_layer_scale"
-    layer_scale = True
 
 
 def patch_stem(patches: Patches, width_in: int, width: Any, resolution: Any) -> tuple:

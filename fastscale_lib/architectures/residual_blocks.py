@@ -5,8 +5,7 @@ from __future__ import annotations
 from .._common.checks import shown
 from .._common.integers import at_least, divisible, nearest_multiple
 from . import group_fit
-from .block_form import BlockSizes, BlockType
-from .conv_parts import conv_norm, squeeze_excite, where_unchanged
+from .block_form import BlockSizes, BlockType, conv_norm, squeeze_excite, where_unchanged
 from .layer_types import Activation, AvgPool, Residual
 from .parts import NetworkError
 
@@ -18,10 +17,21 @@ class _WithShortcut(BlockType):
     squeezed_last = False  # whether SE follows the last norm, on the output's width, instead of a k×k
 
     def parts(self, b):
-        return (_projected(b, self._branch(b), self.pooled),)
+        if self.pooled and b.stride > 1:
+            shortcut = (AvgPool("pool", b.width_in, 2, b.stride), *conv_norm("", b.width_in, b.width))
+        else:
+            shortcut = conv_norm("", b.width_in, b.width, stride=b.stride)
+        projected = True if b.stride > 1 else b.width_in != b.width
+        return (Residual(b.width, self._branch(b), shortcut, projected, after=(Activation("act", b.width),)),)
 
     def _branch(self, b: BlockSizes) -> tuple:
         raise NotImplementedError
+
+    def _squeeze_inside(self, b: BlockSizes, inner) -> tuple:
+        return () if self.squeezed_last else squeeze_excite(b, inner, nearest_multiple(b.width_in, b.se_ratio))
+
+    def _squeeze_output(self, b: BlockSizes) -> tuple:
+        return squeeze_excite(b, b.width, divisible(b.width, b.se_ratio, 8)) if self.squeezed_last else ()
 
 
 class Bottleneck(_WithShortcut):
@@ -56,9 +66,9 @@ class Bottleneck(_WithShortcut):
             Activation("act1", inner),
             *conv_norm("2", inner, inner, b.kernel, second, b.group_width),
             Activation("act2", inner),
-            *(() if self.squeezed_last else squeeze_excite(b, inner, nearest_multiple(b.width_in, b.se_ratio))),
+            *self._squeeze_inside(b, inner),
             *conv_norm("3", inner, b.width, last=True),
-            *(_squeeze_output(b) if self.squeezed_last else ()),
+            *self._squeeze_output(b),
         )
 
     def _what_fits(self, width: int, bottleneck: float, group_width: int) -> str:
@@ -67,40 +77,6 @@ class Bottleneck(_WithShortcut):
         except (ValueError, OverflowError):  # no width nearby; or too large for the floats of rounding
             return "give another width or group width"
         return f"width {shown(fitting[0])} with group width {shown(fitting[1])} would fit"
-
-
-class BottleneckStride1x1(Bottleneck):
-    """The bottleneck with the stride on its first 1×1, as first published (pycls: STRIDE_1X1)."""
-
-    name = "res_bottleneck_stride_1x1_block"
-    stride_1x1 = True
-
-
-class BottleneckPooled(Bottleneck):
-    """The bottleneck of ResNet-D (He et al., Bag of Tricks, 2019).
-
-    Its shortcut pools instead of skipping pixels.
-    """
-
-    name = "res_bottleneck_d_block"
-    pooled = True
-
-
-class BottleneckSqueezed(Bottleneck):
-    """The bottleneck with SE at its end, of a hidden width in multiples of 8.
-
-    Hu et al., Squeeze-and-Excitation Networks, 2018, section 4.
-    """
-
-    name = "res_bottleneck_se_block"
-    squeezed_last = True
-
-
-class BottleneckPooledSqueezed(BottleneckSqueezed):
-    """The bottleneck of ResNet-D with SE at its end (Bello et al., Revisiting ResNets, 2021)."""
-
-    name = "res_bottleneck_d_se_block"
-    pooled = True
 
 
 class BottleneckLinear(Bottleneck):
@@ -130,24 +106,10 @@ class Basic(_WithShortcut):
         return (
             *conv_norm("1", b.width_in, b.width, b.kernel, b.stride),
             Activation("act1", b.width),
-            *(() if self.squeezed_last else squeeze_excite(b, b.width, nearest_multiple(b.width_in, b.se_ratio))),
+            *self._squeeze_inside(b, b.width),
             *conv_norm("2", b.width, b.width, b.kernel, last=True),
-            *(_squeeze_output(b) if self.squeezed_last else ()),
+            *self._squeeze_output(b),
         )
-
-
-class BasicPooled(Basic):
-    """The basic block with the shortcut of ResNet-D."""
-
-    name = "res_basic_d_block"
-    pooled = True
-
-
-class BasicSqueezed(Basic):
-    """The basic block with SE at its end, of a hidden width in multiples of 8."""
-
-    name = "res_basic_se_block"
-    squeezed_last = True
 
 
 class Vanilla(Basic):
@@ -157,17 +119,3 @@ class Vanilla(Basic):
 
     def parts(self, b):
         return (*self._branch(b), Activation("act2", b.width))
-
-
-def _squeeze_output(b: BlockSizes) -> tuple:
-    return squeeze_excite(b, b.width, divisible(b.width, b.se_ratio, 8))
-
-
-def _projected(b: BlockSizes, branch: tuple, pooled: bool) -> Residual:
-    """Add the input, projected where its shape changes, to the branch; then the activation."""
-    if pooled and b.stride > 1:
-        shortcut = (AvgPool("pool", b.width_in, 2, b.stride), *conv_norm("", b.width_in, b.width))
-    else:
-        shortcut = conv_norm("", b.width_in, b.width, stride=b.stride)
-    projected = True if b.stride > 1 else b.width_in != b.width
-    return Residual(b.width, branch, shortcut, projected, after=(Activation("act", b.width),))
