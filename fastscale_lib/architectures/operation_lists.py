@@ -6,7 +6,6 @@ products, pools) matter too, since they move data. Sizes may be arrays, one entr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,28 +23,14 @@ from .zoo import network as named_network
 _LINEAR_FROM = 96
 
 
-class Operation(NamedTuple):
-    """One operation on one image, `times` over (an int, a bool, or an array of them).
+class Operations(NamedTuple):
+    """The operations of several networks on one image, as arrays of shape (operations, networks).
 
     `kind` indexes `KINDS`; `flops` are multiply-adds; `moved` are the elements read and written, `weights` those of
-    its parameters, `width` its input channels a group and `outputs` its output channels a group. "pointwise" are ReLU,
-    sums and products; "smooth" are the activation functions that take an exponential. `kernel` and `stride` are those
-    of a convolution or pool, else 1.
+    its parameters, `width` its input channels a group and `outputs` its output channels a group; each runs `times`
+    over. "pointwise" are ReLU, sums and products; "smooth" are the activation functions that take an exponential.
+    `kernel` and `stride` are those of a convolution or pool, else 1.
     """
-
-    kind: Any
-    flops: Any
-    moved: Any
-    weights: Any
-    width: Any
-    outputs: Any
-    times: Any = 1
-    kernel: Any = 1
-    stride: Any = 1
-
-
-class Operations(NamedTuple):
-    """The operations of several networks, as arrays of shape (operations, networks)."""
 
     kind: np.ndarray
     flops: np.ndarray
@@ -66,36 +51,37 @@ def operations(network: Network | Family, dims: Dimensions | None = None, size: 
         dims: other sizes, each a number or an array of shape (size,): then of `size` networks at once.
     """
     if isinstance(network, Family):
-        traced = [_traced(each) for each in network.trace().operations]
-        return Operations(*(_stack(column, size, _type(name)) for name, column in _named(zip(*traced, strict=True))))
+        return _stack([_traced(each) for each in network.trace().operations], size)
     dims = dims or network.dimensions
-    found: list[Operation] = []
+    found: list[tuple] = []
     side = dims.resolution
     for run in describe(network, dims):
         placed = place(run.parts, side)
         side = placed[-1].side_out
-        found += [_operation(each, run.activation, run.times) for each in placed]
-    columns = zip(*found, strict=True)
-    listed = Operations(*(_stack(column, size, _type(name)) for name, column in _named(columns)))
-    return _with_linear_layers(listed, dims) if network.block_types[0].linear_if_wide else listed
-
-
-def _with_linear_layers(ops: Operations, dims: Dimensions) -> Operations:
-    """Count 1×1 convolutions of wide networks as the linear layers that timm runs instead."""
+        found += [_described(each, run.activation, run.times) for each in placed]
+    ops = _stack(found, size)
+    if not network.block_types[0].linear_if_wide:
+        return ops
     linear = (ops.kind == KIND_INDEX["conv 1×1"]) & (np.asarray(dims.stem_width) >= _LINEAR_FROM)
     return ops._replace(kind=np.where(linear, KIND_INDEX["token linear"], ops.kind))
 
 
-def _operation(placed: Placed, activation: str, times: Any) -> Operation:
+def _stack(rows: list[tuple], size: int) -> Operations:
+    """Stack operations, whose values are numbers or arrays of shape (size,)."""
+    columns = []
+    for name, values in zip(Operations._fields, zip(*rows, strict=True), strict=True):
+        columns.append(np.empty((len(values), size), dtype=int if name == "kind" else float))
+        for row, value in zip(columns[-1], values, strict=True):
+            row[:] = value
+    return Operations(*columns)
+
+
+def _described(placed: Placed, activation: str, times: Any) -> tuple:
     layer = placed.layer
     flops, weights, _ = layer.counts(placed.side_out)
     kind, moved, width, outputs = layer.work(placed.side_in, placed.side_out, activation)
     window = getattr(layer, "kernel", 1), getattr(layer, "stride", 1)
-    return Operation(kind, flops, moved, weights, width, outputs, placed.present * times, *window)
-
-
-def _type(name: str) -> type:
-    return int if name == "kind" else float
+    return kind, flops, moved, weights, width, outputs, placed.present * times, *window
 
 
 _TRACED_KINDS = {
@@ -104,7 +90,7 @@ _TRACED_KINDS = {
 }
 
 
-def _traced(each: TracedOperation) -> Operation:
+def _traced(each: TracedOperation) -> tuple:
     """Convert a traced operation to the kinds and sizes of described layers."""
     width = (each.shape_in[each.axis] if len(each.shape_in) > 1 else 1) // each.groups
     outputs = each.shape_out[each.axis] if len(each.shape_out) > 1 and each.groups == 1 else width
@@ -118,9 +104,8 @@ def _traced(each: TracedOperation) -> Operation:
         kind = "norm"
     if kind in ("pointwise", "smooth"):
         width = outputs = 1
-    return Operation(
-        KIND_INDEX[kind], each.flops + each.bias, each.moved, each.params, width, outputs, 1, each.kernel, each.stride
-    )
+    flops = each.flops + each.bias
+    return KIND_INDEX[kind], flops, each.moved, each.params, width, outputs, 1, each.kernel, each.stride
 
 
 def flops_by_kind(network: Network | str) -> dict[str, int]:
@@ -138,18 +123,6 @@ def flops_by_kind(network: Network | str) -> dict[str, int]:
     ops = operations(named_network(network))
     totals = {kind: int((ops.flops * ops.times)[ops.kind == number].sum()) for number, kind in enumerate(KINDS)}
     return {kind: flops for kind, flops in totals.items() if flops}
-
-
-def _named(columns: Iterable) -> Iterator[tuple[str, Sequence]]:
-    return zip(Operations._fields, columns, strict=True)
-
-
-def _stack(column: Sequence, size: int, kind: type) -> np.ndarray:
-    """Stack numbers, or arrays of `size`, one row per operation."""
-    made = np.empty((len(column), size), dtype=kind)
-    for row, value in zip(made, column, strict=True):
-        row[:] = value
-    return made
 
 
 def element_bytes(precision: str) -> int:

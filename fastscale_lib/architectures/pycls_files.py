@@ -17,39 +17,17 @@ from .stage_lists import regnet_lists, stages_of
 if TYPE_CHECKING:
     from .definition import Network
 
-# Sections by the type of model, with their keys as arguments of `anynet` or `regnet`; SE and depth are read apart.
-_ANYNET = {
-    "STEM_TYPE": "stem",
-    "STEM_W": "stem_width",
-    "BLOCK_TYPE": "block",
-    "DEPTHS": "depths",
-    "WIDTHS": "widths",
-    "STRIDES": "strides",
-    "BOT_MULS": "bottlenecks",
-    "GROUP_WS": "group_widths",
-    "HEAD_W": "head_width",
+# Keys of sections by the type of model; as arguments of `anynet` or `regnet` they are in lower case, or named as here.
+# SE and the depth of a ResNet are read apart.
+_KEYS = {
+    "anynet": "STEM_TYPE STEM_W BLOCK_TYPE DEPTHS WIDTHS STRIDES BOT_MULS GROUP_WS HEAD_W",
+    "effnet": "STEM_W DEPTHS WIDTHS EXP_RATIOS STRIDES KERNELS HEAD_W",
+    "regnet": "STEM_TYPE STEM_W BLOCK_TYPE STRIDE DEPTH W0 WA WM GROUP_W BOT_MUL HEAD_W",
 }
-_EFFNET = {
-    "STEM_W": "stem_width",
-    "DEPTHS": "depths",
-    "WIDTHS": "widths",
-    "EXP_RATIOS": "bottlenecks",
-    "STRIDES": "strides",
-    "KERNELS": "kernels",
-    "HEAD_W": "head_width",
-}
-_REGNET = {
-    "STEM_TYPE": "stem",
-    "STEM_W": "stem_width",
-    "BLOCK_TYPE": "block",
-    "STRIDE": "stride",
-    "DEPTH": "depth",
-    "W0": "w0",
-    "WA": "wa",
-    "WM": "wm",
-    "GROUP_W": "group_width",
-    "BOT_MUL": "bottleneck",
-    "HEAD_W": "head_width",
+_OURS = {
+    **{"STEM_TYPE": "stem", "STEM_W": "stem_width", "BLOCK_TYPE": "block", "HEAD_W": "head_width"},
+    **{"BOT_MULS": "bottlenecks", "EXP_RATIOS": "bottlenecks", "GROUP_WS": "group_widths"},
+    **{"BOT_MUL": "bottleneck", "GROUP_W": "group_width"},
 }
 _RESNET = {"TRANS_FUN", "NUM_GROUPS", "WIDTH_PER_GROUP", "STRIDE_1X1"}
 _SECTIONS = {"anynet": "ANYNET", "regnet": "REGNET", "effnet": "EN", "resnet": "RESNET"}
@@ -84,14 +62,13 @@ def read_pycls(text: str) -> dict[str, Any]:
     if kind == "resnet":
         settings |= _resnet(model.get("DEPTH"), _known("RESNET", section, _RESNET), training.get("DATASET", ""))
     elif kind == "effnet":
-        section = _known("EN", section, {*_EFFNET, "SE_R"})
+        section = _known("EN", section, {*_KEYS[kind].split(), "SE_R"})
         settings |= {"block": "mbconv", "head_width": 1280, "se_ratio": section.get("SE_R", _SE_R)}
-        settings |= _renamed(section, _EFFNET)
+        settings |= _renamed(section)
     else:
-        keys = _ANYNET if kind == "anynet" else _REGNET
-        section = _known(_SECTIONS[kind], section, keys.keys() | _SE)
+        section = _known(_SECTIONS[kind], section, {*_KEYS[kind].split(), *_SE})
         squeezes = section.get("SE_ON", False) and section.get("BLOCK_TYPE") not in _WITHOUT_SE
-        settings |= {"se_ratio": section.get("SE_R", _SE_R) if squeezes else 0} | _renamed(section, keys)
+        settings |= {"se_ratio": section.get("SE_R", _SE_R) if squeezes else 0} | _renamed(section)
         if kind == "regnet":
             settings = _expanded(settings)
     if missing := [key for key in ("depths", "widths") if key not in settings]:
@@ -104,7 +81,7 @@ def _expanded(settings: dict[str, Any]) -> dict[str, Any]:
     names = ("depth", "w0", "wa", "wm", "group_width", "bottleneck", "stride", "block")
     numbers = {name: value for name, value in settings.items() if name in names}
     if missing := [name for name in names[:5] if name not in numbers]:
-        theirs = next(key for key, name in _REGNET.items() if name == missing[0])
+        theirs = next(key for key in _KEYS["regnet"].split() if _OURS.get(key, key.lower()) == missing[0])
         raise NetworkError(f"from_pycls: REGNET lacks {theirs}")
     return {name: value for name, value in settings.items() if name not in names[:7]} | regnet_lists(**numbers)
 
@@ -229,16 +206,16 @@ def _resnet(depth: Any, section: Mapping, dataset: Any) -> dict[str, Any]:
     }
 
 
-def _renamed(section: Mapping, names: Mapping[str, str]) -> dict[str, Any]:
-    """Return the section's values by our names; an empty list means the default."""
-    return {names[key]: value for key, value in section.items() if key in names and value != []}
+def _renamed(section: Mapping) -> dict[str, Any]:
+    """Return the section's values by our names, but those of SE; an empty list means the default."""
+    return {_OURS.get(key, key.lower()): value for key, value in section.items() if key not in _SE and value != []}
 
 
 def _known(part: str, section: Any, keys: Any) -> Mapping:
     section = _mapping(part, section)
     if unknown := [key for key in section if key not in keys]:
         raise NetworkError(
-            f"from_pycls: {part} has {shown(unknown[0])}, which is not read; it may have {_listed(keys)}"
+            f"from_pycls: {part} has {shown(unknown[0])}, which is not read; it may have {', '.join(sorted(keys))}"
         )
     return section
 
@@ -247,7 +224,3 @@ def _mapping(part: str, section: Any) -> Mapping:
     if not isinstance(section, Mapping):
         raise NetworkError(f"from_pycls: {part} is {shown(section)}, but must have keys with values, as pycls's files")
     return section
-
-
-def _listed(keys: Any) -> str:
-    return ", ".join(sorted(keys))
