@@ -50,9 +50,9 @@ def test_what_lies_between_two_traces_is_the_trace_itself(name):
 @pytest.mark.parametrize("name", ["convnext_atto", "regnety_002", "vit_tiny_patch16_224", "efficientnetv2_rw_t"])
 def test_a_sweep_over_depths_counts_what_modules_do(name):
     family, scales = family_of(name), [1, 1.4, 2, 2.7, 4, 5.5]
-    before = family._shared.traces.made
+    before = family._maker.traces.made
     counts = fs.sweep(family, "d", scales, stages=False)
-    made = family._shared.traces.made - before
+    made = family._maker.traces.made - before
     for s, flops, params in zip(scales, counts["flops"], counts["params"], strict=True):
         traced = fs.scale(family, "d", s).trace().complexity
         assert (flops, params) == (traced.flops, traced.params)

@@ -10,17 +10,17 @@ from .keywords import RULES, changed, is_heads, numbers
 from .sources import FunctionOfFactors, Keywords, width_rule
 
 if TYPE_CHECKING:
-    from .module_family import Family
+    from .maker import Maker
     from .proposals import Signature
 
 
-def confirm_keywords(made: Family, source: Keywords) -> None:
+def confirm_keywords(made: Maker, source: Keywords) -> None:
     """Refuse keywords without the promised effect, shown by a module in which they are doubled."""
     from .proposals import signature
 
     base = signature(lambda: source.call(source.keywords, made.size))
     if base is None:
-        made.module("meta")  # says why
+        made.module(made.keywords(), made.size)  # says why
         return
 
     def doubled(*paths: str) -> Any:
@@ -45,7 +45,7 @@ def confirm_keywords(made: Family, source: Keywords) -> None:
     _refuse_heads_left_out(made, source)
 
 
-def confirm_factors(made: Family, source: FunctionOfFactors) -> str:
+def confirm_factors(made: Maker, source: FunctionOfFactors) -> str:
     """Say what each factor of a function does, as "d adds layers"; refuse one without effect.
 
     `r` may do nothing: the images grow without it.
@@ -63,7 +63,7 @@ def confirm_factors(made: Family, source: FunctionOfFactors) -> str:
         if base is None or found is None:  # such a size cannot be made, and whoever scales to it is told
             continue
         did[name] = _done(base, found)
-        if name == "d" and did[name] == "changes nothing" and made.flops_of(keywords) > made.complexity.flops:
+        if name == "d" and did[name] == "changes nothing" and _flops(made, keywords) > _flops(made, made.keywords()):
             did[name] = "calls layers more often"
         wanted = {"d": ("adds layers", "calls layers"), "w": ("widens layers",), "r": ("",)}[name]
         if not any(each in did[name] for each in wanted):
@@ -77,6 +77,10 @@ def confirm_factors(made: Family, source: FunctionOfFactors) -> str:
     return ", ".join(f"{name} {does}" for name, does in did.items())
 
 
+def _flops(made: Maker, keywords: dict[str, Any]) -> int:
+    return made.counts(keywords, made.size).flops
+
+
 def _done(base: Signature, found: Signature) -> str:
     """Say what was done to a module."""
     sizes = [(before, found.sizes[name]) for name, before in base.sizes.items() if name in found.sizes]
@@ -87,7 +91,7 @@ def _done(base: Signature, found: Signature) -> str:
     return " and ".join(done) or "changes nothing"
 
 
-def _refuse_heads_left_out(made: Family, source: Keywords) -> None:
+def _refuse_heads_left_out(made: Maker, source: Keywords) -> None:
     """Refuse widths that can grow by no step, since a number of heads must grow with them."""
     from .proposals import constructor_arguments, signature
 
@@ -102,7 +106,7 @@ def _refuse_heads_left_out(made: Family, source: Keywords) -> None:
     width_rule(source, works)
     if any(tries):
         return
-    kind = type(made.module("meta"))
+    kind = type(made.module(made.keywords(), made.size))
     taken = constructor_arguments(lambda: source.call(source.keywords, made.size), kind) or {}
     for name, value in taken.items():
         if is_heads(name) and numbers({name: value}, name):

@@ -11,7 +11,8 @@ from ..parts import NetworkError
 from ..resolutions import Resolution
 from .confirming import confirm_factors, confirm_keywords
 from .keywords import numbers
-from .module_family import Family, Shared
+from .maker import Maker
+from .module_family import Family
 from .modules import image_size, is_module, own_size
 from .sources import FunctionOfFactors, Keywords, Size
 
@@ -88,14 +89,15 @@ def family(
     if own:
         height, _ = size = size or _told_size(title, make, None, example)[0]
         factors = FunctionOfFactors(make, own, height, (make, [own, height]))
-        made = Family(title, factors, size, shared=Shared(size, cache, call)).checked()
-        made.confirmed_as(confirm_factors(made, factors))
-        return made
+        maker = Maker(title, factors, size, cache, call)
+        maker.counts(maker.keywords(), size)  # refuses what cannot be made or traced
+        maker.confirmed = confirm_factors(maker, factors)
+        return Family(maker)
     values = {**keywords, **deep, **wide, **image}
     memo = make, [*args, keywords]
     source = Keywords(make, args, values, tuple(deep), tuple(wide), tuple(image), memo)
-    trial = Family(title, source, size or (224, 224), shared=Shared(size or (224, 224), cache, call))
-    base, said = trial.module("meta"), ""
+    maker, said = Maker(title, source, size or (224, 224)), ""
+    base = maker.module(maker.keywords(), maker.size)
     if size is None:
         size, said = _told_size(title, make, base, example)
     if depth is None and width is None:
@@ -107,10 +109,11 @@ def family(
                 f"family: no keyword of {title} is found that adds or widens layers; give depth={{...}}, width={{...}}"
             )
         source = found.source
-    made = Family(title, source, size, shared=Shared(size, cache, call, said))
+    maker = Maker(title, source, size, cache, call, said)
     if depth is not None or width is not None:
-        confirm_keywords(made, source)
-    return made.checked()
+        confirm_keywords(maker, source)
+    maker.counts(maker.keywords(), size)
+    return Family(maker)
 
 
 def family_of_one(module: Any, resolution: Resolution | None) -> Family:
@@ -119,7 +122,7 @@ def family_of_one(module: Any, resolution: Resolution | None) -> Family:
     size = own_size(module) if resolution is None else image_size("network", resolution)
     if size is None:
         raise NetworkError(f"network: a {name} does not tell how large its images are; give resolution=224")
-    return Family(name, FunctionOfFactors(Held(module), (), size[0]), size, shared=Shared(size, keep=False))
+    return Family(Maker(name, FunctionOfFactors(Held(module), (), size[0]), size, keep=False))
 
 
 class Held:

@@ -8,22 +8,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..._common.checks import shown
-from ..._common.errors import first_line
 from ..parts import METRICS, NetworkError
 from ..provenance import Scaling
 from ..resolutions import Resolution, one_or_pair, side_text, size_text
-from . import memo
 from .identities import digest_of, named
-from .keywords import RULES
-from .modules import image_size, trace
+from .maker import Maker
+from .modules import image_size
 from .records import Trace, TracedComplexity
-from .repeats import Traces
-from .sources import Size, Source, Steps, refusal, side_step, width_rule
+from .sources import Size, refusal
 
 if TYPE_CHECKING:
     import torch
 
-_FIRST_RULE = RULES[0]
 _LARGEST_SIDE = 2**20
 
 
@@ -32,47 +28,36 @@ class Family:
 
     Attributes:
         name: of the callable, or of what it made; a scaled family has the strategy in it.
+        size: height and width of its images in pixels.
         scaling: where its size comes from; None for the base.
     """
 
     def __init__(
         self,
-        name: str,
-        source: Source,
-        size: Size,
+        maker: Maker,
         *,
+        name: str | None = None,
+        size: Size | None = None,
         factors: tuple[float, float] = (1.0, 1.0),
         scaling: Scaling | None = None,
-        shared: Shared | None = None,
     ) -> None:
-        self.name, self.scaling = name, scaling
-        self._source, self._size, self._factors = source, size, factors
-        self._shared = shared or Shared(size)
-
-    @property
-    def size(self) -> Size:
-        """Height and width of its images in pixels."""
-        return self._size
+        self.name, self.size, self.scaling = maker.name if name is None else name, size or maker.size, scaling
+        self._maker, self._source, self._factors = maker, maker.source, factors
 
     @property
     def side_step(self) -> int:
         """The step, in pixels, to which resolutions are rounded."""
-        return self._side_step()
-
-    def checked(self) -> Family:
-        """Return the family itself, once its module is made and traced."""
-        self._counts(self._keywords(), self._size)
-        return self
+        return self._maker.side_step
 
     @property
     def kwargs(self) -> dict[str, Any]:
         """The keywords that scaling changes, with their values at this size."""
-        return self._source.said(self._keywords(), self._size)
+        return self._source.said(self._keywords(), self.size)
 
     @property
     def resolution(self) -> Resolution:
         """The side of its images in pixels; (height, width) where they are not square."""
-        return one_or_pair(*self._size)
+        return one_or_pair(*self.size)
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -82,23 +67,7 @@ class Family:
     @property
     def confirmed(self) -> str:
         """The effect of doubling each factor of a function, as "d adds layers, w widens layers"."""
-        return self._shared.confirmed
-
-    def confirmed_as(self, said: str) -> None:
-        """Keep what its factors do.
-
-        Arguments:
-            said: the text that `confirmed` returns.
-        """
-        self._shared.confirmed = said
-
-    def flops_of(self, keywords: dict[str, Any]) -> int:
-        """Count the flops (multiply-adds) of the module that other keywords make.
-
-        Arguments:
-            keywords: of the callable.
-        """
-        return self._counts(keywords, self._size).flops
+        return self._maker.confirmed
 
     @property
     def depths(self) -> tuple[Any, ...]:
@@ -113,7 +82,7 @@ class Family:
     @property
     def rounding(self) -> str:
         """How widths and resolution are rounded; found by making modules that are one step larger."""
-        return f"widths {self._rule()}, resolution in multiples of {self._side_step()}"
+        return f"widths {self._maker.rule}, resolution in multiples of {self.side_step}"
 
     @property
     def id(self) -> str:
@@ -123,21 +92,21 @@ class Family:
     @property
     def made_by(self) -> dict[str, Any]:
         """What makes this size: the callable's name, the version of its code, its arguments."""
-        if self._shared.made_by is not None:
-            return self._shared.made_by
+        if self._maker.made_by is not None:
+            return self._maker.made_by
         make, arguments = self._source.memo
         exact = self._source.exact(self._keywords())
-        return named(self.name, make, [*arguments, exact, self._size, self._source.image])
+        return named(self.name, make, [*arguments, exact, self.size, self._source.image])
 
     @property
     def call(self) -> Callable[[], Any]:
         """What makes the module at this size, without arguments."""
-        return partial(self._source.call, self._keywords(), self._size)
+        return partial(self._source.call, self._keywords(), self.size)
 
     @property
     def complexity(self) -> TracedComplexity:
         """The counts at this size, which are kept in memory, and for installed code on disk."""
-        return self._counts(self._keywords(), self._size)
+        return self._maker.counts(self._keywords(), self.size)
 
     @property
     def makes(self) -> str:
@@ -146,7 +115,7 @@ class Family:
 
     def trace(self) -> Trace:
         """Trace the module at this size."""
-        return self._traced(self._keywords(), self._size)
+        return self._maker.trace(self._keywords(), self.size)
 
     def at(self, resolution: Resolution | None) -> Family:
         """Return the same family with images of another size.
@@ -157,8 +126,8 @@ class Family:
         Raises:
             NetworkError: the resolution is not in whole numbers above 0.
         """
-        size = self._size if resolution is None else image_size("family", resolution)
-        return self if size == self._size else self._other(self._factors, size, self.name, None)
+        size = self.size if resolution is None else image_size("family", resolution)
+        return self if size == self.size else self._other(self._factors, size, self.name, None)
 
     def scaled(
         self, depth: float, width: float, resolution: float | Size, name: str, scaling: Scaling | None = None
@@ -190,9 +159,9 @@ class Family:
         try:
             target = torch.device(device) if device is not None else torch.get_default_device()
             if target.type == "meta":
-                return self._made(keywords, self._size)
+                return self._maker.module(keywords, self.size)
             with target:
-                return self._source.call(keywords, self._size)
+                return self._source.call(keywords, self.size)
         except NetworkError:
             raise
         except Exception as error:  # of the callable's own code
@@ -212,123 +181,34 @@ class Family:
 
     def __eq__(self, other: object) -> bool:
         """Tell whether both are the same size of the same family, whatever their names."""
-        mine = self._shared, self._size, self._factors
-        return isinstance(other, Family) and mine == (other._shared, other._size, other._factors)
+        mine = self._maker, self.size, self._factors
+        return isinstance(other, Family) and mine == (other._maker, other.size, other._factors)
 
     def __hash__(self) -> int:
-        return hash((id(self._shared), self._size, self._factors))
+        return hash((self._maker, self.size, self._factors))
 
     def __str__(self) -> str:
-        told = f" by {self._shared.size_told}" if self._shared.size_told and self._size == self._shared.size else ""
-        return f"{self.name} ({size_text(self._size)} px{told}, {self._source.text(self._keywords(), self._size)})"
+        told = f" by {self._maker.size_told}" if self._maker.size_told and self.size == self._maker.size else ""
+        return f"{self.name} ({size_text(self.size)} px{told}, {self._source.text(self._keywords(), self.size)})"
 
     def __repr__(self) -> str:
         return f"<family {self}>"
 
-    def _other(self, factors: tuple[float, float], size: Size, name: str, scaling: Scaling | None) -> Family:
-        made = Family(name, self._source, size, factors=factors, scaling=scaling, shared=self._shared)
-        made._counts(made._keywords(), size)  # refuses what cannot be made; whoever scales looks at the counts next
-        return made
-
     def _keywords(self) -> dict[str, Any]:
-        d, w = self._factors
-        rule = self._rule() if w != 1 else self._shared.steps.rule
-        return self._source.grown(d, w, rule or _FIRST_RULE)
+        return self._maker.keywords(*self._factors)
+
+    def _other(self, factors: tuple[float, float], size: Size, name: str, scaling: Scaling | None) -> Family:
+        made = Family(self._maker, name=name, size=size, factors=factors, scaling=scaling)
+        made.complexity  # noqa: B018 - refuses what cannot be made; whoever scales looks at the counts next
+        return made
 
     def _sides(self, factor: float) -> Size:
         if factor == 1:
-            return self._size
-        step = self._side_step()
-        if not math.isfinite(factor) or max(self._size) * factor > _LARGEST_SIDE:
+            return self.size
+        if not math.isfinite(factor) or max(self.size) * factor > _LARGEST_SIDE:
             raise NetworkError(f"family: a resolution grown by {shown(factor)} is too large to be counted")
-        height, width = (step * max(1, round(side * factor / step)) for side in self._size)
+        height, width = (self.side_step * max(1, round(side * factor / self.side_step)) for side in self.size)
         return height, width
-
-    def _rule(self) -> Any:
-        steps = self._shared.steps
-        if steps.rule is None:
-            steps.rule = width_rule(self._source, lambda keywords: self._works(keywords, self._shared.size))
-        return steps.rule
-
-    def _side_step(self) -> int:
-        steps = self._shared.steps
-        if steps.side is None:
-            base = self._source.grown(1, 1, _FIRST_RULE)
-            before = self._counts(base, self._shared.size).flops
-
-            def grows(side: int) -> bool:
-                height, width = self._shared.size
-                size = side, width + side - height
-                return self._works(base, size) and self._counts(base, size).flops > before
-
-            # Else the pixels that are no whole patch would be cut off.
-            steps.side = side_step(self._shared.size[0], grows)
-        return steps.side
-
-    def _works(self, keywords: dict[str, Any], size: Size) -> bool:
-        try:
-            self._counts(keywords, size)
-        except NetworkError:
-            return False
-        return True
-
-    def _counts(self, keywords: dict[str, Any], size: Size) -> TracedComplexity:
-        make, arguments = self._source.memo
-        exact = [self._source.exact(keywords), size]
-        key = repr(exact)
-        if key in self._shared.counts:
-            return self._shared.counts[key]
-        place = memo.place_of(make, [*arguments, exact, self._source.image]) if self._shared.keep else None
-        counts = memo.read(place) if place else None
-        if counts is None:
-            counts = self._shared.traces.counted(
-                repr([self._source.besides_depths(keywords), size]),
-                tuple(self._source.sizes(keywords, "depth")),
-                lambda: self._traced(keywords, size),
-            )
-            if place:
-                memo.write(place, counts)
-        self._shared.counts[key] = counts
-        return counts
-
-    def _traced(self, keywords: dict[str, Any], size: Size) -> Trace:
-        module = self._made(keywords, size)
-        if self._shared.example is None:
-            return trace(module, resolution=size)
-        try:
-            example = self._shared.example(size)
-        except Exception as error:  # of the user's own function
-            line = first_line(error)[:200]
-            raise NetworkError(f"family: example cannot be called with (height, width) = {size} ({line})") from None
-        return trace(module, example=example)
-
-    def _made(self, keywords: dict[str, Any], size: Size) -> torch.nn.Module:
-        from .without_data import make_without_data
-
-        try:
-            module = make_without_data(lambda: self._source.call(keywords, size))
-        except NetworkError:
-            raise
-        except Exception as error:  # of the callable's own code
-            raise refusal(self.name, self._source.said(keywords, size), error) from None
-        if not hasattr(module, "named_modules"):
-            raise NetworkError(f"family: {self.name} made {shown(module)}, but must return a torch module")
-        return module
-
-
-class Shared:
-    """What all sizes of a family share: their counts, and how their sizes are rounded."""
-
-    def __init__(
-        self, size: Size, keep: bool = True, example: Callable[[Size], Any] | None = None, size_told: str = ""
-    ) -> None:
-        self.size, self.keep, self.example = size, keep, example
-        self.size_told = size_told  # what told the size; "" where it was given
-        self.counts: dict[str, TracedComplexity] = {}
-        self.confirmed = ""
-        self.made_by: dict[str, Any] | None = None  # of a family that another process has sent
-        self.steps = Steps()
-        self.traces = Traces()
 
 
 class MeasuredLaws(NamedTuple):

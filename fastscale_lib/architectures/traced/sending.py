@@ -14,7 +14,8 @@ from typing import Any
 from ..._common.errors import first_line
 from ..parts import NetworkError
 from .identities import name_of, said_of
-from .module_family import Family, Shared
+from .maker import Maker
+from .module_family import Family
 from .sources import FunctionOfFactors, Size
 
 _FIELD = "pickled"  # of what is sent
@@ -55,9 +56,7 @@ def received(plain: Mapping[str, Any]) -> Family:
     """Make the family that was sent; data of others are not to be given, as it runs them."""
     size: Size = tuple(plain["size"])
     made = FunctionOfFactors(partial(_call, plain[_FIELD], plain["path"]), (), size[0])
-    shared = Shared(size, keep=False)
-    shared.made_by = plain["made_by"]
-    return Family(plain["name"], made, size, shared=shared)
+    return Family(Maker(plain["name"], made, size, keep=False, made_by=plain["made_by"]))
 
 
 def _call(pickled: str, path: list[str]) -> Any:

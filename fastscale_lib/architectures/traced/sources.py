@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import gcd
 from typing import Any
 
@@ -165,18 +165,6 @@ class Grower:
 Source = Keywords | FunctionOfFactors
 
 
-@dataclass
-class Steps:
-    """The steps to which a family's sizes are rounded.
-
-    They are found once, by making modules that are one step larger.
-    """
-
-    rule: WidthRule | None = None
-    side: int | None = None
-    tried: list[str] = field(default_factory=list)
-
-
 def width_rule(source: Source, works: Callable[[dict[str, Any]], bool]) -> WidthRule:
     """Find the finest rule of rounding by which the smallest width can grow by one step."""
     widths = [each for each in source.sizes(source.grown(1, 1, RULES[0]), "width") if isinstance(each, int) and each]
@@ -185,12 +173,6 @@ def width_rule(source: Source, works: Callable[[dict[str, Any]], bool]) -> Width
         if works(source.grown(1, 1 + rule.step / smallest, rule)):
             return rule
     return RULES[0]
-
-
-def side_step(side: int, works: Callable[[int], bool]) -> int:
-    """Find the smallest step, of 4 pixels at least, by which the side of an image can grow."""
-    steps = [step for step in range(5, side) if side % step == 0]
-    return next((step for step in (4, *steps) if works(side + step)), side)
 
 
 def refusal(name: str, said: Mapping[str, Any], error: BaseException) -> NetworkError:
