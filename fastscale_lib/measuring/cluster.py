@@ -1,39 +1,6 @@
 """A Dask cluster as an executor, by the address of its scheduler.
 
-On several machines Dask carries the tasks. All have the same versions of fastscale and `dask[distributed]` installed:
-
-    dask scheduler --host 10.0.0.1                            # on one of them: its address in a network of your own
-    CUDA_VISIBLE_DEVICES=0 dask worker tcp://10.0.0.1:8786 --nworkers 1 --nthreads 1 --resources GPU=1   # for each GPU
-    fastscale sweep plan.yaml --store rows.jsonl --scheduler tcp://10.0.0.1:8786                     # anywhere
-
-Anyone who reaches a scheduler or a worker can run any code there, under your account. Without `--host` a scheduler
-listens on all of its machine's addresses (port 8786, and 8787 for its dashboard), and workers listen on the address by
-which they reach it, at a port of their own. So give it an address that only your own machines reach, or encrypt and
-certify all connections (`tls://`, "TLS/SSL" in Dask's documentation).
-
-From Python, with whatever else starts a Dask cluster:
-
-    client = Client(cluster)
-    fs.measure_plan(plan, "rows.jsonl", client.get_executor(resources={"GPU": 1}, pure=False))
-
-On Slurm (dask-jobqueue):
-
-    cluster = SLURMCluster(
-        cores=1, memory="16GB", job_extra_directives=["--gres=gpu:1"], worker_extra_args=["--resources", "GPU=1"]
-    )
-    cluster.scale(jobs=8)
-
-On Kubernetes (the Dask operator, and an image that has fastscale):
-
-    cluster = KubeCluster(name="fastscale", image=image, n_workers=0)
-    cluster.add_worker_group(
-        "gpus", n_workers=8, image=image, resources={"limits": {"nvidia.com/gpu": "1"}},
-        worker_command=["dask", "worker", "--nthreads", "1", "--resources", "GPU=1"],
-    )
-
-A plan is for one kind of device: which points are measured already depends on the device, which one worker is asked
-for. If a cluster has several kinds, run one plan for each, and tell them apart by the resource, as in
-`resources={"A100": 1}`. Dask starts its workers with one thread for OpenMP: for CPUs, set `threads` in the plan.
+docs/how-to/cluster.md tells how to start one, also on Slurm and Kubernetes, and to keep it from strangers.
 """
 
 from __future__ import annotations

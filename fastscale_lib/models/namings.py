@@ -194,80 +194,55 @@ _TIMM_MBCONV = {
         "single": "conv bn1 - - - - - - - -",
     },
 }
+
+
+def _columns(table: str) -> list[dict[str, str]]:
+    """Read our names and those of two libraries, side by side; "-" stands for what a library has not."""
+    rows = [line.split() for line in table.strip().splitlines()]
+    return [{row[0]: row[number] for row in rows if row[number] != "-"} for number in (1, 2)]
+
+
+_CONVNEXT = _columns("""
+    stem.conv           stem.0                                features.0.0
+    stem.norm           stem.1                                features.0.1
+    downsample.norm     stages.{stage}.downsample.0           features.{even}.0
+    downsample.conv     stages.{stage}.downsample.1           features.{even}.1
+    branch.conv         stages.{stage}.blocks.{block}.conv_dw features.{odd}.{block}.block.0
+    branch.norm         stages.{stage}.blocks.{block}.norm    features.{odd}.{block}.block.2
+    branch.fc1          stages.{stage}.blocks.{block}.mlp.fc1 features.{odd}.{block}.block.3
+    branch.grn          stages.{stage}.blocks.{block}.mlp.grn -
+    branch.fc2          stages.{stage}.blocks.{block}.mlp.fc2 features.{odd}.{block}.block.5
+    branch.scale.weight stages.{stage}.blocks.{block}.gamma   features.{odd}.{block}.layer_scale
+    head.norm           head.norm                             classifier.0
+    head.linear         head.fc                               classifier.2
+""")
+_VIT = _columns("""
+    stem.conv               patch_embed.proj         conv_proj
+    stem.tokens.class_token cls_token                class_token
+    stem.tokens.positions   pos_embed                encoder.pos_embedding
+    attention.norm          blocks.{block}.norm1     encoder.layers.encoder_layer_{block}.ln_1
+    attention.qkv           blocks.{block}.attn.qkv  -
+    attention.qkv.weight    -                        encoder.layers.encoder_layer_{block}.self_attention.in_proj_weight
+    attention.qkv.bias      -                        encoder.layers.encoder_layer_{block}.self_attention.in_proj_bias
+    attention.proj          blocks.{block}.attn.proj encoder.layers.encoder_layer_{block}.self_attention.out_proj
+    attention.scale.weight  blocks.{block}.ls1.gamma -
+    mlp.norm                blocks.{block}.norm2     encoder.layers.encoder_layer_{block}.ln_2
+    mlp.fc1                 blocks.{block}.mlp.fc1   encoder.layers.encoder_layer_{block}.mlp.0
+    mlp.fc2                 blocks.{block}.mlp.fc2   encoder.layers.encoder_layer_{block}.mlp.3
+    mlp.scale.weight        blocks.{block}.ls2.gamma -
+    head.norm               norm                     encoder.ln
+    head.linear             head                     heads.head
+""")
 _TOKEN_NAMINGS = (
     TensorNaming(
         source="timm's ConvNeXt",
         marker="stages.0.blocks.0.conv_dw.weight",
-        names={
-            "stem.conv": "stem.0",
-            "stem.norm": "stem.1",
-            "downsample.norm": "stages.{stage}.downsample.0",
-            "downsample.conv": "stages.{stage}.downsample.1",
-            "branch.conv": "stages.{stage}.blocks.{block}.conv_dw",
-            "branch.norm": "stages.{stage}.blocks.{block}.norm",
-            "branch.fc1": "stages.{stage}.blocks.{block}.mlp.fc1",
-            "branch.grn": "stages.{stage}.blocks.{block}.mlp.grn",
-            "branch.fc2": "stages.{stage}.blocks.{block}.mlp.fc2",
-            "branch.scale.weight": "stages.{stage}.blocks.{block}.gamma",
-            "head.norm": "head.norm",
-            "head.linear": "head.fc",
-        },
+        names=_CONVNEXT[0],
         other_eps={"ConvNeXt-XXL": 1e-5},
     ),
-    TensorNaming(
-        source="torchvision's ConvNeXt",
-        marker="features.1.0.layer_scale",
-        names={
-            "stem.conv": "features.0.0",
-            "stem.norm": "features.0.1",
-            "downsample.norm": "features.{even}.0",
-            "downsample.conv": "features.{even}.1",
-            "branch.conv": "features.{odd}.{block}.block.0",
-            "branch.norm": "features.{odd}.{block}.block.2",
-            "branch.fc1": "features.{odd}.{block}.block.3",
-            "branch.fc2": "features.{odd}.{block}.block.5",
-            "branch.scale.weight": "features.{odd}.{block}.layer_scale",
-            "head.norm": "classifier.0",
-            "head.linear": "classifier.2",
-        },
-    ),
-    TensorNaming(
-        source="timm's ViT or DeiT",
-        marker="blocks.0.attn.qkv.weight",
-        names={
-            "stem.conv": "patch_embed.proj",
-            "stem.tokens.class_token": "cls_token",
-            "stem.tokens.positions": "pos_embed",
-            "attention.norm": "blocks.{block}.norm1",
-            "attention.qkv": "blocks.{block}.attn.qkv",
-            "attention.proj": "blocks.{block}.attn.proj",
-            "attention.scale.weight": "blocks.{block}.ls1.gamma",
-            "mlp.norm": "blocks.{block}.norm2",
-            "mlp.fc1": "blocks.{block}.mlp.fc1",
-            "mlp.fc2": "blocks.{block}.mlp.fc2",
-            "mlp.scale.weight": "blocks.{block}.ls2.gamma",
-            "head.norm": "norm",
-            "head.linear": "head",
-        },
-    ),
-    TensorNaming(
-        source="torchvision's ViT",
-        marker="encoder.pos_embedding",
-        names={
-            "stem.conv": "conv_proj",
-            "stem.tokens.class_token": "class_token",
-            "stem.tokens.positions": "encoder.pos_embedding",
-            "attention.norm": "encoder.layers.encoder_layer_{block}.ln_1",
-            "attention.qkv.weight": "encoder.layers.encoder_layer_{block}.self_attention.in_proj_weight",
-            "attention.qkv.bias": "encoder.layers.encoder_layer_{block}.self_attention.in_proj_bias",
-            "attention.proj": "encoder.layers.encoder_layer_{block}.self_attention.out_proj",
-            "mlp.norm": "encoder.layers.encoder_layer_{block}.ln_2",
-            "mlp.fc1": "encoder.layers.encoder_layer_{block}.mlp.0",
-            "mlp.fc2": "encoder.layers.encoder_layer_{block}.mlp.3",
-            "head.norm": "encoder.ln",
-            "head.linear": "heads.head",
-        },
-    ),
+    TensorNaming(source="torchvision's ConvNeXt", marker="features.1.0.layer_scale", names=_CONVNEXT[1]),
+    TensorNaming(source="timm's ViT or DeiT", marker="blocks.0.attn.qkv.weight", names=_VIT[0]),
+    TensorNaming(source="torchvision's ViT", marker="encoder.pos_embedding", names=_VIT[1]),
 )
 NAMINGS = (
     OWN,
