@@ -1,4 +1,4 @@
-"""What a block type answers, the numbers that one block is made of, and layers that blocks share."""
+"""What a block type answers, the numbers that a block is made of, and layers that they share."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class BlockSizes(NamedTuple):
 
 
 class BlockType:
-    """Describe a block type; instances stand in `BLOCKS` under their names, variants with fields of their own.
+    """Describe a block type; instances stand in `BLOCKS`, variants with fields of their own.
 
     Fields:
         convolutions: "depthwise" if the group width is 1, "dense" if it is the stage's width; None if it may vary, and

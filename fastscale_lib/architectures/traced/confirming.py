@@ -31,13 +31,13 @@ def confirm_keywords(made: Maker, source: Keywords) -> None:
 
     for path in source.depth:
         found = doubled(path)
-        if found is not None and len(found.sizes) <= len(base.sizes):
+        if found is not None and len(found) <= len(base):
             does = "changes nothing" if found == base else "adds no layers"
             raise NetworkError(f"family: {path} is given as depth, but doubled it {does} in {made.name}")
     if not source.width:
         return
     together = doubled(*source.width)
-    if together is not None and together.params <= base.params:
+    if together is not None and sum(together.values()) <= sum(base.values()):
         raise NetworkError(f"family: {', '.join(source.width)} doubled widen nothing in {made.name}")
     for path in source.width:
         if not is_heads(path) and len(source.width) > 1 and doubled(path) == base:
@@ -83,9 +83,9 @@ def _flops(made: Maker, keywords: dict[str, Any]) -> int:
 
 def _done(base: Signature, found: Signature) -> str:
     """Say what was done to a module."""
-    sizes = [(before, found.sizes[name]) for name, before in base.sizes.items() if name in found.sizes]
-    done = ["adds layers"] * (len(found.sizes) > len(base.sizes))
-    done += ["removes layers"] * (len(found.sizes) < len(base.sizes))
+    sizes = [(before, found[name]) for name, before in base.items() if name in found]
+    done = ["adds layers"] * (len(found) > len(base))
+    done += ["removes layers"] * (len(found) < len(base))
     done += ["widens layers"] * any(after > before for before, after in sizes)
     done += ["narrows layers"] * any(after < before for before, after in sizes)
     return " and ".join(done) or "changes nothing"

@@ -103,12 +103,11 @@ def family(
     if depth is None and width is None:
         from .proposals import propose
 
-        found = propose(make, args, {**keywords, **image}, base)
-        if len(found.missing) == 2:
+        source = propose(make, args, {**keywords, **image}, base)
+        if len(source.missing) == 2:
             raise NetworkError(
                 f"family: no keyword of {title} is found that adds or widens layers; give depth={{...}}, width={{...}}"
             )
-        source = found.source
     maker = Maker(title, source, size, cache, call, said)
     if depth is not None or width is not None:
         confirm_keywords(maker, source)

@@ -120,12 +120,13 @@ def _grow_by_heads(keywords: dict, names: Mapping, path: str, factor: float) -> 
     for each in names:
         widths = numbers(keywords, each)
         own = iter(ratios if len(widths) == len(ratios) else [ratios[0]] * len(widths))
-        keywords = changed(keywords, each, lambda width, own=own: _scaled_exactly(width, next(own), factor))
+
+        def grown(width: Any, own: Iterator[float] = own) -> Any:
+            ratio = next(own)
+            return width * factor if isinstance(width, float) else max(1, round(width * ratio))
+
+        keywords = changed(keywords, each, grown)
     return keywords
-
-
-def _scaled_exactly(width: Any, ratio: float, factor: float) -> Any:
-    return width * factor if isinstance(width, float) else max(1, round(width * ratio))
 
 
 def _times(keywords: dict, names: Mapping, grow: Callable[[int], int], factor: float) -> dict[str, Any]:

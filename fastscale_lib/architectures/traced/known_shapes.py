@@ -10,16 +10,7 @@ import torch
 from . import operators
 
 _SHAPES_KEPT = {
-    "relu",
-    "relu6",
-    "gelu",
-    "silu",
-    "sigmoid",
-    "tanh",
-    "hardswish",
-    "hardsigmoid",
-    "leaky_relu",
-    "batch_norm",
+    *("relu", "relu6", "gelu", "silu", "sigmoid", "tanh", "hardswish", "hardsigmoid", "leaky_relu", "batch_norm"),
 }
 _BROADCAST = {"add", "sub", "mul", "div"}
 

@@ -10,7 +10,8 @@ import functools
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any, TypeAlias
 
 import torch
 from torch import nn
@@ -39,22 +40,15 @@ _IMAGES = ("img_size", "image_size", "input_size")
 _MOST_TENSOR = 5.5  # a tensor of doubled widths has four times the elements, or a little more where these are rounded
 
 
-class Signature(NamedTuple):
-    """The elements of each parameter by name: more names are depth, more elements are width."""
-
-    sizes: Mapping[str, int]
-
-    @property
-    def params(self) -> int:
-        """Return the elements of all parameters."""
-        return sum(self.sizes.values())
+# The elements of each parameter by name: more names are depth, more elements are width.
+Signature: TypeAlias = dict[str, int]
 
 
 def signature(make: Callable[[], Any], device: torch.device | None = None) -> Signature | None:
     """Make the module without data, on any device or on this one; None where it cannot be made."""
     try:
         module = made_on(device, make) if device else make_without_data(make)
-        return Signature({name: each.numel() for name, each in module.named_parameters()})
+        return {name: each.numel() for name, each in module.named_parameters()}
     except Exception:  # of foreign code: then this is no way to make it
         return None
 
@@ -102,29 +96,20 @@ def _copied(value: Any) -> Any:
         return value
 
 
-class Proposal(NamedTuple):
-    """What makes modules of a family, and why a dimension has no keywords."""
-
-    source: Keywords
-    missing: tuple[str, ...]
-
-
-def propose(make: Callable[..., Any], args: tuple, keywords: dict[str, Any], base: nn.Module) -> Proposal:
+def propose(make: Callable[..., Any], args: tuple, keywords: dict[str, Any], base: nn.Module) -> Keywords:
     """Find the keywords that scale, of the callable or of the class of module it makes."""
     kind = type(base)
     seen = constructor_arguments(lambda: make(*args, **keywords), kind) or {}
     memo = make, [*args, keywords, "class", kind.__qualname__]
     of_class = Keywords(kind, (), seen, (), (), _image_names(seen), memo)
-    wanted = Signature({name: each.numel() for name, each in base.named_parameters()})
+    wanted = {name: each.numel() for name, each in base.named_parameters()}
     if not seen or signature(lambda: of_class.call(seen, _any_size(seen))) != wanted:
         own = {name: each.default for name, each in inspect.signature(make).parameters.items()}
         given = {name: value for name, value in own.items() if value is not inspect.Parameter.empty} | keywords
         of_class = Keywords(make, args, given, (), (), _image_names(given), (make, [*args, keywords]))
     search = _Search(of_class, wanted)
-    depth, width = search.depths(), search.widths()
-    found = Keywords(of_class.make, of_class.args, of_class.keywords, depth, width, of_class.image, of_class.memo)
-    missing = tuple(name for name, paths in (("depth", depth), ("width", width)) if not paths)
-    return Proposal(_by_callable(make, args, keywords, found), missing)
+    found = replace(of_class, depth=search.depths(), width=search.widths())
+    return _by_callable(make, args, keywords, found)
 
 
 def _by_callable(make: Callable, args: tuple, keywords: dict, found: Keywords) -> Keywords:
@@ -156,10 +141,6 @@ def _any_size(keywords: Mapping[str, Any]) -> tuple[int, int]:
 
 def _doubled(value: Any) -> Any:
     return value * 2
-
-
-def _halved(value: Any) -> Any:
-    return value / 2
 
 
 class _Search:
@@ -200,7 +181,7 @@ class _Search:
 
     def _added(self, names: tuple[str, ...]) -> int:
         made = self._made(names)
-        return 0 if made is None else len(made.sizes) - len(self.base.sizes)
+        return 0 if made is None else len(made) - len(self.base)
 
     def _adds_flops(self, names: tuple[str, ...]) -> bool:
         """Tell whether the module has more flops: the repeated layers may have a stride."""
@@ -217,7 +198,7 @@ class _Search:
     def _keywords(self, names: tuple[str, ...]) -> dict[str, Any]:
         keywords = dict(self.source.keywords)
         for path in names:
-            keywords = changed(keywords, path, _halved if path.startswith(INVERSE) else _doubled)
+            keywords = changed(keywords, path, (lambda value: value / 2) if path.startswith(INVERSE) else _doubled)
         return keywords
 
     def widths(self) -> tuple[str, ...]:
@@ -274,17 +255,17 @@ class _Search:
 
     def _deeper(self, made: Signature) -> float | None:
         """Return the ratio of numbers of tensors; None if a depth was doubled twice."""
-        ratio = len(made.sizes) / len(self.base.sizes)
+        ratio = len(made) / len(self.base)
         return ratio if ratio <= 2.1 else None
 
     def _wider(self, made: Signature) -> float | None:
         """Return the ratio of params; None if layers differ or a width was doubled twice."""
-        common = self.base.sizes.keys() & made.sizes.keys()
+        common = self.base.keys() & made.keys()
         # A shortcut may become a projection, where its two ends are no longer of one width.
-        if len(self.base.sizes) - len(common) > _OTHERS or len(made.sizes) - len(common) > _OTHERS:
+        if max(len(self.base), len(made)) - len(common) > _OTHERS:
             return None
-        largest = max((made.sizes[name] / max(self.base.sizes[name], 1) for name in common), default=1)
-        return made.params / max(self.base.params, 1) if largest <= _MOST_TENSOR else None
+        largest = max((made[name] / max(self.base[name], 1) for name in common), default=1)
+        return sum(made.values()) / max(sum(self.base.values()), 1) if largest <= _MOST_TENSOR else None
 
 
 _MOST_OTHERS = 30  # keywords that are tried where none has a usual name

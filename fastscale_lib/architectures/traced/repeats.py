@@ -13,7 +13,7 @@ that their depths must be the same there, too.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,7 +76,7 @@ def between(low: Trace, low_depths: Depths, high: Trace, high_depths: Depths, wa
         return None
     if len({(a, c) for a, _, c in grown}) != len(set(grown)):  # stages that look alike have different depths
         return None
-    if not all(_repeats(high, each) for each in stages) or _without(high, {s.name: s.low for s in stages}) != _key(low):
+    if not all(_repeats(high, each) for each in stages) or _cut(high, {s.name: s.low for s in stages}) != low:
         return None
     return _cut(high, {stage.name: depth for stage, (_, depth, _) in zip(stages, grown, strict=True)})
 
@@ -97,17 +97,13 @@ def _stages(low: Trace, high: Trace) -> list[Stage] | None:
 def _lengths(trace: Trace) -> dict[str, int]:
     """Count the blocks of each list: one more than the largest number."""
     found: dict[str, int] = {}
-    for name in _names(trace):
+    for name in [*(each.name for each in trace.operations), *trace.parameters]:
         parts = name.split(".")
         for at, part in enumerate(parts):
             if part.isdigit():
                 of = ".".join(parts[:at])
                 found[of] = max(found.get(of, 0), int(part) + 1)
     return found
-
-
-def _names(trace: Trace) -> list[str]:
-    return [*(each.name for each in trace.operations), *trace.parameters]
 
 
 def _number(name: str, stage: str) -> int | None:
@@ -165,11 +161,3 @@ def _cut(trace: Trace, blocks: Mapping[str, int]) -> Trace:
 
     operations = tuple(each for each in trace.operations if kept(each.name))
     return Trace(operations, {name: size for name, size in trace.parameters.items() if kept(name)})
-
-
-def _without(trace: Trace, blocks: Mapping[str, int]) -> Any:
-    return _key(_cut(trace, blocks))
-
-
-def _key(trace: Trace) -> tuple[Sequence[TracedOperation], Mapping[str, int]]:
-    return trace.operations, dict(trace.parameters)

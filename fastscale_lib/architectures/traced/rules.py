@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -41,10 +42,6 @@ def _convolution(recorder, func, args, kwargs, out, origin, transposed=False):
         groups=int(groups),
     )
     return origin._replace(scores=False)
-
-
-def _transposed(*args):
-    return _convolution(*args, transposed=True)
 
 
 def _linear(recorder, func, args, kwargs, out, origin):
@@ -107,7 +104,7 @@ def _attention(recorder, func, args, kwargs, out, origin):
 
 RULES: dict[str, Callable] = {
     **dict.fromkeys(operators.CONVOLUTIONS, _convolution),
-    **dict.fromkeys(operators.TRANSPOSED, _transposed),
+    **dict.fromkeys(operators.TRANSPOSED, partial(_convolution, transposed=True)),
     **dict.fromkeys(operators.MATRIX_PRODUCTS, _product),
     **dict.fromkeys(operators.ADDED_PRODUCTS, _added_product),
     "linear": _linear,

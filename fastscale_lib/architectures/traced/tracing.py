@@ -34,9 +34,8 @@ def trace_module(module: nn.Module, args: tuple, kwargs: dict[str, Any]) -> Trac
     Raises:
         FailedInside: the pass raises, whatever it is.
     """
-    state = {name: each for name, each in module.named_parameters() if not _without_data(each)}
-    state |= {name: each for name, each in module.named_buffers() if not _without_data(each)}
-    replaced: dict[str, torch.Tensor] = {name: _on_meta(each) for name, each in state.items()}
+    state: list[tuple[str, torch.Tensor]] = [*module.named_parameters(), *module.named_buffers()]
+    replaced = {name: _without_data(each) for name, each in state if each.device != META}
     names = {name: replaced.get(name, each) for name, each in module.named_parameters()}
     recorder = _Recorder(names)
     try:
@@ -203,10 +202,6 @@ def _all_on_meta(values: Any) -> Any:
     return _pytree.tree_map_only(torch.Tensor, lambda each: each.to(META), values)
 
 
-def _without_data(tensor: torch.Tensor) -> bool:
-    return tensor.device == META
-
-
-def _on_meta(tensor: torch.Tensor) -> torch.Tensor:
+def _without_data(tensor: torch.Tensor) -> torch.Tensor:
     made = torch.empty_like(tensor, device=META)
     return nn.Parameter(made, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else made
