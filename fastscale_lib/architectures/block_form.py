@@ -1,4 +1,4 @@
-"""What a block type answers, the numbers that a block is made of, and layers that they share."""
+"""What a block type answers, the numbers of one block, and layers that blocks share."""
 
 from __future__ import annotations
 

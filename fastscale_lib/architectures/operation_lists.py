@@ -24,7 +24,7 @@ _LINEAR_FROM = 96
 
 
 class Operations(NamedTuple):
-    """The operations of several networks on one image, as arrays of shape (operations, networks).
+    """The operations of networks on one image, as arrays of shape (operations, networks).
 
     `kind` indexes `KINDS`; `flops` are multiply-adds; `moved` are the elements read and written, `weights` those of
     its parameters, `width` its input channels a group and `outputs` its output channels a group; each runs `times`

@@ -207,7 +207,7 @@ def _resnet(depth: Any, section: Mapping, dataset: Any) -> dict[str, Any]:
 
 
 def _renamed(section: Mapping) -> dict[str, Any]:
-    """Return the section's values by our names, but those of SE; an empty list means the default."""
+    """Return the section's values by our names, without SE; an empty list is the default."""
     return {
         _OURS.get(key) or str(key).lower(): value for key, value in section.items() if key not in _SE and value != []
     }

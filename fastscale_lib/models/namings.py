@@ -197,7 +197,7 @@ _TIMM_MBCONV = {
 
 
 def _columns(table: str) -> list[dict[str, str]]:
-    """Read our names and those of two libraries, side by side; "-" stands for what a library has not."""
+    """Read our names and those of two libraries, side by side; "-": it has none."""
     rows = [line.split() for line in table.strip().splitlines()]
     return [{row[0]: row[number] for row in rows if row[number] != "-"} for number in (1, 2)]
 
