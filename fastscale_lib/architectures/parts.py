@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from itertools import islice
 from typing import Any, Literal, NamedTuple, get_args
@@ -183,6 +183,10 @@ class Dimensions(NamedTuple):
     widths: tuple
     group_widths: tuple
     head_width: Any
+
+    def mapped(self, change: Callable[[Any], Any]) -> Dimensions:
+        """Apply a function to each size."""
+        return Dimensions(*(tuple(map(change, each)) if isinstance(each, tuple) else change(each) for each in self))
 
     def flat(self) -> list[Any]:
         """List all sizes, one after another."""

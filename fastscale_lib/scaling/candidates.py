@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import Any
@@ -53,11 +53,11 @@ class Candidates:
         s = np.append(between, [crossing, scale_factor(plain)])
         s = s[np.argsort(np.abs(np.log(s / plain)), kind="stable")]
         dims = scaled_dimensions(base, *grid_factors([strategy], s), group_widths=group_widths)
-        dims = Dimensions(*(_map_sizes(value, lambda size: np.broadcast_to(size, len(s))) for value in dims))
+        dims = dims.mapped(lambda size: np.broadcast_to(size, len(s)))
         # Of equal networks, keep the one with s nearest the plain ratio.
         sizes = np.stack(dims.flat())
         first = np.sort(np.unique(sizes, axis=1, return_index=True)[1])
-        dims = Dimensions(*(_map_sizes(value, lambda size: size[first]) for value in dims))
+        dims = dims.mapped(lambda size: size[first])
         steps = np.zeros((len(first), len(base.stages) + 1), dtype=int)
         return cls(base, strategy, metric, target, s[first], dims, steps, group_widths)
 
@@ -81,7 +81,7 @@ class Candidates:
 
     def changed(self, index: np.ndarray, steps: np.ndarray) -> Candidates:
         """Change the sizes of these networks by these steps; drop those with a size below 1."""
-        dims = Dimensions(*(_map_sizes(value, lambda size: size[index]) for value in self.dims))
+        dims = self.dims.mapped(lambda size: size[index])
         widths, group_widths = list(dims.widths), list(dims.group_widths)
         stages = zip(self.base.block_types, self.base.stages, steps.T[:-1], strict=True)
         for i, (block, stage, step) in enumerate(stages):
@@ -92,7 +92,7 @@ class Candidates:
         if self.base.stem_follows:
             dims = dims._replace(stem_width=widths[0])
         possible = (np.min(both_sides(resolution), axis=0) >= self.base.least_resolution) & (np.min(widths, axis=0) > 0)
-        dims = Dimensions(*(_map_sizes(value, lambda size: size[possible]) for value in dims))
+        dims = dims.mapped(lambda size: size[possible])
         return replace(self, s=self.s[index][possible], dims=dims, steps=steps[possible])
 
     def departures(self) -> np.ndarray:
@@ -108,7 +108,7 @@ class Candidates:
         """Return a candidate as a Network with its provenance."""
         s = float(self.s[index])
         plain = scale(self.base, self.strategy, s, group_widths=self.group_widths)
-        dims = Dimensions(*(_map_sizes(value, lambda size: int(size[index])) for value in self.dims))
+        dims = self.dims.mapped(lambda size: int(size[index]))
         name = f"{self.base.name} {self.strategy} {self.metric}={self.target:.4g}{MARKS[self.group_widths]}"
         scaling = Scaling(
             base=self.base.name,
@@ -214,8 +214,3 @@ def _between_powers_of_two(size: int, e: float, low: float, high: float) -> np.n
     """Return the scale factors at which size · s^e goes from one power of two to the next."""
     first, last = (math.log2(size * s**e) - 0.5 for s in (low, high))
     return (2.0 ** (np.arange(math.ceil(first), math.floor(last) + 1) + 0.5) / size) ** (1 / e)
-
-
-def _map_sizes(value: Any, change: Callable[[Any], Any]) -> Any:
-    """Apply a function to an entry of Dimensions: to its only size, or to that of each stage."""
-    return tuple(map(change, value)) if isinstance(value, tuple) else change(value)

@@ -130,13 +130,8 @@ def _distinct(dims: Dimensions, size: int) -> tuple[Dimensions, np.ndarray]:
         starts[1:] |= array[1:] != array[:-1]
     if starts.all():
         return dims, np.arange(size)
-
-    def kept(value: Any) -> Any:
-        if isinstance(value, tuple):
-            return tuple(map(kept, value))
-        return value[starts] if isinstance(value, np.ndarray) else value
-
-    return Dimensions(*map(kept, dims)), np.cumsum(starts) - 1
+    kept = dims.mapped(lambda size: size[starts] if isinstance(size, np.ndarray) else size)
+    return kept, np.cumsum(starts) - 1
 
 
 def _count_one_by_one(

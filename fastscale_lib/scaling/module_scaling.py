@@ -17,7 +17,7 @@ from ..architectures.traced.families_made import family_of_one
 from ..architectures.traced.module_family import Family
 from ..architectures.traced.modules import is_module
 from ..architectures.zoo import network as named_network
-from .strategies import Strategy, StrategyError, alpha_of, factors
+from .strategies import Strategy, StrategyError, factors, grid_columns
 
 _REACH = 2.0**24  # of the scale factors that are looked at, up and down
 LEAST_GROWTH = 0.05  # exponent of s of a count that a strategy moves
@@ -108,12 +108,7 @@ def family_columns(family: Family, strategies: Sequence[Strategy], scales: np.nd
             scale_family(family, each, float(scales.min()))
             scale_family(family, each, float(scales.max()))
     scaled = [scale_family(family, each, s) for each in strategies for s in scales.tolist()]
-    columns: dict[str, Any] = {
-        "network": [family.name] * len(scaled),
-        "strategy": [each.name for each in strategies for _ in scales],
-        "alpha": np.repeat([alpha_of(each) for each in strategies], len(scales)),
-        "scale": np.tile(scales, len(strategies)),
-    }
+    columns = grid_columns(family, strategies, scales)
     columns |= {metric: [getattr(each.complexity, metric) for each in scaled] for metric in METRICS}
     columns["resolution"] = [each.resolution for each in scaled]
     for name in ("depths", "widths") if stages else ():

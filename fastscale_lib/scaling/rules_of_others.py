@@ -101,12 +101,10 @@ def published_rules() -> pd.DataFrame:
     for name, rule in _RULES.items():
         weights = rule.weights or _fitted_weights(rule.sizes)
         e = strategy(weights).exponents
-        sizes = rule_sizes(name) if rule.sizes else None
-        off = (
-            np.nan
-            if sizes is None
-            else max((sizes[f"{each} by rule"] / sizes[each] - 1).abs().max() for each in _SIZES)
-        )
+        off = np.nan
+        if rule.sizes:
+            sizes = rule_sizes(name)
+            off = max((sizes[f"{each} by rule"] / sizes[each] - 1).abs().max() for each in _SIZES)
         rows[name] = {
             "strategy": weights,
             **{"d": float(e.d), "w": 2 * float(e.w), "r": 2 * float(e.r)},
