@@ -175,7 +175,8 @@ class Measurement:
         return cls(**values)
 
     def __str__(self) -> str:
-        median, low, high = _same_digits(self.median_ms, self.low_ms, self.high_ms)
+        digits = decimals(self.median_ms)
+        median, low, high = (f"{value:,.{digits}f}" for value in (self.median_ms, self.low_ms, self.high_ms))
         known = has_interval(self.blocks)
         few = f"{_few_blocks(self.blocks)}{_range_text(self.blocks, self.half_width)}: no interval"
         spread = f"{low} to {high}, 95 % interval" if known else few
@@ -271,8 +272,8 @@ def time_doubt(row: Mapping[str, Any]) -> str | None:
 
 def disturbance(row: Mapping[str, Any]) -> str | None:
     """Say what disturbed the measurement of a row, in a sentence; None if nothing is known."""
-    known = {name: row[name] for name in ("throttle_before", "throttle_after") if not _is_missing(row.get(name))}
-    held = sorted({*known.get("throttle_before", ()), *known.get("throttle_after", ())})
+    states = (row.get(name) for name in ("throttle_before", "throttle_after"))
+    held = sorted({reason for state in states if isinstance(state, list | tuple) for reason in state})
     clock = f"the GPU's clock was held down ({', '.join(held)})" if held else None
     return "; ".join(filter(None, [shared_use(row), clock])) or None
 
@@ -297,10 +298,6 @@ def judges_nothing(row: Mapping[str, Any]) -> str | None:
     return "; ".join(filter(None, [shared_use(row), _LAUNCHES if bound else None])) or None
 
 
-def _is_missing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))
-
-
 def _few_blocks(blocks: float) -> str:
     return "a single block of runs" if blocks == 1 else f"{blocks:g} blocks of runs"
 
@@ -309,11 +306,7 @@ def _range_text(blocks: float, half_width: float | None) -> str:
     """Write the range of few blocks, from `half_width`; "" where there is none."""
     if blocks < 2 or half_width is None or math.isnan(half_width):
         return ""
-    return f" (range ±{_percent(half_width)})"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %"
+    return f" (range ±{100 * half_width:.2g} %)"
 
 
 def ratio_ends(one: tuple[Any, Any], other: tuple[Any, Any]) -> tuple[Any, Any]:
@@ -342,9 +335,4 @@ def image_resolution(value: Any) -> Resolution:
 _MOST_IMAGES = 2**31 - 1  # torch cannot multiply larger sizes
 _LARGEST_SIDE = 100_000
 _MOST = {"memory_bytes": 2**62}
-_TRY = {"batch": 64, "devices": 8, "threads": 1, "limit": 4096, "memory_bytes": 2**30}
-
-
-def _same_digits(*values: float) -> list[str]:
-    """Write numbers with the decimals that give the first of them three digits."""
-    return [f"{value:,.{decimals(values[0])}f}" for value in values]
+_TRY = {"batch": 64, "threads": 1, "limit": 4096, "memory_bytes": 2**30}

@@ -175,7 +175,12 @@ def published_errors(name: str | None = None, folder: str | os.PathLike | None =
     Raises:
         PublishedError: there is no table of this name, or no such folder.
     """
-    known = {_ZOO: _zoo_errors, _EARLY: _early_errors, _SCALED: _scaled_errors, _QUOTED: _quoted_errors}
+    known = {
+        _ZOO: lambda table: table.assign(epochs=100),
+        _EARLY: _early_errors,
+        _SCALED: _scaled_errors,
+        _QUOTED: lambda table: table,
+    }
     if name is not None:
         check_choice("published_errors: name", name, known, PublishedError)
     folder = table_folder("published_errors", folder)
@@ -187,6 +192,8 @@ def published_errors(name: str | None = None, folder: str | os.PathLike | None =
 def _error_rows(name: str, read: Callable[[pd.DataFrame], pd.DataFrame], folder: Path) -> pd.DataFrame:
     """Read the errors and times of one table into the common columns."""
     rows = read(read_table(folder, name)).assign(source=name)
+    if "top1_accuracy_pct" in rows:
+        rows["top1_error_pct"] = (100 - rows["top1_accuracy_pct"]).round(1)
     if "family" not in rows:
         rows["family"] = rows["network"].map(family)
         rows["strategy"] = rows["family"].map({**_GROWN, **_GROWN_IN.get(name, {})})
@@ -200,10 +207,6 @@ def _error_rows(name: str, read: Callable[[pd.DataFrame], pd.DataFrame], folder:
     return rows.reindex(columns=list(ERROR_COLUMNS)).astype(ERROR_COLUMNS)
 
 
-def _zoo_errors(table: pd.DataFrame) -> pd.DataFrame:
-    return table.assign(epochs=100)
-
-
 def _early_errors(table: pd.DataFrame) -> pd.DataFrame:
     errors = {epochs: table[f"top1_error_pct_{epochs}epochs"] for epochs in (100, 200, 400)}
     return pd.concat([table.assign(epochs=epochs, top1_error_pct=error) for epochs, error in errors.items()])
@@ -212,11 +215,7 @@ def _early_errors(table: pd.DataFrame) -> pd.DataFrame:
 def _scaled_errors(table: pd.DataFrame) -> pd.DataFrame:
     names = table["base"].where(table["strategy"].isna(), table["base"] + " " + table["strategy"].fillna(""))
     families = table["base"].map(family)
-    return table.assign(network=names, family=families, top1_error_pct=(100 - table["top1_accuracy_pct"]).round(1))
-
-
-def _quoted_errors(table: pd.DataFrame) -> pd.DataFrame:
-    return table.assign(top1_error_pct=(100 - table["top1_accuracy_pct"]).round(1))
+    return table.assign(network=names, family=families)
 
 
 def published_form(rows: pd.DataFrame) -> pd.DataFrame:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-from functools import lru_cache
 from typing import Any
 
 import pandas as pd
 
 from .._common.frames import rows as rows_of
-from ..architectures.counting import complexity
-from ..architectures.zoo import network
 from .published_rows import CONVENTIONS, PublishedError, read_table, table_folder, tidy, with_conventions
+from .timm_networks import description_at
 
 _SETTINGS, _TIMES = "timm_settings", "timm_times"
 
@@ -37,15 +35,9 @@ def timm_times(folder: str | os.PathLike | None = None) -> pd.DataFrame:
     if unknown := sorted(set(table["setting"]) - set(settings["setting"])):
         raise PublishedError(f"timm_times: {_TIMES}.csv has setting {unknown[0]}, which {_SETTINGS}.csv does not name")
     joined = table.merge(settings, on="setting", how="left")
-    described = [_described(row.network, int(row.resolution)) for row in rows_of(joined)]
+    described = [description_at(row.network, int(row.resolution)) for row in rows_of(joined)]
     counted = pd.DataFrame([count for _, count in described], columns=["flops", "params", "activations"])
     known: dict[str, Any] = {"source": _TIMES, "devices": 1, **joined.drop(columns="setting"), **counted}
     descriptions = pd.Series([description for description, _ in described], dtype=object)
     frame = tidy(known).assign(base=joined["network"], description=descriptions)
     return with_conventions(frame, CONVENTIONS)
-
-
-@lru_cache(maxsize=1024)
-def _described(name: str, resolution: int) -> tuple[dict[str, Any], tuple[int, ...]]:
-    found = network(name, resolution=resolution)
-    return found.to_dict(), tuple(complexity(found))

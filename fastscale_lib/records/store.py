@@ -141,8 +141,12 @@ class Store:
                 }
                 return [row for row in self._rows if all(name in row and row[name] == plain[name] for name in plain)]
             names = tuple(sorted(what))
-            index = self._indexes.setdefault(names, _Index(names))
-            return index.find(self._rows, tuple(what[name] for name in names))
+            index, seen = self._indexes.get(names, ({}, 0))
+            for row in self._rows[seen:]:
+                with contextlib.suppress(KeyError, TypeError):  # rows without a column, or with a list there
+                    index.setdefault(tuple(row[name] for name in names), []).append(row)
+            self._indexes[names] = index, len(self._rows)
+            return list(index.get(tuple(what[name] for name in names), ()))
 
     def frame(self) -> pd.DataFrame:
         """Return the rows as a frame; columns that a row lacks are missing there."""
@@ -238,7 +242,8 @@ class Store:
 
     def _forget(self) -> None:
         self._rows: list[dict[str, Any]] = []
-        self._indexes: dict[tuple[str, ...], _Index] = {}
+        # Rows by their values in some columns, and how many rows were entered.
+        self._indexes: dict[tuple[str, ...], tuple[dict[tuple, list[dict[str, Any]]], int]] = {}
         self._file = GrowingFile()
         self._process = os.getpid()
 
@@ -250,26 +255,6 @@ class Store:
                 StoreWarning,
                 stacklevel=3,
             )
-
-
-class _Index:
-    """Rows by their values in some columns, extended by the new rows at each search."""
-
-    def __init__(self, names: tuple[str, ...]) -> None:
-        self._names = names
-        self._found: dict[tuple, list[dict[str, Any]]] = {}
-        self._seen = 0
-
-    def find(self, rows: list[dict[str, Any]], values: tuple) -> list[dict[str, Any]]:
-        for row in rows[self._seen :]:
-            self._enter(row)
-        self._seen = len(rows)
-        return list(self._found.get(values, ()))
-
-    def _enter(self, row: dict[str, Any]) -> None:
-        # Rows that lack a column, or have a list there, are never found by it.
-        with contextlib.suppress(KeyError, TypeError):
-            self._found.setdefault(tuple(row[name] for name in self._names), []).append(row)
 
 
 def _with_pair(row: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from .._common.frames import rows
 from ..architectures.counting import complexity
+from ..architectures.totals import Complexity
 from ..architectures.zoo import aliases, network
 
 # Timed with the branches of training fused into single convolutions, and counted so.
@@ -55,7 +56,7 @@ def _described(name: str, resolution: Any, params: Any, torch: Any) -> Described
         return Described(None, None, "no network of fs.networks() has this name of timm")
     if pd.isna(resolution):
         return Described(base, None, "the file has no resolution, so the network was not timed")
-    described, counted = _at(base, int(resolution))
+    described, (_, counted, _) = description_at(base, int(resolution))
     if pd.isna(params) or round(counted / 1e6, 2) != round(params / 1e6, 2):
         theirs = "no params" if pd.isna(params) else f"{params / 1e6:.2f} M params"
         return Described(base, None, f"another network: {theirs} here, and {counted / 1e6:.2f} M in {base}")
@@ -72,7 +73,7 @@ def _ours() -> dict[str, str]:
 
 
 @lru_cache(maxsize=1024)
-def _at(base: str, resolution: int) -> tuple[dict[str, Any], int]:
-    """Return the description of a network at this resolution, and its params."""
+def description_at(base: str, resolution: int) -> tuple[dict[str, Any], Complexity]:
+    """Return the description of a base network at this resolution, and its counts."""
     found = network(base, resolution=resolution)
-    return found.to_dict(), complexity(found).params
+    return found.to_dict(), complexity(found)
