@@ -7,7 +7,7 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from .._common.checks import check_real, shown
 from ..architectures.definition import Network
@@ -103,7 +103,8 @@ def largest_batch(
     """
     settings = Settings(1, mode, precision, device, channels_last, resolution=resolution)
     if memory_bytes is not None and device is None and worker is None:
-        return counted_batch(network, settings, round(_bytes(memory_bytes)), whole("limit", limit))
+        held = check_real("memory_bytes", memory_bytes, SettingError, 1, remedy="; try memory_bytes=11e9")
+        return counted_batch(network, settings, round(held), whole("limit", limit))
     most = None if memory_bytes is None else whole("memory_bytes", memory_bytes)
     found = search(network, settings, limit, grain, most, timeout, progress, worker)
     if found == limit:
@@ -114,10 +115,6 @@ def largest_batch(
             stacklevel=2,
         )
     return found
-
-
-def _bytes(asked: Any) -> float:
-    return check_real("memory_bytes", asked, SettingError, 1, remedy="; try memory_bytes=11e9")
 
 
 def search(
@@ -149,11 +146,13 @@ def search(
             try:
                 trials.try_run(network, replace(settings, batch=batch), memory_bytes, timeout)
             except MeasureError as error:
-                if not _is_bound(error, bool(fitted)):
+                whatever_the_batch = error.reason in ("setting", "cancelled", "busy")
+                if whatever_the_batch or not (fitted or error.reason in _FULL):
                     raise
                 failures.append(error)
                 if error.reason not in _FULL:
-                    _warn_other_failure(batch, error)
+                    said = f"{batch:,} images are taken not to fit, since trying them failed otherwise"
+                    warnings.warn(f"largest_batch: {said}: {error}", CapacityWarning, stacklevel=2)
                 return False
             fitted.append(batch)
             return True
@@ -166,18 +165,6 @@ def search(
     raise MeasureError(
         f"{network.name}: not even one image fits: {last}", "out of memory" if ran_out else last.reason
     ) from last
-
-
-def _is_bound(error: MeasureError, fitted: bool) -> bool:
-    """Tell whether a trial failed of a batch too large; `fitted`: a smaller one has run."""
-    if error.reason in ("setting", "cancelled", "busy"):  # whatever the batch
-        return False
-    return fitted or error.reason in _FULL
-
-
-def _warn_other_failure(batch: int, error: MeasureError) -> None:
-    said = f"largest_batch: {batch:,} images are taken not to fit, since trying them failed otherwise: {error}"
-    warnings.warn(said, CapacityWarning, stacklevel=3)
 
 
 def _bisect(fits: Callable[[int], bool], limit: int, grain: float) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, CancelledError, Future, ThreadPoolExecutor
-from functools import partial
 from itertools import islice
 from queue import SimpleQueue
 from typing import Any, Protocol
@@ -86,7 +85,7 @@ def _carry(executor: TaskExecutor, points: Iterable[Point], ahead: int) -> Gener
             for point in islice(points, ahead - len(running)):
                 future = _submit(executor, measure_point, plain_network(point.network), point.run_settings)
                 running.add(future)
-                future.add_done_callback(partial(_put, finished, point))
+                future.add_done_callback(lambda done, point=point: finished.put((point, done)))
                 del future
             if not running:
                 return
@@ -110,10 +109,6 @@ def _submit(executor: TaskExecutor, task: Callable[..., Answer], *data: Any) -> 
 def _broken(error: BaseException) -> MeasureError:
     said = f"sweep: the executor has broken or dropped its tasks ({first_line(error)}); run the same again to go on"
     return MeasureError(said, "cancelled")
-
-
-def _put(finished: SimpleQueue, point: Point, future: Future) -> None:
-    finished.put((point, future))
 
 
 def _answer(future: Future) -> Answer:

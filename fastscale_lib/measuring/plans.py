@@ -6,7 +6,7 @@ A plan is data, in Python or YAML. It is checked when it is made, lists its poin
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from itertools import product
@@ -152,7 +152,8 @@ class Plan:
             if not values and name != "strategies":
                 raise PlanError(f"plan: {name} is empty; give at least one")
         if not self.strategies and set(self.scales) != {1.0}:
-            raise PlanError(f"plan: scales are {_listed(self.scales)}, but there is no strategy; give one, as dWr")
+            listed = ", ".join(f"{value:g}" for value in self.scales)
+            raise PlanError(f"plan: scales are {listed}, but there is no strategy; give one, as dWr")
         if not isinstance(self.to_flops, bool):
             raise PlanError(f"plan: to_flops is {shown(self.to_flops)}, but must be True or False")
         if self.resolution is not None:
@@ -313,10 +314,6 @@ _LISTS = {
     "mode": lambda mode: mode,  # `Settings` checks it
     "precision": lambda precision: precision,
 }
-
-
-def _listed(values: Sequence[float]) -> str:
-    return ", ".join(f"{value:g}" for value in values)
 
 
 def _described(network: Network | Family) -> str | dict[str, Any]:

@@ -58,7 +58,9 @@ def time_here(
 
     Nothing ends a run that hangs or takes too long: the time is checked, and `progress` called, between runs.
     """
-    return within_memory(lambda: _time_on_device(source, settings, progress or _no_progress), source, settings)
+    return within_memory(
+        lambda: _time_on_device(source, settings, progress or (lambda phase, share: None)), source, settings
+    )
 
 
 def _time_on_device(source: Network | Family | nn.Module, settings: Settings, progress: Progress) -> Measurement:
@@ -207,7 +209,3 @@ def _conditions(timed: _Timed) -> dict[str, Any]:
     seen = [count for count in counts if count is not None]
     states = {f"{name}_{moment}": value for moment, state in moments.items() for name, value in state.items()}
     return {**states, "other_processes": max(seen, default=None), "load": timed.load}
-
-
-def _no_progress(phase: str, fraction: float) -> None:
-    pass

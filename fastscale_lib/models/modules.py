@@ -49,7 +49,8 @@ class ConvNet(nn.Sequential):
         def __getattr__(self, name: str) -> Any: ...
 
     def __init__(self, network: Network, device: Any = None, drop_path: float = 0.0, zero_gamma: bool = False) -> None:
-        drop_rates = iter(_drop_rates(network, drop_path))
+        blocks = sum(network.depths)
+        drop_rates = iter(drop_path * block / blocks for block in range(1, blocks + 1))
         children: OrderedDict[str, nn.Module] = OrderedDict()
         with torch.device(device) if device is not None else nullcontext():
             for run in describe(network):
@@ -163,11 +164,6 @@ def _module(part: Any, activation: str, drop_rate: float = 0.0) -> nn.Module:
         case Gate():
             return SqueezeExcite(OrderedDict((inner.name, _module(inner, activation)) for inner in part.parts))
     raise TypeError(f"no module for {part!r}")
-
-
-def _drop_rates(network: Network, drop_path: float) -> list[float]:
-    blocks = sum(network.depths)
-    return [drop_path * (block + 1) / blocks for block in range(blocks)]
 
 
 def _initialise(model: nn.Module, zero_gamma: bool) -> None:

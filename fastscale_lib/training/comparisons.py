@@ -92,7 +92,11 @@ def train_all(
     points = [(network, seed) for seed, network in itertools.product(seeds, map(network_or_family, networks))]
     ids = [identity(network, _loaded(data), recipe, seed) for network, seed in points]
     held = processes.from_rank_0(lambda: [_row(store, each) for each in ids])  # all are to train the same
-    todo = [(point, each) for point, each, row in zip(points, ids, held, strict=True) if _lacks(row, retry)]
+    todo = [
+        (point, each)
+        for point, each, row in zip(points, ids, held, strict=True)
+        if row is None or (retry and row["reason"])
+    ]
     for each, row in zip(ids, held, strict=True):
         if row is not None and row["reason"] is None and processes.rank == 0:  # killed after its row
             remove_checkpoint(checkpoint_path(store, each))
@@ -190,10 +194,6 @@ def _row(store: Store, ids: Mapping[str, Any]) -> Row | None:
     """Find the last row with errors, else the last."""
     rows = store.find(kind="trained", **ids)
     return next((row for row in reversed(rows) if row["reason"] is None), rows[-1] if rows else None)
-
-
-def _lacks(row: Row | None, retry: bool) -> bool:
-    return row is None or (retry and row["reason"] is not None)
 
 
 def _device_kind(device: str | None, executor: TaskExecutor | None) -> str:

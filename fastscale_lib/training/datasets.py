@@ -175,11 +175,6 @@ def dataset(
     return data.held_out(holdout) if holdout else data
 
 
-def _fashion_mnist(path: Path | None, _: Any) -> ImageData:
-    folder = path or fashion_mnist_folder() or _fetch()
-    return _mnist_files(folder, _SHA256)
-
-
 def _mnist_files(folder: Path, sha256: tuple[str, ...] | None = None) -> ImageData:
     images, labels, test_images, test_labels = (_packed_or_not(folder / name) for name in _FILES)
     train = read_idx_pair(images, labels, sha256 and sha256[:2])
@@ -257,7 +252,7 @@ def _folders(path: Path, resolution: int) -> ImageData:
 
 
 _READERS: dict[str, Callable[[Any, Any], ImageData]] = {  # path and resolution, which `dataset` has checked
-    "fashion-mnist": _fashion_mnist,
+    "fashion-mnist": lambda path, _: _mnist_files(path or fashion_mnist_folder() or _fetch(), _SHA256),
     "cifar-10": _cifar_10,
     "mnist-files": lambda path, _: _mnist_files(path),
     "folders": _folders,

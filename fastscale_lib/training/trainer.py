@@ -66,7 +66,7 @@ class Images:
 
 
 class Trainer:
-    """A network in training on a device, after `epochs_done` epochs.
+    """A network in training on a device, after `epochs_done` epochs of so many `steps`.
 
     The recipe has a precision (`Recipe.on`). The seed is that of the initial weights, the order of the images, their
     augmentation and drop-path. The processes share each batch.
@@ -85,7 +85,7 @@ class Trainer:
         (self._side, _), self.epochs_done = both_sides(network.resolution), 0  # equal, as `make_task` asks
         self._train = Images(data.images, data.labels, data, device)
         self._test = Images(data.test_images, data.test_labels, data, device)
-        self._steps = len(self._train) // recipe.batch  # in an epoch
+        self.steps = len(self._train) // recipe.batch  # images that do not fill a last batch are skipped
         self._layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
         there = find_device(device)
         self._own_generators = there.own_generators
@@ -108,11 +108,6 @@ class Trainer:
         kind = torch.float16 if recipe.precision == "fp16" else torch.bfloat16
         self._autocast = partial(torch.autocast, device.type, dtype=kind, enabled=recipe.precision != "fp32")
 
-    @property
-    def steps(self) -> int:
-        """Steps in an epoch: images that do not fill a last batch are skipped."""
-        return self._steps
-
     def epoch(self, tell: Callable[[], Any] = lambda: None) -> dict[str, float]:
         """Train for one more epoch; `tell` is called after each step.
 
@@ -121,7 +116,7 @@ class Trainer:
         """
         sums = torch.zeros(3, device=self._device, dtype=torch.float64)
         with self._own_generators():
-            for number, indices in enumerate(self._batches(), self.epochs_done * self._steps):
+            for number, indices in enumerate(self._batches(), self.epochs_done * self.steps):
                 self._step(number, indices, sums)
                 # Several processes must stop together, so they check at the end alone.
                 if number % _CHECK_EVERY == _CHECK_EVERY - 1 and self._processes.world_size == 1:
@@ -167,11 +162,11 @@ class Trainer:
     def _batches(self) -> Iterator[torch.Tensor]:
         generator = torch.Generator().manual_seed(_seed(self._seed, _ORDER, self.epochs_done))
         order = torch.randperm(len(self._train), generator=generator).to(self._device)
-        return iter(order[: self._steps * self._recipe.batch].split(self._recipe.batch))
+        return iter(order[: self.steps * self._recipe.batch].split(self._recipe.batch))
 
     def _step(self, number: int, indices: torch.Tensor, sums: torch.Tensor) -> None:
         recipe, mine = self._recipe, self._recipe.parts // self._processes.world_size
-        steps = recipe.epochs * self._steps
+        steps = recipe.epochs * self.steps
         for group in self._optimizer.param_groups:
             group["lr"] = recipe.learning_rate(number, steps)
         self._optimizer.zero_grad(set_to_none=True)
