@@ -7,6 +7,7 @@ from .design_spaces import regnet as regnet
 from .operation_lists import flops_by_kind as flops_by_kind
 from .parts import ACTIVATIONS as ACTIVATIONS
 from .parts import STEMS as STEMS
+from .parts import Complexity as Complexity
 from .parts import Head as Head
 from .parts import Metric as Metric
 from .parts import NetworkError as NetworkError
@@ -15,7 +16,6 @@ from .parts import Stem as Stem
 from .provenance import Scaling as Scaling
 from .timm_models import TimmModel as TimmModel
 from .timm_models import to_timm as to_timm
-from .totals import Complexity as Complexity
 from .traced.families_made import family as family
 from .traced.module_family import Family as Family
 from .traced.module_family import MeasuredLaws as MeasuredLaws

@@ -10,9 +10,8 @@ import pandas as pd
 
 from .definition import Network, check_blocks
 from .layer_types import Activation, Gate, Residual
-from .parts import METRICS, Dimensions, NetworkError
+from .parts import METRICS, Complexity, Dimensions, NetworkError
 from .resolutions import Resolution, both_sides, one_or_pair
-from .totals import Complexity
 from .traced.module_family import Family
 from .traced.modules import is_module, trace
 from .traced.records import Trace

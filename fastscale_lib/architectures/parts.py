@@ -197,6 +197,17 @@ Metric = Literal["flops", "params", "activations"]  # what is counted of a netwo
 METRICS: tuple[Metric, ...] = get_args(Metric)
 
 
+class Complexity(NamedTuple):
+    """Exact counts for one image: `flops` are multiply-adds; `activations` are output elements."""
+
+    flops: Any
+    params: Any
+    activations: Any
+
+    def __str__(self) -> str:
+        return f"{self.flops:,} flops (multiply-adds), {self.params:,} params, {self.activations:,} activations"
+
+
 def make_stage(number: int, sizes: Mapping[str, Any]) -> Stage:
     try:
         return Stage(**sizes)

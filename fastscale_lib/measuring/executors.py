@@ -12,9 +12,9 @@ from typing import Any, Protocol
 from .._common.checks import shown
 from .._common.device_kinds import kind_of, parse_device, preferred
 from .._common.errors import first_line
+from ..architectures.traced.sending import plain_network
 from ..records.measurement import MeasureError, SettingError
 from .plans import Point
-from .sent_networks import plain_network
 from .tasks import Answer, measure_point, read_environment
 from .worker import Worker
 

@@ -22,7 +22,6 @@ from ..models.modules import subsample
 from ..records.measurement import MeasureError, SettingError
 from .device_classes import Cpu, Device
 from .device_finder import find_device
-from .memory import is_out_of_memory, is_spoilt
 from .settings import Settings
 
 Result = TypeVar("Result")
@@ -31,6 +30,12 @@ _MODULE_CHANNELS = 3  # of the images that a user's module is given
 # Messages of torch: of BN, and of a convolution.
 _ONE_VALUE = re.compile("more than 1 value per channel when training")
 _CHANNELS = re.compile(r"to have (\d+) channels, but got (\d+) channels")
+# Memory ran out. oneDNN names no cause: it made the algorithm (the "primitive descriptor"), but not its tables.
+_ONEDNN = r"could not (create|execute) a primitive(?! descriptor)"
+# Of cuDNN and cuBLAS: no memory for their handle or workspace.
+_LIBRARIES = r"ALLOC_FAILED|ALLOCATION_FAILED|CUBLAS_STATUS_NOT_INITIALIZED|unable to find an engine to execute"
+# Of torch, and of the C++ library.
+_RAN_OUT = rf"out of memory|can't allocate memory|Storage size calculation overflowed|bad_alloc|{_LIBRARIES}|{_ONEDNN}"
 
 # Run first, without a memory limit: torch loads some 100 MB for a first training step, which are not the network's.
 _SMALL = anynet(name="small", depths=[1], widths=[32], group_widths=8, stem_width=32, resolution=32, classes=10)
@@ -260,3 +265,16 @@ def _unfit(error: BaseException, source: Any, settings: Settings) -> str | None:
 
 def _name(source: Any) -> str:
     return source.name if isinstance(source, Network | Family) else type(source).__name__
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Tell whether memory ran out; on CPUs and inside libraries only the message shows it."""
+    return isinstance(error, MemoryError) or re.search(_RAN_OUT, str(error)) is not None
+
+
+def is_spoilt(error: Exception) -> bool:
+    """Tell whether the process cannot measure anything after this error.
+
+    Once refused memory, oneDNN (torch 2.13) keeps refusing; so does cuBLAS once the GPU has failed for this process.
+    """
+    return re.search(rf"{_LIBRARIES}|{_ONEDNN}", str(error)) is not None

@@ -14,11 +14,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from ..architectures.traced.sending import network_of
 from ..records.conditions import LARGEST
 from ..records.measurement import MeasureError
 from .batch_search import LIMIT, search
 from .in_subprocess import kept_worker
-from .sent_networks import network_of
 from .settings import Settings
 from .worker import Worker
 

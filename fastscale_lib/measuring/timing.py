@@ -35,8 +35,7 @@ from . import nvml
 from .device_classes import Device
 from .device_finder import find_device
 from .environment import Load, read_environment
-from .memory import is_out_of_memory
-from .running import Run, flags, prepare, runner, with_threads, within_memory
+from .running import Run, flags, is_out_of_memory, prepare, runner, with_threads, within_memory
 from .settings import Progress, Settings
 
 _WINDOW_S = 0.05  # of warm-up, at least

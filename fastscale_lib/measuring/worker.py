@@ -17,9 +17,9 @@ from typing import Any
 from .._common.checks import check_progress, check_type, shown
 from ..architectures.definition import Network
 from ..architectures.traced.module_family import Family
+from ..architectures.traced.sending import plain_network
 from ..records.measurement import MeasureError, Measurement, SettingError
 from .child_handle import TERMINAL, Child, Event, Job
-from .sent_networks import plain_network
 from .settings import Progress, Settings, positive, whole
 
 _SLACK_S = 120.0  # to start, import torch, build, and run once

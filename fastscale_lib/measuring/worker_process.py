@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from .._common.errors import first_line
+from ..architectures.traced.sending import network_of
 from ..records.measurement import MeasureError, SettingError
 from .child_handle import CANCELLED, Event
-from .sent_networks import network_of
 from .settings import Progress, Settings
 
 _REPORT_S = 0.1  # a person sees no more than some ten updates a second

@@ -10,7 +10,6 @@ from .published_rows import data_folder as data_folder
 from .published_rows import published as published
 from .published_rows import published_errors as published_errors
 from .published_rows import published_form as published_form
-from .published_timm import timm_times as timm_times
 from .rows import read_rows as read_rows
 from .rows_that_judge import judging as judging
 from .rows_that_judge import undisturbed as undisturbed
@@ -18,5 +17,6 @@ from .scaled_tables import published_scaling as published_scaling
 from .store import Store as Store
 from .store import StoreError as StoreError
 from .store import StoreWarning as StoreWarning
+from .timm_networks import timm_times as timm_times
 from .timm_tables import PublishedWarning as PublishedWarning
 from .timm_tables import read_timm as read_timm

@@ -1,7 +1,8 @@
-"""Rows of timm's benchmark files, and which time a network exactly as it is described here."""
+"""Rows of timm's benchmarks, and which time a network exactly as it is described here."""
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -9,14 +10,16 @@ import pandas as pd
 
 from .._common.frames import rows
 from ..architectures.counting import complexity
-from ..architectures.totals import Complexity
+from ..architectures.parts import Complexity
 from ..architectures.zoo import aliases, network
+from .published_rows import CONVENTIONS, PublishedError, read_table, table_folder, tidy, with_conventions
 
 # Timed with the branches of training fused into single convolutions, and counted so.
 _REPARAMETRISED = ("repvgg", "mobileone", "repvit", "repghostnet", "fastvit", "ghostnetv3", "mobileclip")
 _PADDED = "tf_"
 _NO_ATTENTION = "2.1"  # version of PyTorch whose files count no products of attention
 _WITH_ATTENTION = ("vit", "deit")
+_SETTINGS, _TIMES = "timm_settings", "timm_times"
 
 
 class Described(NamedTuple):
@@ -77,3 +80,32 @@ def description_at(base: str, resolution: int) -> tuple[dict[str, Any], Complexi
     """Return the description of a base network at this resolution, and its counts."""
     found = network(base, resolution=resolution)
     return found.to_dict(), complexity(found)
+
+
+def timm_times(folder: str | os.PathLike | None = None) -> pd.DataFrame:
+    """Read the published times of timm's benchmarks that `data/published` keeps.
+
+    They are those of the networks of the zoo that timm times exactly as described: 18 settings of three GPUs and two
+    CPUs. `read_timm` reads whole files. Counts are those of `complexity`, by the conventions of `published`.
+
+    Arguments:
+        folder: folder with the tables; default: `published` in `data_folder()`.
+
+    Returns:
+        The columns of `published`, and base and description (as of `read_timm`), so that `RuntimeModel.fit` takes it.
+
+    Raises:
+        PublishedError: there is no such folder, the tables are not in it, or a row names an unknown setting.
+    """
+    place = table_folder("timm_times", folder)
+    settings = read_table(place, _SETTINGS).astype({"torch": "string", "cuda": "string"})
+    table = read_table(place, _TIMES)
+    if unknown := sorted(set(table["setting"]) - set(settings["setting"])):
+        raise PublishedError(f"timm_times: {_TIMES}.csv has setting {unknown[0]}, which {_SETTINGS}.csv does not name")
+    joined = table.merge(settings, on="setting", how="left")
+    described = [description_at(row.network, int(row.resolution)) for row in rows(joined)]
+    counted = pd.DataFrame([count for _, count in described], columns=["flops", "params", "activations"])
+    known: dict[str, Any] = {"source": _TIMES, "devices": 1, **joined.drop(columns="setting"), **counted}
+    descriptions = pd.Series([description for description, _ in described], dtype=object)
+    frame = tidy(known).assign(base=joined["network"], description=descriptions)
+    return with_conventions(frame, CONVENTIONS)

@@ -23,8 +23,8 @@ from .._common.errors import first_line
 from .._common.progress import Line, Step, Tally
 from ..architectures.definition import Network
 from ..architectures.traced.module_family import Family
+from ..architectures.traced.sending import network_of, plain_network
 from ..measuring.executors import TaskExecutor, ask_environment, check_executor
-from ..measuring.sent_networks import network_of, plain_network
 from ..measuring.settings import check_device
 from ..records.measurement import SettingError, described, now
 from ..records.store import Store

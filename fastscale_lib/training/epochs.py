@@ -13,8 +13,7 @@ import torch
 from .._common.progress import Line, Step, Tally
 from ..architectures.counting import complexity
 from ..measuring.environment import read_environment
-from ..measuring.memory import is_out_of_memory
-from ..measuring.running import flags
+from ..measuring.running import flags, is_out_of_memory
 from ..records.measurement import SettingError, described, now
 from . import checkpoints
 from .processes import Processes

@@ -12,7 +12,7 @@ import fastscale_lib as fs
 from fastscale_lib._common.memory import available_bytes
 from fastscale_lib.measuring.batch_search import CapacityWarning, largest_batch
 from fastscale_lib.measuring.device_finder import find_device
-from fastscale_lib.measuring.memory import is_out_of_memory, is_spoilt
+from fastscale_lib.measuring.running import is_out_of_memory, is_spoilt
 from fastscale_lib.measuring.settings import MODES, Settings
 from fastscale_lib.measuring.worker import Worker
 from fastscale_lib.records.measurement import MeasureError, SettingError

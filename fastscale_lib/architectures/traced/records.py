@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from ..totals import Complexity
+from ..parts import Complexity
 
 # Those that have rows in `layers`; the others only move elements.
 LISTED = ("conv", "linear", "matmul", "attention", "norm", "maxpool", "avgpool", "globalpool", "pool", "unknown")

@@ -1,4 +1,4 @@
-"""Families sent to another process, to be made there."""
+"""Networks and families as plain data, from which another process makes them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,31 @@ from types import FunctionType
 from typing import Any
 
 from ..._common.errors import first_line
+from ..definition import Network
 from ..parts import NetworkError
+from ..resolutions import Resolution
+from ..zoo import network as named_network
 from .identities import name_of, said_of
 from .maker import Maker
 from .module_family import Family
 from .sources import FunctionOfFactors, Size
 
 _FIELD = "pickled"  # of what is sent
+
+
+def plain_network(network: Network | Family | str, resolution: Resolution | None = None) -> dict[str, Any]:
+    """Return a network's description, or what makes a family in another process.
+
+    Arguments:
+        network: a Network, its name, or a Family.
+        resolution: of a family's images; default: its own. A Network takes it where it runs.
+    """
+    return sent(network.at(resolution)) if isinstance(network, Family) else named_network(network).to_dict()
+
+
+def network_of(plain: Mapping[str, Any]) -> Network | Family:
+    """Return the network or family of which `plain_network` made these data."""
+    return received(plain) if _FIELD in plain else Network.from_dict(plain)
 
 
 def sent(family: Family) -> dict[str, Any]:
@@ -45,11 +63,6 @@ def sent(family: Family) -> dict[str, Any]:
         made_by = None
     plain = {"name": family.name, "size": list(family.size), "made_by": made_by}
     return {**plain, _FIELD: encoded, "path": sys.path}
-
-
-def is_sent(plain: Mapping[str, Any]) -> bool:
-    """Tell whether these data are what `sent` returns, and no description of a Network."""
-    return _FIELD in plain
 
 
 def received(plain: Mapping[str, Any]) -> Family:
