@@ -157,6 +157,7 @@ class Counted(NamedTuple):
     index: np.ndarray  # which distinct network stands where
     counts: list[np.ndarray]  # flops, params, activations of the distinct networks
     sizes: list[np.ndarray]  # their resolution; of described networks height and width, stem, stages and head
+    steps: list[list[int]] | None = None  # of each row, the scales that were counted; None: all
 
     def header(self, base: Network | Family) -> dict[str, Any]:
         """Return what a page reads, but for the number of stages and the times."""
@@ -176,7 +177,7 @@ class Counted(NamedTuple):
             "timeOffset": TIME_OFFSET,
             "errorSteps": ERROR_STEPS,
             "arrays": _packed(arrays),
-        }
+        } | ({"counted": self.steps} if self.steps else {})
 
 
 @lru_cache(maxsize=8)  # times may be asked for later than counts

@@ -76,7 +76,7 @@ class FamilyViews:
     def counted(self, base: Family, strategies: Sequence[str], alpha: float, scale: float) -> Counted:
         """Return what is counted so far, for the page.
 
-        A row's size that is yet to come is taken by its nearest.
+        For a row's size that is yet to come its nearest stands, which `steps` tells.
 
         Arguments:
             base: the family.
@@ -91,18 +91,19 @@ class FamilyViews:
         sizes |= {f"α={alpha_of(way):g}": [(base, way, s)] * (len(FAMILY_SCALES) + 1) for base, way, s in over_alpha}
         sizes[f"α={alpha:g}"] = [*curves[ALPHA], (base, slider, scale)]
         found: dict[Size, int] = {}
-        index, rows = [], {}
+        index, rows, steps, scales = [], {}, [], [*FAMILY_SCALES, scale]
         for name, wanted in sizes.items():
             known = [size for size in wanted if self._rows.get(size)]
             if known:
                 rows[name] = wanted[0][1]
+                steps.append([step for step, size in enumerate(wanted) if size in known and size[2] == scales[step]])
                 nearest = (min(known, key=lambda each, s=s: abs(np.log(each[2] / s))) for _, _, s in wanted)
                 index += [found.setdefault(size, len(found)) for size in nearest]
         columns = [row for size in found if (row := self._rows[size])]
         counts = [np.array([row[metric][0] for row in columns], dtype=np.int64) for metric in METRICS]
         sides = np.array([both_sides(row["resolution"][0]) for row in columns]).T
         none = np.zeros(len(columns), dtype=np.int64)  # a family has neither stem nor head that a page would tell
-        return Counted(rows, np.arange(len(found)), np.array(index), counts, [*sides, none, none])
+        return Counted(rows, np.arange(len(found)), np.array(index), counts, [*sides, none, none], steps)
 
     def _wanted(
         self, base: Family, strategies: Sequence[str], slider: Strategy, scale: float

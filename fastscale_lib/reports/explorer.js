@@ -9,6 +9,6 @@ for (const node of document.querySelectorAll(".live")) {
     node.dataset.ready = "";
   } catch (error) {
     node.hidden = true;
-    throw error;
+    reportError(error); // what else is on the page is drawn
   }
 }

@@ -18,7 +18,7 @@ class _Renderer(HTMLRenderer):
         return _formula(text, "inline")
 
     def block_math(self, text: str) -> str:
-        return f"<div>{_formula(text, 'block')}</div>\n"
+        return f"{_formula(text, 'block')}\n"  # in a paragraph, too, which holds no block of HTML
 
 
 _PLUGINS = ["table", "strikethrough", math, math_in_quote, math_in_list]

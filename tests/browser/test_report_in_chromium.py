@@ -231,10 +231,15 @@ def test_without_javascript_the_explorer_s_figure_stands_there(new_page, page_of
 
 
 def test_an_explorer_that_cannot_be_drawn_leaves_its_figure(opened, page_of):
-    page = opened(page_of(named("00_explorer")).read_text("utf-8").replace('"networks":[{', '"networks":[],"no":[{', 1))
-    until(lambda: page.errors)
+    text = page_of(named("00_explorer")).read_text("utf-8")
+    [live] = re.findall(r'<div class="live".*?</script>', text, re.DOTALL)
+    wrong = live.replace('"networks":[{', '"networks":[],"no":[{', 1)
+    page = opened(text.replace(live, f"{wrong}<section>{live}</section>"))
+    page.wait_for_selector("section .live[data-ready]")  # those after it are drawn
+    [error] = page.errors
+    assert "undefined" in error
     assert page.locator(".drawing > svg:visible").count() == 1
-    assert not page.locator(".live").is_visible()
+    assert page.locator(".live:visible").count() == 1
 
 
 def test_the_index_of_the_notebooks_draws_a_picture_of_each(opened, reported):

@@ -7,7 +7,7 @@ import { test } from "node:test";
 const APP = "../../fastscale_lib/figures/app";
 const { Counts, powerLaw } = await import(`${APP}/counts.js`);
 const { ticks } = await import(`${APP}/chart.js`);
-const { networkYaml, timmCode } = await import(`${APP}/exports.js`);
+const { linesCsv, networkYaml, timmCode } = await import(`${APP}/exports.js`);
 const { fragmentOf, NAMED_ALPHAS, saidAlpha, stateOf, View } = await import(`${APP}/state.js`);
 const { short, typedAlpha, typedScale } = await import(`${APP}/text.js`);
 
@@ -47,6 +47,14 @@ test("between points a quantity is a power", () => {
 });
 
 const CASES = process.env.PAGE_CASES;
+test("a family of which some sizes are counted", { skip: !CASES }, async () => {
+  const { header, strategies, state } = JSON.parse(readFileSync(`${CASES}/family`, "utf8"));
+  const view = new View(state, await Counts.read(header), strategies);
+  const between = new View({ ...state, alpha: 0.37 }, view.counts, strategies);
+  assert.ok(view.counted && !between.counted);
+  writeFileSync(`${CASES}/family.csv`, linesCsv(view) + linesCsv(between).replace(/.*\n/, ""));
+});
+
 for (const name of CASES ? readdirSync(CASES).filter((each) => each.endsWith(".json")) : []) {
   const { header, counted, strategies, states } = JSON.parse(readFileSync(`${CASES}/${name}`, "utf8"));
   const data = { networks: [header], strategies, start: { network: header.name, timing: 0, count: "params", shown: "α", alpha: states.at(-1).alpha }, least: 0.25, most: 64 };

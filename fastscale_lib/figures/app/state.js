@@ -121,7 +121,9 @@ export class View {
     );
     /** The named strategy that the slider stands on, if any. */
     this.same = NAMED_ALPHAS.find(([alpha]) => Math.abs(alpha - state.alpha) < 1e-9)?.[1] ?? null;
-    this.slider = this._way(ALPHA, `α ${saidAlpha(state.alpha)}`, "var(--ink)", this.row, true);
+    /** The slider's α, or the nearest, until a host has counted it. */
+    this.alpha = this.counted ? state.alpha : counts.nearAlpha(state.alpha).alpha;
+    this.slider = this._way(ALPHA, `α ${saidAlpha(this.alpha)}`, "var(--ink)", this.row, true);
     /** The strategies that are drawn, the slider's last. */
     this.drawn = [...this.ways.filter((each) => each.drawn), this.slider];
     this.timing = counts.timings[state.timing];
@@ -134,7 +136,7 @@ export class View {
       : powerLaw(points.filter(({ strategy }) => strategy === "w" || !strategy).map(({ flops, ms }) => /** @type {[number, number]} */ ([flops, ms])).sort(([a], [b]) => a - b), BEYOND);
   }
 
-  /** The row of the slider's α, or of the nearest, until a host brings its own. */
+  /** The row of that α. */
   get row() {
     return this.counts.rowOf.get(this.same ?? "") ?? this.counts.nearAlpha(this.state.alpha).row;
   }
