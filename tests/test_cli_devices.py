@@ -31,7 +31,9 @@ def test_networks_within_a_budget_are_listed(capsys):
     assert cli.main(["which", "--device", "rtx-4070", "--ms", "40", "--compile", "--rows", "3"]) == cli.DONE
     said = capsys.readouterr()
     assert len(said.out.splitlines()) == 5
-    assert "estimates by the data sheet" in said.err
+    assert said.err == "fastscale: each of these times is an estimate by the data sheet\n"
+    assert cli.main(["which", "--device", "v100", "--ms", "40", "--rows", "3"]) == cli.DONE
+    assert "of a kind of GPU on which no estimate was tried" in capsys.readouterr().err  # so there is no error of it
 
 
 @pytest.mark.parametrize(

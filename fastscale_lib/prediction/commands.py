@@ -110,7 +110,7 @@ def _which(asked: argparse.Namespace) -> int:
     print(f"within {found.attrs['asked']}, batch {found.attrs['batch']}, {found.attrs['setting']}")
     print(_shown_choices(found).to_string(index=False))
     if note := found.attrs["note"]:
-        say(f"fastscale: these times are each an {note}")
+        say(f"fastscale: each of these times is an {note}")
     return 0
 
 
