@@ -113,6 +113,8 @@ LONG = (
     "tests/architectures/test_tracing.py",
     "tests/training/",
     "tests/explorer/",
+    "tests/test_cli.py",
+    "tests/test_packaging.py",
     "tests/measuring/",
 )
 

@@ -12,6 +12,7 @@ import fastscale_lib as fs
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 TEXT = " ".join((DATA / "README.md").read_text("utf-8").split())
+ROWS = sorted((DATA / "measured").rglob("*.jsonl"))
 PLANS = {path.name: path for path in sorted((DATA / "plans").glob("*.yaml"))}
 MEASURED = {
     device: fs.Store(DATA / "measured" / f"{device}-2-threads.jsonl").frame() for device in ("amd-epyc", "intel-xeon")
@@ -61,7 +62,8 @@ def test_rows_are_of_an_idle_machine_in_one_go(device):
 
 
 def test_every_file_of_rows_is_in_the_table():
-    for path in (DATA / "measured").rglob("*.jsonl"):
+    assert ROWS
+    for path in ROWS:
         place = path.relative_to(DATA).as_posix()
         folder = f"`{path.parent.relative_to(DATA).as_posix()}/"
         assert f"`{place}`" in TEXT or f"{folder}`" in TEXT or f"{folder}*" in TEXT, place
@@ -98,7 +100,7 @@ def test_the_rows_of_a_gpu():
 
 
 def test_no_other_row_claims_a_gpu():
-    for path in (DATA / "measured").rglob("*.jsonl"):
+    for path in ROWS:
         on_a_gpu = any(row.get("device", "cpu") != "cpu" for row in fs.Store(path))
         assert on_a_gpu == (path.name == "nvidia-h200.jsonl" and path.parent.name != "ceilings"), path
 

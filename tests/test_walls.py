@@ -127,9 +127,9 @@ def test_no_package_or_module_is_named_like_a_public_function():
 def test_every_public_name_is_there():
     packages = [fastscale_lib, *(getattr(fastscale_lib, name) for name in STEP if name not in ("_common", "cli"))]
     for each in packages:
-        for name in getattr(each, "__all__", ()):
-            assert getattr(each, name) is not None
-        assert set(getattr(each, "__all__", ())) <= set(dir(each))
+        assert each.__all__
+        assert all(getattr(each, name) is not None for name in each.__all__)
+        assert set(each.__all__) <= set(dir(each))
 
 
 def loaded(*modules: str) -> set[str]:

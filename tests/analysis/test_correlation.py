@@ -220,7 +220,9 @@ def test_the_metric_that_time_follows_is_ahead_and_the_others_behind():
 def test_a_lead_is_the_difference_of_two_correlations():
     frame = timings(noise=0.5)
     found = correlations(frame)
-    for row in rows_of(leads(frame)):
+    told = rows_of(leads(frame))
+    assert told
+    for row in told:
         expected = value(found, "activations", row.statistic).r - value(found, row.other, row.statistic).r
         assert row.lead == pytest.approx(expected)
         assert row.low <= row.lead <= row.high

@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -158,8 +157,7 @@ def test_a_crash_between_jobs_goes_unnoticed_and_a_callback_may_submit():
         assert "kind is 'dance'" in first.wait_for("error")["message"]
         assert worker.pid is not None
         os.kill(worker.pid, signal.SIGSEGV)
-        while worker.pid:
-            time.sleep(0.01)
+        until(lambda: not worker.pid)
         worker.submit({"kind": "devices"}, then_again)
         assert "cpu" in events.wait_for("devices")["devices"]
     with pytest.raises(MeasureError, match="closed"):

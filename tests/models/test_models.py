@@ -203,6 +203,7 @@ def test_the_residuals_of_one_block_are_dropped_alike_and_told_apart(two_residua
 @pytest.mark.parametrize("block", BLOCKS)
 def test_every_row_of_layers_is_a_module_of_that_name(block):
     model, layers = fs.build(small(block), device="meta"), fs.layers(small(block))
+    assert len(layers) > 5
     for row in rows(layers):
         module = model.get_submodule(row.name)
         assert isinstance(module, KINDS[row.kind])
@@ -432,9 +433,9 @@ def residual_blocks(model: nn.Module) -> list[Any]:
 @pytest.mark.parametrize("block", RESIDUAL)
 def test_with_zero_gamma_a_residual_branch_adds_nothing_at_the_start(block):
     """The sum is the (projected) input."""
-    for each in residual_blocks(fs.build(small(block), zero_gamma=True)):
-        if not each.added:
-            continue
+    added = [each for each in residual_blocks(fs.build(small(block), zero_gamma=True)) if each.added]
+    assert added
+    for each in added:
         x = torch.randn(2, each.conv1.in_channels, 8, 8).relu()
         shortcut = x if each.shortcut is None else each.shortcut(x)
         torch.testing.assert_close(each(x), shortcut.relu() if each.after else shortcut)
@@ -453,7 +454,9 @@ def test_with_zero_gamma_the_logits_still_depend_on_the_image(block):
 
 
 def test_without_zero_gamma_every_gamma_is_one():
-    assert all((m.weight == 1).all() for m in fs.build(small()).modules() if isinstance(m, nn.BatchNorm2d))
+    norms = [each for each in fs.build(small()).modules() if isinstance(each, nn.BatchNorm2d)]
+    assert norms
+    assert all((each.weight == 1).all() for each in norms)
 
 
 # Drop-path

@@ -124,6 +124,7 @@ def test_on_the_xeon_fast_scaling_buys_most_in_inference(by_time):
 
 
 def test_fast_scaling_is_first_or_second_within_the_models_error(by_time, fits):
+    assert set(by_time) == {(device, case) for device in (EPYC, XEON) for case in ("training", "inference", "fast")}
     for (device, case), time in by_time.items():
         assert "dWr" in ranked(time)[:2]
         [fitted] = fits["training" if case == "training" else "inference"][device].fitted.values()

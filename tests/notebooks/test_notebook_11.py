@@ -20,7 +20,9 @@ def test_on_a_gpu_fast_scaling_is_nearly_as_fast_as_width(executed):
     """What the paper's Figure 1 shows at the lower right, of the four networks measured on an H200."""
     rows = fs.records.read_rows([fs.records.data_folder() / "measured" / "nvidia-h200.jsonl"])
     times = fs.analysis.on_every_device(rows, "EfficientNet-B0")
-    for _, own in times[times["evidence"] == "measured"].groupby("device"):
+    measured = times[times["evidence"] == "measured"]
+    assert len(measured)
+    for _, own in measured.groupby("device"):
         ratios = own.set_index("strategy")["ratio"]
         assert ratios["w"] < ratios["dWr"] < ratios["dw"] < ratios["dwr"]
         assert ratios["dWr"] < 1.07

@@ -85,7 +85,9 @@ def test_a_notebook_uses_public_names_only(path):
 
 @each_notebook
 def test_cells_are_short_and_define_nothing(path):
-    for cell in code(stored(path)):
+    cells = code(stored(path))
+    assert cells
+    for cell in cells:
         declares = "parameters" in cell.metadata.get("tags", [])  # a line for each
         assert declares or len(cell.source.splitlines()) <= LONGEST_CELL, cell.source
         nodes = list(ast.walk(ast.parse(cell.source)))

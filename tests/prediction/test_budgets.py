@@ -80,7 +80,9 @@ def test_a_base_that_no_scaled_network_is_as_narrow_as_is_one_of_them():
 
 
 def test_the_row_s_scale_gives_the_network():
-    for row in rows_of(fs.within("RegNetY-4.0GF", FAMILY, params=60e6, memory=False)):
+    found = fs.within("RegNetY-4.0GF", FAMILY, params=60e6, memory=False)
+    assert len(found) == len(FAMILY)
+    for row in rows_of(found):
         network = fs.scale("RegNetY-4.0GF", row.strategy, row.scale)
         assert fs.complexity(network) == (row.flops, row.params, row.activations)
 
@@ -102,7 +104,9 @@ def test_of_several_budgets_all_hold_and_one_binds():
 
 def test_a_time_buys_what_the_model_predicts_to_keep_within():
     model = made_up_device()
-    for row in rows_of(fs.within("RegNetX-400MF", FAMILY, time_ms=200, batch=4, model=model, memory=False)):
+    found = fs.within("RegNetX-400MF", FAMILY, time_ms=200, batch=4, model=model, memory=False)
+    assert len(found) == len(FAMILY)
+    for row in rows_of(found):
         network = fs.scale("RegNetX-400MF", row.strategy, row.scale)
         assert row.predicted_ms == pytest.approx(model.predict(network, 4)["predicted_ms"][0])
         assert row.predicted_ms <= 200
@@ -126,7 +130,9 @@ def test_predicted_times_come_with_the_stated_error():
 @pytest.mark.parametrize("mode", ["inference", "training"])
 def test_memory_is_kept_within_and_the_next_step_is_not(mode):
     budget = 3 * fs.peak_memory(SMALL, 32, mode).peak_bytes
-    for row in rows_of(fs.within(SMALL, ["w", "dwr"], memory_bytes=budget, batch=32, mode=mode)):
+    found = fs.within(SMALL, ["w", "dwr"], memory_bytes=budget, batch=32, mode=mode)
+    assert found["strategy"].tolist() == ["w", "dwr"]
+    for row in rows_of(found):
         network = fs.scale(SMALL, row.strategy, row.scale)
         assert row.counted_memory_bytes == fs.peak_memory(network, 32, mode).peak_bytes <= budget
         assert row.bound == "memory_bytes"

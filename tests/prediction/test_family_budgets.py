@@ -19,6 +19,7 @@ def family() -> fs.architectures.Family:
 def test_costs_of_a_family_are_those_of_its_sizes(family):
     model = made_up_device()
     frame = fs.prediction.costs(family, ["w", "dwr"], [1, 4], batch=64, model=model)
+    assert len(frame) == 4
     for row in rows_of(frame):
         scaled = fs.scale(family, row.strategy, row.scale)
         assert row.flops == fs.complexity(scaled).flops

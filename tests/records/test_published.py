@@ -225,6 +225,7 @@ def test_errors_carry_the_times_of_their_source():
     }.items():
         errors = published_errors(source).query("epochs == 100").set_index("network")
         times = published(source)
+        assert len(errors)
         for mode in modes:
             of_mode = times[times["mode"] == mode].set_index("network")
             pd.testing.assert_series_equal(errors[f"{mode}_ms_per_image"], of_mode["ms_per_image"], check_names=False)

@@ -45,6 +45,7 @@ def test_a_row_is_what_timm_published(times):
 
 
 def test_each_row_describes_its_network_at_its_resolution(times):
+    assert len(times)
     for row in times.drop_duplicates(["base", "resolution"]).to_dict("records"):
         network = fs.Network.from_dict(row["description"])
         assert (network.name, network.resolution) == (row["base"], row["resolution"])

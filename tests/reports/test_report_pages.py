@@ -603,6 +603,7 @@ def test_a_step_of_the_slider_draws_what_an_explorer_there_draws():
         steps = figure.to_plotly_json()["layout"]["sliders"][0]["steps"]
         [step] = [each for each in steps if each["label"] == "0.25"]
         moved, places = step["args"]
+        assert places
         for name in ("x", "y"):
             for values, place in zip(moved[name], places, strict=True):
                 expected = [np.nan if value is None else value for value in drawn.data[place][name]]

@@ -66,6 +66,7 @@ def test_the_power_of_two_is_the_nearest_in_ratio(x):
 def test_a_sweep_counts_what_scale_gives(name):
     ways, factors = ["w", "dWr", "w1", "g1"], [0.3, 1, 2, 5.5, 16, 1e18]
     swept = fs.sweep(name, ways, factors, group_widths=POWERS)
+    assert len(swept) == len(ways) * len(factors)
     for row in swept.to_dict("records"):
         scaled = fs.scale(name, row["strategy"], row["scale"], group_widths=POWERS)
         assert (row["flops"], row["params"], row["activations"]) == tuple(fs.complexity(scaled))
@@ -94,6 +95,7 @@ def test_a_network_tells_its_rule_and_files_without_it_load():
 
 def test_networks_at_equal_flops_on_powers_of_two():
     found = fs.equal_flops("RegNetX-400MF", ["w", "dWr"], 4, group_widths=POWERS)
+    assert found["strategy"].tolist() == ["w", "dWr"]
     assert all(is_power_of_two(width) for network in found["scaled"] for width in network.group_widths)
 
 

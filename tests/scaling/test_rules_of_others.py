@@ -59,7 +59,9 @@ def test_the_rule_of_the_gpu_gives_its_networks_to_the_digit_or_the_next():
 
 
 def test_depths_of_resnet_rs_are_those_of_the_zoo():
-    for name, blocks in fs.scaling.rule_sizes("ResNet-RS")["depth"].items():
+    depths = fs.scaling.rule_sizes("ResNet-RS")["depth"]
+    assert len(depths)
+    for name, blocks in depths.items():
         assert blocks == sum(fs.network(str(name).split("@")[0]).depths)
 
 

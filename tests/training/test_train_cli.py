@@ -5,13 +5,12 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
 from helpers.images import write_mnist_files
 from helpers.posix import posix
-from helpers.waiting import HANGS_S
+from helpers.waiting import HANGS_S, until
 
 import fastscale_lib as fs
 from fastscale_lib import cli
@@ -173,8 +172,7 @@ def test_on_a_cluster_whose_worker_is_killed_each_training_is_done_once(capsys):
 
 
 def kill_after_a_row(process: int) -> None:
-    while not Path("rows.jsonl").exists() or not fs.Store("rows.jsonl").find(kind="trained"):
-        time.sleep(0.01)
+    until(lambda: Path("rows.jsonl").exists() and fs.Store("rows.jsonl").find(kind="trained"))
     os.kill(process, signal.SIGKILL)
 
 

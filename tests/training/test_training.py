@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -303,42 +302,48 @@ def test_a_folder_that_another_training_removes_is_made_again(tmp_path, monkeypa
 
 
 PROGRAM = """
-    import sys, torch
+    import itertools, os, signal, sys, torch
     sys.path[:0] = [{tests!r}, {tests!r} + "/training"]
     import fastscale_lib as fs
+    from fastscale_lib.training import checkpoints
     from test_training import ALL, TINY
     from helpers.images import data
+    from torch.optim.optimizer import register_optimizer_step_pre_hook
     torch.set_num_threads(1)
-    recipe = fs.Recipe(**(ALL.to_dict() | dict(epochs=6)))
+    steps, files, write = itertools.count(1), itertools.count(1), checkpoints.write
+
+    def die_at(moment):
+        moment and os.kill(os.getpid(), signal.SIGKILL)
+
+    def write_and_die(*what):
+        write(*what)
+        die_at(next(files) == {checkpoint})
+
+    register_optimizer_step_pre_hook(lambda *_: die_at(next(steps) == {step}))
+    checkpoints.write = write_and_die
+    recipe = fs.Recipe(**(ALL.to_dict() | dict(epochs=4)))
     fs.train(TINY, data(256), recipe, device="cpu", store={store!r}, checkpoint={file!r})
 """
 
 
-def start(folder: Path, **limits) -> subprocess.Popen:
-    text = PROGRAM.format(
-        tests=str(Path(__file__).parents[1]), store=str(folder / "rows.jsonl"), file=str(folder / "a.pt")
-    )
-    return subprocess.Popen([sys.executable, "-c", textwrap.dedent(text)], stderr=subprocess.PIPE, **limits)
+def ended(folder: Path, step: int = 0, checkpoint: int = 0) -> int:
+    """How a training process ends that is killed before this step, or once this checkpoint is written; 0: never."""
+    places = {"store": str(folder / "rows.jsonl"), "file": str(folder / "a.pt")}
+    text = PROGRAM.format(tests=str(Path(__file__).parents[1]), step=step, checkpoint=checkpoint, **places)
+    return subprocess.run([sys.executable, "-c", textwrap.dedent(text)], timeout=HANGS_S).returncode
 
 
 @posix
 def test_killed_at_any_moment_it_ends_in_the_same_bits(tmp_path):
+    """In the middle of the second epoch of 16 steps, and between the third's checkpoint and its row."""
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     settings = {"store": whole / "rows.jsonl", "checkpoint": whole / "a.pt", "images": data(256)}
-    trained(recipe=replace(ALL, epochs=6), **settings)
-    kills = 0
-    for wait in (0.02, 0.15, None):  # seconds after another epoch's row is there
-        process, end = start(broken), time.monotonic() + HANGS_S
-        done = len(fs.Store(broken / "rows.jsonl"))
-        while wait is not None and len(fs.Store(broken / "rows.jsonl")) == done and process.poll() is None:
-            assert time.monotonic() < end
-            time.sleep(0.01)
-        if wait is not None:
-            time.sleep(wait)
-            process.send_signal(signal.SIGKILL)
-        kills += process.wait(HANGS_S) == -signal.SIGKILL
-    assert process.returncode == 0
-    assert kills >= 2
+    trained(recipe=replace(ALL, epochs=4), **settings)
+    assert ended(broken, step=24) == -signal.SIGKILL
+    assert [row["epoch"] for row in fs.Store(broken / "rows.jsonl")] == [1]
+    assert ended(broken, checkpoint=2) == -signal.SIGKILL
+    assert [row["epoch"] for row in fs.Store(broken / "rows.jsonl")] == [1, 2]
+    assert ended(broken) == 0
     ours, theirs = torch.load(broken / "a.pt"), torch.load(whole / "a.pt")
     assert same(ours["model"], theirs["model"])
     assert same(ours["ema"], theirs["ema"])
@@ -628,6 +633,7 @@ JOINT = """
     import fastscale_lib as fs
     from test_training import ALL, RECIPE, TINY
     from helpers.images import data
+    from torch.optim.optimizer import register_optimizer_step_pre_hook
     torch.set_num_threads(1)
     recipe = fs.Recipe(**(ALL.to_dict() | dict(epochs=2, parts=4)))
     both = fs.Recipe(**(RECIPE.to_dict() | dict(parts=2)))
