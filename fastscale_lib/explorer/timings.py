@@ -26,6 +26,7 @@ from .state import AUTO, CPU_BATCH, State, short
 from .views import ALPHA
 
 REST_S = 0.5  # how long the state must have rested before Live measures
+SPENT = 0.9  # of a network's part of the bar, once its seconds are spent: it is looked at once more after that
 ENDED = "this explorer was ended, as it is when its cell runs again; fs.explore() makes another"
 _COLUMNS = ["strategy", "scale", "flops", "median_ms", "low_ms", "high_ms", "doubt", "device", "text"]
 
@@ -245,20 +246,25 @@ class Timings:
         measurer.start(jobs)
 
     def _marked(self, again: bool) -> list[Job]:
-        """Make a job for each different marked network; for those with a time, only if `again`."""
+        """Make a job for each different marked network; one with a time keeps it, unless `again`."""
         state = self.state
-        known = {(t.base, t.settings, t.network) for t in state.measurements}
+        known = {(t.base, t.settings, t.network): t for t in state.measurements}
+        named = {(t.base, t.settings, t.network, t.strategy) for t in state.measurements}
         by_network: dict[Dimensions, list[str]] = {}
         for name in (*state.strategies, ALPHA):
             by_network.setdefault(state.scaled(name).dimensions, []).append(name)
         jobs = []
         for dims, names in by_network.items():
-            if again or (state.base, state.settings, dims) not in known:
-                network = state.scaled(names[0])
-                strategies = tuple(state.strategy(name).name for name in names)
-                flops = complexity(network).flops
-                key = Marked(state.base, state.settings, dims, strategies, state.scale, flops)
+            of, network = (state.base, state.settings, dims), state.scaled(names[0])
+            strategies = [state.strategy(name).name for name in names]
+            timed = None if again else known.get(of)
+            if timed:
+                strategies = [each for each in strategies if (*of, each) not in named]
+            key = Marked(*of, tuple(strategies), state.scale, complexity(network).flops)
+            if not timed:
                 jobs.append(Job(key, self._request(network)))
+            elif strategies:  # another strategy has made the same network
+                self._take(key, timed.measurement)
         return jobs
 
     def _request(self, network: Network) -> dict[str, Any]:
@@ -311,7 +317,7 @@ class Timings:
         if key not in self._wanted:
             return
         total, number = len(self._wanted), self._wanted.index(key)
-        self.state.progress = min(1.0, (number + min(event["fraction"], 1.0)) / total)
+        self.state.progress = (number + SPENT * min(event["fraction"], 1.0)) / total
         at = f", {short(key.flops)} flops" if isinstance(key, Marked) else ""
         self.state.status = f"timing {number + 1} of {total}: {key.what}{at} ({event['phase']})"
 

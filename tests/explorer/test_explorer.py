@@ -958,6 +958,19 @@ def test_live_times_what_has_rested_and_drops_what_was_overtaken(timing):
     assert len(timing.measurements) == 1
 
 
+def test_live_knows_a_network_by_another_strategy_s_name(timing):
+    timing.strategies, timing.alpha = ("dWr",), 1
+    timing.time()
+    assert timing.wait(HANGS_S)
+    timing.strategies, timing.live = ("w", "dWr"), True  # w is what α = 1 made
+    until(lambda: len(timing.times) == 3)
+    assert not timing.busy
+    times = timing.times.set_index("strategy")
+    assert times.loc["w", "text"].replace("w", "α = 1", 1) == times.loc["alpha=1", "text"]
+    assert [each["ms"] for each in timing._points if each["strategy"] == "w"] == [times.loc["alpha=1", "median_ms"]]
+    timing.live = False
+
+
 def test_batch_is_small_where_there_is_no_gpu_unless_it_was_chosen():
     x, chosen = fs.explore(SMALL, strategies=(), seconds=0.1), fs.explore(SMALL, strategies=(), seconds=0.1, batch=3)
     assert x.batch == 64

@@ -63,6 +63,22 @@ def test_a_state_is_timed_without_a_widget(state):
         timings.time()
 
 
+def test_the_bar_is_full_once_all_is_timed_and_names_each(state, monkeypatch):
+    """Not when the seconds of the last network are spent, since what follows may take as long."""
+    timings = Timings(state)
+    usual, told = timings._on_progress, []
+    monkeypatch.setattr(timings, "_on_progress", lambda key, event: usual(key, {**event, "fraction": 1.0}))
+    state.observe(lambda change: told.append((state.progress, state.status)), ["status"])
+    timings.time()
+    assert timings.wait(HANGS_S)
+    assert state.progress == 1
+    assert all(part < 1 for part, said in told if said.startswith("timing "))
+    for number, name in ((1, "w"), (2, "α = 0.8")):
+        [part] = {part for part, said in told if said.startswith(f"timing {number} of 2: {name}, ")}
+        assert number / 2 - 0.1 < part < number / 2
+    timings.end()
+
+
 def test_a_state_with_a_model_is_predicted_where_the_model_was_fitted(state):
     predictions = Predictions(state, Timings(state))
     assert (predictions.predictor, predictions.unpredicted) == (None, "")
