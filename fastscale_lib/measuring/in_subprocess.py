@@ -36,6 +36,8 @@ def measure(
     tf32: bool = False,
     threads: int | None = None,
     limit: float | None = None,
+    cuda_graph: bool = False,
+    cudnn_benchmark_limit: int | None = None,
 ) -> Measurement:
     """Time a network on random images, in a subprocess and with a time limit.
 
@@ -69,6 +71,10 @@ def measure(
         threads: of torch on the CPU; default: as many as torch takes by itself; for a module, as many as it has now.
         limit: seconds after which the measurement of a network is stopped; default: `seconds` and 2 minutes, with
             compile 10 minutes more.
+        cuda_graph: on a GPU, capture the run and replay it, so that the host launches no kernels, for which small
+            networks wait; not for compiled modules, nor for training in fp16; default: False.
+        cudnn_benchmark_limit: how many algorithms cuDNN's autotuner tries for each convolution of a GPU: with fewer the
+            first run takes less time, and the later ones perhaps more; default: as many as torch lets it (10).
 
     Returns:
         The `Measurement`.
@@ -80,7 +86,8 @@ def measure(
             crashed) or "failed" (torch.compile failed, for instance, or the module cannot take the images).
     """
     settings = Settings(
-        batch, mode, precision, device, channels_last, compile, resolution, interval, seconds, tf32, threads
+        *(batch, mode, precision, device, channels_last, compile, resolution, interval, seconds, tf32, threads),
+        *(cuda_graph, cudnn_benchmark_limit),
     )
     if limit is not None:
         positive("limit", limit)

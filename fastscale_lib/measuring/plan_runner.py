@@ -45,9 +45,9 @@ def measure_plan(
     """Measure the points of a plan that the store does not hold yet, and store each as it comes.
 
     The store holds a point if it has a row of the same network (by `Network.id`), batch, mode, precision, compile,
-    channels_last, tf32 and threads, made on the same device (by its name) with the same torch, CUDA, cuDNN, driver and
-    fastscale; `seconds` and `interval` may differ: rows have them. Stopped, by Ctrl-C or by a kill, and called again,
-    it continues where it stopped.
+    channels_last, tf32, cuda_graph and threads, made on the same device (by its name) with the same torch, CUDA,
+    cuDNN, driver and fastscale; `seconds`, `interval` and `cudnn_benchmark_limit` may differ: rows have them. Stopped,
+    by Ctrl-C or by a kill, and called again, it continues where it stopped.
 
     Arguments:
         plan: a `Plan`, or the path of one (`Plan.read`).

@@ -70,7 +70,8 @@ class Point:
         return {**self.settings, "batch": self.batch, "mode": self.mode, "precision": self.precision}
 
     def __str__(self) -> str:
-        return f"{self.network.name}, batch {self.batch}, {self.mode}, {self.precision}"
+        graph = ", CUDA graph" * self.settings["cuda_graph"]
+        return f"{self.network.name}, batch {self.batch}, {self.mode}, {self.precision}{graph}"
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,8 @@ class Plan:
         threads: default: as many as torch takes by itself.
         interval: default: 0.01.
         seconds: default: 10.
+        cuda_graph: default: False.
+        cudnn_benchmark_limit: default: as many as torch lets it.
 
     Raises:
         PlanError: a list is empty, or holds what it cannot.
@@ -121,6 +124,8 @@ class Plan:
     threads: int | None = None
     interval: float = 0.01
     seconds: float = 10.0
+    cuda_graph: bool = False
+    cudnn_benchmark_limit: int | None = None
 
     if TYPE_CHECKING:  # the fields hold more narrowly what this takes
 
@@ -141,6 +146,8 @@ class Plan:
             threads: int | None = None,
             interval: float = 0.01,
             seconds: float = 10.0,
+            cuda_graph: bool = False,
+            cudnn_benchmark_limit: int | None = None,
         ) -> None: ...
 
     def __post_init__(self):

@@ -57,8 +57,10 @@ class Run:
 
 
 @contextlib.contextmanager
-def flags(tf32: bool) -> Iterator[tuple[bool, bool]]:
+def flags(tf32: bool, benchmark_limit: int | None = None) -> Iterator[tuple[bool, bool]]:
     """Set TF32 and cuDNN's autotuner within the context; yield (TF32, autotuner).
+
+    The autotuner tries `benchmark_limit` algorithms for each convolution; default: as many as torch lets it.
 
     PyTorch's older switches set them, which keep all of its own views of TF32 consistent (torch.compile reads these).
     The newer ones (from torch 2.9) save and restore them, as do the older, if they can be read: they cannot once the
@@ -70,6 +72,7 @@ def flags(tf32: bool) -> Iterator[tuple[bool, bool]]:
     switch = "fp32_precision" if newer else "allow_tf32"
     saved = [getattr(part, switch) for part in parts]
     benchmark, matmul, cudnn = backends.cudnn.benchmark, None, None
+    limit = backends.cudnn.benchmark_limit
     with contextlib.suppress(RuntimeError):
         matmul = get_float32_matmul_precision()
     with contextlib.suppress(RuntimeError):
@@ -77,9 +80,13 @@ def flags(tf32: bool) -> Iterator[tuple[bool, bool]]:
     try:
         backends.cuda.matmul.allow_tf32 = backends.cudnn.allow_tf32 = tf32
         backends.cudnn.benchmark = True
+        if benchmark_limit is not None:
+            backends.cudnn.benchmark_limit = benchmark_limit
         yield tf32, backends.cudnn.benchmark
     finally:
         backends.cudnn.benchmark = benchmark
+        if benchmark_limit is not None:
+            backends.cudnn.benchmark_limit = limit
         if matmul is not None:
             set_float32_matmul_precision(matmul)
         if cudnn is not None:

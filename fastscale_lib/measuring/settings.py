@@ -37,21 +37,34 @@ class Settings:
     seconds: float = 10.0
     tf32: bool = False
     threads: int | None = None
+    cuda_graph: bool = False
+    cudnn_benchmark_limit: int | None = None
 
     def __post_init__(self):
         object.__setattr__(self, "batch", whole("batch", self.batch))
         if self.resolution is not None:
             object.__setattr__(self, "resolution", image_resolution(self.resolution))
-        if self.threads is not None:
-            object.__setattr__(self, "threads", whole("threads", self.threads))
+        for name in ("threads", "cudnn_benchmark_limit"):
+            if (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, whole(name, value))
         if not (self.device is None or isinstance(self.device, str) or type(self.device).__name__ == "device"):
             raise SettingError(f"device is {shown(self.device)}, but must be 'cpu', 'cuda' or 'cuda:N'")
         known("mode", self.mode, MODES)
         known("precision", self.precision, PRECISIONS)
         for name in ("interval", "seconds"):
             object.__setattr__(self, name, positive(name, getattr(self, name)))
-        for name in ("channels_last", "compile", "tf32"):
+        for name in ("channels_last", "compile", "tf32", "cuda_graph"):
             object.__setattr__(self, name, check_flag(name, getattr(self, name), SettingError, f"; try {name}=True"))
+
+        if self.cuda_graph and self.compile:
+            raise SettingError(
+                "cuda_graph is True, but compile, too, and a compiled module is not captured here; leave one out"
+            )
+        if self.cuda_graph and self.mode == "training" and self.precision == "fp16":
+            raise SettingError(
+                "cuda_graph is True, but a training step in fp16 scales its loss, for which the host looks at the "
+                "gradients between kernels, and no graph has that; try precision='bf16'"
+            )
 
     def plain(self) -> dict[str, Any]:
         """Return plain values, as for a subprocess; `Settings(**plain)` is the same again."""

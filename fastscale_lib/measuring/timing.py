@@ -4,7 +4,8 @@
 #
 # 1. The network is built on its device, in its layout; images and labels are drawn once. A run is one call of
 #    `Run`: a forward pass, or a whole training step. TF32 and cuDNN's autotuner are set, and set back at the end.
-# 2. The first run compiles, tunes and allocates. It is not timed, and the budget of `seconds` begins after it.
+# 2. The first run compiles, tunes and allocates; with `cuda_graph` it is captured, and from there on replayed. It does
+#    not count, and the budget of `seconds` begins after it.
 # 3. Warm-up: windows of at least 0.05 s, until two in a row agree within 3 % or a quarter of the budget is spent.
 # 4. Timing: blocks of n runs, n such that a block takes 0.02 s on a GPU and 0.002 s on a CPU. Each gives one time.
 # 5. Synchronisation: a CPU's run has ended when its call returns. A GPU only queues it, so two events in its queue take
@@ -30,7 +31,7 @@ from .._common.errors import first_line
 from .._common.statistics import median_interval
 from ..architectures.definition import Network
 from ..architectures.traced.module_family import Family
-from ..records.measurement import MeasureError, Measurement, has_interval, now
+from ..records.measurement import MeasureError, Measurement, SettingError, has_interval, now
 from . import nvml
 from .device_classes import Device
 from .device_finder import find_device
@@ -65,7 +66,11 @@ def time_here(
 def _time_on_device(source: Network | Family | nn.Module, settings: Settings, progress: Progress) -> Measurement:
     device = find_device(settings.device, settings.precision)
     progress("building", 0.0)
-    with flags(settings.tf32) as (tf32, autotuned), with_threads(settings.threads), device.current():
+    with (
+        flags(settings.tf32, settings.cudnn_benchmark_limit) as (tf32, autotuned),
+        with_threads(settings.threads),
+        device.current(),
+    ):
         module, settings, name, channels = prepare(source, settings, device)
         was_training = module.training
         try:
@@ -74,7 +79,8 @@ def _time_on_device(source: Network | Family | nn.Module, settings: Settings, pr
             module.train(was_training)
         tunes = device.kind.tf32  # both are settings of CUDA's libraries
         switches = {"tf32": tunes and tf32, "cudnn_benchmark": tunes and autotuned}
-        machine = {**read_environment(str(device)), **switches, "date": now()}
+        limit = {"cudnn_benchmark_limit": settings.cudnn_benchmark_limit if tunes else None}
+        machine = {**read_environment(str(device)), **switches, **limit, "date": now()}
     return _record(name, settings, timed, machine)
 
 
@@ -88,12 +94,14 @@ class _Timed(NamedTuple):
     before: nvml.State
     after: nvml.State
     load: float | None
+    first_run_s: float
 
 
 def _time(run: Run, settings: Settings, device: Device, progress: Progress) -> _Timed:
-    timer = partial(device.seconds, run)
     progress("warm-up", 0.0)
-    run_s = _first_run(timer, settings)
+    began = time.perf_counter()
+    repeated, run_s = _first_run(run, settings, device)
+    timer, first_run_s = partial(device.seconds, repeated), time.perf_counter() - began
     began = time.perf_counter()
 
     def spent(phase: str) -> float:
@@ -102,37 +110,47 @@ def _time(run: Run, settings: Settings, device: Device, progress: Progress) -> _
         return share
 
     run_s = _warm_up(timer, run_s, settings.seconds, spent)
-    device.forget_peak_memory()
+    if not settings.cuda_graph:
+        device.forget_peak_memory()
     n = max(1, math.ceil(device.kind.block_s / run_s))
     first_look = max(_FIRST_LOOK, math.ceil(_TIMED_S / (n * run_s)))
-    before, load = device.state_at_work(run, run_s), Load()
+    before, load = device.state_at_work(repeated, run_s), Load()
     blocks = _blocks(timer, n, first_look, settings.interval, spent)
-    share, after = load.share(), device.state_at_work(run, run_s)
-    return _Timed(blocks, n, device.peak_memory(), _launch_seconds(run, settings, device), before, after, share)
+    share, after = load.share(), device.state_at_work(repeated, run_s)
+    peak, launch = device.peak_memory(), _launch_seconds(run, repeated, settings, device)
+    return _Timed(blocks, n, peak, launch, before, after, share, first_run_s)
 
 
-def _launch_seconds(run: Run, settings: Settings, device: Device) -> float | None:
+def _launch_seconds(run: Run, repeated: Callable[[], None], settings: Settings, device: Device) -> float | None:
     """Return the median seconds that a host takes to start a run on an idle GPU; else None.
 
     The runs have 2 images, so that the GPU keeps up: its queue takes about a thousand kernels, and a host that finds
     it full, or needs a result (as fp16's loss scale does), would be timed waiting. The host's own work is the same. A
-    compiled module runs with all its images, since for 2 it would be compiled again.
+    compiled module runs with all its images, since for 2 it would be compiled again. A CUDA graph is replayed as it is.
     """
     if not device.queues:
         return None
     torch.backends.cudnn.benchmark = settings.compile  # no tuning for 2 images; `flags` sets it back
-    few = run if settings.compile else run.with_few_images()
+    few = repeated if settings.compile or settings.cuda_graph else run.with_few_images()
     few()
     return float(np.median([device.launch_seconds(few) for _ in range(_LAUNCHES)]))
 
 
-def _first_run(timer: Callable[[int], float], settings: Settings) -> float:
+def _first_run(run: Run, settings: Settings, device: Device) -> tuple[Callable[[], None], float]:
+    """Return what is repeated, the run or the replay of its CUDA graph, and the seconds of one."""
+    repeated: Callable[[], None] = run
     try:  # all is compiled, tuned and allocated here
-        return timer(1)
+        if settings.cuda_graph:
+            repeated = device.captured(run)
+        return repeated, device.seconds(repeated, 1)
+    except SettingError:
+        raise
     except Exception as error:
-        if not settings.compile or is_out_of_memory(error):
+        if not (settings.compile or settings.cuda_graph) or is_out_of_memory(error):
             raise
-        said = f"torch.compile failed: {first_line(error)}; try it without compile"
+        what = "the capture of a CUDA graph" if settings.cuda_graph else "torch.compile"
+        without = "cuda_graph" if settings.cuda_graph else "compile"
+        said = f"{what} failed: {first_line(error)}; try it without {without}"
         raise MeasureError(said, spoilt=True) from error  # for whatever reason
 
 
@@ -179,7 +197,7 @@ def _record(name: str, settings: Settings, timed: _Timed, machine: dict[str, Any
     low, high = median_interval(blocks)
     q1, median, q3 = (float(value) for value in np.quantile(blocks, (0.25, 0.5, 0.75)))
     half_width = _half_width(blocks) if len(blocks) > 1 else None  # one block has no spread
-    asked = ("batch", "mode", "precision", "channels_last", "compile", "resolution")
+    asked = ("batch", "mode", "precision", "channels_last", "compile", "resolution", "cuda_graph")
     return Measurement(
         network=name,
         **{key: getattr(settings, key) for key in asked},
@@ -196,6 +214,7 @@ def _record(name: str, settings: Settings, timed: _Timed, machine: dict[str, Any
         peak_memory_bytes=timed.peak,
         **machine,
         interval=settings.interval,
+        first_run_s=timed.first_run_s,
         launch_ms=None if timed.launch is None else timed.launch * 1e3,
         **_conditions(timed),
     )

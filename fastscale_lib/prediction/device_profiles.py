@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from .._common.files import write_whole
+from ..records.conditions import Conditions
 from ..records.store import Store
 from .calibration import calibrated_and_remarks, kept_in
 from .device_names import HERE
@@ -25,9 +26,9 @@ def profiles() -> pd.DataFrame:
     """List the shipped profiles: whose time is predicted without measuring, and how well.
 
     Returns:
-        One row per setting: device_name, mode, precision, channels_last, compile, tf32, threads, torch, rows (that it
-        was fitted to), families (how many), batches, error (median of families left out, as a fraction), error_90,
-        source, made (date).
+        One row per setting: device_name, mode, precision, channels_last, compile, tf32, cuda_graph, threads, torch,
+        rows (that it was fitted to), families (how many), batches, error (median of families left out, as a fraction),
+        error_90, source, made (date).
     """
     return pd.concat([_rows_of(kept) for kept in shipped_profiles().values()], ignore_index=True)
 
@@ -37,7 +38,7 @@ def _rows_of(kept: dict[str, Any]) -> pd.DataFrame:
     rows = [
         {
             "device_name": kept["device_name"],
-            **{name: each["setting"].get(name) for name in SETTING},
+            **{name: each["setting"].get(name, getattr(Conditions, name)) for name in SETTING},
             "rows": each["rows"],
             "families": len(each["families"]),
             "batches": " to ".join(str(batch) for batch in dict.fromkeys(each["reach"]["batches"])),

@@ -83,7 +83,7 @@ def plain_fit(key: Conditions, fitted: Fitted) -> dict[str, Any]:
     assert isinstance(form, Layers)
     values, trials = np.exp(fitted.parameters), {"up": reach.up, "down": reach.down}
     return {
-        "setting": {name: value for name in SETTING if (value := getattr(key, name)) is not None},
+        "setting": {name: value for name in SETTING if (value := getattr(key, name)) != getattr(Conditions, name)},
         "form": {"design": form.design},
         "parameters": {name: _rounded(value) for name, value in zip(form.names, values, strict=True)},
         "rows": fitted.rows,

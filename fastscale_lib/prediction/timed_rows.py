@@ -13,7 +13,7 @@ from .forms import PredictionError, Runs, runs_of
 
 LEAST_ROWS = 10
 # Columns that published rows lack, and what stands for them: their times are means of many runs.
-_MAY_LACK = {"threads": None, "tf32": None, "half_width": 0.01}
+_MAY_LACK = {"threads": None, "tf32": None, "half_width": 0.01, "cuda_graph": False}
 
 
 def families_of(rows: pd.DataFrame) -> list[str]:

@@ -13,13 +13,15 @@ from .._common.device_kinds import CPU, kind_name, kind_of
 
 LARGEST = "largest"  # the batch that fills the device
 
-_FIT = ("device_name", "threads", "mode", "precision", "channels_last", "compile", "tf32")
+_FIT = ("device_name", "threads", "mode", "precision", "channels_last", "compile", "tf32", "cuda_graph")
 _SOFTWARE = ("torch", "cuda", "cudnn", "driver", "library")
 
 
 @dataclass(frozen=True)
 class Conditions:
     """Conditions under which a time was measured; None where a row or subset has none.
+
+    Rows that do not say it, as all from before it was measured, replay no CUDA graph.
 
     Each subset lists the columns that must agree for one purpose:
 
@@ -29,7 +31,7 @@ class Conditions:
       store is one series of measurements.
     - `CORRELATE`: times are correlated with counts. Published tables say nothing about threads, memory format and
       compiling, and have a batch of their own for each network, as a store of largest batches does; times are per
-      image. For a store that mixes these, give `by` more columns.
+      image. For a store that mixes these, or has times with CUDA graphs, give `by` more columns.
     - `HELD`: a row belongs to a point of a plan, beside its network and batch. `FIT`, and the versions.
     - `MACHINE`: the columns of `HELD` that the machine decides, not the plan.
     - `COMPARE`: the columns by which `compare` tells two measurements apart. No source, as a measurement need not come
@@ -50,6 +52,7 @@ class Conditions:
     tf32: bool | None = None
     batch: int | str | None = None  # images in a run, or "largest"
     cudnn_benchmark: bool | None = None
+    cudnn_benchmark_limit: int | None = None
     torch: str | None = None
     cuda: str | None = None
     cudnn: str | None = None
@@ -59,15 +62,18 @@ class Conditions:
     data_id: str | None = None
     part: str | None = None  # of the dataset, on which the error was taken
     recipe_id: str | None = None
+    cuda_graph: bool = False  # replayed, so that the host launches no kernels
 
     FIT: ClassVar[tuple[str, ...]] = _FIT
     CASE: ClassVar[tuple[str, ...]] = ("source", "device", *_FIT, "batch")
     CORRELATE: ClassVar[tuple[str, ...]] = ("source", "device_name", "mode", "precision")
     HELD: ClassVar[tuple[str, ...]] = (*_FIT, *_SOFTWARE)
     MACHINE: ClassVar[tuple[str, ...]] = ("device_name", *_SOFTWARE)
-    COMPARE: ClassVar[tuple[str, ...]] = ("batch", *_FIT, "cudnn_benchmark", *_SOFTWARE)
+    COMPARE: ClassVar[tuple[str, ...]] = ("batch", *_FIT, "cudnn_benchmark", "cudnn_benchmark_limit", *_SOFTWARE)
     TRAINED: ClassVar[tuple[str, ...]] = ("data", "data_id", "part", "recipe_id")
-    USUAL: ClassVar[Mapping[str, bool]] = MappingProxyType({"channels_last": True, "compile": False, "tf32": False})
+    USUAL: ClassVar[Mapping[str, bool]] = MappingProxyType(
+        {"channels_last": True, "compile": False, "tf32": False, "cuda_graph": False}
+    )
 
     @classmethod
     def of(cls, row: Mapping[str, Any] | pd.Series) -> Conditions:
@@ -77,7 +83,7 @@ class Conditions:
             row: by column; columns that are no conditions are ignored.
         """
         known = {field.name: row[field.name] for field in fields(cls) if field.name in row}
-        return cls(**{name: None if pd.isna(value) else value for name, value in known.items()})
+        return cls(**{name: value for name, value in known.items() if not pd.isna(value)})
 
     @classmethod
     def groups(cls, rows: pd.DataFrame, columns: Sequence[str]) -> list[tuple[Conditions, pd.DataFrame]]:
@@ -90,6 +96,9 @@ class Conditions:
         Returns:
             The conditions of each group, and its rows.
         """
+        if "cuda_graph" in columns:
+            said = rows["cuda_graph"] if "cuda_graph" in rows else pd.Series(index=rows.index, dtype=object)
+            rows = rows.assign(cuda_graph=said.eq(True))
         grouped = rows.groupby(list(columns), sort=False, dropna=False)
         return [(cls.of(dict(zip(columns, key, strict=True))), group) for key, group in grouped]
 
@@ -112,7 +121,7 @@ class Conditions:
         words += [self.mode, self.precision]
         if self.batch is not None:
             words += ["largest batch" if self.batch == LARGEST else f"batch {self.batch}"]
-        words += ["compiled"] if self.compile else []
+        words += ["compiled"] * bool(self.compile) + ["CUDA graph"] * bool(self.cuda_graph)
         for name in ("channels_last", "tf32"):
             value = getattr(self, name)
             words += [f"{name}={bool(value)}"] if value is not None and value != self.USUAL[name] else []
@@ -141,6 +150,12 @@ def distinct_labels(rows: pd.DataFrame, briefly: bool = False) -> list[str]:
         unique = (words[number] for words in ways if words.count(words[number]) == 1)
         found[case] = next(unique, last[number])
     return [found[case] for case in each]
+
+
+def with_cuda_graph(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a measured row that says whether a CUDA graph was replayed: older rows do not, and none was."""
+    older = "compile" in row and row.get("cuda_graph") is None
+    return {**row, "cuda_graph": False} if older else dict(row)
 
 
 def short_titles(rows: pd.DataFrame) -> list[str]:

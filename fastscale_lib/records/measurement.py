@@ -71,6 +71,10 @@ class Measurement:
     - `load`: share of the machine's cores that other processes used during the timed part, 0 to 1; above 0.05 the time
       judges nothing.
     - `interval`: the requested half-width, as a fraction of the median, by which `converged` is judged.
+    - `cuda_graph`: whether runs replayed a CUDA graph; False, not None, in older rows.
+    - `cudnn_benchmark_limit`: how many algorithms cuDNN's autotuner was let try for a convolution; None for torch's own
+      number.
+    - `first_run_s`: seconds of the first run, in which all is compiled, tuned, allocated and captured.
     """
 
     network: str
@@ -116,8 +120,12 @@ class Measurement:
     other_processes: int | None = None
     load: float | None = None
     interval: float | None = None
+    cuda_graph: bool = False
+    cudnn_benchmark_limit: int | None = None
+    first_run_s: float | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "cuda_graph", bool(self.cuda_graph))  # a frame has None for older rows
         if not has_interval(self.blocks) or self.low_ms is None or self.high_ms is None:
             for name in ("low_ms", "high_ms"):
                 object.__setattr__(self, name, math.nan)
@@ -184,6 +192,7 @@ class Measurement:
         return (
             f"{median} ms ({spread}) · {self.images_per_s:,.0f} images/s · {self.where} · "
             f"batch {self.batch} · {precision} · {self.mode}"
+            + (" · CUDA graph" if self.cuda_graph else "")
             + (" · launch-bound" if self.launch_bound else "")
             + (f" · {self.warning}" if self.warning else "")
         )
@@ -335,4 +344,4 @@ def image_resolution(value: Any) -> Resolution:
 _MOST_IMAGES = 2**31 - 1  # torch cannot multiply larger sizes
 _LARGEST_SIDE = 100_000
 _MOST = {"memory_bytes": 2**62}
-_TRY = {"batch": 64, "threads": 1, "limit": 4096, "memory_bytes": 2**30}
+_TRY = {"cudnn_benchmark_limit": 4, "batch": 64, "threads": 1, "limit": 4096, "memory_bytes": 2**30}

@@ -21,6 +21,7 @@ from .._common.checks import check_path, shown
 from .._common.errors import FastscaleError
 from .._common.files import end_of_links, sync_folder, trial
 from .._common.locks import is_at, locked, one_thread
+from .conditions import with_cuda_graph
 from .growing_file import GrowingFile
 from .measurement import Measurement, without_range
 
@@ -50,7 +51,7 @@ class Store:
     several threads, with one `Store` or one each. Only `add` writes, and it changes and removes nothing. If the file
     was replaced, as by rotating or restoring it, or written anew, the rows are those that are in it now. Rows with
     fewer than 6 blocks of runs have no 95 % interval: their low_ms and high_ms are None, even if an older file has
-    their range.
+    their range. Older rows, which do not say whether a CUDA graph was replayed, have `cuda_graph` False.
 
     Arguments:
         path: path of the file, which is made with the first row.
@@ -237,7 +238,7 @@ class Store:
         except (ValueError, RecursionError):
             return False
         if isinstance(row, dict):
-            self._rows.append(_with_pair(without_range(row)))
+            self._rows.append(_with_pair(with_cuda_graph(without_range(row))))
         return isinstance(row, dict)
 
     def _forget(self) -> None:

@@ -23,7 +23,7 @@ TINY = tuple(
 )
 
 HERE = {"device_name": "Made-up", "threads": 2, "mode": "inference", "precision": "fp32"}
-HERE |= {"channels_last": True, "compile": False, "tf32": False}
+HERE |= {"channels_last": True, "compile": False, "tf32": False, "cuda_graph": False}
 BASES = ("EfficientNet-B0", "RegNetX-400MF", "RegNetY-400MF", "RegNetZ-500MF", "ResNet-50", "ResNeXt-50")
 RATES = {"conv 1×1": 4e10, "conv k×k": 5e10, "conv in groups": 2e10, "conv depthwise": 4e9, "linear": 5e9}
 RATES |= {"half width": 8, "memory": 1e10, "cache": 3e10, "cache size": 2e6, "data of conv": 1, "data of norm": 0.8}

@@ -15,7 +15,8 @@ import pytest
 import torch
 
 import fastscale_lib as fs
-from fastscale_lib.measuring.running import flags
+from fastscale_lib.measuring.device_finder import find_device
+from fastscale_lib.measuring.running import flags, runner
 from fastscale_lib.measuring.settings import MODES, PRECISIONS, Settings
 from fastscale_lib.measuring.worker import Worker
 from fastscale_lib.records.measurement import MeasureError
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is 
 
 NETWORK = "RegNetX-400MF"
 GIB = 2**30
+BATCH = 256  # of ResNet-50 in bf16: with 64 images an H200 waits for its host
 WATCHED = ("clock_mhz", "power_w", "temperature_c", "throttle")
 
 
@@ -52,6 +54,35 @@ def test_a_small_network_waits_for_the_host_and_a_large_one_does_not():
     assert (small.launch_bound, large.launch_bound) == (True, False)
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_a_cuda_graph_takes_the_host_out_and_changes_nothing_else(mode):
+    how: dict[str, Any] = {"mode": mode, "precision": "bf16", "device": "cuda", "seconds": 2}
+    small, replayed = (fs.measure(NETWORK, 2, resolution=64, cuda_graph=graph, **how) for graph in (False, True))
+    assert (small.launch_bound, replayed.cuda_graph) == (True, True)
+    assert replayed.median_ms < small.median_ms
+    large, same = (fs.measure("ResNet-50", BATCH, cuda_graph=graph, **how) for graph in (False, True))
+    assert same.median_ms == pytest.approx(large.median_ms, rel=0.05)
+    assert same.peak_memory_bytes == pytest.approx(large.peak_memory_bytes, rel=0.2)
+
+
+def test_a_replayed_training_step_does_what_a_step_does():
+    """From the same weights, on the same images: weights and statistics are alike after some steps."""
+    settings, device = Settings(8, "training", device="cuda", resolution=64), find_device("cuda")
+    modules: list[Any] = [fs.build(NETWORK, device="cuda") for _ in range(2)]
+    modules[1].load_state_dict(modules[0].state_dict())
+    run, captured = (runner(each, settings, device, 3) for each in modules)
+    with flags(tf32=False):
+        replay = device.captured(captured)
+        for _ in range(3):  # before the capture, in which nothing is run
+            run()
+        for _ in range(5):
+            run()
+            replay()
+        torch.cuda.synchronize()
+    for one, other in zip(*(each.state_dict().values() for each in modules), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-2, atol=1e-3)
+
+
 def test_a_module_does_not_share_the_gpu_with_a_process_of_ours_that_waits():
     assert fs.measure(NETWORK, batch=2, device="cuda", seconds=0.5).blocks
     found = fs.measure(fs.build(NETWORK), batch=2, device="cuda", resolution=64, seconds=0.5)
@@ -74,9 +105,6 @@ def test_the_largest_batch_fits_and_twice_as_many_images_do_not():
         worker.try_run(NETWORK, Settings(found, **how), 4 * GIB)
         with pytest.raises(MeasureError, match="memory ran out"):
             worker.try_run(NETWORK, Settings(2 * found, **how), 4 * GIB)
-
-
-BATCH = 256  # of ResNet-50 in bf16: with 64 images an H200 waits for its host
 
 
 def by_hand(runs: int = 50) -> float:

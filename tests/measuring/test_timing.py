@@ -62,7 +62,7 @@ def test_a_row_from_before_the_machine_was_watched_is_a_measurement():
     row = measure(TINY, **SHORT).to_dict()
     watched = list(row)[list(row).index("date") + 1 :]
     older = Measurement.from_dict({key: value for key, value in row.items() if key not in watched})
-    assert {getattr(older, key) for key in watched} == {None}
+    assert {key: getattr(older, key) for key in watched} == dict.fromkeys(watched) | {"cuda_graph": False}
     with pytest.raises(ValueError, match="missing or unknown: colour"):
         Measurement.from_dict({**row, "colour": "blue"})
 
@@ -243,7 +243,7 @@ def test_launching_is_timed_with_two_images_and_no_wait_for_the_gpu(monkeypatch)
     run = Run(step, torch.zeros(64, 3, 8, 8), torch.zeros(64))
     settings = Settings(64, "training", "fp32", "cuda")
     with flags(tf32=False):
-        assert timing._launch_seconds(run, settings, Cuda(torch.device("cuda", 0))) == pytest.approx(0.003)
+        assert timing._launch_seconds(run, run, settings, Cuda(torch.device("cuda", 0))) == pytest.approx(0.003)
     assert set(batches) == {(2, 2)}
     run()
     assert batches[-1] == (64, 64)
