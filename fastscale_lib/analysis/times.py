@@ -16,7 +16,7 @@ from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
 from ..prediction.forms import PredictionError
 from ..prediction.model import RuntimeModel
-from ..records.conditions import LARGEST, Conditions, kind_names
+from ..records.conditions import LARGEST, Conditions, kind_names, with_cuda_graphs
 from ..records.measurement import joined_doubts, ratio_ends, time_doubt, without_range
 from ..records.rows_that_judge import judging, undisturbed
 from ..scaling.strategies import Strategy, StrategyLike, alpha_of, scale_factor
@@ -197,6 +197,7 @@ def _predict(case: Conditions, timed: pd.DataFrame, networks: list[Network]) -> 
 def _labelled(rows: pd.DataFrame) -> pd.DataFrame:
     """Select the undisturbed rows with a time, and add source, kind of device, requested batch."""
     rows = undisturbed(rows[rows["median_ms"].notna()]) if "median_ms" in rows else rows.iloc[:0]
+    rows = with_cuda_graphs(rows)
     if missing := sorted({"base", "strategy", "flops", "device", *Conditions.FIT, "batch"} - set(rows)):
         if len(rows):
             raise PredictionError(

@@ -74,7 +74,7 @@ class Device:
         raise NotImplementedError
 
     def captured(self, run: Callable[[], None]) -> Callable[[], None]:
-        """Capture a run, and return what replays it without the host; refused where there is no such thing."""
+        """Capture a run, and return what replays it without the host, if the device can."""
         raise SettingError(
             f"cuda_graph is True, but the device is {self}, and only a GPU of NVIDIA replays CUDA graphs; leave it out"
         )

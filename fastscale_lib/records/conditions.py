@@ -97,8 +97,7 @@ class Conditions:
             The conditions of each group, and its rows.
         """
         if "cuda_graph" in columns:
-            said = rows["cuda_graph"] if "cuda_graph" in rows else pd.Series(index=rows.index, dtype=object)
-            rows = rows.assign(cuda_graph=said.eq(True))
+            rows = with_cuda_graphs(rows)
         grouped = rows.groupby(list(columns), sort=False, dropna=False)
         return [(cls.of(dict(zip(columns, key, strict=True))), group) for key, group in grouped]
 
@@ -152,8 +151,14 @@ def distinct_labels(rows: pd.DataFrame, briefly: bool = False) -> list[str]:
     return [found[case] for case in each]
 
 
+def with_cuda_graphs(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows that say whether a CUDA graph was replayed; older ones replayed none."""
+    said = rows["cuda_graph"] if "cuda_graph" in rows else pd.Series(index=rows.index, dtype=object)
+    return rows.assign(cuda_graph=said.eq(True))
+
+
 def with_cuda_graph(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a measured row that says whether a CUDA graph was replayed: older rows do not, and none was."""
+    """Return a store's row that says whether a CUDA graph was replayed, if it is of a measurement."""
     older = "compile" in row and row.get("cuda_graph") is None
     return {**row, "cuda_graph": False} if older else dict(row)
 
