@@ -152,13 +152,13 @@ def distinct_labels(rows: pd.DataFrame, briefly: bool = False) -> list[str]:
 
 
 def with_cuda_graphs(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return rows that say whether a CUDA graph was replayed; older ones replayed none."""
+    """Return rows that say whether a CUDA graph was replayed; for older ones none was."""
     said = rows["cuda_graph"] if "cuda_graph" in rows else pd.Series(index=rows.index, dtype=object)
     return rows.assign(cuda_graph=said.eq(True))
 
 
 def with_cuda_graph(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a store's row that says whether a CUDA graph was replayed, if it is of a measurement."""
+    """Return a row that says whether a CUDA graph was replayed, if it is a measurement."""
     older = "compile" in row and row.get("cuda_graph") is None
     return {**row, "cuda_graph": False} if older else dict(row)
 
