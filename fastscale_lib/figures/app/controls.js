@@ -1,6 +1,6 @@
 // What a hand sets above the picture: the base network, α and the scale, the strategies, the switches.
 
-import { checkbox, field, html, marksOf, oneTabStop, options, range, select, write } from "./elements.js";
+import { checkbox, field, html, marksOf, oneTabStop, options, range, select, set, write } from "./elements.js";
 import { NAMED_ALPHAS, saidAlpha } from "./state.js";
 import { digits, factor, quoted, short, times, typedAlpha, typedScale } from "./text.js";
 
@@ -103,8 +103,8 @@ export class Controls {
     if (this.network.value !== at) this.network.value = at;
     this.alpha.value = String(state.alpha);
     this.scale.value = String(Math.log2(state.scale));
-    this.alpha.setAttribute("aria-valuetext", saidAlpha(state.alpha) + (view.same ? `, ${view.same}` : ""));
-    this.scale.setAttribute("aria-valuetext", `${digits(state.scale)} times, ${short(view.flops)} multiply-adds`);
+    set(this.alpha, { "aria-valuetext": saidAlpha(state.alpha) + (view.same ? `, ${view.same}` : "") });
+    set(this.scale, { "aria-valuetext": `${digits(state.scale)} times, ${short(view.flops)} multiply-adds` });
     this.alphaField.show(saidAlpha(state.alpha));
     this.scaleField.show(times(state.scale));
     write(this.alphaSays, view.same ? `= ${view.same}` : "");

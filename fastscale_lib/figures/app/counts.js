@@ -139,6 +139,8 @@ export class Counts {
     this.logs = this.flops.map(Math.log);
     /** @type {Map<ArrayLike<number>, Float64Array>} */
     this._relative = new Map();
+    /** @type {Map<ArrayLike<number>, (flops: number) => number>} */
+    this._references = new Map();
     /** @type {Map<number, number[]>} */
     this._points = new Map();
     /** @type {Map<ArrayLike<number>, Curve[]>} */
@@ -227,7 +229,9 @@ export class Counts {
 
   /** What width scaling has of a quantity, by flops. @param {ArrayLike<number>} values By network. */
   reference(values) {
-    return powerLaw(this.points(/** @type {number} */ (this.rowOf.get("w"))).map((network) => [this.flops[network], values[network]]));
+    let found = this._references.get(values);
+    if (!found) this._references.set(values, (found = powerLaw(this.points(/** @type {number} */ (this.rowOf.get("w"))).map((network) => [this.flops[network], values[network]]))));
+    return found;
   }
 
   /** Sides of a network's images in pixels: "224", or height×width. @param {number} network */

@@ -10,30 +10,44 @@ export function svg(tag, attributes = {}, parent) {
   return made;
 }
 
+/** What is written on each element: to ask the page for it costs more than most moves change. @type {WeakMap<Element, Map<string, string | number>>} */
+const known = new WeakMap();
+
 /** Set what is not so already. @param {Element} element @param {Record<string, string | number>} attributes */
 export function set(element, attributes) {
-  for (const [name, value] of Object.entries(attributes)) {
-    const text = typeof value === "number" ? String(Math.round(10 * value) / 10) : value;
-    if (element.getAttribute(name) !== text) element.setAttribute(name, text);
+  let before = known.get(element);
+  if (!before) known.set(element, (before = new Map()));
+  for (const name in attributes) {
+    const given = attributes[name];
+    const value = typeof given === "number" ? Math.round(10 * given) / 10 : given;
+    if (before.get(name) === value) continue;
+    before.set(name, value);
+    element.setAttribute(name, String(value));
   }
 }
 
 /** Write a text, where it is not written already. @param {Element} element @param {string} text */
 export function write(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  const there = element.firstChild;
+  if (there instanceof Text && !there.nextSibling) rewrite(there, text);
+  else if (there || text) element.textContent = text;
+}
+
+/** @param {Text} node @param {string} text */
+function rewrite(node, text) {
+  if (node.data !== text) node.data = text;
 }
 
 /** Write a phrase in parts, where they are not written already. @param {Element} element @param {(string | [string])[]} parts What stands in brackets is bold. */
 export function phrase(element, parts) {
   parts.forEach((part, i) => {
     const bold = typeof part !== "string";
-    const text = bold ? part[0] : part;
     const there = element.childNodes[i];
-    if (there && (there.nodeName === "B") === bold) {
-      if (there.textContent !== text) there.textContent = text;
-    } else {
+    if (bold && there?.nodeName === "B") write(/** @type {Element} */ (there), part[0]);
+    else if (!bold && there instanceof Text) rewrite(there, part);
+    else {
       there?.remove();
-      element.insertBefore(bold ? html("b", {}, text) : document.createTextNode(text), element.childNodes[i] ?? null);
+      element.insertBefore(bold ? html("b", {}, part[0]) : document.createTextNode(part), element.childNodes[i] ?? null);
     }
   });
   while (element.childNodes.length > parts.length) element.lastChild?.remove();
@@ -158,6 +172,9 @@ export function field(label, id, take) {
   return { input, wrong, show };
 }
 
+/** What each row of a table says. @type {WeakMap<HTMLTableRowElement, string[]>} */
+const said = new WeakMap();
+
 /** Write rows of texts into a table, headings first (none, if they are empty); what is there already stays. @param {HTMLTableElement} table @param {string[][]} rows */
 export function fill(table, rows) {
   const head = table.tHead ?? table.createTHead();
@@ -167,12 +184,14 @@ export function fill(table, rows) {
     while (part.rows.length > texts.length) part.deleteRow(-1);
     texts.forEach((cells, i) => {
       const row = part.rows[i] ?? part.insertRow();
+      const before = said.get(row) ?? [];
+      said.set(row, cells);
       while (row.cells.length > cells.length) row.deleteCell(-1);
       cells.forEach((text, column) => {
+        if (before[column] === text) return;
         const heading = part === head ? "col" : column ? null : "row";
         const cell = row.cells[column] ?? row.appendChild(document.createElement(heading ? "th" : "td"));
-        if (heading) set(cell, { scope: heading });
-        else cell.className = text.includes("→") ? "changed" : "";
+        set(cell, heading ? { scope: heading } : { class: text.includes("→") ? "changed" : "" });
         write(cell, text);
       });
     });
