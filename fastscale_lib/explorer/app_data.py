@@ -262,11 +262,12 @@ def _timing_data(timing: Timing, ms: np.ndarray, error: np.ndarray) -> dict[str,
 def _packed(arrays: Sequence[np.ndarray]) -> str:
     """Compress arrays of 16 bits as text: differences of neighbours, low bytes first.
 
-    `inflated` of counts.js undoes it. The text is half as long as that of the values themselves.
+    `inflated` of counts.js undoes it. The text is half as long as that of the values themselves. Level 9 of zlib would
+    make it 2 % shorter, and take eight times as long.
     """
     steps = np.diff(np.concatenate(arrays), prepend=np.uint16(0))  # modulo 2**16
     planes = [each.astype(np.uint8).tobytes() for each in (steps & 255, steps >> 8)]
-    return base64.b64encode(zlib.compress(b"".join(planes), 9)).decode()
+    return base64.b64encode(zlib.compress(b"".join(planes), 6)).decode()
 
 
 def _predicted(

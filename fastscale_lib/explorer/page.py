@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import base64
 import html
-import os
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from ..architectures.definition import Network
 from ..architectures.traced.module_family import Family
+from ..figures.light_plotly import go
 from ..figures.svg.plot import to_svg
 from . import panels
 from .family_views import FamilyViews
 from .views import Predictor, Views
 
-FIGURE_MIME = "application/vnd.plotly.v1+json"
 ALPHAS = sorted({*np.linspace(0, 1, 21).round(2).tolist(), 1 / 3})
 
 
@@ -31,11 +29,6 @@ _STILL = """<div class="fastscale-still"><img alt="{said}" src="data:image/svg+x
   display: none;
 }}
 </style>"""
-
-
-def kept_as_data() -> bool:
-    """Return whether figures stay in a notebook as data, for a page that brings plotly.js."""
-    return os.environ.get("PLOTLY_RENDERER") == "plotly_mimetype"
 
 
 def slider_figure(

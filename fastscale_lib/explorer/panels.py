@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..figures.counts import curve, law_text, marks
+from ..figures.count_traces import curve, law_text, marks
 from ..figures.theme import INK, METRIC_STYLES, METRICS, Frame, label, layout, log_axis, numbers, stages_text, style
 from ..scaling.strategies import STRATEGIES
 

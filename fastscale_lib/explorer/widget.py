@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import html
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import ipywidgets
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 import traitlets as T
 from IPython.display import display
 
@@ -34,12 +34,15 @@ from .cells import cells
 from .family_views import FAMILY_NOTE, FAMILY_SCALES
 from .hand import Hand
 from .notebook_page import NotebookPage, Teller
-from .page import FIGURE_MIME, kept_as_data, slider_figure, still, still_figure
 from .predictions import Predictions
 from .state import SETTABLE, State
 from .timings import ENDED, Timings
 from .views import ALPHA, SCALES, Predictor
 
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+FIGURE_MIME = "application/vnd.plotly.v1+json"
 TOLD = ("devices", "message", "status", "busy", "progress", "measurements", "model")  # beside what is set
 _ENDINGS = {"python": "py", "yaml": "yaml", "csv": "csv", "html": "html"}
 
@@ -102,14 +105,16 @@ class Explorer(NotebookPage, State):
             here.note_shown(self)
         self.ask_devices()
         shown: dict[str, Any] = dict(ipywidgets.DOMWidget._repr_mimebundle_(self, **kwargs) or {})
-        if kept_as_data():
+        if _kept_as_data():
             shown |= self._without_kernel()
         return shown
 
     def _ipython_display_(self) -> None:
         """Show the widget; in a notebook, after a picture for where there is no kernel."""
         shown = self._repr_mimebundle_()
-        if cells() and not self.ended and not isinstance(self.network, Family) and not kept_as_data():
+        if cells() and not self.ended and not isinstance(self.network, Family) and not _kept_as_data():
+            from .page import still  # which loads plotly: the explorer itself is there without it
+
             display({"text/html": still(self.base, self.alpha, self.scale, self._still_figure(self.base))}, raw=True)
             shown["text/html"] = ""  # all that is said of the widget where it is none
         display(shown, raw=True)
@@ -122,6 +127,8 @@ class Explorer(NotebookPage, State):
         return {FIGURE_MIME: json.loads(figure.to_json() or "null"), EXPLORER_MIME: self._teller.page_data()}
 
     def _still_figure(self, base: Network) -> go.Figure:
+        from .page import still_figure
+
         predictor, note = self._drawn_times()
         return still_figure(base, self.strategies, self.alpha, self.scale, self.times, note, predictor)
 
@@ -225,6 +232,8 @@ class Explorer(NotebookPage, State):
 
     def to_figure(self) -> go.Figure:
         """Make the four panels as a figure whose α slider needs no kernel."""
+        from .page import slider_figure
+
         predictor, note = self._drawn_times()
         return slider_figure(self.base, self.strategies, self.alpha, self.scale, self.times, note, predictor)
 
@@ -305,6 +314,11 @@ def _documented() -> str:
 Explorer.__doc__ = f"{Explorer.__doc__}{_documented()}"
 explore = Explorer
 """Make an `Explorer`, to be shown as the last expression of a cell."""
+
+
+def _kept_as_data() -> bool:
+    """Return whether figures stay in a notebook as data, for a page that brings plotly.js."""
+    return os.environ.get("PLOTLY_RENDERER") == "plotly_mimetype"
 
 
 def _file_name(name: str) -> str:

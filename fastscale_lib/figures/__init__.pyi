@@ -7,11 +7,11 @@ from .alpha import times_over_alpha as times_over_alpha
 from .budget_choices import choices as choices
 from .cost import bought as bought
 from .cost import ratios as ratios
+from .count_traces import curve as curve
+from .count_traces import law as law
+from .count_traces import marks as marks
 from .counts import complexity_curves as complexity_curves
-from .counts import curve as curve
 from .counts import exponents as exponents
-from .counts import law as law
-from .counts import marks as marks
 from .designed_ratios import relative_to_designed as relative_to_designed
 from .device_panels import leads_map as leads_map
 from .device_panels import on_every_device as on_every_device

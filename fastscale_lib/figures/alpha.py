@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from .._common.digits import significant
@@ -16,6 +15,7 @@ from .._common.frames import rows as rows_of
 from ..analysis.times import knee
 from ..records.conditions import distinct_labels
 from ..scaling.strategies import strategy as named_strategy
+from .light_plotly import go
 from .theme import (
     DASHED,
     INK,

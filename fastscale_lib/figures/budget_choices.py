@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
+from .light_plotly import go
 from .theme import DASHED, INK, layout, log_axis, numbers, titled, whiskers
 
 _LOOKS = {

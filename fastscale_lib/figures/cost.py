@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
-import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from .._common.frames import rows as rows_of
 from ..analysis.claims import EVIDENCE, ClaimError, details_text
-from .counts import curve
+from .count_traces import curve
+from .light_plotly import go
 from .theme import DASHED, INK, METRICS, label, layout, log_axis, numbers, style, titled, whiskers
 
 _MARKERS = {

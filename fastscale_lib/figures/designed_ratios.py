@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
-import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from .light_plotly import go
 from .theme import DASHED, axis_title, label, layout, log_axis, numbers, panels_titled, style
 
 

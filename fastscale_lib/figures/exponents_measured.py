@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pandas as pd
-import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from .light_plotly import go
 from .theme import INK, METRICS, STYLES, axis_title, layout, numbers, panels_titled, titled
 
 _SIZES = {"d": "depth", "w": "width", "r": "resolution"}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
-import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from ..records.conditions import short_titles
+from .light_plotly import go
 from .theme import DASHED, INK, METRICS, Style, axis_title, label, layout, numbers, panels_titled, style
 
 _COLUMNS = 3

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from .._common.frames import rows as rows_of
@@ -15,6 +14,7 @@ from .._common.statistics import pearson
 from ..analysis.correlation import complete
 from ..architectures.counting import METRICS as COUNTS
 from ..records.conditions import Conditions, joined, short_titles
+from .light_plotly import go
 from .theme import (
     DASHED,
     MANY_TICKS,

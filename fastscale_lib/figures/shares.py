@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pandas as pd
-import plotly.graph_objects as go
 
+from .light_plotly import go
 from .theme import INK, STYLES, axis_title, layout, numbers, titled
 
 _COLOURS = {

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 from plotly.subplots import make_subplots
 
+from .light_plotly import go
 from .theme import INK, layout, numbers, panels_titled
 
 _COLUMNS = 2

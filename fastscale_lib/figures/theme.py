@@ -5,18 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
-import plotly.io as pio
 
-from .._common.light_imports import light_imports
 from ..architectures.resolutions import size_text
 
-with light_imports():
-    _ = pio.renderers  # plotly imports it, and nbformat, when it is first read
+if TYPE_CHECKING:  # the explorer needs colours, and no plotly
+    import plotly.graph_objects as go
 
 Frame = pd.DataFrame | Mapping[str, Any]
 
@@ -138,8 +135,10 @@ def offline() -> None:
 
     The environment variable PLOTLY_RENDERER has precedence: `fastscale report` sets it to keep figures as data.
     """
+    from .light_plotly import renderers
+
     if not os.environ.get("PLOTLY_RENDERER"):
-        pio.renderers.default = "plotly_mimetype+notebook"
+        renderers.default = "plotly_mimetype+notebook"
 
 
 def legend_key(name: str, **look: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from helpers.executed_notebooks import HOSTILE, code, everything, report, slidin
 from helpers.notebooks import NOTEBOOKS, named, outputs
 from helpers.waiting import until
 
-from fastscale_lib.explorer.page import FIGURE_MIME
+from fastscale_lib.explorer.widget import FIGURE_MIME
 from fastscale_lib.figures.theme import STYLES
 from fastscale_lib.reports import pages
 

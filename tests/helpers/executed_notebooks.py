@@ -15,7 +15,7 @@ import plotly.graph_objects as go
 import fastscale_lib as fs
 from fastscale_lib import figures
 from fastscale_lib.analysis.claims import Claim, Scorecard
-from fastscale_lib.explorer.page import FIGURE_MIME
+from fastscale_lib.explorer.widget import FIGURE_MIME
 from fastscale_lib.reports.cells import WIDGET
 from fastscale_lib.reports.result import Report
 

@@ -31,7 +31,7 @@ from fastscale_lib.analysis.claims import (
     Scorecard,
     gathered,
 )
-from fastscale_lib.explorer.page import FIGURE_MIME
+from fastscale_lib.explorer.widget import FIGURE_MIME
 from fastscale_lib.figures import explorer_code
 from fastscale_lib.reports import pages, plots
 from fastscale_lib.reports.markdown import rendered
