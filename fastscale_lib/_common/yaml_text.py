@@ -8,7 +8,6 @@ plain data is refused: tags of objects, anchors and aliases, merge keys, several
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Callable
 from functools import cache
@@ -206,28 +205,13 @@ def _scalar(node: Any) -> Any:
         raise _no_object(node)
     if not re.fullmatch(_CORE[kind][0], text):  # a tagged one, such as !!int x
         raise _at(node, f"{shown(text)} is no {kind}")
-    return _READERS[kind](node, text)
-
-
-def _int(node: Any, text: str) -> int:
-    if len(text) > _DIGITS:
-        raise _at(node, f"a number of {len(text):,} digits; {_DIGITS} are read at most")
-    return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
-
-
-def _float(node: Any, text: str) -> float:
-    bare = text.lstrip("+-").lower()
-    if bare not in (".inf", ".nan"):
-        return float(text)
-    return math.nan if bare == ".nan" else -math.inf if text[0] == "-" else math.inf
-
-
-_READERS = {
-    "null": lambda node, text: None,
-    "bool": lambda node, text: text.lower() == "true",
-    "int": _int,
-    "float": _float,
-}
+    if kind == "int":
+        if len(text) > _DIGITS:
+            raise _at(node, f"a number of {len(text):,} digits; {_DIGITS} are read at most")
+        return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
+    if kind == "float":
+        return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+    return None if kind == "null" else text.lower() == "true"
 
 
 def _name(key: Any) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from .._common.checks import shown
 from .._common.yaml_text import YamlError, read_yaml
 from .blocks import BlockType, block_type
-from .fitting_parts import check_together
+from .fitting_parts import check_sides, check_stages
 from .html_table import table
 from .parts import (
     ACTIVATIONS,
@@ -86,7 +86,8 @@ class Network:
         object.__setattr__(self, "stages", tuple(map(self._without_repetition, self.stages)))
         for number, (name, stage) in enumerate(zip(self._of_stages("block"), self.stages, strict=True), 1):
             block_type(name, f"stage {number}: block").check(number, stage)
-        check_together(self)
+        check_stages(self)
+        check_sides(self)
 
     def _without_repetition(self, stage: Stage) -> Stage:
         """Set what the stage repeats of the network to None: equal networks have one description."""

@@ -12,17 +12,8 @@ if TYPE_CHECKING:
     from .definition import Network
 
 
-def check_together(network: Network) -> None:
-    """Refuse a network whose parts do not go together, each of which could be built by itself.
-
-    Raises:
-        NetworkError: naming the part, the value and the rule.
-    """
-    _check_stages(network)
-    _check_resolution(network)
-
-
-def _check_stages(network: Network) -> None:
+def check_stages(network: Network) -> None:
+    """Refuse stages, a stem and a head that do not go together, naming the value and the rule."""
     kind, tokens = network.stem.kind, network.has_tokens
     for number, (block, se_ratio) in enumerate(zip(network.block_types, network.se_ratios, strict=True), 1):
         if block.takes_tokens != tokens:
@@ -47,7 +38,7 @@ def _check_stages(network: Network) -> None:
         )
 
 
-def _check_resolution(network: Network) -> None:
+def check_sides(network: Network) -> None:
     """Check that patches are whole, and that a pixel is left after all strides that cut off."""
     resolution, least, unit = network.resolution, network.least_resolution, network.resolution_unit
     both = both_sides(resolution)

@@ -16,29 +16,18 @@ if TYPE_CHECKING:
 
 def table(network: Network) -> str:
     """Describe the network stage by stage in an HTML table: a fragment, with all text escaped."""
-    sides, rows = _sides(network), []
-
-    def row(part, stride, *cells):
-        side = sides[part.split(":")[0].replace(" ", "")]
-        rows.append("".join(f"<td>{cell}</td>" for cell in (part, *cells, stride, size_text(side))))
-
-    row("stem", STEMS[network.stem.kind].total_stride, "", network.stem.width, "", "", STEMS[network.stem.kind])
+    sides = {name: size_text(side) for name, side in _sides(network).items()}
+    stem = STEMS[network.stem.kind]
+    rows: list[tuple] = [("stem", "", network.stem.width, "", "", stem, stem.total_stride, sides["stem"])]
     for number, s in enumerate(network.stages, 1):
-        row(
-            f"stage {number}{_own(s)}",
-            s.stride,
-            s.depth,
-            s.width,
-            s.group_width,
-            f"{s.bottleneck:g}",
-            f"{s.kernel}×{s.kernel}",
-        )
+        sizes = s.depth, s.width, s.group_width, f"{s.bottleneck:g}", f"{s.kernel}×{s.kernel}", s.stride
+        rows.append((f"stage {number}{_own(s)}", *sizes, sides[f"stage{number}"]))
     if network.head.width:
-        row("head", 1, "", network.head.width, "", "", "1×1")
-    rows.append(f"<td>classes</td><td></td><td>{network.classes}</td>" + "<td></td>" * 5)
+        rows.append(("head", "", network.head.width, "", "", "1×1", 1, sides["head"]))
+    rows.append(("classes", "", network.classes, *[""] * 5))
     titles = ("", "depth", "width", "group width", "bottleneck", "kernel", "stride", "output")
     head = "".join(f"<th>{title}</th>" for title in titles)
-    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
     se = f", SE {network.se_ratio:g}" if network.se_ratio else ""
     caption = html.escape(
         f"{network.name}: {network.block}{se}, {network.activation}, {size_text(network.resolution)} px"

@@ -75,7 +75,9 @@ def _epochs(
         keep(row)
     while not rows or rows[-1]["kind"] != "trained":
         if trainer.epochs_done < epochs:
-            name = f"{task}, epoch {trainer.epochs_done + 1} of {epochs}" + _last_error(rows)
+            errors = [row["top1_error"] for row in rows if row.get("top1_error") is not None]
+            error = f", error {errors[-1]:.2f} %" if errors else ""
+            name = f"{task}, epoch {trainer.epochs_done + 1} of {epochs}{error}"
             rows.append(_train_epoch(task, trainer, tally, name))
         else:
             rows.append({**_final_row(task, trainer, rows, processes), "repeatable": repeatable})
@@ -90,11 +92,6 @@ def _conditions(device: torch.device, processes: Processes) -> dict[str, Any]:
     """Return what decides the last bits of a training, beside what is trained."""
     found = read_environment(device)
     return {**{name: found[name] for name in ("device_name", "threads", "torch")}, "processes": processes.world_size}
-
-
-def _last_error(rows: list[Row]) -> str:
-    errors = [row["top1_error"] for row in rows if row.get("top1_error") is not None]
-    return f", error {errors[-1]:.2f} %" if errors else ""
 
 
 def _train_epoch(task: Task, trainer: Trainer, tally: Tally, name: str) -> Row:

@@ -29,11 +29,6 @@ def named(title: str, make: Callable[..., Any], arguments: list[Any]) -> dict[st
     return {"make": name, "code": code_of(make), "arguments": _plain(title, arguments)}
 
 
-def digest_of(made_by: Mapping[str, Any]) -> str:
-    """Return twelve hexadecimal digits that depend on all that `named` tells."""
-    return hashlib.sha256(repr(sorted(made_by.items())).encode()).hexdigest()[:12]
-
-
 def name_of(make: Any) -> str | None:
     """Return the name under which a function or class is imported; None without one."""
     module, name = getattr(make, "__module__", None), getattr(make, "__qualname__", None)

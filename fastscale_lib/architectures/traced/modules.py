@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..._common.checks import shown
 from ..parts import NetworkError
 from ..resolutions import Resolution, both_sides, check_resolution
 from .records import Trace
-
-if TYPE_CHECKING:
-    import torch
 
 
 def is_module(value: Any) -> bool:
@@ -48,16 +45,11 @@ def trace(module: Any, *, resolution: Resolution | None = None, example: Any = N
             f"trace: {given} given of resolution and example; a module does not tell its input: give resolution=224 "
             "for images, or example= for anything else"
         )
-    module = _unwrapped(module)
-    args, kwargs, said = _inputs(module, resolution, example)
-    return traced(module, args, kwargs, said)
-
-
-def traced(module: torch.nn.Module, args: tuple, kwargs: dict[str, Any], said: str) -> Trace:
-    """Trace the module, or raise the error that says why not; `said` names the input."""
     from .failures import FailedInside, refusal_of, refuse_what_hides_operators
     from .tracing import trace_module
 
+    module = _unwrapped(module)
+    args, kwargs, said = _inputs(module, resolution, example)
     refuse_what_hides_operators(module)
     try:
         return trace_module(module, args, kwargs)
