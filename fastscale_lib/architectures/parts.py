@@ -208,13 +208,6 @@ class Complexity(NamedTuple):
         return f"{self.flops:,} flops (multiply-adds), {self.params:,} params, {self.activations:,} activations"
 
 
-def make_stage(number: int, sizes: Mapping[str, Any]) -> Stage:
-    try:
-        return Stage(**sizes)
-    except NetworkError as error:
-        raise NetworkError(str(error).replace("stage:", f"stage {number}:", 1)) from None
-
-
 def check_known(part: str, value: Any, known: Iterable[str]) -> None:
     if not isinstance(value, str) or value not in known:
         raise NetworkError(f"{part}: {shown(value)} is not one of {', '.join(known)}")

@@ -51,17 +51,17 @@ def make_network(cls: type[Network], plain: Any) -> Network:
     if isinstance(stages, str | Mapping) or not isinstance(stages, Iterable):
         raise NetworkError(f"network: stages must be a list with one entry per stage, not {shown(stages)}")
     stages = one_per_stage("stages", stages)
-    plain["stages"] = tuple(_make_part(Stage, f"stage {number}", stage) for number, stage in enumerate(stages, 1))
-    plain["stem"] = _make_part(Stem, "stem", plain["stem"])
-    plain["head"] = _make_part(Head, "head", plain.get("head", {}))
+    plain["stages"] = tuple(make_part(Stage, f"stage {number}", stage) for number, stage in enumerate(stages, 1))
+    plain["stem"] = make_part(Stem, "stem", plain["stem"])
+    plain["head"] = make_part(Head, "head", plain.get("head", {}))
     if plain.get("scaling") is not None:
         scaling = dict(_mapping("scaling", plain["scaling"]))
         for name in ("changes", "neighbours"):
             if not isinstance(scaling.get(name, ()), list | tuple):
                 raise NetworkError(f"scaling: {name} is {shown(scaling[name])}, but must be a list")
-        scaling["neighbours"] = [_make_part(Neighbour, "neighbour", each) for each in scaling.get("neighbours", ())]
-        plain["scaling"] = _make_part(Scaling, "scaling", scaling)
-    return _make_part(cls, "network", plain)
+        scaling["neighbours"] = [make_part(Neighbour, "neighbour", each) for each in scaling.get("neighbours", ())]
+        plain["scaling"] = make_part(Scaling, "scaling", scaling)
+    return make_part(cls, "network", plain)
 
 
 def network_as_yaml(plain: Mapping[str, Any]) -> str:
@@ -103,7 +103,7 @@ def _mapping(part: str, plain: Any) -> Mapping:
     return plain
 
 
-def _make_part(cls: type[_Part], part: str, plain: Any) -> _Part:
+def make_part(cls: type[_Part], part: str, plain: Any) -> _Part:
     """Make a dataclass from a mapping that has all required fields, and no unknown ones."""
     plain = _mapping(part, plain)
     _check_keys(cls, part, plain)

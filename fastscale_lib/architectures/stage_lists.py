@@ -12,7 +12,8 @@ from typing import Any
 
 from .._common.checks import check_real, check_whole
 from .blocks import block_type
-from .parts import BOTTLENECKS, MOST_BLOCKS, OF_STAGE, PER_STAGE, NetworkError, Stage, make_stage, one_per_stage
+from .parts import BOTTLENECKS, MOST_BLOCKS, OF_STAGE, PER_STAGE, NetworkError, Stage, one_per_stage
+from .plain_networks import make_part
 
 
 def stages_of(block: str, given: Mapping[str, Any]) -> tuple[Stage, ...]:
@@ -21,7 +22,7 @@ def stages_of(block: str, given: Mapping[str, Any]) -> tuple[Stage, ...]:
     named = {name: one for name, one in PER_STAGE.items() if given.get(name) is not None or name == "widths"}
     columns = {one: _per_stage(name, given.get(name), len(depths)) for name, one in named.items()}
     rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
-    described = [make_stage(number, row) for number, row in enumerate(rows, 1)]
+    described = [make_part(Stage, f"stage {number}", row) for number, row in enumerate(rows, 1)]
     if given.get("group_widths") is None:
         for index, stage in enumerate(described):
             kind = block_type(block) if stage.block is None else block_type(stage.block, f"stage {index + 1}: block")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from .._common.checks import check_real, shown
+from .._common.checks import check_progress, check_real, shown
 from ..architectures.definition import Network
 from ..architectures.resolutions import Resolution
 from ..architectures.traced.module_family import Family
@@ -132,8 +132,7 @@ def search(
     grain = check_real("grain", grain, SettingError, 0, 1, above=True, remedy="; try grain=1/16")
     if memory_bytes is not None:
         memory_bytes = whole("memory_bytes", memory_bytes)
-    if not (progress is None or callable(progress)):
-        raise SettingError(f"progress is {shown(progress)}, but must be a function, or None")
+    check_progress(progress, SettingError)
     if not (worker is None or hasattr(worker, "try_run")):
         raise SettingError(f"worker is {shown(worker)}, but must be a Worker, or None for one of its own")
     most, fitted = _most_trials(limit, grain), []

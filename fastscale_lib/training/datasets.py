@@ -210,21 +210,18 @@ def _fetch_file(name: str, folder: Path, sha256: str) -> None:
 
     if (folder / name).is_file():
         return
+    lacks = f"dataset: Fashion-MNIST is not in {DEBIAN / 'fashion-mnist'} or {folder}"
+    remedy = "install Debian's package dataset-fashion-mnist, or say where the files are with path="
     if os.environ.get(OFFLINE_VARIABLE):
         raise DataError(
-            f"dataset: Fashion-MNIST is not in {DEBIAN / 'fashion-mnist'} or {folder}, and nothing is fetched, since "
-            f"{OFFLINE_VARIABLE} is set, as fastscale report --offline does; install Debian's package "
-            "dataset-fashion-mnist, or say where the files are with path="
+            f"{lacks}, and nothing is fetched, since {OFFLINE_VARIABLE} is set, as fastscale report --offline does; "
+            f"{remedy}"
         )
     try:
         with urlopen(URL + name, timeout=_FETCH_S) as answer:
             data = answer.read()
     except (OSError, ValueError, HTTPException) as error:  # the last where an answer is cut short
-        places = f"{DEBIAN / 'fashion-mnist'} or {folder}"
-        raise DataError(
-            f"dataset: Fashion-MNIST is not in {places}, and {URL + name} cannot be fetched ({error}); "
-            "install Debian's package dataset-fashion-mnist, or say where the files are with path="
-        ) from None
+        raise DataError(f"{lacks}, and {URL + name} cannot be fetched ({error}); {remedy}") from None
     path = folder / name
     read_idx(path, 3 if "images" in name else 1, sha256, data)
     try:

@@ -109,7 +109,9 @@ def train_rows(
     task = make_task(network, data, recipe, seed, device)
     path = _checkpoint(store, checkpoint, task.ids)
     wanted = checkpoint is not None and not Path(checkpoint).exists()  # a row does not have the weights
-    held = processes.from_rank_0(lambda: [] if store is None or wanted else _held(store, task.ids))
+    held = processes.from_rank_0(
+        lambda: [] if store is None or wanted else store.find(kind="trained", reason=None, **task.ids)
+    )
     if held:
         return held[-1:]
     from .epochs import run_epochs
@@ -133,7 +135,3 @@ def _checkpoint(store: Store | None, checkpoint: str | os.PathLike | None, ids: 
     if checkpoint is not None:
         return Path(checkpoint)
     return None if store is None else checkpoint_path(store, ids)
-
-
-def _held(store: Store, ids: Mapping[str, Any]) -> list[Row]:
-    return store.find(kind="trained", reason=None, **ids)
