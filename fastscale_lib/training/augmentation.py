@@ -7,6 +7,7 @@ side, side), with values from 0 to 255.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch.nn import functional as F
@@ -54,19 +55,15 @@ def randaugment(images: torch.Tensor, number: int, magnitude: float) -> torch.Te
     """
     strength = magnitude / 10
     for _ in range(number):
-        chosen = torch.randint(len(_OPERATIONS), (len(images),), device=images.device)
+        chosen = torch.randint(len(OPERATIONS), (len(images),), device=images.device)
         signs = torch.randint(2, (len(images),), device=images.device) * 2.0 - 1
         changed = images.clone()
-        for at, operation in enumerate(_OPERATIONS):
+        for at, operation in enumerate(OPERATIONS.values()):
             these = (chosen == at).nonzero()[:, 0]
             if len(these):
                 changed[these] = operation(images[these], strength * signs[these])
         images = changed
     return images
-
-
-def _identity(x: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
-    return x
 
 
 def autocontrast(x: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
@@ -99,21 +96,6 @@ def _blend(behind: torch.Tensor, x: torch.Tensor, strength: torch.Tensor) -> tor
     return (behind + (1 + _BLEND * _column(strength)) * (x - behind)).clamp(0, 255)
 
 
-def brightness(x: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
-    """Move values away from black, or towards it."""
-    return _blend(torch.zeros_like(x), x, strength)
-
-
-def contrast(x: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
-    """Move values away from the mean gray of the image, or towards it."""
-    return _blend(_gray(x).mean((1, 2, 3), keepdim=True), x, strength)
-
-
-def color(x: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
-    """Move values away from the gray image, or towards it; gray images stay."""
-    return _blend(_gray(x), x, strength)
-
-
 def sharpness(x: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
     """Move values away from the smoothed image, or towards it; the edges stay."""
     kernel = torch.ones(3, 3, device=x.device, dtype=x.dtype)
@@ -129,26 +111,6 @@ def rotate(x: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
     """Rotate by up to 30°."""
     angle = _ROTATE * strength
     return _move(x, xx=angle.cos(), xy=-angle.sin(), yx=angle.sin(), yy=angle.cos())
-
-
-def shear_x(x: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
-    """Shift rows in proportion to their height."""
-    return _move(x, xy=_SHEAR * strength)
-
-
-def shear_y(x: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
-    """Shift columns in proportion to their place."""
-    return _move(x, yx=_SHEAR * strength)
-
-
-def translate_x(x: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
-    """Shift to the left or the right, by up to 45 % of the side."""
-    return _move(x, x0=2 * _TRANSLATE * strength)  # the side is 2 in affine_grid's coordinates
-
-
-def translate_y(x: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
-    """Shift up or down, by up to 45 % of the side."""
-    return _move(x, y0=2 * _TRANSLATE * strength)
 
 
 def _move(x: torch.Tensor, **entries: torch.Tensor) -> torch.Tensor:
@@ -172,7 +134,21 @@ def _column(values: torch.Tensor) -> torch.Tensor:
     return values[:, None, None, None]
 
 
-_OPERATIONS = (
-    *(_identity, autocontrast, equalize, rotate, solarize, color, posterize),
-    *(contrast, brightness, sharpness, shear_x, shear_y, translate_x, translate_y),
-)
+# Functions of images and strengths, from -1 to 1. What is blended moves away from the first image, or towards it;
+# translations go by up to 45 % of the side, which is 2 in affine_grid's coordinates.
+OPERATIONS: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
+    "identity": lambda x, strength: x,
+    "autocontrast": autocontrast,
+    "equalize": equalize,
+    "rotate": rotate,
+    "solarize": solarize,
+    "color": lambda x, strength: _blend(_gray(x), x, strength),
+    "posterize": posterize,
+    "contrast": lambda x, strength: _blend(_gray(x).mean((1, 2, 3), keepdim=True), x, strength),
+    "brightness": lambda x, strength: _blend(torch.zeros_like(x), x, strength),
+    "sharpness": sharpness,
+    "shear_x": lambda x, strength: _move(x, xy=_SHEAR * strength),
+    "shear_y": lambda x, strength: _move(x, yx=_SHEAR * strength),
+    "translate_x": lambda x, strength: _move(x, x0=2 * _TRANSLATE * strength),
+    "translate_y": lambda x, strength: _move(x, y0=2 * _TRANSLATE * strength),
+}
