@@ -14,7 +14,7 @@ from ..architectures.provenance import GROUP_WIDTHS, GroupWidths, Scaling
 from ..architectures.resolutions import both_sides, check_resolution, each_side, side_text
 from ..architectures.traced.module_family import Family
 from .module_scaling import check_dimensions, network_or_family, scale_family
-from .strategies import StrategyError, StrategyLike, factors, fit_grown, named_strategy, scale_factor
+from .strategies import StrategyError, StrategyLike, factors, named_strategy, scale_factor
 
 WIDTH_STEP = 8
 _PIXEL_STEP = 4  # of a resolution, where it need not be of whole patches
@@ -196,7 +196,7 @@ def scaled_dimensions(network: Network, d, w, g, r, *, group_widths: GroupWidths
         for block, stage, factor in zip(network.block_types, network.stages, _of_groups(network, g), strict=True)
     ]
     fitted = [
-        fit_grown(block, stage, width, group_width, (w == 1) & (g == 1))
+        _fit_grown(block, stage, width, group_width, (w == 1) & (g == 1))
         for block, stage, width, group_width in zip(network.block_types, network.stages, widths, grown, strict=True)
     ]
     step, least = resolution_step(network), network.least_resolution
@@ -210,6 +210,15 @@ def scaled_dimensions(network: Network, d, w, g, r, *, group_widths: GroupWidths
         tuple(group_width for _, group_width in fitted),
         _scale_size(network.head.width, ends, _round_width) if network.head.width else 0,
     )
+
+
+def _fit_grown(block: BlockType, stage: Stage, width, group_width, stays) -> tuple:
+    """Make width and group width fit; where `stays` holds, keep those of the stage."""
+    if stays is True:
+        return stage.width, stage.group_width
+    fitted = block.fit(width, stage.bottleneck, group_width)
+    own = (stage.width, stage.group_width)
+    return tuple(choose(stays, size, other) for size, other in zip(own, fitted, strict=True))
 
 
 def _scale_size(size: int, factor, round_size):

@@ -18,10 +18,7 @@ import numpy as np
 
 from .._common.checks import RealLike, real_number, several, shown
 from .._common.errors import FastscaleError
-from .._common.integers import choose
-from ..architectures.block_form import BlockType
 from ..architectures.definition import Network
-from ..architectures.parts import Stage
 from ..architectures.traced.module_family import Family
 
 StrategyName = Literal["d", "w", "r", "dw", "dr", "wr", "dwr", "dWr"]  # the paper's names
@@ -124,15 +121,6 @@ def scale_factor(s: Any) -> float:
 def factors(strategy: Strategy, s: float) -> tuple[float, ...]:
     """Return the factors of depth, width, group width and resolution, before rounding."""
     return tuple(s ** float(exponent) for exponent in strategy.exponents)
-
-
-def fit_grown(block: BlockType, stage: Stage, width, group_width, stays) -> tuple:
-    """Make width and group width fit; where `stays` holds, keep those of the stage."""
-    if stays is True:
-        return stage.width, stage.group_width
-    fitted = block.fit(width, stage.bottleneck, group_width)
-    own = (stage.width, stage.group_width)
-    return tuple(choose(stays, size, other) for size, other in zip(own, fitted, strict=True))
 
 
 @lru_cache(maxsize=4096)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import traceback
 from typing import Any
 
 import torch
@@ -150,9 +151,5 @@ def _hook_that_failed(module: Any, error: BaseException) -> tuple[str, Any, str]
         for each in (*inner._forward_hooks.values(), *inner._forward_pre_hooks.values()):
             code = getattr(each, "__code__", None) or getattr(type(each).__call__, "__code__", None)
             hooks.setdefault(code, (name, inner, getattr(each, "__name__", type(each).__name__)))
-    trace = error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code in hooks:
-            return hooks[trace.tb_frame.f_code]
-        trace = trace.tb_next
-    return None
+    codes = (frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__))
+    return next((hooks[code] for code in codes if code in hooks), None)

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias
+from unittest import mock
 
 import torch
 from torch import nn
@@ -55,7 +56,6 @@ def signature(make: Callable[[], Any], device: torch.device | None = None) -> Si
 
 def constructor_arguments(make: Callable[[], Any], kind: type) -> dict[str, Any] | None:
     """Return the arguments of a module's class while it is made; None if they are not seen."""
-    own = "__init__" in vars(kind)
     original: Any = kind.__init__
     found: dict[str, Any] = {}
     try:
@@ -76,16 +76,11 @@ def constructor_arguments(make: Callable[[], Any], kind: type) -> dict[str, Any]
             found.update({name: _copied(value) for name, value in values.items()})
         original(self, *args, **keywords)
 
-    setattr(kind, "__init__", seeing)  # noqa: B010  (a class is no place for such a method by its type)
     try:
-        make_without_data(make)
+        with mock.patch.object(kind, "__init__", seeing):
+            make_without_data(make)
     except Exception:
         return None
-    finally:
-        if own:
-            setattr(kind, "__init__", original)  # noqa: B010
-        else:
-            del kind.__init__
     return found or None
 
 
