@@ -167,7 +167,7 @@ def shared_title(axis: Axis, layout: Mapping[str, Any], narrow: bool) -> str:
 
 
 def label_lines(text: str, narrow: bool, room: float) -> list[str]:
-    """Return the lines of the label of a y axis's tick; long ones are broken, where their lines find room.
+    """Return the lines of a label of the y axis; long ones are broken, where these find room.
 
     Arguments:
         text: of the label.
@@ -198,7 +198,7 @@ def label_room(ticks: Sequence[Tick], height: float) -> float:
 
 
 def _height_of_labels(axis: Axis, height: float) -> float:
-    """Return the height in which a narrow picture's labels of a y axis do not run into each other."""
+    """Return the height in which a narrow picture's labels of a y axis keep apart."""
     ticks = axis.ticks(height, TICK, along=False) if axis.kind == "category" else []
     rows = max((len(label_lines(tick.text, True, height)) for tick in ticks), default=0)
     return height * rows * LABEL_LINE / label_room(ticks, height) if len(ticks) > 1 else 0
