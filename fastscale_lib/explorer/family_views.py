@@ -27,7 +27,10 @@ from .views import ALPHA, LARGEST_SCALE, SMALLEST_SCALE
 
 FAMILY_SCALES = tuple(np.geomspace(SMALLEST_SCALE, LARGEST_SCALE, 16).tolist())
 FAMILY_ALPHAS = tuple(named_strategy(alpha=alpha) for alpha in (0.0, 0.2, 1 / 3, 0.5, 0.65, 0.8, 0.9, 1.0))
-FAMILY_NOTE = "each marker is a module that was made and counted; lines join them; fs.measure times one"
+FAMILY_NOTE = (
+    "each marker is a module that was made and counted; lines join them<br>"
+    "other sizes are counted in JupyterLab; fs.measure times one"
+)  # why a figure of a family stands still
 _OVER_ALPHA = np.array([0.3, 3.0])  # of the axis of counts over what was asked
 
 Size = tuple[Family, Strategy, float]

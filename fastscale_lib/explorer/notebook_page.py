@@ -112,16 +112,18 @@ class Teller:
         self._telling = True
         try:
             with page.hold_sync():
+                told = {"heard": dict(self.hand.heard)}
                 try:
                     self._tell_base()
                 except ValueError as error:
                     if not page._base:  # there is no picture to go on with
                         raise
                     self.state.message = str(error)
+                    told["network"] = page._base["name"]
                 else:
                     self._tell_times()
-                    page._shown = {**self._shown(), "heard": dict(self.hand.heard)}
                     page._points = self._points()
+                page._shown = self._shown() | told
                 page._panel = self._panel()
         finally:
             self._telling = False

@@ -218,7 +218,7 @@ def layout(title: str | None = None) -> dict[str, Any]:
     return {
         "template": "plotly_white",
         "title": {"text": title, "font": {"size": 15}} if title else None,
-        "font": {"size": 11},
+        "font": {"size": 13},
         "margin": {"l": 60, "r": 15, "t": 50 if title else 25, "b": 45},
         "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
         "hoverlabel": {"align": "left"},

@@ -70,6 +70,13 @@ def test_it_is_drawn_where_the_address_is_no_secure_context(x):
     x.answer_until(lambda: x.explorer.alpha == 0.51)
 
 
+def test_times_that_are_yet_to_come_are_not_said_to_be_unknown(x):
+    told = lambda: x.page.locator(".time .empty").text_content()  # noqa: E731
+    assert told() == "no time is known of this network yet"
+    x.answer_until(lambda: told() == "")
+    assert "as long on" in x.page.locator(".sentence").text_content()
+
+
 def test_an_alpha_between_hundredths_is_drawn_when_it_is_counted(x):
     name = lambda: x.page.locator(".counts .names text", has_text="α").text_content()  # noqa: E731
     x.page.get_by_label("α, typed").fill("12.5 %")

@@ -538,6 +538,8 @@ def test_what_a_page_cannot_hold_is_said_in_words(x, sentence):
     x.network = network
     assert re.match(said_of_it, said(x))
     assert x._base["name"] == shown(x)["network"] == BASE  # as it was
+    hand(x, alpha=0.4)  # is heard all the same
+    assert (shown(x)["alpha"], x._shown["heard"]) == (0.4, x._hand.heard)
     x.network = SMALL
     assert (said(x), x._base["name"]) == ("", SMALL.name)
 

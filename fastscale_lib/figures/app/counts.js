@@ -5,6 +5,7 @@
  * @property {string} label The device and how it is used.
  * @property {string} note What the times are.
  * @property {boolean} predicted Whether there is a time of any network.
+ * @property {boolean} awaited Whether the predicted times are yet to come.
  * @property {Float32Array} ms Milliseconds a batch by network; NaN where nothing is predicted.
  * @property {Float32Array} error How far off each may be, as a fraction; larger beyond the fitted networks.
  */
@@ -102,12 +103,13 @@ export class Counts {
       return found;
     };
     /** @type {Timing[]} */
-    this.timings = header.timings.map(({ label, note }, i) => {
+    this.timings = header.timings.map(({ label, note, arrays }, i) => {
       const found = times[i];
       const steps = found ? new Uint16Array(found) : new Uint16Array(2 * networks);
       return {
         label,
         note,
+        awaited: arrays === undefined && note !== "measured",
         predicted: steps.subarray(0, networks).some(Boolean),
         ms: Float32Array.from(steps.subarray(0, networks), (step) => (step ? 2 ** ((step - header.timeOffset) / header.timeSteps) : NaN)),
         error: Float32Array.from(steps.subarray(networks), (step) => step / header.errorSteps),

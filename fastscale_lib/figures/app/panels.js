@@ -68,7 +68,7 @@ export function drawOverFlops(chart, view, what, [least, most]) {
   const xTicks = [0.25, 1, 4, 16, 64].filter((each) => each >= least && each <= most);
   chart.axes({ low, high, log: true, ticks: xTicks, text: factor }, axis);
   const marks = ys ? view.drawn.map((way) => ({ key: way.key, colour: way.colour, x: counts.flops[way.network] / base, y: ys[way.network] })) : [];
-  chart.draw(lines, marks, measured, state.scale, timed ? "no time is known of this network" : "");
+  chart.draw(lines, marks, measured, state.scale, timed ? `no time is known of this network${view.timing?.awaited ? " yet" : ""}` : "");
 }
 
 /** Lines through the measured points of each strategy, from the base on. @param {{strategy: string, x: number, y: number}[]} measured @param {View} view */

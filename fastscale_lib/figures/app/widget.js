@@ -148,7 +148,7 @@ function measuring(hand, oneTabStop) {
   const bar = /** @type {HTMLProgressElement} */ (made("progress", { max: 1, hidden: true }));
   const status = made("span", { className: "status" });
   status.setAttribute("role", "status");
-  const late = made("span", { className: "late", hidden: true }, "the kernel is busy: what it has to count is drawn when it answers");
+  const late = made("span", { className: "late", hidden: true }, "no answer from the kernel yet: it is busy, or was started anew, and then the cell is to be run again");
   const message = made("span", { className: "message" });
   message.setAttribute("role", "alert");
   const buttons = made("span", { className: "buttons" }, time, made("label", { title: "Time whenever the sliders rest" }, live, "Live"), predict, fit, cancel);
