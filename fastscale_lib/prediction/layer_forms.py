@@ -143,11 +143,13 @@ class Layers:
         order, tied, held, narrow_tokens = DESIGNS[design]
         self.design, self.order = design, order
         self.names: tuple[str, ...] = tuple(name for name in NAMES if name not in tied and name not in held)
-        self._dense = _DENSE if narrow_tokens else tuple(kind for kind in _DENSE if kind != "token linear")
+        dense = _DENSE if narrow_tokens else tuple(kind for kind in _DENSE if kind != "token linear")
+        self._dense = np.isin(np.arange(len(_RATES) + 1), _of(*dense))  # by the place of the rate
         self._held = np.log(list(held.values()))
         at = {name: number for number, name in enumerate((*self.names, *held))}
         self._at = np.array([at[tied.get(name, name)] for name in NAMES])
         self._own = np.eye(len(at))[self._at][:, : len(self.names)]  # derivatives of all parameters by the fitted
+        self._last: tuple[Operations, np.ndarray, bytes, _Parts] | None = None
 
     def start(self, runs: Any, seconds: np.ndarray, training: bool) -> tuple[np.ndarray, np.ndarray]:
         """Guess the parameters from the fastest run, and how far off each guess may be."""
@@ -175,7 +177,7 @@ class Layers:
         return np.log(values), np.array(spread, dtype=float)
 
     def log_seconds(self, runs: Any, parameters: np.ndarray) -> np.ndarray:
-        parts = self._parts(runs.ops, runs.places, runs.batch, runs.bytes, parameters)
+        parts = self._parts_of(runs, parameters)
         return np.log(np.add.reduceat(self.joined(*parts[:3]) * runs.ops.times, runs.starts))
 
     def seconds(self, ops: Operations, batch: Any, size: int, parameters: np.ndarray) -> np.ndarray:
@@ -196,11 +198,17 @@ class Layers:
         """Return the seconds that arithmetic, data and launch take together."""
         return norm(self.order, *parts)
 
-    def _is_dense(self, places: Places) -> np.ndarray:
-        return np.isin(places.rate, _of(*self._dense))
-
     def _values(self, parameters: np.ndarray) -> dict[str, float]:
         return dict(zip(NAMES, np.exp(np.concatenate([parameters, self._held])[self._at]), strict=True))
+
+    def _parts_of(self, runs: Any, parameters: np.ndarray) -> _Parts:
+        """Return the parts of all operations of runs; a search asks thrice in a row at the same parameters."""
+        at, last = parameters.tobytes(), self._last
+        if last is not None and last[0] is runs.ops and last[1] is runs.batch and last[2] == at:
+            return last[3]
+        parts = self._parts(runs.ops, runs.places, runs.batch, runs.bytes, parameters)
+        self._last = (runs.ops, runs.batch, at, parts)
+        return parts
 
     def _parts(self, ops: Operations, places: Places, batch: Any, size: int, parameters: np.ndarray) -> _Parts:
         value = self._values(parameters)
@@ -216,7 +224,7 @@ class Layers:
         )
         factor = np.where(places.five, value["depthwise 5×5"], np.where(places.seven, value["depthwise 7×7"], 1.0))
         factor = factor * np.where(places.two, value["depthwise stride 2"], 1.0)
-        dense, plain = self._is_dense(places), size * ops.weights
+        dense, plain = self._dense[places.rate], size * ops.weights
         slowing = np.where(dense, plain / (plain + value["slowing weights"]), 0.0)
         rate = rates[places.rate] * np.where(dense, used, factor) / (1 + value["slowed by weights"] * slowing)
         idle = np.where(places.share == _LAYER_NORM, value["half width of layer norm"] / ops.width, 0.0)
@@ -229,7 +237,7 @@ class Layers:
     def slopes(self, runs: Any, parameters: np.ndarray) -> np.ndarray:
         """Return the derivatives of `log_seconds` by each parameter, shape (runs, parameters)."""
         ops, places, value = runs.ops, runs.places, self._values(parameters)
-        parts = self._parts(ops, places, runs.batch, runs.bytes, parameters)
+        parts = self._parts_of(runs, parameters)
         spent = self.joined(*parts[:3])
         by_part = [(part / spent) ** (self.order - 1) * ops.times for part in parts[:3]]
         arithmetic, launch = by_part[0] * parts.arithmetic, by_part[2] * parts.launch
@@ -242,7 +250,7 @@ class Layers:
         def marked(where: np.ndarray, each: np.ndarray) -> np.ndarray:
             return by_place(np.where(where, 0, 1), 2, each)[:, :1]
 
-        dense, half = self._is_dense(places), _half_width(places, value)
+        dense, half = self._dense[places.rate], _half_width(places, value)
         unused = arithmetic * half / (ops.width + half)
         out, narrow = value["half width of outputs"], value["half width of layer norm"]
         slowed = (
