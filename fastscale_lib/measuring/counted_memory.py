@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import torch
@@ -15,15 +16,18 @@ from torch.utils._pytree import tree_leaves
 
 from .._common.device_kinds import CPU
 from .._common.errors import first_line
-from ..architectures.definition import Network
+from ..architectures.definition import Network, check_blocks
+from ..architectures.operation_lists import flops_by_kind
 from ..architectures.resolutions import Resolution, both_sides
 from ..architectures.traced.module_family import Family
 from ..architectures.zoo import network as named_network
 from ..models.builder import build
 from ..records.measurement import MeasureError, SettingError
 from .device_finder import find_device
-from .running import runner
+from .running import Run, image_shape, runner, runner_on
 from .settings import Mode, Precision, Settings
+
+_CHANNELS = 3  # of the images that a user's module is given
 
 
 class PeakMemory(NamedTuple):
@@ -86,12 +90,15 @@ def peak_memory(
     settings = Settings(batch, mode, precision, resolution=resolution, channels_last=False)  # takes as much as True
     if settings.precision == "fp16":  # scaling the loss reads values, and there are none
         settings = replace(settings, precision="bf16")
-    source, settings, channels = _source(network_or_module, settings)
+    if isinstance(network_or_module, Network | str):
+        network = named_network(network_or_module, resolution=settings.resolution)
+        check_blocks("build", network)
+        settings = replace(settings, resolution=network.resolution)
+        return _counted_network(replace(network, name="counted", scaling=None), settings)
+    source, settings = _source(network_or_module, settings)
     try:
-        return _counted(source, settings, channels)
+        return _counted(source, settings, _CHANNELS)
     except Exception as error:
-        if isinstance(network_or_module, Network | str):
-            raise
         height, width = both_sides(settings.resolution)
         raise MeasureError(
             f"peak_memory: the module does not take {settings.batch} × 3 × {height} × {width} "
@@ -101,40 +108,65 @@ def peak_memory(
 
 
 def _counted(source: torch.nn.Module, settings: Settings, channels: int) -> PeakMemory:
+    """Count a user's module, of which a copy runs as on a CPU."""
     with FakeTensorMode(), LiveTensors() as alive:
         module = _copied_without_data(source)
         params = alive.numbers([*module.parameters(), *module.buffers()])
         # The device that the tensors claim to be on decides nothing but the autocast.
         run = runner(module, settings, find_device(CPU.name), channels)
-        given = set(alive.sizes)
-        run()
-        if settings.mode == "inference":
-            return _parts(alive, params, set(), set())
-        gradients = alive.numbers(each.grad for each in module.parameters())
-        momenta = set(alive.sizes) - given - gradients
-        alive.restart()
-        run()
-        gradients |= alive.numbers(each.grad for each in module.parameters())
-        return _parts(alive, params, gradients, momenta)
+        return _peak_of(alive, module, params, run, run)
 
 
-def _source(network_or_module: Any, settings: Settings) -> tuple[torch.nn.Module, Settings, int]:
-    """Return the module, the settings with a resolution, and the channels of the images."""
-    if isinstance(network_or_module, torch.nn.Module):
+@lru_cache(maxsize=4096)
+def _counted_network(network: Network, settings: Settings) -> PeakMemory:
+    """Count a network, which uses all of its parameters in a run."""
+    module = build(network, device="meta")
+    # Autocast takes no tensors on "meta", and attention has another kernel there than on a CPU.
+    if settings.precision != "fp32" or "attention" in flops_by_kind(network):
+        return _counted(module, settings, network.channels)
+    with LiveTensors() as alive:
+        params = alive.numbers([*module.parameters(), *module.buffers()])
+        images = torch.empty(image_shape(settings, network.channels), device="meta")
+        run = runner_on(images, module, settings)
+
+        def first_step() -> None:
+            """Make the momenta, as a whole step would."""
+            assert run.optimizer is not None  # of a run in training
+            for each in module.parameters():
+                each.grad = torch.empty_like(each)
+            run.optimizer.step()
+
+        return _peak_of(alive, module, params, run, first_step)
+
+
+def _peak_of(
+    alive: LiveTensors, module: torch.nn.Module, params: set[int], run: Run, first: Callable[[], None]
+) -> PeakMemory:
+    """Count a forward pass, or the training step after a first one."""
+    given = set(alive.sizes)
+    if run.optimizer is None:
+        run()
+        return _parts(alive, params, set(), set())
+    first()
+    gradients = alive.numbers(each.grad for each in module.parameters())
+    momenta = set(alive.sizes) - given - gradients
+    alive.restart()
+    run()
+    gradients |= alive.numbers(each.grad for each in module.parameters())
+    return _parts(alive, params, gradients, momenta)
+
+
+def _source(module: Any, settings: Settings) -> tuple[torch.nn.Module, Settings]:
+    """Return the module, and the settings with a resolution."""
+    if isinstance(module, torch.nn.Module):
         if settings.resolution is None:
             raise SettingError("resolution is None, but a module does not tell its own; try resolution=224")
-        return network_or_module, settings, 3
-    if isinstance(network_or_module, Family):
-        family = network_or_module.at(settings.resolution)
-        return family.module("meta"), replace(settings, resolution=family.resolution), 3
-    if not isinstance(network_or_module, Network | str):
-        kind = type(network_or_module).__name__
-        raise SettingError(
-            f"cannot count the memory of a {kind}; give a Network, its name, a Family, or a torch module"
-        )
-    network = named_network(network_or_module, resolution=settings.resolution)
-    settings = replace(settings, resolution=network.resolution)
-    return build(network, device="meta"), settings, network.channels
+        return module, settings
+    if isinstance(module, Family):
+        family = module.at(settings.resolution)
+        return family.module("meta"), replace(settings, resolution=family.resolution)
+    kind = type(module).__name__
+    raise SettingError(f"cannot count the memory of a {kind}; give a Network, its name, a Family, or a torch module")
 
 
 def _copied_without_data(module: torch.nn.Module) -> torch.nn.Module:

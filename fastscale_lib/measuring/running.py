@@ -42,18 +42,30 @@ _SMALL = anynet(name="small", depths=[1], widths=[32], group_widths=8, stem_widt
 
 
 class Run:
-    """A forward pass of images, or a training step of images and labels, each time it is called."""
+    """A forward pass of images, or a training step of images and labels, each time it is called.
 
-    def __init__(self, step: Callable[..., None], images: torch.Tensor, labels: torch.Tensor | None = None):
+    Attributes:
+        optimizer: of the training step; None without one.
+    """
+
+    def __init__(
+        self,
+        step: Callable[..., None],
+        images: torch.Tensor,
+        labels: torch.Tensor | None = None,
+        optimizer: torch.optim.Optimizer | None = None,
+    ):
         self._step = step
         self._given = (images,) if labels is None else (images, labels)
+        self.optimizer = optimizer
 
     def __call__(self) -> None:
         self._step(*self._given)
 
     def with_few_images(self) -> Run:
         """Return the same run with the first 2 images: as many layers, but next to no arithmetic."""
-        return Run(self._step, *(tensor[:2] for tensor in self._given))
+        images, *labels = (tensor[:2] for tensor in self._given)
+        return Run(self._step, images, *labels[:1], optimizer=self.optimizer)
 
 
 @contextlib.contextmanager
@@ -134,12 +146,23 @@ def _in_layout(module: Any, settings: Settings) -> Any:  # torch does not type m
 
 def runner(module: nn.Module, settings: Settings, device: Device, channels: int) -> Run:
     """Make the run that is timed, on random images (and labels)."""
-    assert settings.resolution is not None
     generator = torch.Generator(device.at).manual_seed(0)
-    shape = (settings.batch, channels, *both_sides(settings.resolution))
-    images = torch.randn(shape, generator=generator, device=device.at)
+    images = torch.randn(image_shape(settings, channels), generator=generator, device=device.at)
     if settings.channels_last:
         images = images.to(memory_format=torch.channels_last)
+    return runner_on(images, module, settings, generator)
+
+
+def image_shape(settings: Settings, channels: int) -> tuple[int, ...]:
+    """Return the shape of the images of a run."""
+    assert settings.resolution is not None
+    return (settings.batch, channels, *both_sides(settings.resolution))
+
+
+def runner_on(
+    images: torch.Tensor, module: nn.Module, settings: Settings, generator: torch.Generator | None = None
+) -> Run:
+    """Make the run on these images, where they are; on "meta", in fp32, nothing is computed."""
     if settings.mode == "inference":
         return _inference(module, settings, images)
     return _training(module, settings, images, generator)
@@ -156,7 +179,7 @@ def _inference(module: Any, settings: Settings, images: torch.Tensor) -> Run:
     return Run(step, images)
 
 
-def _training(module: Any, settings: Settings, images: torch.Tensor, generator: torch.Generator) -> Run:
+def _training(module: Any, settings: Settings, images: torch.Tensor, generator: torch.Generator | None) -> Run:
     classes = _classes(module, images)
     labels = torch.randint(classes, (settings.batch,), generator=generator, device=images.device)
     forward = _forward(module.train(), settings)
@@ -172,7 +195,7 @@ def _training(module: Any, settings: Settings, images: torch.Tensor, generator: 
         scaler.step(optimizer)
         scaler.update()
 
-    return Run(step, images, labels)
+    return Run(step, images, labels, optimizer)
 
 
 def _forward(module: Any, settings: Settings) -> Callable:
@@ -184,7 +207,9 @@ def _forward(module: Any, settings: Settings) -> Callable:
     return torch.compile(module, dynamic=False)
 
 
-def _autocast(settings: Settings, images: torch.Tensor) -> Callable[[], torch.autocast]:
+def _autocast(settings: Settings, images: torch.Tensor) -> Callable[[], contextlib.AbstractContextManager]:
+    if images.is_meta and settings.precision == "fp32":
+        return contextlib.nullcontext  # there is no autocast of tensors without data
     # In fp32 it is disabled, not absent: an autocast around `measure` must not reach in.
     kind = torch.float16 if settings.precision == "fp16" else torch.bfloat16
     return partial(torch.autocast, images.device.type, dtype=kind, enabled=settings.precision != "fp32")

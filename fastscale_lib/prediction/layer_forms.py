@@ -202,7 +202,7 @@ class Layers:
         return dict(zip(NAMES, np.exp(np.concatenate([parameters, self._held])[self._at]), strict=True))
 
     def _parts_of(self, runs: Any, parameters: np.ndarray) -> _Parts:
-        """Return the parts of all operations of runs; a search asks thrice in a row at the same parameters."""
+        """Return the parts of all operations; a search asks thrice for the same parameters."""
         at, last = parameters.tobytes(), self._last
         if last is not None and last[0] is runs.ops and last[1] is runs.batch and last[2] == at:
             return last[3]

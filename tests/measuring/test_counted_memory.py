@@ -86,6 +86,12 @@ def test_a_network_its_module_and_the_fake_one_need_the_same(network):
     assert all(each.grad is None for each in module.parameters())
 
 
+def test_attention_is_counted_with_the_kernel_of_a_cpu():
+    """A user's module runs as on a CPU; on "meta" the weights of all tokens would be kept."""
+    module = fs.build("DeiT-Ti", "meta")
+    assert peak_memory("DeiT-Ti", 2, "training") == peak_memory(module, 2, "training", resolution=224)
+
+
 @each_network
 def test_bf16_needs_less_and_training_more(network):
     fp32, bf16 = (peak_memory(network, 64, "training", precision) for precision in ("fp32", "bf16"))
