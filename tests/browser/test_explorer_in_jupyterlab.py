@@ -550,6 +550,8 @@ def test_a_family_is_drawn_as_it_is_counted_and_follows_the_hand(open_notebook):
     until(x.page, lambda: x.drawn()["marks"] != before)
     assert x.follows()
     assert x.sentence().startswith("At ")
+    panels = x.box.locator("section:visible").evaluate_all("all => all.map(each => each.className)")
+    assert panels == ["counts", "time", "trade"]  # it has no stages to draw
     offered = x.page.locator(".exports button:visible").all_inner_texts()
     assert offered == ["CSV"]  # a family has no name that makes it again
     assert x.page.errors == []
