@@ -1,4 +1,4 @@
-"""Traces of counts over the scale factor: a strategy's curve, its law, the networks that are marked."""
+"""Traces of counts over the scale factor: a strategy's curve, its law, marked networks."""
 
 from __future__ import annotations
 
