@@ -36,6 +36,14 @@ def test_networks_within_a_budget_are_listed(capsys):
     assert "of a kind of GPU on which no estimate was tried" in capsys.readouterr().err  # so there is no error of it
 
 
+def test_networks_whose_training_fits_in_memory_are_listed(capsys):
+    asked = ["--device", "epyc", "--mode", "training", "--ms", "1000", "--batch", "4", "--gb", "0.5", "--no-scaled"]
+    assert cli.main(["which", *asked]) == cli.DONE
+    said = capsys.readouterr()
+    assert said.out.startswith("within 1000 ms, 0.5 GB, batch 4, AMD EPYC, training, fp32")
+    assert said.err == ""
+
+
 @pytest.mark.parametrize(
     ("asked", "said"),
     [

@@ -11,6 +11,7 @@ import pandas as pd
 from .._common.checks import check_flag, check_real, check_whole
 from .._common.frames import dicts
 from ..measuring.counted_batch import HELD_BEYOND
+from ..measuring.settings import Mode
 from ..records.conditions import Conditions
 from .budgets import BudgetError
 from .contenders import contenders
@@ -48,8 +49,8 @@ def which(
         device: name of a device, as `RuntimeModel.of` takes it; or a model, as `calibrate` makes one.
         ms: the most that a run of one batch may take.
         batch: images in a run; default: 64.
-        gb: the most memory in 10⁹ bytes, of which a network may take as much more than is counted as any on an H200
-            did, 38 %; default: no limit.
+        gb: the most memory in 10⁹ bytes, in which a network must fit with as much more than is counted as any on an
+            H200 held (`attrs["held_beyond"]`, a fraction, larger in inference); default: no limit.
         min_top1: the least published top-1 accuracy on ImageNet, in percent; default: any, and unknown.
         scaled: whether to choose among scaled networks, too, whose accuracy is not known; default: True.
         sure: whether to list only those that fit; default: False.
@@ -60,8 +61,9 @@ def which(
         One row a network: network, strategy and scale (missing where it is as published), resolution,
         top1_accuracy_pct and weights (the best published by timm at this resolution; missing if not known), fits,
         chance (to be the most accurate within the budget), time_ms, low_ms, high_ms (the band), time_from (predicted,
-        or an estimate), memory_gb (counted; missing in training), flops, params, activations, note. The frame's
-        `attrs` have the budget, and the setting and what its predictions are (`note`, None if nothing) in words.
+        or an estimate), memory_gb (as `peak_memory` counts networks of the family), flops, params, activations, note.
+        The frame's `attrs` have the budget, held_beyond, and in words the setting and what its predictions are (`note`,
+        None if nothing).
 
     Raises:
         BudgetError: a budget or accuracy is no number above 0, or no network fits.
@@ -79,9 +81,8 @@ def which(
     curve = model.curve_of(known.ops, known.extent, batch, **key.row((*Conditions.FIT, "torch")))
     images = model.batch(batch, **key.row((*Conditions.FIT, "torch")))
     times, low, high = curve.ms, curve.low_90_ms, curve.high_90_ms
-    memory = known.memory(images, str(key.precision)) / 1e9 if key.mode == "inference" else np.full(len(times), np.nan)
-    if most_gb < math.inf and key.mode != "inference":
-        raise BudgetError(f"which: gb={most_gb:g} is for inference; fs.peak_memory counts what a training step takes")
+    mode: Mode = "training" if key.mode == "training" else "inference"
+    memory = known.memory(images, str(key.precision), mode) / 1e9
     table = known.table.assign(
         fits=np.select([high <= budget, times <= budget, low <= budget], ["yes", "likely", "perhaps"], "no"),
         time_ms=times,
@@ -91,7 +92,7 @@ def which(
         memory_gb=memory,
         note=pd.Series(curve.notes, dtype=object),
     )
-    within = np.isfinite(times) & ~((1 + HELD_BEYOND["inference"]) * memory > most_gb)
+    within = np.isfinite(times) & ((1 + HELD_BEYOND[mode]) * memory <= most_gb)
     if min_top1 is not None:
         within &= table["top1_accuracy_pct"].to_numpy() >= min_top1
     table = table[within]
@@ -105,7 +106,7 @@ def which(
     listed = listed if most is None else _cut(listed[listed["fits"] != "no"], most)
     listed = listed.reindex(columns=_COLUMNS).reset_index(drop=True)
     of_model = {"setting": key.label(), "note": model.fitted[key].note}
-    listed.attrs = {"ms": budget, "batch": images, "asked": asked, **of_model}
+    listed.attrs = {"ms": budget, "batch": images, "asked": asked, "held_beyond": HELD_BEYOND[mode], **of_model}
     return listed
 
 

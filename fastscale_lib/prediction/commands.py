@@ -8,6 +8,7 @@ from typing import Any, get_args
 import pandas as pd
 
 from .._common.shell import say
+from ..measuring.counted_batch import HELD_BEYOND
 from ..measuring.settings import PRECISIONS, Mode
 from ..records.rows import read_rows
 from ..records.rows_that_judge import undisturbed
@@ -44,8 +45,15 @@ def add_commands(commands: Any) -> None:
     )
     chosen.add_argument("--ms", required=True, type=float, metavar="MS", help="the most that a run of one batch takes")
     chosen.add_argument("--batch", type=int, default=64, metavar="N", help="images in a run; default: 64")
-    chosen.add_argument("--gb", type=float, metavar="GB", help="the most memory; default: no limit")
+    beyond = " and ".join(f"{more:.0%}% in {mode}" for mode, more in HELD_BEYOND.items())
+    chosen.add_argument(
+        "--gb",
+        type=float,
+        metavar="GB",
+        help=f"the most memory, with room for what an H200 held beyond the count, up to {beyond}; default: no limit",
+    )
     chosen.add_argument("--min-top1", type=float, metavar="PERCENT", help="the least published ImageNet accuracy")
+    chosen.add_argument("--mode", default="inference", choices=get_args(Mode), help="default: inference")
     chosen.add_argument("--precision", help="fp16 or fp32; default: what the device is known with")
     chosen.add_argument("--compile", action="store_true", help="run by torch.compile")
     chosen.add_argument("--channels-last", action="store_true", help="images in the memory format channels_last")
@@ -105,6 +113,7 @@ def _calibrate(asked: argparse.Namespace) -> int:
 def _which(asked: argparse.Namespace) -> int:
     setting = {name: True for name in ("compile", "channels_last") if getattr(asked, name)}
     setting |= {"precision": asked.precision} if asked.precision else {}
+    setting |= {"mode": asked.mode} if asked.mode != "inference" else {}
     how = {"gb": asked.gb, "min_top1": asked.min_top1, "scaled": not asked.no_scaled, "sure": asked.sure}
     found = which(asked.device, asked.ms, asked.batch, rows=asked.rows, **how, **setting)
     print(f"within {found.attrs['asked']}, batch {found.attrs['batch']}, {found.attrs['setting']}")
@@ -116,7 +125,8 @@ def _which(asked: argparse.Namespace) -> int:
 
 def _shown_choices(found: pd.DataFrame) -> pd.DataFrame:
     """Shorten the columns of `which` to a line of a shell."""
-    scaled = (found["strategy"] + " ×" + found["scale"].map("{:g}".format)).where(found["strategy"].notna(), "")
+    ways = zip(found["strategy"], found["scale"], strict=True)
+    scaled = ["" if pd.isna(strategy) else f"{strategy} ×{s:g}" for strategy, s in ways]
     times = [found[name].map("{:.3g}".format) for name in ("time_ms", "low_ms", "high_ms")]
     return pd.DataFrame(
         {

@@ -17,6 +17,7 @@ from ..architectures.operation_lists import Operations, operations
 from ..architectures.parts import Dimensions
 from ..architectures.zoo import families, networks
 from ..architectures.zoo import network as named_network
+from ..measuring.settings import Mode
 from ..scaling.rounding import scaled_dimensions
 from ..scaling.strategies import grid_factors
 from ..scaling.strategies import strategy as named_strategy
@@ -37,22 +38,23 @@ class Contenders(NamedTuple):
             top1_accuracy_pct and weights (as published; missing where there are none), flops, params, activations.
         ops: of all networks, shape (operations, networks); shorter lists end in operations that run no time.
         extent: of the same.
-        largest: elements of the largest operation, of one image.
-        alive: elements alive at the peak of inference, by precision, as multiples of `largest`.
-        fixed: bytes that do not grow with the batch, by precision.
     """
 
     table: pd.DataFrame
     ops: Operations
     extent: Extent
-    largest: np.ndarray
-    alive: dict[str, np.ndarray]
-    fixed: dict[str, np.ndarray]
 
-    def memory(self, batch: int, precision: str) -> np.ndarray:
-        """Estimate the peak of inference in bytes, as `peak_memory` counts it in the family."""
+    def memory(self, batch: int, precision: str, mode: Mode = "inference") -> np.ndarray:
+        """Estimate the peak in bytes, by what `peak_memory` counts of networks of the family.
+
+        In inference it grows with the elements of the largest operation, in training with those of all, since outputs
+        are kept for the backward pass.
+        """
         known, size = ("fp32", 4) if precision == "fp32" else ("bf16", 2)
-        return self.fixed[known] + batch * size * self.alive[known] * self.largest
+        relative = _relative_memory(known, mode)
+        alive, fixed = np.array([relative[name] for name in self.table["network"]]).T
+        moved = self.ops.moved.max(axis=0) if mode == "inference" else (self.ops.moved * self.ops.times).sum(axis=0)
+        return fixed * self.table["params"].to_numpy(float) + batch * size * alive * moved
 
 
 @cache
@@ -71,13 +73,7 @@ def contenders(scaled: bool) -> Contenders:
         ],
         ignore_index=True,
     ).reindex(columns=_COLUMNS)
-    ops = _beside(listed)
-    alive, fixed = {}, {}
-    for precision in ("bf16", "fp32"):
-        relative = _relative_memory(precision)
-        near = np.array([relative[name] for name in table["network"]])
-        alive[precision], fixed[precision] = near[:, 0], near[:, 1] * table["params"].to_numpy(float)
-    return Contenders(table, ops, Extent.of(*listed), ops.moved.max(axis=0), alive, fixed)
+    return Contenders(table, _beside(listed), Extent.of(*listed))
 
 
 def _published() -> Iterator[tuple[Network, Dimensions, list[dict[str, Any]]]]:
@@ -115,17 +111,19 @@ def _beside(listed: Sequence[Operations]) -> Operations:
     return Operations(*columns)
 
 
-def _relative_memory(precision: str) -> dict[str, tuple[float, float]]:
-    """Return what the nearest counted network of the same family holds, for each base network."""
+@cache
+def _relative_memory(precision: str, mode: Mode) -> dict[str, tuple[float, float]]:
+    """Return what the nearest counted network of the same family and block holds, for each."""
     folder = find_folder("data", f"{FOLDER}/{_MEMORY}")
     assert folder is not None, "memory.csv is shipped beside the profiles"
-    counted = {
-        row["network"]: row for row in dicts(pd.read_csv(folder / FOLDER / _MEMORY)) if row["precision"] == precision
-    }
+    rows = dicts(pd.read_csv(folder / FOLDER / _MEMORY))
+    counted = {row["network"]: row for row in rows if (row["precision"], row["mode"]) == (precision, mode)}
     found = {}
     for names in families().values():
+        blocks = [named_network(name).block for name in names]
         known = [at for at, name in enumerate(names) if name in counted]  # small to large
         for at, name in enumerate(names):
-            near = counted[names[min(known, key=lambda other: abs(other - at))]]
+            alike = [other for other in known if blocks[other] == blocks[at]] or known
+            near = counted[names[min(alike, key=lambda other: abs(other - at))]]
             found[name] = (near["alive"], near["fixed"])
     return found

@@ -1,13 +1,10 @@
 """Which network to take within a budget."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
-from helpers.fake_device import made_up_device
 
 import fastscale_lib as fs
-from fastscale_lib.prediction import BudgetError
+from fastscale_lib.measuring.counted_batch import HELD_BEYOND
 from fastscale_lib.prediction.choosing import in_order
 from fastscale_lib.prediction.contenders import contenders
 
@@ -102,9 +99,28 @@ def test_a_budget_that_none_keeps_is_refused_in_a_sentence(asked, said):
     assert isinstance(refused.value, fs.FastscaleError)
 
 
-def test_no_budget_of_memory_is_told_in_training():
-    [(key, fitted)] = made_up_device().fitted.items()
-    model = fs.RuntimeModel("layers", {replace(key, mode="training"): fitted})
-    assert fs.which(model, 1e6, 4)["memory_gb"].isna().all()
-    with pytest.raises(BudgetError, match=r"gb=1 is for inference; fs\.peak_memory counts"):
-        fs.which(model, 1e6, 4, gb=1)
+@pytest.mark.parametrize(("name", "strategy", "s"), [("RegNetY-1.6GF", None, 1), ("EfficientNet-B0", "dWr", 2)])
+def test_memory_of_a_training_step_is_that_of_the_count(name, strategy, s):
+    """Within a twentieth: of each family the smallest network of the block was counted."""
+    everything = fs.which("epyc", ms=1e6, batch=4, mode="training", rows=None)
+    of_scaled = (
+        everything["strategy"].eq(strategy) & everything["scale"].eq(s) if strategy else everything["strategy"].isna()
+    )
+    network = fs.scale(name, strategy, s) if strategy else fs.network(name)
+    row = everything[of_scaled & everything["network"].eq(name)].query(f"resolution == {network.resolution}").iloc[0]
+    counted = fs.peak_memory(network, 4, "training", "fp32").peak_bytes
+    assert row["memory_gb"] == pytest.approx(counted / 1e9, rel=0.05)
+
+
+def test_a_budget_of_memory_is_kept_in_training():
+    """With room for what an H200 held beyond the count, as `fs.largest_batch` leaves it."""
+    how = {"ms": 1e5, "batch": 4, "mode": "training", "rows": None}
+    free, bound = (fs.which("epyc", gb=gb, **how) for gb in (None, 0.5))
+    assert 0 < len(bound) < len(free)
+    beyond = bound.attrs["held_beyond"]
+    assert beyond == free.attrs["held_beyond"] == HELD_BEYOND["training"]
+    assert ((1 + beyond) * bound["memory_gb"] <= 0.5).all()
+    inference = fs.which("epyc", ms=1e5, batch=4, rows=None)
+    assert inference.attrs["held_beyond"] == HELD_BEYOND["inference"]
+    merged = free.merge(inference, on=["network", "strategy", "scale", "resolution"])
+    assert (merged["memory_gb_x"] > merged["memory_gb_y"]).all()
