@@ -78,7 +78,7 @@ def test_reported_correlations_are_of_early_convolutions_on_plain_axes():
 
 def errors(device_name: str, error: float, alone: float) -> pd.DataFrame:
     setting = {"source": "own.jsonl", "device_name": device_name, "threads": 2, "mode": "training", "precision": "fp32"}
-    setting |= {"channels_last": True, "compile": False, "tf32": False, "rows": 42, "reason": None}
+    setting |= {"channels_last": True, "compile": False, "tf32": False, "cuda_graph": False, "rows": 42, "reason": None}
     by = {"layers": error, "activations": 2 * alone, "flops and activations": alone}
     return pd.DataFrame([setting | {"by": each, "error": off} for each, off in by.items()])
 
