@@ -139,6 +139,7 @@ from .published_transformer import published_counts as published_counts
 from .published_transformer import published_outcome_claims as published_outcome_claims
 from .published_transformer import published_size_claims as published_size_claims
 from .published_transformer import published_sizes as published_sizes
+from .published_transformer import published_sizes_shown as published_sizes_shown
 from .regime_sentences import both_tables_shown as both_tables_shown
 from .regime_sentences import both_tables_text as both_tables_text
 from .regime_sentences import predicted_ratios as predicted_ratios

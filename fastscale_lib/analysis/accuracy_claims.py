@@ -11,10 +11,9 @@ import pandas as pd
 from .._common.statistics import holm_levels, student_tail
 from .._common.wording import counted
 from .accuracy import error_gaps
-from .claims import BEYOND, Claim
+from .claims import BEYOND, TRANSFORMERS, Claim, kind_of_network
 from .seeds import Difference, error_difference, errors_by_setting
 
-_TRANSFORMERS = ("DeiT", "ViT")  # beginnings of their names
 _COMPOUND = "EfficientNet"  # the family that was scaled by dwr
 
 
@@ -70,7 +69,7 @@ def one_base_claims(ways: pd.DataFrame, tolerance: float, similar: float) -> lis
     claims = []
     for one, other, off in _pairs(tolerance, similar):
         gaps = (ways[one] - ways[other]).dropna().round(9)
-        gap = gaps[[not str(name).startswith(_TRANSFORMERS) for name in gaps.index]]
+        gap = gaps[[kind_of_network(str(name)) != TRANSFORMERS for name in gaps.index]]
         missing = f"no table has errors of one ConvNet under both {one} and {other}; the paper draws them"
         details = f"Tan and Le (2019), Tables 3 and 7: {counted(len(gap), 'base')}" if len(gap) else missing
         shared: dict[str, Any] = {"relation": "<", "evidence": "published"}

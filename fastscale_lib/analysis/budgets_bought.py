@@ -10,6 +10,7 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from .._common.digits import significant
+from .._common.frames import dicts
 from .._common.frames import rows as rows_of
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
@@ -19,11 +20,12 @@ from ..prediction.budgets import costs, within
 from ..prediction.calibration import calibrate
 from ..prediction.model import RuntimeModel
 from ..prediction.stored_models import fitted_models
+from ..records.conditions import distinct_labels
 from ..scaling.rounding import scale as scaled
 from ..scaling.strategies import named_strategy
 from .budget_claims import budget_text, in_units
 
-_MODEL = ["device_name", "threads", "mode", "precision", "batches", "rows", "families", "error", "error_90"]
+_MODEL = ["batches", "rows", "families", "error", "error_90"]
 _BAND = ["low_90_ms", "high_90_ms"]  # of nine in ten networks
 _COSTS = ["scale", "flops", "params", "activations", "resolution", "predicted_ms", *_BAND, "note"]
 _ENDS = {"ratio": "median_ms", "low": "low_ms", "high": "high_ms"}
@@ -73,12 +75,13 @@ def model_errors(models: Mapping[str, RuntimeModel]) -> pd.DataFrame:
         models: of `models_by_device`.
 
     Returns:
-        Columns device_name, threads, mode, precision, batches, rows, families, error and error_90 (median and 90th
+        Index: device, with its setting. Columns batches, rows, families, error and error_90 (median and 90th
         percentile, as fractions); a row for each model.
     """
     if not models:
         return pd.DataFrame(columns=_MODEL)
-    return pd.concat([each.rates() for each in models.values()])[_MODEL].reset_index(drop=True)
+    rates = pd.concat([each.rates() for each in models.values()])
+    return rates.set_index(pd.Index(distinct_labels(rates), name="device"))[_MODEL]
 
 
 def with_fast_scaling(strategies: Iterable[str]) -> list[str]:
@@ -168,15 +171,30 @@ def bought_table(bought: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def costs_styled(table: pd.DataFrame) -> Styler:
-    """Style costs with their units, and times with three digits.
+    """Style costs with their units, and times with three digits and their band.
+
+    A strategy is shown with its scale factor, as "dWr ×4.50"; what follows from the two, the resolution, is left out.
 
     Arguments:
         table: of `bought_table`, or columns of `within`.
     """
-    shown = in_units(table)
-    in_ms = [name for name in shown if str(name).endswith(", ms")]
-    styled = shown.style.format(precision=2, na_rep="–", escape="html").format(significant, subset=in_ms)
-    return styled.hide(axis="index")
+    shown = in_units(table.assign(strategy=[_way_text(row) for row in dicts(table)]))
+    if "predicted_ms" in table:
+        shown["time, ms"] = [_time_text(row) for row in dicts(table)]
+    shown = shown.drop(columns=["s", "resolution", "low, ms", "high, ms"], errors="ignore")
+    return shown.style.format(precision=2, na_rep="–", escape="html").hide(axis="index")
+
+
+def _way_text(row: Mapping[str, Any]) -> str:
+    return row["strategy"] if pd.isna(row.get("scale")) else f"{row['strategy']} ×{row['scale']:.2f}"
+
+
+def _time_text(row: Mapping[str, Any]) -> str:
+    if pd.isna(row["predicted_ms"]):
+        return "–"
+    ends = [row.get(name) for name in _BAND]
+    band = "" if pd.isna(ends).any() else f" ({' to '.join(map(significant, ends))})"
+    return significant(row["predicted_ms"]) + band
 
 
 def flops_by_budget(bought: Mapping[str, pd.DataFrame], budgets: Mapping[str, float]) -> pd.DataFrame:

@@ -56,6 +56,8 @@ HEADLINES = {
     "frontier": "At equal training time, fast-scaled RegNets err less than EfficientNets.",
     "pair": "RegNetY-4GF, scaled fast to 16 GF, beats EfficientNet-B4 in activations, memory, time and error.",
 }
+CLASSIC, CONVNEXT, TRANSFORMERS = "classic ConvNets", "ConvNeXt", "ViT"  # kinds of networks; the paper's are classic
+_KINDS = {"ConvNeXt": CONVNEXT, "ConvNeXtV2": CONVNEXT, "ViT": TRANSFORMERS, "DeiT": TRANSFORMERS}  # by family
 VERDICTS = (HOLDS, FAILS, UNDECIDED, UNTESTED)
 RELATIONS = ("=", "<", ">")
 EVIDENCE = ("counted", "measured", "predicted", "published", "trained")
@@ -255,6 +257,20 @@ def by_kind(rows: pd.DataFrame, devices: Iterable[Any]) -> dict[str, pd.DataFram
     known = {"GPUs": kinds.map(lambda kind: kind is CUDA), "CPUs": kinds.map(lambda kind: kind is CPU)}
     parts = {words: rows[each.astype(bool)] for words, each in known.items()}
     return parts | {"devices of unknown kind": rows[kinds.isna()]}
+
+
+def kind_of_network(name: str) -> str:
+    """Name the kind of a network by its family: `CONVNEXT`, `TRANSFORMERS`, or else `CLASSIC`.
+
+    Arguments:
+        name: of the network, or of the base that it was scaled from, as "ViT-S/16".
+    """
+    return _KINDS.get(name.partition("-")[0], CLASSIC)
+
+
+def scope_of(network: str, scope: str = PAPER) -> str:
+    """Return the scope of a claim on a network: beyond the paper if it is not classic."""
+    return scope if kind_of_network(network) == CLASSIC else BEYOND
 
 
 def scope_on(kind: str | None, scope: str = PAPER) -> str:

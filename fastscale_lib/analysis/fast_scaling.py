@@ -15,7 +15,7 @@ from ..architectures.zoo import network as named_network
 from ..records.conditions import distinct_labels
 from ..scaling.matched import equal_flops
 from ..scaling.strategies import strategy as named_strategy
-from .claims import BEYOND, PAPER, WITHIN_ONE_RUN, Claim, place, scope_on
+from .claims import BEYOND, PAPER, WITHIN_ONE_RUN, Claim, place, scope_of, scope_on
 from .times import measured_bases, measured_times, predicted_times, times_ratio
 
 OTHERS = ("w", "dwr", "dw")  # what fast scaling is compared with
@@ -110,7 +110,8 @@ def activation_claims(counted: pd.DataFrame, network: str, alpha: float, scales:
     """Claim how the activations of fast scaling compare with w, dwr and dw at equal flops.
 
     By the laws they are at most s^((1−α)/2) times those of w at s times the flops, and fewer than those of dwr and dw
-    (sections 3 and 5 of the paper). Claims on another α than 0.8 are beyond the paper.
+    (sections 3 and 5 of the paper). Claims on another α than 0.8, or on other networks than ConvNets, are
+    beyond the paper.
 
     Arguments:
         counted: rows of `equal_flops`, with α, α = 1, dwr and dw at each scale.
@@ -118,7 +119,7 @@ def activation_claims(counted: pd.DataFrame, network: str, alpha: float, scales:
         alpha: of fast scaling.
         scales: flops relative to the base network; three claims for each.
     """
-    fast, scope = _name_and_scope(alpha)
+    fast, scope = _name_and_scope(alpha, network)
     limits = {"w": ("alpha=1", (1 - alpha) / 2, 1e-9), "dwr": ("dwr", 0, 0), "dw": ("dw", 0, 0)}
     claims = []
     for s in scales:
@@ -137,7 +138,7 @@ def activation_claims(counted: pd.DataFrame, network: str, alpha: float, scales:
 def time_claims(timed: pd.DataFrame, network: str, alpha: float, nearly: float, mode: str) -> list[Claim]:
     """Claim that fast scaling is nearly as fast as w, and faster than dwr and dw.
 
-    The paper's claims are on GPUs and α = 0.8; others are beyond it.
+    The paper's claims are of ConvNets, on GPUs and with α = 0.8; others are beyond it.
 
     Arguments:
         timed: rows of `measured_times_of_bases`.
@@ -150,7 +151,7 @@ def time_claims(timed: pd.DataFrame, network: str, alpha: float, nearly: float, 
         Three claims for each device that timed all four strategies; and three on a GPU that are not tested, where no
         GPU did.
     """
-    fast, scope = _name_and_scope(alpha)
+    fast, scope = _name_and_scope(alpha, network)
     headline = "time" if scope == PAPER else ""
     allowed = dict.fromkeys(OTHERS, 0.0) | {"w": nearly}
     own = timed[timed["base"] == network]
@@ -184,5 +185,5 @@ def time_claims(timed: pd.DataFrame, network: str, alpha: float, nearly: float, 
     return claims
 
 
-def _name_and_scope(alpha: float) -> tuple[str, str]:
-    return ("dWr", PAPER) if alpha == _PAPERS_ALPHA else (f"α = {alpha:g}", BEYOND)
+def _name_and_scope(alpha: float, network: str) -> tuple[str, str]:
+    return ("dWr", scope_of(network)) if alpha == _PAPERS_ALPHA else (f"α = {alpha:g}", BEYOND)

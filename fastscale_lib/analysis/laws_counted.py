@@ -19,7 +19,7 @@ from ..architectures.zoo import network as named_network
 from ..scaling.matched import equal_flops
 from ..scaling.strategies import StrategyLike
 from ..scaling.strategies import strategy as named_strategy
-from .claims import BEYOND, Claim
+from .claims import BEYOND, PAPER, Claim, kind_of_network, scope_of
 
 _SIZES = ["depth", "width", "group width", "resolution"]
 
@@ -200,18 +200,24 @@ def fits_text(fits: pd.DataFrame) -> str:
 def exponent_claims(fits: pd.DataFrame, tolerance: float) -> list[Claim]:
     """Claim that counts follow the laws for large s, even of the farthest network.
 
+    Kinds of networks that the paper does not speak of are judged apart, beyond it.
+
     Arguments:
         fits: rows of `fit_exponents`, of one range of large scale factors.
         tolerance: on the exponents.
     """
     off = (fits["fitted"] - fits["law"].astype(float)).abs()
-    farthest = fits.loc[off.groupby([fits["metric"], fits["strategy"]], sort=False).idxmax()]
+    kinds = fits["network"].map(kind_of_network)
+    farthest = fits.loc[off.groupby([fits["metric"], fits["strategy"], kinds], sort=False).idxmax()]
     claims = []
     for row in rows_of(farthest):
-        text = f"{row.metric} under {row.strategy}, for large s"
-        shown = {"dWr": "fast", "dwr": "compound"}.get(row.strategy, "") if row.metric == "activations" else ""
-        words = f"as s to the power {{}} (the law says {float(row.law):.2f})"
-        claims.append(Claim(text, row.law, row.fitted, tolerance, details=row.network, headline=shown, words=words))
+        text, scope = f"{row.metric} under {row.strategy}, for large s", scope_of(row.network)
+        text += f", {kind_of_network(row.network)}" * (scope == BEYOND)
+        central = row.metric == "activations" and scope == PAPER
+        shared: dict[str, Any] = {"details": row.network, "scope": scope}
+        shared["headline"] = {"dWr": "fast", "dwr": "compound"}.get(row.strategy, "") if central else ""
+        shared["words"] = f"as s to the power {{}} (the law says {float(row.law):.2f})"
+        claims.append(Claim(text, row.law, row.fitted, tolerance, **shared))
     return claims
 
 

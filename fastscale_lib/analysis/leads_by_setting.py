@@ -8,11 +8,9 @@ import pandas as pd
 
 from .._common.wording import counted
 from ..architectures.parts import Metric
-from .claims import BEYOND, PAPER, Claim, by_kind
+from .claims import BEYOND, CLASSIC, CONVNEXT, PAPER, TRANSFORMERS, Claim, by_kind, kind_of_network
 from .correlation import holm_verdicts, leads
 
-_KINDS = {"ConvNeXt": "ConvNeXt", "ConvNeXtV2": "ConvNeXt", "ViT": "ViT", "DeiT": "ViT"}
-_CLASSIC = "classic ConvNets"
 _STATISTIC = "Pearson of logs"
 _SETTING = ("device", "device_name", "mode", "precision", "channels_last", "compile", "torch")
 
@@ -47,16 +45,16 @@ def leads_everywhere(
         AnalysisError: (a ValueError) timings lacks a column, or as for `leads`.
     """
     other = other or ("activations" if metric == "flops" else "flops")
-    kinds = timings["base"].str.split("-").str[0].map(_KINDS)
-    own = timings["family"].where(kinds.isna(), timings["base"])
-    frame = timings.assign(kind=kinds.fillna(_CLASSIC), family=own)
+    kinds = timings["base"].map(kind_of_network, na_action="ignore").fillna(CLASSIC)
+    own = timings["family"].where(kinds == CLASSIC, timings["base"])
+    frame = timings.assign(kind=kinds, family=own)
     by = [*_SETTING, "kind"]
     found = leads(frame, metric, by, [metric, other], resamples, seed, [_STATISTIC])
     found = holm_verdicts(found, ["device", "kind"]).drop(columns=["statistic", "metric", "other"])
     sizes = frame.groupby(by, dropna=False, sort=False).size().rename("networks").reset_index()
     found = found.merge(sizes, on=by, how="left")
     found["setting"] = [_name(row) for row in found.to_dict("records")]
-    order = {kind: place for place, kind in enumerate((_CLASSIC, *dict.fromkeys(_KINDS.values())))}
+    order = {kind: place for place, kind in enumerate((CLASSIC, CONVNEXT, TRANSFORMERS))}
     settings = {name: place for place, name in enumerate(dict.fromkeys(found["setting"]))}
     places = found["setting"].map(settings) * len(order) + found["kind"].map(order)
     return found.loc[places.sort_values().index].reset_index(drop=True)
@@ -82,7 +80,7 @@ def leads_claims(found: pd.DataFrame, favourite: str = "activations") -> list[Cl
         _claim(f"settings of {where} in which {favourite} have the lower r, {kind}", rows, where == "GPUs" and paper)
         for where, part in by_kind(found, found["device"]).items()
         for kind, rows in part.groupby("kind", sort=False)
-        for paper in [kind == _CLASSIC and favourite == "activations"]
+        for paper in [kind == CLASSIC and favourite == "activations"]
     ]
 
 

@@ -61,6 +61,22 @@ def published_sizes(published: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def published_sizes_shown(sizes: pd.DataFrame) -> pd.DataFrame:
+    """Show published sizes, each with the law's and those of `scale` in parentheses.
+
+    Arguments:
+        sizes: of `published_sizes`.
+
+    Returns:
+        Index: strategy. Columns: depth, width and resolution, as "330 (334.29; 320)", and steps.
+    """
+    shown = {
+        name: [f"{row['published']:g} ({row['law']:.2f}; {row['here']:g})" for _, row in sizes[name].iterrows()]
+        for name in _SIZES
+    }
+    return pd.DataFrame(shown, sizes.index).assign(steps=[f"{off:.2f}" for off in sizes["off", "steps"]])
+
+
 def published_counts(published: pd.DataFrame) -> pd.DataFrame:
     """Count networks of the published sizes, and compare with the published counts.
 

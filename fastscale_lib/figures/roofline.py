@@ -11,8 +11,8 @@ from ..records.conditions import short_titles
 from .light_plotly import go
 from .theme import DASHED, INK, METRICS, Style, axis_title, label, layout, numbers, panels_titled, style
 
-_COLUMNS = 3
-_LONGEST = 30  # characters of a panel's title on one line
+_COLUMNS = 4
+_LONGEST = 104  # characters of the titles of a row of panels, on one line
 
 
 def roofline_shares(frame: pd.DataFrame, title: str | None = None) -> go.Figure:
@@ -29,7 +29,9 @@ def roofline_shares(frame: pd.DataFrame, title: str | None = None) -> go.Figure:
     columns = min(max(len(groups), 1), _COLUMNS)
     lines = max(-(-len(groups) // columns), 1)
     tall = 24 * max(len(families), 1) + 20  # pixels of a panel
-    titles = [text if len(text) <= _LONGEST else text.replace(" · ", "<br>", 1) for text in groups]  # two lines
+    titles = [
+        text if len(text) <= _LONGEST // columns else text.replace(" · ", "<br>", 1) for text in groups
+    ]  # two lines
     inside = lines * tall + 100 * (lines - 1)
     spacing: dict[str, Any] = {"horizontal_spacing": 0.03, "vertical_spacing": 100 / inside if lines > 1 else 0}
     figure = make_subplots(lines, columns, subplot_titles=titles, shared_yaxes=True, **spacing)

@@ -87,7 +87,7 @@ def runtime(
             if log and known[metric].max() > MANY_TICKS * known[metric].min():
                 figure.update_xaxes(dtick=1, **where)
             figure.update_yaxes(axis("ms_per_image") | ({} if column == first else {"title": None}), **where)
-    figure.update_layout(**layout(title), height=400 if len(cases) < 2 else 130 + 190 * lines)
+    figure.update_layout(**layout(title), height=400 if len(cases) < 2 else 130 + 140 * lines)
     return panels_titled(figure, legend=1 + 0.1 / lines)
 
 
@@ -122,7 +122,7 @@ def correlations(found: pd.DataFrame, title: str | None = None) -> go.Figure:
     figure.update_yaxes(**ticks, zeroline=False, automargin=True)
     lowest = float(np.nanmin([0, *found["r"], *found["low"]]))
     figure.update_xaxes(title=axis_title("correlation with time, r"), range=[lowest - 0.05 * (lowest < 0), 1.03])
-    figure.update_layout(**layout(title), height=170 + 44 * len(cases))
+    figure.update_layout(**layout(title), height=170 + 38 * len(cases))
     return panels_titled(figure, legend=1 + 26 / (44 * len(cases) + 45), size=13)
 
 

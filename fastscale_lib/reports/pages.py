@@ -26,7 +26,7 @@ from ..figures import explorer_code
 from . import plots
 from .cells import Part, Story, story
 from .result import Report
-from .tables import is_wide, number
+from .tables import MOST_ROWS, is_long, is_wide, number
 
 SYMBOLS = {HOLDS: "✓", FAILS: "✗", UNDECIDED: "?", UNTESTED: "○"}
 INDEX = "index.html"
@@ -215,12 +215,19 @@ def _templates() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    made.globals |= {"rules": RULES, "symbols": SYMBOLS, "classes": CLASSES, "untested": UNTESTED}
+    made.globals |= {
+        "rules": RULES,
+        "symbols": SYMBOLS,
+        "classes": CLASSES,
+        "untested": UNTESTED,
+        "most_rows": MOST_ROWS,
+    }
     made.filters |= {
         "harmless": Markup,  # what `cells` has sanitised
         "embedded": lambda value: Markup(embedded(value)),
         "number": number,
         "found": _found,
+        "long": is_long,
         "wide": is_wide,
         "details": details_text,
         "short": _short,

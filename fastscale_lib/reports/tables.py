@@ -8,6 +8,7 @@ import re
 from .._common.digits import significant
 
 MOST_COLUMNS = 6  # of a table in the width of the text; one of more gets the width of the window
+MOST_ROWS = 20  # of a table that is shown at its full height
 _DIGITS = 4
 _CELL = re.compile(r"(<t[dh][^>]*>)\s*([^<]*?)\s*(</t[dh]>)")
 _NUMBER = re.compile(r"-?\d[\d,]*\.\d+")
@@ -39,6 +40,11 @@ def _tidy_text(text: str) -> str:
         return text
     digits = text.lstrip("-0.,").replace(",", "").replace(".", "")
     return number(float(text.replace(",", ""))) if len(digits) > _DIGITS else text
+
+
+def is_long(html: str) -> bool:
+    """Tell whether a table has so many rows that it scrolls below its headings."""
+    return html.count("<tr") > MOST_ROWS
 
 
 def is_wide(html: str) -> bool:

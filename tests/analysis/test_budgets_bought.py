@@ -22,7 +22,7 @@ def models(tmp_path_factory) -> dict[str, fs.RuntimeModel]:
 def test_each_device_with_rows_enough_has_a_model(models):
     assert list(models) == ["Made-up"]
     table = fs.analysis.model_errors(models)
-    assert table["device_name"].tolist() == ["Made-up"]
+    assert [text.split(", ")[0] for text in table.index] == ["Made-up"]
     assert table["rows"].tolist() == [len(FORTY)]
 
 
@@ -67,6 +67,12 @@ def test_what_each_budget_buys_stands_in_one_table():
     html = fs.analysis.costs_styled(table).to_html()
     assert "flops, G" in html
     assert "e+" not in html
+    scales = bought["params"].set_index("strategy")["scale"]
+    assert f">w ×{scales['w']:.2f}</td>" in html
+    assert ">r</td>" in html  # which no budget of params bounds
+    banded = table.assign(predicted_ms=57.456, low_90_ms=46.51, high_90_ms=None)
+    assert ">57.5</td>" in fs.analysis.costs_styled(banded).to_html()
+    assert ">57.5 (46.5 to 71.2)</td>" in fs.analysis.costs_styled(banded.assign(high_90_ms=71.18)).to_html()
 
 
 def test_a_time_buys_networks_on_each_device(models):

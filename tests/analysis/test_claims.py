@@ -10,6 +10,7 @@ from helpers.notebooks import REPO
 
 from fastscale_lib.analysis.claims import (
     BEYOND,
+    CLASSIC,
     FAILS,
     HOLDS,
     MIME,
@@ -21,6 +22,8 @@ from fastscale_lib.analysis.claims import (
     ClaimError,
     Scorecard,
     gathered,
+    kind_of_network,
+    scope_of,
     scorecard,
     table,
 )
@@ -216,3 +219,10 @@ def test_a_verdict_that_was_written_into_the_data_does_not_count():
 def test_the_documentation_states_the_rules_of_verdicts_word_for_word():
     text = " ".join((REPO / "docs" / "concepts.md").read_text("utf-8").split())
     assert all(rule in text for rule in RULES)
+
+
+def test_convnext_and_transformers_are_beyond_the_paper():
+    kinds = {"ViT-S/16": "ViT", "DeiT-Ti w": "ViT", "ConvNeXtV2-T": "ConvNeXt", "ResNet-50": CLASSIC, "a net": CLASSIC}
+    assert {name: kind_of_network(name) for name in kinds} == kinds
+    assert {name for name in kinds if scope_of(name) == PAPER} == {"ResNet-50", "a net"}
+    assert scope_of("ResNet-50", BEYOND) == BEYOND

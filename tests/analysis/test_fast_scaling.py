@@ -54,6 +54,12 @@ def test_another_alpha_is_beyond_the_paper_and_as_much_as_w_is_not_more():
     assert (claims[0].claim, claims[0].verdict) == (f"{B0} at 2× flops, activations: α = 1 over w", HOLDS)
 
 
+def test_a_transformer_is_beyond_the_paper():
+    frame = counted().assign(network="ViT-S/16")
+    assert {each.scope for each in activation_claims(frame, "ViT-S/16", 0.8, [2.0])} == {BEYOND}
+    assert {each.scope for each in time_claims(timed(base="ViT-S/16"), "ViT-S/16", 0.8, 0.25, "training")} == {BEYOND}
+
+
 @pytest.mark.parametrize(
     ("ms", "verdicts"),
     [

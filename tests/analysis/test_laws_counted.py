@@ -140,6 +140,16 @@ def test_of_several_networks_the_one_farthest_off_is_judged(large):
     assert {claim.scope for claim in claims.values()} == {fs.analysis.PAPER}
 
 
+def test_networks_that_the_paper_does_not_speak_of_are_judged_apart(large):
+    own = fs.analysis.exponent_claims(large, 0.02)
+    other = large[large["network"] == ZOO[0]].assign(network="ViT-S/16", fitted=9.0)
+    both = fs.analysis.exponent_claims(pd.concat([large, other], ignore_index=True), 0.02)
+    assert [each for each in both if each.scope == fs.analysis.PAPER] == own
+    later = [each for each in both if each.scope == BEYOND]
+    assert [each.claim for each in later] == [f"{each.claim}, ViT" for each in own]
+    assert {(each.details, each.verdict, each.headline) for each in later} == {("ViT-S/16", FAILS, "")}
+
+
 def test_at_equal_flops_depth_misses_the_tolerance_and_width_keeps_it(equal):
     claims = {claim.claim: claim for claim in fs.analysis.equal_flops_claims(equal, 16, 0.05)}
     verdicts = {name: claims[f"activations under {name}, at 16× flops"].verdict for name in PAPERS}

@@ -30,6 +30,12 @@ def test_sizes_here_are_those_of_scale():
         assert here == [*made.depths, *made.widths, made.resolution]
 
 
+def test_sizes_are_shown_with_the_law_s_and_ours():
+    shown = fs.analysis.published_sizes_shown(fs.analysis.published_sizes(PUBLISHED))
+    assert shown.loc["dWr"].tolist() == ["14 (13.78; 14)", "330 (334.29; 320)", "240 (240.08; 240)", "0.54"]
+    assert list(shown) == ["depth", "width", "resolution", "steps"]
+
+
 def test_counts_of_the_published_sizes_are_the_published_ones():
     counts = fs.analysis.published_counts(PUBLISHED)
     assert counts["flops cut, G"].tolist() == pytest.approx(counts["flops published, G"].tolist())

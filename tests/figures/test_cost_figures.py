@@ -60,6 +60,20 @@ def test_flops_are_drawn_over_each_cost_that_is_known():
     assert {float(mark.y[0]) for mark in marks} == set(chosen["flops"].astype(float))
 
 
+def test_flops_beside_another_strategy_s_are_at_the_same_cost():
+    """Activations of w double with four times the flops, those of d with twice."""
+    frame = pd.DataFrame({"strategy": ["w"] * 3 + ["d"] * 3, "scale": [1, 4, 16, 1, 2, 8]})
+    frame = frame.assign(flops=[1e9, 4e9, 16e9, 1e9, 2e9, 8e9], activations=[1e6, 2e6, 4e6, 1e6, 2e6, 8e6])
+    figure = bought(frame, ["activations"], chosen=frame.assign(bound="activations")[4:5], beside="w")
+    wide, deep, mark = traces(figure)
+    assert list(wide.y) == pytest.approx([1, 1, 1])
+    assert list(deep.x) == [1e6, 2e6, 4e6]  # w has no network of more activations
+    assert list(deep.y) == pytest.approx([1, 0.5, 0.25])
+    assert list(deep.marker.size) == [7, 7, 0]
+    assert (mark.x[0], mark.y[0], mark.customdata[0]) == (2e6, pytest.approx(0.5), 2e9)
+    assert layout_of(figure).yaxis.title.text == "flops relative to w"
+
+
 def test_the_curves_of_costs_are_those_of_a_sweep_in_any_order():
     backwards = fs.prediction.costs("ResNet-50", "w", [4, 1, 2], memory=False)
     assert list(traces(bought(backwards, ["params"]))[0].x) == sorted(backwards["params"])

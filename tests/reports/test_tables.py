@@ -8,8 +8,9 @@ from helpers.executed_notebooks import code, report
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fastscale_lib.analysis.claims import Claim, Scorecard
 from fastscale_lib.reports import pages
-from fastscale_lib.reports.tables import MOST_COLUMNS, is_wide, number, tidy
+from fastscale_lib.reports.tables import MOST_COLUMNS, MOST_ROWS, is_long, is_wide, number, tidy
 
 
 @pytest.mark.parametrize(
@@ -53,6 +54,22 @@ def test_cells_are_shortened_where_they_are_numbers(cell, shown):
 def test_a_shortened_number_is_within_half_a_digit_of_the_whole_one(value):
     shown = number(value).replace(",", "")
     assert float(shown) == pytest.approx(value, rel=0.0005, abs=1e-300)
+
+
+@pytest.mark.parametrize("rows", [1, MOST_ROWS - 1, MOST_ROWS])
+def test_more_rows_than_a_screen_holds_scroll_below_their_headings(rows, tmp_path):
+    html = str(pd.DataFrame({"a": range(rows)}).to_html(index=False))
+    assert is_long(html) == (rows + 1 > MOST_ROWS)  # with the headings
+    page = pages.render(report(tmp_path, [code("frame", {"text/html": html})]))
+    assert ('class="scroll long"' in page) == (rows + 1 > MOST_ROWS)
+
+
+@pytest.mark.parametrize("count", [MOST_ROWS, MOST_ROWS + 1])
+def test_a_long_scorecard_scrolls_too(count, tmp_path):
+    claims = Scorecard([Claim(f"claim {number}", 1, 1) for number in range(count)])
+    page = pages.render(report(tmp_path, [code("Scorecard(claims)", claims)]))
+    assert ('class="scroll wide long"' in page) == (count > MOST_ROWS)
+    assert page.count("data-verdict=") == count
 
 
 @pytest.mark.parametrize("columns", [1, MOST_COLUMNS - 1, MOST_COLUMNS, MOST_COLUMNS + 4])
