@@ -40,7 +40,7 @@ def test_networks_whose_training_fits_in_memory_are_listed(capsys):
     asked = ["--device", "epyc", "--mode", "training", "--ms", "1000", "--batch", "4", "--gb", "0.5", "--no-scaled"]
     assert cli.main(["which", *asked]) == cli.DONE
     said = capsys.readouterr()
-    assert said.out.startswith("within 1000 ms, 0.5 GB, batch 4, AMD EPYC, training, fp32")
+    assert said.out.startswith("within 1000 ms, 0.5 GB, batch 4, AMD EPYC, 2 threads, training, fp32")
     assert said.err == ""
 
 
