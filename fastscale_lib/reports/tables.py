@@ -10,17 +10,25 @@ from .._common.digits import significant
 MOST_COLUMNS = 6  # of a table in the width of the text; one of more gets the width of the window
 MOST_ROWS = 20  # of a table that is shown at its full height
 _DIGITS = 4
+_TINY = 1e-6
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _CELL = re.compile(r"(<t[dh][^>]*>)\s*([^<]*?)\s*(</t[dh]>)")
 _NUMBER = re.compile(r"-?\d[\d,]*\.\d+")
 _MISSING = re.compile(r"nan|none|nat|&lt;na&gt;", re.IGNORECASE)
 
 
 def number(value: float | None) -> str:
-    """Write a number with four significant digits at most, its whole part in full; – for NaN."""
+    """Write a number with four significant digits at most, its whole part in full; – for NaN.
+
+    One nearer to 0 than a millionth is written by a power of ten.
+    """
     if value is None or math.isnan(value):
         return "–"
     if not math.isfinite(value) or value == round(value):
         return f"{value:,.0f}"
+    if abs(value) < _TINY:
+        digits, power = f"{value:.{_DIGITS - 1}e}".split("e")
+        return f"{digits.rstrip('0').rstrip('.')} · 10{str(int(power)).translate(_RAISED)}"
     text = significant(value, _DIGITS)
     return text.rstrip("0").rstrip(".") if "." in text else text
 
