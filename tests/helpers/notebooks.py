@@ -12,6 +12,9 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 
+from fastscale_lib.analysis.claims import MIME, gathered
+from helpers.rules_of_verdicts import broken
+
 REPO = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((REPO / "notebooks").glob("*.ipynb"))
 
@@ -52,8 +55,17 @@ def texts(notebook: nbformat.NotebookNode) -> list[str]:
     return ["".join(each["text/markdown"]) for each in shown if "text/markdown" in each]
 
 
+def claims(notebook: nbformat.NotebookNode) -> pd.DataFrame:
+    """The scorecard that an executed notebook keeps as data."""
+    return gathered([row for output in outputs(notebook) for row in output.get("data", {}).get(MIME, [])])
+
+
 def verdicts(notebook: nbformat.NotebookNode) -> pd.DataFrame:
-    """The table of claims, the last that is shown; numbers as they stand there, with three digits."""
+    """The table of claims, the last that is shown; numbers as they stand there, with three digits.
+
+    Whatever parameters a notebook ran with, its claims keep to the rules of verdicts.
+    """
+    assert broken(claims(notebook)) == []
     header, *rows = tables(notebook)[-1]
     return pd.DataFrame(rows, columns=header).set_index("claim")
 

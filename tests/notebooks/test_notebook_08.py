@@ -262,7 +262,7 @@ def test_own_rows_come_first_and_fast_scaling_is_always_judged(tmp_path):
     """Strategies are taken by any name."""
     parameters = SMALL | {"strategies": ["alpha=0.50"], "stores": [own_gpu(tmp_path / "own.jsonl")]}
     done = played(BUDGET, parameters)
-    assert [row[1] for row in tables(done)[0][1:]] == ["Made-up", EPYC, XEON]
+    assert [row[0].split(", ")[0] for row in tables(done)[0][2:]] == ["Made-up", EPYC, XEON]
     claims = verdicts(done)
     assert f"{BOUGHT} activations, dWr over alpha=0.5" in claims.index
     assert f"{BOUGHT} time of inference on a GPU (Made-up), dWr over alpha=0.5" in claims.index
