@@ -26,7 +26,16 @@ def _fitted(by: By, setting: Conditions, rows: pd.DataFrame) -> Fitted:
     return _FITS[key]
 
 
-_peak_memory = cache(peak_memory)
+_counted = cache(peak_memory)
+
+
+def _peak_memory(
+    network: fs.Network | str,
+    batch: int = 64,
+    mode: fs.measuring.Mode = "inference",
+    precision: fs.measuring.Precision = "fp32",
+) -> fs.measuring.PeakMemory:
+    return _counted(network, batch, mode, precision)
 
 
 @pytest.fixture(scope="module", autouse=True)

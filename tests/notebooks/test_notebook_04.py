@@ -227,9 +227,15 @@ def test_what_is_wrong_ends_in_one_sentence(parameters, sentence):
         played(FAST, parameters)
 
 
-def test_another_alpha_is_judged_by_counts_and_measured_times():
-    """`papermill notebooks/04_fast_scaling.ipynb out.ipynb -p alpha 0.7`; no row was scaled by that."""
-    shown = verdicts(played(FAST, QUICK | {"alpha": 0.7}))
+@pytest.fixture(scope="module")
+def at_another_alpha():
+    """`papermill notebooks/04_fast_scaling.ipynb out.ipynb -p alpha 0.7 -p alphas '[0.25, 1]' -p scales 2`."""
+    return played(FAST, QUICK | {"alpha": 0.7, "alphas": "[0.25, 1]", "scales": "2"})
+
+
+def test_another_alpha_is_judged_by_counts_and_measured_times(at_another_alpha):
+    """No row was scaled by that."""
+    shown = verdicts(at_another_alpha)
     counts = fs.equal_flops(B0, [0.7, "w"], [2.0]).set_index("strategy")["activations"]
     assert (shown["scope"] == BEYOND).all()
     row = shown.loc[f"{B0} at 2× flops, activations: α = 0.7 over w"]
@@ -249,8 +255,7 @@ def test_an_alpha_that_a_strategy_of_its_own_name_has_is_judged(alpha):
     assert shown.index.is_unique
 
 
-def test_plain_papermill_hands_on_a_list():
-    """`papermill -p alphas '[0.5, 1]'` passes a text."""
-    parameters = QUICK | {"alphas": "[0.25, 1]", "scales": "2"}
-    rows = tables(played(FAST, parameters))[0][2:]
-    assert [row[0] for row in rows] == ["0.25", "0.8", "1", "dwr"]  # the α that is judged, and w
+def test_plain_papermill_hands_on_a_list(at_another_alpha):
+    """It passes a text."""
+    rows = tables(at_another_alpha)[0][2:]
+    assert [row[0] for row in rows] == ["0.25", "0.7", "1", "dwr"]  # the α that is judged, and w

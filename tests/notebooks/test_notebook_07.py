@@ -17,9 +17,13 @@ BASES = ["RegNetY-400MF", "RegNetY-4.0GF", "RegNetX-400MF", "RegNetX-4.0GF"]
 
 
 @pytest.fixture(scope="module")
-def ratios():
-    frame = fs.scaling.regimes(BASES, ["w", "dwr", "dWr"])
-    table = frame.pivot(index=["network", "regime"], columns="strategy", values="activations")
+def regimes():
+    return fs.scaling.regimes(BASES, ["w", "dwr", "dWr"])
+
+
+@pytest.fixture(scope="module")
+def ratios(regimes):
+    table = regimes.pivot(index=["network", "regime"], columns="strategy", values="activations")
     return table.div(table["designed"], axis=0)
 
 
@@ -108,10 +112,10 @@ def test_sentences_on_predicted_times_follow_base_and_mode(executed):
     assert "For AMD EPYC, 2 threads, inference, fp32, batch 4, mean times relative to the designed networks" in shown
 
 
-def test_sentences_on_activations_follow_the_strategies(executed):
+def test_sentences_on_activations_follow_the_strategies(executed, regimes):
     both = []
-    for ways in (["w", "dwr", "dWr"], ["dw", "w"]):
-        ratios = fs.analysis.ratios_to_designed(fs.scaling.regimes(BASES, ways), "activations")
+    for frame, ways in ((regimes, ["w", "dwr", "dWr"]), (fs.scaling.regimes(BASES[:1], ["dw", "w"]), ["dw", "w"])):
+        ratios = fs.analysis.ratios_to_designed(frame, "activations")
         both.append(fs.analysis.regimes_text(ratios, ways))
     assert both[0] in told(executed(SEARCHING))
     assert "(36 pairs of a base and a regime), activations are by w 0.70 to 1.22 times (median 0.95)" in both[0]
