@@ -15,7 +15,7 @@ import numpy as np
 from .._common.errors import FastscaleError
 from ..architectures.counting import METRICS, complexity
 from ..architectures.definition import Network
-from ..architectures.operation_lists import operations
+from ..architectures.operation_lists import Operations, operations
 from ..architectures.parts import NetworkError
 from ..architectures.resolutions import both_sides, side_text
 from ..architectures.timm_models import to_timm
@@ -95,6 +95,13 @@ def shipped_timings() -> list[Timing]:
             how = [name, *["channels last"] * bool(channels_last), *["compiled"] * bool(compiled), f"batch {batch}"]
             timings.append(Timing(", ".join(how), "predicted", model, batch, setting))
     return sorted(timings, key=lambda each: -each.batch)  # GPUs first: the paper is about them
+
+
+def predicting(base: Network, timings: Sequence[Timing]) -> list[Timing]:
+    """Return those timings whose models predict a base network itself."""
+    ops = operations(base)
+    extent = Extent.of(ops)
+    return [timing for timing in timings if _predicts(timing, ops, extent)]
 
 
 def rows() -> dict[str, Strategy]:
@@ -295,6 +302,14 @@ def _predicted(
     for number, parts in told.items():
         ms, error = map(np.concatenate, zip(*parts, strict=True))
         yield timings[number], ms, error
+
+
+def _predicts(timing: Timing, ops: Operations, extent: Extent) -> bool:
+    try:
+        curve = timing.model.curve_of(ops, extent, timing.batch, **timing.setting)
+    except PredictionError:
+        return False
+    return bool(np.isfinite(curve.ms).all())
 
 
 def _taken(factor: Any, part: Any) -> Any:

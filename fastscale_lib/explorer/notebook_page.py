@@ -18,8 +18,17 @@ from ..architectures.traced.module_family import Family
 from ..architectures.zoo import families, network
 from ..figures.explorer_code import FOLDER, script
 from ..figures.theme import label, style
-from ..prediction.forms import PredictionError
-from .app_data import LEAST, MOST, STRATEGIES, Timing, network_data, rows_between, shipped_timings, times_data
+from .app_data import (
+    LEAST,
+    MOST,
+    STRATEGIES,
+    Timing,
+    network_data,
+    predicting,
+    rows_between,
+    shipped_timings,
+    times_data,
+)
 from .app_measured import points, shipped_rows
 from .app_page import START, page_data, with_points
 from .family_views import FAMILY_SCALES, FamilyViews
@@ -310,13 +319,4 @@ def _counts(base: Network, more: tuple[str, ...]) -> dict[str, Any]:
 @lru_cache(maxsize=32)
 def _shipped(base: Network) -> dict[str, Timing]:
     """Return the shipped times of a base network, by their labels."""
-    return {each.label: each for each in shipped_timings() if _predicts(each, base)}
-
-
-def _predicts(timing: Timing, network: Network) -> bool:
-    """Return whether these times are known of a base network."""
-    try:
-        timing.model.predict(network, timing.batch, **timing.setting)
-    except PredictionError:
-        return False
-    return True
+    return {each.label: each for each in predicting(base, shipped_timings())}

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from ..architectures.definition import Network
 from ..architectures.traced.module_family import Family
-from ..figures.light_plotly import go
 from ..figures.svg.plot import to_svg
 from . import panels
 from .family_views import FamilyViews
 from .views import Predictor, Views
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 ALPHAS = sorted({*np.linspace(0, 1, 21).round(2).tolist(), 1 / 3})
 
@@ -41,6 +43,8 @@ def slider_figure(
     predictor: Predictor | None = None,
 ) -> go.Figure:
     """Make the four panels with a slider whose steps, computed beforehand, change with α."""
+    from ..figures.light_plotly import go  # here, as the explorer starts without plotly
+
     if isinstance(base, Family):  # each α takes seconds to count
         alphas, made = [alpha], [_whole_view(base, strategies, alpha, scale, times)]
     else:
@@ -77,13 +81,13 @@ def still_figure(
     times: pd.DataFrame,
     note: str,
     predictor: Predictor | None,
-) -> go.Figure:
-    """Make the four panels as they are shown now."""
+) -> dict[str, Any]:
+    """Make the four panels as they are shown now, as the parts of a plotly figure."""
     view = Views().view(base, strategies, alpha, scale, times, predictor)
-    return go.Figure(list(panels.traces(view).values()), panels.figure_layout(view, note))
+    return {"data": list(panels.traces(view).values()), "layout": panels.figure_layout(view, note)}
 
 
-def still(base: Network, alpha: float, scale: float, figure: go.Figure) -> str:
+def still(base: Network, alpha: float, scale: float, figure: Mapping[str, Any]) -> str:
     """Draw the four panels as HTML, for a notebook without a kernel, or a page made of it."""
     picture = base64.b64encode(to_svg(figure).encode()).decode()
     said = f"{base.name} scaled, s = {scale:.3g}, α = {alpha:.3g}: activations, parameters and time over multiply-adds"

@@ -34,6 +34,7 @@ from .cells import cells
 from .family_views import FAMILY_NOTE, FAMILY_SCALES
 from .hand import Hand
 from .notebook_page import NotebookPage, Teller
+from .page import slider_figure, still, still_figure
 from .predictions import Predictions
 from .state import SETTABLE, State
 from .timings import ENDED, Timings
@@ -113,8 +114,6 @@ class Explorer(NotebookPage, State):
         """Show the widget; in a notebook, after a picture for where there is no kernel."""
         shown = self._repr_mimebundle_()
         if cells() and not self.ended and not isinstance(self.network, Family) and not _kept_as_data():
-            from .page import still  # which loads plotly: the explorer itself is there without it
-
             display({"text/html": still(self.base, self.alpha, self.scale, self._still_figure(self.base))}, raw=True)
             shown["text/html"] = ""  # all that is said of the widget where it is none
         display(shown, raw=True)
@@ -123,12 +122,12 @@ class Explorer(NotebookPage, State):
         """Return what a report shows: the page, after a figure for where it does not run."""
         if isinstance(self.base, Family):
             return {FIGURE_MIME: json.loads(self.to_figure().to_json() or "null")}
-        figure = self._still_figure(self.base)
+        from ..figures.light_plotly import go
+
+        figure = go.Figure(self._still_figure(self.base))
         return {FIGURE_MIME: json.loads(figure.to_json() or "null"), EXPLORER_MIME: self._teller.page_data()}
 
-    def _still_figure(self, base: Network) -> go.Figure:
-        from .page import still_figure
-
+    def _still_figure(self, base: Network) -> dict[str, Any]:
         predictor, note = self._drawn_times()
         return still_figure(base, self.strategies, self.alpha, self.scale, self.times, note, predictor)
 
@@ -232,8 +231,6 @@ class Explorer(NotebookPage, State):
 
     def to_figure(self) -> go.Figure:
         """Make the four panels as a figure whose α slider needs no kernel."""
-        from .page import slider_figure
-
         predictor, note = self._drawn_times()
         return slider_figure(self.base, self.strategies, self.alpha, self.scale, self.times, note, predictor)
 

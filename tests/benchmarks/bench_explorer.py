@@ -1,15 +1,26 @@
-"""What a move of a slider costs the kernel: in a real one, with its messages written, and 8 strategies drawn."""
+"""What the explorer costs the kernel: at its start, and at a move of a slider.
+
+In a real kernel, with its messages written; moves with 8 strategies drawn. The start is measured in fresh kernels, and
+in a fresh JupyterLab from the run of the cell to the picture in its page.
+"""
 
 import json
+import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from jupyter_client.manager import start_new_kernel
 
 import fastscale_lib as fs
 
+pytest_plugins = ["tests.browser.conftest"]
+
 GOAL_MS = 10.0  # at p95
+GOAL_CPU_S, GOAL_PICTURE_S = 1.0, 3.0  # of fs.explore(), and from the run of its cell to the first picture
+STARTS = 3
 MEASURED = Path(__file__).resolve().parents[2] / "data" / "measured" / "amd-epyc-2-threads.jsonl"
 
 # Each move goes to a value not seen before.
@@ -52,6 +63,19 @@ print(json.dumps({
 """
 
 
+START = """
+import json, time
+begun = time.process_time()
+import fastscale_lib as fs
+explorer = fs.explore()
+made = time.process_time()
+display(explorer)
+print(json.dumps([made - begun, time.process_time() - made]))
+"""
+SHOWN = """() => [...document.querySelectorAll('.fastscale-app .counts .line')].some(line => line.getAttribute('d'))
+    && new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))"""
+
+
 @pytest.fixture(scope="module")
 def kernel() -> Iterator:
     manager, client = start_new_kernel()
@@ -60,7 +84,8 @@ def kernel() -> Iterator:
     manager.shutdown_kernel(now=True)
 
 
-def test_a_move_of_a_slider(report, kernel):
+def said_by(kernel, code: str) -> str:
+    """Run code in a kernel, and return what it printed."""
     said, errors = [], []
 
     def keep(message: dict) -> None:
@@ -69,9 +94,46 @@ def test_a_move_of_a_slider(report, kernel):
         elif message["msg_type"] == "error":
             errors.append("\n".join(message["content"]["traceback"]))
 
-    kernel.execute_interactive(f"MEASURED = {str(MEASURED)!r}\n{MOVES}", timeout=300, output_hook=keep)
+    kernel.execute_interactive(code, timeout=300, output_hook=keep)
     assert not errors, errors[0]
-    ms = json.loads("".join(said))
+    return "".join(said)
+
+
+def test_the_start_in_a_fresh_kernel(report):
+    taken = []
+    for _ in range(STARTS):
+        manager, client = start_new_kernel()
+        try:
+            taken.append(json.loads(said_by(client, START)))
+        finally:
+            client.stop_channels()
+            manager.shutdown_kernel(now=True)
+    made, shown = np.median(taken, axis=0)
+    rows = [
+        ("fs.explore(), its import included", f"{made:.2f} s", f"goal {GOAL_CPU_S:g} s"),
+        ("its display, with the still picture", f"{shown:.2f} s", ""),
+    ]
+    report.table(f"The processor's time in a fresh kernel, median of {STARTS}", rows, made_s=made, shown_s=shown)
+
+
+def test_the_first_picture(open_notebook, report):
+    taken = []
+    for _ in range(STARTS):
+        notebook = open_notebook(["import fastscale_lib as fs\nfs.explore()"], run=False)
+        begun = time.perf_counter()
+        notebook.panel("void jupyterapp.commands.execute('notebook:run-all-cells');")
+        notebook.page.wait_for_function(SHOWN)
+        taken.append(time.perf_counter() - begun)
+        notebook.lab.end_sessions([notebook.path])
+    load = (
+        f"load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores" if hasattr(os, "getloadavg") else ""
+    )
+    rows = [("seconds", f"{np.median(taken):.1f}", f"goal {GOAL_PICTURE_S:g} on a machine at rest; {load}")]
+    report.table(f"JupyterLab, from the run of the cell to the picture, median of {STARTS}", rows, seconds=taken)
+
+
+def test_a_move_of_a_slider(report, kernel):
+    ms = json.loads(said_by(kernel, f"MEASURED = {str(MEASURED)!r}\n{MOVES}"))
     rows = [
         (name, f"{each['p50']:.1f} ms", f"p95 {each['p95']:.1f} ms, goal {GOAL_MS:g} ms") for name, each in ms.items()
     ]

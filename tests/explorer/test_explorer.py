@@ -8,12 +8,15 @@ import math
 import os
 import re
 import signal
+import subprocess
+import sys
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
 from helpers.explorer_view import hand, measuring, picture, plain, press, said, shown, trace
 from helpers.fake_device import TINY
@@ -28,6 +31,7 @@ from fastscale_lib.architectures.counting import METRICS
 from fastscale_lib.explorer import app_data, app_page, notebook_page, timings
 from fastscale_lib.explorer.app_measured import doubt_of
 from fastscale_lib.explorer.state import short
+from fastscale_lib.figures.svg.plot import to_svg
 
 BASE, ALPHA = "RegNetY-400MF", "α"
 SMALL = replace(TINY[2], name="Small")
@@ -327,6 +331,34 @@ def test_what_is_shown_goes_back_to_the_slider_when_it_is_unchecked(x):
 
 
 # The figure, which is plotly's
+
+
+def test_neither_the_explorer_nor_its_still_picture_loads_plotly():
+    code = """
+import sys, fastscale_lib as fs
+from fastscale_lib.explorer.page import still
+explorer = fs.explore()
+print(still(explorer.base, explorer.alpha, explorer.scale, explorer._still_figure(explorer.base))[:28])
+print({"plotly", "nbformat"} & {*sys.modules})
+explorer.close()
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == '<div class="fastscale-still"\nset()\n'
+
+
+def test_the_still_picture_is_that_of_its_figure(x):
+    figure = x._still_figure(x.base)
+    assert to_svg(figure) == to_svg(go.Figure(figure))
+
+
+@pytest.mark.parametrize("name", ["EfficientNet-B0", "RegNetX-200MF", "ViT-S/16"])
+def test_offered_are_the_times_that_are_predicted(name):
+    def predicts(timing):
+        with contextlib.suppress(fs.prediction.PredictionError):
+            return not timing.model.predict(name, timing.batch, **timing.setting).empty
+
+    shipped = app_data.shipped_timings()
+    assert app_data.predicting(fs.network(name), shipped) == [each for each in shipped if predicts(each)]
 
 
 def test_laws_are_dashed_and_are_the_laws(x):

@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, NamedTuple
-
-import plotly.graph_objects as go
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import formats, traces
 from .axes import Axis
@@ -18,6 +16,9 @@ from .heading import heading, legend_key
 from .notes import notes, shapes
 from .steps import Trace, slider_steps
 from .traces import FigureError, Point, px
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 KINDS = ("scatter", "scattergl", "bar")
 FAMILY = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
@@ -79,7 +80,7 @@ def picture(
     Raises:
         FigureError: names what is not drawn as SVG.
     """
-    plain = figure.to_plotly_json() if isinstance(figure, go.Figure) else figure
+    plain = figure if isinstance(figure, Mapping) else figure.to_plotly_json()
     return _Drawing(plain, width, themed, narrow).picture()
 
 
