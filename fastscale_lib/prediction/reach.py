@@ -123,9 +123,8 @@ class Judged(NamedTuple):
     notes: list[str | None]
 
 
-# A trial sees a few times the fitted sizes, and may see no error grow. Bands widen by this power at least: with it,
-# those of nine in ten of fits below 4 G multiply-adds held 86 to 100 % of networks up to 190 times as large on seven
-# settings of GPUs, and 68 % on one (an RTX 4090, compiled); without it 68 to 99 %.
+# A trial sees a few times the fitted sizes, and may see no error grow. Bands widen by this power at least; how many
+# larger networks they held then, data/devices/larger.csv has.
 _LEAST_WIDENING = Bands(0.01, 0.04)
 
 

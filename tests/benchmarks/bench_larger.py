@@ -1,0 +1,63 @@
+"""How well the bands of fits hold on networks larger than all fitted, by published rows.
+
+`python tests/benchmarks/bench_larger.py [--only NAME] [--write]` fits to the networks below 4 G multiply-adds of each
+setting of a GPU, and predicts the larger ones; --write keeps the shares within the two bands in
+data/devices/larger.csv, which pages quote.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import fastscale_lib as fs
+from fastscale_lib.prediction.fitted import SETTING, fit_setting
+from fastscale_lib.prediction.forms import form_of, log_seconds
+from fastscale_lib.prediction.reach import judge
+from fastscale_lib.prediction.sheets import data_sheets
+from fastscale_lib.prediction.timed_rows import timed_rows, timed_runs
+from fastscale_lib.records.conditions import Conditions
+
+KEPT = Path(__file__).parents[2] / "data" / "devices" / "larger.csv"
+LIMIT, LEAST = 4e9, 60  # multiply-adds; rows on either side
+
+
+def held(setting: Conditions, rows: pd.DataFrame) -> dict[str, Any] | None:
+    """Return the shares of larger networks within the bands; None for too few rows."""
+    rows = rows.reset_index(drop=True)
+    runs, seconds = timed_runs(rows)
+    small = np.exp(runs.extent.sizes[:, 0]) < LIMIT
+    if min(small.sum(), (~small).sum()) < LEAST:
+        return None
+    fitted = fit_setting("layers", setting, rows[small])
+    assert fitted.reach is not None
+    off = np.abs(log_seconds(fitted.form or form_of("layers"), runs, fitted.parameters) - np.log(seconds))
+    bands = judge(fitted.reach, runs.extent).bands
+    told = ~small & np.isfinite(bands.ninety)
+    shares = {name: (off[told] <= np.log1p(getattr(bands, name)[told])).mean() for name in bands._fields}
+    what = {**setting.row(("device_name", *SETTING)), "torch": str(rows["torch"].iloc[0])}
+    refused = (~small).sum() - told.sum()
+    return {**what, "rows": small.sum(), "larger": told.sum(), "refused": refused, **shares}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default="", help="a part of the name of the devices")
+    parser.add_argument("--write", action="store_true")
+    asked = parser.parse_args()
+    found = []
+    for setting, rows in timed_rows(fs.records.timm_times().assign(half_width=0.01)):
+        if setting.device_name in set(data_sheets()["device_name"]) and asked.only in str(setting.device_name):
+            found += [row] if (row := held(setting, rows)) else []
+    table = pd.DataFrame(found).drop(columns=["tf32", "threads"]).round(4)
+    print(table.to_string())
+    if asked.write:
+        table.to_csv(KEPT, index=False)
+
+
+if __name__ == "__main__":
+    main()
