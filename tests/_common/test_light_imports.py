@@ -9,7 +9,6 @@ from helpers.waiting import HANGS_S
 GRAMMARS = "rfc3987_syntax.syntax_helpers"  # the module that builds them
 
 USES = {
-    "the explorer": "import fastscale_lib as fs; fs.explore()",
     "a figure that is shown": """
 import fastscale_lib as fs, plotly.graph_objects as go
 from fastscale_lib import figures
@@ -44,12 +43,16 @@ def test_the_grammars_of_web_addresses_are_not_built(use):
     assert run(f"{use}\nimport sys; print('jsonschema' in sys.modules, {GRAMMARS!r} in sys.modules)") == "True False"
 
 
+def test_the_explorer_needs_nothing_that_checks_notebooks():
+    assert run("import fastscale_lib as fs, sys; fs.explore(); print('jsonschema' in sys.modules)") == "False"
+
+
 def test_an_address_is_checked_as_ever():
     check = "jsonschema.FormatChecker().conforms(text, 'iri')"
     assert (
         run(f"""
-import sys, fastscale_lib as fs
-fs.explore()
+import sys
+{USES["the start of a notebook"]}
 import jsonschema
 print([{check} for text in ("http://example.org/ä", "no address", 3)], {GRAMMARS!r} in sys.modules)
 import rfc3987_syntax

@@ -167,6 +167,15 @@ def test_when_the_time_is_up_the_rest_is_left(script, store, capsys):
     assert not len(store)
 
 
+@pytest.fixture
+def ctrl_c():
+    """Ctrl+C raises, also where the tests run in the background and ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_ends_all(script):
     with pytest.raises(KeyboardInterrupt), script.stopped_after(HANGS_S):
         signal.raise_signal(signal.SIGINT)
