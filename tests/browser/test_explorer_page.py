@@ -421,7 +421,8 @@ def long_names(tmp_path_factory) -> Path:
 ALL = "#strategies=w,dWr,dw,dwr,d,r,dr,wr&laws=all"
 
 
-@pytest.mark.parametrize("width", [390, 600, 900, 1280, 1440, 1920])
+# 1265 pixels are what a scrollbar leaves of 1280: one that came for a moment goes again.
+@pytest.mark.parametrize("width", [390, 600, 900, 1265, 1280, 1440, 1920])
 def test_nothing_is_cut_and_nothing_overlaps(long_names, new_page, width):
     height = {1440: 900, 1920: 1080}.get(width, 800)
     page = new_page(viewport={"width": width, "height": height}, color_scheme="dark" if width % 20 else "light")
@@ -432,7 +433,7 @@ def test_nothing_is_cut_and_nothing_overlaps(long_names, new_page, width):
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.evaluate(FAULTS) == [], fragment
         tops = [round(page.locator(f"section.{name}").bounding_box()["y"]) for name in PANELS]
-        in_a_row = 4 if width >= 1280 else 2 if width == 900 else 1
+        in_a_row = 4 if width >= 1265 else 2 if width == 900 else 1
         assert len(set(tops)) == 4 // in_a_row
         if in_a_row == 4:
             assert page.evaluate("document.documentElement.scrollHeight") <= height
