@@ -38,7 +38,8 @@ _PAGE = """<!DOCTYPE html>
 <title>{title}</title>
 <style>
 body {{ margin: 0 auto; padding: 12px 20px 24px; max-width: 1880px; background: #fff; }}
-#explorer {{ --tall: clamp(260px, 100vh - 402px, 560px); }} /* of charts side by side: what the screen has left, also beside a scrollbar, which else stays */
+/* Of charts side by side: what the screen has left, also beside a scrollbar: one that came for a moment would stay. */
+#explorer {{ --tall: clamp(260px, 100vh - 402px, 560px); }}
 footer {{ margin-top: 12px; }}
 @media (prefers-color-scheme: dark) {{ body {{ background: #14181d; }} }}
 {style}
