@@ -33,4 +33,8 @@ def attach(package: str, file: str) -> tuple[Callable[[str], Any], Callable[[], 
         setattr(sys.modules[package], name, value)
         return value
 
-    return get, lambda: sorted({*vars(sys.modules[package]), *homes}), sorted(homes)
+    def names() -> list[str]:
+        # What Tab shows: the public names, without what loading them has put beside them.
+        return sorted({name for name in vars(sys.modules[package]) if name.startswith("__")} | homes.keys())
+
+    return get, names, sorted(homes)

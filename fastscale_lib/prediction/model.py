@@ -57,6 +57,10 @@ class RuntimeModel:
         self.by: By = by
         self.fitted = dict(fitted)
 
+    def __repr__(self) -> str:
+        fitted = "; ".join(f"{key.label()}: median error {each.error:.1%}" for key, each in self.fitted.items())
+        return f"RuntimeModel({self.by!r}, {fitted})"
+
     def _form(self, key: Conditions) -> Any:
         return self.fitted[key].form or form_of(self.by)
 

@@ -64,6 +64,9 @@ class Store:
         self.path = check_path("store: path", path, StoreError)
         self._forget()
 
+    def __repr__(self) -> str:
+        return f"Store({str(self.path)!r})"
+
     def add(self, row: Mapping[str, Any] | Measurement, unless: Callable[[], bool] | None = None) -> bool:
         """Append a row, and return once it is on the disk.
 

@@ -16,6 +16,12 @@ def test_a_device_has_many_spellings(name):
     assert (key.device_name, key.mode, key.compile, key.channels_last) == ("RTX 4090", "inference", False, False)
 
 
+def test_a_model_says_what_it_is_of_and_how_far_it_errs():
+    model = fs.RuntimeModel.of("RTX 4090", compile=True)
+    [(key, fitted)] = model.fitted.items()
+    assert repr(model) == f"RuntimeModel('layers', {key.label()}: median error {fitted.error:.1%})"
+
+
 def test_what_is_asked_of_a_device_is_found():
     [key] = fs.RuntimeModel.of("RTX 4090", compile=True, torch="2.4.0").fitted
     assert (key.compile, key.torch) == (True, "2.4.0")

@@ -35,6 +35,10 @@ def store(tmp_path) -> Store:
     return Store(tmp_path / "measured" / "here.jsonl")
 
 
+def test_a_store_names_its_file():
+    assert repr(Store("measured/here.jsonl")) == "Store('measured/here.jsonl')"
+
+
 def test_rows_come_back_in_their_order(store):
     rows = [{"network": "ResNet-50", "batch": 64, "median_ms": 1 / 3}, {"network": "x\ny\u2028 №", "batch": None}]
     for row in rows:
