@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -148,14 +148,7 @@ def _step_widths(block: BlockType, stage: Stage, width: Any, group_width: Any, s
 
 def _crossing(base: Network, strategy: Strategy, metric: Metric, target: float, group_widths: GroupWidths) -> float:
     """Bisect log s for where the count crosses the target; return the nearer end if it does not."""
-
-    @cache
-    def counted_with(dims: Dimensions) -> int:
-        return getattr(count(base, dims), metric)
-
-    def counted(s: float) -> int:
-        return counted_with(scaled_dimensions(base, *factors(strategy, s), group_widths=group_widths))
-
+    counted = _counting(base, strategy, metric, group_widths)
     low, high = _SMALLEST_S, _LARGEST_S
     growth_of(base.name, strategy, metric, counted)
     if target <= counted(low):
@@ -166,6 +159,21 @@ def _crossing(base: Network, strategy: Strategy, metric: Metric, target: float, 
         middle = math.sqrt(low * high)
         low, high = (middle, high) if counted(middle) < target else (low, middle)
     return high
+
+
+@lru_cache(maxsize=64)
+def _counting(base: Network, strategy: Strategy, metric: Metric, group_widths: GroupWidths) -> Callable[[float], int]:
+    """Make a function of s that counts; searches for several targets begin at the same s."""
+
+    @lru_cache(maxsize=1024)
+    def counted_with(dims: Dimensions) -> int:
+        return getattr(count(base, dims), metric)
+
+    @lru_cache(maxsize=1024)
+    def counted(s: float) -> int:
+        return counted_with(scaled_dimensions(base, *factors(strategy, s), group_widths=group_widths))
+
+    return counted
 
 
 def between_roundings(
