@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from ..scaling.grids import sweep
 from ..scaling.strategies import strategy as named_strategy
 
 _POINTS = 33  # of a curve
+_KINDS, _EVIDENCE = ("GPU", "CPU"), ("measured", "predicted")  # in the order of a table
 _NEAR = 0.15  # flops of published networks that are compared agree within this share
 _SOURCES = {"yolos_deit_tiny": "Fang et al.", "efficientnet_scaled": "Tan and Le"}
 
@@ -90,7 +92,7 @@ def activations_beside_width(
 
 
 def figure_one_text(network: Network | str, activations: pd.DataFrame, times: pd.DataFrame) -> str:
-    """Write what activations and times say, as one paragraph.
+    """Write what activations and times say: a sentence, and a table of times.
 
     Activations are compared at the largest flops that both strategies reach, interpolated as logarithms.
 
@@ -107,34 +109,25 @@ def figure_one_text(network: Network | str, activations: pd.DataFrame, times: pd
         for own in curves.values()
     )
     return (
-        f"Scaled to {common:.0f} times its flops, {name} has {dwr:.1f} times the activations by dwr that it has by "
-        f"width scaling (w), and {fast:.1f} times by fast scaling (dWr). {devices_text(times)}"
+        f"At {common:.0f} times the flops of {name}, compound scaling (*dwr*) makes {dwr:.1f} times the activations of "
+        f"width scaling (*w*); fast scaling (*dWr*) makes {fast:.1f} times.\n\n{devices_text(times)}"
     )
 
 
 def devices_text(times: pd.DataFrame) -> str:
-    """Say how long dwr and dWr take relative to w, on GPUs and on CPUs.
+    """Write how long dwr and dWr take relative to w, on GPUs and on CPUs, as a table in Markdown.
 
     Arguments:
         times: of `on_every_device`.
     """
-    said = []
-    for kind in ("GPU", "CPU"):
-        of_kind = times[times["kind"] == kind]
-        told = [
-            _times_told(evidence, of_kind[of_kind["evidence"] == evidence]) for evidence in ("measured", "predicted")
-        ]
-        if any(told):
-            said.append(f"On {kind}s, {'; '.join(filter(None, told))}.")
-    return " ".join(said) or "No device has times of all these strategies."
+    parts = times.groupby(["kind", "evidence"], sort=False)
+    lines = [_times_told(*case, parts.get_group(case)) for case in product(_KINDS, _EVIDENCE) if case in parts.groups]
+    if not lines:
+        return "No device has times of all these strategies."
+    return "\n".join(["| Time, relative to *w* at the same flops | *dwr* | *dWr* |", "| --- | --- | --- |", *lines])
 
 
-def _times_told(evidence: str, times: pd.DataFrame) -> str:
+def _times_told(kind: str, evidence: str, times: pd.DataFrame) -> str:
     ratios = times.pivot(index="device", columns="strategy", values="ratio")
-    if not len(ratios):
-        return ""
-    settings = counted(len(ratios), "setting")
-    return (
-        f"at {span(times['scale'], '.2g')} times the flops of the base network, dwr takes {span(ratios['dwr'])} times "
-        f"as long as w, and dWr {span(ratios['dWr'])} ({evidence}, {settings})"
-    )
+    case = f"{evidence} on {kind}s ({counted(len(ratios), 'setting')}), {span(times['scale'], '.2g')}× the base's flops"
+    return f"| {case} | {span(ratios['dwr'])}× | {span(ratios['dWr'])}× |"

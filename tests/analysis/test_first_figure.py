@@ -49,17 +49,26 @@ def test_the_sentences_say_what_the_frames_hold():
         }
     )
     text = fs.analysis.figure_one_text("EfficientNet-B0", activations, times)
-    assert text.startswith("Scaled to 16 times its flops, EfficientNet-B0 has 2.0 times the activations by dwr")
-    assert text.endswith(
-        "On GPUs, at 4 times the flops of the base network, dwr takes 1.49 times as long as w, and dWr 1.06 (measured, "
-        "1 setting)."
+    first, table = text.split("\n\n")
+    assert first == (
+        "At 16 times the flops of EfficientNet-B0, compound scaling (*dwr*) makes 2.0 times the activations of width "
+        "scaling (*w*); fast scaling (*dWr*) makes 1.2 times."
     )
+    assert table.splitlines()[2:] == ["| measured on GPUs (1 setting), 4× the base's flops | 1.49× | 1.06× |"]
     without = fs.analysis.figure_one_text("EfficientNet-B0", activations, times.iloc[:0])
     assert without.endswith("No device has times of all these strategies.")
-    other = times.assign(device="another GPU", scale=2.0)
-    assert "On GPUs, at 2 to 4 times the flops of the base network, " in fs.analysis.devices_text(
-        pd.concat([times, other])
-    )
+
+
+def test_the_table_of_times_has_a_line_for_each_kind_and_evidence():
+    one = pd.DataFrame({"strategy": ["w", "dWr", "dwr"], "ratio": [1.0, 1.06, 1.49], "scale": 4.0})
+    cases = [("a CPU", "CPU", "predicted"), ("a GPU", "GPU", "predicted"), ("a GPU", "GPU", "measured")]
+    rows = [one.assign(device=device, kind=kind, evidence=evidence) for device, kind, evidence in cases]
+    other = one.assign(device="another GPU", kind="GPU", evidence="measured", scale=2.0, ratio=[1.0, 1.1, 1.3])
+    assert fs.analysis.devices_text(pd.concat([*rows, other])).splitlines()[2:] == [
+        "| measured on GPUs (2 settings), 2 to 4× the base's flops | 1.30 to 1.49× | 1.06 to 1.10× |",
+        "| predicted on GPUs (1 setting), 4× the base's flops | 1.49× | 1.06× |",
+        "| predicted on CPUs (1 setting), 4× the base's flops | 1.49× | 1.06× |",
+    ]
 
 
 def test_activations_are_told_at_flops_that_both_strategies_reach():
@@ -68,6 +77,6 @@ def test_activations_are_told_at_flops_that_both_strategies_reach():
     exponents = rows["strategy"].map({"dwr": 1 / 3, "dWr": 0.1})
     text = fs.analysis.figure_one_text("EfficientNet-B0", rows.assign(relative=rows["times"] ** exponents), NO_TIMES)
     assert text.startswith(
-        f"Scaled to 50 times its flops, EfficientNet-B0 has {50 ** (1 / 3):.1f} times the activations by dwr that it "
-        f"has by width scaling (w), and {50**0.1:.1f} times by fast scaling (dWr)."
+        f"At 50 times the flops of EfficientNet-B0, compound scaling (*dwr*) makes {50 ** (1 / 3):.1f} times the "
+        f"activations of width scaling (*w*); fast scaling (*dWr*) makes {50**0.1:.1f} times."
     )
