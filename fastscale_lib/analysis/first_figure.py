@@ -115,7 +115,7 @@ def figure_one_text(network: Network | str, activations: pd.DataFrame, times: pd
 
 
 def devices_text(times: pd.DataFrame) -> str:
-    """Write how long dwr and dWr take relative to w, on GPUs and on CPUs, as a table in Markdown.
+    """Write a table in Markdown of how long dwr and dWr take relative to w, by kind of device.
 
     Arguments:
         times: of `on_every_device`.
