@@ -24,7 +24,7 @@ def test_networks_within_a_budget_are_listed(capsys):
     assert cli.main(["which", "--device", "rtx-4090", "--ms", "20", "--gb", "8", "--min-top1", "80"]) == cli.DONE
     said = capsys.readouterr()
     first, head, best, *_ = said.out.splitlines()
-    assert first == "within 20 ms, 8 GB, top-1 ≥ 80 %, batch 64, RTX 4090, inference, amp, channels_last=False"
+    assert first == "within 20 ms, 8 GB, top-1 ≥ 80 %, batch 64, RTX 4090, inference, amp, channels first"
     assert "90 % band" in head
     assert " yes " in best
     assert said.err == ""

@@ -15,6 +15,7 @@ LARGEST = "largest"  # the batch that fills the device
 
 _FIT = ("device_name", "threads", "mode", "precision", "channels_last", "compile", "tf32", "cuda_graph")
 _SOFTWARE = ("torch", "cuda", "cudnn", "driver", "library")
+_UNUSUAL = {"channels_last": "channels first", "compile": "compiled", "tf32": "TF32", "cuda_graph": "CUDA graph"}
 
 
 @dataclass(frozen=True)
@@ -120,10 +121,8 @@ class Conditions:
         words += [self.mode, self.precision]
         if self.batch is not None:
             words += ["largest batch" if self.batch == LARGEST else f"batch {self.batch}"]
-        words += ["compiled"] * bool(self.compile) + ["CUDA graph"] * bool(self.cuda_graph)
-        for name in ("channels_last", "tf32"):
-            value = getattr(self, name)
-            words += [f"{name}={bool(value)}"] if value is not None and value != self.USUAL[name] else []
+        unusual = (name for name, usual in self.USUAL.items() if getattr(self, name) not in (None, usual))
+        words += [_UNUSUAL[name] for name in unusual]
         return ", ".join(str(word) for word in words if word is not None)
 
 

@@ -49,8 +49,9 @@ def test_rows_without_a_value_are_a_group_of_their_own():
         ({}, "AMD EPYC, 2 threads, inference, fp32, batch 4"),
         ({"device": "cuda"}, "AMD EPYC, inference, fp32, batch 4"),
         ({"batch": LARGEST, "compile": True}, "AMD EPYC, 2 threads, inference, fp32, largest batch, compiled"),
-        ({"batch": None, "tf32": True}, "AMD EPYC, 2 threads, inference, fp32, tf32=True"),
-        ({"channels_last": False, "threads": None}, "AMD EPYC, inference, fp32, batch 4, channels_last=False"),
+        ({"batch": None, "tf32": True}, "AMD EPYC, 2 threads, inference, fp32, TF32"),
+        ({"channels_last": False, "threads": None}, "AMD EPYC, inference, fp32, batch 4, channels first"),
+        ({"compile": True, "cuda_graph": True}, "AMD EPYC, 2 threads, inference, fp32, batch 4, compiled, CUDA graph"),
         ({"channels_last": None, "compile": None, "mode": None}, "AMD EPYC, 2 threads, fp32, batch 4"),
     ],
 )
