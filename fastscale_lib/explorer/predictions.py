@@ -50,7 +50,8 @@ class Predictions:
 
     def __init__(self, state: State, timings: Timings) -> None:
         self.state, self.timings = state, timings
-        self._remarked: tuple[Any, str] = None, ""  # what was last remarked, and of what
+        self._remarked: dict[Any, str] = {}  # what is remarked of each strategy's line
+        self._remarked_of: Any = None  # the predictor and the base network of these lines
         self._told = ""
         self._probed = False  # whether there is a new probe to fit to
         self.fitted: dict[tuple, RuntimeModel | None] = {}  # by setting, from the probes that are kept
@@ -105,15 +106,16 @@ class Predictions:
         """Where a line of predicted times ends, or is less sure than elsewhere; "" if nowhere."""
         state, predictor = self.state, self.predictor
         ways = *map(named_strategy, state.strategies), state.slider
-        of = predictor, state.base, ways
-        if self._remarked[0] != of:
-            said = ""
-            if predictor:
-                found = predictor.model.curve(state.base, ways, SCALES, predictor.batch, **predictor.setting)
-                parts = (slice(start, start + len(SCALES)) for start in range(0, len(found.ms), len(SCALES)))
-                said = next(filter(None, (remark(found.ms[part], found.notes[part]) for part in parts)), "")
-            self._remarked = of, said
-        return self._remarked[1]
+        if not predictor:
+            return ""
+        if self._remarked_of != (of := (predictor, state.base)):
+            self._remarked_of, self._remarked = of, {}
+        if new := [way for way in ways if way not in self._remarked]:  # α moves one line of many
+            found = predictor.model.curve(state.base, new, SCALES, predictor.batch, **predictor.setting)
+            for number, way in enumerate(new):
+                part = slice(number * len(SCALES), (number + 1) * len(SCALES))
+                self._remarked[way] = remark(found.ms[part], found.notes[part])
+        return next(filter(None, map(self._remarked.get, ways)), "")
 
     def say(self) -> None:
         """Say in the status where nothing is predicted, or less surely, and take back what was said."""

@@ -112,6 +112,26 @@ def test_the_status_says_where_the_band_is_wider(x, model):
     assert "the band is wider" in x.status
 
 
+def test_a_move_of_alpha_predicts_one_line_anew(x, model, monkeypatch):
+    x.model = model
+    asked, told = [], fs.RuntimeModel.curve
+
+    def kept(self, base, ways, *rest, **setting):
+        asked.append([each.name for each in ways])
+        return told(self, base, ways, *rest, **setting)
+
+    monkeypatch.setattr(fs.RuntimeModel, "curve", kept)
+    x.alpha = 0.25
+    x.scale = 8
+    assert asked == [["alpha=0.25"]]
+    x.network = "RegNetY-800MF"
+    assert asked[1:] == [[*x.strategies, "alpha=0.25"]]
+    fresh = fs.explore("RegNetY-800MF", x.strategies, 0.25, 8, device="cpu", batch=8)
+    fresh.model = model
+    assert x.status == fresh.status
+    fresh.close()
+
+
 def test_a_line_ends_where_nothing_can_be_told_and_the_status_says_why(x, model):
     [(setting, fitted)] = model.fitted.items()
     assert fitted.reach is not None
