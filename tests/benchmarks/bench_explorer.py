@@ -23,7 +23,7 @@ GOAL_CPU_S, GOAL_PICTURE_S = 1.0, 3.0  # of fs.explore(), and from the run of it
 STARTS = 3
 MEASURED = Path(__file__).resolve().parents[2] / "data" / "measured" / "amd-epyc-2-threads.jsonl"
 
-# Each move goes to a value not seen before. The slider has hundredths of α; what lies between is typed, or a cell sets it.
+# Each move goes to a value not seen before. The slider has hundredths of α; one in between is typed, or a cell sets it.
 MOVES = """
 import gc, json, time, warnings
 import numpy as np
