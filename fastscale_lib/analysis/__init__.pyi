@@ -40,6 +40,7 @@ from .budgets_bought import flops_by_device as flops_by_device
 from .budgets_bought import model_errors as model_errors
 from .budgets_bought import models_by_device as models_by_device
 from .budgets_bought import time_bought as time_bought
+from .budgets_bought import time_bought_table as time_bought_table
 from .budgets_bought import with_fast_scaling as with_fast_scaling
 from .claims import BEYOND as BEYOND
 from .claims import EVIDENCE as EVIDENCE

@@ -280,6 +280,30 @@ def time_bought(network: Network | str, rows: pd.DataFrame, settings: Settings) 
     return found.assign(doubt=[each.doubt or "" for each in measured])
 
 
+def time_bought_table(found: pd.DataFrame) -> pd.DataFrame:
+    """List measured times beside predicted ones, with their ratio and what is in its way.
+
+    Arguments:
+        found: of `time_bought`.
+
+    Returns:
+        Columns strategy; flops, G; predicted, ms; measured, ms; measured over predicted, with its 95 % interval if
+        there is one; note: what disturbed the measurement, or the doubt about it.
+    """
+    ends = found[["low", "high"]].itertuples(index=False)
+    bands = ["" if pd.isna(low) else f" ({low:.2f} to {high:.2f})" for low, high in ends]
+    return pd.DataFrame(
+        {
+            "strategy": found["strategy"],
+            "flops, G": [f"{each / 1e9:.2f}" for each in found["flops"]],
+            "predicted, ms": found["predicted_ms"].map(significant),
+            "measured, ms": found["measured_ms"].map(significant),
+            "measured over predicted": [f"{each:.2f}{band}" for each, band in zip(found["ratio"], bands, strict=True)],
+            "note": [row.disturbed or row.doubt for row in rows_of(found)],
+        }
+    )
+
+
 def _flops_in_g(bought: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     flops = {name: rows.set_index("strategy")["flops"].astype("Float64") for name, rows in bought.items()}
     ways = list(dict.fromkeys(way for rows in bought.values() for way in rows["strategy"]))

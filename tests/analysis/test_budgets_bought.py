@@ -96,6 +96,21 @@ def test_networks_that_a_time_buys_are_measured_here():
     found = fs.analysis.time_bought(network, rows, settings)
     assert found["ratio"].tolist() == found["measured_ms"].tolist()
     assert found["on"].notna().all()
+    assert fs.analysis.time_bought_table(found)["flops, G"].tolist() == ["0.00"]
     nothing = fs.analysis.time_bought(network, rows.assign(scale=None), settings)
     assert list(nothing.columns) == list(found.columns)
     assert nothing.empty
+
+
+def test_measured_times_stand_beside_predicted_ones_in_six_columns():
+    row = {"strategy": "w", "flops": 1.5e9, "predicted_ms": 10.04, "measured_ms": 11.0, "ratio": 1.1, "on": "here"}
+    found = pd.DataFrame(
+        [
+            {**row, "low": 1.04, "high": 1.2, "disturbed": "", "doubt": ""},
+            {**row, "strategy": "dWr", "low": None, "high": None, "disturbed": "the load was 2", "doubt": "too few"},
+        ]
+    )
+    first, second = fs.analysis.time_bought_table(found).itertuples(index=False, name=None)
+    assert first == ("w", "1.50", "10.0", "11.0", "1.10 (1.04 to 1.20)", "")
+    assert second[4:] == ("1.10", "the load was 2")
+    assert fs.analysis.time_bought_table(found.head(0)).shape == (0, 6)
