@@ -14,7 +14,7 @@ from .._common.wording import counted
 from ..prediction.model import RuntimeModel
 from ..records.rows import read_rows
 from ..scaling.strategies import strategy as named_strategy
-from .claims import BEYOND, PAPER, WITHIN_ONE_RUN, Claim, place, scope_on
+from .claims import BEYOND, PAPER, WITHIN_ONE_RUN, Claim, place, scope_of, scope_on
 
 # How columns are shown: their heading, and the number to divide by.
 _SHOWN = {
@@ -110,13 +110,14 @@ def bought_by_law(budget: str, one: str, other: str, headroom: float, mode: str)
 
 
 def bought_claims(
-    bought: Mapping[str, pd.DataFrame], headrooms: Mapping[str, float], others: Iterable[str], mode: str
+    network: str, bought: Mapping[str, pd.DataFrame], headrooms: Mapping[str, float], others: Iterable[str], mode: str
 ) -> list[Claim]:
     """Claim how the flops of dWr compare with others' within budgets of counts and memory.
 
-    Claims on memory in inference are beyond the paper.
+    Claims on memory in inference, and on other networks than ConvNets, are beyond the paper.
 
     Arguments:
+        network: name of the base network.
         bought: rows of `within` for each budget: "activations", "params", "memory_bytes".
         headrooms: for each budget, what it is relative to the cost of the base network.
         others: the strategies that dWr is compared with.
@@ -128,12 +129,13 @@ def bought_claims(
     others = list(others)
     claims = []
     for name, text in {"activations": "activations", "params": "params", "memory_bytes": f"memory in {mode}"}.items():
-        scope = BEYOND if (name, mode) == ("memory_bytes", "inference") else PAPER
+        scope = scope_of(network, BEYOND if (name, mode) == ("memory_bytes", "inference") else PAPER)
         claims += _claim_ratios(bought[name], name, text, others, headrooms[name], mode, scope)
     return claims
 
 
 def bought_by_time_claims(
+    network: str,
     bought: Mapping[str, pd.DataFrame],
     headrooms: Mapping[str, float],
     models: Mapping[str, RuntimeModel],
@@ -143,9 +145,10 @@ def bought_by_time_claims(
 ) -> list[Claim]:
     """Claim how the flops of dWr compare with others' within a budget of predicted time.
 
-    The paper's claims are on GPUs; those on other devices are beyond it.
+    The paper's claims are of ConvNets on GPUs; those of other networks and on other devices are beyond it.
 
     Arguments:
+        network: name of the base network.
         bought: rows of `within` for each device.
         headrooms: for each device, the budget relative to the time of the base network.
         models: for each device, the model that predicted the times.
@@ -159,15 +162,16 @@ def bought_by_time_claims(
     others = list(others)
     claims = []
     for name, model in models.items():
-        words, scope = f"time of {mode} on {place(kinds[name])} ({name})", scope_on(kinds[name])
+        words, scope = f"time of {mode} on {place(kinds[name])} ({name})", scope_of(network, scope_on(kinds[name]))
         claims += _claim_ratios(bought[name], "time_ms", words, others, headrooms[name], mode, scope, model)
     return claims
 
 
-def untested_on_a_gpu(others: Iterable[str], headroom: float, mode: str, precision: str) -> list[Claim]:
+def untested_on_a_gpu(network: str, others: Iterable[str], headroom: float, mode: str, precision: str) -> list[Claim]:
     """List the claims of `bought_by_time_claims` on a GPU that no rows can test.
 
     Arguments:
+        network: name of the base network.
         others: the strategies that dWr is compared with.
         headroom: the budget relative to the time of the base network.
         mode: "inference" or "training".
@@ -179,11 +183,8 @@ def untested_on_a_gpu(others: Iterable[str], headroom: float, mode: str, precisi
     missing = f"no times predicted from rows of a GPU, {mode}, {precision}"
     text = f"ratio of flops bought by time of {mode} on a GPU, dWr over"
     laws = {other: bought_by_law("time_ms", "dWr", other, headroom, mode) for other in others}
-    return [
-        Claim(f"{text} {other}", law[1], None, evidence="predicted", details=missing, relation=law[0])
-        for other, law in laws.items()
-        if law
-    ]
+    how: dict[str, Any] = {"scope": scope_of(network), "evidence": "predicted", "details": missing}
+    return [Claim(f"{text} {other}", law[1], None, **how, relation=law[0]) for other, law in laws.items() if law]
 
 
 def measured_time_claims(found: pd.DataFrame, device: str, model: RuntimeModel | None) -> list[Claim]:

@@ -119,13 +119,13 @@ def test_claims_on_memory_of_inference_are_beyond_the_paper():
     frame = pd.DataFrame({"strategy": ["w", "dwr", "dWr"], "flops": [2e9, 1e9, 3e9]})
     bought = {"activations": frame, "params": frame, "memory_bytes": frame}
     headrooms = {"activations": 6.0, "params": 6.0, "memory_bytes": 6.0}
-    claims = bought_claims(bought, headrooms, ["w", "dwr"], "inference")
+    claims = bought_claims("ResNet-50", bought, headrooms, ["w", "dwr"], "inference")
     text = "ratio of flops bought by {}, dWr over {}"
     words = ("activations", "params", "memory in inference")
     assert [each.claim for each in claims] == [text.format(word, other) for word in words for other in ("w", "dwr")]
     assert [each.found for each in claims] == [1.5, 3.0] * 3
     assert [each.scope for each in claims] == [PAPER] * 4 + [BEYOND] * 2
-    trained = bought_claims(bought, headrooms, ["w"], "training")
+    trained = bought_claims("ResNet-50", bought, headrooms, ["w"], "training")
     assert {each.scope for each in trained} == {PAPER}
 
 
@@ -135,13 +135,32 @@ def test_claims_on_memory_of_inference_are_beyond_the_paper():
 )
 def test_times_of_gpus_are_the_paper_s_and_of_others_beyond_it(kind, place, scope):
     one = {"Made-up": known_within(0.2)}
-    [claim] = bought_by_time_claims({"Made-up": BOUGHT}, {"Made-up": 6.0}, one, {"Made-up": kind}, ["w"], "inference")
+    [claim] = bought_by_time_claims(
+        "ResNet-50", {"Made-up": BOUGHT}, {"Made-up": 6.0}, one, {"Made-up": kind}, ["w"], "inference"
+    )
     assert claim.claim == f"ratio of flops bought by time of inference on {place} (Made-up), dWr over w"
     assert (claim.scope, claim.evidence, claim.found) == (scope, "predicted", 1.5)
 
 
+@pytest.mark.parametrize("network", ["ViT-S/16", "ConvNeXt-T"])
+def test_what_budgets_buy_of_other_networks_than_convnets_is_beyond_the_paper(network):
+    bought = dict.fromkeys(["activations", "params", "memory_bytes"], BOUGHT)
+    claims = bought_claims(network, bought, dict.fromkeys(bought, 6.0), ["w"], "training")
+    claims += bought_by_time_claims(
+        network,
+        {"Made-up": BOUGHT},
+        {"Made-up": 6.0},
+        {"Made-up": known_within(0.2)},
+        {"Made-up": "cuda"},
+        ["w"],
+        "training",
+    )
+    claims += untested_on_a_gpu(network, ["w"], 6.0, "training", "bf16")
+    assert [each.scope for each in claims] == [BEYOND] * 5
+
+
 def test_without_rows_of_a_gpu_its_claims_are_not_tested():
-    claims = untested_on_a_gpu(["w", "dw", "dwr"], 6.0, "training", "bf16")
+    claims = untested_on_a_gpu("ResNet-50", ["w", "dw", "dwr"], 6.0, "training", "bf16")
     assert [each.verdict for each in claims] == [UNTESTED] * 3
     assert claims[0].claim == "ratio of flops bought by time of training on a GPU, dWr over w"
     assert claims[0].details == "no times predicted from rows of a GPU, training, bf16"
