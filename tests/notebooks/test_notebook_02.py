@@ -16,7 +16,7 @@ def test_the_tables_shown_are_the_library_s(executed):
     laws, block, grown, equal, alone, beside, _ = tables(executed(GROUPS))
     assert [row[-1] for row in laws[1:]] == [str(each) for each in fs.analysis.grouped_laws(WAYS)["flops, in groups"]]
     own = fs.analysis.last_block(ZOO[0], ["w", "w1"], 16)
-    assert [float(row[-2]) for row in block[2:]] == own["flops, × base"].round(3).tolist()
+    assert [float(row[-2]) for row in block[2:]] == own["flops, × base"].round(2).tolist()
     for shown, rows in ((grown, fs.sweep(ZOO, WAYS, 16)), (equal, fs.equal_flops(ZOO, WAYS, 16))):
         relative = fs.analysis.relative_to_base(rows, ZOO).round(2)
         place = shown[0].index("activations") - len(shown[0])
