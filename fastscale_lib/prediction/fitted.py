@@ -12,7 +12,8 @@ from ..records.conditions import Conditions
 from .forms import By, form_of, host_seconds
 from .layer_forms import Layers
 from .mean_times import MeanTimes
-from .reach import Bands, Reach, Trial, reach_of
+from .reach import LEAST_WIDENING, Bands, Reach, Trial, reach_of
+from .sheets import larger_trials
 from .timed_rows import families_of, timed_runs
 from .unseen import Chosen, best_form, predict_from
 
@@ -51,7 +52,26 @@ class Fitted(NamedTuple):
     of: Conditions | None = None
 
 
-def fit_setting(by: By, setting: Conditions, rows: pd.DataFrame, chosen: Chosen | None = None) -> Fitted:
+def least_widening(setting: Conditions, without: str | None = None) -> Bands:
+    """Return the powers of the ratio of sizes by which bands grow at least for larger networks.
+
+    The rows of a fit may see no error grow with size. How much bands must grow was tried on published rows in inference
+    of networks much larger than all fitted: more if they were compiled or ran in channels_last. The most that any
+    setting of the same kind needed is taken.
+
+    Arguments:
+        setting: of the fit.
+        without: name of a device whose trials are left aside; default: none.
+    """
+    tried = larger_trials()
+    same = (tried["compile"] | tried["channels_last"]).eq(bool(setting.compile or setting.channels_last))
+    needed = tried.loc[same & tried["mode"].eq("inference") & ~tried["device_name"].isin([without]), "needed"]
+    return Bands(LEAST_WIDENING.half, max(LEAST_WIDENING.ninety, *needed))
+
+
+def fit_setting(
+    by: By, setting: Conditions, rows: pd.DataFrame, chosen: Chosen | None = None, without: str | None = None
+) -> Fitted:
     """Fit to the rows of one setting, and try the fit on rows held out and on other sizes.
 
     Arguments:
@@ -59,6 +79,7 @@ def fit_setting(by: By, setting: Conditions, rows: pd.DataFrame, chosen: Chosen 
         setting: of the rows.
         rows: as `timed_rows` splits them.
         chosen: the fit, if it is made; default: it is made here.
+        without: name of a device whose trials on larger networks are left aside; default: none.
     """
     runs, seconds = timed_runs(rows)
     form, parameters, held_out = chosen or best_form(by, runs, seconds, rows, setting)
@@ -69,6 +90,7 @@ def fit_setting(by: By, setting: Conditions, rows: pd.DataFrame, chosen: Chosen 
         lambda on: predict_from(on, form, runs, seconds, rows, setting),
         seconds,
         held_out,
+        least_widening(setting, without),
     )
     error, error_90 = float(np.median(off)), float(np.quantile(off, 0.9))
     families = tuple(sorted(set(families_of(rows))))

@@ -123,9 +123,8 @@ class Judged(NamedTuple):
     notes: list[str | None]
 
 
-# A trial sees a few times the fitted sizes, and may see no error grow. Bands widen by this power at least; how many
-# larger networks they held then, data/devices/larger.csv has.
-_LEAST_WIDENING = Bands(0.01, 0.04)
+# A trial sees a few times the fitted sizes, and may see no error grow. Bands widen by this power at least.
+LEAST_WIDENING = Bands(0.01, 0.04)
 
 
 def reach_of(
@@ -134,6 +133,7 @@ def reach_of(
     predicted_from: Callable[[np.ndarray], np.ndarray],
     seconds: np.ndarray,
     held_out: np.ndarray,
+    least_up: Bands = LEAST_WIDENING,
 ) -> Reach:
     """Try a fit beyond its rows, and return its reach.
 
@@ -148,17 +148,23 @@ def reach_of(
         predicted_from: predicts the seconds of every row from those where the mask is true.
         seconds: measured, of each row.
         held_out: seconds predicted of each row by a fit to others.
+        least_up: the powers by which bands widen at least for larger networks.
     """
     half = np.log1p(np.median(np.abs(held_out / seconds - 1)))  # as the stated error; of ratios it is nearly the same
     logs = np.array([half, np.quantile(np.abs(np.log(held_out / seconds)), BANDS[1])])
-    up, down = (_tried(sign * extent.sizes, predicted_from, seconds, logs) for sign in (1, -1))
+    up = _tried(extent.sizes, predicted_from, seconds, logs, least_up)
+    down = _tried(-extent.sizes, predicted_from, seconds, logs, LEAST_WIDENING)
     ends = (int(batches.min()), int(batches.max()))
     least, most = extent.sizes.min(axis=0), extent.sizes.max(axis=0)
     return Reach(ends, least, most, extent.shares.max(axis=0), up, down, Bands(*np.expm1(logs).tolist()))
 
 
 def _tried(
-    sizes: np.ndarray, predicted_from: Callable[[np.ndarray], np.ndarray], seconds: np.ndarray, logs: np.ndarray
+    sizes: np.ndarray,
+    predicted_from: Callable[[np.ndarray], np.ndarray],
+    seconds: np.ndarray,
+    logs: np.ndarray,
+    least_widening: Bands,
 ) -> Trial:
     """Find how bands must widen with the ratio of sizes to hold on a trial."""
     many = len(seconds) >= _MANY_ROWS
@@ -170,7 +176,7 @@ def _tried(
         return Trial(1.0, Bands(0.0, 0.0))
     off = np.abs(np.log(predicted_from(fitted) / seconds))[out]
     excess = np.maximum(off - logs[:, None], 0) / ratio[out]
-    shares = zip(excess, BANDS, _LEAST_WIDENING, strict=True)
+    shares = zip(excess, BANDS, least_widening, strict=True)
     widening = Bands(*(max(float(np.quantile(each, share)), least) for each, share, least in shares))
     return Trial(max(_FAR if many else 1.0, float(np.exp(ratio.max()))), widening)
 

@@ -21,7 +21,8 @@ from .._common.shipped import find_folder
 from ..architectures.operation_lists import KINDS
 from .profile_files import FOLDER, shipped_profiles
 
-SHEETS, ERRORS, CALIBRATIONS = "data_sheets.csv", "estimates.csv", "calibrations.csv"
+SHEETS, ERRORS = "data_sheets.csv", "estimates.csv"
+CALIBRATIONS, LARGER = "calibrations.csv", "larger.csv"
 ESTIMATE = "estimate by the data sheet"
 _OF_TENSOR_CORES = 1 / 8  # of their peak; 16 GF networks on an H200 lie between this and that of fp32
 _SETTING = ("mode", "precision", "channels_last", "compile")
@@ -66,6 +67,18 @@ def calibration_errors() -> pd.DataFrame:
         the ten rows lack.
     """
     return _read_errors(CALIBRATIONS)
+
+
+@cache
+def larger_trials() -> pd.DataFrame:
+    """Return how the bands of fits to small networks held on larger ones.
+
+    Returns:
+        One row per device and setting, as tests/benchmarks/bench_larger.py writes them: conditions; torch; rows of the
+        fit, larger networks, and those of them that were refused; half and ninety, the shares within the two bands;
+        needed, to which power of the ratio of sizes the band of nine in ten must grow to hold nine in ten.
+    """
+    return _read_errors(LARGER)
 
 
 def _read_errors(file: str) -> pd.DataFrame:

@@ -15,7 +15,7 @@ LARGEST = "largest"  # the batch that fills the device
 
 _FIT = ("device_name", "threads", "mode", "precision", "channels_last", "compile", "tf32", "cuda_graph")
 _SOFTWARE = ("torch", "cuda", "cudnn", "driver", "library")
-_UNUSUAL = {"channels_last": "channels first", "compile": "compiled", "tf32": "TF32", "cuda_graph": "CUDA graph"}
+_UNUSUAL = {"compile": "compiled", "cuda_graph": "CUDA graph", "channels_last": "channels first", "tf32": "TF32"}
 
 
 @dataclass(frozen=True)
@@ -121,8 +121,7 @@ class Conditions:
         words += [self.mode, self.precision]
         if self.batch is not None:
             words += ["largest batch" if self.batch == LARGEST else f"batch {self.batch}"]
-        unusual = (name for name, usual in self.USUAL.items() if getattr(self, name) not in (None, usual))
-        words += [_UNUSUAL[name] for name in unusual]
+        words += [text for name, text in _UNUSUAL.items() if getattr(self, name) not in (None, self.USUAL[name])]
         return ", ".join(str(word) for word in words if word is not None)
 
 

@@ -1,8 +1,9 @@
 """How well the bands of fits hold on networks larger than all fitted, by published rows.
 
 `python tests/benchmarks/bench_larger.py [--only NAME] [--write]` fits to the networks below 4 G multiply-adds of each
-setting of a GPU, and predicts the larger ones; --write keeps the shares within the two bands in
-data/devices/larger.csv, which pages quote.
+setting of a GPU, and predicts the larger ones. The least by which bands widen is what the other devices needed.
+--write keeps the shares within the two bands, and what this device needed, in data/devices/larger.csv, which pages
+quote and fits read.
 """
 
 from __future__ import annotations
@@ -33,15 +34,17 @@ def held(setting: Conditions, rows: pd.DataFrame) -> dict[str, Any] | None:
     small = np.exp(runs.extent.sizes[:, 0]) < LIMIT
     if min(small.sum(), (~small).sum()) < LEAST:
         return None
-    fitted = fit_setting("layers", setting, rows[small])
+    fitted = fit_setting("layers", setting, rows[small], without=setting.device_name)
     assert fitted.reach is not None
     off = np.abs(log_seconds(fitted.form or form_of("layers"), runs, fitted.parameters) - np.log(seconds))
     bands = judge(fitted.reach, runs.extent).bands
     told = ~small & np.isfinite(bands.ninety)
     shares = {name: (off[told] <= np.log1p(getattr(bands, name)[told])).mean() for name in bands._fields}
+    ratio = (runs.extent.sizes - fitted.reach.most).max(axis=1)[told]  # a logarithm, above 0
+    needed = np.quantile(np.maximum(off[told] - np.log1p(fitted.reach.bands.ninety), 0) / ratio, 0.9)
     what = {**setting.row(("device_name", *SETTING)), "torch": str(rows["torch"].iloc[0])}
     refused = (~small).sum() - told.sum()
-    return {**what, "rows": small.sum(), "larger": told.sum(), "refused": refused, **shares}
+    return {**what, "rows": small.sum(), "larger": told.sum(), "refused": refused, **shares, "needed": needed}
 
 
 def main() -> None:
