@@ -1,7 +1,8 @@
 # `make` alone lists the targets. All of them share one environment, .venv, made on first use.
 PYTHON ?= python3
 PORT ?= 8888
-JOBS ?= 2
+# One more than two cores have: tests wait for browsers, kernels and child processes half of their time.
+JOBS ?= 3
 ARGS ?=
 
 VENV := .venv

@@ -997,7 +997,7 @@ def test_live_knows_a_network_by_another_strategy_s_name(timing):
     timing.time()
     assert timing.wait(HANGS_S)
     timing.strategies, timing.live = ("w", "dWr"), True  # w is what α = 1 made
-    until(lambda: len(timing.times) == 3)
+    until(lambda: any(each["strategy"] == "w" for each in timing._points))  # drawn last
     assert not timing.busy
     times = timing.times.set_index("strategy")
     assert times.loc["w", "text"].replace("w", "α = 1", 1) == times.loc["alpha=1", "text"]
