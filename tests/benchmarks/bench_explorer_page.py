@@ -3,12 +3,13 @@
 8 strategies and predicted times, in headless Chromium. Three figures are kept of each press:
 
 - to the frame: from the time stamp of the input to when the frame that it changed was presented (`EventLatency`), with
-  the waits for the main thread, for the screen's next frame, 16.7 ms at 60 Hz, and for other processes;
-- the processor's time of the page's main thread, which waits for nobody;
+  the waits for the main thread, for the screen's next frame, 16.7 ms at 60 Hz, and for other processes. Controls,
+  lines and marks are in this frame; the texts, the table and the silhouette are in the next one;
+- the processor's time of the page's main thread, which waits for nobody, for both frames;
 - and that of painting, which other threads do.
 
-Beside them stands the machine's floor: the same press in an empty page, where a slider moves one circle. Both pages
-take turns, so that whatever else runs disturbs both alike. The goal is 16 ms, one frame, over the floor.
+Beside them stands the machine's floor: the same press in an empty page, where a slider moves one circle, as a drag
+does. Both pages take turns, so that whatever else runs disturbs both alike. The goal is 16 ms, one frame, at p95.
 
 The α line moved by `Plotly.restyle` in a page of its own is there too: plotly as it is, and no kernel.
 """
@@ -28,10 +29,11 @@ pytest_plugins = ["tests.browser.conftest"]
 
 GOAL_MS = 16
 ROUNDS, PRESSES = 5, 20  # presses of each page in each round
-DRAG_S = 3
+HELD_MS = 50  # a key, by a finger
+DRAGS, DRAG_S, REST_MS = 3, 3, 250
 BASE = "EfficientNet-B0"
 VIEWPORT = {"width": 1280, "height": 800}
-TRACED = {"includedCategories": ["cc", "benchmark", "input"], "recordMode": "recordUntilFull"}
+TRACED = {"includedCategories": ["cc", "benchmark", "input", "viz"], "recordMode": "recordUntilFull"}
 
 EMPTY = """<!DOCTYPE html><meta charset="utf-8"><body>
 <input type="range" aria-label="α" min="0" max="1" step="0.01" value="0.5">
@@ -39,6 +41,7 @@ EMPTY = """<!DOCTYPE html><meta charset="utf-8"><body>
 <script>
 const circle = document.querySelector("circle");
 document.querySelector("input").oninput = event => circle.setAttribute("cx", 400 * event.target.value);
+document.querySelector("svg").onpointermove = event => circle.setAttribute("cx", event.offsetX);
 </script>"""
 PLOTLY = """<!DOCTYPE html><meta charset="utf-8"><body><input type="range" aria-label="α" min="0" max="100" value="50">
 <div id="figure"></div><script>{plotly}</script><script>
@@ -103,19 +106,20 @@ class Watched:
         def press() -> None:
             control.focus()
             for number in range(PRESSES):
-                self.page.wait_for_timeout(random.uniform(40, 80))
-                before = self.processor_ms()
-                self.page.keyboard.press("ArrowLeft" if number % 2 else "ArrowRight")
-                self.page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
+                self.page.wait_for_timeout(random.uniform(10, 30))
+                before, key = self.processor_ms(), "ArrowLeft" if number % 2 else "ArrowRight"
+                self.page.keyboard.down(key)
+                self.page.wait_for_timeout(HELD_MS)  # nothing is asked of the page meanwhile
                 spent.append(self.processor_ms() - before)
+                self.page.keyboard.up(key)
 
         spans = self.trace("KEY_PRESSED", press)
         painted = sum(each.get("tdur", 0) for each in self.events if each["name"] == "RasterTask") / 1000
         return Taken(spans[:, 1] - spans[:, 0], np.array(spent), np.array([painted / PRESSES]))
 
-    def drag(self) -> np.ndarray:
-        """Drag over the first chart; return the gaps between the frames that were presented, in ms."""
-        box = self.page.locator(".counts .chart").bounding_box()
+    def drag(self, area: str) -> np.ndarray:
+        """Drag over an element; return the gaps between the frames that were drawn, in ms."""
+        box = self.page.locator(area).bounding_box()
 
         def move() -> None:
             self.page.mouse.move(box["x"] + 60, box["y"] + 100)
@@ -124,7 +128,10 @@ class Watched:
                 self.page.mouse.move(box["x"] + 60 + 1.4 * abs(number % 200 - 100), box["y"] + 100)
             self.page.mouse.up()
 
-        return np.diff(np.unique(self.trace("MOUSE_DRAGGED", move)[:, 1].round(1)))
+        self.trace("MOUSE_DRAGGED", move)
+        drawn = sorted(each["ts"] for each in self.events if each["name"] == "Display::DrawAndSwap")
+        gaps = np.diff(drawn) / 1000
+        return gaps[gaps < REST_MS]  # before the first move, and after the last
 
 
 def plain_plotly() -> str:
@@ -169,15 +176,25 @@ def test_a_key_press(pages, new_page, report):
     for name, each in joined.items():
         for end, ms, floor in zip(Taken._fields, each, joined["floor"], strict=True):
             (p50, p95), (low, high) = np.percentile(ms, [50, 95]), np.percentile(floor, [50, 95])
-            over = f"{p50 / low:.1f}, {p95 / high:.1f} of the floor; p95 over it {p95 - high:.1f} of {GOAL_MS} ms"
+            goal = f"; goal at p95 {GOAL_MS} ms" if end == "frame" else ""
+            over = f"over the floor {p50 - low:.1f}, {p95 - high:.1f} ms{goal}"
             rows.append((f"{name}: {end}", f"{p50:.1f}, {p95:.1f} ms", over if name != "floor" else ""))
             figures[f"{name}: {end}"] = {"p50_ms": p50, "p95_ms": p95, "presses": len(ms)}
     report.table(f"{BASE}, 8 strategies and predictions, {ROUNDS * PRESSES} presses: p50 and p95", rows, **figures)
 
 
 def test_a_drag(pages, report):
-    """Without a floor: of the empty page's moves, the trace names no frame."""
-    gaps = pages["page"].drag()
-    p50, p95 = np.percentile(gaps, [50, 95])
-    rows = [("frames a second", f"{1000 / gaps.mean():.0f}", f"gaps, p50 and p95: {p50:.1f}, {p95:.1f} ms")]
-    report.table(f"{BASE}, a drag over the first chart", rows, frames_per_s=1000 / gaps.mean())
+    """A move is sent as soon as the one before was taken, which in both pages is once a frame at most."""
+    gaps = {"page": [], "floor": []}
+    for _ in range(DRAGS):
+        gaps["page"].append(pages["page"].drag(".counts .chart"))
+        gaps["floor"].append(pages["floor"].drag("svg"))
+    rows, figures = [], {}
+    for name, each in gaps.items():
+        joined = np.concatenate(each)
+        p50, p95 = np.percentile(joined, [50, 95])
+        figures[name] = {"frames_per_s": 1000 / joined.mean(), "p50_ms": p50, "p95_ms": p95}
+        rows.append(
+            (name, f"{1000 / joined.mean():.0f} frames a second", f"gaps, p50 and p95: {p50:.1f}, {p95:.1f} ms")
+        )
+    report.table(f"{BASE}, {DRAGS} drags of {DRAG_S} s over the first chart", rows, **figures)

@@ -125,10 +125,31 @@ def test_keys_move_the_picture_and_the_address_follows(open_page):
     until(page, lambda: page.evaluate(DRAWN, "counts") != before)
     slider(page, "Scale s").press("ArrowRight")
     until(page, lambda: says(page) != said and state(page)["scale"] > 16)
-    until(page, lambda: "alpha=0.51" in page.url)
+    until(page, lambda: "alpha=0.51" in page.url and "scale=16&" not in page.url)
     again = open_page("#" + page.url.partition("#")[2])
     assert says(again) == says(page)
     assert again.evaluate(DRAWN, "counts") == page.evaluate(DRAWN, "counts")
+
+
+def test_lines_move_at_once_and_the_texts_in_the_next_frame(open_page):
+    page = open_page()
+    lines, said = page.evaluate(DRAWN, "counts"), says(page)
+    moved = page.evaluate(f"""() => {{
+        explorer.change({{ alpha: 0.6, scale: 8 }});
+        return [({DRAWN})("counts"), document.querySelector(".sentence").textContent];
+    }}""")
+    assert moved[0] != lines
+    assert moved[1] == said
+    until(page, lambda: says(page) == "".join(page.evaluate("explorer.view().sentence().flat()")))
+    assert says(page) != said
+    assert page.locator(".trade small").text_content().startswith("at 8.00×")
+    page.evaluate("""() => {  // in a page that is not seen there are no frames
+        globalThis.requestAnimationFrame = () => 0;
+        explorer.change({ scale: 4 });
+    }""")
+    until(page, lambda: "scale=4" in page.url)
+    assert says(page) == page.locator(".spoken").text_content()
+    assert page.locator(".trade small").text_content().startswith("at 4.00×")
 
 
 def test_an_address_shows_the_named_alpha_again(open_page):

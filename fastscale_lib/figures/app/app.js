@@ -40,6 +40,7 @@ export async function mount(root, data, host) {
   let view;
   let drawn = false;
   let waits = false;
+  let unwritten = false; // whether the texts are behind the charts
   let rests = 0;
 
   const controls = new Controls(data, `fastscale-${++mounted}`, () => counts, change, Boolean(host.changed));
@@ -72,16 +73,19 @@ export async function mount(root, data, host) {
     soon();
   }
 
-  /** Draw at once, but once a frame: what comes faster is drawn with the next. */
+  /** Draw at once, but once a frame: what comes faster is drawn with the next. The texts follow in the frame after it. */
   function soon() {
     waits = drawn;
     if (drawn) return;
     drawn = true;
-    draw();
+    drawLines();
     requestAnimationFrame(() => {
       drawn = false;
       if (waits) soon();
     });
+    if (unwritten) return;
+    unwritten = true;
+    requestAnimationFrame(() => requestAnimationFrame(writeTexts));
   }
 
   /** Read a base network, and draw it, if by then it is still wanted, or shown. @param {string} name @param {number} timing Which of its times. */
@@ -116,17 +120,30 @@ export async function mount(root, data, host) {
   }
 
   function draw() {
+    drawLines();
+    writeTexts();
+  }
+
+  /** What the eye follows: the controls and the charts. */
+  function drawLines() {
     view = new View(state, counts, data.strategies, measured ?? counts.header.measured ?? []);
     controls.show(view, wanted);
-    phrase(sentence, view.sentence());
     picture.draw(view);
     picture.root.setAttribute("aria-busy", String(wanted !== state.network || !view.counted));
-    if (all.open) fill(numbers, numberRows(view));
     clearTimeout(rests);
     rests = setTimeout(rest, KEPT_MS);
   }
 
+  /** What is read, and the network's silhouette: while a hand moves, they are written in every second frame. */
+  function writeTexts() {
+    unwritten = false;
+    phrase(sentence, view.sentence());
+    picture.write(view);
+    if (all.open) fill(numbers, numberRows(view));
+  }
+
   function rest() {
+    if (unwritten) writeTexts(); // a page that is not seen has no frames
     host.set(fragmentOf(state, counts.header));
     write(spoken, sentence.textContent ?? "");
     picture.describe(state, sentence.textContent ?? "");

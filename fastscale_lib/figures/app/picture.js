@@ -71,8 +71,14 @@ export class Picture {
     all.forEach((each, i) => each.fit(...sizes[i]));
   }
 
-  /** @param {View} view */
+  /** Draw the charts. @param {View} view */
   draw(view) {
+    for (const name of /** @type {const} */ (["counts", "time"])) if (this.charts[name].width) drawOverFlops(this.charts[name], view, name, this.range);
+    if (this.charts.trade.width) this.trade.draw(view);
+  }
+
+  /** Write the titles and what stands below them, and draw the network. @param {View} view */
+  write(view) {
     const { state, counts } = view;
     this.count.selectedIndex = state.count === "params" ? 1 : 0;
     this.timing.value = String(state.timing);
@@ -82,8 +88,6 @@ export class Picture {
     write(this.panels.counts.about, state.absolute ? "on logarithmic axes" : "relative to w at the same multiply-adds");
     write(this.panels.time.about, aboutTimes(view));
     write(this.panels.trade.about, `at ${times(state.scale)} the multiply-adds, relative to w`);
-    for (const name of /** @type {const} */ (["counts", "time"])) if (this.charts[name].width) drawOverFlops(this.charts[name], view, name, this.range);
-    if (this.charts.trade.width) this.trade.draw(view);
     if (!counts.header.stages) return;
     this.silhouette.draw(view);
     fill(this.stages, stageRows(view));
