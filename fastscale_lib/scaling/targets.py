@@ -76,8 +76,8 @@ def scale_to(
     Every network that the strategy gives for s around the target is counted. If none is within 1 %, single roundings
     are changed: the width of a stage by its smallest step, the resolution by 4 (height and width together). Of the
     networks within 1 %, the one that departs least from the strategy's unrounded dimensions is returned. One step of
-    one or two sizes mostly suffices; else more sizes are changed, and finally by more steps. Dimensions that the
-    strategy does not scale are changed only if nothing else comes within 1 %.
+    one or two sizes mostly suffices; else more sizes are changed. More steps of a size, and dimensions that the strategy
+    does not scale, are changed only where that alone comes within 1 %.
 
     Arguments:
         network: a Network, the name of a base network, or a Family: of that only the resolution is changed.
@@ -128,9 +128,10 @@ def scale_to(
 
 
 def _adjust(by_s: Candidates) -> tuple[Candidates, int]:
-    """Find the candidate within 1 % by the smallest changes, else the nearest of all.
+    """Find the candidate within 1 % by the smallest changes, else the nearest by single steps of scaled sizes.
 
-    Sizes that the strategy does not scale are changed only if no change of the others comes within 1 %.
+    Sizes are changed by several steps, and those that the strategy does not scale at all, only where that comes within
+    1 %: where nothing does, a network that departs far from the strategy is no better answer than one that is off.
     """
     sizes, scaled = by_s.steps.shape[1], by_s.strategy.exponents
     nearest, chosen = by_s, by_s.nearest()
@@ -147,12 +148,12 @@ def _adjust(by_s: Candidates) -> tuple[Candidates, int]:
         tiers = [(indices, steps[steps[:, -1] == 0]) for indices, steps in tiers]
     own = np.array([bool(scaled.w)] * (sizes - 1) + [bool(scaled.r)])
     kept = [(indices, steps[~steps[:, ~own].any(axis=1)]) for indices, steps in tiers]
-    for indices, steps in (*kept, *(() if own.all() else tiers)):
+    for number, (indices, steps) in enumerate((*kept, *(() if own.all() else tiers))):
         candidates = by_s.changed(np.repeat(indices, len(steps)), np.tile(steps, (len(indices), 1)))
         within = np.flatnonzero(candidates.errors <= TOLERANCE)
         if len(within):
             return candidates, int(within[candidates.departures()[within].argmin()])
-        if len(candidates.errors) and candidates.errors.min() < nearest.errors[chosen]:
+        if number < 2 and len(candidates.errors) and candidates.errors.min() < nearest.errors[chosen]:
             nearest, chosen = candidates, candidates.nearest()
     return nearest, chosen
 

@@ -2,9 +2,9 @@
 
 `python tests/benchmarks/bench_which.py estimates FOLDER [--write]` predicts each GPU that has a profile as if it had
 none, from benchmark files of timm in a folder; --write keeps the errors in data/devices/estimates.csv.
-`python tests/benchmarks/bench_which.py which FOLDER` draws 1,000 budgets for each file, predicts each family by a fit
-to the others, and asks whether the truly most accurate network within the budget is among the first five, and how many
-of those that are said to fit do not.
+`python tests/benchmarks/bench_which.py which FOLDER [--write]` draws 1,000 budgets for each file, predicts each family
+by a fit to the others, and asks whether the truly most accurate network within the budget is among the first five, and
+how many of those that are said to fit do not; --write keeps the shares in data/devices/choices.csv, which pages quote.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from fastscale_lib.prediction.timed_rows import families_of, timed_runs
 from fastscale_lib.records.conditions import Conditions
 
 SETTING = ["mode", "precision", "channels_last", "compile"]
-ESTIMATES = Path(__file__).parents[2] / "data" / "devices" / "estimates.csv"
+KEPT = Path(__file__).parents[2] / "data" / "devices"
 
 
 def published_rows(folder: Path) -> Iterator[pd.DataFrame]:
@@ -124,9 +124,8 @@ def judge_choices(table: pd.DataFrame, budgets: int = 1000) -> pd.Series:
         over = first["true_ms"] > budget
         found.append((within >= best, (fit["true_ms"] > budget).sum(), len(fit), over.sum(), len(first)))
     hit, over_fit, fit, over, listed = np.array(found, dtype=float).sum(axis=0)
-    return pd.Series(
-        {"best among five": hit / budgets, "over, of those that fit": over_fit / fit, "of all": over / listed}
-    )
+    shares = {"best_among_five": hit / budgets, "over_of_fitting": over_fit / fit, "over_of_all": over / listed}
+    return pd.Series({"budgets": budgets, **shares})
 
 
 def main() -> None:
@@ -136,9 +135,13 @@ def main() -> None:
     parser.add_argument("--write", action="store_true")
     asked = parser.parse_args()
     if asked.what == "which":
+        found = []
         for rows in published_rows(asked.folder):
-            kept = rows.iloc[0][["device_name", "torch", *SETTING[2:]]].to_dict()
-            print(kept, judge_choices(held_out_table(rows.assign(half_width=0.01))).round(3).to_dict(), flush=True)
+            kept = rows.iloc[0][["device_name", "torch", *SETTING[2:]]]
+            found += [pd.concat([kept, judge_choices(held_out_table(rows.assign(half_width=0.01))).round(3)])]
+            print(found[-1].to_dict(), flush=True)
+        if asked.write:
+            pd.DataFrame(found).astype({"budgets": int}).to_csv(KEPT / "choices.csv", index=False)
         return
     judged = judge_estimates(asked.folder)
     columns = ["device_name", "torch", *SETTING]
@@ -157,7 +160,7 @@ def main() -> None:
     )
     print(kept.to_string())
     if asked.write:
-        kept.to_csv(ESTIMATES, index=False)
+        kept.to_csv(KEPT / "estimates.csv", index=False)
 
 
 if __name__ == "__main__":

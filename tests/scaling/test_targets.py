@@ -236,3 +236,18 @@ def test_a_target_that_a_strategy_hardly_moves_to_is_refused():
     ):
         fs.scale_to("ResNet-50", "r", params=1e9)
     assert fs.complexity(fs.scale_to("ViT-S/16", "w", params=1e9)).params == pytest.approx(1e9, rel=0.01)
+
+
+@pytest.mark.parametrize("ratio", [1.5, 2, 3])
+def test_where_nothing_comes_near_only_scaled_sizes_are_changed_by_one_step(ratio):
+    """A tiny network has few sizes: the nearest one would have a third of the pixels of a network scaled by width."""
+    tiny = fs.anynet(depths=[1, 1], widths=[8, 16], bottlenecks=1, resolution=28, classes=10, channels=1)
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        found = fs.scale_to(tiny, "w", flops=ratio * fs.complexity(tiny).flops)
+    assert found.scaling is not None
+    if abs(found.scaling.error) > 0.01:
+        assert [each.category for each in seen] == [fs.scaling.TargetWarning]
+        assert (found.resolution, found.depths) == (tiny.resolution, tiny.depths)
+        of_s = fs.scale(tiny, "w", found.scaling.s)
+        assert all(abs(a - b) <= 8 for a, b in zip(found.widths, of_s.widths, strict=True))
