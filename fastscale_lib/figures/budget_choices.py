@@ -23,11 +23,11 @@ def choices(frame: pd.DataFrame, title: str | None = None) -> go.Figure:
         frame: rows of `fs.which`; with rows=None all networks are drawn. Those without a published accuracy are not.
         title: of the figure; default: the budget and the setting.
     """
-    known = frame[frame["top1_accuracy_pct"].notna()].sort_values("time_ms")
+    known = frame[frame["top1_accuracy_pct"].notna()].sort_values("predicted_ms")
     front = known[known["top1_accuracy_pct"] > known["top1_accuracy_pct"].cummax().shift(fill_value=-np.inf)]
     figure = go.Figure()
     figure.add_scatter(
-        x=numbers(front["time_ms"]),
+        x=numbers(front["predicted_ms"]),
         y=numbers(front["top1_accuracy_pct"]),
         mode="lines",
         name="most accurate in the time",
@@ -38,13 +38,13 @@ def choices(frame: pd.DataFrame, title: str | None = None) -> go.Figure:
         rows = known[known["fits"] == fits]
         if len(rows):
             figure.add_scatter(
-                x=numbers(rows["time_ms"]),
+                x=numbers(rows["predicted_ms"]),
                 y=numbers(rows["top1_accuracy_pct"]),
                 mode="markers",
                 name=name,
                 text=[f"{row.network} at {row.resolution}" for row in rows.itertuples()],
                 marker={"color": colour, "symbol": symbol, "size": 8},
-                error_x=whiskers(rows["time_ms"], rows["low_ms"], rows["high_ms"], colour),
+                error_x=whiskers(rows["predicted_ms"], rows["low_90_ms"], rows["high_90_ms"], colour),
                 hovertemplate="<b>%{text}</b><br>%{x:.3g} ms<br>top-1 %{y:.2f} %<extra></extra>",
             )
     if "ms" in frame.attrs:

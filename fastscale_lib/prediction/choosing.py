@@ -21,7 +21,17 @@ SURE_FIRST, FIRST = 2, 5  # of the first rows: surely within, and all
 _NINETY = 1.645  # standard deviations on each side that hold nine in ten
 _KEPT_UNKNOWN = 5  # rows of networks without a published accuracy, after those with one
 _COLUMNS = ["network", "strategy", "scale", "resolution", "top1_accuracy_pct", "weights", "fits", "chance"]
-_COLUMNS += ["time_ms", "low_ms", "high_ms", "time_from", "memory_gb", "flops", "params", "activations", "note"]
+_COLUMNS += [
+    "predicted_ms",
+    "low_90_ms",
+    "high_90_ms",
+    "time_from",
+    "memory_bytes",
+    "flops",
+    "params",
+    "activations",
+    "note",
+]
 
 
 def which(
@@ -60,10 +70,10 @@ def which(
     Returns:
         One row a network: network, strategy and scale (missing where it is as published), resolution,
         top1_accuracy_pct and weights (the best published by timm at this resolution; missing if not known), fits,
-        chance (to be the most accurate within the budget), time_ms, low_ms, high_ms (the band), time_from (predicted,
-        or an estimate), memory_gb (as `peak_memory` counts networks of the family), flops, params, activations, note.
-        The frame's `attrs` have the budget, held_beyond, and in words the setting and what its predictions are (`note`,
-        None if nothing).
+        chance (to be the most accurate within the budget), predicted_ms, low_90_ms and high_90_ms (the band of nine in
+        ten), time_from (predicted, or an estimate), memory_bytes (as `peak_memory` counts networks of the family),
+        flops, params, activations, note. The frame's `attrs` have the budget, held_beyond, and in words the setting and
+        what its predictions are (`note`, None if nothing).
 
     Raises:
         BudgetError: a budget or accuracy is no number above 0, or no network fits.
@@ -82,17 +92,17 @@ def which(
     images = model.batch(batch, **key.row((*Conditions.FIT, "torch")))
     times, low, high = curve.ms, curve.low_90_ms, curve.high_90_ms
     mode: Mode = "training" if key.mode == "training" else "inference"
-    memory = known.memory(images, str(key.precision), mode) / 1e9
+    memory = known.memory(images, str(key.precision), mode)
     table = known.table.assign(
         fits=np.select([high <= budget, times <= budget, low <= budget], ["yes", "likely", "perhaps"], "no"),
-        time_ms=times,
-        low_ms=low,
-        high_ms=high,
+        predicted_ms=times,
+        low_90_ms=low,
+        high_90_ms=high,
         time_from="estimated by the data sheet" if model.fitted[key].note else "predicted",
-        memory_gb=memory,
+        memory_bytes=memory,
         note=pd.Series(curve.notes, dtype=object),
     )
-    within = np.isfinite(times) & ((1 + HELD_BEYOND[mode]) * memory <= most_gb)
+    within = np.isfinite(times) & ((1 + HELD_BEYOND[mode]) * memory <= 1e9 * most_gb)
     if min_top1 is not None:
         within &= table["top1_accuracy_pct"].to_numpy() >= min_top1
     table = table[within]
@@ -114,7 +124,7 @@ def in_order(table: pd.DataFrame, budget: float) -> pd.DataFrame:
     """Order networks by what is within the budget, and by accuracy; see `which`.
 
     Arguments:
-        table: columns top1_accuracy_pct, fits, time_ms, high_ms and flops.
+        table: columns top1_accuracy_pct, fits, predicted_ms, high_90_ms and flops.
         budget: in ms.
     """
     table = table.assign(chance=np.nan).sort_values(["top1_accuracy_pct", "flops"], ascending=False)
@@ -133,7 +143,7 @@ def in_order(table: pd.DataFrame, budget: float) -> pd.DataFrame:
 
 def _chances(known: pd.DataFrame, budget: float) -> np.ndarray:
     """Return the probabilities to be the first, in this order, of those within the budget."""
-    times, high = known["time_ms"].to_numpy(float), known["high_ms"].to_numpy(float)
+    times, high = known["predicted_ms"].to_numpy(float), known["high_90_ms"].to_numpy(float)
     away = np.log(budget / times) / np.maximum(np.log(high / times) / _NINETY, 1e-9)
     within = np.array([0.5 * math.erfc(-each / math.sqrt(2)) for each in away.tolist()])
     return within * np.concatenate([[1.0], np.cumprod(1 - within)[:-1]]) if len(within) else within
@@ -151,5 +161,5 @@ def _cut(listed: pd.DataFrame, most: int) -> pd.DataFrame:
 def _nearest(table: pd.DataFrame) -> str:
     if not len(table):
         return "; give more memory, or ask for less accuracy"
-    [fastest] = dicts(table.nsmallest(1, "high_ms"))
-    return f"; the fastest there is, {fastest['network']}, takes up to {fastest['high_ms']:,.3g} ms"
+    [fastest] = dicts(table.nsmallest(1, "high_90_ms"))
+    return f"; the fastest there is, {fastest['network']}, takes up to {fastest['high_90_ms']:,.3g} ms"

@@ -127,7 +127,7 @@ def _shown_choices(found: pd.DataFrame) -> pd.DataFrame:
     """Shorten the columns of `which` to a line of a shell."""
     ways = zip(found["strategy"], found["scale"], strict=True)
     scaled = ["" if pd.isna(strategy) else f"{strategy} ×{s:g}" for strategy, s in ways]
-    times = [found[name].map("{:.3g}".format) for name in ("time_ms", "low_ms", "high_ms")]
+    times = [found[name].map("{:.3g}".format) for name in ("predicted_ms", "low_90_ms", "high_90_ms")]
     return pd.DataFrame(
         {
             "network": found["network"],
@@ -137,7 +137,7 @@ def _shown_choices(found: pd.DataFrame) -> pd.DataFrame:
             "fits": found["fits"],
             "ms": times[0],
             "90 % band": times[1] + " to " + times[2],
-            "GB": found["memory_gb"].map("{:.2f}".format, na_action="ignore").fillna(""),
+            "GB": (found["memory_bytes"] / 1e9).map("{:.2f}".format, na_action="ignore").fillna(""),
             "weights": found["weights"].fillna(""),
         }
     )

@@ -76,8 +76,8 @@ def scale_to(
     Every network that the strategy gives for s around the target is counted. If none is within 1 %, single roundings
     are changed: the width of a stage by its smallest step, the resolution by 4 (height and width together). Of the
     networks within 1 %, the one that departs least from the strategy's unrounded dimensions is returned. One step of
-    one or two sizes mostly suffices; else more sizes are changed. More steps of a size, and dimensions that the strategy
-    does not scale, are changed only where that alone comes within 1 %.
+    one or two sizes mostly suffices; else more sizes are changed. Sizes are changed by more steps, and dimensions that
+    the strategy does not scale at all, only where that comes within 1 %.
 
     Arguments:
         network: a Network, the name of a base network, or a Family: of that only the resolution is changed.

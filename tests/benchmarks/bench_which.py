@@ -106,7 +106,12 @@ def held_out_table(rows: pd.DataFrame) -> pd.DataFrame:
     ms = predicted * 1e3 / rows["batch"].to_numpy(float)
     places = zip(rows["base"], rows["resolution"].astype(int), strict=True)
     table = pd.DataFrame({"network": rows["base"].to_numpy(), "top1_accuracy_pct": [known.get(at) for at in places]})
-    times = {"time_ms": ms, "low_ms": ms / band, "high_ms": ms * band, "true_ms": rows["ms_per_image"].to_numpy(float)}
+    times = {
+        "predicted_ms": ms,
+        "low_90_ms": ms / band,
+        "high_90_ms": ms * band,
+        "true_ms": rows["ms_per_image"].to_numpy(float),
+    }
     return table.assign(**times, flops=rows["flops"].to_numpy()).dropna(subset=["top1_accuracy_pct"])
 
 
@@ -115,7 +120,7 @@ def judge_choices(table: pd.DataFrame, budgets: int = 1000) -> pd.Series:
     least, most = np.log(np.quantile(table["true_ms"], (0.05, 0.95)))
     found = []
     for budget in np.exp(np.random.default_rng(0).uniform(least, most, budgets)).tolist():
-        ends = [table["high_ms"] <= budget, table["time_ms"] <= budget, table["low_ms"] <= budget]
+        ends = [table["high_90_ms"] <= budget, table["predicted_ms"] <= budget, table["low_90_ms"] <= budget]
         first = in_order(table.assign(fits=np.select(ends, ["yes", "likely", "perhaps"], "no")), budget).head(5)
         first = first[first["fits"] != "no"]
         within = first[first["true_ms"] <= budget]["top1_accuracy_pct"].max()
