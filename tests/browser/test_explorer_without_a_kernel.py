@@ -132,5 +132,5 @@ def test_the_picture_stays_and_moves_until_another_base_has_come(x):
     assert page.get_by_label("Base network").locator("option:checked").text_content() == "ResNet-50"
     x.answer_until(lambda: page.locator("[aria-busy=false] .counts").count())
     assert x.explorer.network.name == "ResNet-50"
-    assert x.explorer._shown["timing"] == times.locator("option:checked").text_content()
+    x.answer_until(lambda: x.explorer._shown["timing"] == times.locator("option:checked").text_content())
     assert "as long on" in page.locator(".sentence").text_content()

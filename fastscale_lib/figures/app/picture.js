@@ -71,20 +71,21 @@ export class Picture {
     all.forEach((each, i) => each.fit(...sizes[i]));
   }
 
-  /** Draw the charts. @param {View} view */
+  /** Draw the charts, and show what is chosen. @param {View} view */
   draw(view) {
-    for (const name of /** @type {const} */ (["counts", "time"])) if (this.charts[name].width) drawOverFlops(this.charts[name], view, name, this.range);
-    if (this.charts.trade.width) this.trade.draw(view);
-  }
-
-  /** Write the titles and what stands below them, and draw the network. @param {View} view */
-  write(view) {
-    const { state, counts } = view;
+    const { state } = view;
     this.count.selectedIndex = state.count === "params" ? 1 : 0;
     this.timing.value = String(state.timing);
     options(this.shown, view.drawn.map((each) => each.key));
     this.shown.selectedIndex = view.drawn.indexOf(view.shown);
     for (const each of this.titles) each.show();
+    for (const name of /** @type {const} */ (["counts", "time"])) if (this.charts[name].width) drawOverFlops(this.charts[name], view, name, this.range);
+    if (this.charts.trade.width) this.trade.draw(view);
+  }
+
+  /** Write what stands below the titles, and draw the network. @param {View} view */
+  write(view) {
+    const { state, counts } = view;
     write(this.panels.counts.about, state.absolute ? "on logarithmic axes" : "relative to w at the same multiply-adds");
     write(this.panels.time.about, aboutTimes(view));
     write(this.panels.trade.about, `at ${times(state.scale)} the multiply-adds, relative to w`);
