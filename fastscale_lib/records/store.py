@@ -25,6 +25,8 @@ from .conditions import with_cuda_graph
 from .growing_file import GrowingFile
 from .measurement import Measurement, without_range
 
+_BEFORE_A_ROW = b"\xef\xbb\xbf \t\0"  # an editor's mark, blanks, and what a disk that lost its power leaves
+
 
 class StoreWarning(UserWarning):
     """Lines of a store that are not rows, and were skipped."""
@@ -232,10 +234,11 @@ class Store:
 
     def _take_lines(self, data: bytes) -> None:
         self._file.take(data, self._take)
-        if len(self._file.torn) > 1 and not self._rows:
+        if not self._rows and (self._has_other_lines or len(self._file.torn) > 1):
             raise StoreError(f"store: {self.path} is no store of measurements, but something else; give another path")
 
     def _take(self, line: bytes) -> bool:
+        self._has_other_lines |= not line.lstrip(_BEFORE_A_ROW).startswith(b"{")  # a torn row begins as a row
         try:
             row = json.loads(line)
         except (ValueError, RecursionError):
@@ -248,6 +251,7 @@ class Store:
         self._rows: list[dict[str, Any]] = []
         # Rows by their values in some columns, and how many rows were entered.
         self._indexes: dict[tuple[str, ...], tuple[dict[tuple, list[dict[str, Any]]], int]] = {}
+        self._has_other_lines = False
         self._file = GrowingFile()
         self._process = os.getpid()
 

@@ -324,13 +324,16 @@ def test_a_row_that_does_not_reach_the_disk_does_not_count(store, monkeypatch):
     assert store.add({"n": 2}, unless=lambda: bool(store.find(n=2)))
 
 
-def test_another_file_is_neither_read_nor_written(tmp_path):
+@pytest.mark.parametrize(
+    "content", [b"# Notes\n\nNothing measured.\n", b"my precious notes", b"[1, 2]\n", bytes(range(128, 256))]
+)
+def test_another_file_is_neither_read_nor_written(tmp_path, content):
     path = tmp_path / "notes.md"
-    path.write_text("# Notes\n\nNothing measured.\n")
+    path.write_bytes(content)
     for use in (lambda: Store(path).add({"n": 1}), Store(path).rows, Store(path).frame):
         with pytest.raises(StoreError, match="is no store of measurements"):
             use()
-    assert path.read_text() == "# Notes\n\nNothing measured.\n"
+    assert path.read_bytes() == content
 
 
 @pytest.mark.parametrize("cut", [2, 7, 20])
