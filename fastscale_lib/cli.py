@@ -240,8 +240,8 @@ def _train_one(
     networks: Sequence[Network | Family], data: dict, recipe: Recipe, asked: argparse.Namespace
 ) -> dict[str, Any]:
     if (count := len(networks) * len(asked.seeds)) > 1 or asked.scheduler:
-        where = "a cluster" if asked.scheduler else f"{count} trainings"
-        raise SettingError(f"--checkpoint is for one training, here, but {where} is asked for; leave it out")
+        these = "these are on a cluster" if asked.scheduler else f"these are {count}"
+        raise SettingError(f"--checkpoint is for one training on this machine, but {these}; leave it out")
     if os.environ.get("RANK", "0") == "0":
         check_places(Store(asked.store), asked.checkpoint)  # before the data are read, which may take long
     settings = {"store": asked.store, "seed": asked.seeds[0], "device": asked.device, "checkpoint": asked.checkpoint}

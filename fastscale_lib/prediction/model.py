@@ -283,7 +283,7 @@ class RuntimeModel:
         if asked is None:
             fitted = f", from {reach.batches_text}" if reach else ""
             raise PredictionError(f"predict: no batch is given; say which{fitted}, as in batch=64")
-        usual = reach.batches[1] if reach else 64
+        usual = int(np.clip(64, *reach.batches)) if reach else 64
         batch = check_whole("predict: batch", asked, PredictionError, remedy=f"; try batch={usual}")
         if reach and (why := batch_beyond(reach, batch)):
             raise PredictionError(f"predict: {why}")

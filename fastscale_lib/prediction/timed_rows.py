@@ -42,6 +42,11 @@ def timed_rows(frame: pd.DataFrame) -> list[tuple[Conditions, pd.DataFrame]]:
             "and so do fs.Store(path).frame() of its store and fs.records.read_timm(path)"
         )
     timed = frame[frame["median_ms"].notna() & frame["description"].notna()]
+    if timed["description"].map(lambda each: isinstance(each, str)).any():
+        raise PredictionError(
+            "fit: the column description holds texts, as a CSV file has them; keep rows by fs.Store, or read each as a "
+            "dict by ast.literal_eval"
+        )
     timed = timed.assign(**{name: value for name, value in _MAY_LACK.items() if name not in frame})
     found = []
     for setting, rows in Conditions.groups(timed, Conditions.FIT):

@@ -95,9 +95,11 @@ class Holding:
 
     @property
     def text(self) -> str:
-        return f"a folder that holds {' and '.join(f'{each}/' for each in self.folders)}; empty: fastscale's own"
+        return f"a folder that holds {' and '.join(f'{each}/' for each in self.folders)}"
 
-    said = text
+    @property
+    def said(self) -> str:
+        return f"{self.text}; empty: fastscale's own"
 
     def allows(self, value: Any) -> bool:
         return isinstance(value, str)  # `report` looks whether the folders are there, before anything runs

@@ -61,7 +61,10 @@ def _centre_square(decode: Callable, file: Path, resolution: int) -> np.ndarray:
     try:
         picture = decode(torch.frombuffer(bytearray(file.read_bytes()), dtype=torch.uint8))
     except (RuntimeError, ValueError) as error:
-        raise DataError(f"data: {file} cannot be decoded ({str(error).splitlines()[0]}); fetch it again") from None
+        raise DataError(
+            f"data: {file} cannot be decoded ({str(error).splitlines()[0]}); fetch it again, or, if no picture can be, "
+            "install the torchvision that belongs to this torch"
+        ) from None
     height, width = picture.shape[1:]
     scale = resolution / min(height, width)
     size = [max(resolution, round(side * scale)) for side in (height, width)]

@@ -213,3 +213,9 @@ def test_a_row_without_a_base_is_of_its_own_family():
     frame = pd.DataFrame({"network": ["mine-1", "RegNetY-400MF w ×2"], "base": [None, "RegNetY-400MF"]})
     assert families_of(frame) == ["mine", "RegNetY"]
     assert set(fs.records.Conditions.FIT) == set(HERE)
+
+
+def test_rows_of_a_csv_file_are_refused_with_the_remedy(tmp_path):
+    rows(by_layers).to_csv(tmp_path / "rows.csv", index=False)
+    with pytest.raises(fs.prediction.PredictionError, match=r"fit: the column description holds texts, as a CSV file"):
+        fs.RuntimeModel.fit(pd.read_csv(tmp_path / "rows.csv"))

@@ -110,7 +110,10 @@ def test_of_two_trainings_of_which_one_diverges_each_is_told(capsys):
         (["--set", "epochs=0"], "recipe: epochs is 0, but must be a whole number of at least 1"),
         (["--seeds", "-1"], "seed is -1, but must be a whole number from 0 to 9,223,372,036,854,775,807; try 0"),
         (["--scales", "2"], "plan: scales are 2, but there is no strategy; give one, as dWr"),
-        (["--checkpoint", "a.pt", "--seeds", "0", "1"], "--checkpoint is for one training, here, but 2 trainings is"),
+        (
+            ["--checkpoint", "a.pt", "--seeds", "0", "1"],
+            "--checkpoint is for one training on this machine, but these are 2; leave",
+        ),
         (["--device", "tpu"], "device is 'tpu', but must be"),
     ],
 )
