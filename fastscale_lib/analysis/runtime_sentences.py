@@ -34,9 +34,9 @@ def leads_text(lead: pd.DataFrame, timings: pd.DataFrame, metric: str) -> str:
 def _leads_of(where: str, rows: pd.DataFrame, metric: str) -> str:
     ahead, behind, higher = (int(each.sum()) for each in (*_decided(rows), rows["lead"] > 0))
     return (
-        f"On {where}, {metric} have the higher r in {higher} of {counted(len(rows), 'comparison')} (cases, "
-        f"statistics and other counts): after correction for several comparisons surely in {ahead}, and surely a lower "
-        f"one in {behind}."
+        f"On {where}, {metric} have the higher r in {higher} of {counted(len(rows), 'comparison')} with another count, "
+        f"over all cases and statistics; corrected for their number, {ahead} are decided for {metric} and {behind} "
+        "against."
     )
 
 

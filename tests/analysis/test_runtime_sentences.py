@@ -22,7 +22,7 @@ def test_the_text_says_which_count_time_follows(follows):
     timings = fs.records.published_form(fs.records.read_rows([store]))
     text = fs.analysis.leads_text(fs.analysis.leads(timings), timings, "activations")
     higher = 6 if count == "activations" else 0
-    assert text.startswith(f"On GPUs, activations have the higher r in {higher} of 6 comparisons (")
+    assert text.startswith(f"On GPUs, activations have the higher r in {higher} of 6 comparisons with another count, ")
     assert fs.analysis.leads_text(fs.analysis.leads(timings.iloc[:2]), timings, "flops") == (
         "There are too few timings to correlate."
     )

@@ -242,6 +242,19 @@ def test_an_explorer_that_cannot_be_drawn_leaves_its_figure(opened, page_of):
     assert page.locator(".live:visible").count() == 1
 
 
+def test_no_page_is_too_tall_or_wider_than_the_window(opened, reported):
+    """Heights are those with the fonts of a Debian without others, as in CI."""
+    heights, widths = {}, {}
+    for path in sorted(reported.out.glob("*.html")):
+        page = opened(path.read_text("utf-8"), viewport={"width": 1280, "height": 800})
+        root = "document.documentElement"
+        heights[path.stem], widths[path.stem] = page.evaluate(f"[{root}.scrollHeight, {root}.scrollWidth]")
+        page.close()
+    assert len(heights) == len(NOTEBOOKS) + 1
+    assert max(heights.values()) <= 12_000, heights
+    assert set(widths.values()) == {1280}
+
+
 def test_the_index_of_the_notebooks_draws_a_picture_of_each(opened, reported):
     page = opened((reported.out / "index.html").read_text("utf-8"))
     pictures = page.locator(".picture > svg")

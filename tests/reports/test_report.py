@@ -803,6 +803,7 @@ def test_one_command_runs_all_notebooks_each_with_a_page_to_mail(reported):
     assert pages == [*(f"{path.stem}.html" for path in NOTEBOOKS), "index.html"]
     sizes = {name: (reported.out / name).stat().st_size for name in pages}
     assert max(sizes.values()) <= LARGEST_PAGE, sizes
+    assert sum(sizes.values()) <= 8e6, sizes
 
 
 def test_in_full_the_pages_with_the_most_points_are_small_enough(tmp_path):
