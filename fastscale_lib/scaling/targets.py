@@ -128,7 +128,7 @@ def scale_to(
 
 
 def _adjust(by_s: Candidates) -> tuple[Candidates, int]:
-    """Find the candidate within 1 % by the smallest changes, else the nearest by single steps of scaled sizes.
+    """Find the candidate within 1 % by the smallest changes, else the nearest by small changes.
 
     Sizes are changed by several steps, and those that the strategy does not scale at all, only where that comes within
     1 %: where nothing does, a network that departs far from the strategy is no better answer than one that is off.

@@ -143,7 +143,7 @@ def test_times_of_gpus_are_the_paper_s_and_of_others_beyond_it(kind, place, scop
 
 
 @pytest.mark.parametrize("network", ["ViT-S/16", "ConvNeXt-T"])
-def test_what_budgets_buy_of_other_networks_than_convnets_is_beyond_the_paper(network):
+def test_what_budgets_buy_of_other_than_convnets_is_beyond_the_paper(network):
     bought = dict.fromkeys(["activations", "params", "memory_bytes"], BOUGHT)
     claims = bought_claims(network, bought, dict.fromkeys(bought, 6.0), ["w"], "training")
     claims += bought_by_time_claims(

@@ -239,7 +239,7 @@ def test_a_target_that_a_strategy_hardly_moves_to_is_refused():
 
 
 @pytest.mark.parametrize("ratio", [1.5, 2, 3])
-def test_where_nothing_comes_near_only_scaled_sizes_are_changed_by_one_step(ratio):
+def test_where_nothing_comes_near_only_scaled_sizes_are_changed(ratio):
     """A tiny network has few sizes: the nearest one would have a third of the pixels of a network scaled by width."""
     tiny = fs.anynet(depths=[1, 1], widths=[8, 16], bottlenecks=1, resolution=28, classes=10, channels=1)
     with warnings.catch_warnings(record=True) as seen:
