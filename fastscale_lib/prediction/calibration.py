@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import random
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from .._common.checks import check_flag, check_whole
 from .._common.device_kinds import kind_of
-from .._common.frames import dicts
 from .._common.progress import Step
 from ..architectures.counting import complexity
 from ..architectures.definition import Network
@@ -23,18 +21,12 @@ from ..measuring.plan_runner import measure_plan
 from ..measuring.plans import Plan
 from ..measuring.settings import Mode, Precision
 from ..measuring.worker import Worker
-from ..records.conditions import Conditions
-from ..records.measurement import SettingError, disturbance
+from ..records.measurement import SettingError
 from ..records.store import Store
-from .fitted import Fitted
-from .from_profiles import differing, fit_from_profiles
 from .model import RuntimeModel
-from .timed_rows import fit_settings
+from .probe_fits import MOST_PROBES, fits_to_probes, kept_in, undisturbed_probes
 
-PROBES, MOST_PROBES = 10, 40
-LEAST_UNDISTURBED = 8  # so many probes are fitted to without the disturbed ones
-_OWN_CLOCKS = ("power cap", "application clocks")  # hold a GPU at a speed of its own, which is what is asked for
-_WIDE = 0.15  # median error of rows left out, from which a fit is worth a warning
+PROBES = 10
 PROBE_SECONDS, PROBE_INTERVAL = 0.5, 0.02
 _SMALLEST, _LARGEST = 5e7, 1.5e9  # multiply-adds per image: from where launches show to where arithmetic does
 # Every block of the published networks, so that the operations of any family are among them.
@@ -162,7 +154,7 @@ def calibrate(
         return measure_plan(replace(plan, networks=networks), kept, progress=progress, again=anew)
 
     rows, further = measured(drawn[:count]), drawn[count:]
-    while further and (lacking := count - int(_quiet(rows).sum())) > 0:
+    while further and (lacking := count - int(undisturbed_probes(rows).sum())) > 0:
         rows = pd.concat([rows, measured(further[:lacking])], ignore_index=True)
         further = further[lacking:]
     return calibrated(rows)
@@ -197,49 +189,5 @@ def calibrated(rows: pd.DataFrame) -> RuntimeModel:
 
 def calibrated_and_remarks(rows: pd.DataFrame) -> tuple[RuntimeModel, list[str]]:
     """Fit as `calibrated`, and return what it would warn of."""
-    fitted: dict[Conditions, Fitted] = {}
-    remarks = []
-    for setting, own in fit_settings(rows, once=True):
-        quiet = _quiet(own)
-        if not quiet.all():
-            drops = quiet.sum() >= LEAST_UNDISTURBED
-            done = "they are left out" if drops else "they stay in the fit, whose bands are wider for it"
-            cause = _disturbance(dicts(own[~quiet])[0])
-            remarks.append(
-                f"{(~quiet).sum()} of {len(own)} probes were disturbed ({cause}); {done}; anew=True measures them again"
-            )
-            own = own[quiet] if drops else own
-        found = fitted[setting] = fit_from_profiles(setting, own)
-        if found.of and (others := differing(setting, found.of)):
-            remarks.append(
-                f"no profile of such a device is of {setting.mode} in {setting.precision}, and the prior is of "
-                f"{' and '.join(others)}; how well a fit from such a one does was not tried, so go by its bands of the "
-                "probes"
-            )
-        if found.error > _WIDE:
-            more = f"; count={MOST_PROBES} measures more probes" if len(own) < MOST_PROBES else ""
-            remarks.append(
-                f"half of the rows left out are {found.error:.0%} off or more (prior: {found.prior}), so that no "
-                f"profile fits {setting.label()} well{more}; best on a machine that does nothing else"
-            )
+    fitted, remarks = fits_to_probes(rows)
     return RuntimeModel("layers", fitted), remarks
-
-
-def _quiet(rows: pd.DataFrame) -> pd.Series:
-    """Return which rows have a time, and were not disturbed as far as known."""
-    told = [row["median_ms"] > 0 and _disturbance(row) is None for row in dicts(rows)]
-    return pd.Series(told, index=rows.index, dtype=bool)
-
-
-def _disturbance(row: Mapping[str, Any]) -> str | None:
-    """Say what disturbed a row, but for clocks that the device holds: they are its own speed."""
-    clocks = {
-        name: row[name] for name in ("throttle_before", "throttle_after") if isinstance(row.get(name), list | tuple)
-    }
-    of_others = {name: [each for each in why if each not in _OWN_CLOCKS] for name, why in clocks.items()}
-    return disturbance({**row, **of_others})
-
-
-def kept_in() -> Path:
-    """Return the file that keeps measured probes, in $XDG_CACHE_HOME or ~/.cache."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fastscale" / "calibration.jsonl"

@@ -40,8 +40,7 @@ def add_commands(commands: Any) -> None:
         "--device",
         required=True,
         metavar="NAME",
-        help="of a profile or a data sheet that fastscale devices lists, as rtx-4090; for this machine, calibrated, "
-        "call fs.which(fs.calibrate(batch=64), ms=20) in Python",
+        help="as fastscale devices lists it, as rtx-4090; 'this machine' after fastscale calibrate",
     )
     chosen.add_argument("--ms", required=True, type=float, metavar="MS", help="the most that a run of one batch takes")
     chosen.add_argument("--batch", type=int, default=64, metavar="N", help="images in a run; default: 64")

@@ -17,6 +17,11 @@ _MOST_LISTED = 6
 HERE = "this machine"  # in `fs.devices`, before the name, which a shipped profile of another machine may have, too
 
 
+def is_this_machine(name: Any) -> bool:
+    """Tell whether a name is of this machine, as `fs.devices` lists what was calibrated."""
+    return isinstance(name, str) and _plain(name).startswith(_plain(HERE))
+
+
 def known_device(name: str) -> dict[str, Any]:
     """Return what is known of a device: its profile, or one estimated by its data sheet.
 
@@ -34,10 +39,6 @@ def device_named(name: str) -> str:
         PredictionError: no device has this name, or several have.
     """
     spelt = _spellings()
-    if isinstance(name, str) and _plain(name).startswith(_plain(HERE)):
-        raise PredictionError(
-            f"{shown(name)} has no profile; fs.calibrate() returns its model, and measures no probe again that is kept"
-        )
     asked = _plain(name) if isinstance(name, str) else ""
     if asked in spelt:
         return spelt[asked]

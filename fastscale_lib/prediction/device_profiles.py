@@ -11,15 +11,13 @@ import pandas as pd
 
 from .._common.files import write_whole
 from ..records.conditions import Conditions
-from ..records.store import Store
-from .calibration import calibrated_and_remarks, kept_in
 from .device_names import HERE
 from .fitted import SETTING, plain_fit, read_fits
 from .forms import PredictionError
 from .model import RuntimeModel
+from .probe_fits import fits_to_probes, kept_probes
 from .profile_files import find_profile, shipped_profiles
 from .sheets import ESTIMATE, data_sheets, estimated_profile
-from .timed_rows import LEAST_ROWS, newest, timed_rows
 
 
 def profiles() -> pd.DataFrame:
@@ -60,8 +58,8 @@ def devices() -> pd.DataFrame:
         "profile" for a shipped one, "data sheet" for an estimate, "not calibrated" for this machine); mode, precision,
         channels_last, compile, torch; error (median, as a fraction, of families that were left out; of an estimate, of
         GPUs that were; missing where no estimate was tried on a GPU of the kind) and error_90; rows, families, batches;
-        memory_gb; source and made, as for `profiles`. What is not known is missing. `RuntimeModel.of` takes the names
-        of profiles and data sheets; what was calibrated here is called "this machine: ", and `calibrate` returns it.
+        memory_gb; source and made, as for `profiles`. What is not known is missing. `RuntimeModel.of` takes
+        these names; what was calibrated here is called "this machine: " and the name of the device.
     """
     memory = dict(zip(data_sheets()["device_name"], data_sheets()["memory_gb"], strict=True))
     listed = [_calibrated_here(), profiles().assign(known_by="profile")]
@@ -83,14 +81,11 @@ _LISTED += ["rows", "families", "batches", "memory_gb", "source", "made"]
 
 def _calibrated_here() -> pd.DataFrame:
     """Describe what `calibrate` has kept of this machine, if anything."""
-    here = kept_in()
-    frame = Store(here).frame() if here.is_file() else pd.DataFrame()
     found = []
-    for setting, rows in timed_rows(frame) if len(frame) else []:
-        if len(rows := newest(rows)) >= LEAST_ROWS:
-            batches = " to ".join(str(each) for each in dict.fromkeys((rows["batch"].min(), rows["batch"].max())))
-            model, _ = calibrated_and_remarks(rows)
-            [fitted] = model.fitted.values()
+    for rows in kept_probes():
+        batches = " to ".join(str(each) for each in dict.fromkeys((rows["batch"].min(), rows["batch"].max())))
+        fits, _ = fits_to_probes(rows)
+        for setting, fitted in fits.items():
             known = {"known_by": "calibrated here", "rows": fitted.rows, "batches": batches}
             known |= {"families": len(fitted.families)}
             known |= {"error": fitted.error, "error_90": fitted.error_90, "source": f"probes; prior: {fitted.prior}"}

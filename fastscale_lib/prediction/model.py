@@ -35,10 +35,11 @@ from ..scaling.rounding import scaled_dimensions
 from ..scaling.strategies import ScalesLike, StrategiesLike, as_list, grid_factors, scale_factors
 from ..scaling.strategies import strategy as named_strategy
 from .curves import Curve, curve_of, judged_of
-from .device_names import known_device
+from .device_names import is_this_machine, known_device
 from .fitted import Fitted, fit_setting, read_fits
 from .forms import By, PredictionError, bytes_of, form_of, runs_of
 from .mean_times import MeanTimes
+from .probe_fits import fits_here
 from .reach import Extent, batch_beyond
 from .setting_words import ambiguous, no_such, without
 from .sheets import error_with_one_row
@@ -89,7 +90,7 @@ class RuntimeModel:
 
         Arguments:
             device_name: of a profile or data sheet that `fs.devices` lists; "rtx-4090", "4090" and "NVIDIA GeForce RTX
-                4090" are one. What was calibrated on this machine is not among them: `calibrate` returns its model.
+                4090" are one; or "this machine", for what `calibrate` has kept.
             measured: rows measured on the device, as `adjusted` takes them; default: none.
             setting: values of `Conditions.FIT`, as compile=True, or torch: a version; what is not given is the usual:
                 inference, eager, not channels_last. "fp16" and "bf16" are also the precision "amp".
@@ -100,7 +101,8 @@ class RuntimeModel:
         Raises:
             PredictionError: no device, or several, have this name; or it is not known with this setting.
         """
-        model = cls("layers", dict(read_fits(known_device(device_name))))
+        fits = fits_here() if is_this_machine(device_name) else dict(read_fits(known_device(device_name)))
+        model = cls("layers", fits)
         for name, usual in (("mode", "inference"), ("compile", False), ("channels_last", False)):
             if name not in setting and len({getattr(key, name) for key in model._settings(setting)}) > 1:
                 setting[name] = usual

@@ -200,8 +200,23 @@ def test_what_was_calibrated_here_is_listed_as_this_machine(monkeypatch, tmp_pat
     assert (own["device_name"], own["known_by"], own["rows"]) == ("this machine: AMD EPYC", "calibrated here", 10)
     assert (own["families"], own["made"]) == (1, "2026-11-27")
     assert "AMD EPYC" in set(listed.loc[listed["known_by"] == "profile", "device_name"])
-    with pytest.raises(fs.prediction.PredictionError, match=r"'this machine: AMD EPYC' .*; fs.calibrate\(\) returns"):
-        fs.RuntimeModel.of(own["device_name"])
+    batch = int(rows["batch"].iloc[0])
+    again = fs.prediction.calibrated(rows).predict("ResNet-50", batch)["predicted_ms"][0]
+    for name in (own["device_name"], "this machine"):
+        model = fs.RuntimeModel.of(name)
+        assert model.predict("ResNet-50", batch)["predicted_ms"][0] == pytest.approx(again)
+    fits = fs.within("ResNet-50", "w", time_ms=3 * again, batch=batch, device="this machine", memory=False)
+    assert fits["predicted_ms"][0] <= 3 * again
+    fits = fs.which("this machine", ms=3 * again, batch=batch)
+    assert fits["fits"][0] == "yes"
+
+
+def test_a_machine_that_is_not_calibrated_says_how(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(
+        fs.prediction.PredictionError, match=r"this machine is not calibrated; fs.calibrate\(\) measures"
+    ):
+        fs.RuntimeModel.of("this machine")
 
 
 def test_disturbed_probes_are_left_out_and_said():
