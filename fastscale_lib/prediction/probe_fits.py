@@ -30,7 +30,7 @@ def kept_in() -> Path:
 
 
 def kept_probes() -> list[pd.DataFrame]:
-    """Return the probes that calibrating this machine has kept: those of each setting that has enough for a fit."""
+    """Return the probes that are kept of this machine, of each setting that has enough for a fit."""
     here = kept_in()
     frame = Store(here).frame() if here.is_file() else pd.DataFrame()
     settings = [newest(rows) for _, rows in timed_rows(frame)] if len(frame) else []
@@ -52,7 +52,7 @@ def fits_here() -> dict[Conditions, Fitted]:
 
 
 def fits_to_probes(rows: pd.DataFrame) -> tuple[dict[Conditions, Fitted], list[str]]:
-    """Fit to few rows of each setting from the profile that explains them best, and return what is to be warned of."""
+    """Fit to few rows from the profile that explains them best; return what to warn of, too."""
     fitted: dict[Conditions, Fitted] = {}
     remarks = []
     for setting, own in fit_settings(rows, once=True):
