@@ -30,7 +30,7 @@ def kept_in() -> Path:
 
 
 def kept_probes() -> list[pd.DataFrame]:
-    """Return the probes that are kept of this machine, of each setting that has enough for a fit."""
+    """Return the probes that are kept of this machine, by setting, where enough for a fit."""
     here = kept_in()
     frame = Store(here).frame() if here.is_file() else pd.DataFrame()
     settings = [newest(rows) for _, rows in timed_rows(frame)] if len(frame) else []
