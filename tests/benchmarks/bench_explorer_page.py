@@ -106,8 +106,8 @@ class Watched:
         def press() -> None:
             control.focus()
             for number in range(PRESSES):
-                self.page.wait_for_timeout(random.uniform(10, 30))
                 before, key = self.processor_ms(), "ArrowLeft" if number % 2 else "ArrowRight"
+                self.page.wait_for_timeout(random.uniform(10, 30))
                 self.page.keyboard.down(key)
                 self.page.wait_for_timeout(HELD_MS)  # nothing is asked of the page meanwhile
                 spent.append(self.processor_ms() - before)
