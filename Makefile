@@ -37,7 +37,9 @@ explore: $(STAMP)  ## Open the explorer in JupyterLab, on this machine only
 		--ServerApp.root_dir="$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks/00_explorer.ipynb \
 		$(ARGS)
 
+# Tests start many processes that import the library: it is compiled once, also where Python writes no bytecode.
 test: lint  ## Check style and types, then run the whole test suite
+	@$(BIN)/python -m compileall -q fastscale_lib
 	@set -- $(BIN)/python -m pytest $(ARGS); \
 	"$$@" --numprocesses=$(JOBS) --no-loadscope-reorder || { \
 		ended=$$?; [ $$ended = 1 ] || exit $$ended; \
