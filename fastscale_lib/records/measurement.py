@@ -293,7 +293,7 @@ def shared_use(row: Mapping[str, Any]) -> str | None:
     if others is not None and others > 0:
         causes.append(f"the GPU was shared with {others:g} other process{'es' * (others > 1)}")
     if load is not None and load > BUSY:
-        causes.append(f"other processes used {100 * load:.2g} % of the machine's cores")
+        causes.append(f"other processes used {_percent(load)} of the machine's cores")
     return "; ".join(causes) or None
 
 
@@ -315,7 +315,12 @@ def _range_text(blocks: float, half_width: float | None) -> str:
     """Write the range of few blocks, from `half_width`; "" where there is none."""
     if blocks < 2 or half_width is None or math.isnan(half_width):
         return ""
-    return f" (range ±{100 * half_width:.2g} %)"
+    return f" (range ±{_percent(half_width)})"
+
+
+def _percent(share: float) -> str:
+    """Write a share with two digits: "6 %", "1,100 %"."""
+    return f"{float(f'{100 * share:.2g}'):,g} %"
 
 
 def ratio_ends(one: tuple[Any, Any], other: tuple[Any, Any]) -> tuple[Any, Any]:

@@ -171,6 +171,7 @@ def test_a_run_that_waits_for_its_launches_is_launch_bound(launch, bound):
         ({"other_processes": 3}, "the GPU was shared with 3 other processes"),
         ({"load": 0.06}, "other processes used 6 % of the machine's cores"),
         ({"load": 0.5}, "other processes used 50 % of the machine's cores"),
+        ({"load": 0.997}, "other processes used 100 % of the machine's cores"),
         (
             {"throttle_before": ("power cap",), "throttle_after": ("thermal slowdown", "power cap")},
             "the GPU's clock was held down (power cap, thermal slowdown)",
@@ -186,6 +187,8 @@ def test_few_blocks_have_a_range_that_is_called_one():
     few = timed(10, blocks=4, half_width=0.123)
     assert few.doubt == "4 blocks of runs (range ±12 %) give no interval"
     assert "(4 blocks of runs (range ±12 %): no interval)" in str(few)
+    wide = timed(10, blocks=3, half_width=11.3)  # as beside other work
+    assert wide.doubt == "3 blocks of runs (range ±1,100 %) give no interval"
     assert timed(10, blocks=1, half_width=None).doubt == "a single block of runs gives no interval"
 
 
