@@ -31,10 +31,11 @@ def complexity(
 ) -> Complexity:
     """Count flops (multiply-adds), params and activations of a network or torch module.
 
-    The counts are those of one image. A convolution has k²·w_in·w_out·r²/groups multiply-adds, and its outputs,
-    w_out·r², are its activations (Dollár, Singh, Girshick, Fast and Accurate Model Scaling, 2021, section 3), where r²
-    is height × width of its output; pools and linear layers have outputs, too. Matrix products of attention have
-    multiply-adds. A torch module is traced without data; one that `build` made is its network.
+    The counts are those of one image; of an example, those of all that is in it. A convolution has
+    k²·w_in·w_out·r²/groups multiply-adds, and its outputs, w_out·r², are its activations (Dollár, Singh, Girshick, Fast
+    and Accurate Model Scaling, 2021, section 3), where r² is height × width of its output; pools and linear layers have
+    outputs, too. Matrix products of attention have multiply-adds. A torch module is traced without data; one that
+    `build` made is its network.
 
     Arguments:
         network: a Network, the name of a base network, a torch module, or a Family.

@@ -127,14 +127,17 @@ class Network:
 
     @property
     def depths(self) -> tuple[int, ...]:
+        """The number of blocks of each stage."""
         return tuple(stage.depth for stage in self.stages)
 
     @property
     def widths(self) -> tuple[int, ...]:
+        """The output channels of each stage."""
         return tuple(stage.width for stage in self.stages)
 
     @property
     def group_widths(self) -> tuple[int, ...]:
+        """The channels per group, or per head, of each stage."""
         return tuple(stage.group_width for stage in self.stages)
 
     @property
@@ -176,6 +179,7 @@ class Network:
 
     @property
     def dimensions(self) -> Dimensions:
+        """The sizes that scaling changes: resolution, stem, depths, widths, group widths, head."""
         return Dimensions(
             self.resolution, self.stem.width, self.depths, self.widths, self.group_widths, self.head.width
         )

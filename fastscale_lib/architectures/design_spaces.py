@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from inspect import signature
 
+from .._common.checks import shown
 from .definition import Network
 from .parts import PER_STAGE, Head, Stem
 from .resolutions import Resolution
@@ -106,6 +108,7 @@ def regnet(
     group_width: int,
     bottleneck: float = 1.0,
     stride: int = 2,
+    name: str = "RegNet",
     **settings,
 ) -> Network:
     """Describe a RegNet by its quantised linear widths.
@@ -121,13 +124,17 @@ def regnet(
         group_width: channels per group, of every stage.
         bottleneck: inner width over width, of every stage; default: 1.
         stride: of every stage; default: 2.
-        settings: further arguments of `anynet`, as block, se_ratio, resolution and name.
+        name: the network's name, a line of text.
+        settings: further arguments of `anynet`, as block, se_ratio and resolution.
 
     Raises:
+        TypeError: `anynet` has no such setting, or the numbers above tell it.
         NetworkError: a value is wrong; the message names it and the rule.
     """
     block = settings.get("block", "res_bottleneck_block")
     lists = regnet_lists(
         depth=depth, w0=w0, wa=wa, wm=wm, group_width=group_width, bottleneck=bottleneck, stride=stride, block=block
     )
-    return anynet(**lists, **settings)
+    if unknown := [each for each in settings if each in lists or each not in signature(anynet).parameters]:
+        raise TypeError(f"regnet() got an unexpected keyword argument {shown(unknown[0])}")
+    return anynet(**lists, name=name, **settings)

@@ -38,7 +38,9 @@ def _per_stage(name: str, values: Any, stages: int) -> list:
         return [values] * stages
     values = one_per_stage(name, values)
     if len(values) != stages:
-        raise NetworkError(f"network: {name} has {len(values)} entries, but there are {stages} stages (as in depths)")
+        has = f"{len(values):,} {'entry' if len(values) == 1 else 'entries'}"
+        there = "1 stage" if stages == 1 else f"{stages:,} stages"
+        raise NetworkError(f"network: {name} has {has}, but depths has {there}")
     return values
 
 

@@ -153,8 +153,9 @@ def _alpha_strategy(alpha: Any) -> Strategy:
         value = None if isinstance(alpha, bool) else _fraction(alpha)
     except (TypeError, ValueError, ArithmeticError):
         value = None
-    if value is None or not 0 <= value <= 1 or value.denominator > 10**_DECIMALS:
-        rule = f"a number from 0 to 1 with {_DECIMALS} decimals at most"
+    too_long = value is not None and 0 <= value <= 1 and value.denominator > 10**_DECIMALS
+    if value is None or not 0 <= value <= 1 or too_long:
+        rule = "a number from 0 to 1" + too_long * f" with {_DECIMALS} decimals at most"
         raise StrategyError(f"strategy: alpha is {shown(alpha)}, but must be {rule}")
     return _family_strategy(value)
 

@@ -79,6 +79,7 @@ class ImageData:
 
     @property
     def channels(self) -> int:
+        """The channels of each image."""
         return self.images.shape[1]
 
     @property

@@ -135,6 +135,49 @@ def test_a_layer_that_is_called_again_is_depth():
     assert fs.complexity(fs.scale(found, depth=2)).flops == 4 * 64 * 84
 
 
+class Staged(nn.Sequential):
+    """Stages of several widths: a deeper one gives its layers' names to others."""
+
+    def __init__(self, depth: int = 2, width: int = 8) -> None:
+        wide = [width] * depth + [2 * width] * depth
+        widths = zip([3, *wide], wide, strict=False)
+        super().__init__(*(nn.Conv2d(a, b, 3, padding=1) for a, b in widths), nn.Conv2d(wide[-1], 4, 1))
+
+
+def test_layers_that_are_added_narrow_none():
+    assert fs.family(lambda d, w: Staged(d(2), w(8)), resolution=16).confirmed == "d adds layers, w widens layers"
+
+
+class MadeBy:
+    """A callable object that makes modules."""
+
+    def __call__(self, blocks: int = 2, channels: int = 16) -> nn.Module:
+        return Plain(blocks, channels)
+
+
+@pytest.mark.parametrize(
+    ("make", "makes", "said"),
+    [
+        (functools.partial(Plain, classes=5), "Plain", "Plain"),
+        (functools.partial(functools.partial(Plain), classes=5), "Plain", "Plain"),
+        (functools.partial(MadeBy()), "MadeBy", "MadeBy"),
+        (MadeBy(), "MadeBy", "MadeBy"),
+    ],
+)
+def test_any_callable_has_a_name_or_says_that_it_has_no_id(make, makes, said, monkeypatch):
+    found = fs.family(make, resolution=32)
+    assert found.makes == makes
+    for module in (Plain.__module__, "__main__"):  # a notebook's
+        monkeypatch.setattr(MadeBy, "__module__", module)
+        with pytest.raises(NetworkError, match=f"{said}.* has no name by which its rows|no name .*{said}"):
+            found.id  # noqa: B018
+
+
+def test_a_number_of_classes_is_no_width():
+    with pytest.raises(NetworkError, match="classes is given as width, but doubled it widens one layer alone"):
+        fs.family(Plain, resolution=32, depth={"blocks": 2}, width={"classes": 10})
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [
@@ -174,6 +217,7 @@ def test_a_dimension_that_a_family_lacks_is_not_scaled():
     with pytest.raises(fs.scaling.StrategyError, match="has no depth to scale"):
         fs.scale(wide, depth=2)
     assert len(fs.sweep(wide, ["w", "r", "wr"], [1, 4])) == 6
+    assert str(deep.laws()) == "flops ∝ d^0.93 r^2.00, width: not scaled"
 
 
 def test_laws_are_measured():

@@ -89,7 +89,7 @@ def test_networks_differ_where_one_stage_has_another_activation():
         ({"blocks": [None, "conv"]}, "stage 2: block: 'conv' is not one of res_bottleneck_block"),
         ({"activations": "tanh"}, "stage 1: activation: 'tanh' is not one of relu"),
         ({"se_ratios": [0, 2]}, "stage 2: se_ratio is 2, but must be a number from 0 to 1"),
-        ({"blocks": ["mbconv"]}, "network: blocks has 1 entries, but there are 2 stages"),
+        ({"blocks": ["mbconv"]}, "network: blocks has 1 entry, but depths has 2 stages"),
         ({"blocks": ["mbconv", None], "group_widths": 4}, "stage 1: group width 4, but mbconv has depthwise"),
     ],
 )
@@ -174,8 +174,8 @@ def test_a_bottleneck_is_a_number_that_is_built(value):
         ({"depths": [], "widths": []}, "no stages; give at least one"),
         ({"depths": 3}, r"depths is 3, but must have one entry per stage"),
         ({"depths": "12"}, r"depths is '12', but must have one entry per stage"),
-        ({"widths": [32]}, r"widths has 1 entries, but there are 2 stages"),
-        ({"strides": [1, 2, 3]}, r"strides has 3 entries, but there are 2 stages"),
+        ({"widths": [32]}, r"widths has 1 entry, but depths has 2 stages"),
+        ({"strides": [1, 2, 3]}, r"strides has 3 entries, but depths has 2 stages"),
         ({"widths": "ab"}, "widths is 'ab'"),
         ({"kernels": [3, 4]}, r"stage 2: kernel 4 is even, but padding \(k−1\)/2 needs an odd kernel"),
         ({"group_widths": [32, 24]}, r"stage 2: inner width 64 .* is not a multiple of group width 24; width \d+ with"),
@@ -232,6 +232,14 @@ def test_a_regnet_is_expanded_into_its_stages():
     net = fs.regnet(name="RegNetX-200MF", depth=13, w0=24, wa=36.44, wm=2.49, group_width=8)
     assert net == fs.network("RegNetX-200MF")
     assert (net.depths, net.widths) == ((1, 1, 4, 7), (24, 56, 152, 368))
+
+
+def test_a_regnet_names_itself_and_refuses_what_it_has_no_use_for():
+    numbers = {"depth": 13, "w0": 24, "wa": 36.44, "wm": 2.49, "group_width": 8}
+    assert fs.regnet(**numbers).name == "RegNet"
+    for unknown in ({"foo": 1}, {"widths": [8]}):
+        with pytest.raises(TypeError, match=r"regnet.. got an unexpected keyword argument '(foo|widths)'"):
+            fs.regnet(**numbers, **unknown)
 
 
 # What a network is like

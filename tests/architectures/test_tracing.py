@@ -328,7 +328,13 @@ class TwoInputs(nn.Module):
         return left @ right
 
 
+class ByKeyword(nn.Module):
+    def forward(self, *, image, scale=1.0):
+        return image * scale
+
+
 def test_several_inputs_are_given_as_an_example():
+    assert fs.complexity(ByKeyword(), example={"image": torch.zeros(1, 3)}).flops == 0
     pair = torch.zeros(2, 3), torch.zeros(3, 4)
     assert fs.complexity(TwoInputs(), example=pair).flops == 24
     assert fs.complexity(TwoInputs(), example={"left": pair[0], "right": pair[1]}).flops == 24
@@ -340,7 +346,10 @@ def test_several_inputs_are_given_as_an_example():
         (LooksAtValues(), {"resolution": 32}, "its forward pass looks at values"),
         (nn.Sequential(nn.Conv2d(3, 3, 1), LooksAtValues()), {"resolution": 32}, "'1' .LooksAtValues. looks at values"),
         (Then(lambda y: y.numpy()), {"resolution": 32}, "its forward pass looks at values"),
-        (Then(lambda y: y.mean().tolist()), {"resolution": 32}, "its forward pass looks at values"),
+        (Then(lambda y: y.mean().item()), {"resolution": 32}, "its forward pass looks at values"),
+        (Then(lambda y: y.cpu()), {"resolution": 32}, r"moves a tensor to a device, .* its input .x.device"),
+        (Then(lambda y: y.to("cpu")), {"resolution": 32}, "moves a tensor to a device"),
+        (Then(lambda y: y.mean().tolist()), {"resolution": 32}, "as .cpu.., .* and .tolist.. do, .* values are looked"),
         (Then(lambda y: y[y > 0]), {"resolution": 32}, "calls torch.nonzero, whose result has a shape that follows"),
         (Then(lambda y: y.cuda()), {"resolution": 32}, "asks for a device of its own"),
         (Then(lambda y: torch.autograd.grad(y.sum(), y)), {"resolution": 32}, "takes gradients"),
@@ -354,7 +363,13 @@ def test_several_inputs_are_given_as_an_example():
         (nn.Sequential(nn.Flatten(), nn.Linear(9, 4)), {"resolution": 32}, "'1' .Linear. fails with RuntimeError"),
         (TwoInputs(), {"resolution": 32}, r"does not take 1 × 3 × 32 × 32 images .*example=\(left, right\)"),
         (TwoInputs(), {"example": {"lef": torch.zeros(1)}}, r"does not take this example .*example=\(left, right\)"),
-        (nn.Conv2d(3, 4, 3), {}, "give resolution=224"),
+        (ByKeyword(), {"resolution": 32}, r"give what .* takes by keyword, as example=\{'image': image\}$"),
+        (
+            nn.Conv2d(3, 4, 3),
+            {},
+            "^trace: give resolution=224 for images, or example= for anything else: a module does",
+        ),
+        (nn.Conv2d(3, 4, 3), {"resolution": 32, "example": torch.zeros(1, 3, 8, 8)}, "both are given"),
         (nn.Conv2d(3, 4, 3), {"resolution": 2}, "does not take 1 × 3 × 2 × 2 images"),
         (nn.Conv2d(3, 4, 3), {"resolution": (8, 8, 8)}, "must be a side in pixels, or a pair \\(height, width\\)"),
         (nn.Conv2d(3, 4, 3), {"example": 3}, "must be a tensor"),

@@ -69,6 +69,14 @@ def test_a_name_a_grammar_and_an_alpha_are_one_strategy(name, grammar, alpha):
         assert fs.strategy(alpha=alpha).exponents == named.exponents
 
 
+def test_the_decimals_of_an_alpha_are_named_only_where_they_are_too_many():
+    for wrong in (1.5, float("nan"), True, "much"):
+        with pytest.raises(fs.scaling.StrategyError, match="must be a number from 0 to 1$"):
+            fs.strategy(alpha=wrong)
+    with pytest.raises(fs.scaling.StrategyError, match="from 0 to 1 with 400 decimals at most"):
+        fs.strategy(alpha="0." + 401 * "1")
+
+
 def test_an_alpha_is_given_in_many_ways():
     ways = [fs.strategy(alpha=0.8), fs.strategy(0.8), fs.strategy("alpha=0.8"), fs.strategy("α = 4/5")]
     assert set(ways) == {fs.strategy(alpha=Fraction(4, 5))}

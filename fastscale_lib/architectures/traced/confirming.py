@@ -40,8 +40,14 @@ def confirm_keywords(made: Maker, source: Keywords) -> None:
     if together is not None and sum(together.values()) <= sum(base.values()):
         raise NetworkError(f"family: {', '.join(source.width)} doubled widen nothing in {made.name}")
     for path in source.width:
-        if not is_heads(path) and len(source.width) > 1 and doubled(path) == base:
+        found = base if is_heads(path) else doubled(path)
+        if found == base and not is_heads(path) and len(source.width) > 1:
             raise NetworkError(f"family: {path} is given as width, but doubled it changes nothing in {made.name}")
+        if found is not None and base and (only := _only_layer(base, found)):
+            raise NetworkError(
+                f"family: {path} is given as width, but doubled it widens one layer alone ({only}) in {made.name}, as "
+                "a number of classes does; give the widths of its layers"
+            )
     _refuse_heads_left_out(made, source)
 
 
@@ -81,9 +87,19 @@ def _flops(made: Maker, keywords: dict[str, Any]) -> int:
     return made.counts(keywords, made.size).flops
 
 
+def _only_layer(base: Signature, found: Signature) -> str:
+    """Return the one layer of several that changed; a width changes the next one, too."""
+    layers = {name.rpartition(".")[0] for name in base}
+    changed = {name.rpartition(".")[0] for name, size in found.items() if base.get(name) != size}
+    return changed.pop() if len(changed) == 1 and len(layers) > 1 and len(found) == len(base) else ""
+
+
 def _done(base: Signature, found: Signature) -> str:
     """Say what was done to a module."""
-    sizes = [(before, found[name]) for name, before in base.items() if name in found]
+    if len(found) == len(base):
+        sizes = [(before, found[name]) for name, before in base.items() if name in found]
+    else:  # layers that were added take names from others: the largest and smallest tell more
+        sizes = [(most(base.values()), most(found.values())) for most in (max, min)] if base and found else []
     done = ["adds layers"] * (len(found) > len(base))
     done += ["removes layers"] * (len(found) < len(base))
     done += ["widens layers"] * any(after > before for before, after in sizes)

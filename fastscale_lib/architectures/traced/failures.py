@@ -30,6 +30,11 @@ class FailedInside(Exception):
 # What torch says, by words of its message; what the module does; what to do instead.
 _KNOWN = (
     (
+        ("Cannot copy out of meta tensor",),
+        "moves a tensor to a device, as .cpu(), .to('cpu') and .tolist() do, and a trace runs on none",
+        "leave it on the device of its input (x.device); where its values are looked at, trace the modules around it",
+    ),
+    (
         ("item()", "_local_scalar_dense", "numpy", "no data", "data-dependent", "meta tensor"),
         "looks at values, and a trace has shapes alone",
         "trace the modules before and after it instead, or replace it by one that looks at shapes alone",
@@ -136,8 +141,12 @@ def _asked(module: Any) -> str:
         taken = inspect.signature(module.forward).parameters.values()
     except (TypeError, ValueError):
         return "what it takes is given as example=, a tuple or a dict"
-    plain = [each for each in taken if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
-    names = [each.name for each in plain if each.default is each.empty]
+    needed = [each for each in taken if each.default is each.empty]
+    needed = [each for each in needed if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
+    names = [each.name for each in needed]
+    if any(each.kind is each.KEYWORD_ONLY for each in needed):
+        asked = ", ".join(f"{name!r}: {name}" for name in names[:8])
+        return f"give what its forward pass takes by keyword, as example={{{asked}}}"
     if not names:
         return "its forward pass needs no input: give example={} of what it takes"
     asked = ", ".join(names[:8])

@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +56,15 @@ def said_of(make: Any) -> str:
     if getattr(make, "__name__", "") == "<lambda>":
         return "it is a lambda"
     if getattr(make, "__module__", "") == "__main__":
-        return f"{make.__qualname__} is defined in a notebook or script"
+        return f"{kind_of(make)} is defined in a notebook or script"
     return f"{getattr(make, '__qualname__', shown(make))} is found in no module by its name"
+
+
+def kind_of(make: Any) -> str:
+    """Return the name of a function, of what a partial calls, or of an object's class."""
+    if isinstance(make, partial):
+        return kind_of(make.func)
+    return getattr(make, "__qualname__", type(make).__qualname__)
 
 
 def _plain(title: str, value: Any) -> Any:

@@ -12,7 +12,7 @@ from ..._common.checks import shown
 from ..parts import METRICS, NetworkError
 from ..provenance import Scaling
 from ..resolutions import Resolution, one_or_pair, side_text, size_text
-from .identities import named
+from .identities import kind_of, named
 from .maker import Maker
 from .modules import image_size
 from .records import Trace, TracedComplexity
@@ -112,7 +112,7 @@ class Family:
     @property
     def makes(self) -> str:
         """The name of the callable that takes `kwargs`, or of the class of module that it makes."""
-        return self._source.make.__qualname__
+        return kind_of(self._source.make)
 
     def trace(self) -> Trace:
         """Trace the module at this size."""
@@ -227,7 +227,8 @@ class MeasuredLaws(NamedTuple):
     at: Family
 
     def __str__(self) -> str:
-        text = f"flops ∝ {law_text(self.flops)}"
+        scaled = [each for each in law_text(self.flops).split() if each[0] not in {name[0] for name in self.at.missing}]
+        text = ", ".join([f"flops ∝ {' '.join(scaled)}", *(f"{name}: not scaled" for name in self.at.missing)])
         if self.attention:
             growth, side = f"r^{self.attention_growth:.2f}", side_text(self.at.resolution)
             text += f"; attention grows as {growth} and is {self.attention:.1%} of the flops at {side} px"

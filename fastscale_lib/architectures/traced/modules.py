@@ -40,11 +40,9 @@ def trace(module: Any, *, resolution: Resolution | None = None, example: Any = N
     if resolution is None and example is None:
         resolution = own_size(module)
     if (resolution is None) == (example is None):
-        given = "neither" if example is None else "both"
-        raise NetworkError(
-            f"trace: {given} given of resolution and example; a module does not tell its input: give resolution=224 "
-            "for images, or example= for anything else"
-        )
+        one = "give resolution=224 for images, or example= for anything else"
+        why = "a module does not tell its input" if example is None else "both are given, and an example has its size"
+        raise NetworkError(f"trace: {one}: {why}")
     from .failures import FailedInside, refusal_of, refuse_what_hides_operators
     from .tracing import trace_module
 
