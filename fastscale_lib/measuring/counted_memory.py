@@ -20,14 +20,12 @@ from ..architectures.definition import Network, check_blocks
 from ..architectures.operation_lists import flops_by_kind
 from ..architectures.resolutions import Resolution, both_sides
 from ..architectures.traced.module_family import Family
+from ..architectures.traced.modules import image_channels
 from ..architectures.zoo import network as named_network
 from ..models.builder import build
 from ..records.measurement import MeasureError, SettingError
-from .device_finder import find_device
-from .running import Run, image_shape, runner, runner_on
+from .running import Run, image_shape, runner_on
 from .settings import Mode, Precision, Settings
-
-_CHANNELS = 3  # of the images that a user's module is given
 
 
 class PeakMemory(NamedTuple):
@@ -72,7 +70,7 @@ def peak_memory(
 
     Arguments:
         network_or_module: a `Network`, the name of a base network, a `Family`, or a torch module from images (3
-            channels) to logits, which is left unchanged.
+            channels, or those that a trace finds) to logits, which is left unchanged.
         batch: images in a run; default: 64.
         mode: as for `measure`; default: "inference".
         precision: as for `measure`; default: "fp32". fp16 is counted as bf16, of the same size.
@@ -96,12 +94,14 @@ def peak_memory(
         settings = replace(settings, resolution=network.resolution)
         return _counted_network(replace(network, name="counted", scaling=None), settings)
     source, settings = _source(network_or_module, settings)
+    assert settings.resolution is not None
+    channels = image_channels(source, settings.resolution)
     try:
-        return _counted(source, settings, _CHANNELS)
+        return _counted(source, settings, channels)
     except Exception as error:
         height, width = both_sides(settings.resolution)
         raise MeasureError(
-            f"peak_memory: the module does not take {settings.batch} × 3 × {height} × {width} "
+            f"peak_memory: the module does not take {settings.batch} × {channels} × {height} × {width} "
             f"images, or torch cannot follow it without data: {first_line(error)}",
             "failed",
         ) from error
@@ -112,8 +112,10 @@ def _counted(source: torch.nn.Module, settings: Settings, channels: int) -> Peak
     with FakeTensorMode(), LiveTensors() as alive:
         module = _copied_without_data(source)
         params = alive.numbers([*module.parameters(), *module.buffers()])
+        kind = next((each.dtype for each in module.parameters() if each.is_floating_point()), torch.float32)
         # The device that the tensors claim to be on decides nothing but the autocast.
-        run = runner(module, settings, find_device(CPU.name), channels)
+        images = torch.empty(image_shape(settings, channels), dtype=kind, device=CPU.name)
+        run = runner_on(images, module, settings)
         return _peak_of(alive, module, params, run, run)
 
 

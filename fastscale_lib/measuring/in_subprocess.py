@@ -51,8 +51,9 @@ def measure(
     channels_last=False.
 
     Arguments:
-        network_or_module: a `Network`, the name of a base network, a `Family`, or a torch module from images (3
-            channels) to logits. A module is moved to the device and, in training, trained: its weights change.
+        network_or_module: a `Network`, the name of a base network, a `Family`, or a torch module from images (of the
+            channels that a trace finds, else 3) to logits. A module is moved to the device and, in training, trained:
+            its weights change.
         batch: images in a run; default: 64.
         mode: "inference" (a forward pass; default) or "training" (forward, cross-entropy with random labels, backward,
             SGD step with momentum).

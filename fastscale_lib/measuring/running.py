@@ -17,6 +17,7 @@ from ..architectures.definition import Network
 from ..architectures.design_spaces import anynet
 from ..architectures.resolutions import both_sides, size_text
 from ..architectures.traced.module_family import Family
+from ..architectures.traced.modules import image_channels
 from ..models.builder import build
 from ..models.modules import subsample
 from ..records.measurement import MeasureError, SettingError
@@ -26,7 +27,6 @@ from .settings import Settings
 
 Result = TypeVar("Result")
 
-_MODULE_CHANNELS = 3  # of the images that a user's module is given
 # Messages of torch: of BN, and of a convolution.
 _ONE_VALUE = re.compile("more than 1 value per channel when training")
 _CHANNELS = re.compile(r"to have (\d+) channels, but got (\d+) channels")
@@ -123,21 +123,35 @@ def prepare(source: Any, settings: Settings, device: Device) -> tuple[Any, Setti
     """Return the module on its device, the settings with a resolution, name and channels."""
     if isinstance(source, Network):
         network = source.replace(resolution=settings.resolution or source.resolution)
-        module, name, channels = build(network, device=device.at), _name(network), network.channels
+        module, name = build(network, device=device.at), _name(network)
+        channels = network.channels
         settings = replace(settings, resolution=network.resolution)
         if isinstance(device, Cpu) and settings.mode == "training" and settings.channels_last:
             subsample(module, widest=16)  # the backward pass of strided 1×1 convolutions may crash on a CPU
     elif isinstance(source, Family):
         family = source.at(settings.resolution)
-        module, name, channels = family.module(device.at).to(device.at), _name(family), _MODULE_CHANNELS
+        module, name = family.module(device.at).to(device.at), _name(family)
         settings = replace(settings, resolution=family.resolution)
     elif isinstance(source, nn.Module):
-        module, name, channels = source.to(device.at), _name(source), _MODULE_CHANNELS
+        module, name = source.to(device.at), _name(source)
     else:
         raise SettingError(f"cannot measure a {type(source).__name__}; give a Network, a Family or a torch module")
     if settings.resolution is None:
         raise SettingError("resolution is None, but a module does not tell its own; try resolution=224")
+    if not isinstance(source, Network):
+        _check_type(module, settings)
+        channels = image_channels(module, settings.resolution)
     return _in_layout(module, settings), settings, name, channels
+
+
+def _check_type(module: nn.Module, settings: Settings) -> None:
+    """Refuse parameters that are not fp32 where the row would say fp32."""
+    kind = next((each.dtype for each in module.parameters() if each.is_floating_point()), torch.float32)
+    if settings.precision == "fp32" and kind != torch.float32:
+        raise SettingError(
+            f"precision is fp32, but the module's parameters are {str(kind).removeprefix('torch.')}; give "
+            "module.float(), and precision='bf16' or 'fp16' to run it in these"
+        )
 
 
 def _in_layout(module: Any, settings: Settings) -> Any:  # torch does not type memory_format
@@ -287,11 +301,11 @@ def _unfit(error: BaseException, source: Any, settings: Settings) -> str | None:
     if isinstance(source, Network) or not (found := _CHANNELS.search(said)):
         return None
     wanted, given = found.groups()
-    if int(given) != _MODULE_CHANNELS:  # a fault within the module, not of its images
+    if int(given) != 3:  # a fault within the module, not of its images
         return None
     return (
-        f"{_name(source)}: takes images of {wanted} channels, but a module is measured on {given}; give one whose "
-        f"first convolution has {given}"
+        f"{_name(source)}: a convolution takes {wanted} channels, but was given {given}; images have 3 where the "
+        "first convolution that is registered tells it, or a trace of the module finds no other number"
     )
 
 

@@ -333,6 +333,29 @@ class ByKeyword(nn.Module):
         return image * scale
 
 
+class HeadFirst(nn.Module):
+    """Its head is registered before its stem."""
+
+    def __init__(self, channels: int, taken: int = 8) -> None:
+        super().__init__()
+        self.head, self.stem = nn.Conv2d(8, 2, 1), nn.Conv2d(channels, taken, 3)
+
+    def forward(self, image):
+        return self.head(self.stem(image))
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_the_channels_are_those_of_the_first_convolution_that_runs(channels):
+    found = fs.complexity(HeadFirst(channels), resolution=16)
+    assert found == fs.complexity(HeadFirst(channels), example=torch.zeros(1, channels, 16, 16))
+
+
+def test_a_guess_of_channels_that_fails_is_named_with_the_remedy():
+    said = r"1 × 8 × 16 × 16 images, of the channels of 'head' .* given as example=torch.empty\(1, 3, 16, 16\)$"
+    with pytest.raises(NetworkError, match=said):
+        fs.complexity(HeadFirst(3, taken=9), resolution=16)
+
+
 def test_several_inputs_are_given_as_an_example():
     assert fs.complexity(ByKeyword(), example={"image": torch.zeros(1, 3)}).flops == 0
     pair = torch.zeros(2, 3), torch.zeros(3, 4)

@@ -46,6 +46,16 @@ def test_a_convolution_holds_its_weights_its_images_and_its_output():
     assert found.peak_bytes == sum(found[1:])
 
 
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16, torch.float64])
+def test_a_module_has_images_of_its_own_channels_and_type(channels, kind):
+    module = torch.nn.Sequential(torch.nn.Conv2d(channels, 8, 1, bias=False), torch.nn.Flatten())
+    found = peak_memory(module.to(kind), batch=2, resolution=16)
+    assert found.peak_bytes == kind.itemsize * (8 * channels + 2 * 256 * (channels + 8))
+    family = fs.family(lambda w: torch.nn.Conv2d(channels, w(8), 1, bias=False).to(kind), resolution=16)
+    assert peak_memory(family, batch=2) == found
+
+
 def test_in_bf16_a_convolution_holds_copies_of_its_weights_and_images():
     found = peak_memory(one_convolution(), batch=5, precision="bf16", resolution=10)
     copies = 2 * (3 * 8 + 5 * 100 * 3)

@@ -375,11 +375,17 @@ def test_a_module_for_other_channels_is_said_in_a_sentence(mode):
         layers = torch.nn.Conv2d(first, 8, 3), torch.nn.Conv2d(second, 5, 3), torch.nn.AdaptiveAvgPool2d(1)
         return torch.nn.Sequential(*layers, torch.nn.Flatten())
 
-    said = (
-        "^Sequential: takes images of 4 channels, but a module is measured on 3; give one whose first convolution has 3"
-    )
+    class Untraced(torch.nn.Sequential):
+        def forward(self, x):
+            return super().forward(x) * (1 if x.sum() > 0 else 2)
+
+    said = "^Untraced: a convolution takes 4 channels, but was given 3; images have 3 where"
     with pytest.raises(MeasureError, match=said):
-        measure(module(4, 8), **SHORT, mode=mode, resolution=32)
+        measure(Untraced(*module(4, 8).children()), **SHORT, mode=mode, resolution=32)
+    for channels in (1, 4):
+        assert measure(module(channels, 8), **SHORT, mode=mode, resolution=32).network == "Sequential"
+    with pytest.raises(MeasureError, match=r"precision is fp32, but the module's parameters are bfloat16; .*float"):
+        measure(module(3, 8).bfloat16(), **SHORT, mode=mode, resolution=32)
     with pytest.raises(RuntimeError, match="Given groups=1"):  # the module's own fault, said as torch says it
         measure(module(3, 9), **SHORT, mode=mode, resolution=32)
     assert measure(module(3, 8), **SHORT, mode=mode, resolution=32).network == "Sequential"

@@ -71,7 +71,7 @@ def test_a_name_a_grammar_and_an_alpha_are_one_strategy(name, grammar, alpha):
 
 def test_the_decimals_of_an_alpha_are_named_only_where_they_are_too_many():
     for wrong in (1.5, float("nan"), True, "much"):
-        with pytest.raises(fs.scaling.StrategyError, match="must be a number from 0 to 1$"):
+        with pytest.raises(fs.scaling.StrategyError, match=r"must be a number from 0 to 1$"):
             fs.strategy(alpha=wrong)
     with pytest.raises(fs.scaling.StrategyError, match="from 0 to 1 with 400 decimals at most"):
         fs.strategy(alpha="0." + 401 * "1")

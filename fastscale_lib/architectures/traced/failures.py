@@ -89,8 +89,13 @@ def refuse_what_hides_operators(module: torch.nn.Module) -> None:
             )
 
 
-def refusal_of(module: torch.nn.Module, failed: FailedInside, said: str) -> NetworkError:
-    """Return the error that says why the module has no trace; `said` names the input."""
+def refusal_of(module: torch.nn.Module, failed: FailedInside, said: str, example: str = "") -> NetworkError:
+    """Return the error that says why the module has no trace.
+
+    Arguments:
+        said: names the input.
+        example: another input to try.
+    """
     kind = type(module).__name__
     error = failed.__cause__ or failed
     line = _short_line(error)
@@ -118,7 +123,9 @@ def refusal_of(module: torch.nn.Module, failed: FailedInside, said: str) -> Netw
                 f"trace: {kind} cannot be traced, since {place.strip() or 'its forward pass'} {does} ({line}); {remedy}"
             )
     inside = f"{place.strip()} fails with " if place else ""
-    return NetworkError(f"trace: {kind} does not take {said} ({inside}{line}); another input is given as example=")
+    return NetworkError(
+        f"trace: {kind} does not take {said} ({inside}{line}); another input is given as example={example}"
+    )
 
 
 def _short_line(error: BaseException) -> str:
