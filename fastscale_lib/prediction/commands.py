@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 import pandas as pd
 
+from .._common.digits import significant
 from .._common.shell import say
 from ..measuring.counted_batch import HELD_BEYOND
 from ..measuring.settings import PRECISIONS, Mode
@@ -126,7 +127,7 @@ def _shown_choices(found: pd.DataFrame) -> pd.DataFrame:
     """Shorten the columns of `which` to a line of a shell."""
     ways = zip(found["strategy"], found["scale"], strict=True)
     scaled = ["" if pd.isna(strategy) else f"{strategy} ×{s:g}" for strategy, s in ways]
-    times = [found[name].map("{:.3g}".format) for name in ("predicted_ms", "low_90_ms", "high_90_ms")]
+    times = [found[name].map(significant) for name in ("predicted_ms", "low_90_ms", "high_90_ms")]
     return pd.DataFrame(
         {
             "network": found["network"],
