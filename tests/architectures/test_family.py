@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import functools
+import pickle
 from typing import Any
 
 import pytest
@@ -171,6 +173,29 @@ def test_any_callable_has_a_name_or_says_that_it_has_no_id(make, makes, said, mo
         monkeypatch.setattr(MadeBy, "__module__", module)
         with pytest.raises(NetworkError, match=f"{said}.* has no name by which its rows|no name .*{said}"):
             found.id  # noqa: B018
+
+
+def drawn(classes: int = 10) -> list[fs.architectures.Family]:
+    """Families that all differ, made anew at each call."""
+    sized = {"resolution": 32, "depth": {"blocks": 2}, "width": {"channels": 16}}
+    return [
+        fs.family(Plain, **sized, classes=classes),
+        fs.family(Plain, **sized, classes=classes, example=torch.ones(1, 3, 32, 32)),
+        fs.family(Plain, **sized, classes=classes, example=torch.zeros(2, 3, 32, 32)),
+        fs.family(Plain, **{**sized, "resolution": 48}, classes=classes),
+        fs.family(Plain, **{**sized, "depth": {"blocks": 3}}, classes=classes),
+        fs.family(Plain, resolution=32, blocks=2, width={"channels": 16}, classes=classes),
+        fs.family(functools.partial(Plain, classes=classes), **sized),
+        fs.scale(fs.family(Plain, **sized, classes=classes), "w", 4),
+    ]
+
+
+def test_families_are_compared_by_value():
+    made, again, other = drawn(), drawn(), drawn(classes=11)
+    assert made == again == copy.deepcopy(made) == pickle.loads(pickle.dumps(made))
+    assert [hash(each) for each in made] == [hash(each) for each in again]
+    assert len({*made, *again, *other}) == len(made) + len(other)
+    assert fs.measuring.Plan(tuple(made[:1])) == copy.deepcopy(fs.measuring.Plan(tuple(again[:1])))
 
 
 def test_a_number_of_classes_is_no_width():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ..._common.checks import check_flag, check_text, shown
@@ -84,7 +86,7 @@ def family(
     deep, wide = _values("depth", depth), _values("width", width)
     title = name or next((each for each in args[:1] if isinstance(each, str)), None) or _name_of(make)
     image, size = _image(resolution)
-    call = example if callable(example) or example is None else lambda _: example
+    call = example if callable(example) or example is None else partial(_the_same, example)
     own = _factor_names(make) if not (args or keywords or deep or wide) else ()
     if own:
         height, _ = size = size or _told_size(title, make, None, example)[0]
@@ -124,11 +126,15 @@ def family_of_one(module: Any, resolution: Resolution | None) -> Family:
     return Family(Maker(name, FunctionOfFactors(Held(module), (), size[0]), size, keep=False))
 
 
+def _the_same(example: Any, size: Size) -> Any:
+    return example
+
+
+@dataclass(frozen=True)
 class Held:
     """Returns a module that is there already."""
 
-    def __init__(self, module: Any) -> None:
-        self.module = module
+    module: Any
 
     def __call__(self) -> Any:
         return self.module

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..._common.checks import shown
 from ..parts import NetworkError
+from .keywords import fields_of
 from .memo import installed_version, is_plain
 
 
@@ -49,6 +50,42 @@ def code_of(make: Any) -> str:
         return f"{package} {installed}"
     file = inspect.getsourcefile(make)
     return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:12] if file else ""
+
+
+def comparable(value: Any) -> Any:
+    """Return a hashable value that is equal for equal callables and arguments.
+
+    Tensors and arrays are compared by their elements; what has no equality of its own is equal to itself alone.
+    """
+    if isinstance(value, partial):
+        return partial, comparable(value.func), comparable(value.args), comparable(value.keywords)
+    if isinstance(value, list | tuple):
+        return (type(value), *map(comparable, value))
+    if (fields := fields_of(value)) is not None:
+        return type(value), frozenset((name, comparable(each)) for name, each in fields.items())
+    if hasattr(value, "tolist"):
+        try:
+            return type(value), str(value.dtype), comparable(value.tolist())
+        except Exception:  # of a tensor without data
+            return _Itself(value)
+    try:
+        hash(value)
+    except TypeError:
+        return _Itself(value)
+    return type(value), value
+
+
+class _Itself:
+    """Holds a value that is equal to no other."""
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Itself) and self._value is other._value
+
+    def __hash__(self) -> int:
+        return id(self._value)
 
 
 def said_of(make: Any) -> str:

@@ -10,11 +10,12 @@ from ..._common.checks import shown
 from ..._common.errors import first_line
 from ..parts import NetworkError
 from . import memo
+from .identities import comparable
 from .keywords import RULES, WidthRule
 from .modules import trace
 from .records import Trace, TracedComplexity
 from .repeats import Traces
-from .sources import Size, Source, refusal, width_rule
+from .sources import FunctionOfFactors, Size, Source, refusal, width_rule
 
 if TYPE_CHECKING:
     import torch
@@ -51,6 +52,19 @@ class Maker:
     def keywords(self, d: float = 1.0, w: float = 1.0) -> dict[str, Any]:
         """Return the keywords at these factors of depth and width; default: those of the base."""
         return self.source.grown(d, w, RULES[0] if w == 1 else self.rule)
+
+    @cached_property
+    def compared(self) -> Any:
+        """What makers of the same modules have alike: callable, arguments, sizes, example."""
+        source = self.source
+        if isinstance(source, FunctionOfFactors):
+            return comparable([source.make, source.names, source.side, self._example])
+        scaled = source.depth, source.width, source.image
+        return comparable([source.make, source.args, source.keywords, scaled, self._example])
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out of copies what is compared, which they find from their own values."""
+        return {name: value for name, value in vars(self).items() if name != "compared"}
 
     @cached_property
     def rule(self) -> WidthRule:

@@ -182,11 +182,14 @@ class Family:
 
     def __eq__(self, other: object) -> bool:
         """Tell whether both are the same size of the same family, whatever their names."""
-        mine = self._maker, self.size, self._factors
-        return isinstance(other, Family) and mine == (other._maker, other.size, other._factors)
+        return isinstance(other, Family) and self._compared == other._compared
 
     def __hash__(self) -> int:
-        return hash((self._maker, self.size, self._factors))
+        return hash(self._compared)
+
+    @property
+    def _compared(self) -> tuple[Any, ...]:
+        return self._maker.compared, self.size, self._factors
 
     def __str__(self) -> str:
         told = f" by {self._maker.size_told}" if self._maker.size_told and self.size == self._maker.size else ""
