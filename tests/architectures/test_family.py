@@ -201,6 +201,8 @@ def test_families_are_compared_by_value():
 def test_a_number_of_classes_is_no_width():
     with pytest.raises(NetworkError, match="classes is given as width, but doubled it widens one layer alone"):
         fs.family(Plain, resolution=32, depth={"blocks": 2}, width={"classes": 10})
+    with pytest.raises(NetworkError, match="takes w for width, but doubled it widens one layer alone"):
+        fs.family(lambda w: Plain(classes=w(10)), resolution=32)
 
 
 @pytest.mark.parametrize(

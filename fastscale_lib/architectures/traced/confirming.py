@@ -69,6 +69,11 @@ def confirm_factors(made: Maker, source: FunctionOfFactors) -> str:
         if base is None or found is None:  # such a size cannot be made, and whoever scales to it is told
             continue
         did[name] = _done(base, found)
+        if name == "w" and (only := _only_layer(base, found)):
+            raise NetworkError(
+                f"family: {made.name} takes w for width, but doubled it widens one layer alone ({only}), as a number "
+                "of classes does; give the base values of its widths to it, as w(64)"
+            )
         if name == "d" and did[name] == "changes nothing" and _flops(made, keywords) > _flops(made, made.keywords()):
             did[name] = "calls layers more often"
         wanted = {"d": ("adds layers", "calls layers"), "w": ("widens layers",), "r": ("",)}[name]
