@@ -102,7 +102,7 @@ def test_the_first_screen_tells_the_paper_s_message(open_page):
     flops = 16 * fs.complexity(base).flops
     activations = {way: fs.complexity(fs.scale_to(base, way, flops=flops)).activations for way in ("dwr", "dWr")}
     said = says(page)
-    assert said.startswith("At 6.17 G multiply-adds, to within ")
+    assert said.startswith("At 6.17 G multiply-adds (±")
     factor = float(said.split("dwr makes ")[1].split("×")[0])
     assert factor == pytest.approx(activations["dwr"] / activations["dWr"], rel=0.03)
     assert "as long on a made-up device, batch 4 (predicted, ±" in said
