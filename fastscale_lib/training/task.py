@@ -108,7 +108,7 @@ def _check_family(family: Family, data: ImageData, recipe: Recipe) -> None:
             logits = tuple(module(example).shape)
     except Exception as error:  # of foreign code
         raise SettingError(
-            f"{family.name} does not take the images of {data.name}, of {data.channels} channels "
+            f"{family.name} does not take the images of {data.name}, of {counted(data.channels, 'channel')} "
             f"({first_line(error)[:200]}); give it keywords for them"
         ) from None
     if logits != (2, data.classes):

@@ -235,9 +235,10 @@ def test_a_regnet_is_expanded_into_its_stages():
 
 
 def test_a_regnet_names_itself_and_refuses_what_it_has_no_use_for():
-    numbers = {"depth": 13, "w0": 24, "wa": 36.44, "wm": 2.49, "group_width": 8}
+    numbers: dict[str, Any] = {"depth": 13, "w0": 24, "wa": 36.44, "wm": 2.49, "group_width": 8}
     assert fs.regnet(**numbers).name == "RegNet"
-    for unknown in ({"foo": 1}, {"widths": [8]}):
+    unknowns: tuple[dict[str, Any], ...] = ({"foo": 1}, {"widths": [8]})
+    for unknown in unknowns:
         with pytest.raises(TypeError, match=r"regnet.. got an unexpected keyword argument '(foo|widths)'"):
             fs.regnet(**numbers, **unknown)
 
