@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .._common.checks import check_whole
 from .._common.errors import first_line
 from .._common.files import remove_parts, trial
+from .._common.wording import counted
 from ..architectures.definition import Network
 from ..architectures.parts import NetworkError
 from ..architectures.resolutions import both_sides, size_text
