@@ -40,7 +40,7 @@ def test_a_family_is_trained_once_and_found_again(tmp_path):
 
 
 def test_networks_that_do_not_fit_the_data_are_refused():
-    with pytest.raises(SettingError, match="does not take the images of stripes, of 1 channels"):
+    with pytest.raises(SettingError, match="does not take the images of stripes, of 1 channel "):
         fs.train(family(images=3), stripes(), RECIPE)
     with pytest.raises(SettingError, match=r"makes \(2, 10\) of 2 images, but stripes has 4 classes"):
         fs.train(family(), data(classes=4), RECIPE)
