@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -50,7 +51,7 @@ def costs(
     *,
     batch: int = 64,
     mode: Mode = "inference",
-    precision: Precision = "fp32",
+    precision: Precision | None = None,
     model: RuntimeModel | None = None,
     device: str | None = None,
     memory: bool = True,
@@ -64,10 +65,9 @@ def costs(
         scales: one or several scale factors, as for `sweep`.
         batch: images in a run; default: 64.
         mode: of the run; default: "inference".
-        precision: of the run; default: "fp32".
+        precision: of the run; default: that of the device, in which its times are known; "fp32" without one.
         model: predicts the time, by layers; default: None, no time.
-        device: name of a device, whose time is predicted instead, as by `RuntimeModel.of`; most GPUs are known in
-            precision="fp16"; default: None.
+        device: name of a device, whose time is predicted instead, as by `RuntimeModel.of`; default: None.
         memory: whether to count memory, which takes about a second per network; default: True.
         setting: what else tells the model's settings apart, as device_name="…".
 
@@ -104,7 +104,7 @@ def within(
     activations: float | None = None,
     batch: int = 64,
     mode: Mode = "inference",
-    precision: Precision = "fp32",
+    precision: Precision | None = None,
     model: RuntimeModel | None = None,
     device: str | None = None,
     memory: bool = True,
@@ -131,7 +131,7 @@ def within(
         activations: the most activations of one image; default: no limit.
         batch: images in a run; default: 64.
         mode: of the run; default: "inference".
-        precision: of the run; default: "fp32".
+        precision: of the run; default: that of the device, in which its times are known; "fp32" without one.
         model: predicts the time, as for `costs`; default: None.
         device: as for `costs`; default: None.
         memory: whether to count the memory of what is found; default: True.
@@ -165,7 +165,7 @@ def within(
     if not ways:
         raise BudgetError("within: no strategy is given; give one at least, as in strategies=['dWr']")
     base = network_or_family(network)
-    known = {"batch": batch, "mode": mode, "precision": precision, "model": how.model, "memory": memory, **setting}
+    known = {"batch": batch, "mode": mode, "precision": how.precision, "model": how.model, "memory": memory, **setting}
     found = []
     for strategy in map(named_strategy, ways):
         try:
@@ -335,21 +335,25 @@ def _first(true: Callable[[float], bool], steps: np.ndarray) -> int:
 def _how(
     batch: int,
     mode: Mode,
-    precision: Precision,
+    precision: Precision | None,
     model: RuntimeModel | None,
     device: str | None,
     setting: Mapping[str, Any],
 ) -> Costs:
-    asked = Settings(batch, mode, precision)
+    asked = Settings(batch, mode, "fp32" if precision is None else precision)
     if not (model is None or isinstance(model, RuntimeModel)):
         raise BudgetError(f"within: model is {shown(model)}, but must be a RuntimeModel, as fs.calibrate() makes one")
     if model is not None and device is not None:
         raise BudgetError(f"within: both a model and device={shown(device)} are given; give one of them")
     if device is not None:
-        model = RuntimeModel.of(device, mode=mode, precision=precision, **setting)
+        given = {} if precision is None else {"precision": precision}
+        model = RuntimeModel.of(device, mode=mode, **given, **setting)
+        if precision is None:
+            known = model.setting(**setting).precision
+            asked = replace(asked, precision="fp16" if known == "amp" else cast(Precision, known))
     if setting and model is None:
         raise BudgetError(f"within: {', '.join(setting)} tells settings of a model apart, and no model is given")
-    return Costs(asked.batch, mode, precision, model, setting)
+    return Costs(asked.batch, mode, asked.precision, model, setting)
 
 
 def _number(name: str, value: Any) -> float:

@@ -146,3 +146,12 @@ def test_costs_and_budgets_take_a_device_by_name():
     assert 40 < bought["predicted_ms"].iloc[0] <= 50
     with pytest.raises(fs.prediction.BudgetError, match="both a model and device='4070' are given"):
         fs.within("RegNetY-4.0GF", "w", flops=1e9, model=fs.RuntimeModel.of("4090"), device="4070")
+
+
+def test_a_budget_on_a_device_is_in_the_precision_that_its_times_are_in():
+    kept = fs.within("ResNet-50", "w", time_ms=15, device="rtx-4090")
+    half = fs.within("ResNet-50", "w", time_ms=15, device="rtx-4090", precision="fp16")
+    assert kept.equals(half)
+    with pytest.raises(PredictionError, match=r"RTX 4090 is not predicted with .*precision='fp32'"):
+        fs.within("ResNet-50", "w", time_ms=15, device="rtx-4090", precision="fp32")
+    assert fs.within("ResNet-50", "w", time_ms=500, device="epyc", batch=4, memory=False)["predicted_ms"][0] <= 500
