@@ -13,7 +13,7 @@ import pandas as pd
 from .._common.checks import AnalysisError, check_choice, check_columns, check_frame, check_whole
 from .._common.statistics import holm_levels, pearson
 from ..architectures.counting import METRICS
-from ..records.conditions import Conditions
+from ..records.conditions import Conditions, with_cuda_graphs
 
 STATISTICS = ("Pearson", "Pearson of logs", "Spearman")
 _FEWEST_ROWS = 3  # through two points there is always a line
@@ -44,7 +44,8 @@ def correlations(
         frame: timings as `published` returns them, with the columns ms_per_image, family, and those of `metrics` and
             `by`. All metrics of a group are correlated on the same rows: those with a time that is not launch_bound,
             and with a count for every metric of which the group has any count.
-        by: columns that define the groups; a missing value is a value of its own; default: `Conditions.CORRELATE`.
+        by: columns that define the groups; a missing value is a value of its own, but of cuda_graph it is False;
+            default: `Conditions.CORRELATE`.
         metrics: columns of counts; default: flops, params, activations.
         resamples: number of bootstrap samples, for more than 9 families; default: 1000.
         seed: of the bootstrap, for more than 9 families; default: 0.
@@ -58,7 +59,7 @@ def correlations(
         AnalysisError: (a ValueError) the frame lacks a column, or has something other than numbers in one; resamples or
             seed is not a whole number.
     """
-    by, metrics = _checked("correlations", frame, by, metrics, resamples, seed)
+    frame, by, metrics = _checked("correlations", frame, by, metrics, resamples, seed)
     rows = [
         (*key, metric, statistic, *each.interval, each.rows, each.families)
         for key, group in _groups(frame, by)
@@ -102,7 +103,7 @@ def leads(
     Raises:
         AnalysisError: (a ValueError) metric is not one of `metrics`; or as for `correlations`.
     """
-    by, metrics = _checked("leads", frame, by, metrics, resamples, seed)
+    frame, by, metrics = _checked("leads", frame, by, metrics, resamples, seed)
     check_choice("leads: metric", metric, metrics, AnalysisError)
     rows = []
     for key, group in _groups(frame, by):
@@ -144,13 +145,15 @@ def _verdicts(part: pd.DataFrame) -> list[str]:
 
 def _checked(
     caller: str, frame: pd.DataFrame, by: Sequence[str], metrics: Sequence[str], resamples: int, seed: int
-) -> tuple[list[str], list[str]]:
+) -> tuple[pd.DataFrame, list[str], list[str]]:
     by = check_columns(f"{caller}: by", by, AnalysisError)
     metrics = check_columns(f"{caller}: metrics", metrics, AnalysisError)
+    if isinstance(frame, pd.DataFrame) and "cuda_graph" in by:
+        frame = with_cuda_graphs(frame)
     check_frame(f"{caller}: frame", frame, AnalysisError, [*by, "family"], ["ms_per_image", *metrics])
     check_whole(f"{caller}: resamples", resamples, AnalysisError, most=_MOST_RESAMPLES)
     check_whole(f"{caller}: seed", seed, AnalysisError, least=0)
-    return by, metrics
+    return frame, by, metrics
 
 
 def complete(frame: pd.DataFrame, metrics: Sequence[str] = METRICS) -> pd.DataFrame:

@@ -32,7 +32,7 @@ class Conditions:
       store is one series of measurements.
     - `CORRELATE`: times are correlated with counts. Published tables say nothing about threads, memory format and
       compiling, and have a batch of their own for each network, as a store of largest batches does; times are per
-      image. For a store that mixes these, or has times with CUDA graphs, give `by` more columns.
+      image. For a store that mixes these, give `by` more columns.
     - `HELD`: a row belongs to a point of a plan, beside its network and batch. `FIT`, and the versions.
     - `MACHINE`: the columns of `HELD` that the machine decides, not the plan.
     - `COMPARE`: the columns by which `compare` tells two measurements apart. No source, as a measurement need not come
@@ -67,7 +67,7 @@ class Conditions:
 
     FIT: ClassVar[tuple[str, ...]] = _FIT
     CASE: ClassVar[tuple[str, ...]] = ("source", "device", *_FIT, "batch")
-    CORRELATE: ClassVar[tuple[str, ...]] = ("source", "device_name", "mode", "precision")
+    CORRELATE: ClassVar[tuple[str, ...]] = ("source", "device_name", "mode", "precision", "cuda_graph")
     HELD: ClassVar[tuple[str, ...]] = (*_FIT, *_SOFTWARE)
     MACHINE: ClassVar[tuple[str, ...]] = ("device_name", *_SOFTWARE)
     COMPARE: ClassVar[tuple[str, ...]] = ("batch", *_FIT, "cudnn_benchmark", "cudnn_benchmark_limit", *_SOFTWARE)
@@ -152,7 +152,7 @@ def distinct_labels(rows: pd.DataFrame, briefly: bool = False) -> list[str]:
 def with_cuda_graphs(rows: pd.DataFrame) -> pd.DataFrame:
     """Return rows that say whether a CUDA graph was replayed; for older ones none was."""
     said = rows["cuda_graph"] if "cuda_graph" in rows else pd.Series(index=rows.index, dtype=object)
-    return rows.assign(cuda_graph=said.eq(True))
+    return rows.assign(cuda_graph=said.eq(True).fillna(False).astype(bool))
 
 
 def with_cuda_graph(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -162,15 +162,16 @@ def with_cuda_graph(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def short_titles(rows: pd.DataFrame) -> list[str]:
-    """Name the case of each row by device, mode and precision.
+    """Name the case of each row by device, mode, precision and CUDA graph.
 
-    Where other cases have the same, the source is added.
+    The last is named where one was replayed. Where other cases have the same, the source is added.
 
     Arguments:
-        rows: with the columns of `Conditions.CORRELATE`.
+        rows: with the columns of `Conditions.CORRELATE`; of rows without cuda_graph none replayed one.
     """
-    columns = list(Conditions.CORRELATE)
-    cases = [tuple(None if pd.isna(value) else value for value in case) for case in rows[columns].to_numpy()]
+    graph = with_cuda_graphs(rows)["cuda_graph"].map({True: _UNUSUAL["cuda_graph"], False: None})
+    columns = rows.assign(cuda_graph=graph)[list(Conditions.CORRELATE)]
+    cases = [tuple(None if pd.isna(value) else value for value in case) for case in columns.to_numpy()]
     titles = {case: joined(case[1:]) for case in cases}
     each = list(titles.values())
     return [titles[case] if each.count(titles[case]) == 1 else f"{titles[case]} ({case[0]})" for case in cases]

@@ -14,7 +14,7 @@ from .._common import shipped
 from .._common.checks import check_choice, check_frame, check_path
 from .._common.errors import FastscaleError
 from .._common.shipped import DATA_VARIABLE
-from .conditions import kind_names
+from .conditions import kind_names, with_cuda_graphs
 from .measurement import waits_for_host
 from .rows_that_judge import undisturbed
 
@@ -23,7 +23,7 @@ COLUMNS = {
     **dict.fromkeys(("source", "network", "family", "mode", "device", "device_name"), "string"),
     **dict.fromkeys(("devices", "batch", "resolution"), "Int64"),
     "precision": "string",
-    **dict.fromkeys(("channels_last", "compile"), "boolean"),
+    **dict.fromkeys(("channels_last", "compile", "cuda_graph"), "boolean"),
     **dict.fromkeys(("torch", "cuda"), "string"),
     **dict.fromkeys(("flops", "params", "activations"), "Int64"),
     **dict.fromkeys(("median_ms", "images_per_s", "ms_per_image"), "float64"),
@@ -104,11 +104,11 @@ def published(name: str | None = None, folder: str | os.PathLike | None = None) 
 
     Returns:
         A frame with the columns of all timings: source, network, family, mode, device, device_name, devices, batch
-        (images on one device), resolution, precision, channels_last, compile, torch, cuda, flops (multiply-adds),
-        params, activations, median_ms (of a batch; a mean if the source gives one or does not say), images_per_s (of
-        one device), ms_per_image, launch_bound (see `Measurement`; no published table says). What a source does not
-        say is missing. `attrs["conventions"]` says what each count includes: pycls's conventions here, others in
-        timm's files (`read_timm`).
+        (images on one device), resolution, precision, channels_last, compile, cuda_graph, torch, cuda, flops
+        (multiply-adds), params, activations, median_ms (of a batch; a mean if the source gives one or does not say),
+        images_per_s (of one device), ms_per_image, launch_bound (see `Measurement`; no published table says). What a
+        source does not say is missing; cuda_graph is then False. `attrs["conventions"]` says what each count includes:
+        pycls's conventions here, others in timm's files (`read_timm`).
 
     Raises:
         PublishedError: there is no table of this name, or no such folder.
@@ -266,7 +266,7 @@ def tidy(known: Mapping[str, Any]) -> pd.DataFrame:
     Family, median_ms, images_per_s and ms_per_image are computed from the others where they are missing.
     """
     frame = pd.DataFrame({"network": known["network"]}).assign(**known)
-    frame = frame.reindex(columns=list(COLUMNS)).astype(COLUMNS)
+    frame = with_cuda_graphs(frame).reindex(columns=list(COLUMNS)).astype(COLUMNS)
     frame["family"] = frame["family"].fillna(frame["network"].map(family).astype("string"))
     batch = frame["batch"].astype("float64")
     frame["ms_per_image"] = frame["ms_per_image"].fillna(1000 / frame["images_per_s"])

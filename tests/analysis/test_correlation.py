@@ -66,6 +66,25 @@ def test_a_row_for_each_group_metric_and_statistic():
     assert len(correlations(frame, by=["family"])) == 8 * 9
 
 
+def test_times_with_cuda_graphs_are_correlated_apart():
+    """The host has no part in them; rows that say nothing of graphs replayed none."""
+    plain, graph = timings(noise=0.5), timings(noise=0.5, seed=2, cuda_graph=True)
+    for found in (correlations(pd.concat([plain, graph])), leads(pd.concat([plain, graph]))):
+        alone = [correlations(each) if "r" in found else leads(each) for each in (plain, graph)]
+        pd.testing.assert_frame_equal(found, pd.concat(alone, ignore_index=True))
+        assert found["cuda_graph"].astype(bool).unique().tolist() == [False, True]
+    older = correlations(plain.drop(columns="cuda_graph"))
+    assert not older.pop("cuda_graph").any()
+    pd.testing.assert_frame_equal(older, correlations(plain).drop(columns="cuda_graph"))
+
+
+def test_measured_rows_keep_whether_they_replayed_a_cuda_graph():
+    rows = read_rows([data_folder() / "measured" / "nvidia-h200.jsonl"])
+    graphs = rows.assign(cuda_graph=[n % 2 == 0 for n in range(len(rows))])
+    assert not published_form(rows)["cuda_graph"].any()
+    assert published_form(graphs)["cuda_graph"].mean() == pytest.approx(0.5, abs=0.2)
+
+
 # Intervals
 
 

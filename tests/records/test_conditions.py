@@ -67,6 +67,15 @@ def test_a_short_title_names_the_source_only_of_cases_that_are_alike():
     assert short_titles(rows) == ["V100 · training (a)", "V100 · training (b)", "V100 · inference"]
 
 
+def test_a_short_title_names_cuda_graphs_that_were_replayed():
+    rows = pd.DataFrame({"source": "a", "device_name": "H200", "mode": "inference", "precision": "bf16"}, range(3))
+    without, graph = "H200 · inference · bf16", "H200 · inference · bf16 · CUDA graph"
+    assert short_titles(rows) == [without] * 3
+    for dtype in ("boolean", "object"):
+        told = pd.Series([None, False, True], dtype=dtype)
+        assert short_titles(rows.assign(cuda_graph=told)) == [without, without, graph]
+
+
 @pytest.mark.parametrize(
     ("others", "briefly", "labels"),
     [
