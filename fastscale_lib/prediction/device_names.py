@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from .._common.checks import shown
@@ -20,6 +21,20 @@ HERE = "this machine"  # in `fs.devices`, before the name, which a shipped profi
 def is_this_machine(name: Any) -> bool:
     """Tell whether a name is of this machine, as `fs.devices` lists what was calibrated."""
     return isinstance(name, str) and _plain(name).startswith(_plain(HERE))
+
+
+def own_device(name: str, known: Iterable[str]) -> str | None:
+    """Find the device that a name of this machine means.
+
+    Arguments:
+        name: "this machine", or with a device's name behind it.
+        known: names of devices.
+
+    Returns:
+        One of the known names, or what is behind "this machine" where it is none of them; None if nothing is.
+    """
+    asked = _plain(name).removeprefix(_plain(HERE)).lstrip(":")
+    return next((device for device in known if _plain(device) == asked), asked) if asked else None
 
 
 def known_device(name: str) -> dict[str, Any]:

@@ -90,7 +90,8 @@ class RuntimeModel:
 
         Arguments:
             device_name: of a profile or data sheet that `fs.devices` lists; "rtx-4090", "4090" and "NVIDIA GeForce RTX
-                4090" are one; or "this machine", for what `calibrate` has kept.
+                4090" are one; or "this machine", for what `calibrate` has kept ("this machine: " and a device's
+                name, where it has several).
             measured: rows measured on the device, as `adjusted` takes them; default: none.
             setting: values of `Conditions.FIT`, as compile=True, or torch: a version; what is not given is the usual:
                 inference, eager, not channels_last. "fp16" and "bf16" are also the precision "amp".
@@ -101,7 +102,7 @@ class RuntimeModel:
         Raises:
             PredictionError: no device, or several, have this name; or it is not known with this setting.
         """
-        fits = fits_here() if is_this_machine(device_name) else dict(read_fits(known_device(device_name)))
+        fits = fits_here(device_name) if is_this_machine(device_name) else dict(read_fits(known_device(device_name)))
         model = cls("layers", fits)
         for name, usual in (("mode", "inference"), ("compile", False), ("channels_last", False)):
             if name not in setting and len({getattr(key, name) for key in model._settings(setting)}) > 1:

@@ -9,10 +9,12 @@ from typing import Any
 
 import pandas as pd
 
+from .._common.checks import shown
 from .._common.frames import dicts
 from ..records.conditions import Conditions
 from ..records.measurement import disturbance
 from ..records.store import Store
+from .device_names import HERE, own_device
 from .fitted import Fitted
 from .forms import PredictionError
 from .from_profiles import differing, fit_from_profiles
@@ -37,18 +39,31 @@ def kept_probes() -> list[pd.DataFrame]:
     return [rows for rows in settings if len(rows) >= LEAST_ROWS]
 
 
-def fits_here() -> dict[Conditions, Fitted]:
+def fits_here(name: str = HERE) -> dict[Conditions, Fitted]:
     """Fit to the probes that calibrating this machine has kept.
 
+    Arguments:
+        name: "this machine", or as `fs.devices` lists it: "this machine: " and the name of one of its devices.
+
     Raises:
-        PredictionError: there are none.
+        PredictionError: there are none, or none of this device; or there are of several devices, and none is named.
     """
-    fits = {setting: fitted for rows in kept_probes() for setting, fitted in fits_to_probes(rows)[0].items()}
-    if not fits:
+    kept: dict[str, list[pd.DataFrame]] = {}
+    for rows in kept_probes():
+        kept.setdefault(str(rows["device_name"].iloc[0]), []).append(rows)
+    if not kept:
         raise PredictionError(
             "this machine is not calibrated; fs.calibrate() measures ten small networks, once, and keeps them"
         )
-    return fits
+    one = own_device(name, kept)
+    named = ", or ".join(repr(f"{HERE}: {device}") for device in kept)
+    if one is None and len(kept) > 1:
+        raise PredictionError(f"{shown(name)} is calibrated for {len(kept)} devices; say which, as {named}")
+    if one is None:
+        [one] = kept
+    if one not in kept:
+        raise PredictionError(f"{shown(name)} is not calibrated; {named} is, and fs.calibrate() is for others")
+    return {setting: fitted for rows in kept[one] for setting, fitted in fits_to_probes(rows)[0].items()}
 
 
 def fits_to_probes(rows: pd.DataFrame) -> tuple[dict[Conditions, Fitted], list[str]]:

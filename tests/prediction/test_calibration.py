@@ -1,7 +1,9 @@
 """Probe networks, and a model made of them in one call."""
 
 import contextlib
+import re
 import warnings
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,6 +11,7 @@ import pytest
 from helpers.fake_device import HERE, TINY
 
 import fastscale_lib as fs
+from fastscale_lib import cli
 from fastscale_lib._common.frames import dicts
 from fastscale_lib.architectures.operation_lists import KINDS, operations
 from fastscale_lib.prediction import calibration
@@ -188,13 +191,18 @@ def test_no_profile_is_made_of_a_calibration(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def calibrated_here(monkeypatch, folder, *frames: pd.DataFrame) -> None:
+    """Keep rows as those that calibrating this machine has measured."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    store = fs.Store(calibration.kept_in())
+    for row in dicts(pd.concat(frames, ignore_index=True)):
+        store.add(row)
+
+
 def test_what_was_calibrated_here_is_listed_as_this_machine(monkeypatch, tmp_path):
     """A shipped profile may be of another machine of the same name, and is no less there for it."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     rows = timed(fs.RuntimeModel.of("epyc"), times=2.0).assign(device_name="AMD EPYC", date="2026-11-27T08:00:00")
-    store = fs.Store(calibration.kept_in())
-    for row in dicts(rows):
-        store.add(row)
+    calibrated_here(monkeypatch, tmp_path, rows)
     listed = fs.devices()
     own = listed.iloc[0]
     assert (own["device_name"], own["known_by"], own["rows"]) == ("this machine: AMD EPYC", "calibrated here", 10)
@@ -202,21 +210,52 @@ def test_what_was_calibrated_here_is_listed_as_this_machine(monkeypatch, tmp_pat
     assert "AMD EPYC" in set(listed.loc[listed["known_by"] == "profile", "device_name"])
     batch = int(rows["batch"].iloc[0])
     again = fs.prediction.calibrated(rows).predict("ResNet-50", batch)["predicted_ms"][0]
-    for name in (own["device_name"], "this machine"):
+    for name in (own["device_name"], "this machine", "This-machine: epyc"):
         model = fs.RuntimeModel.of(name)
         assert model.predict("ResNet-50", batch)["predicted_ms"][0] == pytest.approx(again)
-    fits = fs.within("ResNet-50", "w", time_ms=3 * again, batch=batch, device="this machine", memory=False)
-    assert fits["predicted_ms"][0] <= 3 * again
-    fits = fs.which("this machine", ms=3 * again, batch=batch)
-    assert fits["fits"][0] == "yes"
+    with pytest.raises(fs.prediction.PredictionError, match=r"Xeon' is not calibrated; 'this machine: AMD EPYC' is"):
+        fs.RuntimeModel.of("this machine: Xeon")
 
 
-def test_a_machine_that_is_not_calibrated_says_how(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    with pytest.raises(
-        fs.prediction.PredictionError, match=r"this machine is not calibrated; fs.calibrate\(\) measures"
-    ):
+def test_this_machine_is_a_device_wherever_one_is_asked_for(monkeypatch, tmp_path, capsys):
+    rows = timed(fs.RuntimeModel.of("epyc"), times=2.0).assign(device_name="AMD EPYC")
+    calibrated_here(monkeypatch, tmp_path, rows)
+    batch = int(rows["batch"].iloc[0])
+    once = fs.RuntimeModel.of("this machine").predict("ResNet-50", batch)["predicted_ms"][0]
+    how: dict[str, Any] = {"batch": batch, "device": "this machine", "memory": False}
+    assert fs.prediction.costs("ResNet-50", "w", 1, **how)["predicted_ms"][0] == pytest.approx(once)
+    assert fs.within("ResNet-50", "w", time_ms=3 * once, **how)["predicted_ms"][0] <= 3 * once
+    assert fs.which("this machine", ms=3 * once, batch=batch)["fits"][0] == "yes"
+    command = ["which", "--device", "this machine", "--ms", f"{3 * once}", "--batch", str(batch), "--rows", "1"]
+    assert cli.main(command) == cli.DONE
+    assert "AMD EPYC" in capsys.readouterr().out
+
+
+def test_of_two_calibrated_devices_one_is_named(monkeypatch, tmp_path):
+    epyc, other = (timed(fs.RuntimeModel.of("epyc"), times=times) for times in (2.0, 3.0))
+    calibrated_here(monkeypatch, tmp_path, epyc.assign(device_name="AMD EPYC"), other.assign(device_name="Some CPU"))
+    said = "is calibrated for 2 devices; say which, as 'this machine: AMD EPYC', or 'this machine: Some CPU'"
+    with pytest.raises(fs.prediction.PredictionError, match=said):
         fs.RuntimeModel.of("this machine")
+    batch = int(epyc["batch"].iloc[0])
+    names = ("this machine: AMD EPYC", "this machine: Some CPU")
+    two, three = (fs.RuntimeModel.of(name).predict("ResNet-50", batch)["predicted_ms"][0] for name in names)
+    assert three / two == pytest.approx(3 / 2, rel=0.02)
+
+
+def test_a_machine_that_is_not_calibrated_says_how(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    said = "this machine is not calibrated; fs.calibrate() measures ten small networks, once, and keeps them"
+    for ask in (
+        lambda: fs.RuntimeModel.of("this machine"),
+        lambda: fs.within("ResNet-50", "w", time_ms=1, batch=4, device="this machine"),
+        lambda: fs.prediction.costs("ResNet-50", "w", 1, batch=4, device="this machine"),
+        lambda: fs.which("this machine", ms=1),
+    ):
+        with pytest.raises(fs.prediction.PredictionError, match=re.escape(said)):
+            ask()
+    assert cli.main(["which", "--device", "this machine", "--ms", "1"]) == cli.WRONG
+    assert said in capsys.readouterr().err
 
 
 def test_disturbed_probes_are_left_out_and_said():
