@@ -8,8 +8,7 @@ from typing import Any
 from ..records.measurement import MeasureError
 from .settings import Settings
 
-# The most that an H200 held beyond what is counted, as a fraction: of 14 rows in inference (the least was 0.01, the
-# most of RegNetY-4.0GF in fp32) and 11 in training.
+# The most that an H200 held beyond what is counted, as a fraction of it, rounded up: data/devices/held_beyond.csv.
 HELD_BEYOND = {"inference": 0.38, "training": 0.03}
 
 

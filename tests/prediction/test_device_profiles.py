@@ -66,6 +66,24 @@ def test_the_shipped_profiles_say_what_they_are_from():
     assert (shipped.loc[gpus, "error"] <= 0.05).all()
 
 
+def test_the_page_quotes_the_errors_of_the_published_profiles():
+    page = " ".join((REPO / "docs" / "how-to" / "device.md").read_text("utf-8").split())
+    shipped = fs.prediction.profiles()
+    published = shipped[shipped["source"].str.contains("timm")]
+    gpu = published["device_name"].str.startswith("RTX")
+
+    def percent(name, on):
+        return f"{100 * published.loc[on, name].min():.0f} to {100 * published.loc[on, name].max():.0f} %"
+
+    assert f"up to {published['rows'].max()} rows of networks that are described here exactly" in page
+    assert published.loc[gpu, "device_name"].unique().tolist() == ["RTX 3090", "RTX 4090", "RTX 5090"]
+    assert published.loc[~gpu, "device_name"].nunique() == 2
+    assert (
+        f"the median error on families left out is {percent('error', gpu)}, and that of nine in ten networks "
+        f"{percent('error_90', gpu)}; on two CPUs it is {percent('error', ~gpu)} and {percent('error_90', ~gpu)}."
+    ) in page
+
+
 @pytest.mark.parametrize("name", ["RTX 4090", "rtx4090", "rtx-4090"])
 def test_time_is_predicted_on_a_gpu_that_one_does_not_have(name):
     setting = {"mode": "inference", "channels_last": False, "compile": False}
