@@ -93,7 +93,7 @@ def story(notebook: Path, title: str) -> Story:
 
     Markdown that begins with `**Figure.** ` or `**Table.** ` below a code cell is the caption of the last figure or
     table that this cell shows, and gets a number. Where the cell shows none, there is no caption. Code cells tagged
-    "finding" or "lead" come first: figures with their captions instead of where they stand, sentences there, too.
+    "finding" or "lead" come first: sentences, which stand in their place, too, then figures with their captions.
     """
     stored = json.loads(notebook.read_text("utf-8"))["cells"]
     headings, captions = _Headings(), _Captions()
@@ -102,18 +102,19 @@ def story(notebook: Path, title: str) -> Story:
 
 
 def _divided(stored: Sequence[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
-    """Divide the cells: those that come first, and the others, where sentences stand again."""
-    first, others = [], []
+    """Divide the cells: those that come first, sentences before figures, and the others, with the sentences again."""
+    sentences, figures, others = [], [], []
     moved = False
     for cell in stored:
         is_caption = cell["cell_type"] == "markdown" and bool(_CAPTION.match(_joined(cell["source"])))
         tagged = bool(cell.get("outputs")) and not {LEAD, FINDING}.isdisjoint(_tags(cell))
         moved = (tagged and _has_picture(cell)) or (moved and is_caption)
-        if tagged or moved:
-            first.append(cell)
-        if not moved:
+        if moved:
+            figures.append(cell)
+        else:
             others.append(cell)
-    return first, others
+            sentences += [cell] * tagged
+    return [*sentences, *figures], others
 
 
 def _has_picture(cell: Mapping[str, Any]) -> bool:

@@ -14,40 +14,48 @@ _TINY = 1e-6
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _CELL = re.compile(r"(<t[dh][^>]*>)\s*([^<]*?)\s*(</t[dh]>)")
 _NUMBER = re.compile(r"-?\d[\d,]*\.\d+")
+_WHOLE = re.compile(r"(-?\d[\d,]*)\.0+")  # as pandas heads a column of numbers
+_MINUS = re.compile(r"(?<![\w.)-])-(?=\.?\d)")  # not the hyphen of a name or a date
 _MISSING = re.compile(r"nan|none|nat|&lt;na&gt;", re.IGNORECASE)
 
 
 def number(value: float | None) -> str:
     """Write a number with four significant digits at most, its whole part in full; – for NaN.
 
-    One nearer to 0 than a millionth is written by a power of ten.
+    One nearer to 0 than a millionth is written by a power of ten, and a negative one with a minus sign.
     """
     if value is None or math.isnan(value):
         return "–"
     if not math.isfinite(value) or value == round(value):
-        return f"{value:,.0f}"
+        return _with_minus(f"{value:,.0f}")
     if abs(value) < _TINY:
         digits, power = f"{value:.{_DIGITS - 1}e}".split("e")
-        return f"{digits.rstrip('0').rstrip('.')} · 10{str(int(power)).translate(_RAISED)}"
-    text = significant(value, _DIGITS)
+        return _with_minus(f"{digits.rstrip('0').rstrip('.')} · 10{str(int(power)).translate(_RAISED)}")
+    text = _with_minus(significant(value, _DIGITS))
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def tidy(html: str) -> str:
-    """Shorten the numbers in a table's cells as `number` does.
+    """Shorten the numbers in a table's cells as `number` does, and give negative ones a minus sign.
 
-    Numbers without a decimal point are exact counts, and stay.
+    Numbers without a decimal point are exact counts, and stay. Headings that are whole numbers lose their decimals.
     """
-    return _CELL.sub(lambda cell: f"{cell[1]}{_tidy_text(cell[2])}{cell[3]}", html)
+    return _CELL.sub(lambda cell: f"{cell[1]}{_tidy_text(cell[2], cell[1].startswith('<th'))}{cell[3]}", html)
 
 
-def _tidy_text(text: str) -> str:
+def _tidy_text(text: str, heads: bool) -> str:
     if _MISSING.fullmatch(text):
         return "–"
+    if heads and (whole := _WHOLE.fullmatch(text)):
+        return _with_minus(whole[1])
     if not _NUMBER.fullmatch(text):
-        return text
+        return _with_minus(text)
     digits = text.lstrip("-0.,").replace(",", "").replace(".", "")
-    return number(float(text.replace(",", ""))) if len(digits) > _DIGITS else text
+    return number(float(text.replace(",", ""))) if len(digits) > _DIGITS else _with_minus(text)
+
+
+def _with_minus(text: str) -> str:
+    return _MINUS.sub("−", text)
 
 
 def is_long(html: str) -> bool:

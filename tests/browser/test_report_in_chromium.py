@@ -242,17 +242,24 @@ def test_an_explorer_that_cannot_be_drawn_leaves_its_figure(opened, page_of):
     assert page.locator(".live:visible").count() == 1
 
 
+HIDDEN = """() => [...document.querySelectorAll("details")].map(each => each.open = true)
+    && [...document.querySelectorAll(".scroll:has(.verdicts)")].filter(each => each.scrollWidth > each.clientWidth)
+        .map(each => each.textContent.trim().slice(0, 60))"""  # scorecards that do not show their verdicts
+
+
 def test_no_page_is_too_tall_or_wider_than_the_window(opened, reported):
     """Heights are those with the fonts of a Debian without others, as in CI."""
-    heights, widths = {}, {}
+    heights, widths, hidden = {}, {}, {}
     for path in sorted(reported.out.glob("*.html")):
         page = opened(path.read_text("utf-8"), viewport={"width": 1280, "height": 800})
         root = "document.documentElement"
         heights[path.stem], widths[path.stem] = page.evaluate(f"[{root}.scrollHeight, {root}.scrollWidth]")
+        hidden[path.stem] = page.evaluate(HIDDEN)
         page.close()
     assert len(heights) == len(NOTEBOOKS) + 1
     assert max(heights.values()) <= 12_000, heights
     assert set(widths.values()) == {1280}
+    assert not any(hidden.values()), hidden
 
 
 def test_the_index_of_the_notebooks_draws_a_picture_of_each(opened, reported):

@@ -237,9 +237,9 @@ def test_what_is_tagged_a_finding_comes_first_with_its_caption(tmp_path):
         prose("# Told\n\nThe question."),
         code("draw()", sliding("early")),
         prose("**Figure.** An early one."),
-        tagged("finding", code("said", {"text/markdown": "It came out at *2*."})),
         tagged("finding", code("draw()", sliding("key"))),
         prose("**Figure.** The key."),
+        tagged("finding", code("said", {"text/markdown": "It came out at *2*."})),
         tagged("finding", code("did not run")),
         prose("The end."),
     ]

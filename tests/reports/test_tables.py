@@ -22,10 +22,11 @@ from fastscale_lib.reports.tables import MOST_COLUMNS, MOST_ROWS, is_long, is_wi
         (1.055, "1.055"),
         (0.5, "0.5"),
         (513028.4, "513,028"),
-        (-0.92712, "-0.9271"),
+        (-0.92712, "−0.9271"),
         (0.99996, "1"),
         (7.201e-16, "7.201 · 10⁻¹⁶"),
-        (-1e-7, "-1 · 10⁻⁷"),
+        (-1e-7, "−1 · 10⁻⁷"),
+        (-3.0, "−3"),
         (float("nan"), "–"),
         (None, "–"),
     ],
@@ -46,15 +47,26 @@ def test_numbers_have_four_significant_digits_at_most(value, text):
         ("5288548", "5288548"),  # an exact count
         ("torch 2.13.01", "torch 2.13.01"),
         ("1.6e+10", "1.6e+10"),
+        ("-0.07", "−0.07"),
+        ("+0.08 (-0.03 to 0.30)", "+0.08 (−0.03 to 0.30)"),
+        ("16-16-32", "16-16-32"),  # depths of stages
+        ("RegNetX-400MF", "RegNetX-400MF"),
+        ("2026-11-27", "2026-11-27"),
+        ("-p scale=4", "-p scale=4"),
     ],
 )
 def test_cells_are_shortened_where_they_are_numbers(cell, shown):
     assert tidy(f"<td>{cell}</td>") == f"<td>{shown}</td>"
 
 
+@pytest.mark.parametrize(("heading", "shown"), [("2.0", "2"), ("-1.0", "−1"), ("0.25", "0.25"), ("s", "s")])
+def test_headings_that_are_whole_numbers_have_no_decimals(heading, shown):
+    assert tidy(f"<th>{heading}</th><td>2.0</td>") == f"<th>{shown}</th><td>2.0</td>"
+
+
 @given(st.floats(-1e9, 1e9))
 def test_a_shortened_number_is_within_half_a_digit_of_the_whole_one(value):
-    raised = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+    raised = str.maketrans("−⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "--0123456789")
     shown = number(value).replace(",", "").replace(" · 10", "e").translate(raised)
     assert float(shown) == pytest.approx(value, rel=0.0005, abs=1e-300)
 
