@@ -43,7 +43,8 @@ def lead_claims(lead: pd.DataFrame, timings: pd.DataFrame, metric: str, measured
     claims = []
     for name, rows in lead.groupby("case", sort=False):
         device, first = devices[str(name)], rows.iloc[0]
-        verdicts = [f"{other} {', '.join(each)}" for other, each in rows.groupby("other", sort=False)["verdict"]]
+        decided = [(other, each.tolist()) for other, each in rows.groupby("other", sort=False)["verdict"]]
+        verdicts = [f"{other} {', '.join(each if len(set(each)) > 1 else each[:1])}" for other, each in decided]
         is_measured, tested = first["source"] in measured, rows["lead"].notna().all()
         holm = f"Holm over {counted(len(rows), 'comparison')}"
         details = "; ".join([first["device_name"] if is_measured else str(name), *verdicts, holm])

@@ -11,6 +11,8 @@ from ..records.conditions import distinct_labels, short_titles
 from .claims import by_kind
 from .within_base import within_base_table
 
+_ON_ONE_LINE = "\N{NO-BREAK SPACE}"
+
 
 def leads_text(lead: pd.DataFrame, timings: pd.DataFrame, metric: str) -> str:
     """Say in how many comparisons this metric has the higher correlation with time.
@@ -89,10 +91,12 @@ def prediction_text(errors: pd.DataFrame) -> str:
         errors: of `errors_by_store`.
     """
     known = errors[errors["error"].notna()].assign(case=lambda rows: distinct_labels(rows))
-    missing = [f"No model: {row['reason']}." for row in dicts(errors[errors["reason"].notna()])]
+    reasons = [reason.split("; ") for reason in errors["reason"].dropna()]
+    parts = dict.fromkeys([*(each[0] for each in reasons), *(part for each in reasons for part in each[1:])])
+    missing = [f"No model: {'; '.join(parts)}."] * bool(parts)
     table = known.pivot(index="case", columns="by", values="error") * 100
     if not len(table):
-        return " ".join(dict.fromkeys(missing)) or "There are no measured rows, so no time is predicted."
+        return " ".join(missing) or "There are no measured rows, so no time is predicted."
     layers, best = table["layers"], table.drop(columns="layers").min(axis=1)
     told = [
         f"Over {counted(len(table), 'case')}, the median error by layers is {span(layers, '.1f')} %, and by the best "
@@ -113,7 +117,10 @@ def errors_table(errors: pd.DataFrame) -> pd.DataFrame:
     known = errors[errors["error"].notna()]
     known = known.assign(
         case=distinct_labels(known),
-        told=[f"{100 * row['error']:.1f} % ({100 * row['error_90']:.0f} %)" for row in dicts(known)],
+        told=[
+            f"{100 * row['error']:.1f} % ({100 * row['error_90']:.0f} %)".replace(" ", _ON_ONE_LINE)
+            for row in dicts(known)
+        ],
     )
     table = known.pivot(index="case", columns="by", values="told").reindex(columns=list(BY))
     return (

@@ -164,9 +164,9 @@ def ceilings_table(known: Iterable[Ceilings]) -> pd.DataFrame:
         known: of `read_ceilings`.
 
     Returns:
-        Columns: device_name, threads, precision, G multiply-adds/s, GB/s, multiply-adds/byte (their ratio).
+        Columns: device, threads (of the host), precision, G multiply-adds/s, GB/s, multiply-adds/byte (their ratio).
     """
-    columns = ["device_name", "threads", "precision", "G multiply-adds/s", "GB/s"]
+    columns = ["device", "threads", "precision", "G multiply-adds/s", "GB/s"]
     rows = [
         (each.device_name, each.threads, each.precision, each.multiply_adds_per_s / 1e9, each.bytes_per_s / 1e9)
         for each in known

@@ -44,6 +44,10 @@ def roofline_shares(frame: pd.DataFrame, title: str | None = None) -> go.Figure:
         figure.add_vline(x=1, line=DASHED, **where)
         if place >= len(groups) - columns:  # the last of its column
             figure.update_xaxes(title=axis_title(METRICS["roofline_share"].title), **where)
+    for place in range(len(groups), lines * columns):  # panels without a group
+        where = {"row": place // columns + 1, "col": place % columns + 1}
+        figure.update_xaxes(visible=False, **where)
+        figure.update_yaxes(visible=False, **where)
     figure.update_xaxes(range=[0, 1.05 * max(1.0, *frame["roofline_share"])] if len(frame) else None)
     figure.update_yaxes(categoryorder="array", categoryarray=families[::-1], automargin=True)
     figure.update_layout(**layout(title), height=165 + inside)

@@ -89,7 +89,9 @@ def fit_settings(frame: pd.DataFrame, once: bool = False) -> list[tuple[Conditio
 
 def too_few(setting: Conditions, rows: pd.DataFrame) -> str:
     """Say that a setting has too few rows."""
-    return f"{len(rows)} measured rows for {setting.label()}; a fit takes {LEAST_ROWS} of them at least"
+    devices = rows["device"].dropna().tolist()[:1] if "device" in rows else []
+    named = replace(setting, device=devices[0] if devices else None)  # of a GPU no threads are named
+    return f"{len(rows)} measured rows for {named.label()}; a fit takes {LEAST_ROWS} of them at least"
 
 
 def timed_runs(rows: pd.DataFrame) -> tuple[Runs, np.ndarray]:

@@ -102,7 +102,7 @@ def story(notebook: Path, title: str) -> Story:
 
 
 def _divided(stored: Sequence[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
-    """Divide the cells: those that come first, sentences before figures, and the others, with the sentences again."""
+    """Divide the cells: first sentences, then figures; and the others, with the sentences again."""
     sentences, figures, others = [], [], []
     moved = False
     for cell in stored:

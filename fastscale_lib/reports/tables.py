@@ -36,7 +36,7 @@ def number(value: float | None) -> str:
 
 
 def tidy(html: str) -> str:
-    """Shorten the numbers in a table's cells as `number` does, and give negative ones a minus sign.
+    """Write the numbers in a table's cells as `number` does, negative ones with a minus sign.
 
     Numbers without a decimal point are exact counts, and stay. Headings that are whole numbers lose their decimals.
     """

@@ -47,9 +47,11 @@ def test_errors_are_told_beside_the_best_baseline(follows):
     assert said in text
     assert count in by.drop("layers").idxmin()
     table = fs.analysis.errors_table(errors)
-    assert str(table.loc[CASE, "layers"]).startswith(f"{100 * by['layers']:.1f} % (")
+    assert str(table.loc[CASE, "layers"]).startswith(f"{100 * by['layers']:.1f}\N{NO-BREAK SPACE}%")
     few = fs.analysis.prediction_text(fs.analysis.errors_by_store([REPO / "data" / "measured" / "nvidia-h200.jsonl"]))
     assert few.startswith("No model: ")
+    assert few.endswith("for NVIDIA H200, inference, bf16; a fit takes 10 of them at least.")  # a GPU has no threads
+    assert few.count("a fit takes") == 1
 
 
 def test_settings_of_one_store_are_cases_of_their_own(tmp_path):

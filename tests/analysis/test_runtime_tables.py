@@ -93,7 +93,7 @@ def test_ceilings_are_listed_with_their_ratio():
     known = fs.analysis.read_ceilings(sorted((SHIPPED / "ceilings").glob("*.jsonl")))
     table = fs.analysis.ceilings_table(known)
     assert len(table) == len(known) > 3
-    ratios = table.set_index(["device_name", "precision"])["multiply-adds/byte"]
+    ratios = table.set_index(["device", "precision"])["multiply-adds/byte"]
     for each in known:
         assert ratios[each.device_name, each.precision] == pytest.approx(each.multiply_adds_per_s / each.bytes_per_s)
     assert fs.analysis.ceilings_table([]).empty

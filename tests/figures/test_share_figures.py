@@ -40,3 +40,17 @@ def test_each_row_with_ceilings_has_a_marker():
     ]
     assert annotations(figure) == [f"Some CPU · {mode} · fp32" for mode in ("inference", "training")]
     assert traces(roofline_shares(pd.DataFrame([common | rows[3]]))) == []
+
+
+def test_a_place_without_a_group_has_no_panel():
+    row = {
+        "device_name": "Made-up",
+        "mode": "inference",
+        "precision": "fp32",
+        "family": "ResNet",
+        "network": "ResNet-50",
+    }
+    rows = [{**row, "source": f"{n}.jsonl", "roofline_share": 0.5, "strategy": None} for n in range(5)]
+    figure = roofline_shares(pd.DataFrame(rows))
+    axes = [axis for name, axis in figure.to_dict()["layout"].items() if name.startswith("xaxis")]
+    assert [axis.get("visible", True) for axis in axes] == [True] * 5 + [False] * 3  # four in a row
