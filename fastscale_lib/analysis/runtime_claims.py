@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import pandas as pd
@@ -43,8 +44,7 @@ def lead_claims(lead: pd.DataFrame, timings: pd.DataFrame, metric: str, measured
     claims = []
     for name, rows in lead.groupby("case", sort=False):
         device, first = devices[str(name)], rows.iloc[0]
-        decided = [(other, each.tolist()) for other, each in rows.groupby("other", sort=False)["verdict"]]
-        verdicts = [f"{other} {', '.join(each if len(set(each)) > 1 else each[:1])}" for other, each in decided]
+        verdicts = [f"{other}: {_counted_up(each)}" for other, each in rows.groupby("other", sort=False)["verdict"]]
         is_measured, tested = first["source"] in measured, rows["lead"].notna().all()
         holm = f"Holm over {counted(len(rows), 'comparison')}"
         details = "; ".join([first["device_name"] if is_measured else str(name), *verdicts, holm])
@@ -65,6 +65,11 @@ def lead_claims(lead: pd.DataFrame, timings: pd.DataFrame, metric: str, measured
         missing: dict[str, Any] = {"evidence": "measured", "details": "no measured rows of a GPU", "headline": headline}
         claims.append(Claim(f"{text}, on a GPU: measured rows", 0, None, scope=scope, **missing))
     return claims
+
+
+def _counted_up(verdicts: Iterable[str]) -> str:
+    """Count the verdicts by several statistics: "2 ahead, 1 undecided"."""
+    return ", ".join(f"{number} {verdict}" for verdict, number in Counter(verdicts).items())
 
 
 def reported_claims(found: pd.DataFrame, tolerance: float) -> list[Claim]:

@@ -59,8 +59,8 @@ class RuntimeModel:
         self.fitted = dict(fitted)
 
     def __repr__(self) -> str:
-        fitted = "; ".join(f"{key.label()}: median error {each.error:.1%}" for key, each in self.fitted.items())
-        return f"RuntimeModel({self.by!r}, {fitted})"
+        fits = [f"{key.label()}: {fit.note or f'median error {fit.error:.1%}'}" for key, fit in self.fitted.items()]
+        return f"RuntimeModel({self.by!r}, {'; '.join(fits)})"
 
     def _form(self, key: Conditions) -> Any:
         return self.fitted[key].form or form_of(self.by)

@@ -39,7 +39,7 @@ def test_a_measured_source_is_told_from_a_published_one():
     [claim] = judged(frame, measured=["mine.jsonl"])
     assert (claim.evidence, claim.details) == (
         "measured",
-        "A chip; flops ahead; params ahead; Holm over 6 comparisons",
+        "A chip; flops: 3 ahead; params: 3 ahead; Holm over 6 comparisons",
     )
     published, untested = judged(frame)
     assert published.evidence == "published"

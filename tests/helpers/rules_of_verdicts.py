@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -116,9 +117,11 @@ def _is_corrected_by_holm(row: Row) -> bool:
     found = re.search(r"Holm over (\d+) comparison", row["details"])
     if not found:
         return "Holm over these" in row["details"]
-    told = re.findall(r"\b(ahead|behind|undecided)\b", row["details"])
-    sure = [told.count("behind"), len(told) - told.count("ahead")]
-    return len(told) == int(found[1]) and [row["low"], row["high"]] == sure
+    told = Counter[str]()
+    for number, verdict in re.findall(r"\b(\d+) (ahead|behind|undecided)\b", row["details"]):
+        told[verdict] += int(number)
+    compared = told.total()
+    return compared == int(found[1]) and [row["low"], row["high"]] == [told["behind"], compared - told["ahead"]]
 
 
 def _is_held_against_the_best(row: Row) -> bool:

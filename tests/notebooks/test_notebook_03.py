@@ -139,7 +139,7 @@ def test_a_cpu_on_which_flops_win_is_shown_apart(without_measurements):
     own = shown.loc[f"{OTHERS}, on a CPU: {OWN}"]
     assert own["scope"] == BEYOND
     assert own["verdict"] == FAILS
-    assert own["details"].startswith("Some CPU; flops behind, behind, behind; ")
+    assert own["details"].startswith("Some CPU; flops: 3 behind; ")
     beyond = shown["scope"] == BEYOND
     assert sorted(beyond) == beyond.tolist()  # after the paper's own claims
     [table] = [rows for rows in tables(without_measurements) if "over flops" in rows[0]]
@@ -153,7 +153,7 @@ def test_measured_rows_of_a_gpu_are_judged_like_published_ones(tmp_path):
     shown = verdicts(played(RUNTIME, parameters))
     mine = shown.loc[f"{OTHERS}, on a GPU: Some GPU · inference · fp32"]
     assert mine["verdict"] == HOLDS
-    assert mine["details"].startswith("Some GPU; flops ahead; ")
+    assert mine["details"].startswith("Some GPU; flops: 3 ahead; ")
     assert "no measured rows of a GPU" not in set(shown["details"])
 
 

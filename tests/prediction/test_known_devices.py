@@ -20,6 +20,8 @@ def test_a_model_says_what_it_is_of_and_how_far_it_errs():
     model = fs.RuntimeModel.of("RTX 4090", compile=True)
     [(key, fitted)] = model.fitted.items()
     assert repr(model) == f"RuntimeModel('layers', {key.label()}: median error {fitted.error:.1%})"
+    untried = "estimate by the data sheet, of a kind of GPU on which no estimate was tried"
+    assert repr(fs.RuntimeModel.of("A100 80GB")).endswith(f": {untried})")
 
 
 def test_what_is_asked_of_a_device_is_found():
