@@ -52,7 +52,11 @@ def attention_text(attention: pd.DataFrame) -> str:
         ends = [ordered[0], *ordered[1:][-1:]]
         told = listed(f"{100 * each['share']:.0f} % at {each['resolution']} px" for each in ends)
         said.append(f"{name} {told}")
-    return f"**What came out.** Attention's share of the flops: {'; '.join(said)}."
+    power = span(with_any["growth"], ".2f")
+    return (
+        f"**What came out.** Attention's share of the flops: {'; '.join(said)}. Its own multiply-adds grow as the "
+        f"resolution to the power {power} when that is doubled."
+    )
 
 
 def beside_width_text(equal: pd.DataFrame) -> str:

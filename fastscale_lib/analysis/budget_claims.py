@@ -16,6 +16,12 @@ from ..records.rows import read_rows
 from ..scaling.strategies import strategy as named_strategy
 from .claims import BEYOND, PAPER, WITHIN_ONE_RUN, Claim, place, scope_of, scope_on
 
+BUDGETS = {  # what they limit, in words
+    "time_ms": "predicted time",
+    "memory_bytes": "memory",
+    "params": "params",
+    "activations": "activations",
+}
 # How columns are shown: their heading, and the number to divide by.
 _SHOWN = {
     "scale": ("s", 1),

@@ -7,41 +7,42 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from .._common.frames import rows as rows_of
 from .._common.wording import counted, listed
 from ..prediction.model import RuntimeModel
-from .budget_claims import flops_bought
-
-_BUDGETS = {
-    "time_ms": "predicted time",
-    "memory_bytes": "memory",
-    "params": "params",
-    "activations": "activations",
-}
+from .budget_claims import BUDGETS, flops_bought
 
 
 def bought_text(bought: Mapping[str, pd.DataFrame]) -> str:
-    """Say how many flops each strategy makes of each budget, most first.
+    """Say which strategy makes the most flops of each budget, and how near fast scaling comes.
 
     Arguments:
         bought: of `bought_within`.
     """
-    said, places = [], []
+    best: dict[str, list[str]] = {}
+    places, shares = [], []
     for name, rows in bought.items():
-        order = _ordered(rows)
-        if order:
-            said.append(f"{_BUDGETS[name]} {listed(f'{flops:.2f} by {way}' for way, flops in order)}")
-            places += [[way for way, _ in order].index("dWr") + 1] if "dWr" in dict(order) else []
-    if not said:
+        flops = _ordered(rows)
+        if not flops:
+            continue
+        first = next(iter(flops))
+        best.setdefault(first, []).append(BUDGETS[name])
+        if "dWr" in flops:
+            places.append(list(flops).index("dWr") + 1)
+            shares += [f"{flops['dWr'] / flops[first]:.2f} for {BUDGETS[name]}"] * (first != "dWr")
+    if not best:
         return "No budget leaves room to scale up."
-    first = sum(place <= 2 for place in places)
-    text = f"**What came out.** Flops in G that each budget buys: {'; '.join(said)}."
-    of_all = counted(len(places), "budget")
-    return text + f" Fast scaling (dWr) is first or second under {first} of {of_all}." * bool(places)
+    said = "; ".join(f"by {way} for {listed(names)}" for way, names in best.items())
+    text = f"**What came out.** The most flops are bought {said}."
+    if places:
+        second = sum(place <= 2 for place in places)
+        text += f" Fast scaling (dWr) is first or second under {second} of {counted(len(places), 'budget')}"
+        text += f"; as a share of the most flops, it buys {listed(shares)}" * bool(shares)
+        text += "."
+    return text
 
 
 def bought_on_each_text(on_each: Mapping[str, pd.DataFrame], models: Mapping[str, RuntimeModel]) -> str:
-    """Say what a time buys on each device, and whether dWr is surely behind the best.
+    """Say which strategy buys the most flops for a time on each device, and whether dWr is surely behind.
 
     The ratio of the two has the interval of `flops_bought`.
 
@@ -51,20 +52,24 @@ def bought_on_each_text(on_each: Mapping[str, pd.DataFrame], models: Mapping[str
     """
     said = []
     for device, rows in on_each.items():
-        order = _ordered(rows)
-        if not order:
+        flops = _ordered(rows)
+        if not flops:
             continue
-        best, _ = order[0]
-        text = f"On {device}, as predicted, {listed(f'{flops:.2f} G by {way}' for way, flops in order)}"
-        if "dWr" in dict(order) and best != "dWr":
+        best = next(iter(flops))
+        text = f"on {device} by {best}"
+        if "dWr" in flops and best != "dWr":
             ratio = flops_bought(rows.dropna(subset="flops"), "dWr", best, math.inf, models[device])
             within = "within" if ratio["high"] >= 1 else "beyond"
-            text += f"; dWr buys {ratio['found']:.2f} times the flops of {best} ({ratio['low']:.2f} to "
-            text += f"{ratio['high']:.2f}), which is {within} the error of the predictions"
-        said.append(f"{text}.")
-    return "**What came out.** " + " ".join(said) if said else "No device has rows enough to predict a time."
+            text += (
+                f" (dWr {ratio['found']:.2f} times as many, {ratio['low']:.2f} to {ratio['high']:.2f}: {within} the "
+            )
+            text += "error of the predictions)"
+        said.append(text)
+    if not said:
+        return "No device has rows enough to predict a time."
+    return f"**By device.** As predicted, the most flops for the same time are bought {'; '.join(said)}."
 
 
-def _ordered(rows: pd.DataFrame) -> list[tuple[str, float]]:
+def _ordered(rows: pd.DataFrame) -> dict[str, float]:
     known = rows.dropna(subset="flops").astype({"flops": float}).sort_values("flops", ascending=False)
-    return [(row.strategy, row.flops / 1e9) for row in rows_of(known)]
+    return dict(zip(known["strategy"], known["flops"], strict=True))

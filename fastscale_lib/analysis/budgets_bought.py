@@ -23,9 +23,10 @@ from ..prediction.stored_models import fitted_models
 from ..records.conditions import distinct_labels
 from ..scaling.rounding import scale as scaled
 from ..scaling.strategies import named_strategy
-from .budget_claims import budget_text, in_units
+from .budget_claims import BUDGETS, budget_text, in_units
 
-_MODEL = ["batches", "rows", "families", "error", "error_90"]
+_MODEL = ["batches", "rows", "families"]
+_ERRORS = {"median error": "error", "90th percentile": "error_90"}
 _BAND = ["low_90_ms", "high_90_ms"]  # of nine in ten networks
 _COSTS = ["scale", "flops", "params", "activations", "resolution", "predicted_ms", *_BAND, "note"]
 _ENDS = {"ratio": "median_ms", "low": "low_ms", "high": "high_ms"}
@@ -75,13 +76,14 @@ def model_errors(models: Mapping[str, RuntimeModel]) -> pd.DataFrame:
         models: of `models_by_device`.
 
     Returns:
-        Index: device, with its setting. Columns batches, rows, families, error and error_90 (median and 90th
-        percentile, as fractions); a row for each model.
+        Index: device, with its setting. Columns batches, rows, families; median error and its 90th percentile, in percent,
+        as text. A row for each model.
     """
     if not models:
-        return pd.DataFrame(columns=_MODEL)
+        return pd.DataFrame(columns=[*_MODEL, *_ERRORS])
     rates = pd.concat([each.rates() for each in models.values()])
-    return rates.set_index(pd.Index(distinct_labels(rates), name="device"))[_MODEL]
+    errors = {shown: rates[name].map("{:.1%}".format) for shown, name in _ERRORS.items()}
+    return rates[_MODEL].assign(**errors).set_axis(pd.Index(distinct_labels(rates), name="device"))
 
 
 def with_fast_scaling(strategies: Iterable[str]) -> list[str]:
@@ -165,7 +167,7 @@ def bought_table(bought: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         Columns budget and strategy, then scale, what the network costs, and reason; those with any value.
     """
     table = pd.concat(bought, names=["budget"]).reset_index("budget").reset_index(drop=True)
-    shown = table[["budget", "strategy", *_COSTS, "counted_memory_bytes", "reason"]]
+    shown = table[["budget", "strategy", *_COSTS, "counted_memory_bytes", "reason"]].replace({"budget": BUDGETS})
     told = ("predicted_ms", *_BAND, "note", "reason")
     return shown.drop(columns=[name for name in told if table[name].isna().all()])
 
@@ -174,6 +176,7 @@ def costs_styled(table: pd.DataFrame) -> Styler:
     """Style costs with their units, and times with three digits and their band.
 
     A strategy is shown with its scale factor, as "dWr ×4.50"; what follows from the two, the resolution, is left out.
+    Strategies, and the budgets that are asked for, head the rows.
 
     Arguments:
         table: of `bought_table`, or columns of `within`.
@@ -182,7 +185,8 @@ def costs_styled(table: pd.DataFrame) -> Styler:
     if "predicted_ms" in table:
         shown["time, ms"] = [_time_text(row) for row in dicts(table)]
     shown = shown.drop(columns=["s", "resolution", "low, ms", "high, ms"], errors="ignore")
-    return shown.style.format(precision=2, na_rep="–", escape="html").hide(axis="index")
+    shown = shown.replace({"bound": BUDGETS}).set_index([name for name in ("budget", "strategy") if name in shown])
+    return shown.style.format(precision=2, na_rep="–", escape="html").format_index(escape="html")
 
 
 def _way_text(row: Mapping[str, Any]) -> str:
@@ -209,7 +213,7 @@ def flops_by_budget(bought: Mapping[str, pd.DataFrame], budgets: Mapping[str, fl
         the budget with its unit.
     """
     limits = pd.Series({name: budget_text(name, most) for name, most in budgets.items()}, name="at most")
-    return _flops_in_g(bought).rename_axis("budget").join(limits)
+    return _flops_in_g(bought).join(limits).rename(BUDGETS).rename_axis("budget")
 
 
 def bought_on_each(

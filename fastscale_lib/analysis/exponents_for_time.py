@@ -132,7 +132,7 @@ def rules_text(compared: pd.DataFrame, rules: Iterable[str]) -> str:
 
 
 def time_by_kind(
-    network: Network | str, device: DeviceSetting, scale: float, rules: Iterable[str] | None = None, kinds: int = 5
+    network: Network | str, device: DeviceSetting, scale: float, rules: Iterable[str] | None = None, kinds: int = 4
 ) -> pd.DataFrame:
     """Split the predicted time of networks scaled to equal flops by kind of layer.
 
@@ -141,7 +141,7 @@ def time_by_kind(
         device: as for `exponent_map`.
         scale: flops relative to the base network's.
         rules: names of `fs.scaling.published_rules`; default: all.
-        kinds: how many kinds of layers have a column of their own, those that take most time; default: 5.
+        kinds: how many kinds of layers have a column of their own, those that take most time; default: 4.
 
     Returns:
         One row per rule, and "base" for the network itself at `scale` times its time. One column per kind of layer, and

@@ -115,19 +115,17 @@ def attention_by_resolution(networks: Iterable[Network | str], resolutions: Iter
 
 
 def attention_table(attention: pd.DataFrame) -> pd.DataFrame:
-    """Tabulate attention's share of the flops by resolution, and how it grows.
+    """Tabulate attention's share of the flops by resolution.
 
     Arguments:
         attention: of `attention_by_resolution`.
 
     Returns:
-        Index: network. One column per resolution ("224 px"), with the share in percent, and growth, the lowest and
-        highest power of resolution; all as text.
+        Index: network. One column per resolution ("224 px"), with the share in percent, as text.
     """
     rows = {}
     for network, part in attention.groupby("network", sort=False):
-        shares = {f"{row.resolution} px": f"{row.share:.1%}" for row in rows_of(part)}
-        rows[str(network)] = shares | {"growth": f"r^{_range(part['growth'])}"}
+        rows[str(network)] = {f"{row.resolution} px": f"{row.share:.1%}" for row in rows_of(part)}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis(index="network")
 
 

@@ -18,16 +18,16 @@ def table(network: Network) -> str:
     """Describe the network stage by stage in an HTML table: a fragment, with all text escaped."""
     sides = {name: size_text(side) for name, side in _sides(network).items()}
     stem = STEMS[network.stem.kind]
-    rows: list[tuple] = [("stem", "", network.stem.width, "", "", stem, stem.total_stride, sides["stem"])]
+    rows: list[tuple] = [("stem", "", network.stem.width, "", "", f"{stem}, {stem.total_stride}", sides["stem"])]
     for number, s in enumerate(network.stages, 1):
-        sizes = s.depth, s.width, s.group_width, f"{s.bottleneck:g}", f"{s.kernel}×{s.kernel}", s.stride
+        sizes = s.depth, s.width, s.group_width, f"{s.bottleneck:g}", f"{s.kernel}×{s.kernel}, {s.stride}"
         rows.append((f"stage {number}{_own(s)}", *sizes, sides[f"stage{number}"]))
     if network.head.width:
-        rows.append(("head", "", network.head.width, "", "", "1×1", 1, sides["head"]))
-    rows.append(("classes", "", network.classes, *[""] * 5))
-    titles = ("", "depth", "width", "group width", "bottleneck", "kernel", "stride", "output")
+        rows.append(("head", "", network.head.width, "", "", "1×1, 1", sides["head"]))
+    rows.append(("classes", "", network.classes, *[""] * 4))
+    titles = ("", "depth", "width", "group width", "bottleneck", "kernel, stride", "output")
     head = "".join(f"<th>{title}</th>" for title in titles)
-    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    body = "".join(f"<tr><th>{name}</th>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for name, *row in rows)
     se = f", SE {network.se_ratio:g}" if network.se_ratio else ""
     caption = html.escape(
         f"{network.name}: {network.block}{se}, {network.activation}, {size_text(network.resolution)} px"

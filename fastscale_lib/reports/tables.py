@@ -16,6 +16,10 @@ _CELL = re.compile(r"(<t[dh][^>]*>)\s*([^<]*?)\s*(</t[dh]>)")
 _NUMBER = re.compile(r"-?\d[\d,]*\.\d+")
 _WHOLE = re.compile(r"(-?\d[\d,]*)\.0+")  # as pandas heads a column of numbers
 _MINUS = re.compile(r"(?<![\w.)-])-(?=\.?\d)")  # not the hyphen of a name or a date
+_HEAD = re.compile(r"<thead>.*?</thead>", re.DOTALL)
+_ROW = re.compile(r"<tr[^>]*>.*?</tr>", re.DOTALL)
+_BLANK = r"(?:\s|&nbsp;|\xa0)*"
+_HEADING = re.compile(rf"(<th[^>]*>){_BLANK}(.*?){_BLANK}(</th>)", re.DOTALL)
 _MISSING = re.compile(r"nan|none|nat|&lt;na&gt;", re.IGNORECASE)
 
 
@@ -38,9 +42,24 @@ def number(value: float | None) -> str:
 def tidy(html: str) -> str:
     """Write the numbers in a table's cells as `number` does, negative ones with a minus sign.
 
-    Numbers without a decimal point are exact counts, and stay. Headings that are whole numbers lose their decimals.
+    Numbers without a decimal point are exact counts, and stay. Headings that are whole numbers lose their decimals. The
+    names of the index, which pandas writes into a row of their own, stand beside those of the columns.
     """
+    html = _HEAD.sub(lambda head: _names_beside(head[0]), html)
     return _CELL.sub(lambda cell: f"{cell[1]}{_tidy_text(cell[2], cell[1].startswith('<th'))}{cell[3]}", html)
+
+
+def _names_beside(head: str) -> str:
+    """Move the names of the index into the row of the columns' names, where their places are empty."""
+    rows = list(_ROW.finditer(head))
+    if len(rows) < 2:
+        return head
+    columns, names = (_HEADING.findall(row[0]) for row in rows[-2:])
+    if len(columns) != len(names) or any(a and b for (_, a, _), (_, b, _) in zip(columns, names, strict=True)):
+        return head
+    places = iter(a + (text or other) + b for (a, text, b), (_, other, _) in zip(columns, names, strict=True))
+    joined = _HEADING.sub(lambda _: next(places), rows[-2][0])
+    return head[: rows[-2].start()] + joined + head[rows[-1].end() :]
 
 
 def _tidy_text(text: str, heads: bool) -> str:

@@ -21,13 +21,17 @@ def within(error_90: float) -> fs.RuntimeModel:
 def test_budgets_under_which_fast_scaling_is_first_or_second_are_counted():
     one = {"params": bought(w=2e9, dWr=3e9)}
     assert bought_text(one) == (
-        "**What came out.** Flops in G that each budget buys: params 3.00 by dWr and 2.00 by w. Fast scaling (dWr) is "
-        "first or second under 1 of 1 budget."
+        "**What came out.** The most flops are bought by dWr for params. Fast scaling (dWr) is first or second under 1 "
+        "of 1 budget."
     )
-    two = one | {"activations": bought(w=4e9, dw=3e9, dWr=2e9)}
-    assert bought_text(two).endswith("under 1 of 2 budgets.")
+    three = one | {"activations": bought(w=4e9, dw=3e9, dWr=2e9), "time_ms": bought(w=4e9, dWr=3e9)}
+    assert bought_text(three) == (
+        "**What came out.** The most flops are bought by dWr for params; by w for activations and predicted time. Fast "
+        "scaling (dWr) is first or second under 2 of 3 budgets; as a share of the most flops, it buys 0.50 for "
+        "activations and 0.75 for predicted time."
+    )
     without = bought_text({"params": bought(w=2e9, dWr=None)})
-    assert without.endswith(": params 2.00 by w.")
+    assert without == "**What came out.** The most flops are bought by w for params."
     assert bought_text({"params": bought(w=None)}) == "No budget leaves room to scale up."
 
 
@@ -39,13 +43,13 @@ def test_a_ratio_is_told_with_the_interval_that_judges_its_claim(error_90, where
     )
     ratio = flops_bought(rows, "dWr", "w", 6.0, model)
     assert bought_on_each_text({"A chip": rows}, {"A chip": model}) == (
-        "**What came out.** On A chip, as predicted, 3.00 G by w and 2.00 G by dWr; dWr buys 0.67 times the flops of w "
-        f"({ratio['low']:.2f} to {ratio['high']:.2f}), which is {where} the error of the predictions."
+        "**By device.** As predicted, the most flops for the same time are bought on A chip by w (dWr 0.67 times as "
+        f"many, {ratio['low']:.2f} to {ratio['high']:.2f}: {where} the error of the predictions)."
     )
 
 
 def test_where_fast_scaling_is_best_or_not_asked_for_nothing_is_compared():
     model = within(0.2)
     for rows in (bought(w=2e9, dWr=3e9), bought(w=2e9, dwr=1e9), bought(w=2e9, dWr=None)):
-        assert "times the flops" not in bought_on_each_text({"A chip": rows}, {"A chip": model})
+        assert "times as many" not in bought_on_each_text({"A chip": rows}, {"A chip": model})
     assert bought_on_each_text({}, {}) == "No device has rows enough to predict a time."

@@ -24,6 +24,8 @@ def test_each_device_with_rows_enough_has_a_model(models):
     table = fs.analysis.model_errors(models)
     assert [text.split(", ")[0] for text in table.index] == ["Made-up"]
     assert table["rows"].tolist() == [len(FORTY)]
+    assert list(table) == ["batches", "rows", "families", "median error", "90th percentile"]
+    assert table["median error"].str.fullmatch(r"\d+\.\d%").all()
 
 
 def test_without_rows_nothing_is_predicted():
@@ -68,8 +70,8 @@ def test_what_each_budget_buys_stands_in_one_table():
     assert "flops, G" in html
     assert "e+" not in html
     scales = bought["params"].set_index("strategy")["scale"]
-    assert f">w ×{scales['w']:.2f}</td>" in html
-    assert ">r</td>" in html  # which no budget of params bounds
+    assert f">w ×{scales['w']:.2f}</th>" in html
+    assert ">r</th>" in html  # which no budget of params bounds
     banded = table.assign(predicted_ms=57.456, low_90_ms=46.51, high_90_ms=None)
     assert ">57.5</td>" in fs.analysis.costs_styled(banded).to_html()
     assert ">57.5 (46.5 to 71.2)</td>" in fs.analysis.costs_styled(banded.assign(high_90_ms=71.18)).to_html()

@@ -40,9 +40,9 @@ def cells(net: fs.Network) -> Cells:
 
 def test_a_network_shows_itself_as_a_table_of_stages():
     title, *rows = cells(fs.network("EfficientNet-B0")).rows
-    assert title == ["", "depth", "width", "group width", "bottleneck", "kernel", "stride", "output"]
-    assert rows[0] == ["stem", "", "32", "", "", "3×3", "2", "112×112"]
-    assert rows[3] == ["stage 3", "2", "40", "1", "6", "5×5", "2", "28×28"]
+    assert title == ["", "depth", "width", "group width", "bottleneck", "kernel, stride", "output"]
+    assert rows[0] == ["stem", "", "32", "", "", "3×3, 2", "112×112"]
+    assert rows[3] == ["stage 3", "2", "40", "1", "6", "5×5, 2", "28×28"]
     assert rows[-2][:3] == ["head", "", "1280"]
     assert rows[-1][:3] == ["classes", "", "1000"]
 

@@ -37,16 +37,26 @@ def outputs(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
 
 
 def tables(notebook: nbformat.NotebookNode) -> list[list[list[str]]]:
-    """The tables that an executed notebook shows: rows of texts, the first of them the header."""
+    """The tables that an executed notebook shows: rows of texts, the first of them the header.
+
+    A cell over several rows stands in each of them.
+    """
     shown = [output.data.get("text/html", "") for output in outputs(notebook) if "data" in output]
-    return [
-        [
-            [html.unescape(text) for text in re.findall(r"<t[hd]\b[^>]*>(.*?)</t[hd]>", row)]
-            for row in re.findall(r"<tr\b.*?</tr>", each, re.DOTALL)
-        ]
-        for each in shown
-        if "<table" in each
-    ]
+    return [_rows(each) for each in shown if "<table" in each]
+
+
+def _rows(table: str) -> list[list[str]]:
+    """The texts of a table by row; those that go on below are heads, and so the first of a row."""
+    found: list[list[str]] = []
+    below: list[tuple[int, str]] = []
+    for row in re.findall(r"<tr\b.*?</tr>", table, re.DOTALL):
+        cells = re.findall(r"<t[hd]\b([^>]*)>(.*?)</t[hd]>", row)
+        over = [int(re.search(r'rowspan="(\d+)"', tag)[1]) if "rowspan" in tag else 1 for tag, _ in cells]
+        texts = [html.unescape(text) for _, text in cells]
+        kept = [(left - 1, text) for left, text in below if left > 1]
+        below = kept + list(zip(over, texts, strict=True))
+        found.append([text for _, text in kept] + texts)
+    return found
 
 
 def texts(notebook: nbformat.NotebookNode) -> list[str]:

@@ -33,7 +33,7 @@ def without_measurements(tmp_path_factory) -> nbformat.NotebookNode:
 
 
 def test_the_correlations_shown_are_the_library_s(executed):
-    table = fs.analysis.correlation_table(correlations(published()))
+    table = fs.analysis.correlation_table(correlations(published()))[["Pearson", "Spearman"]]
     shown = {name: row for name, *row in tables(executed(RUNTIME))[1][3:]}
     assert len(table)
     for case, row in table.iterrows():

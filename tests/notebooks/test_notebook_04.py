@@ -41,7 +41,7 @@ def test_the_laws_shown_are_the_paper_s_family(executed):
     alpha = shown[:, 0]
     assert alpha.tolist() == DEFAULTS["alphas"]
     width, rest = alpha / 2, (1 - alpha) / 2
-    law = np.transpose([rest, width, width, rest / 2, np.ones_like(alpha), (1 + alpha) / 2, 1 - alpha / 2])
+    law = np.transpose([rest, width, width, rest / 2, (1 + alpha) / 2, 1 - alpha / 2])
     assert shown[:, 1:] == pytest.approx(law, abs=0.00051)
 
 

@@ -44,8 +44,8 @@ def test_the_table_of_laws_is_that_of_the_library(executed):
 
 
 def test_attention_s_share_is_smaller_the_wider_and_grows(executed):
-    [shown] = [rows for rows in tables(executed(BEYOND)) if "growth" in rows[0]]
-    shares = {name: [float(each.rstrip("%")) for each in row[:-1]] for name, *row in shown[2:]}
+    [shown] = [rows for rows in tables(executed(BEYOND)) if "224 px" in rows[0]]
+    shares = {name: [float(each.rstrip("%")) for each in row] for name, *row in shown[2:]}
     wide = sorted(shares, key=lambda name: fs.network(name).widths)
     assert wide == ["DeiT-Ti", "ViT-S/16", "ViT-B/16", "ViT-L/16"]
     for row in zip(*(shares[name] for name in wide), strict=True):
@@ -120,8 +120,11 @@ def test_sentences_on_attention_equal_flops_and_deit_are_shown(executed):
     without = fs.analysis.beside_width_text(equal[equal["network"] == "ConvNeXt-T"])
     assert "matrices" not in without
     attention = fs.analysis.attention_by_resolution(["ViT-S/16", "ResNet-18"], [224, 384])
-    assert fs.analysis.attention_text(attention).endswith("ViT-S/16 8 % at 224 px and 20 % at 384 px.")
-    assert fs.analysis.attention_text(attention[attention["resolution"] == 224]).endswith("ViT-S/16 8 % at 224 px.")
+    assert fs.analysis.attention_text(attention) == (
+        "**What came out.** Attention's share of the flops: ViT-S/16 8 % at 224 px and 20 % at 384 px. Its own "
+        "multiply-adds grow as the resolution to the power 3.99 to 4.00 when that is doubled."
+    )
+    assert ": ViT-S/16 8 % at 224 px." in fs.analysis.attention_text(attention[attention["resolution"] == 224])
     none = fs.analysis.attention_by_resolution(["ResNet-18"], [224])
     assert fs.analysis.attention_text(none) == "None of these networks has attention."
     assert any(

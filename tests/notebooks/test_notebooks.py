@@ -13,7 +13,9 @@ import yaml
 from helpers.notebooks import NOTEBOOKS, REPO, code, named, outputs, stored
 
 import fastscale_lib as fs
+from fastscale_lib.analysis.claims import MIME as CLAIMS
 from fastscale_lib.reports.parameters import read_parameters
+from fastscale_lib.reports.tables import MOST_COLUMNS
 
 LONGEST_CELL = 9
 PRIVATE_PATH = re.compile(r"/(home|root|Users|mnt|tmp|work)/|\.\./|~/|\b[A-Z]:\\")
@@ -108,6 +110,13 @@ def test_a_notebook_runs_top_to_bottom_without_a_warning(path, executed):
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
     said = [output.text for output in outputs(executed(path)) if output.output_type == "stream"]
     assert said == []  # nothing on stdout or stderr: what a notebook shows is a table, a figure or a widget
+
+
+@each_notebook
+def test_tables_have_at_most_six_columns_of_values(path, executed):
+    shown = [output.data for output in outputs(executed(path)) if "data" in output]
+    tables = [data["text/html"] for data in shown if "<table" in data.get("text/html", "") and CLAIMS not in data]
+    assert max(row.count("<td") for table in tables for row in table.split("<tr")) <= MOST_COLUMNS
 
 
 def test_the_explorer_shows_its_widget(executed):

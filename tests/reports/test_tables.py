@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 import pytest
 from helpers.executed_notebooks import code, report
@@ -62,6 +64,24 @@ def test_cells_are_shortened_where_they_are_numbers(cell, shown):
 @pytest.mark.parametrize(("heading", "shown"), [("2.0", "2"), ("-1.0", "−1"), ("0.25", "0.25"), ("s", "s")])
 def test_headings_that_are_whole_numbers_have_no_decimals(heading, shown):
     assert tidy(f"<th>{heading}</th><td>2.0</td>") == f"<th>{shown}</th><td>2.0</td>"
+
+
+@pytest.mark.parametrize(
+    "written", [pd.DataFrame.to_html, lambda frame: frame.style.to_html()], ids=["plain", "styled"]
+)
+@pytest.mark.parametrize("names", [["device"], ["device", "mode"]])
+def test_names_of_the_index_stand_beside_those_of_the_columns(written, names):
+    index = pd.MultiIndex.from_product([["a", "b"]] * len(names), names=names)
+    head, body = tidy(written(pd.DataFrame({"ms": range(len(index)), "MB": 2.0}, index=index))).split("</thead>")
+    assert re.findall(r"<th[^>]*>(.*?)</th>", head) == [*names, "ms", "MB"]
+    assert head.count("<tr") == 1
+    assert body.count("<tr") == len(index)
+
+
+def test_the_name_of_the_columns_keeps_a_row_of_its_own():
+    frame = pd.DataFrame({2.0: [0.5]}, index=pd.Index(["law"], name="network")).rename_axis("flops", axis="columns")
+    head, _ = tidy(frame.to_html()).split("</thead>")
+    assert re.findall(r"<th[^>]*>(.*?)</th>", head) == ["flops", "2", "network", ""]
 
 
 @given(st.floats(-1e9, 1e9))
