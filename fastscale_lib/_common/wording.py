@@ -19,7 +19,7 @@ def span(values: Iterable[float], form: str = ".2f") -> str:
         form: how each is formatted; default: two decimals.
     """
     known = list(values)
-    low, high = format(min(known), form), format(max(known), form)
+    low, high = (format(end, form).replace("-", "\N{MINUS SIGN}") for end in (min(known), max(known)))
     return low if low == high else f"{low} to {high}"
 
 
@@ -28,6 +28,6 @@ def bullets(intro: str, texts: Iterable[str]) -> str:
     return "\n".join([f"{intro}:", "", *(f"- {text}" for text in texts)])
 
 
-def counted(number: int, thing: str) -> str:
-    """Write a number of things: "1 network", "3 networks"."""
-    return f"{number:,} {thing}{'s' * (number != 1)}"
+def counted(number: int, thing: str, things: str | None = None) -> str:
+    """Write a number of things: "1 network", "3 networks"; `things` is a plural that does not end in s."""
+    return f"{number:,} {thing if number == 1 else things or f'{thing}s'}"

@@ -84,36 +84,30 @@ def families_growth_text(table: pd.DataFrame) -> str:
 
 
 def gaps_text(gaps: pd.DataFrame, other: str) -> str:
-    """Say which families are ahead of one at equal flops and at equal training time.
+    """Say how many families are ahead of one at equal flops, and at equal training time.
 
     Arguments:
         gaps: of `gaps_to_family`.
         other: the family that is compared with.
     """
-    said = []
-    for table in gaps.index.get_level_values("table").unique():
-        part = gaps[gaps.index.get_level_values("table") == table].droplevel("table")
-        flops, time = (_sides(part, cost) for cost in ("flops", "training_ms_per_image"))
-        text = f"In {table}, beside {other} at equal flops, {_sides_text(flops)}. At equal time, {_sides_text(time)}."
-        turned = [name for name, side in flops.items() if side == _BEHIND and time.get(name) == _AHEAD]
-        verb = "is" if len(turned) == 1 else "are"
-        said.append(text + (f" {listed(turned)} {verb} ahead only at equal time: flops mislead." if turned else ""))
-    return "**What came out.** " + " ".join(said) if said else f"There is no family to hold beside {other}."
+    ahead = {cost: _ahead(gaps, cost) for cost in ("flops", "training_ms_per_image")}
+    if not all(map(len, ahead.values())):
+        return f"There is no family to hold beside {other}."
+    flops, time = ahead.values()
+    counts = [f"{int(each.sum())} of {counted(len(each), 'family', 'families')}" for each in (flops, time)]
+    turned = time.index[time & (gaps["smallest gap", "flops"].reindex(time.index) >= 0)]
+    names = listed(f"{family} ({table})" for table, family in turned)
+    verb = "is" if len(turned) == 1 else "are"
+    return (
+        f"**What came out.** At equal flops, {counts[0]} are ahead of {other} throughout; at equal training time, "
+        f"{counts[1]}." + f" {names} {verb} ahead at equal time alone: flops mislead." * (len(turned) > 0)
+    )
 
 
-_AHEAD, _BEHIND, _MIXED = "ahead throughout", "never ahead", "ahead in part"
-
-
-def _sides(part: pd.DataFrame, cost: str) -> dict[str, str]:
-    known = part.dropna(subset=[("smallest gap", cost), ("largest gap", cost)])
-    ends = zip(known.index, known["smallest gap", cost], known["largest gap", cost], strict=True)
-    return {str(name): _AHEAD if high < 0 else _BEHIND if low >= 0 else _MIXED for name, low, high in ends}
-
-
-def _sides_text(sides: Mapping[str, str]) -> str:
-    groups = {side: [name for name, each in sides.items() if each == side] for side in (_AHEAD, _BEHIND, _MIXED)}
-    parts = [f"{listed(names)} {'is' if len(names) == 1 else 'are'} {side}" for side, names in groups.items() if names]
-    return "; ".join(parts) or "no family has networks to compare"
+def _ahead(gaps: pd.DataFrame, cost: str) -> pd.Series:
+    """Tell which families have the lower error throughout; those that have networks to compare."""
+    known = gaps.dropna(subset=[("smallest gap", cost), ("largest gap", cost)])
+    return known["largest gap", cost] < 0
 
 
 def one_base_text(ways: pd.DataFrame) -> str:

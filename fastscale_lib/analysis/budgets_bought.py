@@ -76,7 +76,7 @@ def model_errors(models: Mapping[str, RuntimeModel]) -> pd.DataFrame:
         models: of `models_by_device`.
 
     Returns:
-        Index: device, with its setting. Columns batches, rows, families; median error and its 90th percentile, in percent,
+        Index: device, with its setting. Columns batches, rows, families; median error and 90th percentile, in percent,
         as text. A row for each model.
     """
     if not models:

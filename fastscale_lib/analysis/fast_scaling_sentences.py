@@ -31,26 +31,32 @@ def predictions_text(predicted: pd.DataFrame) -> str:
 
 
 def relative_times_text(times: pd.DataFrame) -> str:
-    """Say how long strategies took relative to width scaling, and whether in the paper's order.
+    """Say where strategies took time in the paper's order, and how much where none is in doubt.
 
     The paper orders w, dWr, dw and dwr; of other strategies no order is told.
 
     Arguments:
         times: of `relative_times`.
     """
-    said = []
-    for case, rows in times.groupby("case", sort=False):
-        slower = rows[rows["strategy"] != "w"].sort_values("ratio")
-        if not len(slower):
-            continue
-        told = listed(f"{row['strategy']} {row['ratio']:.2f}" for row in dicts(slower))
-        order = tuple(rows.sort_values("ratio", kind="stable")["strategy"])
-        paper = f", {'in' if order == _PAPERS_ORDER else 'not in'} the paper's order"
-        paper *= set(order) == set(_PAPERS_ORDER)
-        doubtful = slower.loc[slower["doubt"].notna(), "strategy"]
-        doubt = f" (in doubt, so not decided: {listed(doubtful)})" * (len(doubtful) > 0)
-        said.append(f"{case}, at {rows['scale'].iloc[0]:.3g} times the flops: {told} times the time of w{paper}{doubt}")
-    return bullets("As measured", said) if said else "No device has measured times of these strategies."
+    cases = {str(case): rows.sort_values("ratio", kind="stable") for case, rows in times.groupby("case", sort=False)}
+    cases = {case: rows for case, rows in cases.items() if set(rows["strategy"]) > {"w"}}
+    if not cases:
+        return "No device has measured times of these strategies."
+    orders = [tuple(rows["strategy"]) for rows in cases.values() if set(rows["strategy"]) == set(_PAPERS_ORDER)]
+    said = ["**What came out.**"]
+    if orders:
+        said.append(
+            f"At the same flops, measured times are in the paper's order ({listed(_PAPERS_ORDER)}, which is the slowest) "
+            f"in {orders.count(_PAPERS_ORDER)} of {counted(len(orders), 'setting')}."
+        )
+    sure = {case: rows for case, rows in cases.items() if rows["doubt"].isna().all()}
+    for case, rows in sure.items():
+        slower = listed(f"{row['strategy']} {row['ratio']:.2f}" for row in dicts(rows[rows["strategy"] != "w"]))
+        at = f"{rows['scale'].iloc[0]:.3g} times the flops"
+        said.append(f"On {case}, at {at}, {slower} times the time of w.")
+    if len(sure) < len(cases):
+        said.append(f"In {'the others' if sure else 'all settings'} a time is in doubt, and decides nothing.")
+    return " ".join(said)
 
 
 def how_often_faster_text(ratios: pd.DataFrame) -> str:

@@ -20,7 +20,6 @@ from ..records.rows import read_rows
 from .pairs import is_of
 
 _MEMORY = ("mode", "counted, MB", "measured, MB", "beyond the count, %", "of the largest output")
-_ALIKE = "a time that is not distinguishable from that of"
 _BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
 
 
@@ -144,38 +143,39 @@ def pair_times_shown(measured: pd.DataFrame, one: str, other: str) -> pd.DataFra
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def pair_times_text(published: pd.DataFrame, measured: pd.DataFrame, one: str, other: str) -> str:
-    """Say what published and measured times tell of two networks.
+def pair_times_text(
+    counts: pd.DataFrame, published: pd.DataFrame, measured: pd.DataFrame, one: str, other: str, published_as: str
+) -> str:
+    """Say how the times of two networks compare, beside their counts; published ones first.
 
     Arguments:
+        counts: columns flops and activations; two rows.
         published: of `published_pairs`.
         measured: as for `pair_times_shown`.
         one: the first network in words.
         other: the second.
+        published_as: name of the first in published tables.
     """
-    said = [
-        f"Published times relative to {other}: "
-        + listed(f"{row.ratio:.2f} in {row.mode} on a {row.device_name}" for row in rows_of(published))
-        + "."
-    ] * bool(len(published))
+    first, second = dicts(counts)
+    flops, activations = (significant(first[name] / second[name], 2) for name in ("flops", "activations"))
+    text = f"**What came out.** {one} has {flops} times the flops of {other}, and {activations} times the activations."
+    if len(published):
+        on = listed(dict.fromkeys(published["device_name"]))
+        text += f" As published, {published_as} takes {span(published['ratio'])} times its time (on {on})."
     decided = measured[measured["low"].notna() & measured["left_out"].isna() & measured["doubt"].isna()]
-    for row in rows_of(decided):
-        side = "less time than" if row.high < 1 else "more time than" if row.low > 1 else _ALIKE
-        said.append(
-            f"On {row.named}, {one} takes {side} {other} ({row.ratio:.2f} times, {row.low:.2f} to {row.high:.2f}, with "
-            f"{row.one_flops / row.other_flops:.2g} times the flops)."
-        )
+    said = [f"{row.ratio:.2f} times ({row.low:.2f} to {row.high:.2f}) on {row.named}" for row in rows_of(decided)]
     rest = measured.drop(index=decided.index)
-    if len(rest):
-        said.append(f"Not decided: {'; '.join(rest['named'])}.")
+    said += [f"not decided: {'; '.join(rest['named'])}"] * bool(len(rest))
     said += [
-        f"On {row.named}, {other} waited for its host; without the wait it would take no longer, so the ratio would be "
-        f"at least the {row.least_ratio:.2f} that was timed."
+        f"without the wait for its host, {other} would take no longer on {row.named}: at least the "
+        f"{row.least_ratio:.2f} times that were timed"
         for row in rows_of(rest.dropna(subset="least_ratio"))
     ]
     memory = measured.dropna(subset="memory_ratio")
-    said += [f"Measured memory is {row.memory_ratio:.2f} times on {row.named}." for row in rows_of(memory)]
-    return bullets("**What came out**", said) if said else "No table and no store has times of both."
+    said += [f"{row.memory_ratio:.2f} times the memory on {row.named}" for row in rows_of(memory)]
+    if not said:
+        return text if len(published) else f"{text} No table and no store has times of both."
+    return f"{text}\n\n{bullets(f'Its time relative to that of {other}, as measured', said)}"
 
 
 def pair_errors_text(errors: pd.DataFrame, one: str, other: str) -> str:

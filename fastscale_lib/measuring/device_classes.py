@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from .._common.device_kinds import CPU, CUDA, DeviceKind
+from .._common.device_kinds import CPU, CUDA, DeviceKind, short_name
 from .._common.memory import available_bytes, held_bytes
 from ..records.measurement import SettingError
 from . import nvml
@@ -291,11 +291,11 @@ class Cuda(Device):
 
 
 def cpu_name() -> str:
-    """Return the model of the host's CPU."""
+    """Return the model of the host's CPU, in short."""
     with contextlib.suppress(OSError):
         found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
         if found:
-            return found[1].strip()
+            return short_name(found[1].strip())
     return platform.processor() or platform.machine() or "CPU"
 
 

@@ -8,11 +8,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from .._common.checks import shown
+from .._common.device_kinds import short_name
 from .forms import PredictionError
 from .profile_files import plain_name, shipped_profiles
 from .sheets import data_sheets, estimated_profile
 
-_MAKERS = re.compile(r"nvidia|geforce|tesla|intel|amd|\(r\)|\(tm\)|generation")  # words that names may lack
+_MAKERS = re.compile(r"nvidia|geforce|tesla|intel|amd|generation")  # words that names may lack
 
 _MOST_LISTED = 6
 HERE = "this machine"  # in `fs.devices`, before the name, which a shipped profile of another machine may have, too
@@ -73,7 +74,7 @@ def device_named(name: str) -> str:
 
 
 def _plain(name: str) -> str:
-    return plain_name(_MAKERS.sub("", name[:100].lower()))
+    return plain_name(_MAKERS.sub("", short_name(name[:100]).lower()))
 
 
 def _spellings() -> dict[str, str]:

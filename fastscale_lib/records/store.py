@@ -18,6 +18,7 @@ from typing import IO, Any
 import pandas as pd
 
 from .._common.checks import check_path, shown
+from .._common.device_kinds import short_name
 from .._common.errors import FastscaleError
 from .._common.files import end_of_links, sync_folder, trial
 from .._common.locks import is_at, locked, one_thread
@@ -244,7 +245,7 @@ class Store:
         except (ValueError, RecursionError):
             return False
         if isinstance(row, dict):
-            self._rows.append(_with_pair(with_cuda_graph(without_range(row))))
+            self._rows.append(_with_short_names(_with_pair(with_cuda_graph(without_range(row)))))
         return isinstance(row, dict)
 
     def _forget(self) -> None:
@@ -269,6 +270,12 @@ def _with_pair(row: dict[str, Any]) -> dict[str, Any]:
     """Return the row with a pair (height, width), which JSON has as a list, as a network has it."""
     resolution = row.get("resolution")
     return {**row, "resolution": tuple(resolution)} if isinstance(resolution, list) else row
+
+
+def _with_short_names(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the row with names of devices as they are recorded now; those of older rows are their makers'."""
+    names = {name: short_name(row[name]) for name in ("device_name", "cpu_name") if isinstance(row.get(name), str)}
+    return {**row, **names}
 
 
 def _row_and_line(row: Mapping[str, Any] | Measurement) -> tuple[dict[str, Any], bytes]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import fastscale_lib
-from fastscale_lib._common.device_kinds import CPU, CUDA, KINDS, kind_name, kind_of, parse_device, preferred
+from fastscale_lib._common.device_kinds import CPU, CUDA, KINDS, kind_name, kind_of, parse_device, preferred, short_name
 
 PACKAGE = Path(fastscale_lib.__file__).parent
 NAMES = {kind.name for kind in KINDS}
@@ -61,3 +61,19 @@ def test_no_other_file_compares_these_names():
     """But the reader of timm's file names, which are words of its own."""
     files = [file for file in PACKAGE.rglob("*.py") if file.name not in ("device_kinds.py", "timm_tables.py")]
     assert [str(file.relative_to(PACKAGE)) for file in files if compared_texts(file) & NAMES] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "short"),
+    [
+        ("Intel(R) Xeon(R) Processor", "Intel Xeon"),
+        ("Intel(R) Xeon(R) Platinum 8375C CPU @ 2.90GHz", "Intel Xeon Platinum 8375C"),
+        ("12th Gen Intel(R) Core(TM) i7-12700H", "12th Gen Intel Core i7-12700H"),
+        ("AMD EPYC 7763 64-Core Processor", "AMD EPYC 7763"),
+        ("AMD EPYC", "AMD EPYC"),
+        ("NVIDIA GeForce RTX 4090", "NVIDIA GeForce RTX 4090"),
+        ("CPU", "CPU"),
+    ],
+)
+def test_a_name_is_shortened_to_maker_series_and_model(name, short):
+    assert short_name(name) == short == short_name(short)

@@ -14,20 +14,21 @@ def gaps(**ends: tuple[float, float, float, float]) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize(
-    ("ends", "side", "misled"),
+    ("ends", "flops", "time", "misled"),
     [
-        ((0.0, 2.0, -2.0, -1.0), "never ahead", True),
-        ((0.0, 0.0, -2.0, -1.0), "never ahead", True),
-        ((-1.0, 2.0, -2.0, -1.0), "ahead in part", False),
-        ((-1.0, 0.0, -2.0, -1.0), "ahead in part", False),
-        ((-2.0, -1.0, -2.0, -1.0), "ahead throughout", False),
-        ((1.0, 2.0, -2.0, 0.0), "never ahead", False),
+        ((0.0, 2.0, -2.0, -1.0), 0, 1, True),
+        ((0.0, 0.0, -2.0, -1.0), 0, 1, True),
+        ((-1.0, 2.0, -2.0, -1.0), 0, 1, False),
+        ((-1.0, 0.0, -2.0, -1.0), 0, 1, False),
+        ((-2.0, -1.0, -2.0, -1.0), 1, 1, False),
+        ((1.0, 2.0, -2.0, 0.0), 0, 0, False),
     ],
 )
-def test_only_who_is_never_ahead_at_equal_flops_turns(ends, side, misled):
+def test_only_who_is_never_ahead_at_equal_flops_turns(ends, flops, time, misled):
     text = fs.analysis.gaps_text(gaps(RegNetX=ends), "EfficientNet")
-    assert f"beside EfficientNet at equal flops, RegNetX is {side}." in text
-    assert text.endswith("RegNetX is ahead only at equal time: flops mislead.") == misled
+    assert f"At equal flops, {flops} of 1 family are ahead of EfficientNet throughout; " in text
+    assert f"at equal training time, {time} of 1 family." in text
+    assert text.endswith(" RegNetX (the table) is ahead at equal time alone: flops mislead.") == misled
 
 
 def test_without_another_family_none_is_compared():

@@ -239,7 +239,7 @@ def test_what_is_typed_wrongly_is_told_of_each_field(open_page):
 
 
 MEASURED = "#network=EfficientNet-B0&strategies=w,dWr,dw,dwr&time="
-CPU = "Intel(R) Xeon(R) Processor, 2 threads, inference, fp32, batch 4"
+CPU = "Intel Xeon, 2 threads, inference, fp32, batch 4"
 
 
 def test_measured_times_are_points_with_intervals(open_page):
@@ -265,7 +265,7 @@ def test_a_pointer_is_told_of_a_measured_point(open_page):
     tip = page.locator(".tip:not([hidden])")
     until(page, lambda: tip.count() and "⚠ " in tip.text_content())
     assert point["doubt"] in tip.text_content()
-    assert "CPU: Intel(R) Xeon(R)" in tip.text_content()
+    assert "CPU: Intel Xeon" in tip.text_content()
 
 
 def test_measured_times_are_set_by_a_host(open_page):

@@ -12,7 +12,7 @@ from fastscale_lib.records import Conditions, published, published_form, read_ro
 
 RUNTIME = named("03_runtime_and_complexity")
 SHIPPED = REPO / "data" / "measured"
-EPYC, XEON = "AMD EPYC", "Intel(R) Xeon(R) Processor"
+EPYC, XEON = "AMD EPYC", "Intel Xeon"
 H200 = "NVIDIA H200"
 ORDER = "number of pairs of strategies with times in another order than their activations"
 

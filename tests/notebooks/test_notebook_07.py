@@ -12,7 +12,7 @@ from fastscale_lib.analysis.claims import HOLDS, UNDECIDED, UNTESTED
 
 SEARCHING = named("07_scaling_or_searching")
 TIMES = "number of pairs with times in another order than the laws of activations"
-CPUS = {"AMD EPYC": "amd-epyc-2-threads.jsonl", "Intel(R) Xeon(R) Processor": "intel-xeon-2-threads.jsonl"}
+CPUS = {"AMD EPYC": "amd-epyc-2-threads.jsonl", "Intel Xeon": "intel-xeon-2-threads.jsonl"}
 BASES = ["RegNetY-400MF", "RegNetY-4.0GF", "RegNetX-400MF", "RegNetX-4.0GF"]
 
 

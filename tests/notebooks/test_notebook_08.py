@@ -16,7 +16,7 @@ from fastscale_lib.analysis.budget_claims import BUDGETS, flops_bought
 BUDGET = named("08_scaling_for_a_budget")
 BOUGHT = "ratio of flops bought by"
 SHIPPED = sorted((REPO / "data" / "measured").glob("*.jsonl"))
-EPYC, XEON = "AMD EPYC", "Intel(R) Xeon(R) Processor"
+EPYC, XEON = "AMD EPYC", "Intel Xeon"
 
 
 SMALL = {"network": "RegNetX-200MF", "mode": "inference", "times": 1.5}
