@@ -152,9 +152,10 @@ def _fit_from(
 
 
 def found_on_trial(tried: pd.DataFrame, mode: str | None, is_cpu: bool, without: str | None = None) -> Widening:
-    """Return how much wider bands were on trial: the most of any CPU, or of any GPU.
+    """Return how much wider bands were on trial on CPUs, or on GPUs.
 
-    Of trials in this mode, if there are any, else in every one.
+    The band of nine in ten takes the most of any, that of half the median, as for `widening_of_others`. Of trials in
+    this mode, if there are any, else in every one.
 
     Arguments:
         tried: as `calibration_errors`.
@@ -165,13 +166,14 @@ def found_on_trial(tried: pd.DataFrame, mode: str | None, is_cpu: bool, without:
     names = tried["device_name"]
     on = names.isin(data_sheets()["device_name"]).ne(is_cpu) & ~names.isin([without])
 
-    def most(what: str) -> Bands:
+    def needed(what: str) -> Bands:
         columns = [f"{what}_widening", f"{what}_widening_90"]
         found = tried[on].dropna(subset=columns)
         of_mode = found[found["mode"] == mode]
-        return Bands(*(of_mode if len(of_mode) else found)[columns].max().tolist())
+        half, ninety = ((of_mode if len(of_mode) else found)[name] for name in columns)
+        return Bands(float(half.median()), float(ninety.max()))
 
-    return Widening(most("larger"), most("unlike"))
+    return Widening(needed("larger"), needed("unlike"))
 
 
 def _fitted_from(best: _Tried, runs: Runs, seconds: np.ndarray, rows: pd.DataFrame, wider: Widening) -> Fitted:

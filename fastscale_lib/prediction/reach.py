@@ -134,6 +134,7 @@ def reach_of(
     seconds: np.ndarray,
     held_out: np.ndarray,
     least_up: Bands = LEAST_WIDENING,
+    of_many: bool = False,
 ) -> Reach:
     """Try a fit beyond its rows, and return its reach.
 
@@ -149,10 +150,13 @@ def reach_of(
         seconds: measured, of each row.
         held_out: seconds predicted of each row by a fit to others.
         least_up: the powers by which bands widen at least for larger networks.
+        of_many: whether these were found on much larger networks by rows like these. Then they are taken as they are
+            if there are 60 rows: a trial within the rows sees networks only a little larger, and errors do not grow
+            in proportion. Default: False.
     """
     half = np.log1p(np.median(np.abs(held_out / seconds - 1)))  # as the stated error; of ratios it is nearly the same
     logs = np.array([half, np.quantile(np.abs(np.log(held_out / seconds)), BANDS[1])])
-    up = _tried(extent.sizes, predicted_from, seconds, logs, least_up)
+    up = _tried(extent.sizes, predicted_from, seconds, logs, least_up, of_many and len(seconds) >= _MANY_ROWS)
     down = _tried(-extent.sizes, predicted_from, seconds, logs, LEAST_WIDENING)
     ends = (int(batches.min()), int(batches.max()))
     least, most = extent.sizes.min(axis=0), extent.sizes.max(axis=0)
@@ -165,6 +169,7 @@ def _tried(
     seconds: np.ndarray,
     logs: np.ndarray,
     least_widening: Bands,
+    taken: bool = False,
 ) -> Trial:
     """Find how bands must widen with the ratio of sizes to hold on a trial."""
     many = len(seconds) >= _MANY_ROWS
@@ -174,11 +179,14 @@ def _tried(
     out = ratio > _EVEN - 1
     if not out.any():
         return Trial(1.0, Bands(0.0, 0.0))
+    times = max(_FAR if many else 1.0, float(np.exp(ratio.max())))
+    if taken:
+        return Trial(times, least_widening)
     off = np.abs(np.log(predicted_from(fitted) / seconds))[out]
     excess = np.maximum(off - logs[:, None], 0) / ratio[out]
     shares = zip(excess, BANDS, least_widening, strict=True)
     widening = Bands(*(max(float(np.quantile(each, share)), least) for each, share, least in shares))
-    return Trial(max(_FAR if many else 1.0, float(np.exp(ratio.max()))), widening)
+    return Trial(times, widening)
 
 
 def batch_beyond(reach: Reach, batch: int) -> str | None:

@@ -76,7 +76,8 @@ def larger_trials() -> pd.DataFrame:
     Returns:
         One row per device and setting, as tests/benchmarks/bench_larger.py writes them: conditions; torch; rows of the
         fit, larger networks, and those of them that were refused; half and ninety, the shares within the two bands;
-        needed, to which power of the ratio of sizes the band of nine in ten must grow to hold nine in ten.
+        needed_half and needed, to which power of the ratio of sizes each band must grow to hold its share;
+        families_half and families_ninety, of all networks, the shares within bands by the errors of other families.
     """
     return _read_errors(LARGER)
 

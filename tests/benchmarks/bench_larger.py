@@ -1,9 +1,10 @@
 """How well the bands of fits hold on networks larger than all fitted, by published rows.
 
 `python tests/benchmarks/bench_larger.py [--only NAME] [--write]` fits to the networks below 4 G multiply-adds of each
-setting of a GPU, and predicts the larger ones. The least by which bands widen is what the other devices needed.
---write keeps the shares within the two bands, and what this device needed, in data/devices/larger.csv, which pages
-quote and fits read.
+setting of a GPU, and predicts the larger ones, with bands that widen as the other devices needed. Beside them stand
+the bands of all networks, each family left out of the fit and of its bands. --write keeps the shares within the two
+bands, and what this device needed, in data/devices/larger.csv, which pages quote and fits read. What a device needed
+does not depend on the file, but the shares do: where needs change, call it twice.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ import pandas as pd
 import fastscale_lib as fs
 from fastscale_lib.prediction.fitted import SETTING, fit_setting
 from fastscale_lib.prediction.forms import form_of, log_seconds
-from fastscale_lib.prediction.reach import judge
+from fastscale_lib.prediction.reach import BANDS, judge
 from fastscale_lib.prediction.sheets import data_sheets
-from fastscale_lib.prediction.timed_rows import timed_rows, timed_runs
+from fastscale_lib.prediction.timed_rows import families_of, timed_rows, timed_runs
+from fastscale_lib.prediction.unseen import best_form
 from fastscale_lib.records.conditions import Conditions
 
 KEPT = Path(__file__).parents[2] / "data" / "devices" / "larger.csv"
@@ -41,10 +43,21 @@ def held(setting: Conditions, rows: pd.DataFrame) -> dict[str, Any] | None:
     told = ~small & np.isfinite(bands.ninety)
     shares = {name: (off[told] <= np.log1p(getattr(bands, name)[told])).mean() for name in bands._fields}
     ratio = (runs.extent.sizes - fitted.reach.most).max(axis=1)[told]  # a logarithm, above 0
-    needed = np.quantile(np.maximum(off[told] - np.log1p(fitted.reach.bands.ninety), 0) / ratio, 0.9)
+    needed = {}
+    for name, band, share in zip(("needed_half", "needed"), fitted.reach.bands, BANDS, strict=True):
+        needed[name] = np.quantile(np.maximum(off[told] - np.log1p(band), 0) / ratio, share)
     what = {**setting.row(("device_name", *SETTING)), "torch": str(rows["torch"].iloc[0])}
-    refused = (~small).sum() - told.sum()
-    return {**what, "rows": small.sum(), "larger": told.sum(), "refused": refused, **shares, "needed": needed}
+    counts = {"rows": small.sum(), "larger": told.sum(), "refused": (~small).sum() - told.sum()}
+    return {**what, **counts, **shares, **needed, **by_family(setting, rows)}
+
+
+def by_family(setting: Conditions, rows: pd.DataFrame) -> dict[str, float]:
+    """Return the shares of families left out that are within bands by the errors of the others."""
+    runs, seconds = timed_runs(rows)
+    off = np.abs(np.log(best_form("layers", runs, seconds, rows, setting).held_out / seconds))
+    families = np.array(families_of(rows))
+    bands = np.array([np.quantile(off[families != family], BANDS) for family in families])
+    return dict(zip(("families_half", "families_ninety"), (off[:, None] <= bands).mean(axis=0), strict=True))
 
 
 def main() -> None:

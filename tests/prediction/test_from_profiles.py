@@ -40,7 +40,10 @@ def test_the_page_quotes_what_was_judged(errors):
         f"were off by {percent(inference['unlike_error'])} on GPUs in inference",
         f"held {percent(inference['held_ninety'])} of ConvNets on GPUs in inference, "
         f"{percent(training['held_ninety'])} in training, and {percent(errors.loc[~gpu, 'held_ninety'])} on CPUs; "
-        f"of ConvNeXt and transformers {percent(errors.loc[gpu, 'unlike_held_ninety'])} on GPUs",
+        f"of ConvNeXt and transformers {percent(errors.loc[gpu, 'unlike_held_ninety'])} on GPUs. "
+        f"The band of half held {percent(inference['held_half'])}, {percent(training['held_half'])}, and "
+        f"{percent(errors.loc[~gpu, 'held_half'])}; of ConvNeXt and transformers "
+        f"{percent(errors.loc[gpu, 'unlike_held_half'])}.",
     ):
         assert said in page
 

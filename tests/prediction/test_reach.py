@@ -10,16 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastscale_lib as fs
-from fastscale_lib._common.frames import dicts
 from fastscale_lib.architectures.operation_lists import operations
 from fastscale_lib.prediction import unseen
-from fastscale_lib.prediction.fitted import Fitted, fit_setting, least_widening
-from fastscale_lib.prediction.forms import log_seconds, runs_of
+from fastscale_lib.prediction.fitted import Fitted, widening_of_others
+from fastscale_lib.prediction.forms import runs_of
 from fastscale_lib.prediction.layer_forms import Layers
 from fastscale_lib.prediction.reach import Bands, Extent, Reach, Trial, judge
 from fastscale_lib.prediction.stored_models import fitted_model
-from fastscale_lib.prediction.timed_rows import timed_rows, timed_runs
-from fastscale_lib.records.conditions import Conditions
 
 SHIPPED = Path(__file__).parents[2] / "data" / "measured"
 HOSTILE = [-1, 0, 1.5, True, False, "4", float("nan"), float("inf"), [4], np.float64(4), 10**400]
@@ -160,51 +157,12 @@ def test_the_bands_hold_on_the_trial_that_they_are_widened_by(monkeypatch):
     seconds = np.exp(model._form(key).log_seconds(runs, model.fitted[key].parameters))
     off = np.abs(np.log(1e3 * seconds / frame.loc[beyond, "median_ms"]))
     reach = reach_of(fitted)
-    leasts = least_widening(key)  # however well a trial went
+    leasts = widening_of_others(key)  # however well a trial went
     for share, band, grows, least in zip((0.5, 0.9), reach.bands, reach.up.widening, leasts, strict=True):
         assert grows >= least
         within = off <= (np.log1p(band) + grows * np.log(times[beyond])) * 1.01
         assert share <= within.mean() + 1e-9
         assert within.mean() <= share + 0.1 or grows == least
-
-
-@pytest.fixture(scope="module")
-def larger() -> pd.DataFrame:
-    """Shares of larger networks within the bands of fits to those below 4 G multiply-adds."""
-    return pd.read_csv(SHIPPED.parent / "devices" / "larger.csv")
-
-
-def test_the_page_quotes_how_the_bands_held_on_larger_networks(larger):
-    page = " ".join((SHIPPED.parents[1] / "docs" / "limits.md").read_text("utf-8").split())
-    shares = [100 * larger.loc[larger["compile"] == compiled, "ninety"] for compiled in (False, True)]
-    eager, compiled = (f"{each.min():.0f} to {each.max():.0f} %" for each in shares)
-    assert (
-        f"below 4 G multiply-adds on {len(larger)} settings of GPUs, the bands of nine in ten held {eager} of" in page
-    )
-    assert f"networks eager, and {compiled} compiled." in page
-
-
-def test_where_the_bands_held_the_fewest_they_hold_them_again(larger):
-    """Judged by the trials of the other devices: they must hold more before the page may say so."""
-    [kept] = dicts(larger.nsmallest(1, "ninety"))
-    times = fs.records.timm_times().assign(half_width=0.01)
-    same = [times[name].eq(kept[name]) for name in ("device_name", "mode", "channels_last", "compile", "torch")]
-    [(setting, published)] = timed_rows(times[np.logical_and.reduce(same)].reset_index(drop=True))
-    runs, seconds = timed_runs(published)
-    small = np.exp(runs.extent.sizes[:, 0]) < 4e9
-    fitted = fit_setting("layers", setting, published[small], without=setting.device_name)
-    off = np.abs(log_seconds(fitted.form or Layers(), runs, fitted.parameters) - np.log(seconds))
-    band = np.log1p(judge(reach_of(fitted), runs.extent).bands.ninety)
-    assert (off <= band)[~small].mean() == pytest.approx(kept["ninety"], abs=0.02)
-
-
-@pytest.mark.parametrize("unusual", [{"compile": True}, {"channels_last": True}, {}])
-def test_bands_widen_at_least_as_other_settings_of_the_kind_needed(larger, unusual):
-    setting = Conditions(**{"device_name": "RTX 4090", "channels_last": False, "compile": False, **unusual})
-    kind = (larger["compile"] | larger["channels_last"]) == bool(unusual)
-    needed = larger[kind & (larger["mode"] == "inference")].groupby("device_name")["needed"].max()
-    assert least_widening(setting).ninety == max(0.04, needed.max())
-    assert least_widening(setting, without="RTX 4090").ninety == max(0.04, needed.drop("RTX 4090").max())
 
 
 def test_a_network_far_beyond_all_fitted_is_refused(epyc):
