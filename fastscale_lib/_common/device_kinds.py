@@ -58,7 +58,7 @@ CPU = DeviceKind(
 )
 KINDS = (CUDA, CPU)  # the default device is of the first kind that the machine has
 # What names of CPUs have beside the maker, the series and the model.
-_BESIDE = re.compile(r"\((?:r|tm)\)|\b(?:CPU|Processor|\d+-Core)\b|@ .*", re.IGNORECASE)
+_BESIDE = re.compile(r"\((?:r|tm)\)|\bCPU\b(?=.* @)|\b(?:Processor|\d+-Core)\b|@ .*", re.IGNORECASE)
 _BY_NAME = {kind.name: kind for kind in KINDS}
 HOW = "'cpu', 'cuda' or 'cuda:N'"  # how a caller names a device
 _NAME = re.compile(r"(cuda)(?::(0|[1-9][0-9]{0,8}))?|(cpu)(?::0)?")
@@ -94,5 +94,5 @@ def named_with_threads(name: str, threads: int) -> str:
 
 
 def short_name(device_name: str) -> str:
-    """Shorten a device's name as its maker writes it: "Intel(R) Xeon(R) Processor" to "Intel Xeon"."""
+    """Shorten a maker's name of a device: "Intel(R) Xeon(R) Processor" to "Intel Xeon"."""
     return " ".join(_BESIDE.sub(" ", device_name).split()) or device_name

@@ -126,14 +126,15 @@ from .pair_claims import unmeasured_claims as unmeasured_claims
 from .pair_sentences import memory_beside_counted as memory_beside_counted
 from .pair_sentences import memory_excess_text as memory_excess_text
 from .pair_sentences import pair_counts_text as pair_counts_text
+from .pair_sentences import pair_errors_shown as pair_errors_shown
 from .pair_sentences import pair_errors_text as pair_errors_text
 from .pair_sentences import pair_memory_text as pair_memory_text
 from .pair_sentences import pair_times_shown as pair_times_shown
 from .pair_sentences import pair_times_text as pair_times_text
-from .pairs import fast_scaled as fast_scaled
+from .pair_sentences import published_pairs_shown as published_pairs_shown
 from .pairs import measured_pairs as measured_pairs
+from .pairs import published_pair_errors as published_pair_errors
 from .pairs import published_pairs as published_pairs
-from .pairs import zoo_names as zoo_names
 from .profiled import DeviceSetting as DeviceSetting
 from .profiled import device_settings as device_settings
 from .published_transformer import published_counts as published_counts

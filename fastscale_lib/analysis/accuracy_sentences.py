@@ -11,16 +11,10 @@ from .._common.digits import significant
 from .._common.frames import dicts
 from .._common.frames import rows as rows_of
 from .._common.wording import counted, listed
+from ..records.published_rows import table_title
 from .claims import FAILS, HOLDS, Claim
 from .seeds import errors_by_setting, is_near
 
-_SOURCES = {
-    "pycls_zoo_v100": "pycls",
-    "early_convolutions_table2": "Early Convolutions",
-    "mvit_table17": "MViT, Table 17",
-    "efficientnet_scaled": "Tan and Le",
-    "yolos_deit_tiny": "YOLOS",
-}
 _NEAR = 0.05  # exponents that differ by less agree
 
 
@@ -31,7 +25,7 @@ def families_shown(overview: pd.DataFrame) -> pd.DataFrame:
         overview: of `families_overview`.
     """
     rows = {
-        (family, _SOURCES.get(source, source)): {
+        (family, table_title(source)): {
             "scaled by": strategy,
             "networks": row.networks,
             "flops, G": f"{row.flops_from / 1e9:.2g} to {row.flops_to / 1e9:.2g}",
@@ -62,7 +56,7 @@ def growth_shown(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _family(row: Mapping[str, Any]) -> str:
-    return f"{row['family']} ({_SOURCES.get(row['source'], row['source'])})"
+    return f"{row['family']} ({table_title(row['source'])})"
 
 
 def families_growth_text(table: pd.DataFrame) -> str:

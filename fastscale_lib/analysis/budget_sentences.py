@@ -42,7 +42,7 @@ def bought_text(bought: Mapping[str, pd.DataFrame]) -> str:
 
 
 def bought_on_each_text(on_each: Mapping[str, pd.DataFrame], models: Mapping[str, RuntimeModel]) -> str:
-    """Say which strategy buys the most flops for a time on each device, and whether dWr is surely behind.
+    """Say which strategy buys the most flops for a time on each device, and where dWr is.
 
     The ratio of the two has the interval of `flops_bought`.
 

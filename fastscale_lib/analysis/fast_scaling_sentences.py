@@ -46,8 +46,8 @@ def relative_times_text(times: pd.DataFrame) -> str:
     said = ["**What came out.**"]
     if orders:
         said.append(
-            f"At the same flops, measured times are in the paper's order ({listed(_PAPERS_ORDER)}, which is the slowest) "
-            f"in {orders.count(_PAPERS_ORDER)} of {counted(len(orders), 'setting')}."
+            f"At the same flops, measured times are in the paper's order ({listed(_PAPERS_ORDER)}, the slowest) in "
+            f"{orders.count(_PAPERS_ORDER)} of {counted(len(orders), 'setting')}."
         )
     sure = {case: rows for case, rows in cases.items() if rows["doubt"].isna().all()}
     for case, rows in sure.items():

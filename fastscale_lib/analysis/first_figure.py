@@ -12,7 +12,7 @@ from .._common.wording import counted, span
 from ..architectures.counting import complexity
 from ..architectures.definition import Network
 from ..architectures.zoo import network as named_network
-from ..records.published_rows import published_errors
+from ..records.published_rows import published_errors, table_title
 from ..records.scaled_tables import published_scaling
 from ..scaling.grids import sweep
 from ..scaling.strategies import strategy as named_strategy
@@ -20,7 +20,7 @@ from ..scaling.strategies import strategy as named_strategy
 _POINTS = 33  # of a curve
 _KINDS, _EVIDENCE = ("GPU", "CPU"), ("measured", "predicted")  # in the order of a table
 _NEAR = 0.15  # flops of published networks that are compared agree within this share
-_SOURCES = {"yolos_deit_tiny": "Fang et al.", "efficientnet_scaled": "Tan and Le"}
+_SOURCES = ("yolos_deit_tiny", "efficientnet_scaled")
 
 
 def published_accuracy(strategies: Iterable[str] = ("w", "dWr", "dwr")) -> pd.DataFrame:
@@ -48,7 +48,7 @@ def published_accuracy(strategies: Iterable[str] = ("w", "dWr", "dwr")) -> pd.Da
         flops = own["flops"].astype(float)
         if len(own) < 2 or flops.max() / flops.min() > 1 + _NEAR:
             continue
-        case = f"{base} at {flops.median() / 1e9:.1f} G, {_SOURCES[str(source)]}"
+        case = f"{base} at {flops.median() / 1e9:.1f} G, {table_title(str(source))}"
         found.append(own.assign(case=case, top1_accuracy_pct=100 - own["top1_error_pct"].astype(float)))
     columns = ["case", "base", "strategy", "flops", "top1_accuracy_pct"]
     return pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)

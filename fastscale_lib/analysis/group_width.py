@@ -72,7 +72,8 @@ def last_block(network: Network | str, strategies: Iterable[str], scale: float) 
 
     Returns:
         Index: strategy ("base" for none), name (of the layer). Columns: kernel; groups; read (input channels per output
-        channel); width_out; flops; activations; flops and activations relative to the base ("flops, × base").
+        channel); width (output channels); flops; activations; flops and activations relative to the base ("flops, ×
+        base").
 
     Raises:
         NetworkError: there is no such network.
@@ -85,8 +86,9 @@ def last_block(network: Network | str, strategies: Iterable[str], scale: float) 
         convolutions = layers(each).query("kind == 'conv' and resolution_out != 1")
         block = convolutions["name"].iloc[-1].rsplit(".", 1)[0]
         last = convolutions[convolutions["name"].str.startswith(f"{block}.")]
-        blocks[name] = last.assign(read=last["width_in"] // last["groups"]).set_index("name")
-    table = pd.concat(blocks, names=["strategy"])[["kernel", "groups", "read", "width_out", "flops", "activations"]]
+        last = last.assign(read=last["width_in"] // last["groups"], width=last["width_out"])
+        blocks[name] = last.set_index("name")
+    table = pd.concat(blocks, names=["strategy"])[["kernel", "groups", "read", "width", "flops", "activations"]]
     for count in ("flops", "activations"):
         table[f"{count}, × base"] = table[count] / blocks["base"][count].reindex(table.index, level="name")
     return table

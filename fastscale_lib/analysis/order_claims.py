@@ -145,7 +145,7 @@ def scaled_and_designed_claim(gaps: pd.Series, scaled: pd.Series, tolerance: flo
     same, other = gaps[~scaled], gaps[scaled]
     alike = count_within(other, same)
     gained = f"{-same.max():.1f} to {-same.min():.1f} points"
-    details = f"pycls_zoo_v100 and early_convolutions_table2, which train differently, by {gained}"
+    details = f"pycls and Early Convolutions, which train differently, by {gained}"
     why = f"training differs: of the same networks, errors differ by {gained}"
     return Claim(
         "error of RegNetY at equal flops, in points: scaled by dWr less designed",

@@ -10,8 +10,9 @@ import pandas as pd
 from .._common.device_kinds import CUDA
 from .._common.frames import rows as rows_of
 from ..architectures.counting import METRICS
+from ..records.published_rows import table_title
 from .claims import BEYOND, PAPER, WITHIN_ONE_RUN, Claim, details_text, place, scope_on
-from .pairs import fast_scaled
+from .pairs import made
 
 _PAPERS = "RegNetY-16GF"  # name in tables of the network that the paper compares with EfficientNet-B4
 
@@ -78,9 +79,9 @@ def published_ratios(times: pd.DataFrame, published_as: str, baseline: str, scop
     """
     ratios = []
     for row in rows_of(times):
-        made, where = _made(row.source, published_as), f"on a {row.device_name}"
-        of, details = f"{published_as}, {made}, over {baseline}, {where}", f"{row.source}, {where}"
-        own = _published_scope(made, published_as, scope)
+        how, where = made(row.source, published_as), f"on a {row.device_name}"
+        of, details = f"{published_as}, {how}, over {baseline}, {where}", f"{table_title(row.source)}, {where}"
+        own = _published_scope(how, published_as, scope)
         ratios.append(Ratio(f"time in {row.mode}", of, "published", details, row.ratio, own, on=row.device_name))
     return ratios
 
@@ -177,10 +178,10 @@ def error_claims(
     text = "difference of errors in percentage points"
     claims = []
     for row in rows_of(errors["difference"].reset_index()):
-        made = _made(row.source, published_as)
-        own = _published_scope(made, published_as, scope)
-        text_of_row = f"{text}, {row.epochs} epochs: {published_as}, {made}, less {baseline}, in {row.source}"
-        evidence: dict[str, Any] = {"evidence": "published", "details": row.source, "scope": own}
+        how, table = made(row.source, published_as), table_title(row.source)
+        own = _published_scope(how, published_as, scope)
+        text_of_row = f"{text}, {row.epochs} epochs: {published_as}, {how}, less {baseline}, in {table}"
+        evidence: dict[str, Any] = {"evidence": "published", "details": table, "scope": own}
         evidence |= {"headline": _headline(own), "words": "{} points of error"}
         claims.append(Claim(text_of_row, 0, row.difference, tolerance, relation="<", **evidence))
     if not claims:
@@ -189,10 +190,6 @@ def error_claims(
     return claims
 
 
-def _made(source: str, network: str) -> str:
-    return "fast-scaled" if fast_scaled(source, network) else "designed"
-
-
-def _published_scope(made: str, published_as: str, scope: str) -> str:
+def _published_scope(how: str, published_as: str, scope: str) -> str:
     """Return the pair's scope if the network is the paper's, and was made as in the paper."""
-    return scope if made == "fast-scaled" and published_as == _PAPERS else BEYOND
+    return scope if how == "fast-scaled" and published_as == _PAPERS else BEYOND

@@ -16,8 +16,9 @@ from ..architectures.definition import Network
 from ..measuring.counted_memory import PeakMemory, peak_memory
 from ..measuring.settings import Precision
 from ..records.conditions import distinct_labels
+from ..records.published_rows import table_title
 from ..records.rows import read_rows
-from .pairs import is_of
+from .pairs import is_of, made
 
 _MEMORY = ("mode", "counted, MB", "measured, MB", "beyond the count, %", "of the largest output")
 _BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
@@ -119,6 +120,36 @@ def memory_excess_text(table: pd.DataFrame) -> str:
         f"{text}; the most beyond it is that of {name} ({where}), which is {significant(share, 2)} times its largest "
         "output."
     )
+
+
+def published_pairs_shown(published: pd.DataFrame, one: str, other: str) -> pd.DataFrame:
+    """Show published times of two networks, and how the first was made.
+
+    Arguments:
+        published: of `published_pairs`.
+        one: name of the first network, as in the tables.
+        other: the second.
+    """
+    rows = {
+        (row.device_name, row.mode): {
+            f"{one}, ms/image": significant(row.one_ms),
+            f"{other}, ms/image": significant(row.other_ms),
+            "ratio": significant(row.ratio),
+            f"{one} was": made(row.source, one),
+        }
+        for row in rows_of(published)
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["device", "mode"])
+
+
+def pair_errors_shown(errors: pd.DataFrame) -> pd.DataFrame:
+    """Show published errors of two networks, by table and length of training.
+
+    Arguments:
+        errors: of `published_pair_errors`.
+    """
+    shown = errors.rename(index=table_title, level="source").rename_axis(["table", "epochs"])
+    return shown.map("{:.1f}".format)
 
 
 def pair_times_shown(measured: pd.DataFrame, one: str, other: str) -> pd.DataFrame:

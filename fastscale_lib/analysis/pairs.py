@@ -15,7 +15,7 @@ from ..architectures.parts import NetworkError
 from ..architectures.zoo import network as named_network
 from ..records.conditions import Conditions
 from ..records.measurement import joined_doubts, judges_nothing, ratio_ends, shared_use, time_doubt, waits_for_host
-from ..records.published_rows import published
+from ..records.published_rows import published, published_errors
 from ..records.rows import read_rows
 from ..scaling.strategies import strategy as named_strategy
 
@@ -33,6 +33,11 @@ def fast_scaled(source: str, network: str) -> bool:
         network: name of the network, as in the table.
     """
     return source == "early_convolutions_table2" and network.startswith("RegNet")
+
+
+def made(source: str, network: str) -> str:
+    """Say how a network of a published table was made: "fast-scaled", or "designed"."""
+    return "fast-scaled" if fast_scaled(source, network) else "designed"
 
 
 def zoo_names(names: pd.Series) -> pd.Series:
@@ -71,6 +76,28 @@ def published_pairs(folder: str | os.PathLike, one: str, other: str) -> pd.DataF
     sides = [times.loc[names == name, [*keys, "ms_per_image"]] for name in pair]
     pairs = sides[0].merge(sides[1], on=keys).set_axis([*keys, "one_ms", "other_ms"], axis=1)
     return pairs.assign(ratio=pairs["one_ms"] / pairs["other_ms"])
+
+
+def published_pair_errors(folder: str | os.PathLike, one: str, other: str) -> pd.DataFrame:
+    """Pair the published top-1 errors of two networks.
+
+    Arguments:
+        folder: of the tables, as for `published_errors`.
+        one: name of the first network, as in the tables or the zoo.
+        other: name of the second network.
+
+    Returns:
+        Index: source, epochs. Columns: the two names (percent) and difference (percentage points).
+
+    Raises:
+        PublishedError: there is no such folder, or a table is missing.
+    """
+    errors = published_errors(folder=folder)
+    names = dict(zip(zoo_names(pd.Series([one, other])), [one, other], strict=True))
+    errors["network"] = zoo_names(errors["network"]).map(names)
+    pairs = errors.pivot_table(index=["source", "epochs"], columns="network", values="top1_error_pct")
+    pairs = pairs.reindex(columns=[one, other]).dropna().rename_axis(columns=None)
+    return pairs.assign(difference=pairs[one] - pairs[other])
 
 
 def measured_pairs(paths: Iterable[str | os.PathLike], one: Network, other: Network) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from ..prediction.roofline import roofline_share
 from ..prediction.timed_rows import families_of
 from ..prediction.unseen import prediction_errors
 from ..records.conditions import Conditions, short_titles
-from ..records.published_rows import published, published_form
+from ..records.published_rows import published, published_form, table_title
 from ..records.rows import read_rows
 from ..records.rows_that_judge import undisturbed
 from ..records.store import Store
@@ -69,7 +69,7 @@ def timings_overview(timings: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame.from_dict(
         {
             case: {
-                "source": rows["source"].iloc[0],
+                "source": table_title(rows["source"].iloc[0]),
                 "timings": len(rows),
                 "families": rows["family"].nunique(),
                 "batch": " to ".join(f"{size:,}" for size in rows["batch"].agg(["min", "max"]).dropna().unique()),

@@ -109,13 +109,14 @@ def training_hours(rows: pd.DataFrame) -> pd.DataFrame:
         rows: as for `seed_errors`.
 
     Returns:
-        Index device_name and part (of the images that the error was taken on); columns count (of trainings) and sum
-        (hours). Empty where there are none.
+        Index: device and part (of the images that the error was taken on); columns trainings (how many), and hours that
+        they took together. Empty where there are none.
     """
     if "top1_error" not in rows:
-        return pd.DataFrame(columns=["count", "sum"])
+        return pd.DataFrame(columns=["trainings", "hours"])
     ended = rows[rows["kind"] == "trained"]
-    return (ended["seconds"] / 3600).groupby([ended["device_name"], ended["part"]]).agg(["count", "sum"])
+    hours = (ended["seconds"] / 3600).groupby([ended["device_name"].rename("device"), ended["part"]])
+    return hours.agg(["count", "sum"]).set_axis(["trainings", "hours"], axis=1)
 
 
 def error_difference(errors: pd.DataFrame, one: StrategyLike, other: StrategyLike, scale: float) -> Difference | None:

@@ -70,6 +70,13 @@ class _Timing(NamedTuple):
 
 
 _ZOO, _EARLY = "pycls_zoo_v100", "early_convolutions_table2"
+_TITLES = {
+    _ZOO: "pycls",
+    _EARLY: "Early Convolutions",
+    "mvit_table17": "MViT, Table 17",
+    "efficientnet_scaled": "Tan and Le",
+    "yolos_deit_tiny": "YOLOS",
+}
 _KNOWN_BY = f"published/{_ZOO}.csv"  # by which the data folder is recognised
 _TIMINGS = (
     _Timing(_ZOO, "inference", "V100", 1, lambda t: 64, lambda t: t["inference_ms_batch64"] / 64, "1.6", "10"),
@@ -88,6 +95,11 @@ _SCALED, _QUOTED = "efficientnet_scaled", "mvit_table17"
 _GROWN = {"EfficientNet": "dwr", "ResNet": "d", "ResNeXt": "d"}
 # Xiao et al. do not name their strategy: from 4 GF on, counts grow as by dWr.
 _GROWN_IN = {_EARLY: {"RegNetY": "dWr", "RegNetZ": "dWr"}, _QUOTED: {"RegNetZ": "dWr"}}
+
+
+def table_title(source: str) -> str:
+    """Return what a published table is called on pages; the name of any other source as it is."""
+    return _TITLES.get(source, source)
 
 
 def published(name: str | None = None, folder: str | os.PathLike | None = None) -> pd.DataFrame:

@@ -273,7 +273,7 @@ def _with_pair(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_short_names(row: dict[str, Any]) -> dict[str, Any]:
-    """Return the row with names of devices as they are recorded now; those of older rows are their makers'."""
+    """Return the row with short names of devices, which older rows have as their makers do."""
     names = {name: short_name(row[name]) for name in ("device_name", "cpu_name") if isinstance(row.get(name), str)}
     return {**row, **names}
 

@@ -50,7 +50,7 @@ def tidy(html: str) -> str:
 
 
 def _names_beside(head: str) -> str:
-    """Move the names of the index into the row of the columns' names, where their places are empty."""
+    """Move the names of the index to the row of the columns' names, if their places are empty."""
     rows = list(_ROW.finditer(head))
     if len(rows) < 2:
         return head

@@ -119,7 +119,7 @@ def test_errors_are_split_by_base_and_images():
 def test_hours_of_training_are_added_up():
     hours = fs.analysis.training_hours(made_up_rows(w=8.0))
     assert hours.T["Made-up GPU", "test"].tolist() == [6, 3.0]
-    assert fs.analysis.training_hours(pd.DataFrame()).empty
+    assert list(hours) == list(fs.analysis.training_hours(pd.DataFrame())) == ["trainings", "hours"]
 
 
 def test_regnetz_errs_no_more_than_efficientnet_at_equal_flops():

@@ -49,7 +49,7 @@ def test_published_times_of_designed_networks_are_beyond_the_paper():
     claims = ratio_claims(published_ratios(times, "RegNetY-16GF", "Rival", PAPER))
     assert [(each.verdict, each.scope) for each in claims] == [(HOLDS, PAPER), (FAILS, BEYOND)]
     assert claims[0].claim == "ratio of time in training: RegNetY-16GF, fast-scaled, over Rival, on a V100"
-    assert claims[0].details == "early_convolutions_table2, on a V100"
+    assert claims[0].details == "Early Convolutions, on a V100"
     for published_as, scope in (("RegNetY-8GF", PAPER), ("RegNetY-16GF", BEYOND)):
         assert {each.scope for each in published_ratios(times, published_as, "Rival", scope)} == {BEYOND}
 

@@ -51,7 +51,7 @@ def _rows(table: str) -> list[list[str]]:
     below: list[tuple[int, str]] = []
     for row in re.findall(r"<tr\b.*?</tr>", table, re.DOTALL):
         cells = re.findall(r"<t[hd]\b([^>]*)>(.*?)</t[hd]>", row)
-        over = [int(re.search(r'rowspan="(\d+)"', tag)[1]) if "rowspan" in tag else 1 for tag, _ in cells]
+        over = [int(tag.partition('rowspan="')[2].partition('"')[0] or 1) for tag, _ in cells]
         texts = [html.unescape(text) for _, text in cells]
         kept = [(left - 1, text) for left, text in below if left > 1]
         below = kept + list(zip(over, texts, strict=True))

@@ -144,7 +144,7 @@ def test_a_rival_and_its_partner_are_known_by_any_of_their_names():
     found = verdicts(done)
     assert found.index.is_unique
     told = found[found.index.str.contains("EfficientNet-B4, designed, .* RegNetY-4.0GF")]
-    sources = {"pycls_zoo_v100", "early_convolutions_table2"}
+    sources = {"pycls", "Early Convolutions"}
     assert {source for source in sources if told["details"].str.contains(source).any()} == sources
     assert told.index.str.contains("difference of errors").any()
 

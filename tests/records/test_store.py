@@ -49,6 +49,13 @@ def test_rows_come_back_in_their_order(store):
     assert store.find(batch=64, network="ResNet-18") == []
 
 
+def test_names_of_devices_are_read_in_short(store):
+    """Older rows have a CPU's name as its maker writes it."""
+    store.add({"device_name": "Intel(R) Xeon(R) Processor", "cpu_name": "AMD EPYC 7763 64-Core Processor"})
+    [row] = store.find(device_name="Intel Xeon")
+    assert row["cpu_name"] == "AMD EPYC 7763"
+
+
 def test_rows_are_found_by_lists_and_by_other_values_beside_them(store):
     rows = [{"network": name, "causes": ["heat"]} for name in ("a", "b")]
     for row in rows:
