@@ -93,8 +93,10 @@ def gaps_text(gaps: pd.DataFrame, other: str) -> str:
     names = listed(f"{family} ({table})" for table, family in turned)
     verb = "is" if len(turned) == 1 else "are"
     return (
-        f"**What came out.** At equal flops, {counts[0]} are ahead of {other} throughout; at equal training time, "
-        f"{counts[1]}." + f" {names} {verb} ahead at equal time alone: flops mislead." * (len(turned) > 0)
+        f"**What came out.** At equal flops, {counts[0]} {'is' if flops.sum() == 1 else 'are'} ahead of {other} "
+        f"throughout; at equal training time, {counts[1]}."
+        + f" {names} {verb} ahead at equal time alone: flops mislead."
+        * (len(turned) > 0)
     )
 
 

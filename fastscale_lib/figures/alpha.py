@@ -66,7 +66,7 @@ def counts_over_alpha(
             for trace in traces:
                 in_legend = column == 1 and trace["mode"] != "markers"
                 figure.add_trace({**trace, "visible": s == scales[-1], "showlegend": in_legend}, **where)
-        note: dict[str, Any] = {"annotation_text": _near_text(nearly), "annotation_position": "top right"}
+        note: dict[str, Any] = {"annotation_text": _near_text(nearly), "annotation_position": "top left"}
         figure.add_hline(1 + nearly, line=_NEAR, **note, **where)
         figure.update_xaxes(**_ALPHA, **where)
         relative = axis_title(f"{METRICS[metric].label}, relative to α = 1")

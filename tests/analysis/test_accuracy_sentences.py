@@ -26,7 +26,7 @@ def gaps(**ends: tuple[float, float, float, float]) -> pd.DataFrame:
 )
 def test_only_who_is_never_ahead_at_equal_flops_turns(ends, flops, time, misled):
     text = fs.analysis.gaps_text(gaps(RegNetX=ends), "EfficientNet")
-    assert f"At equal flops, {flops} of 1 family are ahead of EfficientNet throughout; " in text
+    assert f"At equal flops, {flops} of 1 family {'is' if flops else 'are'} ahead of EfficientNet throughout; " in text
     assert f"at equal training time, {time} of 1 family." in text
     assert text.endswith(" RegNetX (the table) is ahead at equal time alone: flops mislead.") == misled
 

@@ -18,6 +18,7 @@ import fastscale_lib as fs
 from fastscale_lib import figures
 from fastscale_lib.figures.svg import formats
 from fastscale_lib.figures.svg.axes import Axis, step
+from fastscale_lib.figures.svg.grid import FONT
 from fastscale_lib.figures.svg.plot import picture
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -202,6 +203,24 @@ def test_panels_stand_below_each_other_in_a_narrow_picture():
     assert narrow[0][0] == narrow[1][0]
     assert narrow[0][1] < narrow[1][1]
     assert {"left", "right"} <= set(texts(parsed(figure)))
+
+
+def test_titles_of_panels_break_before_they_meet():
+    heads = [f"RegNetX-400MF: {name}" for name in ("flops", "params", "activations")]
+    figure = make_subplots(rows=1, cols=3, subplot_titles=heads)
+    for column in (1, 2, 3):
+        figure.add_trace(go.Scatter(y=[1, 2]), row=1, col=column)
+    root = parsed(figure, width=360)
+    said = [each for each in root.iter(f"{SVG}text") if each.get("font-weight") == "600" and each.get("text-anchor")]
+    assert sorted(str(each.text) for each in said) == sorted(" ".join(heads).split())
+    for row in {each.get("y") for each in said}:
+        ends = sorted(
+            (float(each.get("x", 0)) - half, float(each.get("x", 0)) + half)
+            for each in said
+            if each.get("y") == row
+            for half in [formats.width(str(each.text), 1.06 * FONT) / 2]
+        )
+        assert all(end <= start for (_, end), (start, _) in pairwise(ends))
 
 
 @pytest.mark.parametrize(("width", "narrow"), [(940, False), (360, True)])

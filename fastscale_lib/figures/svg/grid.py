@@ -116,6 +116,12 @@ def arranged(
         raise FigureError("the labels leave no room for the panels")
     shares = [high - low for low, high in columns]
     widths = [free * share / sum(shares) for share in shares]
+    rooms = [each + left[i] for i, each in enumerate(widths)] if len(widths) > 1 else [width]
+    titles = {
+        pair: "<br>".join(formats.wrapped(titles[pair], 1.06 * FONT, rooms[column]))
+        for pair, (_, column) in place.items()
+        if pair in titles
+    }
     above, bottom = [8.0] * len(heights), [10.0] * len(heights)
     for pair, (row, column) in place.items():
         above[row] = max(above[row], 8 + LINE * len(formats.lines(titles[pair]))) if pair in titles else above[row]
