@@ -44,8 +44,8 @@ def correlations(
         frame: timings as `published` returns them, with the columns ms_per_image, family, and those of `metrics` and
             `by`. All metrics of a group are correlated on the same rows: those with a time that is not launch_bound,
             and with a count for every metric of which the group has any count.
-        by: columns that define the groups; a missing value is a value of its own, but of cuda_graph it is False;
-            default: `Conditions.CORRELATE`.
+        by: columns that define the groups; a missing value is a value of its own, but of cuda_graph it is False, and a
+            frame may lack channels_last and compile; default: `Conditions.CORRELATE`.
         metrics: columns of counts; default: flops, params, activations.
         resamples: number of bootstrap samples, for more than 9 families; default: 1000.
         seed: of the bootstrap, for more than 9 families; default: 0.
@@ -148,8 +148,10 @@ def _checked(
 ) -> tuple[pd.DataFrame, list[str], list[str]]:
     by = check_columns(f"{caller}: by", by, AnalysisError)
     metrics = check_columns(f"{caller}: metrics", metrics, AnalysisError)
-    if isinstance(frame, pd.DataFrame) and "cuda_graph" in by:
-        frame = with_cuda_graphs(frame)
+    if isinstance(frame, pd.DataFrame):
+        unsaid = [name for name in ("channels_last", "compile") if name in by and name not in frame]
+        frame = frame.assign(**dict.fromkeys(unsaid))
+        frame = with_cuda_graphs(frame) if "cuda_graph" in by else frame
     check_frame(f"{caller}: frame", frame, AnalysisError, [*by, "family"], ["ms_per_image", *metrics])
     check_whole(f"{caller}: resamples", resamples, AnalysisError, most=_MOST_RESAMPLES)
     check_whole(f"{caller}: seed", seed, AnalysisError, least=0)

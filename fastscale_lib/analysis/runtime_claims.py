@@ -13,6 +13,7 @@ from .._common.frames import dicts
 from .._common.frames import rows as rows_of
 from .._common.wording import counted
 from ..records.conditions import Conditions, distinct_labels, short_titles
+from ..records.published_rows import table_title
 from .claims import BEYOND, PAPER, Claim, place, scope_on
 
 # Over all models of Figure 9 of Early Convolutions (Xiao et al., 2021): Pearson's r of training time.
@@ -91,7 +92,7 @@ def reported_claims(found: pd.DataFrame, tolerance: float) -> list[Claim]:
             tolerance,
             scope=BEYOND,
             evidence="published",
-            details=f"{source}: {counted(row.rows, 'row')}",
+            details=f"{table_title(source)}: {counted(row.rows, 'row')}",
         )
         for row in rows_of(plain)
         if row.metric in _REPORTED

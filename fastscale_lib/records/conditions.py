@@ -14,6 +14,7 @@ from .._common.device_kinds import CPU, kind_name, kind_of
 LARGEST = "largest"  # the batch that fills the device
 
 _FIT = ("device_name", "threads", "mode", "precision", "channels_last", "compile", "tf32", "cuda_graph")
+_WAYS = ("channels_last", "compile", "cuda_graph")
 _SOFTWARE = ("torch", "cuda", "cudnn", "driver", "library")
 _UNUSUAL = {"compile": "compiled", "cuda_graph": "CUDA graph", "channels_last": "channels first", "tf32": "TF32"}
 
@@ -30,9 +31,9 @@ class Conditions:
       no source, device number or versions, as rates belong to the device, whoever measured them.
     - `CASE`: times are compared with each other. `FIT`, the store, the kind of device and the batch; no versions, as a
       store is one series of measurements.
-    - `CORRELATE`: times are correlated with counts. Published tables say nothing about threads, memory format and
-      compiling, and have a batch of their own for each network, as a store of largest batches does; times are per
-      image. For a store that mixes these, give `by` more columns.
+    - `CORRELATE`: times are correlated with counts. No threads, of which published tables say nothing, and no batch, of
+      which they have one of their own for each network, as a store of largest batches does; times are per image. For a
+      store that mixes these, give `by` more columns.
     - `HELD`: a row belongs to a point of a plan, beside its network and batch. `FIT`, and the versions.
     - `MACHINE`: the columns of `HELD` that the machine decides, not the plan.
     - `COMPARE`: the columns by which `compare` tells two measurements apart. No source, as a measurement need not come
@@ -67,7 +68,7 @@ class Conditions:
 
     FIT: ClassVar[tuple[str, ...]] = _FIT
     CASE: ClassVar[tuple[str, ...]] = ("source", "device", *_FIT, "batch")
-    CORRELATE: ClassVar[tuple[str, ...]] = ("source", "device_name", "mode", "precision", "cuda_graph")
+    CORRELATE: ClassVar[tuple[str, ...]] = ("source", "device_name", "mode", "precision", *_WAYS)
     HELD: ClassVar[tuple[str, ...]] = (*_FIT, *_SOFTWARE)
     MACHINE: ClassVar[tuple[str, ...]] = ("device_name", *_SOFTWARE)
     COMPARE: ClassVar[tuple[str, ...]] = ("batch", *_FIT, "cudnn_benchmark", "cudnn_benchmark_limit", *_SOFTWARE)
@@ -162,16 +163,17 @@ def with_cuda_graph(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def short_titles(rows: pd.DataFrame) -> list[str]:
-    """Name the case of each row by device, mode, precision and CUDA graph.
+    """Name the case of each row by device, mode, precision and what is unusual of the run.
 
-    The last is named where one was replayed. Where other cases have the same, the source is added.
+    Where other cases have the same title, the source is added.
 
     Arguments:
-        rows: with the columns of `Conditions.CORRELATE`; of rows without cuda_graph none replayed one.
+        rows: with the columns of `Conditions.CORRELATE`; those that say how it ran may be missing.
     """
-    graph = with_cuda_graphs(rows)["cuda_graph"].map({True: _UNUSUAL["cuda_graph"], False: None})
-    columns = rows.assign(cuda_graph=graph)[list(Conditions.CORRELATE)]
-    cases = [tuple(None if pd.isna(value) else value for value in case) for case in columns.to_numpy()]
+    told = with_cuda_graphs(rows).reindex(columns=list(Conditions.CORRELATE))
+    for name in _WAYS:
+        told[name] = [None if pd.isna(way) or way == Conditions.USUAL[name] else _UNUSUAL[name] for way in told[name]]
+    cases = [tuple(None if pd.isna(value) else value for value in case) for case in told.to_numpy()]
     titles = {case: joined(case[1:]) for case in cases}
     each = list(titles.values())
     return [titles[case] if each.count(titles[case]) == 1 else f"{titles[case]} ({case[0]})" for case in cases]

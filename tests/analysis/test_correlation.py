@@ -20,7 +20,7 @@ from fastscale_lib.analysis.correlation import (
     leads,
 )
 from fastscale_lib.architectures.counting import METRICS
-from fastscale_lib.records.conditions import Conditions
+from fastscale_lib.records.conditions import Conditions, short_titles
 from fastscale_lib.records.published_rows import data_folder, published, published_form, tidy
 from fastscale_lib.records.rows import read_rows
 
@@ -76,6 +76,18 @@ def test_times_with_cuda_graphs_are_correlated_apart():
     older = correlations(plain.drop(columns="cuda_graph"))
     assert not older.pop("cuda_graph").any()
     pd.testing.assert_frame_equal(older, correlations(plain).drop(columns="cuda_graph"))
+
+
+@pytest.mark.parametrize("way", ["channels_last", "compile"])
+def test_memory_formats_and_compiled_runs_are_correlated_apart(way):
+    """Together, neither of them would follow a count as closely as it does."""
+    one, other = (timings(noise=0.5, seed=seed, **{way: told}) for seed, told in enumerate((True, False)))
+    found = correlations(pd.concat([one, other]))
+    pd.testing.assert_frame_equal(found, pd.concat([correlations(one), correlations(other)], ignore_index=True))
+    assert len(set(short_titles(found))) == 2
+    unsaid = correlations(one.drop(columns=way))
+    assert unsaid.pop(way).isna().all()
+    pd.testing.assert_frame_equal(unsaid, correlations(one).drop(columns=way))
 
 
 def test_measured_rows_keep_whether_they_replayed_a_cuda_graph():

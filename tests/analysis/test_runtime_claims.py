@@ -73,7 +73,7 @@ def test_reported_correlations_are_of_early_convolutions_on_plain_axes():
     found = found.assign(metric="activations", r=[0.9, 0.2, 0.3], rows=7)
     [claim] = reported_claims(found, 0.05)
     assert (claim.paper, claim.found, claim.verdict, claim.scope) == (0.93, 0.9, HOLDS, BEYOND)
-    assert (claim.evidence, claim.details) == ("published", f"{source}: 7 rows")
+    assert (claim.evidence, claim.details) == ("published", "Early Convolutions: 7 rows")
 
 
 def errors(device_name: str, error: float, alone: float) -> pd.DataFrame:
