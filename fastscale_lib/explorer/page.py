@@ -82,15 +82,19 @@ def still_figure(
     note: str,
     predictor: Predictor | None,
 ) -> dict[str, Any]:
-    """Make the four panels as they are shown now, as the parts of a plotly figure."""
+    """Make the four panels as they are shown now, relative to w, as the parts of a plotly figure."""
     view = Views().view(base, strategies, alpha, scale, times, predictor)
-    return {"data": list(panels.traces(view).values()), "layout": panels.figure_layout(view, note)}
+    traces, layout = panels.beside_width(panels.traces(view), panels.figure_layout(view, note))
+    return {"data": list(traces.values()), "layout": layout}
 
 
 def still(base: Network, alpha: float, scale: float, figure: Mapping[str, Any]) -> str:
     """Draw the four panels as HTML, for a notebook without a kernel, or a page made of it."""
     picture = base64.b64encode(to_svg(figure).encode()).decode()
-    said = f"{base.name} scaled, s = {scale:.3g}, α = {alpha:.3g}: activations, parameters and time over multiply-adds"
+    said = (
+        f"{base.name} scaled, s = {scale:.3g}, α = {alpha:.3g}: activations, parameters and time over multiply-adds, "
+    )
+    said += "relative to w at as many"
     return _STILL.format(picture=picture, said=html.escape(said, quote=True))
 
 

@@ -5,13 +5,26 @@ The same traces make the live figure, which is told only what changed, and the p
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from ..figures.count_traces import curve, law_text, marks
-from ..figures.theme import INK, METRIC_STYLES, METRICS, Frame, label, layout, log_axis, numbers, stages_text, style
+from ..figures.theme import (
+    INK,
+    METRIC_STYLES,
+    METRICS,
+    Frame,
+    axis_title,
+    label,
+    layout,
+    log_axis,
+    numbers,
+    stages_text,
+    style,
+)
 from ..scaling.strategies import STRATEGIES
 
 COUNTED = ("activations", "params")
@@ -122,6 +135,47 @@ def figure_layout(view: View, note: str, height: int = 600) -> dict:
         {"text": note, "x": 0, "xanchor": "left", "xref": "x3 domain", "y": 1, "yref": "y3 domain", **above}
     ]
     return made
+
+
+def beside_width(traces: Traces, layout: dict[str, Any]) -> tuple[Traces, dict[str, Any]]:
+    """Divide counts and times by those of w at the same flops, as the explorer's page does.
+
+    The slope, which all strategies share, is divided out, so that they lie apart on plain axes. Laws are left out;
+    times stay what they are where none are predicted.
+
+    Arguments:
+        traces: of `traces`, changed in place.
+        layout: of `figure_layout`, changed in place.
+    """
+    traces = {name: trace for name, trace in traces.items() if not name.endswith("/laws")}
+    for panel, what in (*((name, METRICS[name].label) for name in COUNTED), ("time", "time")):
+        if f"{panel}/w" not in traces:
+            continue
+        of_width = _interpolated(traces[f"{panel}/w"])
+        drawn = [trace for name, trace in traces.items() if name.startswith(f"{panel}/")]
+        for trace in drawn:
+            width = of_width(numbers(trace["x"]))
+            trace["y"] = numbers(trace["y"]) / width
+            if "error_y" in trace:
+                trace["error_y"] |= {name: trace["error_y"][name] / width for name in ("array", "arrayminus")}
+            if "text" in trace:
+                trace["hovertemplate"] = f"%{{y:.3g}} times the {what} of w<br>%{{text}}<extra></extra>"
+        held = np.concatenate([trace["y"] for trace in drawn if trace.get("visible", True)])
+        low, high = np.nanmin(held), np.nanmax(held)
+        room = 0.05 * (high - low) + 0.01
+        layout[f"yaxis{_AXES[panel]}"] = {
+            **{name: layout[f"yaxis{_AXES[panel]}"][name] for name in ("domain", "anchor", "automargin")},
+            **{"title": axis_title(f"{what}, relative to w"), "range": [low - room, high + room], "nticks": 5},
+        }
+    return traces, layout
+
+
+def _interpolated(trace: dict[str, Any]) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a trace as a function of flops, logarithm over logarithm; NaN beyond its ends."""
+    known = np.isfinite(trace["y"])
+    flops, first = np.unique(np.log(trace["x"][known]), return_index=True)
+    values = np.log(trace["y"][known])[first]
+    return lambda at: np.exp(np.interp(np.log(at), flops, values, np.nan, np.nan))
 
 
 def count_ranges(curves: dict[str, Traces]) -> dict[str, list[float]]:

@@ -28,7 +28,7 @@ from traitlets import TraitError
 
 import fastscale_lib as fs
 from fastscale_lib.architectures.counting import METRICS
-from fastscale_lib.explorer import app_data, app_page, notebook_page, timings
+from fastscale_lib.explorer import app_data, app_page, notebook_page, page, timings, views
 from fastscale_lib.explorer.app_measured import doubt_of
 from fastscale_lib.explorer.state import short
 from fastscale_lib.figures.svg.plot import to_svg
@@ -349,6 +349,34 @@ explorer.close()
 def test_the_still_picture_is_that_of_its_figure(x):
     figure = x._still_figure(x.base)
     assert to_svg(figure) == to_svg(go.Figure(figure))
+
+
+def test_the_still_picture_shows_what_strategies_cost_beside_w(x):
+    """At the flops of each network: w lies at 1, in counts as in predicted times."""
+    traces = x._still_figure(x.base)["data"]
+    drawn = {axis: {each["name"]: each["y"] for each in traces if each["yaxis"] == axis} for axis in ("y", "y2", "y3")}
+    for lines in drawn.values():
+        assert lines["w"] == pytest.approx(1)
+        assert np.nanmax(np.abs(lines["dwr"] - 1)) > 0.2
+        assert "laws" not in lines
+    swept = fs.sweep(x.base, ["w", "dwr"], views.SCALES)
+    width, other = (np.log(swept.loc[swept["strategy"] == way, ["flops", "activations"]]) for way in ("w", "dwr"))
+    expected = other["activations"] - np.interp(other["flops"], *width.to_numpy().T, left=np.nan, right=np.nan)
+    assert drawn["y"]["dwr"] == pytest.approx(np.exp(expected).to_numpy(), nan_ok=True)
+
+
+@pytest.mark.parametrize("predicted", [True, False])
+def test_measured_times_lie_among_predicted_ones_or_stand_for_themselves(x, predicted):
+    predictor, _ = x._drawn_times()
+    of_base = predictor.model.predict(x.base, predictor.batch, **predictor.setting)["predicted_ms"].iloc[0]
+    own, by = 2 * of_base, of_base if predicted else 1
+    times = pd.DataFrame({"strategy": ["w"], "flops": [fs.complexity(x.base).flops], "median_ms": [own], "text": [""]})
+    times = times.assign(low_ms=0.9 * own, high_ms=1.1 * own)
+    figure = page.still_figure(x.base, x.strategies, x.alpha, x.scale, times, "", predictor if predicted else None)
+    [points] = [each for each in figure["data"] if each["name"] == "measured"]
+    assert points["y"] == pytest.approx([own / by], rel=0.02)
+    assert points["error_y"]["array"] == pytest.approx([0.1 * own / by], rel=0.02)
+    assert figure["layout"]["yaxis3"].get("type", "linear") == ("linear" if predicted else "log")
 
 
 @pytest.mark.parametrize("name", ["EfficientNet-B0", "RegNetX-200MF", "ViT-S/16"])
