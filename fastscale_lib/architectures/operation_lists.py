@@ -6,6 +6,8 @@ products, pools) matter too, since they move data. Sizes may be arrays, one entr
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,15 +45,30 @@ class Operations(NamedTuple):
     stride: np.ndarray
 
 
-def operations(network: Network | Family, dims: Dimensions | None = None, size: int = 1) -> Operations:
+def operations(
+    network: Network | Family,
+    dims: Dimensions | None = None,
+    size: int = 1,
+    *,
+    compiled: bool = False,
+    autocast: bool = False,
+) -> Operations:
     """List every operation of the network, in order; of a family, those that its trace has.
 
     Arguments:
         network: a Network, or a Family.
         dims: other sizes, each a number or an array of shape (size,): then of `size` networks at once.
+        compiled: whether a family's elementwise operations run as torch.compile fuses them; default: False. The layers
+            of a Network are listed alike however they run.
+        autocast: whether a family's data is of 2 bytes but for what torch.autocast keeps in 4; default: False.
     """
     if isinstance(network, Family):
-        return _stack([_traced(each) for each in network.trace().operations], size)
+        traced = _with_response_norms(network.trace().operations)
+        if compiled:
+            traced = _fused(traced)
+        elif autocast:
+            traced = _in_single_precision(traced)
+        return _stack([_traced(each) for each in traced], size)
     dims = dims or network.dimensions
     found: list[tuple] = []
     side = dims.resolution
@@ -106,6 +123,74 @@ def _traced(each: TracedOperation) -> tuple:
         width = outputs = 1
     flops = each.flops + each.bias
     return KIND_INDEX[kind], flops, each.moved, each.params, width, outputs, 1, each.kernel, each.stride
+
+
+_ELEMENTWISE = ("pointwise", "smooth")
+# Elementwise functions that torch.autocast computes in fp32.
+_SINGLE = {"pow", "exp", "expm1", "log", "log10", "log1p", "log2", "reciprocal", "rsqrt", "softplus"}
+
+
+def _with_response_norms(traced: Iterable[TracedOperation]) -> list[TracedOperation]:
+    """Join the operations of each global response norm, as `ResponseNorm` describes it.
+
+    It begins with a norm over the sides of an image, and has the pools and elementwise operations of the same module
+    that follow.
+    """
+    found: list[TracedOperation] = []
+    joining = ""
+    for each in traced:
+        if joining and each.name == joining and each.kind in ("pool", *_ELEMENTWISE):
+            continue
+        joining = ""
+        if each.operator == "aten.linalg_vector_norm" and each.name and len(each.shape_in) == 4:
+            joining = each.name
+            axis = 1 if each.shape_out[2:] == (1, 1) else -1
+            whole = {"moved": 3 * prod(each.shape_in), "params": 2 * each.shape_in[axis], "axis": axis}
+            each = each._replace(kind="norm", shape_out=each.shape_in, outputs=prod(each.shape_in), **whole)
+        found.append(each)
+    return found
+
+
+def _fused(traced: Iterable[TracedOperation]) -> list[TracedOperation]:
+    """Join elementwise operations of one module that follow one another, as torch.compile does.
+
+    Those of different modules stay apart, as those of described layers do, from whose times the rates are.
+    """
+    found: list[TracedOperation] = []
+    for each in traced:
+        last = found[-1] if found else each
+        if (
+            found
+            and last.name == each.name
+            and {last.kind, each.kind} <= set(_ELEMENTWISE)
+            and last.shape_out == each.shape_in == each.shape_out
+        ):
+            found[-1] = last._replace(moved=last.moved + max(each.moved - 2 * each.outputs, 0))
+        else:
+            found.append(each)
+    return found
+
+
+def _in_single_precision(traced: Iterable[TracedOperation]) -> list[TracedOperation]:
+    """Count elements of 4 bytes as two: the outputs of what torch.autocast computes in fp32.
+
+    Inputs are cast first. What follows elementwise stays in fp32, until a convolution or linear layer casts it back.
+    """
+    found: list[TracedOperation] = []
+    single: tuple[int, ...] | None = None  # shape of data in fp32
+    for each in traced:
+        if each.operator.removeprefix("aten.").rstrip("_") in _SINGLE:
+            each = each._replace(moved=2 * each.moved + (0 if each.shape_in == single else 3 * each.outputs))
+            single = each.shape_out
+        elif single is not None and each.shape_in == single and each.kind in (*_ELEMENTWISE, "copy"):
+            each = each._replace(moved=2 * each.moved)
+            single = each.shape_out
+        else:
+            if single is not None and each.shape_in == single and each.kind in ("conv", "linear"):
+                each = each._replace(moved=each.moved + 3 * prod(each.shape_in))
+            single = None
+        found.append(each)
+    return found
 
 
 def flops_by_kind(network: Network | str) -> dict[str, int]:

@@ -164,7 +164,8 @@ def longest(*times: np.ndarray) -> np.ndarray:
 
 def runs_of(networks: Sequence[Network | Family], batch: np.ndarray, setting: Conditions, merge: bool = False) -> Runs:
     """List the operations of runs; `merge` lists equal ones once, and fits faster."""
-    each = [_merged(operations(network)) if merge else operations(network) for network in networks]
+    each = [operations_of(network, setting) for network in networks]
+    each = [_merged(ops) for ops in each] if merge else each
     lengths = [len(ops.kind) for ops in each]
     launches = np.array([float(ops.times.sum()) for ops in each])
     flat = Operations(*(np.concatenate([values[:, 0] for values in column]) for column in zip(*each, strict=True)))
@@ -186,6 +187,11 @@ def runs_of(networks: Sequence[Network | Family], batch: np.ndarray, setting: Co
         Extent.of(*each),
         bytes_of(setting),
     )
+
+
+def operations_of(network: Network | Family, setting: Conditions) -> Operations:
+    """List the operations of a network as they run in this setting."""
+    return operations(network, compiled=bool(setting.compile), autocast=bytes_of(setting) == 2)
 
 
 def _merged(ops: Operations) -> Operations:

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..architectures.definition import Network
-from ..architectures.operation_lists import operations
 from ..architectures.traced.module_family import Family
 from ..measuring.settings import Mode, Precision
 from ..scaling.rounding import scale
 from ..scaling.strategies import ScalesLike, Strategy, as_list
 from .curves import Curve
+from .forms import operations_of
 from .model import RuntimeModel
 from .reach import Extent
 
@@ -35,9 +35,9 @@ class Costs(NamedTuple):
         known = {"mode": self.mode, "precision": self.precision, **self.setting}
         if isinstance(base, Network):
             return self.model.curve(base, [strategy], scales, self.batch, **known)
-        found = []
+        found, setting = [], self.model.setting(**known)
         for s in as_list(scales):
-            ops = operations(scale(base, strategy, s))
+            ops = operations_of(scale(base, strategy, s), setting)
             found.append(self.model.curve_of(ops, Extent.of(ops), self.batch, **known))
         columns = dict(zip(Curve._fields, zip(*found, strict=True), strict=True))
         notes = [note for each in columns.pop("notes") for note in each]

@@ -91,19 +91,75 @@ def test_flops_by_kind_are_those_of_the_layers(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "theirs"), [("ConvNeXt-Nano", "convnext_nano"), ("ConvNeXt-T", "convnext_tiny")], ids=["narrow", "wide"]
+    ("name", "theirs"),
+    [
+        ("ConvNeXt-Nano", "convnext_nano"),
+        ("ConvNeXt-T", "convnext_tiny"),
+        ("ConvNeXtV2-Nano", "convnextv2_nano"),
+        ("ConvNeXtV2-T", "convnextv2_tiny"),
+    ],
 )
 def test_a_convnext_runs_what_the_trace_of_timm_s_runs(name, theirs):
-    """Narrow ones have 1×1 convolutions, and wide ones linear layers on channels-last pixels."""
+    """Narrow ones have 1×1 convolutions, and wide ones linear layers on channels-last pixels.
+
+    The eight operations of a global response norm are one.
+    """
     timm = import_library("timm")
     described = operations(fs.network(name))
     traced = operations(network_or_modules(timm.create_model(theirs), 224))
     for kind in KINDS:
         assert total(described, "flops", kind) == total(traced, "flops", kind), kind
         assert total(described, "moved", kind) == total(traced, "moved", kind), kind
-    assert (total(described, "flops", "conv 1×1") > 0) == (theirs == "convnext_nano")
-    assert (total(described, "flops", "token linear") > 0) == (theirs == "convnext_tiny")
+    assert (total(described, "flops", "conv 1×1") > 0) == theirs.endswith("nano")
+    assert (total(described, "flops", "token linear") > 0) == theirs.endswith("tiny")
     scaled = operations(
         fs.network("ConvNeXt-Nano"), fs.network("ConvNeXt-Nano").dimensions._replace(stem_width=np.array([80, 96])), 2
     )
     assert (total(scaled, "flops", "conv 1×1") > 0).tolist() == [True, False]
+
+
+class Squared(torch.nn.Module):
+    """A convolution, a squared ReLU with a learned factor, and a convolution again."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = torch.nn.Conv2d(3, 8, 1), torch.nn.Conv2d(8, 8, 1)
+        self.factor = torch.nn.Parameter(torch.ones(1))
+
+    def forward(self, x):
+        return self.last(self.factor * self.first(x).relu() ** 2)
+
+
+def test_elementwise_operations_of_one_module_are_one_when_compiled():
+    """Those of several modules stay apart, as the layers of a described network do."""
+    network = network_or_modules(Squared(), 16)
+    elements = 8 * 16 * 16
+    eager, compiled = operations(network), operations(network, compiled=True)
+    assert moved_by_kind(eager) == [("pointwise", 2 * elements), ("smooth", 2 * elements), ("pointwise", 2 * elements)]
+    assert moved_by_kind(compiled) == [("pointwise", 2 * elements)]
+    apart = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 1), torch.nn.SiLU(), torch.nn.ReLU())
+    both = [operations(network_or_modules(apart, 16), compiled=each) for each in (False, True)]
+    assert moved_by_kind(both[0]) == moved_by_kind(both[1]) == [("smooth", 2 * elements), ("pointwise", 2 * elements)]
+
+
+def test_powers_are_in_single_precision_under_autocast():
+    """A square reads and writes 4 bytes an element after a cast; the next convolution casts back."""
+    network = network_or_modules(Squared(), 16)
+    elements = 8 * 16 * 16
+    single = operations(network, autocast=True)
+    cast = 3 * elements  # 2 bytes read and 4 written, or the other way round
+    assert moved_by_kind(single) == [
+        ("pointwise", 2 * elements),
+        ("smooth", 2 * 2 * elements + cast),
+        ("pointwise", 2 * 2 * elements),
+    ]
+    convolutions = [total(each, "moved", "conv 1×1") for each in (operations(network), single)]
+    assert convolutions[1] - convolutions[0] == cast
+    for kind in ("flops", "weights"):
+        assert getattr(single, kind).sum() == getattr(operations(network), kind).sum()
+
+
+def moved_by_kind(ops):
+    """List the elementwise operations: kind, and elements moved."""
+    kinds = [KINDS[kind] for kind in ops.kind[:, 0]]
+    return [(kind, n) for kind, n in zip(kinds, ops.moved[:, 0], strict=True) if kind in ("pointwise", "smooth")]

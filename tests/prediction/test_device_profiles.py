@@ -147,3 +147,21 @@ def test_measured_cpus_have_profiles_of_their_own_rows(name, store):
     assert np.median(np.abs(predicted / inference["median_ms"].to_numpy() - 1)) < shipped["error"].iloc[0]
     with pytest.raises(fs.prediction.PredictionError, match="batch 64 is beyond the fitted rows, of batch 4"):
         fs.RuntimeModel.of(name, mode="training").predict("ResNet-50", 64)
+
+
+def test_the_page_quotes_the_errors_on_traced_networks():
+    """As tests/benchmarks/bench_traced.py keeps them."""
+    errors = pd.read_csv(REPO / "data" / "devices" / "traced.csv")
+    page = " ".join((REPO / "docs" / "limits.md").read_text("utf-8").split())
+    gpu = errors["device_name"].str.startswith("RTX")
+    of_gpus, of_cpus = (
+        [(100 * errors.loc[of, name].min(), 100 * errors.loc[of, name].max()) for name in ("error", "error_90")]
+        for of in (gpu, ~gpu)
+    )
+    assert (
+        f"Of the {errors['rows'].min()} to {errors['rows'].max()} ConvNets of timm in {len(errors)} of its benchmark "
+        "files, all traced, the shipped profiles were off by "
+        f"{of_gpus[0][0]:.1f} to {of_gpus[0][1]:.1f} % at the median and {of_gpus[1][0]:.0f} to {of_gpus[1][1]:.0f} % "
+        f"at the 90th percentile on GPUs, and by {of_cpus[0][0]:.1f} to {of_cpus[0][1]:.1f} % and "
+        f"{of_cpus[1][0]:.0f} to {of_cpus[1][1]:.0f} % on CPUs."
+    ) in page
