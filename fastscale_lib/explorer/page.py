@@ -82,7 +82,7 @@ def still_figure(
     note: str,
     predictor: Predictor | None,
 ) -> dict[str, Any]:
-    """Make the four panels as they are shown now, relative to w, as the parts of a plotly figure."""
+    """Make the four panels as they are now, relative to w, as the parts of a plotly figure."""
     view = Views().view(base, strategies, alpha, scale, times, predictor)
     traces, layout = panels.beside_width(panels.traces(view), panels.figure_layout(view, note))
     return {"data": list(traces.values()), "layout": layout}
