@@ -113,11 +113,9 @@ def one_base_text(ways: pd.DataFrame) -> str:
         ways: of `errors_of_one_base`.
     """
     best = ways.dropna(how="all").astype(float).idxmin(axis=1)
-    said = [f"{way} for {listed(names.index)}" for way, names in best.groupby(best)]
+    said = [f"by {way} for {listed(names.index)}" for way, names in best.groupby(best)]
     text = (
-        f"**What came out.** The lowest published error of its base: {'; '.join(said)}."
-        if said
-        else "Nothing is published."
+        f"**From one base.** The lowest published error comes {'; '.join(said)}." if said else "Nothing is published."
     )
     fast = []
     for name, row in ways.dropna(subset="dWr").iterrows() if "dWr" in ways else ():

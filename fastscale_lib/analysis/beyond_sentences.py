@@ -26,8 +26,8 @@ def measured_laws_text(laws: pd.DataFrame, networks: Iterable[str], tolerance: f
     for name in wanted:
         own = off[off["network"] == name]
         far = own[own["off"] > tolerance]
-        told = [f"{row['metric']} with {row['size']} by {row['measured']:.2f}, not {row['law']}" for row in dicts(far)]
-        said.append(f"{name} leaves them in {listed(told)}" if told else f"{name} follows them all")
+        told = [f"{row['metric']} over {row['size']}, {row['measured']:.2f} and not {row['law']}" for row in dicts(far)]
+        said.append(f"{name} departs from them in {listed(told)}" if told else f"{name} follows them all")
     beside = off[~off["network"].isin(wanted)]
     text = f"**What came out.** Beside the paper's exponents, within {tolerance:g}: {'; '.join(said)}."
     if not len(beside):

@@ -173,7 +173,7 @@ def kinds_text(table: pd.DataFrame) -> str:
         said.append(f"{rule} {longer['all']:+.2f} ({kind} {longer[kind]:+.2f})")
     if not said:
         return ""
-    return f"Time less that of {first}, as a fraction of it, with the kind that differs most: {'; '.join(said)}."
+    return f"Extra time over {first}, as a fraction of its time, with the kind that differs most: {'; '.join(said)}."
 
 
 def profile_errors_text(devices: Iterable[DeviceSetting]) -> str:

@@ -51,7 +51,9 @@ def relative_times_text(times: pd.DataFrame) -> str:
         )
     sure = {case: rows for case, rows in cases.items() if rows["doubt"].isna().all()}
     for case, rows in sure.items():
-        slower = listed(f"{row['strategy']} {row['ratio']:.2f}" for row in dicts(rows[rows["strategy"] != "w"]))
+        first, *rest = dicts(rows[rows["strategy"] != "w"])
+        ratios = [f"{first['strategy']} takes {first['ratio']:.2f}"]
+        slower = listed([*ratios, *(f"{row['strategy']} {row['ratio']:.2f}" for row in rest)])
         at = f"{rows['scale'].iloc[0]:.3g} times the flops"
         said.append(f"On {case}, at {at}, {slower} times the time of w.")
     if len(sure) < len(cases):

@@ -25,7 +25,10 @@ def group_width_text(relative: pd.DataFrame, strategies: Iterable[str], where: s
     for follows, stays in differing_in_group_width(strategies):
         ratios = relative.xs(stays, level="strategy") / relative.xs(follows, level="strategy")
         told = [f"{span(ratios[metric])} times the {metric}" for metric in ratios]
-        said.append(f"{where}, {stays} gives {listed(told)} of {follows}.")
+        said.append(
+            f"{where}, networks whose group width stays ({stays}) have {listed(told)} of those whose group width grows "
+            f"({follows})."
+        )
     return " ".join(said) or "No two of these strategies differ in nothing but group width."
 
 

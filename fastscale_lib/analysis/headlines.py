@@ -119,7 +119,9 @@ def _counted(rows: list[dict]) -> str:
     verdicts = [row["verdict"] for row in rows]
     if len(set(verdicts)) > 1:
         return f"of {len(rows)}, {verdicts_in_words(verdicts)}"
-    return f"the one claim {_SINGLE[verdicts[0]]}" if len(rows) == 1 else f"all {verdicts_in_words(verdicts)}"
+    if len(rows) < 3:
+        return f"both {_SEVERAL[verdicts[0]]}" if len(rows) == 2 else f"the one claim {_SINGLE[verdicts[0]]}"
+    return f"all {verdicts_in_words(verdicts)}"
 
 
 def verdicts_in_words(verdicts: Iterable[str]) -> str:

@@ -172,11 +172,12 @@ def equal_flops_text(equal: pd.DataFrame, scale: float) -> str:
     if not len(known):
         return "At the flops of the base network nothing grows, so there are no exponents."
     row = known.loc[(known["exponent"] - known["law"].astype(float)).abs().idxmax()]
-    order = "all come" if not sum(swapped) else f"all but {sum(swapped)} come"
-    said = f"Of {counted(len(swapped), 'pair')} of strategies, {order} in the order of the laws. " if swapped else ""
+    order = "all have" if not sum(swapped) else f"all but {sum(swapped)} have"
+    pairs = f"of {counted(len(swapped), 'pair')} of strategies {order} activations in the order of the laws"
+    said = f"**What came out.** At {scale:g} times the flops, " + f"{pairs}; " * bool(swapped)
     return (
-        f"At {scale:g} times the flops, {row['strategy']} is farthest from its law, in {row['network']}: activations "
-        f"grow with exponent {row['exponent']:.3f}, and the law is {float(row['law']):.3f}. {said}".strip()
+        f"{said}the exponent farthest from its law is that of {row['strategy']} for {row['network']}, "
+        f"{row['exponent']:.3f} where the law is {float(row['law']):.3f}."
     )
 
 

@@ -114,6 +114,8 @@ def ratio_claims(ratios: Iterable[Ratio]) -> list[Claim]:
         ratios: those of flops and params, and those that are NaN, are not judged; where rows were left out, that is
             said.
     """
+    ratios = list(ratios)
+    headline = _headline(PAPER if any(each.scope == PAPER for each in ratios) else BEYOND)
     return [
         Claim(
             f"ratio of {each.cost}: {each.of}",
@@ -126,7 +128,7 @@ def ratio_claims(ratios: Iterable[Ratio]) -> list[Claim]:
             low=each.low,
             high=each.high,
             doubt=None if each.left_out else each.doubt,
-            headline=_headline(each.scope),
+            headline=headline,
             words=f"{{}} times the {each.cost}",
         )
         for each in ratios
@@ -155,6 +157,7 @@ def unmeasured_claims(measured: pd.DataFrame, of: str, scope: str) -> list[Claim
 
 
 def _headline(scope: str) -> str:
+    """Return the headline of all claims on a pair; of pairs that are not the paper's, none."""
     return "pair" if scope == PAPER else ""
 
 
@@ -182,7 +185,7 @@ def error_claims(
         own = _published_scope(how, published_as, scope)
         text_of_row = f"{text}, {row.epochs} epochs: {published_as}, {how}, less {baseline}, in {table}"
         evidence: dict[str, Any] = {"evidence": "published", "details": table, "scope": own}
-        evidence |= {"headline": _headline(own), "words": "{} points of error"}
+        evidence |= {"headline": _headline(scope), "words": "{} points of error"}
         claims.append(Claim(text_of_row, 0, row.difference, tolerance, relation="<", **evidence))
     if not claims:
         evidence = {"evidence": "published", "details": "no published errors of both", "scope": scope}

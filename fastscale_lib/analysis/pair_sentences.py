@@ -198,15 +198,14 @@ def pair_times_text(
     rest = measured.drop(index=decided.index)
     said += [f"not decided: {'; '.join(rest['named'])}"] * bool(len(rest))
     said += [
-        f"without the wait for its host, {other} would take no longer on {row.named}: at least the "
-        f"{row.least_ratio:.2f} times that were timed"
+        f"at least {row.least_ratio:.2f} times on {row.named}, where {other} waited for its host"
         for row in rows_of(rest.dropna(subset="least_ratio"))
     ]
     memory = measured.dropna(subset="memory_ratio")
     said += [f"{row.memory_ratio:.2f} times the memory on {row.named}" for row in rows_of(memory)]
     if not said:
         return text if len(published) else f"{text} No table and no store has times of both."
-    return f"{text}\n\n{bullets(f'Its time relative to that of {other}, as measured', said)}"
+    return f"{text}\n\n{bullets(f'As measured, {one} takes, relative to {other}', said)}"
 
 
 def pair_errors_text(errors: pd.DataFrame, one: str, other: str) -> str:

@@ -40,13 +40,13 @@ def regimes_text(ratios: pd.DataFrame, strategies: Sequence[str]) -> str:
     for way in strategies:
         own = ratios.loc[ratios["strategy"] == way, "ratio"]
         if len(own):
-            said.append(f"{way} {own.min():.2f} to {own.max():.2f} times (median {own.median():.2f})")
+            said.append(f"{own.min():.2f} to {own.max():.2f} by {way} (median {own.median():.2f})")
     if not said:
         return "There are no designed networks to hold these strategies against."
     pairs = counted(ratios.groupby(["network", "regime"]).ngroups, "pair")
     return (
         f"**What came out.** Relative to the designed networks of the same flops ({pairs} of a base and a regime), "
-        f"activations are {listed(f'by {each}' for each in said)}."
+        f"scaled ones have so many times the activations: {listed(said)}."
     )
 
 

@@ -141,8 +141,10 @@ def roofline_text(near: pd.DataFrame) -> str:
     said = []
     for case, shares in medians.groupby(level="case", sort=False):
         own = shares.droplevel("case")
-        last = f", {own.idxmin()} least ({own.min():.2f})" if len(own) > 1 else ""
+        last = f", farthest {own.idxmin()} ({own.min():.2f})" if len(own) > 1 else ""
         said.append(f"{case}: {own.idxmax()} ({own.max():.2f}){last}")
     above = int((known["roofline_share"] > 1).sum())
     shares = f"shares of single rows: {span(known['roofline_share'])}, {above} of {len(known)} above 1"
-    return bullets("The family nearest to the ceilings, by its median share", [*said, shares])
+    return bullets(
+        "The families nearest to the ceilings and farthest from them, by their median share", [*said, shares]
+    )

@@ -20,7 +20,7 @@ from ..figures import explorer_code
 from . import plots
 from .markdown import rendered
 from .sanitise import sanitised
-from .tables import tidy
+from .tables import tidy, with_minus
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 LEAD = "lead"  # tag of a cell that comes first on its page, and whose outputs the index shows
@@ -212,7 +212,7 @@ def _richest(data: Mapping[str, Any]) -> Iterator[Part]:
         if shown := tidy(sanitised(_joined(data["text/html"])).strip()):
             yield Part("html", shown)
     elif "text/markdown" in data:
-        yield Part("html", rendered(_joined(data["text/markdown"])))
+        yield Part("html", rendered(with_minus(_joined(data["text/markdown"]))))
     elif "$" in (latex := _joined(data.get("text/latex", ""))):
         yield Part("html", rendered(latex))
     elif "text/plain" in data:

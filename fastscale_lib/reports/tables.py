@@ -31,11 +31,11 @@ def number(value: float | None) -> str:
     if value is None or math.isnan(value):
         return "–"
     if not math.isfinite(value) or value == round(value):
-        return _with_minus(f"{value:,.0f}")
+        return with_minus(f"{value:,.0f}")
     if abs(value) < _TINY:
         digits, power = f"{value:.{_DIGITS - 1}e}".split("e")
-        return _with_minus(f"{digits.rstrip('0').rstrip('.')} · 10{str(int(power)).translate(_RAISED)}")
-    text = _with_minus(significant(value, _DIGITS))
+        return with_minus(f"{digits.rstrip('0').rstrip('.')} · 10{str(int(power)).translate(_RAISED)}")
+    text = with_minus(significant(value, _DIGITS))
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
@@ -66,14 +66,15 @@ def _tidy_text(text: str, heads: bool) -> str:
     if _MISSING.fullmatch(text):
         return "–"
     if heads and (whole := _WHOLE.fullmatch(text)):
-        return _with_minus(whole[1])
+        return with_minus(whole[1])
     if not _NUMBER.fullmatch(text):
-        return _with_minus(text)
+        return with_minus(text)
     digits = text.lstrip("-0.,").replace(",", "").replace(".", "")
-    return number(float(text.replace(",", ""))) if len(digits) > _DIGITS else _with_minus(text)
+    return number(float(text.replace(",", ""))) if len(digits) > _DIGITS else with_minus(text)
 
 
-def _with_minus(text: str) -> str:
+def with_minus(text: str) -> str:
+    """Write negative numbers with a minus sign; hyphens of names and dates stay."""
     return _MINUS.sub("−", text)
 
 

@@ -112,7 +112,7 @@ def test_the_kind_that_makes_a_rule_slower_is_told():
         {"conv 1×1": [4, 0.5, 0.6], "norm": [4, 0.5, 0.9], "all": [8, 1, 1.5]}, index=["base", "w", "dwr"]
     )
     text = fs.analysis.kinds_text(table)
-    assert text.endswith("of it, with the kind that differs most: dwr +0.50 (norm +0.40).")
+    assert text.endswith("of its time, with the kind that differs most: dwr +0.50 (norm +0.40).")
     assert fs.analysis.kinds_text(table.iloc[:2]) == ""
 
 

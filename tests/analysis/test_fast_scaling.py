@@ -158,11 +158,11 @@ def test_measured_times_stand_beside_the_predicted_ones(stored):
     [
         (
             (1.0, 1.3, 1.2, 1.1),
-            "1 of 1 setting. On A chip, training, at 4 times the flops, dWr 1.10, dw 1.20 and dwr 1.30",
+            "1 of 1 setting. On A chip, training, at 4 times the flops, dWr takes 1.10, dw 1.20 and dwr 1.30",
         ),
         (
             (1.0, 1.1, 1.2, 1.3),
-            "0 of 1 setting. On A chip, training, at 4 times the flops, dwr 1.10, dw 1.20 and dWr 1.30",
+            "0 of 1 setting. On A chip, training, at 4 times the flops, dwr takes 1.10, dw 1.20 and dWr 1.30",
         ),
     ],
 )
@@ -179,7 +179,7 @@ def test_an_order_is_told_only_of_the_strategies_that_the_paper_orders():
     nothing = pd.DataFrame(columns=["case", "scale", "strategy", "ms_per_image"])
     other = timed().replace({"strategy": {"dWr": "alpha=0.5"}, "alpha": {0.8: 0.5}})
     text = fs.analysis.relative_times_text(relative_times(other, nothing))
-    assert text.endswith("alpha=0.5 1.05, dw 1.10 and dwr 1.20 times the time of w.")
+    assert text.endswith("alpha=0.5 takes 1.05, dw 1.10 and dwr 1.20 times the time of w.")
     assert "order" not in text
     alone = relative_times(timed().iloc[:1], nothing)
     assert fs.analysis.relative_times_text(alone).startswith("No device has measured")

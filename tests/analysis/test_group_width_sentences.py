@@ -18,9 +18,11 @@ def test_what_a_kept_group_width_does_is_told(grown):
     flops = grown["flops"].unstack()
     ends = sorted(flops["w1"] / flops["w"])
     text = group_width_text(grown, ["w", "w1"], "At s = 4")
-    assert text.startswith(f"At s = 4, w1 gives {ends[0]:.2f} to {ends[1]:.2f} times the flops, ")
+    assert text.startswith(
+        f"At s = 4, networks whose group width stays (w1) have {ends[0]:.2f} to {ends[1]:.2f} times the flops, "
+    )
     both = group_width_text(grown, ["w", "w1", "dWr", "d1_w8_r1"], "At s = 4")
-    assert both.startswith(f"{text} At s = 4, d1_w8_r1 gives ")
+    assert both.startswith(f"{text} At s = 4, networks whose group width stays (d1_w8_r1) have ")
 
 
 def test_without_a_pair_of_strategies_the_text_says_so(grown):

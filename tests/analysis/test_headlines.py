@@ -67,7 +67,7 @@ def test_it_says_in_words_what_came_out():
 def test_numbers_without_words_are_counted_by_verdict():
     published = timed(0.5, evidence="published")
     row = judged(HELD, HELD, OPEN, published, published)
-    assert row["found"] == "Measured: of 3, 2 hold, 1 is undecided. Published: all 2 hold."
+    assert row["found"] == "Measured: of 3, 2 hold, 1 is undecided. Published: both hold."
     assert row["evidence"] == "measured; published"
 
 

@@ -95,6 +95,6 @@ def test_families_are_told_by_their_share_of_the_roofline():
     )
     frame = frame.assign(family=["ResNet", "RegNetZ"], roofline_share=[1.25, 0.5])
     text = fs.analysis.roofline_text(frame)
-    assert "GPU · inference · fp32: ResNet (1.25), RegNetZ least (0.50)\n" in text
+    assert "GPU · inference · fp32: ResNet (1.25), farthest RegNetZ (0.50)\n" in text
     assert text.endswith("- shares of single rows: 0.50 to 1.25, 1 of 2 above 1")
     assert fs.analysis.roofline_text(frame.iloc[:0]) == "None of these rows has measured ceilings."

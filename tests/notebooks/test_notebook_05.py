@@ -98,7 +98,7 @@ def test_sentences_on_growth_and_one_base_name_what_is_published():
 def test_the_notebook_shows_these_sentences(executed):
     shown = told(executed(ACCURACY))
     assert fs.analysis.families_growth_text(fs.analysis.growth_beside_laws(fs.records.published_errors())) in shown
-    assert sum(text.startswith("**What came out.**") for text in shown) == 4
+    assert sum(text.startswith("**What came out.**") for text in shown) == 3
 
 
 # What was trained here

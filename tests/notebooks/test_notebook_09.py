@@ -102,7 +102,7 @@ def test_sentences_on_laws_follow_networks_and_tolerance(executed):
     laws = fs.analysis.measured_laws([*NETWORKS, *PAPERS])
     by_default = fs.analysis.measured_laws_text(laws, NETWORKS, 0.1)
     assert by_default in texts(executed(BEYOND))
-    assert "ViT-S/16 leaves them in flops with r by 2.30, not 2" in by_default
+    assert "ViT-S/16 departs from them in flops over r, 2.30 and not 2" in by_default
     assert "ConvNeXt-T follows them all" in by_default
     loose = fs.analysis.measured_laws_text(laws[laws["network"] == "ViT-S/16"], ["ViT-S/16"], 0.5)
     assert loose.endswith("within 0.5: ViT-S/16 follows them all.")
