@@ -8,13 +8,13 @@ import pandas as pd
 from plotly.subplots import make_subplots
 
 from .light_plotly import go
-from .theme import DASHED, INK, axis_title, layout, numbers, panels_titled, style, titled, whiskers
+from .theme import DASHED, INK, axis_title, layout, numbers, panels_titled, style, symbols_of, titled, whiskers
 
 
 def on_every_device(frame: pd.DataFrame, title: str | None = None) -> go.Figure:
     """Draw times of strategies relative to the first one, one line per device.
 
-    Full markers are measured, open ones predicted; whiskers are `low` and `high`.
+    Full markers are measured, open ones predicted, or measured with a doubt; whiskers are `low` and `high`.
 
     Arguments:
         frame: of `fs.analysis.on_every_device`.
@@ -30,7 +30,7 @@ def on_every_device(frame: pd.DataFrame, title: str | None = None) -> go.Figure:
                 name=f"{name}, {evidence}",
                 error_x=whiskers(own["ratio"], own["low"], own["high"], look.colour),
                 marker={
-                    "symbol": look.symbol if evidence == "measured" else f"{look.symbol}-open",
+                    "symbol": symbols_of(own, look.symbol) if evidence == "measured" else f"{look.symbol}-open",
                     **{"color": look.colour, "size": 9},
                 },
                 hovertemplate=f"%{{y}}<br>{name}: %{{x:.2f}}<extra></extra>",

@@ -8,7 +8,7 @@ import pandas as pd
 from plotly.subplots import make_subplots
 
 from .light_plotly import go
-from .theme import axis_title, label, layout, numbers, panels_titled, style, whiskers
+from .theme import axis_title, label, layout, numbers, panels_titled, style, symbols_of, whiskers
 
 _TITLES = ("accuracy on ImageNet, published", "activations, counted", "time, measured", "time, predicted")
 
@@ -17,6 +17,8 @@ def figure_one(
     accuracy: pd.DataFrame, activations: pd.DataFrame, times: pd.DataFrame, title: str | None = None
 ) -> go.Figure:
     """Draw accuracy, activations over flops, and time of strategies at equal flops.
+
+    Open markers are measured times that decide nothing.
 
     Arguments:
         accuracy: of `fs.analysis.published_accuracy`.
@@ -28,8 +30,8 @@ def figure_one(
     named: set[str] = set()
     for place, frame, column in (
         ((1, 1), accuracy.rename(columns={"case": "device"}), "top1_accuracy_pct"),
-        ((2, 1), times[times["evidence"] == "measured"], "ratio"),
         ((2, 2), times[times["evidence"] == "predicted"], "ratio"),
+        ((2, 1), times[times["evidence"] == "measured"], "ratio"),  # last, as the first marker stands in the legend
     ):
         for strategy, rows in frame.groupby("strategy", sort=False):
             figure.add_trace(_dots(str(strategy), rows, column, named), *place)
@@ -55,7 +57,7 @@ def _dots(strategy: str, rows: pd.DataFrame, column: str, named: set[str]) -> di
         "type": "scatter",
         **{"x": values, "y": list(rows["device"])},
         "mode": "markers",
-        "marker": {"color": look.colour, "symbol": look.symbol, "size": 10},
+        "marker": {"color": look.colour, "symbol": symbols_of(rows, look.symbol), "size": 10},
         **({"error_x": ends} if ends else {}),
         **_named(strategy, named),
         "hovertemplate": f"<b>{label(strategy)}</b>, %{{y}}<br>%{{x:.3~g}}<extra></extra>",

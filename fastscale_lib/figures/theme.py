@@ -173,6 +173,12 @@ def whiskers(values: Any, low: Any, high: Any, colour: str) -> dict[str, Any]:
     return ends | {"color": colour, "thickness": 1.2, "width": 3}
 
 
+def symbols_of(rows: pd.DataFrame, symbol: str) -> list[str]:
+    """Return the symbol of each row: open where it has a doubt, and so decides nothing."""
+    doubts = rows["doubt"] if "doubt" in rows else [None] * len(rows)
+    return [symbol if pd.isna(doubt) else f"{symbol}-open" for doubt in doubts]
+
+
 def axis_title(text: str) -> dict[str, Any]:
     return {"text": text, "standoff": 6}
 

@@ -15,6 +15,7 @@ def test_each_panel_shows_its_frame_and_a_strategy_is_named_once():
             "device": ["a GPU", "a GPU", "a card", "a card"],
             "evidence": ["measured", "measured", "predicted", "predicted"],
             "strategy": ["w", "dwr"] * 2,
+            "doubt": [None, "a single block of runs", None, None],
             **{"ratio": [1, 1.5, 1, 1.4], "low": [np.nan, 1.4, 0.9, 1.3], "high": [np.nan, 1.6, 1.1, 1.5]},
         }
     )
@@ -24,6 +25,8 @@ def test_each_panel_shows_its_frame_and_a_strategy_is_named_once():
     assert {(each.xaxis, each.legendgroup) for each in shown} == {
         (axis, way) for axis in ("x", "x2", "x3", "x4") for way in ("w", "dwr")
     }
+    measured = {each.legendgroup: list(each.marker.symbol) for each in shown if each.xaxis == "x3"}
+    assert measured == {"w": ["circle"], "dwr": [f"{fs.figures.style('dwr').symbol}-open"]}
     for way in ("w", "dwr"):
         colours = {(each.line.color or each.marker.color) for each in shown if each.legendgroup == way}
         assert colours == {fs.figures.style(way).colour}
