@@ -248,12 +248,11 @@ def _predicted(rows: pd.DataFrame) -> list[dict[str, Any]]:
     alphas = numbers(rows["alpha"])
     colour = STYLES["w"].colour
     texts = [f"α = {row.alpha:.3g}: {_time_text(row)}" for row in rows_of(rows)]
-    error = rows["error"].iloc[0]
     wider = ", wider beyond the fitted networks" if "note" in rows and rows["note"].notna().any() else ""
     band = {
         "type": "scatter",
         "mode": "lines",
-        "name": f"its median error, ±{error:.0%}{wider}",
+        "name": f"its median error{wider}",
         "x": np.concatenate([alphas, alphas[::-1]]),
         "y": np.concatenate([numbers(rows["low_ms"]), numbers(rows["high_ms"])[::-1]]),
         "fill": "toself",

@@ -69,10 +69,10 @@ def test_predicted_and_measured_times_stand_in_the_panel_of_their_scale(counted)
         [points] = [each for each in traces(figure) if each.name.startswith("measured") and each.yaxis == axis]
         assert list(points.x) == ([0.8] if s == 16 else [])
     band = traces(figure)[0]
-    assert band.name == "its median error, ±10%"
+    assert band.name == "its median error"
     assert traces(figure)[-1].name == "1.25 × the value at α = 1"
     beyond = times_over_alpha(predicted.assign(note="it has 2 times the weights of the largest"), nearly=0.25)
-    assert traces(beyond)[0].name == "its median error, ±10%, wider beyond the fitted networks"
+    assert traces(beyond)[0].name == "its median error, wider beyond the fitted networks"
     assert np.max(band.y) == pytest.approx(1.1 * time[rows["scale"] == 2].max())
 
 
