@@ -44,7 +44,7 @@ def heading(
     title = layout.get("title") or {}
     title = title if isinstance(title, str) else title.get("text") or ""
     parts, top = [], 4.0
-    for line in formats.wrapped(title, 1.06 * TITLE, width - 8) if title else ():
+    for line in formats.wrapped(title, 1.1 * TITLE, width - 8) if title else ():  # of bold letters
         parts.append(text_at(4, top + 16, line, more=f" font-size='{TITLE}' font-weight='600'"))
         top += 20
     entries = list(_entries(layout, traces, colours, paint))
