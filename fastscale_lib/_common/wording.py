@@ -29,5 +29,5 @@ def bullets(intro: str, texts: Iterable[str]) -> str:
 
 
 def counted(number: int, thing: str, things: str | None = None) -> str:
-    """Write a number of things: "1 network", "3 networks"; `things` is a plural not in s."""
+    """Write a number of things: "1 network", "3 networks"; `things` is an irregular plural."""
     return f"{number:,} {thing if number == 1 else things or f'{thing}s'}"

@@ -92,9 +92,9 @@ def still(base: Network, alpha: float, scale: float, figure: Mapping[str, Any]) 
     """Draw the four panels as HTML, for a notebook without a kernel, or a page made of it."""
     picture = base64.b64encode(to_svg(figure).encode()).decode()
     said = (
-        f"{base.name} scaled, s = {scale:.3g}, α = {alpha:.3g}: activations, parameters and time over multiply-adds, "
+        f"{base.name} scaled, s = {scale:.3g}, α = {alpha:.3g}: activations, parameters and time relative to w, over "
     )
-    said += "relative to w at as many"
+    said += "multiply-adds"
     return _STILL.format(picture=picture, said=html.escape(said, quote=True))
 
 

@@ -149,13 +149,15 @@ def beside_width(traces: Traces, layout: dict[str, Any]) -> tuple[Traces, dict[s
     """
     traces = {name: trace for name, trace in traces.items() if not name.endswith("/laws")}
     for panel, what in (*((name, METRICS[name].label) for name in COUNTED), ("time", "time")):
-        if f"{panel}/w" not in traces:
+        if not np.isfinite(traces.get(f"{panel}/w", {"y": ()})["y"]).any():
             continue
         of_width = _interpolated(traces[f"{panel}/w"])
         drawn = [trace for name, trace in traces.items() if name.startswith(f"{panel}/")]
         for trace in drawn:
             width = of_width(numbers(trace["x"]))
             trace["y"] = numbers(trace["y"]) / width
+            if "fill" in trace:  # which a gap would cut in two
+                trace |= {axis: trace[axis][np.isfinite(trace["y"])] for axis in ("x", "y")}
             if "error_y" in trace:
                 trace["error_y"] |= {name: trace["error_y"][name] / width for name in ("array", "arrayminus")}
             if "text" in trace:

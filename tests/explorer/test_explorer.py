@@ -28,7 +28,7 @@ from traitlets import TraitError
 
 import fastscale_lib as fs
 from fastscale_lib.architectures.counting import METRICS
-from fastscale_lib.explorer import app_data, app_page, notebook_page, page, timings, views
+from fastscale_lib.explorer import app_data, app_page, notebook_page, page, panels, timings, views
 from fastscale_lib.explorer.app_measured import doubt_of
 from fastscale_lib.explorer.state import short
 from fastscale_lib.figures.svg.plot import to_svg
@@ -363,6 +363,20 @@ def test_the_still_picture_shows_what_strategies_cost_beside_w(x):
     width, other = (np.log(swept.loc[swept["strategy"] == way, ["flops", "activations"]]) for way in ("w", "dwr"))
     expected = other["activations"] - np.interp(other["flops"], *width.to_numpy().T, left=np.nan, right=np.nan)
     assert drawn["y"]["dwr"] == pytest.approx(np.exp(expected).to_numpy(), nan_ok=True)
+
+
+def test_the_still_picture_s_band_is_whole_and_without_times_it_is_drawn_too(x):
+    """Where w ends, so does what is divided by it: a gap would cut the band in two."""
+    [band] = [each for each in x._still_figure(x.base)["data"] if each["name"] == "error"]
+    assert len(band["x"]) == len(band["y"]) > 2
+    assert np.isfinite(band["y"]).all()
+    predictor, _ = x._drawn_times()
+    view = views.Views().view(x.base, x.strategies, x.alpha, x.scale, x.times, predictor)
+    for line in view.predicted.values():
+        line["y"] = np.full_like(line["y"], np.nan)
+    traces, layout = panels.beside_width(panels.traces(view), panels.figure_layout(view, "none"))
+    assert layout["yaxis3"]["type"] == "log"
+    assert to_svg({"data": list(traces.values()), "layout": layout}).startswith("<svg")
 
 
 @pytest.mark.parametrize("predicted", [True, False])
