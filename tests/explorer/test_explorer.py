@@ -365,7 +365,7 @@ def test_the_still_picture_shows_what_strategies_cost_beside_w(x):
     assert drawn["y"]["dwr"] == pytest.approx(np.exp(expected).to_numpy(), nan_ok=True)
 
 
-def test_the_still_picture_s_band_is_whole_and_without_times_it_is_drawn_too(x):
+def test_the_still_picture_s_band_is_whole_and_needs_no_times(x):
     """Where w ends, so does what is divided by it: a gap would cut the band in two."""
     [band] = [each for each in x._still_figure(x.base)["data"] if each["name"] == "error"]
     assert len(band["x"]) == len(band["y"]) > 2
