@@ -7,7 +7,7 @@ products, pools) matter too, since they move data. Sizes may be arrays, one entr
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import prod
+from math import isqrt, prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,7 +31,8 @@ class Operations(NamedTuple):
     `kind` indexes `KINDS`; `flops` are multiply-adds; `moved` are the elements read and written, `weights` those of
     its parameters, `width` its input channels a group and `outputs` its output channels a group; each runs `times`
     over. "pointwise" are ReLU, sums and products; "smooth" are the activation functions that take an exponential.
-    `kernel` and `stride` are those of a convolution or pool, else 1.
+    `kernel` is the side of a convolution's kernel (of one that is not square, the side of a square as large, rounded
+    up) or of a pool's, and `stride` theirs; else 1.
     """
 
     kind: np.ndarray
@@ -52,6 +53,7 @@ def operations(
     *,
     compiled: bool = False,
     autocast: bool = False,
+    biases: bool = False,
 ) -> Operations:
     """List every operation of the network, in order; of a family, those that its trace has.
 
@@ -61,14 +63,18 @@ def operations(
         compiled: whether a family's elementwise operations run as torch.compile fuses them; default: False. The layers
             of a Network are listed alike however they run.
         autocast: whether a family's data is of 2 bytes but for what torch.autocast keeps in 4; default: False.
+        biases: whether a family's convolutions add their biases by operations of their own; default: False.
     """
     if isinstance(network, Family):
-        traced = _with_response_norms(network.trace().operations)
+        traced = network.trace().operations
+        own = [each for each in traced if each.kind == "weights"]
+        traced = _with_response_norms(each for each in traced if each.kind != "weights")
         if compiled:
             traced = _fused(traced)
         elif autocast:
             traced = _in_single_precision(traced)
-        return _stack([_traced(each) for each in traced], size)
+        added = [_bias(each) for each in traced if biases and _adds_bias(each)]
+        return _stack([*(_traced(each) for each in (*traced, *own)), *added], size)
     dims = dims or network.dimensions
     found: list[tuple] = []
     side = dims.resolution
@@ -107,13 +113,31 @@ _TRACED_KINDS = {
 }
 
 
+def _adds_bias(each: TracedOperation) -> bool:
+    """Tell whether a convolution has a bias that its kernel does not add.
+
+    The kernel of a depthwise one does.
+    """
+    depthwise = each.groups > 1 and each.shape_in[each.axis] == each.groups
+    return each.kind == "conv" and each.bias > 0 and not depthwise
+
+
+def _bias(each: TracedOperation) -> tuple:
+    """List the operation that adds the bias to a convolution's outputs."""
+    return KIND_INDEX["pointwise"], 0, 2 * each.outputs, 0, 1, 1, 1, 1, 1
+
+
 def _traced(each: TracedOperation) -> tuple:
     """Convert a traced operation to the kinds and sizes of described layers."""
+    if each.kind == "weights":
+        return KIND_INDEX["pointwise"], 0, 0, each.moved, 1, 1, 1, 1, 1
     width = (each.shape_in[each.axis] if len(each.shape_in) > 1 else 1) // each.groups
     outputs = each.shape_out[each.axis] if len(each.shape_out) > 1 and each.groups == 1 else width
-    kind = _TRACED_KINDS.get(each.kind, "pointwise")
+    kind, kernel = _TRACED_KINDS.get(each.kind, "pointwise"), each.kernel
     if each.kind == "conv":
-        dense = "conv 1×1" if each.kernel == 1 else "conv k×k"
+        if "transpose" not in each.operator:
+            kernel = isqrt(each.flops // (each.outputs * width) - 1) + 1
+        dense = "conv 1×1" if kernel == 1 else "conv k×k"
         kind = dense if each.groups == 1 else "conv depthwise" if width == 1 else "conv in groups"
     elif each.kind == "linear":
         kind = "linear" if each.outputs == outputs else "token linear"
@@ -122,7 +146,7 @@ def _traced(each: TracedOperation) -> tuple:
     if kind in ("pointwise", "smooth"):
         width = outputs = 1
     flops = each.flops + each.bias
-    return KIND_INDEX[kind], flops, each.moved, each.params, width, outputs, 1, each.kernel, each.stride
+    return KIND_INDEX[kind], flops, each.moved, each.params, width, outputs, 1, kernel, each.stride
 
 
 _ELEMENTWISE = ("pointwise", "smooth")
@@ -168,7 +192,15 @@ def _fused(traced: Iterable[TracedOperation]) -> list[TracedOperation]:
             found[-1] = last._replace(moved=last.moved + max(each.moved - 2 * each.outputs, 0))
         else:
             found.append(each)
-    return found
+    return [_of_whole_groups(each) if each.operator == "aten.group_norm" else each for each in found]
+
+
+def _of_whole_groups(each: TracedOperation) -> TracedOperation:
+    """Count the input of a compiled group norm twice.
+
+    Its statistics are those of whole groups, which no block of threads holds.
+    """
+    return each._replace(kind="pointwise", moved=each.moved + prod(each.shape_in))
 
 
 def _in_single_precision(traced: Iterable[TracedOperation]) -> list[TracedOperation]:

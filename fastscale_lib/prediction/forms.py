@@ -191,7 +191,11 @@ def runs_of(networks: Sequence[Network | Family], batch: np.ndarray, setting: Co
 
 def operations_of(network: Network | Family, setting: Conditions) -> Operations:
     """List the operations of a network as they run in this setting."""
-    return operations(network, compiled=bool(setting.compile), autocast=bytes_of(setting) == 2)
+    compiled = bool(setting.compile)
+    # On a GPU, cuDNN convolves and another kernel adds the bias, unless compiled. Rows of a CPU name its threads, but
+    # for published ones, which are compiled.
+    biases = not compiled and setting.threads is None
+    return operations(network, compiled=compiled, autocast=bytes_of(setting) == 2, biases=biases)
 
 
 def _merged(ops: Operations) -> Operations:

@@ -15,7 +15,7 @@ _DENSE = ("conv 1×1", "conv k×k", "conv in groups", "conv in groups of 2^k", "
 _RATES = (*_DENSE, "conv depthwise", "linear", "attention")
 _SHARES = ("conv", "norm", "smooth", "pool", "layer norm", "token linear", "attention")
 _LAYER_NORM = _SHARES.index("layer norm")
-_DEPTHWISE = ("depthwise 5×5", "depthwise 7×7", "depthwise stride 2")
+_DEPTHWISE = ("depthwise 5×5", "depthwise 7×7", "depthwise 9×9", "depthwise stride 2")
 _WEIGHTS = ("k×k", "groups", "tokens")  # those of other kinds are moved "weights" times
 NAMES = (
     *_RATES,  # multiply-adds per second
@@ -41,8 +41,11 @@ _LIKE_CONVNETS = {
 _ONES = {f"weights of {kind}": 1.0 for kind in _WEIGHTS}
 _NOT_SLOWED = {"slowed by weights": 1e-9, "slowing weights": 1e6}
 # A GPU normalises each pixel or token by a block of threads, which has more of them than some have channels; rows tell
-# this width from the share of data only where narrow ConvNeXts are among them.
-_NORM_BY_BLOCK, _NORM_BY_VECTOR = {"half width of layer norm": 64.0}, {"half width of layer norm": 1e-9}
+# this width from the share of data only where narrow ConvNeXts are among them. No described network has depthwise
+# kernels above 7×7, which are slow on GPUs: by published rows of FocalNet and MixNet on nine settings, they have an 8th
+# to a 30th of the rate.
+_ON_GPU = {"half width of layer norm": 64.0, "depthwise 9×9": 1 / 16}
+_ON_CPU = {"half width of layer norm": 1e-9, "depthwise 9×9": 1.0}
 
 
 class Design(NamedTuple):
@@ -71,16 +74,16 @@ DESIGNS = {
             "depthwise 5×5": 1.0,
             "depthwise 7×7": 1.0,
             "depthwise stride 2": 1.0,
-            **_NORM_BY_VECTOR,
+            **_ON_CPU,
             **_NOT_SLOWED,
             **_ONES,
         },
     ),
-    "gpu": Design(1, {}, {**_NORM_BY_BLOCK, **_NOT_SLOWED, **_ONES}, narrow_tokens=False),
-    "gpu, overlapping": Design(2, {}, {**_NORM_BY_BLOCK, **_NOT_SLOWED, **_ONES}, narrow_tokens=False),
-    "cpu": Design(1, _ALIKE, {**_NORM_BY_VECTOR, **_ONES}),
-    "cpu, weights by kind": Design(1, _ALIKE, _NORM_BY_VECTOR),
-    "cpu, tokens at full rate": Design(1, _ALIKE, _NORM_BY_VECTOR, narrow_tokens=False),
+    "gpu": Design(1, {}, {**_ON_GPU, **_NOT_SLOWED, **_ONES}, narrow_tokens=False),
+    "gpu, overlapping": Design(2, {}, {**_ON_GPU, **_NOT_SLOWED, **_ONES}, narrow_tokens=False),
+    "cpu": Design(1, _ALIKE, {**_ON_CPU, **_ONES}),
+    "cpu, weights by kind": Design(1, _ALIKE, _ON_CPU),
+    "cpu, tokens at full rate": Design(1, _ALIKE, _ON_CPU, narrow_tokens=False),
 }
 
 
@@ -93,6 +96,7 @@ class Places(NamedTuple):
     other_groups: np.ndarray
     five: np.ndarray
     seven: np.ndarray
+    nine: np.ndarray
     two: np.ndarray
 
     @staticmethod
@@ -113,6 +117,7 @@ class Places(NamedTuple):
             in_groups & ~even,
             depthwise & (ops.kernel == 5),
             depthwise & (ops.kernel > 5),
+            depthwise & (ops.kernel > 7),
             depthwise & (ops.stride > 1),
         )
 
@@ -223,6 +228,7 @@ class Layers:
             / (ops.outputs + value["half width of outputs"])
         )
         factor = np.where(places.five, value["depthwise 5×5"], np.where(places.seven, value["depthwise 7×7"], 1.0))
+        factor = factor * np.where(places.nine, value["depthwise 9×9"], 1.0)
         factor = factor * np.where(places.two, value["depthwise stride 2"], 1.0)
         dense, plain = self._dense[places.rate], size * ops.weights
         slowing = np.where(dense, plain / (plain + value["slowing weights"]), 0.0)
@@ -270,6 +276,7 @@ class Layers:
             marked(places.share == _LAYER_NORM, per_byte * parts.moved * narrow / (ops.width + narrow)),
             -marked(places.five, arithmetic),
             -marked(places.seven, arithmetic),
+            -marked(places.nine, arithmetic),
             -marked(places.two, arithmetic),
             *(by_place(everywhere, 1, each) for each in (slowed, -slowed * (1 - parts.slowing))),
             by_place(everywhere, 1, -read * parts.large / value["memory"]),

@@ -148,8 +148,8 @@ def fit_exponents(networks: NetworksLike, strategies: StrategiesLike, scales: Sc
         frame = sweep(network, each, scales, stages=False)
         for metric in METRICS:
             x, y = np.log(scales), np.log(frame[metric].to_numpy(dtype=float))
-            slope, offset = np.polyfit(x, y, 1)
-            residual = np.expm1(np.abs(y - (slope * x + offset)).max())
+            slope, offset = np.polyfit(x, y - y[0], 1)  # exactly 0 where the count stays the same
+            residual = np.expm1(np.abs(y - y[0] - (slope * x + offset)).max())
             law = max(exponent for _, exponent in law_parts(network, each, metric))
             rows.append((network.name, each.name, metric, law, slope, residual, scales.min(), scales.max()))
     names = ["network", "strategy", "metric", "law", "fitted", "residual", "scale_from", "scale_to"]

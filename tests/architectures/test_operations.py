@@ -1,6 +1,7 @@
 """The operations that run: they add up to the counts, and move what torch is seen to move."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from helpers.other_libraries import import_library
@@ -135,7 +136,7 @@ def test_elementwise_operations_of_one_module_are_one_when_compiled():
     network = network_or_modules(Squared(), 16)
     elements = 8 * 16 * 16
     eager, compiled = operations(network), operations(network, compiled=True)
-    assert moved_by_kind(eager) == [("pointwise", 2 * elements), ("smooth", 2 * elements), ("pointwise", 2 * elements)]
+    assert moved_by_kind(eager) == 3 * [("pointwise", 2 * elements)]  # a square is a product
     assert moved_by_kind(compiled) == [("pointwise", 2 * elements)]
     apart = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 1), torch.nn.SiLU(), torch.nn.ReLU())
     both = [operations(network_or_modules(apart, 16), compiled=each) for each in (False, True)]
@@ -150,13 +151,61 @@ def test_powers_are_in_single_precision_under_autocast():
     cast = 3 * elements  # 2 bytes read and 4 written, or the other way round
     assert moved_by_kind(single) == [
         ("pointwise", 2 * elements),
-        ("smooth", 2 * 2 * elements + cast),
+        ("pointwise", 2 * 2 * elements + cast),
         ("pointwise", 2 * 2 * elements),
     ]
     convolutions = [total(each, "moved", "conv 1×1") for each in (operations(network), single)]
     assert convolutions[1] - convolutions[0] == cast
     for kind in ("flops", "weights"):
         assert getattr(single, kind).sum() == getattr(operations(network), kind).sum()
+
+
+class Standardised(torch.nn.Conv2d):
+    """A convolution whose weights are brought to mean 0 and variance 1 in every pass."""
+
+    def forward(self, x):
+        weight = torch.nn.functional.batch_norm(self.weight.reshape(1, len(self.weight), -1), None, None, training=True)
+        return torch.nn.functional.conv2d(x, weight.reshape_as(self.weight), self.bias)
+
+
+def test_what_runs_on_weights_alone_moves_them_once_a_run():
+    plain, standardised = (
+        network_or_modules(torch.nn.Sequential(kind(3, 8, 3)), 16) for kind in (torch.nn.Conv2d, Standardised)
+    )
+    weights = 8 * 3 * 9
+    before, after = operations(plain), operations(standardised)
+    assert total(after, "moved") == total(before, "moved")
+    assert total(after, "weights") == total(before, "weights") + 2 * weights  # read, and written
+    assert fs.complexity(standardised) == fs.complexity(plain)
+    pd.testing.assert_frame_equal(fs.architectures.layers(standardised), fs.architectures.layers(plain))
+
+
+def test_biases_are_operations_but_for_those_of_depthwise_convolutions():
+    dense, depthwise, without = (
+        torch.nn.Conv2d(3, 8, 1),
+        torch.nn.Conv2d(8, 8, 3, padding=1, groups=8),
+        torch.nn.Conv2d(8, 8, 1, bias=False),
+    )
+    network = network_or_modules(torch.nn.Sequential(dense, depthwise, without), 16)
+    assert moved_by_kind(operations(network)) == []
+    assert moved_by_kind(operations(network, biases=True)) == [("pointwise", 2 * 8 * 16 * 16)]
+
+
+def test_a_kernel_that_is_not_square_is_as_a_square_as_large():
+    sizes = [(1, 1), (1, 3), (3, 1), (7, 1), (1, 11), (5, 5), (9, 9)]
+    convolutions = [torch.nn.Conv2d(8, 8, size, padding=(size[0] // 2, size[1] // 2), groups=8) for size in sizes]
+    ops = operations(network_or_modules(torch.nn.Sequential(torch.nn.Conv2d(3, 8, 1), *convolutions), 16))
+    assert list(ops.kernel[1:, 0]) == [1, 2, 2, 3, 4, 5, 9]
+    dense = [torch.nn.Conv2d(3, 8, size, padding=(size[0] // 2, size[1] // 2)) for size in ((1, 1), (3, 1))]
+    kinds = [operations(network_or_modules(torch.nn.Sequential(each), 16)).kind[0, 0] for each in dense]
+    assert [KINDS[kind] for kind in kinds] == ["conv 1×1", "conv k×k"]
+
+
+def test_a_compiled_group_norm_reads_its_input_twice():
+    network = network_or_modules(torch.nn.Sequential(torch.nn.Conv2d(3, 8, 1), torch.nn.GroupNorm(2, 8)), 16)
+    elements = 8 * 16 * 16
+    assert moved_by_kind(operations(network, compiled=True)) == [("pointwise", 3 * elements)]
+    assert total(operations(network), "moved", "layer norm") == 2 * elements
 
 
 def moved_by_kind(ops):

@@ -21,13 +21,14 @@ class TracedOperation(NamedTuple):
     Fields:
         name: of the module that called it, as in `named_modules`.
         operator: torch's name, as "aten.conv2d".
-        kind: one of `LISTED`, or "copy", "pointwise", "smooth". "matmul" and "attention" are products of two tensors
-            that both depend on the input; "unknown" is what no list has.
+        kind: one of `LISTED`, or "copy", "pointwise", "smooth", "weights". "matmul" and "attention" are products of two
+            tensors that both depend on the input; "weights" are operations on parameters alone, as those that
+            standardise the weights of a convolution in every pass; "unknown" is what no list has.
         flops: multiply-adds, without those of biases.
         bias: multiply-adds of biases: one per output.
         backward: multiply-adds of the backward pass, as torch's FlopCounterMode has them.
         hidden: whether FlopCounterMode does not know it.
-        moved: elements read and written, without parameters.
+        moved: elements read and written, without parameters; of "weights", elements of parameters.
         outputs: elements of the output.
         scores: elements of attention matrices, which a fused attention never writes.
         parameters: names of the parameters that it is the first to use as weights or biases.

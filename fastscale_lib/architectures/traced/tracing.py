@@ -23,6 +23,7 @@ from .records import Trace, TracedOperation
 from .rules import RULES, pool_details
 
 META = torch.device("meta")
+_PRODUCTS = (2, 3)  # exponents of powers that torch multiplies out
 
 
 def trace_module(module: nn.Module, args: tuple, kwargs: dict[str, Any]) -> Trace:
@@ -132,6 +133,8 @@ class _Recorder(TorchDispatchMode):
             origin = rule(self, func, args, kwargs, result, origin)
         elif kind not in ("view", "free") and origin.data:
             origin = self._other(kind, func, args, tensors, result, origin)
+        elif kind not in ("view", "free", "unknown") and origin.params:
+            self.add_of_weights(func, tensors, result)
         for each in _tensors((result,)):
             mark(each, origin)
         return result
@@ -169,6 +172,15 @@ class _Recorder(TorchDispatchMode):
         )
         self.operations.append(record)
 
+    def add_of_weights(self, func: Any, tensors: list, result: Any) -> None:
+        """Record an operation on parameters alone.
+
+        In `layers` they remain those of the operation that uses the result.
+        """
+        outputs = tuple(_tensors((result,)))
+        if outputs:
+            self.add("weights", func, tuple(tensors), outputs[0])
+
     def _other(self, kind: str, func: Any, args: Any, tensors: list, result: Any, origin: Origin) -> Origin:
         """Record an operator without multiply-adds; return the result's origin."""
         outputs = list(_tensors((result,)))
@@ -178,7 +190,9 @@ class _Recorder(TorchDispatchMode):
         details: dict[str, Any] = {}
         weights: tuple = ()
         name = operators.plain_name(func.overloadpacket.__name__)
-        if kind == "norm":
+        if name == "pow" and len(args) > 1 and args[1] in _PRODUCTS:
+            kind = "pointwise"
+        elif kind == "norm":
             weights = tuple(each for each in tensors if not origin_of(each).data)
             details["axis"] = -1 if name in ("layer_norm", "native_layer_norm", "rms_norm", "_fused_rms_norm") else 1
         elif kind in ("maxpool", "avgpool", "pool"):
