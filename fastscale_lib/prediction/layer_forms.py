@@ -65,6 +65,7 @@ class Design(NamedTuple):
     narrow_tokens: bool = True
 
 
+_CACHES_OF_CPUS = 1e8, 2.0  # bytes above which half of an operation's data comes from memory, and how far off that is
 # By name, as profiles keep them. "few" is for few rows; a processor of many rows tells more rates apart.
 DESIGNS = {
     "few": Design(
@@ -161,6 +162,7 @@ class Layers:
         rate = float(np.quantile(runs.totals["flops"] / seconds, 0.9))
         moved = float(np.quantile(runs.totals["activations"] * runs.bytes / seconds, 0.9))
         few = self.design == "few"
+        cache_size = _CACHES_OF_CPUS if self.design.startswith("cpu") else (1e6, 1.5)
         launch = (_LAUNCH, 0.01) if runs.batch.min() > _TELLS_LAUNCH else (2 * _LAUNCH, 1.5)
         guess = {
             **{"conv 1×1": (1.5 * rate, 1), "conv k×k": (rate, 1), "conv in groups of 2^k": (rate / 2, 1)},
@@ -174,7 +176,7 @@ class Layers:
             },
             **{name: (8, 1) for name in NAMES if name.startswith("half width")},
             **{"slowed by weights": (0.1, 1.5), "slowing weights": (1e6, 1.5)},
-            **{"memory": (4 * moved, 1.5), "cache": (8 * moved, 1.5), "cache size": (1e6, 1.5)},
+            **{"memory": (4 * moved, 1.5), "cache": (8 * moved, 1.5), "cache size": cache_size},
             **{f"data of {kind}": (1, 0.5) for kind in _SHARES},
             **{"weights": (6.0 if training else 1.0, 1), **dict.fromkeys(_ONES, (1, 0.7)), "launch": launch},
         }
