@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 
 from .._common.device_kinds import CUDA, kind_of
+from ..architectures.operation_lists import element_bytes
 from ..records.conditions import Conditions
-from .forms import By, form_of, host_seconds
+from .forms import By, bytes_of, form_of, host_seconds
 from .layer_forms import Layers
 from .mean_times import MeanTimes
 from .reach import LEAST_WIDENING, Bands, Reach, Trial, reach_of
-from .sheets import larger_trials
+from .sheets import larger_trials, traced_trials
 from .timed_rows import families_of, timed_runs
 from .unseen import Chosen, best_form, predict_from
 
@@ -71,6 +72,25 @@ def widening_of_others(setting: Conditions, without: str | None = None) -> Bands
     return Bands(max(LEAST_WIDENING.half, half), max(LEAST_WIDENING.ninety, ninety))
 
 
+def widening_of_traced(setting: Conditions, without: str | None = None, tried: pd.DataFrame | None = None) -> Bands:
+    """Return by which factor's logarithm bands grow for networks that are traced.
+
+    It was tried on the ConvNets of timm, all traced. As for `widening_of_others`, the band of nine in ten takes the
+    most that any setting alike needed, compiled or not and with elements of the same size, and that of half the median
+    of all settings.
+
+    Arguments:
+        setting: of the fit.
+        without: name of a device whose trials are left aside; default: none.
+        tried: as `traced_trials`, which is the default.
+    """
+    known = traced_trials() if tried is None else tried
+    known = known[~known["device_name"].isin([without])]
+    same = known["compile"].eq(bool(setting.compile)) & known["precision"].map(element_bytes).eq(bytes_of(setting))
+    alike = known[same] if same.any() else known
+    return Bands(max(0.0, float(known["needed_half"].median())), max(0.0, float(alike["needed"].max())))
+
+
 def fit_setting(
     by: By, setting: Conditions, rows: pd.DataFrame, chosen: Chosen | None = None, without: str | None = None
 ) -> Fitted:
@@ -98,6 +118,8 @@ def fit_setting(
         widening_of_others(setting, without),
         by == "layers" and "device" in rows and kind_of(rows["device"].iloc[0]) is CUDA,
     )
+    if by == "layers":
+        reach = reach._replace(traced=widening_of_traced(setting, without))
     error, error_90 = float(np.median(off)), float(np.quantile(off, 0.9))
     families = tuple(sorted(set(families_of(rows))))
     return Fitted(parameters, len(rows), families, error, error_90, reach, host_seconds(runs), form)
@@ -135,15 +157,17 @@ def read_fits(kept: Mapping[str, Any]) -> Iterator[tuple[Conditions, Fitted]]:
         reach = each["reach"]
         up, down = (Trial(times, Bands(*widening)) for times, *widening in (reach["up"], reach["down"]))
         least, most, shares = (np.array(reach[name]) for name in ("least", "most", "shares"))
+        setting = Conditions(device_name=kept["device_name"], **each["setting"])
+        ends, bands, wider = tuple(reach["batches"]), Bands(*reach["bands"]), widening_of_traced(setting)
         yield (
-            Conditions(device_name=kept["device_name"], **each["setting"]),
+            setting,
             Fitted(
                 parameters,
                 each["rows"],
                 tuple(each["families"]),
                 each["error"],
                 each["error_90"],
-                Reach(tuple(reach["batches"]), least, most, shares, up, down, Bands(*reach["bands"])),
+                Reach(ends, least, most, shares, up, down, bands, traced=wider),
                 tuple(each["host"]),
                 form,
                 kept.get("note"),

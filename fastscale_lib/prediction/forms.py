@@ -184,7 +184,7 @@ def runs_of(networks: Sequence[Network | Family], batch: np.ndarray, setting: Co
         totals,
         launches,
         known,
-        Extent.of(*each),
+        Extent.of(*each, traced=np.array([isinstance(network, Family) for network in networks])),
         bytes_of(setting),
     )
 

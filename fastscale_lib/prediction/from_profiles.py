@@ -186,6 +186,7 @@ def _fitted_from(best: _Tried, runs: Runs, seconds: np.ndarray, rows: pd.DataFra
     own = runs.extent
     shares = own.shares.max(axis=0)
     borrowed = None if np.isnan(wider.unlike).any() else Borrowed(best.key.label(), shares, wider.unlike)
+    shares = np.maximum(shares, reach.shares) if borrowed else shares
     up = Trial(reach.up.times, Bands(*np.add(reach.up.widening, wider.larger).tolist()))
     least, most = own.sizes.min(axis=0), own.sizes.max(axis=0)
     factor = float(np.exp(np.median(np.log(seconds) - _logs(best.profile, runs))))
@@ -196,9 +197,7 @@ def _fitted_from(best: _Tried, runs: Runs, seconds: np.ndarray, rows: pd.DataFra
         tuple(sorted(set(families_of(rows)))),
         bands.half,
         bands.ninety,
-        Reach(
-            ends, least, most, np.maximum(shares, reach.shares) if borrowed else shares, up, reach.down, bands, borrowed
-        ),
+        Reach(ends, least, most, shares, up, reach.down, bands, borrowed, reach.traced),
         host_seconds(runs),
         best.form,
         prior=prior,

@@ -31,16 +31,18 @@ class Extent(NamedTuple):
         sizes: logarithms of `SIZES` per image, shape (networks, 3).
         shares: of each kind of operation, in multiply-adds or elements moved, whichever is larger, shape (networks,
             len(KINDS)).
+        traced: whether they are traced, not described: of each network, or of all.
     """
 
     sizes: np.ndarray
     shares: np.ndarray
+    traced: Any = False
 
     @staticmethod
-    def of(*several: Operations) -> Extent:
+    def of(*several: Operations, traced: Any = False) -> Extent:
         """Sum the work of networks, whose operations have the shape (operations, networks)."""
-        made = [_extent(each) for each in several]
-        return Extent(np.concatenate([each.sizes for each in made]), np.concatenate([each.shares for each in made]))
+        sizes, shares = zip(*map(_extent, several), strict=True)
+        return Extent(np.concatenate(sizes), np.concatenate(shares), traced)
 
 
 class Bands(NamedTuple):
@@ -93,6 +95,7 @@ class Reach(NamedTuple):
         down: trial on smaller networks.
         bands: of networks of families left out, not larger or smaller than the fitted ones.
         borrowed: what is a profile's; None for a fit to rows alone.
+        traced: of the two bands, for networks that are traced: by which factor's logarithm each grows.
     """
 
     batches: tuple[int, int]
@@ -103,6 +106,7 @@ class Reach(NamedTuple):
     down: Trial
     bands: Bands
     borrowed: Borrowed | None = None
+    traced: Bands = Bands(0.0, 0.0)
 
     @property
     def batches_text(self) -> str:
@@ -214,9 +218,10 @@ def judge(reach: Reach, extent: Extent) -> Judged:
     unlike = _rare(own.shares, extent) if own else np.zeros_like(rare)
     tried = np.array([[reach.up.times], [reach.down.times]]) * _EVEN
     refused = rare.any(axis=1) | (np.exp(ratios) > tried).any(axis=0)
-    grown = np.vstack([ratios, unlike.any(axis=1)])
+    traced = np.broadcast_to(extent.traced, refused.shape) & (max(reach.traced) > 0)
+    grown = np.vstack([ratios, unlike.any(axis=1), traced])
     of_kinds = own.widening if own else Bands(0.0, 0.0)
-    widening = zip(reach.bands, reach.up.widening, reach.down.widening, of_kinds, strict=True)
+    widening = zip(reach.bands, reach.up.widening, reach.down.widening, of_kinds, reach.traced, strict=True)
     bands = Bands(*(
         np.where(refused, np.nan, (1 + band) * np.exp(np.array(grows) @ grown) - 1) for band, *grows in widening
     ))  # fmt: skip
@@ -226,7 +231,7 @@ def judge(reach: Reach, extent: Extent) -> Judged:
             notes[at] = _of_rare_kind(reach, extent.shares[at], rare[at])
         else:
             wider = Bands(float(bands.half[at]), float(bands.ninety[at]))
-            notes[at] = _beyond(reach, extent.sizes[at], np.exp(ratios[:, at]).tolist(), unlike[at], wider)
+            notes[at] = _beyond(reach, extent.sizes[at], np.exp(ratios[:, at]).tolist(), unlike[at], traced[at], wider)
     return Judged(bands, notes)
 
 
@@ -244,7 +249,9 @@ def _of_rare_kind(reach: Reach, shares: np.ndarray, rare: np.ndarray) -> str:
     )
 
 
-def _beyond(reach: Reach, sizes: np.ndarray, beyond: Sequence[float], unlike: np.ndarray, bands: Bands) -> str:
+def _beyond(
+    reach: Reach, sizes: np.ndarray, beyond: Sequence[float], unlike: np.ndarray, traced: bool, bands: Bands
+) -> str:
     """Say how far a network is beyond the fitted ones, and how much wider its bands are for it."""
     said = []
     ends = (("largest", reach.most, reach.up, 1), ("smallest", reach.least, reach.down, -1))
@@ -263,8 +270,10 @@ def _beyond(reach: Reach, sizes: np.ndarray, beyond: Sequence[float], unlike: np
     if reach.borrowed and unlike.any():
         kinds = ", ".join(KINDS[kind] for kind in np.flatnonzero(unlike))
         said.append(f"more {kinds} than the fitted networks, which goes by the rates of {reach.borrowed.prior}")
+    what = [f"has {' and '.join(said)}"] if said else []
+    what += ["is traced, not described as the fitted ones are"] if traced else []
     return (
-        f"it has {' and '.join(said)}: half of such are within ± {bands.half:.0%} and nine in ten within "
+        f"it {' and '.join(what)}: half of such are within ± {bands.half:.0%} and nine in ten within "
         f"± {bands.ninety:.0%}, instead of ± {reach.bands.half:.0%} and ± {reach.bands.ninety:.0%}, going by trials"
     )
 
@@ -273,7 +282,7 @@ def _rounded(times: float) -> str:
     return f"{times:,.0f}" if times >= 100 else f"{times:.3g}"
 
 
-def _extent(ops: Operations) -> Extent:
+def _extent(ops: Operations) -> tuple[np.ndarray, np.ndarray]:
     flops, moved = ops.flops * ops.times, ops.moved * ops.times
     totals = [flops.sum(axis=0), (ops.weights * ops.times).sum(axis=0), moved.sum(axis=0)]
     shares = []
@@ -282,4 +291,4 @@ def _extent(ops: Operations) -> Extent:
         rows = of_kind.any(axis=1)  # most operations are of one kind in all networks
         sums = ((each[rows] * of_kind[rows]).sum(axis=0) for each in (flops, moved))
         shares.append(np.maximum(*(of_it / whole for of_it, whole in zip(sums, (totals[0], totals[2]), strict=True))))
-    return Extent(np.log(np.stack(totals, axis=1)), np.stack(shares, axis=1))
+    return np.log(np.stack(totals, axis=1)), np.stack(shares, axis=1)

@@ -38,7 +38,7 @@ class Costs(NamedTuple):
         found, setting = [], self.model.setting(**known)
         for s in as_list(scales):
             ops = operations_of(scale(base, strategy, s), setting)
-            found.append(self.model.curve_of(ops, Extent.of(ops), self.batch, **known))
+            found.append(self.model.curve_of(ops, Extent.of(ops, traced=True), self.batch, **known))
         columns = dict(zip(Curve._fields, zip(*found, strict=True), strict=True))
         notes = [note for each in columns.pop("notes") for note in each]
         return Curve(**{name: np.concatenate(each) for name, each in columns.items()}, notes=notes)

@@ -22,7 +22,7 @@ from ..architectures.operation_lists import KINDS
 from .profile_files import FOLDER, shipped_profiles
 
 SHEETS, ERRORS = "data_sheets.csv", "estimates.csv"
-CALIBRATIONS, LARGER = "calibrations.csv", "larger.csv"
+CALIBRATIONS, LARGER, TRACED = "calibrations.csv", "larger.csv", "traced.csv"
 ESTIMATE = "estimate by the data sheet"
 _OF_TENSOR_CORES = 1 / 8  # of their peak; 16 GF networks on an H200 lie between this and that of fp32
 _SETTING = ("mode", "precision", "channels_last", "compile")
@@ -80,6 +80,18 @@ def larger_trials() -> pd.DataFrame:
         families_half and families_ninety, of all networks, the shares within bands by the errors of other families.
     """
     return _read_errors(LARGER)
+
+
+@cache
+def traced_trials() -> pd.DataFrame:
+    """Return how the bands of profiles held on ConvNets that are traced.
+
+    Returns:
+        One row per device and setting, as tests/benchmarks/bench_traced.py writes them: conditions; torch; rows, and
+        those that were refused; error and error_90; half and ninety, the shares within the two bands, which grew by
+        what the other devices needed; needed_half and needed, by which factor's logarithm each must grow.
+    """
+    return _read_errors(TRACED)
 
 
 def _read_errors(file: str) -> pd.DataFrame:
