@@ -3,7 +3,8 @@
 `python tests/benchmarks/bench_calibration.py [--draws 4] [--only NAME] [--write]` takes each device that has rows as
 one's own, with the profiles of other devices as priors. Ten rows of ConvNets as small as probes are drawn from half of
 their families, and all other families are predicted; beside it stands a fit without any profile, to the same ten and to
-forty of any size and kind. Networks with kinds of operations that no probe has are judged by themselves.
+forty of any size and kind. Ten rows of any size, kind and family predict all others, too (by_any). Networks with kinds
+of operations that no probe has are judged by themselves.
 
 How much wider the bands of these and of larger networks must be than the profiles say is found here (larger_widening,
 unlike_widening), and judged on each device by what the others found (held_half, held_ninety; within_half and
@@ -93,6 +94,18 @@ def judged(rows: pd.DataFrame, draws: int) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True)
 
 
+def by_any(rows: pd.DataFrame, draws: int) -> dict[str, float]:
+    """Return the errors of all other rows from ten of any size, kind and family."""
+    rows = rows.assign(half_width=rows.get("half_width", 0.01)).reset_index(drop=True)
+    setting, (runs, seconds) = Conditions.of(rows.iloc[0]), timed_runs(rows)
+    found = []
+    for seed in range(draws):
+        known = np.isin(np.arange(len(rows)), np.random.default_rng(seed).permutation(len(rows))[:FEW])
+        own = fit_from_profiles(setting, rows[known], setting.device_name, Widening(NONE, NONE))
+        found.append(off(own.form or form_of("layers"), own.parameters, runs, seconds)[~known])
+    return {f"by_any{end}": float(np.quantile(np.concatenate(found), q)) for end, q in (("", 0.5), ("_90", 0.9))}
+
+
 def summary(errors: pd.DataFrame) -> dict[str, float]:
     """Return medians and 90th percentiles, and the shares of rows within the bands; refused rows count in none."""
     told = errors[errors["half"].notna()]
@@ -138,7 +151,8 @@ def main() -> None:
             continue
         names = ("device_name", "mode", "precision", "channels_last", "compile")
         errors = judged(rows, asked.draws)
-        found.append((errors, {**setting.row(names), "draws": asked.draws, **summary(errors)}))
+        every = {**summary(errors), **by_any(rows, asked.draws)}
+        found.append((errors, {**setting.row(names), "draws": asked.draws, **every}))
         print(found[-1][1], flush=True)
     table = pd.DataFrame([each for _, each in found])
     held = [held_by_others(errors, table, str(each["device_name"]), str(each["mode"])) for errors, each in found]
