@@ -45,6 +45,7 @@ _NOT_SLOWED = {"slowed by weights": 1e-9, "slowing weights": 1e6}
 # kernels above 7×7, which are slow on GPUs: by published rows of FocalNet and MixNet on nine settings, they have an 8th
 # to a 30th of the rate.
 _ON_GPU = {"half width of layer norm": 64.0, "depthwise 9×9": 1 / 16}
+_CACHES_OF_CPUS = 1e8, 2.0  # a few times the caches of a CPU, and how far off that may be
 _ON_CPU = {"half width of layer norm": 1e-9, "depthwise 9×9": 1.0}
 
 
@@ -57,15 +58,17 @@ class Design(NamedTuple):
         tied: names of parameters, and the fitted one that stands for each.
         held: names of parameters that are not fitted, and their values.
         narrow_tokens: whether few channels slow linear layers on tokens as they slow convolutions; default: True.
+        cache_size: a guess of the bytes of an operation half of which come from memory, and how far off it may be (of
+            its logarithm); default: 1e6 and 1.5.
     """
 
     order: int
     tied: Mapping[str, str]
     held: Mapping[str, float]
     narrow_tokens: bool = True
+    cache_size: tuple[float, float] = 1e6, 1.5
 
 
-_CACHES_OF_CPUS = 1e8, 2.0  # bytes above which half of an operation's data comes from memory, and how far off that is
 # By name, as profiles keep them. "few" is for few rows; a processor of many rows tells more rates apart.
 DESIGNS = {
     "few": Design(
@@ -82,9 +85,9 @@ DESIGNS = {
     ),
     "gpu": Design(1, {}, {**_ON_GPU, **_NOT_SLOWED, **_ONES}, narrow_tokens=False),
     "gpu, overlapping": Design(2, {}, {**_ON_GPU, **_NOT_SLOWED, **_ONES}, narrow_tokens=False),
-    "cpu": Design(1, _ALIKE, {**_ON_CPU, **_ONES}),
-    "cpu, weights by kind": Design(1, _ALIKE, _ON_CPU),
-    "cpu, tokens at full rate": Design(1, _ALIKE, _ON_CPU, narrow_tokens=False),
+    "cpu": Design(1, _ALIKE, {**_ON_CPU, **_ONES}, cache_size=_CACHES_OF_CPUS),
+    "cpu, weights by kind": Design(1, _ALIKE, _ON_CPU, cache_size=_CACHES_OF_CPUS),
+    "cpu, tokens at full rate": Design(1, _ALIKE, _ON_CPU, narrow_tokens=False, cache_size=_CACHES_OF_CPUS),
 }
 
 
@@ -146,7 +149,7 @@ class Layers:
     """
 
     def __init__(self, design: str = "few") -> None:
-        order, tied, held, narrow_tokens = DESIGNS[design]
+        order, tied, held, narrow_tokens, self._cache_size = DESIGNS[design]
         self.design, self.order = design, order
         self.names: tuple[str, ...] = tuple(name for name in NAMES if name not in tied and name not in held)
         dense = _DENSE if narrow_tokens else tuple(kind for kind in _DENSE if kind != "token linear")
@@ -162,7 +165,6 @@ class Layers:
         rate = float(np.quantile(runs.totals["flops"] / seconds, 0.9))
         moved = float(np.quantile(runs.totals["activations"] * runs.bytes / seconds, 0.9))
         few = self.design == "few"
-        cache_size = _CACHES_OF_CPUS if self.design.startswith("cpu") else (1e6, 1.5)
         launch = (_LAUNCH, 0.01) if runs.batch.min() > _TELLS_LAUNCH else (2 * _LAUNCH, 1.5)
         guess = {
             **{"conv 1×1": (1.5 * rate, 1), "conv k×k": (rate, 1), "conv in groups of 2^k": (rate / 2, 1)},
@@ -176,7 +178,7 @@ class Layers:
             },
             **{name: (8, 1) for name in NAMES if name.startswith("half width")},
             **{"slowed by weights": (0.1, 1.5), "slowing weights": (1e6, 1.5)},
-            **{"memory": (4 * moved, 1.5), "cache": (8 * moved, 1.5), "cache size": cache_size},
+            **{"memory": (4 * moved, 1.5), "cache": (8 * moved, 1.5), "cache size": self._cache_size},
             **{f"data of {kind}": (1, 0.5) for kind in _SHARES},
             **{"weights": (6.0 if training else 1.0, 1), **dict.fromkeys(_ONES, (1, 0.7)), "launch": launch},
         }
