@@ -143,6 +143,24 @@ def test_elementwise_operations_of_one_module_are_one_when_compiled():
     assert moved_by_kind(both[0]) == moved_by_kind(both[1]) == [("smooth", 2 * elements), ("pointwise", 2 * elements)]
 
 
+class Powers(torch.nn.Module):
+    """A convolution, and powers of all kinds."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = torch.nn.Conv2d(3, 8, 1)
+
+    def forward(self, x):
+        x = self.first(x)
+        return torch.pow(2, x) + x**x + x**3 + x**2.0 + x**0.5
+
+
+def test_squares_and_cubes_are_products_and_other_powers_are_not():
+    kinds = [kind for kind, _ in moved_by_kind(operations(network_or_modules(Powers(), 16)))]
+    sums = 4
+    assert sorted(kinds) == ["pointwise"] * (2 + sums) + ["smooth"] * 3
+
+
 def test_powers_are_in_single_precision_under_autocast():
     """A square reads and writes 4 bytes an element after a cast; the next convolution casts back."""
     network = network_or_modules(Squared(), 16)

@@ -190,7 +190,7 @@ class _Recorder(TorchDispatchMode):
         details: dict[str, Any] = {}
         weights: tuple = ()
         name = operators.plain_name(func.overloadpacket.__name__)
-        if name == "pow" and len(args) > 1 and args[1] in _PRODUCTS:
+        if name == "pow" and isinstance(args[1], int | float) and args[1] in _PRODUCTS:
             kind = "pointwise"
         elif kind == "norm":
             weights = tuple(each for each in tensors if not origin_of(each).data)
