@@ -129,5 +129,8 @@ def devices_text(times: pd.DataFrame) -> str:
 
 def _times_told(kind: str, evidence: str, times: pd.DataFrame) -> str:
     ratios = times.pivot(index="device", columns="strategy", values="ratio")
-    case = f"{evidence} on {kind}s ({counted(len(ratios), 'setting')}), {span(times['scale'], '.2g')}× the base's flops"
+    doubtful = times.loc[times["doubt"].notna(), "device"].nunique()
+    undecided = f", of which {doubtful} decide{'s' * (doubtful == 1)} nothing" if doubtful else ""
+    known = counted(len(ratios), "setting") + undecided
+    case = f"{evidence} on {kind}s ({known}), {span(times['scale'], '.2g')}× the base's flops"
     return f"| {case} | {span(ratios['dwr'])}× | {span(ratios['dWr'])}× |"

@@ -46,6 +46,7 @@ def test_the_sentences_say_what_the_frames_hold():
             "scale": 4.0,
             "strategy": ["w", "dWr", "dwr"],
             "ratio": [1.0, 1.06, 1.49],
+            "doubt": None,
         }
     )
     text = fs.analysis.figure_one_text("EfficientNet-B0", activations, times)
@@ -60,12 +61,13 @@ def test_the_sentences_say_what_the_frames_hold():
 
 
 def test_the_table_of_times_has_a_line_for_each_kind_and_evidence():
-    one = pd.DataFrame({"strategy": ["w", "dWr", "dwr"], "ratio": [1.0, 1.06, 1.49], "scale": 4.0})
+    one = pd.DataFrame({"strategy": ["w", "dWr", "dwr"], "ratio": [1.0, 1.06, 1.49], "scale": 4.0, "doubt": None})
     cases = [("a CPU", "CPU", "predicted"), ("a GPU", "GPU", "predicted"), ("a GPU", "GPU", "measured")]
     rows = [one.assign(device=device, kind=kind, evidence=evidence) for device, kind, evidence in cases]
     other = one.assign(device="another GPU", kind="GPU", evidence="measured", scale=2.0, ratio=[1.0, 1.1, 1.3])
+    other["doubt"] = "it waited for its host"
     assert fs.analysis.devices_text(pd.concat([*rows, other])).splitlines()[2:] == [
-        "| measured on GPUs (2 settings), 2 to 4× the base's flops | 1.30 to 1.49× | 1.06 to 1.10× |",
+        "| measured on GPUs (2 settings, of which 1 decides nothing), 2 to 4× the base's flops | 1.30 to 1.49× | 1.06 to 1.10× |",
         "| predicted on GPUs (1 setting), 4× the base's flops | 1.49× | 1.06× |",
         "| predicted on CPUs (1 setting), 4× the base's flops | 1.49× | 1.06× |",
     ]
