@@ -66,8 +66,9 @@ def test_the_table_of_times_has_a_line_for_each_kind_and_evidence():
     rows = [one.assign(device=device, kind=kind, evidence=evidence) for device, kind, evidence in cases]
     other = one.assign(device="another GPU", kind="GPU", evidence="measured", scale=2.0, ratio=[1.0, 1.1, 1.3])
     other["doubt"] = "it waited for its host"
+    measured = "measured on GPUs (2 settings, of which 1 decides nothing)"
     assert fs.analysis.devices_text(pd.concat([*rows, other])).splitlines()[2:] == [
-        "| measured on GPUs (2 settings, of which 1 decides nothing), 2 to 4× the base's flops | 1.30 to 1.49× | 1.06 to 1.10× |",
+        f"| {measured}, 2 to 4× the base's flops | 1.30 to 1.49× | 1.06 to 1.10× |",
         "| predicted on GPUs (1 setting), 4× the base's flops | 1.49× | 1.06× |",
         "| predicted on CPUs (1 setting), 4× the base's flops | 1.49× | 1.06× |",
     ]
