@@ -46,7 +46,10 @@ def _homes(stub: Path) -> dict[str, tuple[str, str | None, str]]:
 
 
 def _elsewhere(package: str, file: str, name: str) -> str:
-    """Say which packages within this one have the name; nothing of a private one, for which others probe."""
+    """Say which packages within this one have the name.
+
+    Nothing is said of a private name, for which others probe.
+    """
     stubs = [] if name.startswith("_") else sorted(Path(file).parent.glob("*/__init__.pyi"))
     found = [f"{package}.{stub.parent.name}.{name}" for stub in stubs if name in _homes(stub)]
     return f"; there is {' and '.join(found)}" if found else ""
