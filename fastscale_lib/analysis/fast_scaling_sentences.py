@@ -27,7 +27,7 @@ def predictions_text(predicted: pd.DataFrame) -> str:
         else:
             left = f", but not of {counted(len(reasons), 'network')}" if len(reasons) else ""
             said.append(f"{case}: median error {100 * error:.1f} %{left}")
-    return bullets("Times are predicted for", said)
+    return bullets("Predicted times", said)
 
 
 def relative_times_text(times: pd.DataFrame) -> str:
@@ -42,14 +42,20 @@ def relative_times_text(times: pd.DataFrame) -> str:
     cases = {case: rows for case, rows in cases.items() if set(rows["strategy"]) > {"w"}}
     if not cases:
         return "No device has measured times of these strategies."
-    orders = [tuple(rows["strategy"]) for rows in cases.values() if set(rows["strategy"]) == set(_PAPERS_ORDER)]
+    sure = {case: rows for case, rows in cases.items() if rows["doubt"].isna().all()}
+    orders = {
+        case: tuple(rows["strategy"]) for case, rows in cases.items() if set(rows["strategy"]) == set(_PAPERS_ORDER)
+    }
     said = ["**What came out.**"]
     if orders:
+        agreeing = [case for case, order in orders.items() if order == _PAPERS_ORDER]
+        doubtful = sum(case not in sure for case in agreeing)
         said.append(
             f"At the same flops, measured times are in the paper's order ({listed(_PAPERS_ORDER)}, the slowest) in "
-            f"{orders.count(_PAPERS_ORDER)} of {counted(len(orders), 'setting')}."
+            f"{len(agreeing)} of {counted(len(orders), 'setting')}"
+            + f", {doubtful} of them in doubt" * bool(doubtful)
+            + "."
         )
-    sure = {case: rows for case, rows in cases.items() if rows["doubt"].isna().all()}
     for case, rows in sure.items():
         first, *rest = dicts(rows[rows["strategy"] != "w"])
         ratios = [f"{first['strategy']} takes {first['ratio']:.2f}"]
@@ -57,7 +63,9 @@ def relative_times_text(times: pd.DataFrame) -> str:
         at = f"{rows['scale'].iloc[0]:.3g} times the flops"
         said.append(f"On {case}, at {at}, {slower} times the time of w.")
     if len(sure) < len(cases):
-        said.append(f"In {'the others' if sure else 'all settings'} a time is in doubt, and decides nothing.")
+        said.append(
+            f"In {'the other settings' if sure else 'all settings'} a time is in doubt, so they decide nothing."
+        )
     return " ".join(said)
 
 

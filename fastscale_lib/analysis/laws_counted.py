@@ -173,7 +173,7 @@ def equal_flops_text(equal: pd.DataFrame, scale: float) -> str:
         return "At the flops of the base network nothing grows, so there are no exponents."
     row = known.loc[(known["exponent"] - known["law"].astype(float)).abs().idxmax()]
     order = "all have" if not sum(swapped) else f"all but {sum(swapped)} have"
-    pairs = f"of {counted(len(swapped), 'pair')} of strategies {order} activations in the order of the laws"
+    pairs = f"of {counted(len(swapped), 'pair')} of strategies whose laws differ, {order} activations in their order"
     said = f"**What came out.** At {scale:g} times the flops, " + f"{pairs}; " * bool(swapped)
     return (
         f"{said}the exponent farthest from its law is that of {row['strategy']} for {row['network']}, "
@@ -257,7 +257,10 @@ def exponent_order_claim(equal: pd.DataFrame, scale: float) -> Claim:
 
 
 def _swapped(equal: pd.DataFrame) -> list[bool]:
-    """Compare the order of each pair of strategies with the laws', network by network."""
+    """Compare the order of each pair of strategies with that of their laws, network by network.
+
+    Pairs of one law have no order.
+    """
     networks = [rows for _, rows in equal.dropna().groupby(level="network")]
     pairs = [pair for rows in networks for pair in combinations(rows_of(rows), 2)]
-    return [(one.law - two.law) * (one.exponent - two.exponent) < 0 for one, two in pairs]
+    return [(one.law - two.law) * (one.exponent - two.exponent) < 0 for one, two in pairs if one.law != two.law]

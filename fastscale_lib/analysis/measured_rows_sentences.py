@@ -26,8 +26,9 @@ def measured_rows_text(rows: pd.DataFrame) -> str:
     out = f", and {'are' if disturbed > 1 else 'is'} left out" * bool(disturbed)
     waits = f"{bound or 'none'} {'are' if bound > 1 else 'is'} launch-bound" + ", and judges nothing" * (bound == 1)
     waits += ", and judge nothing" * (bound > 1)
+    rest = "the others" if disturbed else "them"
     return (
-        f"Of {counted(len(timed), 'measured time')} {busy} {100 * BUSY:g} % of the machine, or its GPU{out}. Of the "
-        f"others, {waits}; {few or 'none'} come{'s' * (few <= 1)} from fewer than six blocks of runs, with a range "
+        f"Of {counted(len(timed), 'measured time')} {busy} {100 * BUSY:g} % of the machine, or its GPU{out}. Of "
+        f"{rest}, {waits}; {few or 'none'} come{'s' * (few <= 1)} from fewer than six blocks of runs, with a range "
         "instead of a 95 % interval."
     )

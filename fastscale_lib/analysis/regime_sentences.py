@@ -45,8 +45,8 @@ def regimes_text(ratios: pd.DataFrame, strategies: Sequence[str]) -> str:
         return "There are no designed networks to hold these strategies against."
     pairs = counted(ratios.groupby(["network", "regime"]).ngroups, "pair")
     return (
-        f"**What came out.** Relative to the designed networks of the same flops ({pairs} of a base and a regime), "
-        f"scaled ones have so many times the activations: {listed(said)}."
+        f"**What came out.** Activations of scaled networks over those of designed ones of the same flops ({pairs} of "
+        f"a base and a regime): {listed(said)}."
     )
 
 

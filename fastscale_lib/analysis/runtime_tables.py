@@ -116,7 +116,8 @@ def _lead(row: Mapping[str, Any]) -> str:
     if pd.isna(row["lead"]):
         return "–"
     interval = f" ({row['low']:.2f} to {row['high']:.2f})" if pd.notna(row["low"]) else ""
-    return f"{row['lead']:+.2f}{interval}" + f" {row['verdict']}" * (row["verdict"] in ("ahead", "behind"))
+    lead = f"{row['lead']:+.2f}" if abs(row["lead"]) >= 0.005 else "0.00"  # without a sign
+    return f"{lead}{interval}" + f" {row['verdict']}" * (row["verdict"] in ("ahead", "behind"))
 
 
 def errors_by_store(stores: Paths) -> pd.DataFrame:

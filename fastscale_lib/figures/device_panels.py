@@ -8,13 +8,14 @@ import pandas as pd
 from plotly.subplots import make_subplots
 
 from .light_plotly import go
-from .theme import DASHED, INK, axis_title, layout, numbers, panels_titled, style, symbols_of, titled, whiskers
+from .theme import DASHED, INK, axis_title, layout, numbers, panels_titled, style, titled, whiskers
 
 
 def on_every_device(frame: pd.DataFrame, title: str | None = None) -> go.Figure:
     """Draw times of strategies relative to the first one, one line per device.
 
-    Full markers are measured, open ones predicted, or measured with a doubt; whiskers are `low` and `high`.
+    Full markers are measured; open ones are predicted, or measured with a doubt, and decide nothing. Whiskers are `low`
+    and `high`.
 
     Arguments:
         frame: of `fs.analysis.on_every_device`.
@@ -24,15 +25,13 @@ def on_every_device(frame: pd.DataFrame, title: str | None = None) -> go.Figure:
     figure = go.Figure()
     for name, rows in named.groupby("strategy", sort=False):
         look = style(str(name))
-        for evidence, own in rows.groupby("evidence", sort=False):
+        decides = rows["evidence"].eq("measured") & rows["doubt"].isna()
+        for symbol, own in ((look.symbol, rows[decides]), (f"{look.symbol}-open", rows[~decides])):
             figure.add_scatter(
                 **{"x": numbers(own["ratio"]), "y": list(own["label"]), "mode": "markers"},
-                name=f"{name}, {evidence}",
                 error_x=whiskers(own["ratio"], own["low"], own["high"], look.colour),
-                marker={
-                    "symbol": symbols_of(own, look.symbol) if evidence == "measured" else f"{look.symbol}-open",
-                    **{"color": look.colour, "size": 9},
-                },
+                marker={"symbol": symbol, "color": look.colour, "size": 9},
+                **{"name": str(name), "legendgroup": str(name), "showlegend": symbol == look.symbol},
                 hovertemplate=f"%{{y}}<br>{name}: %{{x:.2f}}<extra></extra>",
             )
     first = named["strategy"].iloc[0] if len(named) else ""

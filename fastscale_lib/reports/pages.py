@@ -33,6 +33,7 @@ INDEX = "index.html"
 CLASSES = {HOLDS: "holds", FAILS: "fails", UNDECIDED: "undecided", UNTESTED: "untested"}
 _PACKAGE = __name__.rpartition(".")[0]
 _HERE = resources.files(_PACKAGE)
+_ROUNDING = 1e-6  # a tolerance that only allows for rounding is not shown
 _DARK_COLOURS = "/* colours on dark paper */"
 
 
@@ -226,6 +227,7 @@ def _templates() -> Environment:
         "harmless": Markup,  # what `cells` has sanitised
         "embedded": lambda value: Markup(embedded(value)),
         "number": number,
+        "expected": _expected,
         "found": _found,
         "long": is_long,
         "wide": is_wide,
@@ -234,6 +236,15 @@ def _templates() -> Environment:
         "value": _value,
     }
     return made
+
+
+def _expected(paper: float, relation: str, tolerance: float) -> str:
+    """Write the number that a claim expects with its tolerance, or the limit with it."""
+    if tolerance <= _ROUNDING:
+        return number(paper) if relation == "=" else f"{relation} {number(paper)}"
+    if relation == "=":
+        return f"{number(paper)} ± {number(tolerance)}"
+    return f"≤ {number(paper + tolerance)}" if relation == "<" else f"≥ {number(paper - tolerance)}"
 
 
 def _found(found: float, low: float, high: float) -> str:

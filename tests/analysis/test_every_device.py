@@ -1,6 +1,7 @@
 """Strategies at equal flops on every device: predicted by its profile, or measured."""
 
 import re
+from itertools import product
 
 import numpy as np
 import pytest
@@ -54,10 +55,16 @@ def test_measured_bf16_on_the_h200_has_intervals_and_no_doubt(everywhere):
 
 
 def test_the_figure_draws_each_strategy_measured_and_predicted(everywhere):
-    drawn = {trace.name: list(trace.x) for trace in traces(fs.figures.on_every_device(everywhere))}
-    assert set(drawn) == {f"{way}, {evidence}" for way in WAYS for evidence in ("predicted", "measured")}
-    of_dwr = everywhere[(everywhere["strategy"] == "dwr") & (everywhere["evidence"] == "measured")]
-    assert drawn["dwr, measured"] == of_dwr["ratio"].tolist()
+    drawn = {
+        (trace.name, trace.marker.symbol.endswith("-open")): trace
+        for trace in traces(fs.figures.on_every_device(everywhere))
+    }
+    assert set(drawn) == set(product(WAYS, (False, True)))
+    of_dwr = everywhere[everywhere["strategy"] == "dwr"]
+    decides = of_dwr["evidence"].eq("measured") & of_dwr["doubt"].isna()
+    assert list(drawn["dwr", False].x) == of_dwr.loc[decides, "ratio"].tolist()
+    assert list(drawn["dwr", True].x) == of_dwr.loc[~decides, "ratio"].tolist()
+    assert [trace.name for trace in drawn.values() if trace.showlegend] == list(WAYS)
 
 
 def test_without_measured_rows_devices_are_predicted():

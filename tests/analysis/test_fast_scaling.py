@@ -148,7 +148,7 @@ def test_measured_times_stand_beside_the_predicted_ones(stored):
         assert shown.set_index("strategy")["ratio"].to_dict() == pytest.approx((measured / measured["w"]).to_dict())
     assert (table["predicted"] / table["ratio"]).between(0.8, 1.25).all()
     text = fs.analysis.predictions_text(predicted)
-    assert text.startswith("Times are predicted for:\n\n- ")
+    assert text.startswith("Predicted times:\n\n- ")
     assert f"median error {100 * predicted['error'].iloc[0]:.1f} %" in text
     assert fs.analysis.predictions_text(predicted.iloc[:0]).startswith("There are no measured rows")
 
@@ -171,7 +171,8 @@ def test_measured_times_are_told_relative_to_w(ms, said):
     times = relative_times(timed(ms=ms), nothing)
     assert fs.analysis.relative_times_text(times).endswith(f"in {said} times the time of w.")
     doubtful = fs.analysis.relative_times_text(relative_times(timed(ms=ms, doubt="a single block of runs"), nothing))
-    assert doubtful.endswith("1 setting. In all settings a time is in doubt, and decides nothing.")
+    in_order = "1 setting, 1 of them in doubt." if said.startswith("1") else "1 setting."
+    assert doubtful.endswith(f"{in_order} In all settings a time is in doubt, so they decide nothing.")
     assert fs.analysis.relative_times_text(times.iloc[:0]).startswith("No device has measured")
 
 

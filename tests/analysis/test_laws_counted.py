@@ -101,7 +101,10 @@ def test_growth_is_told_beside_the_laws():
 
 def test_the_farthest_network_and_the_order_are_told(equal):
     text = fs.analysis.equal_flops_text(equal, 16)
-    assert "At 16 times the flops, of 18 pairs of strategies all have activations in the order of the laws; " in text
+    assert (
+        "At 16 times the flops, of 18 pairs of strategies whose laws differ, all have activations in their order; "
+        in text
+    )
     assert text.endswith("that of dw for RegNetZ-500MF, 0.674 where the law is 0.750.")
     swapped = equal.copy()
     swapped.loc[(ZOO[0], "w"), "exponent"] = 0.65  # above dWr's

@@ -85,7 +85,7 @@ def test_sentences_are_computed_from_the_rows(executed):
     assert fs.analysis.how_often_faster_text(fs.analysis.fast_scaling_ratios(timed, DEFAULTS["alpha"])) in said
     assert fs.analysis.devices_text(fs.analysis.on_every_device(rows, B0)) in said
     assert any("paper's order" in text and f"On {H200}, inference, bf16" in text for text in said)
-    assert any(text.startswith("Times are predicted for") and "median error" in text for text in said)
+    assert any(text.startswith("Predicted times:") and "median error" in text for text in said)
 
 
 def test_verdicts_on_time_are_those_of_the_interpolated_rows(executed):

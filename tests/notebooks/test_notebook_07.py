@@ -118,7 +118,7 @@ def test_sentences_on_activations_follow_the_strategies(executed, regimes):
         ratios = fs.analysis.ratios_to_designed(frame, "activations")
         both.append(fs.analysis.regimes_text(ratios, ways))
     assert both[0] in told(executed(SEARCHING))
-    assert "scaled ones have so many times the activations: 0.70 to 1.22 by w (median 0.95), " in both[0]
+    assert "(36 pairs of a base and a regime): 0.70 to 1.22 by w (median 0.95), " in both[0]
     assert "by dw " in both[1]
     assert "dWr" not in both[1]
 

@@ -50,7 +50,7 @@ export async function mount(root, data, host) {
   const printed = html("p", { className: "printed" });
   const actions = html("div", { className: "actions" });
   const numbers = /** @type {HTMLTableElement} */ (html("table"));
-  const all = /** @type {HTMLDetailsElement} */ (html("details", { className: "numbers" }, html("summary", {}, "All numbers at these flops"), html("div", {}, numbers)));
+  const all = /** @type {HTMLDetailsElement} */ (html("details", { className: "numbers" }, html("summary", {}, "The marked networks in numbers, each at its own flops"), html("div", {}, numbers)));
   all.ontoggle = () => fill(numbers, numberRows(view));
   const taken = takeaway(() => view);
   const tip = followPointer(root, picture.charts, () => view, (name, at) =>

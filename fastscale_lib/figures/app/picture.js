@@ -106,6 +106,8 @@ function aboutTimes(view) {
   const { timing, points, reference, absoluteTimes } = view;
   if (!timing) return "";
   const beyond = points.filter(({ flops }) => Number.isNaN(reference(flops))).length;
-  const unit = absoluteTimes ? "a batch" : `relative to w${beyond ? ` (${beyond} beyond it)` : ""}`;
-  return [...(view.predicted ? [`${timing.note} ±${percent(view.error)} %`] : []), ...(points.length ? ["◆ measured"] : []), unit].join(", ");
+  const predicted = view.predicted && points.length ? " as predicted" : "";
+  const unit = absoluteTimes ? "a batch" : `relative to w${predicted}${beyond ? ` (${beyond} beyond it)` : ""}`;
+  const marks = points.length ? ["◆ measured", ...(points.some(({ doubt }) => doubt) ? ["◇⚠ in doubt"] : [])] : [];
+  return [...(view.predicted ? [`${timing.note} ±${percent(view.error)} %`] : []), ...marks, unit].join(", ");
 }

@@ -185,8 +185,8 @@ export class View {
     const activations = counts.relative(counts.activations);
     const most = named.find((each) => each.name === "dwr" && each !== least) ?? named.filter((each) => each !== least).sort((a, b) => activations[b.network] - activations[a.network])[0];
     const off = Math.max(...this.drawn.map((way) => Math.abs(counts.flops[way.network] / this.flops - 1)));
-    const at = /** @type {(string | [string])[]} */ (["At ", [short(this.flops)], ` multiply-adds (±${percent(off)} %), `]);
-    if (!least) return [...at, "no strategy is chosen: choose some above."];
+    const at = /** @type {(string | [string])[]} */ (["At ", [short(this.flops)], ` multiply-adds (±${percent(off)} %, allowed for), `]);
+    if (!least) return ["No strategy is chosen: choose some above."];
     if (!most && this.same === least.name) return [...at, [least.name], " is alone: choose strategies to compare it with."];
     const ms = timing ? counts.relative(timing.ms) : null;
     const compared = (/** @type {{network: number}} */ way) => {
