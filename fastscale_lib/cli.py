@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import json
 import os
+import sys
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -61,7 +62,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     try:
         with _warnings_in_words(), sigterm_as_ctrl_c():
-            return asked.command(asked)
+            status = asked.command(asked)
+            sys.stdout.flush()
+            return status
+    except BrokenPipeError:  # whoever read what is printed has ended, as head does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
     except KeyboardInterrupt:
         say("")  # end the line that shows the progress
         return _end(STOPPED, "stopped; run the same command again to go on")

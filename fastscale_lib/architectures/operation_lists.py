@@ -14,7 +14,7 @@ import numpy as np
 
 from .definition import Network
 from .layer_types import KIND_INDEX, KINDS
-from .parts import Dimensions
+from .parts import Dimensions, NetworkError
 from .traced.module_family import Family
 from .traced.records import TracedOperation
 from .traversal import Placed, describe, place
@@ -63,17 +63,23 @@ def operations(
         compiled: whether a family's elementwise operations run as torch.compile fuses them; default: False. The layers
             of a Network are listed alike however they run.
         autocast: whether a family's data is of 2 bytes but for what torch.autocast keeps in 4; default: False.
-        biases: whether a family's convolutions add their biases by operations of their own; default: False.
+        biases: whether a family's convolutions add their biases by operations of their own; default: False. Those of a
+            family with layer norms never do: their time is in the rate of layer norms, which is fitted to ConvNeXts.
     """
     if isinstance(network, Family):
         traced = network.trace().operations
+        if not any(each.flops for each in traced):
+            raise NetworkError(
+                f"{network.name} has no convolution, linear layer or product, whose times are known; give a network"
+            )
         own = [each for each in traced if each.kind == "weights"]
         traced = _with_response_norms(each for each in traced if each.kind != "weights")
         if compiled:
             traced = _fused(traced)
         elif autocast:
             traced = _in_single_precision(traced)
-        added = [_bias(each) for each in traced if biases and _adds_bias(each)]
+        layer_norms = any("layer_norm" in each.operator for each in traced)
+        added = [_bias(each) for each in traced if biases and not layer_norms and _adds_bias(each)]
         return _stack([*(_traced(each) for each in (*traced, *own)), *added], size)
     dims = dims or network.dimensions
     found: list[tuple] = []

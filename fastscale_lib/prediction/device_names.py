@@ -73,6 +73,14 @@ def device_named(name: str) -> str:
     )
 
 
+def is_another(name: Any, device: str) -> bool:
+    """Tell whether a name is surely that of another device; one that is not known may be this."""
+    try:
+        return device_named(name) != device_named(device)
+    except PredictionError:
+        return False
+
+
 def _plain(name: str) -> str:
     return plain_name(_MAKERS.sub("", short_name(name[:100]).lower()))
 

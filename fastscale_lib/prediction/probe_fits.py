@@ -74,17 +74,17 @@ def fits_to_probes(rows: pd.DataFrame) -> tuple[dict[Conditions, Fitted], list[s
         quiet = undisturbed_probes(own)
         if not quiet.all():
             drops = quiet.sum() >= LEAST_UNDISTURBED
-            done = "they are left out" if drops else "they stay in the fit, whose bands are wider for it"
+            done = "left out" if drops else "kept in the fit, whose bands are wider for it"
             cause = _disturbance(dicts(own[~quiet])[0])
-            remarks.append(
-                f"{(~quiet).sum()} of {len(own)} probes were disturbed ({cause}); {done}; anew=True measures them again"
-            )
+            count = int((~quiet).sum())
+            were = f"{count} of {len(own)} probes {'was' if count == 1 else 'were'} disturbed ({cause})"
+            remarks.append(f"{were}; {done}; anew=True measures them again")
             own = own[quiet] if drops else own
         found = fitted[setting] = fit_from_profiles(setting, own)
         if found.of and (others := differing(setting, found.of)):
             remarks.append(
-                f"no profile of such a device is of {setting.mode} in {setting.precision}, and the prior is of "
-                f"{' and '.join(others)}; how well a fit from such a one does was not tried, so go by its bands of the "
+                f"the profile that explains the probes best is of {' and '.join(others)}, not of {setting.mode} in "
+                f"{setting.precision}; how well a fit from such a one does was not tried, so go by its bands of the "
                 "probes"
             )
         if found.error > _WIDE:

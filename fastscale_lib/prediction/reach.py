@@ -251,8 +251,11 @@ def _of_rare_kind(reach: Reach, shares: np.ndarray, rare: np.ndarray) -> str:
 
 def _beyond(
     reach: Reach, sizes: np.ndarray, beyond: Sequence[float], unlike: np.ndarray, traced: bool, bands: Bands
-) -> str:
-    """Say how far a network is beyond the fitted ones, and how much wider its bands are for it."""
+) -> str | None:
+    """Say how far a network is beyond the fitted ones, and how much wider its bands are.
+
+    Nothing is said where that does not show.
+    """
     said = []
     ends = (("largest", reach.most, reach.up, 1), ("smallest", reach.least, reach.down, -1))
     for times, (end, limit, trial, sign) in zip(beyond, ends, strict=True):
@@ -272,10 +275,16 @@ def _beyond(
         said.append(f"more {kinds} than the fitted networks, which goes by the rates of {reach.borrowed.prior}")
     what = [f"has {' and '.join(said)}"] if said else []
     what += ["is traced, not described as the fitted ones are"] if traced else []
-    return (
-        f"it {' and '.join(what)}: half of such are within ± {bands.half:.0%} and nine in ten within "
-        f"± {bands.ninety:.0%}, instead of ± {reach.bands.half:.0%} and ± {reach.bands.ninety:.0%}, going by trials"
-    )
+    shares = zip(("half", "nine in ten"), bands, reach.bands, strict=True)
+    grown = [(share, f"± {wider:.0%}", f"± {band:.0%}") for share, wider, band in shares]
+    grown = [each for each in grown if each[1] != each[2]]  # as they are shown
+    if not grown:
+        return None
+    within = [
+        f"{share}{'' if place else ' of such are'} within {wider}" for place, (share, wider, _) in enumerate(grown)
+    ]
+    instead = " and ".join(band for *_, band in grown)
+    return f"it {' and '.join(what)}: {' and '.join(within)}, instead of {instead}, going by trials"
 
 
 def _rounded(times: float) -> str:
@@ -284,7 +293,9 @@ def _rounded(times: float) -> str:
 
 def _extent(ops: Operations) -> tuple[np.ndarray, np.ndarray]:
     flops, moved = ops.flops * ops.times, ops.moved * ops.times
-    totals = [flops.sum(axis=0), (ops.weights * ops.times).sum(axis=0), moved.sum(axis=0)]
+    # What only moves weights, as their standardisation in every pass, has none of its own.
+    weights = (ops.weights * ops.times * (ops.moved > 0)).sum(axis=0)
+    totals = [flops.sum(axis=0), weights, moved.sum(axis=0)]
     shares = []
     for kind in range(len(KINDS)):
         of_kind = ops.kind == kind

@@ -480,7 +480,7 @@ def test_time_is_predicted_of_a_family():
     assert both["predicted_ms"][1] == pytest.approx(both["predicted_ms"][0], rel=0.01)
 
     modules = model.predict([fs.build("ResNet-50", "meta"), timm.create_model("resnet50")], batch)
-    assert modules["network"].tolist() == ["ResNet-50", "ResNet"]
+    assert modules["network"].tolist() == ["ResNet-50", "resnet50"]
     assert modules["predicted_ms"].to_numpy() == pytest.approx(both["predicted_ms"][0], rel=0.01)
     smaller = model.predict([Plain(2, 16), plain(), fs.scale(plain(), "w", 4)], batch, resolution=64, strict=False)
     assert smaller["network"].tolist() == ["Plain", "Plain", "Plain w ×4"]

@@ -154,7 +154,7 @@ def test_networks_larger_than_the_probes_have_wider_bands():
 def test_a_profile_of_the_precision_is_the_prior_or_its_lack_is_said():
     model = fs.prediction.calibrated(timed_on_a_gpu("bf16"))  # no warning is an error
     assert "RTX 4090, inference, amp" in model.rates()["prior"].iloc[0]
-    said = "no profile of such a device is of inference in fp32, and the prior is of amp; .* not tried"
+    said = "the profile that explains the probes best is of amp, not of inference in fp32; .* not tried"
     with pytest.warns(fs.prediction.CalibrationWarning, match=said):
         fs.prediction.calibrated(timed_on_a_gpu("fp32"))
 

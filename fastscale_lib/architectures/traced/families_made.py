@@ -15,7 +15,7 @@ from .confirming import confirm_factors, confirm_keywords
 from .keywords import numbers
 from .maker import Maker
 from .module_family import Family
-from .modules import image_size, is_module, own_size
+from .modules import image_size, is_module, own_name, own_size
 from .sources import FunctionOfFactors, Keywords, Size
 
 _FACTORS = ("d", "w", "r")
@@ -123,7 +123,7 @@ def family_of_one(module: Any, resolution: Resolution | None) -> Family:
     size = own_size(module) if resolution is None else image_size("network", resolution)
     if size is None:
         raise NetworkError(f"network: a {name} does not tell how large its images are; give resolution=224")
-    return Family(Maker(name, FunctionOfFactors(Held(module), (), size[0]), size, keep=False))
+    return Family(Maker(own_name(module) or name, FunctionOfFactors(Held(module), (), size[0]), size, keep=False))
 
 
 def _the_same(example: Any, size: Size) -> Any:

@@ -75,6 +75,13 @@ def image_size(name: str, resolution: Any) -> tuple[int, int]:
     return both_sides(check_resolution(f"{name}: resolution", resolution, NetworkError))
 
 
+def own_name(module: Any) -> str | None:
+    """Return the name under which timm publishes its module; else None."""
+    published = getattr(module, "pretrained_cfg", None)
+    name = published.get("architecture") if isinstance(published, Mapping) else None
+    return name if isinstance(name, str) and name else None
+
+
 def own_size(module: Any) -> tuple[int, int] | None:
     """Return the image height and width that timm publishes for its module and tag; else None."""
     published = getattr(module, "pretrained_cfg", None)
