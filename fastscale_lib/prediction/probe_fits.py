@@ -74,11 +74,13 @@ def fits_to_probes(rows: pd.DataFrame) -> tuple[dict[Conditions, Fitted], list[s
         quiet = undisturbed_probes(own)
         if not quiet.all():
             drops = quiet.sum() >= LEAST_UNDISTURBED
-            done = "left out" if drops else "kept in the fit, whose bands are wider for it"
             cause = _disturbance(dicts(own[~quiet])[0])
             count = int((~quiet).sum())
-            were = f"{count} of {len(own)} probes {'was' if count == 1 else 'were'} disturbed ({cause})"
-            remarks.append(f"{were}; {done}; anew=True measures them again")
+            was, are = ("was", "it is") if count == 1 else ("were", "they are")
+            done = f"{are} left out" if drops else "they stay in the fit, whose bands are wider for it"
+            remarks.append(
+                f"{count} of {len(own)} probes {was} disturbed ({cause}); {done}; anew=True measures them again"
+            )
             own = own[quiet] if drops else own
         found = fitted[setting] = fit_from_profiles(setting, own)
         if found.of and (others := differing(setting, found.of)):
