@@ -2,6 +2,9 @@
 
 import json
 import re
+import shlex
+import subprocess
+import sys
 import warnings
 from dataclasses import replace
 
@@ -108,3 +111,10 @@ def test_a_wrong_calibration_gets_a_sentence(asked, said, tmp_path, capsys):
     err = capsys.readouterr().err
     assert said in err
     assert err.count("\n") == 1
+
+
+def test_a_reader_that_ends_early_is_no_error():
+    """As head does: nothing is said on stderr."""
+    command = f"{shlex.quote(sys.executable)} -m fastscale_lib devices"
+    done = subprocess.run(["bash", "-c", f"{command} | true"], capture_output=True, text=True, check=False)
+    assert done.stderr == ""

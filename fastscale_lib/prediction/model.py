@@ -133,7 +133,7 @@ class RuntimeModel:
         if missing := sorted({"description", "batch", "median_ms"} - set(frame.dropna(axis="columns").columns)):
             raise PredictionError(f"adjusted: the measured rows lack {', '.join(missing)}; fs.measure() gives them")
         if others := sorted({name for name in frame.get("device_name", ()) if is_another(name, str(key.device_name))}):
-            raise PredictionError(f"adjusted: rows of {', '.join(others)} tell nothing of a {key.device_name}")
+            raise PredictionError(f"adjusted: rows of {', '.join(others)} tell nothing of {key.device_name}")
         if not len(left := judging(frame)):
             why = judges_nothing(next(iter(dicts(frame))))
             raise PredictionError(f"adjusted: what was measured tells nothing of the device: {why}")

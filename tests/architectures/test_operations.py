@@ -230,3 +230,18 @@ def moved_by_kind(ops):
     """List the elementwise operations: kind, and elements moved."""
     kinds = [KINDS[kind] for kind in ops.kind[:, 0]]
     return [(kind, n) for kind, n in zip(kinds, ops.moved[:, 0], strict=True) if kind in ("pointwise", "smooth")]
+
+
+@pytest.mark.parametrize("module", [torch.nn.Identity(), torch.nn.Sequential(), torch.nn.ReLU()])
+def test_a_module_without_layers_has_no_operations_to_tell_of(module):
+    with pytest.raises(
+        fs.FastscaleError, match=f"^{type(module).__name__} has no convolution, linear layer or product"
+    ):
+        operations(network_or_modules(module, 16))
+
+
+def test_biases_of_networks_with_layer_norms_are_not_operations_of_their_own():
+    """Their time is in the rate of layer norms, as profiles are fitted to ConvNeXts that have them."""
+    norm = torch.nn.LayerNorm(16)
+    network = network_or_modules(torch.nn.Sequential(torch.nn.Conv2d(3, 8, 1), norm), 16)
+    assert moved_by_kind(operations(network, biases=True)) == []

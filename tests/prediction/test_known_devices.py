@@ -1,6 +1,7 @@
 """Devices by name: profiles, estimates by data sheets, and how well each is known."""
 
 import pytest
+from helpers.notebooks import REPO
 
 import fastscale_lib as fs
 from fastscale_lib.prediction import PredictionError
@@ -157,3 +158,13 @@ def test_a_budget_on_a_device_is_in_the_precision_that_its_times_are_in():
     with pytest.raises(PredictionError, match=r"RTX 4090 is not predicted with .*precision='fp32'"):
         fs.within("ResNet-50", "w", time_ms=15, device="rtx-4090", precision="fp32")
     assert fs.within("ResNet-50", "w", time_ms=500, device="epyc", batch=4, memory=False)["predicted_ms"][0] <= 500
+
+
+def test_rows_of_another_device_or_of_a_waiting_host_meet_no_times():
+    row = {**fs.Store(REPO / "data" / "measured" / "nvidia-h200.jsonl").frame().iloc[0].to_dict(), "launch_ms": 0.1}
+    with pytest.raises(PredictionError, match=r"^adjusted: rows of NVIDIA H200 tell nothing of RTX 3060$"):
+        fs.RuntimeModel.of("RTX 3060", measured=row, channels_last=True)
+    waits = {**row, "launch_ms": row["median_ms"]}
+    with pytest.raises(PredictionError, match=r"tells nothing of the device: .*launch"):
+        fs.RuntimeModel.of("H200", measured=waits, channels_last=True)
+    assert len(fs.RuntimeModel.of("H200", measured=row, channels_last=True).fitted) == 1
