@@ -111,7 +111,8 @@ def which(
     )
     listed = in_order(table, budget)
     if not (listed["fits"] == "yes").any():
-        raise BudgetError(f"which: no network fits {asked} at batch {images} on {key.label()}{_nearest(table)}")
+        remedy = " or ".join(["give more memory"] * bool(gb) + ["ask for less accuracy"] * bool(min_top1))
+        raise BudgetError(f"which: no network fits {asked} at batch {images} on {key.label()}{_nearest(table, remedy)}")
     listed = listed[listed["fits"] == "yes"] if sure else listed
     listed = listed if most is None else _cut(listed[listed["fits"] != "no"], most)
     listed = listed.reindex(columns=_COLUMNS).reset_index(drop=True)
@@ -158,8 +159,8 @@ def _cut(listed: pd.DataFrame, most: int) -> pd.DataFrame:
     )
 
 
-def _nearest(table: pd.DataFrame) -> str:
+def _nearest(table: pd.DataFrame, remedy: str) -> str:
     if not len(table):
-        return "; give more memory, or ask for less accuracy"
+        return f"; {remedy}"
     [fastest] = dicts(table.nsmallest(1, "high_90_ms"))
     return f"; the fastest there is, {fastest['network']}, takes up to {fastest['high_90_ms']:,.3g} ms"

@@ -195,6 +195,10 @@ class RuntimeModel:
         for network, ms, note in zip(bases, found.ms, found.notes, strict=True):
             if strict and np.isnan(ms):
                 raise PredictionError(f"predict: {network.name} is {note}")
+        for place, each in enumerate(bases):
+            if isinstance(each, Family) and (unknown := each.trace().complexity.uncounted):
+                said = f"without the time of {', '.join(unknown)}, which nothing is known of"
+                found.notes[place] = "; ".join(filter(None, (found.notes[place], said)))
         columns = {"network": [each.name for each in bases], "batch": batch, **key.row(Conditions.FIT)}
         return pd.DataFrame(columns).join(found.columns())
 

@@ -26,7 +26,7 @@ CALIBRATIONS, LARGER, TRACED = "calibrations.csv", "larger.csv", "traced.csv"
 ESTIMATE = "estimate by the data sheet"
 _OF_TENSOR_CORES = 1 / 8  # of their peak; 16 GF networks on an H200 lie between this and that of fp32
 _SETTING = ("mode", "precision", "channels_last", "compile")
-_UNTRIED = "estimate by the data sheet, of a kind of GPU on which no estimate was tried"
+_UNTRIED = "estimate by the data sheet, of a kind of GPU on which estimates were hardly tried"
 
 
 @cache

@@ -223,3 +223,20 @@ def test_versions_of_pytorch_agree_in_small_batches():
     ratio = np.exp(np.abs(np.log(new["predicted_ms"] / old["predicted_ms"])))
     assert np.median(ratio) < 1.15
     assert ratio.max() < 1.4
+
+
+class Inverse(torch.nn.Module):
+    """Convolutions, and an operator whose time nothing tells of."""
+
+    def __init__(self):
+        super().__init__()
+        layers = [torch.nn.Conv2d(3 if first else 64, 64, 3, padding=1) for first in (True, *[False] * 5)]
+        self.layers = torch.nn.Sequential(*layers)
+
+    def forward(self, x):
+        return torch.linalg.inv(self.layers(x))
+
+
+def test_a_prediction_names_the_operators_that_it_has_no_time_of():
+    [note] = fs.RuntimeModel.of("RTX 4090").predict(Inverse(), 64, resolution=112)["note"]
+    assert note.endswith("; without the time of aten.linalg_inv_ex, which nothing is known of")

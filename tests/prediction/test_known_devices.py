@@ -21,7 +21,7 @@ def test_a_model_says_what_it_is_of_and_how_far_it_errs():
     model = fs.RuntimeModel.of("RTX 4090", compile=True)
     [(key, fitted)] = model.fitted.items()
     assert repr(model) == f"RuntimeModel('layers', {key.label()}: median error {fitted.error:.1%})"
-    untried = "estimate by the data sheet, of a kind of GPU on which no estimate was tried"
+    untried = "estimate by the data sheet, of a kind of GPU on which estimates were hardly tried"
     assert repr(fs.RuntimeModel.of("A100 80GB")).endswith(f": {untried})")
 
 
@@ -69,7 +69,7 @@ def test_a_gpu_that_nobody_measured_is_estimated_by_its_data_sheet():
 
 def test_an_estimate_on_an_untried_kind_of_gpu_says_so_and_is_wider():
     found = fs.RuntimeModel.of("T4").predict("ResNet-50", 64).iloc[0]
-    assert "of a kind of GPU on which no estimate was tried" in found["note"]
+    assert "of a kind of GPU on which estimates were hardly tried" in found["note"]
     assert found["high_ms"] / found["predicted_ms"] > 1.15
 
 
