@@ -240,7 +240,7 @@ def test_a_module_without_layers_has_no_operations_to_tell_of(module):
         operations(network_or_modules(module, 16))
 
 
-def test_biases_of_networks_with_layer_norms_are_not_operations_of_their_own():
+def test_biases_beside_layer_norms_are_no_operations_of_their_own():
     """Their time is in the rate of layer norms, as profiles are fitted to ConvNeXts that have them."""
     norm = torch.nn.LayerNorm(16)
     network = network_or_modules(torch.nn.Sequential(torch.nn.Conv2d(3, 8, 1), norm), 16)
