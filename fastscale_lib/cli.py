@@ -65,9 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             status = asked.command(asked)
             sys.stdout.flush()
             return status
-    except BrokenPipeError:  # whoever read what is printed has ended, as head does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
+    except BrokenPipeError as error:
+        return FAILED if _reader_ended() else _end(FAILED, str(error))
     except KeyboardInterrupt:
         say("")  # end the line that shows the progress
         return _end(STOPPED, "stopped; run the same command again to go on")
@@ -77,6 +76,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _end(WRONG, str(error))
     except MeasureError as error:
         return _end(FAILED, str(error))
+
+
+def _reader_ended() -> bool:
+    """Tell whether whoever reads what is printed has ended, as head does.
+
+    Then nothing more is printed, which would fail again when Python ends.
+    """
+    try:
+        print(flush=True)  # only writing tells
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
 
 
 def _print_row(row: dict[str, Any] | None) -> str:

@@ -120,3 +120,12 @@ def test_a_reader_that_ends_early_is_no_error():
     command = f"{shlex.quote(sys.executable)} -m fastscale_lib devices"
     done = subprocess.run(["bash", "-c", f"{command} | true"], capture_output=True, text=True, check=False)
     assert done.stderr == ""
+
+
+def test_another_broken_pipe_is_told(monkeypatch, capsys):
+    def ended(*_, **__):
+        raise BrokenPipeError("a process that measures has ended")
+
+    monkeypatch.setattr("fastscale_lib.prediction.commands.devices", ended)
+    assert cli.main(["devices"]) == 1
+    assert capsys.readouterr().err == "fastscale: a process that measures has ended\n"

@@ -70,7 +70,8 @@ def operations(
         traced = network.trace().operations
         if not any(each.flops for each in traced):
             raise NetworkError(
-                f"{network.name} has no convolution, linear layer or product, whose times are known; give a network"
+                f"{network.name} has no convolution, linear layer or matrix product, so its time is not known; give a "
+                "network that has"
             )
         own = [each for each in traced if each.kind == "weights"]
         traced = _with_response_norms(each for each in traced if each.kind != "weights")

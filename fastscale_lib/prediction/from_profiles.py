@@ -7,16 +7,21 @@ fit without any, the one with the least error on rows left out is taken.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from .._common.checks import shown
 from .._common.device_kinds import CPU, kind_of
+from .._common.frames import dicts
 from ..records.conditions import Conditions
+from ..records.measurement import Measurement, judges_nothing
+from ..records.rows_that_judge import judging
+from .device_names import is_another
 from .fitted import Fitted, fit_setting, read_fits
-from .forms import Runs, fit_form, form_of, host_seconds, log_seconds
+from .forms import PredictionError, Runs, fit_form, form_of, host_seconds, log_seconds
 from .profile_files import shipped_profiles
 from .reach import BANDS, Bands, Borrowed, Reach, Trial
 from .sheets import ARITHMETIC, calibration_errors, data_sheets
@@ -29,6 +34,8 @@ _FOLDS = 10  # of rows that are of one family, as probes are
 _SURELY = (
     1.25  # how many times as far off a fit from a profile is before one without any is taken: ten rows tell little
 )
+_MET = ("mode", "precision", "channels_last", "compile")  # what rows have in common with a model that they are to meet
+_MEASURED = {"amp": "fp16"}  # the precision to measure in, where timm's is meant
 _RATES = (*ARITHMETIC, "memory", "cache")  # beginnings of names; but "cache size" is no rate
 
 
@@ -115,6 +122,47 @@ def differing(setting: Conditions, prior: Conditions, names: tuple[str, ...] = (
         return own == other or (other == "amp" and own in ("fp16", "bf16"))
 
     return [str(getattr(prior, name)) for name in names if not alike(name)]
+
+
+def rows_that_meet(measured: Any, setting: Conditions) -> pd.DataFrame:
+    """Return the rows of a device that a model's times are to meet.
+
+    Disturbed and launch-bound rows are left out beside others.
+
+    Arguments:
+        measured: what `fs.measure` returned, or a frame of such rows.
+        setting: of the model.
+
+    Raises:
+        PredictionError: measured is something else, a row has no time or description, or is of another device or
+            setting, or none is left.
+    """
+    measured = measured.to_dict() if isinstance(measured, Measurement) else measured
+    if not isinstance(measured, pd.DataFrame | Mapping):
+        raise PredictionError(f"adjusted: measured is {shown(measured)}, but must be what fs.measure() returns")
+    frame = measured if isinstance(measured, pd.DataFrame) else pd.DataFrame([dict(measured)])
+    if missing := sorted({"description", "batch", "median_ms"} - set(frame.dropna(axis="columns").columns)):
+        raise PredictionError(f"adjusted: the measured rows lack {', '.join(missing)}; fs.measure() gives them")
+    if not len(frame):
+        raise PredictionError("adjusted: measured has no row; give one at least, as fs.measure() returns it")
+    known = [
+        name for name in _MET if getattr(setting, name) is not None and frame.get(name, pd.Series([None])).notna().all()
+    ]
+    for row in dicts(frame):
+        if is_another(row.get("device_name"), str(setting.device_name)):
+            raise PredictionError(
+                f"adjusted: a row is of {row['device_name']}, not of {setting.device_name}; measure that device"
+            )
+        if others := [name for name in known if differing(Conditions.of(row), setting, (name,))]:
+            asked = ", ".join(f"{name}={_MEASURED.get(value := getattr(setting, name), value)!r}" for name in others)
+            raise PredictionError(f"adjusted: a row is not of the model's setting; measure with {asked}")
+    left = judging(frame)
+    if not len(left):
+        why = judges_nothing(dicts(frame)[0])
+        raise PredictionError(
+            f"adjusted: a time tells nothing of the device: {why}; measure more images in a run, on a quiet machine"
+        )
+    return left
 
 
 def _unexplained(profile: Fitted, runs: Runs, seconds: np.ndarray) -> float:

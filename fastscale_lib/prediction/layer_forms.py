@@ -46,8 +46,8 @@ _NOT_SLOWED = {"slowed by weights": 1e-9, "slowing weights": 1e6}
 # to a 30th of the rate.
 _ON_GPU = {"half width of layer norm": 64.0, "depthwise 9×9": 1 / 16}
 _HELD_ON_GPU = {**_ON_GPU, **_NOT_SLOWED, **_ONES}
-# Rows of the largest batches have few small operations, and would take what else their time has for a cache slower than
-# memory: then small batches came out slower compiled than eager.
+# Fitted freely to rows of large batches, the cache comes out slower than memory, as it stands for launches. Then small
+# batches take too long: compiled longer than eager. So its rate stays near the guess.
 _CACHES_OF_GPUS = 0.5
 _CACHES_OF_CPUS = 1e8, 2.0  # a few times the caches of a CPU, and how far off that may be
 _ON_CPU = {"half width of layer norm": 1e-9, "depthwise 9×9": 1.0}

@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias
 import numpy as np
 import pandas as pd
 
-from .._common.checks import check_flag, check_whole, several, shown
-from .._common.frames import dicts
+from .._common.checks import check_flag, check_whole, several
 from .._common.frames import rows as rows_of
 from ..architectures.definition import Network
 from ..architectures.operation_lists import KINDS, Operations, operations
@@ -30,16 +29,15 @@ from ..architectures.traced.module_family import Family
 from ..architectures.traced.modules import is_module
 from ..architectures.zoo import network as named_network
 from ..records.conditions import Conditions
-from ..records.measurement import Measurement, judges_nothing
-from ..records.rows_that_judge import judging
 from ..scaling.module_scaling import network_or_modules
 from ..scaling.rounding import scaled_dimensions
 from ..scaling.strategies import ScalesLike, StrategiesLike, as_list, grid_factors, scale_factors
 from ..scaling.strategies import strategy as named_strategy
 from .curves import Curve, curve_of, judged_of
-from .device_names import is_another, is_this_machine, known_device
+from .device_names import is_this_machine, known_device
 from .fitted import Fitted, fit_setting, read_fits
 from .forms import By, PredictionError, bytes_of, form_of, runs_of
+from .from_profiles import rows_that_meet
 from .mean_times import MeanTimes
 from .probe_fits import fits_here
 from .reach import Extent, batch_beyond
@@ -122,22 +120,10 @@ class RuntimeModel:
             measured: what `fs.measure` returned, or a frame of such rows, under the only setting of the model.
 
         Raises:
-            PredictionError: the model has several settings, a row is of another device, has no time or description, or
-                is not predicted, or all are disturbed or launch-bound. Such rows are left out beside others.
+            PredictionError: the model has several settings, a row is not predicted, or as for `rows_that_meet`.
         """
         key = self.setting()
-        measured = measured.to_dict() if isinstance(measured, Measurement) else measured
-        if not isinstance(measured, pd.DataFrame | Mapping):
-            raise PredictionError(f"adjusted: measured is {shown(measured)}, but must be what fs.measure() returns")
-        frame = measured if isinstance(measured, pd.DataFrame) else pd.DataFrame([dict(measured)])
-        if missing := sorted({"description", "batch", "median_ms"} - set(frame.dropna(axis="columns").columns)):
-            raise PredictionError(f"adjusted: the measured rows lack {', '.join(missing)}; fs.measure() gives them")
-        if others := sorted({name for name in frame.get("device_name", ()) if is_another(name, str(key.device_name))}):
-            raise PredictionError(f"adjusted: rows of {', '.join(others)} tell nothing of {key.device_name}")
-        if not len(left := judging(frame)):
-            why = judges_nothing(next(iter(dicts(frame))))
-            raise PredictionError(f"adjusted: what was measured tells nothing of the device: {why}")
-        frame = left
+        frame = rows_that_meet(measured, key)
         times = [self.predict(Network.from_dict(row.description), row.batch) for row in rows_of(frame)]
         ratio = frame["median_ms"].to_numpy(float) / pd.concat(times)["predicted_ms"].to_numpy()
         fitted = self.fitted[key]

@@ -235,7 +235,7 @@ def moved_by_kind(ops):
 @pytest.mark.parametrize("module", [torch.nn.Identity(), torch.nn.Sequential(), torch.nn.ReLU()])
 def test_a_module_without_layers_has_no_operations_to_tell_of(module):
     with pytest.raises(
-        fs.FastscaleError, match=f"^{type(module).__name__} has no convolution, linear layer or product"
+        fs.FastscaleError, match=f"^{type(module).__name__} has no convolution, linear layer or matrix product"
     ):
         operations(network_or_modules(module, 16))
 

@@ -1,5 +1,6 @@
 """Devices by name: profiles, estimates by data sheets, and how well each is known."""
 
+import pandas as pd
 import pytest
 from helpers.notebooks import REPO
 
@@ -160,11 +161,19 @@ def test_a_budget_on_a_device_is_in_the_precision_that_its_times_are_in():
     assert fs.within("ResNet-50", "w", time_ms=500, device="epyc", batch=4, memory=False)["predicted_ms"][0] <= 500
 
 
-def test_rows_of_another_device_or_of_a_waiting_host_meet_no_times():
-    row = {**fs.Store(REPO / "data" / "measured" / "nvidia-h200.jsonl").frame().iloc[0].to_dict(), "launch_ms": 0.1}
-    with pytest.raises(PredictionError, match=r"^adjusted: rows of NVIDIA H200 tell nothing of RTX 3060$"):
-        fs.RuntimeModel.of("RTX 3060", measured=row, channels_last=True)
+def test_rows_of_another_device_or_setting_or_a_waiting_host_meet_no_times():
+    frame = fs.Store(REPO / "data" / "measured" / "nvidia-h200.jsonl").frame()
+    row = {**frame[frame["precision"] == "bf16"].iloc[0].to_dict(), "launch_ms": 0.1}
     waits = {**row, "launch_ms": row["median_ms"]}
-    with pytest.raises(PredictionError, match=r"tells nothing of the device: .*launch"):
-        fs.RuntimeModel.of("H200", measured=waits, channels_last=True)
-    assert len(fs.RuntimeModel.of("H200", measured=row, channels_last=True).fitted) == 1
+    for name, measured, channels_last, said in (
+        ("RTX 3060", row, True, r"^adjusted: a row is of NVIDIA H200, not of RTX 3060; measure that device$"),
+        ("H200", row, False, r"^adjusted: a row is not of the model's setting; measure with channels_last=False$"),
+        ("H200", {**row, "precision": "fp32"}, True, r"setting; measure with precision='fp16'$"),
+        ("H200", waits, True, r"^adjusted: a time tells nothing of the device: .*launch"),
+        ("H200", pd.DataFrame([row]).iloc[:0], True, r"^adjusted: measured has no row"),
+    ):
+        with pytest.raises(PredictionError, match=said):
+            fs.RuntimeModel.of(name, measured=measured, channels_last=channels_last)
+    both = pd.DataFrame([row, waits])
+    met = fs.RuntimeModel.of("H200", measured=both, channels_last=True)
+    assert met.predict("ResNet-50", 64)["note"].iloc[0].endswith("met to 1 measured")

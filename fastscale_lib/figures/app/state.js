@@ -185,7 +185,7 @@ export class View {
     const activations = counts.relative(counts.activations);
     const most = named.find((each) => each.name === "dwr" && each !== least) ?? named.filter((each) => each !== least).sort((a, b) => activations[b.network] - activations[a.network])[0];
     const off = Math.max(...this.drawn.map((way) => Math.abs(counts.flops[way.network] / this.flops - 1)));
-    const at = /** @type {(string | [string])[]} */ (["At ", [short(this.flops)], ` multiply-adds (±${percent(off)} %, allowed for), `]);
+    const at = /** @type {(string | [string])[]} */ (["At ", [short(this.flops)], ` multiply-adds (±${percent(off)} %, corrected for), `]);
     if (!least) return ["No strategy is chosen: choose some above."];
     if (!most && this.same === least.name) return [...at, [least.name], " is alone: choose strategies to compare it with."];
     const ms = timing ? counts.relative(timing.ms) : null;
